@@ -1,0 +1,54 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let package = Package(
+  name: "millrace",
+  platforms: [.macOS(.v15)],
+  products: [
+    .library(name: "Millrace", targets: ["Millrace"]),
+    .library(name: "MillraceTesting", targets: ["MillraceTesting"]),
+    .executable(name: "millrace", targets: ["MillraceCLI"]),
+  ],
+  traits: [
+    .trait(name: "CLI", description: "The command `millrace`; it alone needs swift-argument-parser."),
+    .default(enabledTraits: ["CLI"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+  ],
+  targets: [
+    .target(name: "CMillrace"),
+    .target(name: "MillraceIPC", dependencies: ["CMillrace"], swiftSettings: swiftSettings),
+    .target(
+      name: "Millrace",
+      dependencies: ["CMillrace", "MillraceIPC", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: swiftSettings),
+    .target(name: "MillraceTesting", dependencies: ["CMillrace", "Millrace"], swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "MillraceCLI",
+      dependencies: [
+        "CMillrace", "Millrace",
+        .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["CLI"])),
+      ],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "MillraceIPCTests", dependencies: ["CMillrace", "MillraceIPC", "MillraceTesting"],
+      swiftSettings: swiftSettings),
+    .testTarget(name: "MillraceTests", dependencies: ["Millrace", "MillraceTesting"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "MillraceTestingTests", dependencies: ["Millrace", "MillraceTesting"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "MillraceCLITests", dependencies: ["MillraceCLI", "MillraceTesting"], swiftSettings: swiftSettings),
+    .testTarget(name: "Acceptance", dependencies: ["Millrace", "MillraceTesting"], swiftSettings: swiftSettings),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .gnu11
+)

@@ -1,0 +1,2 @@
+@main
+struct Entry { static func main() {} }
