@@ -35,6 +35,7 @@ static __thread struct {
   millrace_crash_record *record;
   uintptr_t stack_low;
   char *signal_stack;
+  int is_dying;
 } lane;
 
 static millrace_crash_record *claim(void) {
@@ -70,7 +71,12 @@ static void describe(millrace_crash_record *record, int signal, const siginfo_t 
 }
 
 static void on_crash(int signal, siginfo_t *info, void *context) {
-  int saved = errno;
+  struct sigaction standard = {.sa_handler = SIG_DFL};
+  if (lane.is_dying) {  // a fault in here
+    sigaction(signal, &standard, NULL);
+    return;
+  }
+  lane.is_dying = 1;
   millrace_crash_record *record = claim();
   if (record) {
     describe(record, signal, info, context);
@@ -83,14 +89,14 @@ static void on_crash(int signal, siginfo_t *info, void *context) {
   if ((next->sa_flags & SA_SIGINFO) && next->sa_sigaction) next->sa_sigaction(signal, info, context);
   else if (next->sa_handler != SIG_DFL && next->sa_handler != SIG_IGN) next->sa_handler(signal);
   // Die of the signal: a fault comes again by itself, a signal that was sent has to be sent again.
-  struct sigaction standard = {.sa_handler = SIG_DFL};
   sigaction(signal, &standard, NULL);
   if (info->si_code <= 0) syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), signal);
-  errno = saved;
 }
 
 static void install(void) {
-  struct sigaction action = {.sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+  // SA_NODEFER as Swift's own handler has it: the memory server that it starts inherits our mask, and must be able to
+  // catch a SIGSEGV of its own, or the backtrace ends in the middle.
+  struct sigaction action = {.sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
   for (size_t i = 0; i < sizeof crash_signals / sizeof *crash_signals; i++)
     sigaction(crash_signals[i], &action, &previous[crash_signals[i]]);
 }

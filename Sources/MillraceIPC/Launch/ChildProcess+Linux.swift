@@ -7,7 +7,9 @@
     import Musl
   #endif
 
-  /// A worker process, however it was started. Letting go of it does not end it.
+  /// A worker process, however it was started.
+  ///
+  /// Letting go of it does not end it.
   package final class ChildProcess: Sendable {
     package let pid: Int32
     private let pidfd: Descriptor
@@ -20,10 +22,14 @@
       self.isOwnChild = isOwnChild
     }
 
-    /// Readable as soon as the process has ended. Stays the object's own.
+    /// Readable as soon as the process has ended.
+    ///
+    /// Stays the object's own.
     package var descriptor: Int32 { pidfd.rawValue }
 
-    /// Whether it has ended (reaped or not). Does not wait.
+    /// Whether it has ended (reaped or not).
+    ///
+    /// Does not wait.
     package var hasEnded: Bool {
       var state = pollfd(fd: pidfd.rawValue, events: Int16(POLLIN), revents: 0)
       return poll(&state, 1, 0) == 1
@@ -34,14 +40,18 @@
       millrace_tree_signal(pid, pidfd.rawValue, SIGTERM)
     }
 
-    /// SIGKILL to the process and all its descendants, also to those in sessions of their own. Never to a stranger that
-    /// has got its number. Returns when the descendants are gone; the process itself follows in a moment.
+    /// SIGKILL to the process and all its descendants, also to those in sessions of their own.
+    ///
+    /// Never to a stranger that has got its number. Returns when the descendants are gone; the process itself follows
+    /// in a moment.
     package func kill() {
       millrace_tree_kill(pid, pidfd.rawValue, isOwnChild ? 1 : 0)
     }
 
-    /// How it ended, or `nil` if it has not. Reaps it; for workers that were spawned or forked by this program only:
-    /// about the others the fork server tells. Ask once.
+    /// How it ended, or `nil` if it has not.
+    ///
+    /// Reaps it; for workers that were spawned or forked by this program only: about the others the fork server tells.
+    /// Ask once.
     package func reap() -> ProcessExit? {
       Self.reap(pidfd.rawValue, waits: false)
     }

@@ -24,7 +24,9 @@
     /// To poll, and to hand to a launch.
     package var rawValue: Int32 { descriptor.rawValue }
 
-    /// Two connected ends. Frozen, so that its parts may be taken apart.
+    /// Two connected ends.
+    ///
+    /// Frozen, so that its parts may be taken apart.
     @frozen
     package struct Pair: ~Copyable, Sendable {
       package let parent: ControlSocket
@@ -39,7 +41,9 @@
       }
     }
 
-    /// Sends one message, waiting for room. The descriptors stay the caller's too.
+    /// Sends one message, waiting for room.
+    ///
+    /// The descriptors stay the caller's too.
     ///
     /// - Throws: EPIPE if the other side is gone; EINVAL if `bytes` is empty or there are too many descriptors.
     package func send(_ bytes: [UInt8], descriptors: [Int32] = []) throws(SystemCallError) {

@@ -31,7 +31,9 @@
       let descriptors: [Int32]
     }
 
-    /// Spawns the server; returns at once, before it is ready to serve. Requests wait for it.
+    /// Spawns the server; returns at once, before it is ready to serve.
+    ///
+    /// Requests wait for it.
     package init() throws(LaunchError) {
       let pair: ControlSocket.Pair
       do { pair = try ControlSocket.Pair() } catch { throw .system(error) }
@@ -51,7 +53,9 @@
     /// Readable when `events()` has something to tell.
     package var descriptor: Int32 { socket.rawValue }
 
-    /// Asks for a worker; never waits. The events tell what comes of it.
+    /// Asks for a worker; never waits.
+    ///
+    /// The events tell what comes of it.
     ///
     /// - Parameters:
     ///   - token: The worker's name in the events.
@@ -105,7 +109,9 @@
     }
 
     /// Ends the server and all its workers, with everything that they have started, and waits for the server's end
-    /// (milliseconds). Afterwards nothing is left. May be called again.
+    /// (milliseconds).
+    ///
+    /// Afterwards nothing is left. May be called again.
     package func shutdown() {
       markOver()
       // Half a close is enough for the server, and no other thread can meet a descriptor of that number meanwhile.

@@ -1,5 +1,7 @@
 #if os(Linux)
-  /// What the fork server has to tell. A token is the launch's name, chosen by the caller.
+  /// What the fork server has to tell.
+  ///
+  /// A token is the launch's name, chosen by the caller.
   package enum LaunchEvent: Sendable {
     case started(token: UInt64, ChildProcess)
     case failed(token: UInt64, SystemCallError)

@@ -1,7 +1,9 @@
 #if os(Linux)
   import CMillrace
 
-  /// The two ends of a pipe, close-on-exec, never numbered 0 to 2. Frozen, so that they may be taken apart.
+  /// The two ends of a pipe, close-on-exec, never numbered 0 to 2.
+  ///
+  /// Frozen, so that they may be taken apart.
   @frozen
   package struct Pipe: ~Copyable, Sendable {
     package let reading: Descriptor

@@ -6,7 +6,9 @@
   /// Both happen on one thread of the program that never ends, because the parent-death signal of a child fires when the
   /// *thread* ends that started it.
   package enum Spawner {
-    /// A fresh process of this executable, as a fork server's worker but with nothing shared: the slowest, cleanest start.
+    /// A fresh process of this executable, as a fork server's worker but with nothing shared: the slowest, cleanest
+    /// start.
+    ///
     /// It reads its `WorkerIntroduction` from its control socket.
     ///
     /// - Parameters:

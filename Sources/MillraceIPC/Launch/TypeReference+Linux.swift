@@ -32,7 +32,9 @@
       self.bytes = bytes
     }
 
-    /// The type here. Only between processes of the same build: check the fingerprint first.
+    /// The type here.
+    ///
+    /// Only between processes of the same build: check the fingerprint first.
     package func resolve() -> Any.Type? {
       guard let first = bytes.first, let kind = Kind(rawValue: first) else { return nil }
       let content = bytes.dropFirst()

@@ -19,7 +19,9 @@ final class TestWorker: Sendable {
   let errors: Descriptor
   private let server: ForkServer?
 
-  /// Starts `main`. The worker's standard output and error are pipes, read by `readOutput` and `readErrors`.
+  /// Starts `main`.
+  ///
+  /// The worker's standard output and error are pipes, read by `readOutput` and `readErrors`.
   init(_ main: any WorkerMain.Type, by method: StartMethod) throws {
     let pair = try ControlSocket.Pair()
     let output = try Pipe()
@@ -85,7 +87,9 @@ func readAll(_ descriptor: Int32) -> String {
 }
 
 extension ForkServer {
-  /// Waits for news. Several at once are more than these tests cause.
+  /// Waits for news.
+  ///
+  /// Several at once are more than these tests cause.
   func nextEvent() throws -> LaunchEvent? {
     var state = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     while poll(&state, 1, -1) < 0 && errno == EINTR {}
