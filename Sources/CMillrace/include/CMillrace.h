@@ -3,7 +3,12 @@
 #ifndef CMILLRACE_H
 #define CMILLRACE_H
 
+#include "millrace_crash.h"
 #include "millrace_host.h"
+#include "millrace_image.h"
+#include "millrace_launch.h"
+#include "millrace_socket.h"
 #include "millrace_thread.h"
+#include "millrace_tree.h"
 
 #endif
