@@ -30,7 +30,9 @@ package enum Doorbell: Sendable {
   /// The other side sleeps on this event descriptor, together with much else; it must stay open while the end is used.
   case event(Int32)
 
-  /// Nanoseconds that a worker looks before it sleeps; a wake-up takes some 25 µs. 0 where the other side needs this CPU.
+  /// Nanoseconds that a worker looks before it sleeps; a wake-up takes some 25 µs.
+  ///
+  /// 0 where the other side needs this CPU.
   package static let defaultSpin: UInt64 = millrace_affinity_count() > 1 ? 5_000 : 0
 
   /// The word was found to be set: W4.
@@ -70,20 +72,26 @@ package enum MonotonicTime {
 /// The words of one ring in the header page.
 @usableFromInline
 struct RingWords {
-  /// Where the writer is: all bytes before it are committed. Only ever grows.
+  /// Where the writer is: all bytes before it are committed.
+  ///
+  /// Only ever grows.
   @usableFromInline let head: UnsafeMutablePointer<UInt64>
 
   /// Up to where the bytes of a frame that is not committed yet are valid; behind `head` when there is none.
   @usableFromInline let openEnd: UnsafeMutablePointer<UInt64>
 
-  /// Where the reader is: all bytes before it may be overwritten. Only ever grows.
+  /// Where the reader is: all bytes before it may be overwritten.
+  ///
+  /// Only ever grows.
   @usableFromInline let tail: UnsafeMutablePointer<UInt64>
 
   @usableFromInline let dataWanted: UnsafeMutablePointer<UInt32>
   @usableFromInline let spaceWanted: UnsafeMutablePointer<UInt32>
   @usableFromInline let closed: UnsafeMutablePointer<UInt32>
 
-  /// Waits until `isReady`, spinning for `spin` nanoseconds first. The word is set to `wanted` while asleep.
+  /// Waits until `isReady`, spinning for `spin` nanoseconds first.
+  ///
+  /// The word is set to `wanted` while asleep.
   @inline(never)
   func sleep(
     on word: UnsafeMutablePointer<UInt32>, wanting wanted: UInt32, spin: UInt64, until deadline: UInt64,
@@ -119,7 +127,9 @@ struct RingWords {
     return result
   }
 
-  /// Asleep; a frame of its own, so that a profiler can filter it. False when the deadline passed.
+  /// Asleep; a frame of its own, so that a profiler can filter it.
+  ///
+  /// False when the deadline passed.
   @inline(never)
   private func waitForBell(_ word: UnsafeMutablePointer<UInt32>, _ wanted: UInt32, _ deadline: UInt64) -> Bool {
     millrace_futex_wait(word, wanted, deadline) == 0

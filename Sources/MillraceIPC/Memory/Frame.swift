@@ -58,8 +58,10 @@ package struct FrameHeader: Equatable, Sendable {
   }
 }
 
-/// Who a request belongs to. Both sides may want it at once, and exactly one gets it: the worker, by claiming it before it
-/// begins, or the parent, by revoking it to give it to another worker.
+/// Who a request belongs to.
+///
+/// Both sides may want it at once, and exactly one gets it: the worker, by claiming it before it begins, or the parent,
+/// by revoking it to give it to another worker.
 package enum Claim {
   package static let queued: UInt32 = 0
   package static let claimed: UInt32 = 1
@@ -86,7 +88,9 @@ package struct Frame {
     claimWord = (place + FrameHeader.claimOffset).assumingMemoryBound(to: UInt32.self)
   }
 
-  /// The worker takes the request. False if the parent has revoked it: it must be skipped then.
+  /// The worker takes the request.
+  ///
+  /// False if the parent has revoked it: it must be skipped then.
   @inlinable
   package func claim() -> Bool { millrace_swap_u32(claimWord, Claim.queued, Claim.claimed) != 0 }
 }

@@ -30,7 +30,9 @@ package struct FrameReader: ~Copyable, Sendable {
     return Frame(at: place, length: length, position: ring.position)
   }
 
-  /// The next request, claimed for this worker; those that the parent has revoked are skipped. Nil if there is none now.
+  /// The next request, claimed for this worker; those that the parent has revoked are skipped.
+  ///
+  /// Nil if there is none now.
   @inlinable
   package mutating func nextClaimed() throws(ProtocolError) -> Frame? {
     while let frame = try next() {
@@ -62,7 +64,9 @@ package struct FrameReader: ~Copyable, Sendable {
       at: UnsafeMutableRawPointer(mutating: start), length: bytes.count - FrameHeader.size, position: position)
   }
 
-  /// Sleeps until there is a frame. The last one is given back first, so that a writer without space is not waited for.
+  /// Sleeps until there is a frame.
+  ///
+  /// The last one is given back first, so that a writer without space is not waited for.
   package mutating func waitForData(
     until deadline: UInt64 = MonotonicTime.never
   ) throws(ProtocolError) -> WaitResult {
@@ -70,7 +74,9 @@ package struct FrameReader: ~Copyable, Sendable {
     return try ring.waitForData(until: deadline)
   }
 
-  /// Says that this side is about to sleep until there is a frame. False if there is one: then it must not sleep.
+  /// Says that this side is about to sleep until there is a frame.
+  ///
+  /// False if there is one: then it must not sleep.
   package mutating func arm() throws(ProtocolError) -> Bool {
     finish()
     return try ring.arm()

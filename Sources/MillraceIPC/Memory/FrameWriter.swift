@@ -20,7 +20,9 @@ package struct FrameWriter: ~Copyable, Sendable {
   /// Payload of the open frame so far.
   @inlinable package var openPayload: Int { max(0, open &- FrameHeader.size) }
 
-  /// Opens a frame. False if there is no space for its header now.
+  /// Opens a frame.
+  ///
+  /// False if there is no space for its header now.
   @inlinable
   package mutating func begin(_ header: FrameHeader) throws(ProtocolError) -> Bool {
     precondition(open == 0, "the last frame is still open")
@@ -41,7 +43,9 @@ package struct FrameWriter: ~Copyable, Sendable {
     return room
   }
 
-  /// Adds payload. False if there is not enough space now; then nothing of it is written.
+  /// Adds payload.
+  ///
+  /// False if there is not enough space now; then nothing of it is written.
   @inlinable
   package mutating func append(_ bytes: UnsafeRawBufferPointer) throws(ProtocolError) -> Bool {
     guard let room = try append(count: bytes.count) else { return false }
@@ -49,7 +53,9 @@ package struct FrameWriter: ~Copyable, Sendable {
     return true
   }
 
-  /// Takes back payload beyond `count` bytes, for a value that turned out not to fit. It must not have been published.
+  /// Takes back payload beyond `count` bytes, for a value that turned out not to fit.
+  ///
+  /// It must not have been published.
   @inlinable
   package mutating func truncate(toPayload count: Int) {
     precondition(open != 0 && count >= 0 && count <= openPayload, "not within the open frame")
@@ -67,7 +73,9 @@ package struct FrameWriter: ~Copyable, Sendable {
   @inlinable
   package func publish() { ring.publish(open) }
 
-  /// Hands the frame to the reader. Returns its position.
+  /// Hands the frame to the reader.
+  ///
+  /// Returns its position.
   @inlinable @discardableResult
   package mutating func commit() throws(ProtocolError) -> UInt64 {
     precondition(open != 0, "no frame is open")
@@ -86,7 +94,9 @@ package struct FrameWriter: ~Copyable, Sendable {
     ring.publish(0)
   }
 
-  /// Writes a whole frame. Returns its position, or nil if it does not fit now.
+  /// Writes a whole frame.
+  ///
+  /// Returns its position, or nil if it does not fit now.
   @inlinable
   package mutating func send(
     _ header: FrameHeader, _ payload: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -110,12 +120,16 @@ package struct FrameWriter: ~Copyable, Sendable {
     try ring.waitForSpace(FrameHeader.frameSize(payload: openPayload &+ count), until: deadline)
   }
 
-  /// Says that this side is about to sleep until `count` more bytes of payload fit. False if they do: then it must not sleep.
+  /// Says that this side is about to sleep until `count` more bytes of payload fit.
+  ///
+  /// False if they do: then it must not sleep.
   package mutating func arm(_ count: Int) throws(ProtocolError) -> Bool {
     try ring.arm(FrameHeader.frameSize(payload: openPayload &+ count))
   }
 
-  /// Takes a request back that the worker has not begun. True if it is the caller's now: the worker will skip it.
+  /// Takes a request back that the worker has not begun.
+  ///
+  /// True if it is the caller's now: the worker will skip it.
   ///
   /// - Parameter position: what `commit` or `send` gave.
   package mutating func revoke(at position: UInt64) throws(ProtocolError) -> Bool {

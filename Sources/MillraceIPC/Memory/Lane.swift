@@ -14,7 +14,9 @@ package final class Lane: @unchecked Sendable {
   package let requestCapacity: Int
   package let responseCapacity: Int
 
-  /// Makes a lane. Capacities are rounded up to a power of two of at least a page, at most 1 GiB.
+  /// Makes a lane.
+  ///
+  /// Capacities are rounded up to a power of two of at least a page, at most 1 GiB.
   ///
   /// - Parameter populated: whether the pages of the rings come now, and too little memory is thrown here, rather than at
   ///   their first use. It costs 0.4 ms for the default capacity.
@@ -45,7 +47,9 @@ package final class Lane: @unchecked Sendable {
     mapping.base.storeBytes(of: epoch, toByteOffset: LaneLayout.epochOffset, as: UInt64.self)
   }
 
-  /// Maps a lane that the parent made. The descriptor is owned from here on, also when this throws.
+  /// Maps a lane that the parent made.
+  ///
+  /// The descriptor is owned from here on, also when this throws.
   ///
   /// Throws `ProtocolError.lane` if it is not a lane of this build, `MemoryError` if the system fails.
   package init(mapping descriptor: Int32) throws {
@@ -95,7 +99,9 @@ package final class Lane: @unchecked Sendable {
   /// Which life of the slot the lane belongs to.
   package var epoch: UInt64 { millrace_load_relaxed_u64(word(LaneLayout.epochOffset)) }
 
-  /// Whether the worker notes the time at which it begins an item. It costs the worker about 25 ns an item.
+  /// Whether the worker notes the time at which it begins an item.
+  ///
+  /// It costs the worker about 25 ns an item.
   package var isTiming: Bool {
     get { millrace_load_relaxed_u32(word(LaneLayout.timingOffset)) != 0 }
     set { millrace_store_relaxed_u32(word(LaneLayout.timingOffset), newValue ? 1 : 0) }

@@ -1,4 +1,6 @@
-/// The parent's end of a lane. One for each lane; it belongs to one thread at a time.
+/// The parent's end of a lane.
+///
+/// One for each lane; it belongs to one thread at a time.
 package struct ParentEnd: ~Copyable, Sendable {
   package let lane: Lane
   package var requests: FrameWriter
@@ -17,10 +19,14 @@ package struct ParentEnd: ~Copyable, Sendable {
         bell: .futex, spin: spin))
   }
 
-  /// Asks the worker to ring when there is a response. False if there is one already: then the parent must not sleep.
+  /// Asks the worker to ring when there is a response.
+  ///
+  /// False if there is one already: then the parent must not sleep.
   package mutating func armResponses() throws(ProtocolError) -> Bool { try responses.arm() }
 
-  /// Asks the worker to ring when a request with `payload` bytes fits. False if it does: then the parent must not sleep.
+  /// Asks the worker to ring when a request with `payload` bytes fits.
+  ///
+  /// False if it does: then the parent must not sleep.
   package mutating func armRequestSpace(_ payload: Int) throws(ProtocolError) -> Bool {
     try requests.arm(payload)
   }
@@ -32,7 +38,9 @@ package struct ParentEnd: ~Copyable, Sendable {
   }
 }
 
-/// The worker's end of a lane. One for each lane; it belongs to one thread at a time.
+/// The worker's end of a lane.
+///
+/// One for each lane; it belongs to one thread at a time.
 package struct WorkerEnd: ~Copyable, Sendable {
   package let lane: Lane
   package var requests: FrameReader

@@ -1,4 +1,6 @@
-/// Where everything is in the memory of a lane. Both ends must agree on it to the byte.
+/// Where everything is in the memory of a lane.
+///
+/// Both ends must agree on it to the byte.
 ///
 /// ```
 /// file:       header page | request ring | response ring

@@ -11,7 +11,9 @@ package enum LaneState: UInt32, Sendable {
   case tearingDown = 3
 }
 
-/// The worker's mark of what it is doing, which outlives it. About a nanosecond an item, without the time.
+/// The worker's mark of what it is doing, which outlives it.
+///
+/// About a nanosecond an item, without the time.
 ///
 /// The order of its stores is its meaning, for a parent that reads them at any moment, or after a death at any moment:
 /// the chunk changes only while the state is `idle`, so `running` always goes with its own chunk and count; a start time is
@@ -29,6 +31,8 @@ package struct LaneMarker: ~Copyable, @unchecked Sendable {
   }
 
   /// Notes another state, with the time if the lane is timed.
+  ///
+  /// A chunk's response must be committed before it is left.
   package mutating func enter(_ state: LaneState) {
     isTiming = lane.isTiming
     heartbeat &+= 1
@@ -56,7 +60,9 @@ package struct LaneMarker: ~Copyable, @unchecked Sendable {
     if isTiming { millrace_store_release_u64(words.itemStart, MonotonicTime.now) }
   }
 
-  /// Notes that the running item is completed. Its output must be published by then: what is counted is not run again.
+  /// Notes that the running item is completed.
+  ///
+  /// Its output must be published by then: what is counted is not run again.
   @inlinable
   package mutating func finishItem() {
     if isTiming { millrace_store_release_u64(words.itemStart, 0) }
@@ -70,10 +76,10 @@ package struct LaneSnapshot: Equatable, Sendable {
   /// Nil if the worker wrote something that is no state.
   package var state: LaneState?
 
-  /// The chunk that is running, or ran last.
+  /// The chunk that is running; 0 in other states.
   package var chunk: UInt64
 
-  /// How many items of it are completed; while it is running, also the offset of the item that runs.
+  /// How many items of it are completed, which is also the offset of the item that runs; 0 in other states.
   package var completed: UInt32
 
   /// When that item (or set-up, or tear-down) began, if the lane is timed and it has begun.
@@ -104,9 +110,16 @@ struct MarkerWords {
     let chunk = millrace_load_acquire_u64(chunk)
     let completed = millrace_load_acquire_u32(completed)
     let start = millrace_load_acquire_u64(itemStart)
-    return LaneSnapshot(
-      state: LaneState(rawValue: state), chunk: chunk, completed: completed, itemStart: start == 0 ? nil : start,
-      heartbeat: millrace_load_acquire_u64(heartbeat))
+    let heartbeat = millrace_load_acquire_u64(heartbeat)
+    var snapshot = LaneSnapshot(
+      state: LaneState(rawValue: state), chunk: 0, completed: 0, itemStart: nil, heartbeat: heartbeat)
+    // In between, the other words are on their way from one chunk to the next.
+    if snapshot.state != .idle, start != 0 { snapshot.itemStart = start }
+    if snapshot.state == .running {
+      snapshot.chunk = chunk
+      snapshot.completed = completed
+    }
+    return snapshot
   }
 
   /// A snapshot of which all parts belong together.

@@ -83,7 +83,9 @@ package struct RingReader: ~Copyable, @unchecked Sendable {
     ) { () throws(ProtocolError) in try hasData() }
   }
 
-  /// Says that this side is about to sleep until there is data. False if there is some: then it must not sleep.
+  /// Says that this side is about to sleep until there is data.
+  ///
+  /// False if there is some: then it must not sleep.
   package mutating func arm() throws(ProtocolError) -> Bool {
     millrace_store_relaxed_u32(words.dataWanted, 1)
     millrace_fence()

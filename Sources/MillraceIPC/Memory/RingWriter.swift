@@ -45,8 +45,9 @@ package struct RingWriter: ~Copyable, @unchecked Sendable {
     return seenSpace
   }
 
-  /// Room for `count` bytes in one piece, or nil if there is not as much now. Nothing is seen before `commit`; the same
-  /// room is given again if more is asked for, with what was written there.
+  /// Room for `count` bytes in one piece, or nil if there is not as much now.
+  ///
+  /// Nothing is seen before `commit`; the same room is given again if more is asked for, with what was written there.
   @inlinable
   package mutating func reserve(_ count: Int) throws(ProtocolError) -> UnsafeMutableRawPointer? {
     if seenSpace < count {
@@ -85,7 +86,9 @@ package struct RingWriter: ~Copyable, @unchecked Sendable {
     ) { () throws(ProtocolError) in try reserve(count) != nil }
   }
 
-  /// Says that this side is about to sleep until `count` bytes are free. False if they are: then it must not sleep.
+  /// Says that this side is about to sleep until `count` bytes are free.
+  ///
+  /// False if they are: then it must not sleep.
   package mutating func arm(_ count: Int) throws(ProtocolError) -> Bool {
     precondition(count <= capacity, "\(count) bytes never fit into a ring of \(capacity)")
     millrace_store_relaxed_u32(words.spaceWanted, wakeSpace(count))
@@ -99,6 +102,7 @@ package struct RingWriter: ~Copyable, @unchecked Sendable {
   package func disarm() { millrace_store_relaxed_u32(words.spaceWanted, 0) }
 
   /// A writer that sleeps wants a quarter of the ring, so that it is not woken for each small frame that is read.
+  ///
   /// A reader never keeps bytes while it waits for more, so it will get there.
   private func wakeSpace(_ count: Int) -> UInt32 { UInt32(max(count, capacity / 4)) }
 

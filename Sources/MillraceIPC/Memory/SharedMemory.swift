@@ -4,7 +4,9 @@ internal import CMillrace
   internal import Glibc
 #endif
 
-/// A memory file: pages without a name, gone when the last descriptor and mapping are. Owns its descriptor.
+/// A memory file: pages without a name, gone when the last descriptor and mapping are.
+///
+/// Owns its descriptor.
 ///
 /// Its size is sealed, so a peer cannot shrink it under us, which would be a SIGBUS at our next touch.
 package struct SharedMemory: ~Copyable, Sendable {
@@ -51,7 +53,9 @@ package struct SharedMemory: ~Copyable, Sendable {
   static func roundedToPage(_ size: Int) -> Int { (max(size, 1) + pageSize - 1) & ~(pageSize - 1) }
 }
 
-/// A range of addresses that shows a memory file. Unmapped at its end.
+/// A range of addresses that shows a memory file.
+///
+/// Unmapped at its end.
 ///
 /// Sendable, because it is only where the memory is; what is done in it is ordered by the rings.
 package struct MemoryMapping: ~Copyable, @unchecked Sendable {

@@ -5,7 +5,9 @@ import MillraceIPC
   import Glibc
 #endif
 
-/// A thread that runs one closure and is joined. Where a test wants threads of the system, not tasks.
+/// A thread that runs one closure and is joined.
+///
+/// Where a test wants threads of the system, not tasks.
 final class TestThread: @unchecked Sendable {
   private final class Body {
     let run: @Sendable () -> Void
@@ -92,8 +94,10 @@ struct HostilePeer: ~Copyable {
   }
 }
 
-/// Runs `body` in a forked child and returns its process. `body` must be plain code that has run here before, so that the
-/// child finds all types instantiated; its result is the exit code.
+/// Runs `body` in a forked child and returns its process.
+///
+/// `body` must be plain code that has run here before, so that the child finds all types instantiated; its result is
+/// the exit code.
 func forkChild(_ body: () -> Int32) -> pid_t {
   // Swift hides `fork`, because most code must not run in such a child.
   typealias Fork = @convention(c) () -> pid_t
