@@ -56,12 +56,12 @@ package struct FrameReader: ~Copyable, Sendable {
   /// For a writer that is dead, after `next` has given nil.
   package mutating func uncommitted() throws(ProtocolError) -> Frame? {
     finish()
-    let position = ring.seenHead
     let bytes = try ring.uncommitted()
     guard let start = bytes.baseAddress else { return nil }
     guard bytes.count >= FrameHeader.size else { throw .frame(length: FrameHeader.size, available: bytes.count) }
     return Frame(
-      at: UnsafeMutableRawPointer(mutating: start), length: bytes.count - FrameHeader.size, position: position)
+      at: UnsafeMutableRawPointer(mutating: start), length: bytes.count - FrameHeader.size,
+      position: ring.seenHead)
   }
 
   /// Sleeps until there is a frame.

@@ -107,6 +107,15 @@ func forkChild(_ body: () -> Int32) -> pid_t {
   return child
 }
 
+/// A memory file that its maker may still shrink.
+func unsealedMemory(size: Int) -> Int32 {
+  typealias Create = @convention(c) (UnsafePointer<CChar>, UInt32) -> Int32
+  let create = unsafeBitCast(dlsym(nil, "memfd_create")!, to: Create.self)
+  let descriptor = create("millrace-test", 3)  // MFD_CLOEXEC | MFD_ALLOW_SEALING
+  precondition(descriptor >= 0 && ftruncate(descriptor, size) == 0)
+  return descriptor
+}
+
 /// Exit code of a child, or minus its signal.
 func waitForExit(_ child: pid_t) -> Int32 {
   var status: Int32 = 0
