@@ -1,0 +1,78 @@
+import CMillrace
+import MillraceIPC
+import Synchronization
+import Testing
+
+@Suite struct LaneMarkerTests {
+  @Test func markerSaysWhatTheWorkerDoes() throws {
+    let lane = try Lane(ringCapacity: 4096)
+    var worker = WorkerEnd(lane, bell: .futex)
+    #expect(lane.snapshot() == LaneSnapshot(state: .idle, chunk: 0, completed: 0, itemStart: nil, heartbeat: 0))
+    worker.marker.enter(.settingUp)
+    #expect(lane.snapshot().state == .settingUp && lane.snapshot().itemStart == nil)
+    worker.marker.beginChunk(7)
+    worker.marker.beginItem()
+    worker.marker.finishItem()
+    #expect(lane.snapshot() == LaneSnapshot(state: .running, chunk: 7, completed: 1, itemStart: nil, heartbeat: 2))
+    worker.marker.enter(.idle)
+    #expect(lane.snapshot() == LaneSnapshot(state: .idle, chunk: 0, completed: 0, itemStart: nil, heartbeat: 3))
+
+    lane.isTiming = true
+    let before = MonotonicTime.now
+    worker.marker.beginChunk(8)
+    #expect(lane.snapshot().completed == 0 && lane.snapshot().itemStart == nil)
+    worker.marker.beginItem()
+    let start = try #require(lane.snapshot().itemStart)
+    #expect(before <= start && start <= MonotonicTime.now)
+    worker.marker.finishItem()
+    #expect(lane.snapshot() == LaneSnapshot(state: .running, chunk: 8, completed: 1, itemStart: nil, heartbeat: 4))
+    worker.marker.enter(.tearingDown)
+    #expect(lane.snapshot().state == .tearingDown && lane.snapshot().itemStart != nil)
+  }
+
+  /// A reader at any moment sees parts that belong together.
+  @Test(.timeLimit(.minutes(1))) func snapshotsAreConsistent() throws {
+    let lane = try Lane(ringCapacity: 4096)
+    lane.isTiming = true
+    let chunks: UInt64 = 20_000
+    let done = Flag()
+    let thread = TestThread {
+      var worker = WorkerEnd(lane, bell: .futex)
+      for chunk in 1...chunks {
+        worker.marker.beginChunk(chunk)
+        for _ in 0..<chunk % 8 {
+          worker.marker.beginItem()
+          for _ in 0..<50 { millrace_pause() }
+          worker.marker.finishItem()
+        }
+        worker.marker.enter(.idle)
+      }
+      done.raise()
+    }
+    var last = lane.snapshot()
+    var timed = 0
+    while !done.isRaised {
+      let now = lane.snapshot()
+      guard now.heartbeat >= last.heartbeat, UInt64(now.completed) <= now.chunk % 8 else {
+        Issue.record("\(now) after \(last)")
+        break
+      }
+      guard now.state == .running else { continue }
+      if now.itemStart != nil { timed += 1 }
+      if let start = now.itemStart, let old = last.itemStart {
+        let isLater = (now.chunk, now.completed) > (last.chunk, last.completed)
+        #expect(isLater ? start >= old : start == old && now == last)
+      }
+      last = now
+    }
+    thread.join()
+    #expect(timed > 0)
+    #expect(lane.snapshot().heartbeat == 2 * chunks)
+  }
+
+  private final class Flag: Sendable {
+    private let value = Atomic(false)
+    var isRaised: Bool { value.load(ordering: .acquiring) }
+    func raise() { value.store(true, ordering: .releasing) }
+  }
+}
