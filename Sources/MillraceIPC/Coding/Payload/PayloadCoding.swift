@@ -1,0 +1,114 @@
+/// How the values of one type travel between two processes of the same executable.
+///
+/// Made by `Payload.coding(for:)`.
+///
+/// Bitwise-copyable types go as they lie in memory, and what arrives is taken as it is: their bytes must come from a worker, not
+/// from a stranger. Whatever they point to stays behind. All other types check what they read.
+package struct PayloadCoding<Value>: Sendable {
+  package enum Form: Sendable {
+    /// Values of fixed size, copied as they are.
+    case bitwise
+    /// A block: of a size that is known before it is written.
+    case block(BlockCoding<Value>)
+    /// Encoded: its size is known afterwards.
+    case coded(CodedPayload<Value>)
+  }
+
+  package let form: Form
+
+  @inlinable init(_ form: Form) { self.form = form }
+
+  /// The bytes that each value takes, for types whose values all take the same; 0 for `Void` and its like.
+  @inlinable package var fixedStride: Int? {
+    guard case .bitwise = form else { return nil }
+    return Self.stride
+  }
+
+  @inlinable static var stride: Int { MemoryLayout<Value>.size == 0 ? 0 : MemoryLayout<Value>.stride }
+
+  /// The bytes that `write` will write, or nil where only `encode` finds out.
+  @inlinable package func byteCount(of value: Value) -> Int? {
+    switch form {
+    case .bitwise: Self.stride
+    case .block(let blocks): blocks.byteCount(of: value)
+    case .coded: nil
+    }
+  }
+
+  // MARK: - Writing
+
+  /// Appends `value`.
+  ///
+  /// - Throws: what the value's own `encode(to:)` throws; the writer is as before then. Bitwise and block types never throw.
+  @inlinable package func encode(_ value: Value, into writer: inout ByteWriter) throws {
+    switch form {
+    case .bitwise: Self.copy(value, to: writer.appendUninitialized(Self.stride))
+    case .block(let blocks): blocks.write(value, to: writer.appendUninitialized(blocks.byteCount(of: value)))
+    case .coded(let payload): try payload.encode(value, into: &writer)
+    }
+  }
+
+  /// Copies `value` to where `byteCount(of:)` bytes are reserved, in shared memory for instance.
+  ///
+  /// Only for types that have a byte count.
+  @inlinable package func write(_ value: Value, to target: UnsafeMutableRawPointer) {
+    switch form {
+    case .bitwise: Self.copy(value, to: target)
+    case .block(let blocks): blocks.write(value, to: target)
+    case .coded: preconditionFailure("the size of a coded value is not known beforehand")
+    }
+  }
+
+  /// Copies all `values` one after another, `fixedStride` bytes each.
+  ///
+  /// Only for types that have a fixed stride.
+  @inlinable package func encodeBlock(_ values: UnsafeBufferPointer<Value>, into target: UnsafeMutableRawPointer) {
+    guard case .bitwise = form else { preconditionFailure("values of this type have no fixed stride") }
+    if let source = values.baseAddress { target.copyMemory(from: source, byteCount: values.count * Self.stride) }
+  }
+
+  @inlinable @inline(__always) static func copy(_ value: Value, to target: UnsafeMutableRawPointer) {
+    withUnsafePointer(to: value) { target.copyMemory(from: $0, byteCount: MemoryLayout<Value>.size) }
+  }
+
+  // MARK: - Reading
+
+  /// The value that all of `bytes` are, copied out of them; no alignment is needed.
+  ///
+  /// - Throws: `PayloadError.malformed`, `DecodingError`, or what the value's own `init(from:)` throws.
+  @inlinable package func decode(from bytes: UnsafeRawBufferPointer) throws -> Value {
+    switch form {
+    case .bitwise:
+      guard bytes.count == Self.stride else { throw malformed(bytes) }
+      return withUnsafeTemporaryAllocation(of: Value.self, capacity: 1) { place in
+        let place = place.baseAddress!
+        if let source = bytes.baseAddress {
+          UnsafeMutableRawPointer(place).copyMemory(from: source, byteCount: MemoryLayout<Value>.size)
+        }
+        return place.move()
+      }
+    case .block(let blocks):
+      guard let value = blocks.read(bytes) else { throw malformed(bytes) }
+      return value
+    case .coded(let payload):
+      return try payload.decode(from: bytes)
+    }
+  }
+
+  /// Makes `count` values out of as many strides of bytes at `source`.
+  ///
+  /// Only for types that have a fixed stride.
+  @inlinable package func decodeBlock(
+    from source: UnsafeRawBufferPointer, into values: UnsafeMutableBufferPointer<Value>
+  ) throws {
+    guard case .bitwise = form else { preconditionFailure("values of this type have no fixed stride") }
+    guard source.count == values.count * Self.stride else { throw malformed(source) }
+    if let first = source.baseAddress, let target = values.baseAddress {
+      UnsafeMutableRawPointer(target).copyMemory(from: first, byteCount: source.count)
+    }
+  }
+
+  @usableFromInline func malformed(_ bytes: UnsafeRawBufferPointer) -> PayloadError {
+    .malformed(readableTypeName(Value.self), byteCount: bytes.count)
+  }
+}
