@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "millrace_host.h"
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 
 int millrace_affinity_count(void) {
@@ -28,4 +29,6 @@ int millrace_affinity_get(int tid, int *cpus, size_t capacity) {
     if (CPU_ISSET(c, &set)) cpus[n++] = c;
   return (int)n;
 }
+
+void millrace_thread_name_set(const char *name) { pthread_setname_np(pthread_self(), name); }
 #endif

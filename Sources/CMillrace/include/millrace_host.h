@@ -14,4 +14,16 @@ int millrace_affinity_set(int tid, const int *cpus, size_t count);
 /// Writes at most `capacity` CPU numbers that the thread (0: the calling one) is bound to; returns how many, or -1 with errno.
 int millrace_affinity_get(int tid, int *cpus, size_t capacity);
 
+/// Names the calling thread (at most 15 bytes), as debuggers and /proc show it.
+void millrace_thread_name_set(const char *name);
+
+/// Tells the processor that the caller spins, so that it saves power and lets its sibling thread run.
+static inline void millrace_spin_hint(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("isb");
+#endif
+}
+
 #endif

@@ -1,0 +1,41 @@
+/// An asynchronous call of a synchronous operation: how it gets off the cooperative pool, and back.
+@usableFromInline
+enum AsyncCall {
+  /// Runs `work` on a thread of the crew, and resumes with its result when it has returned.
+  ///
+  /// - Parameters:
+  ///   - input: handed to `work`, which should capture the user's closure and nothing else (see ``ParallelPlan/run(lanes:with:body:)``).
+  ///   - failure: what `work` may throw. If it has room for a `CancellationError`, cancellation of the task stops the
+  ///     call early; otherwise there is no way to say so, and the call goes on to its end.
+  @usableFromInline
+  static func run<Input: Sendable, Output: Sendable, Failure: Error>(
+    _ input: Input, throwing failure: Failure.Type,
+    _ work: @escaping @Sendable (Input, StopToken?) -> Result<Output, Failure>
+  ) async throws(Failure) -> Output {
+    let stop = CancellationError() is Failure ? StopToken() : nil
+    let result = await withTaskCancellationHandler {
+      await withUnsafeContinuation { continuation in
+        Crew.shared.enqueue { continuation.resume(returning: work(input, stop)) }
+      }
+    } onCancel: {
+      stop?.raise()
+    }
+    return try result.get()
+  }
+}
+
+/// A collection with the options of a call.
+@usableFromInline
+@frozen
+struct AsyncInput<Base: Sendable>: Sendable {
+  @usableFromInline let base: Base
+  @usableFromInline let width: Int?
+  @usableFromInline let grain: Int?
+
+  @inlinable
+  init(_ base: Base, _ width: Int?, _ grain: Int?) {
+    self.base = base
+    self.width = width
+    self.grain = grain
+  }
+}

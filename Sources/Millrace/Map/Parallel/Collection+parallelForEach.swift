@@ -1,0 +1,59 @@
+extension RandomAccessCollection where Self: Sendable, Element: Sendable {
+  /// Runs `body` for every item, on several threads at once, in no particular order.
+  ///
+  ///     (0..<rows).parallelForEach { row in render(row) }
+  ///
+  /// Threads, errors, `width` and `grain` are as in ``parallelMap(width:grain:_:)``.
+  @inlinable
+  public func parallelForEach<Failure: Error>(
+    width: Int? = nil, grain: Int? = nil, _ body: @Sendable (Element) throws(Failure) -> Void
+  ) throws(Failure) {
+    try _parallelForEach(width: width, grain: grain, stop: nil, body)
+  }
+
+  @inlinable
+  @inline(__always)
+  func _parallelForEach<Failure: Error>(
+    width: Int?, grain: Int?, stop: StopToken?, _ body: @Sendable (Element) throws(Failure) -> Void
+  ) throws(Failure) {
+    let failure = FirstFailure<Failure>()
+    let plan = ParallelPlan(count: count, width: width, grain: grain, stop: stop)
+    let isWhole = _withParallelSource { source in
+      var context = ParallelContext(source, target: (), failure: failure)
+      return plan.run(lanes: plan.lanes, with: &context) { context, _, lower, upper in
+        context.pointee.visit(lower, upper) { _, item throws(Failure) in try body(item) }
+      } == nil
+    }
+    if !isWhole { try failure.rethrow() }
+  }
+}
+
+extension RandomAccessCollection where Self: Sendable, SubSequence: Sendable {
+  /// Runs `body` for consecutive parts of this collection that are together the whole, on several threads at once.
+  ///
+  ///     (0..<samples.count).parallelForEachPart { part in for i in part { … } }
+  ///
+  /// For work that is cheap by the item and dear by the call: the loop is the caller's own, so the compiler
+  /// sees all of it. Parts grow with the measured time, and so differ in size from run to run; for parts of known sizes,
+  /// use ``mapChunks(of:width:_:)``. Otherwise as ``parallelForEach(width:grain:_:)``.
+  @inlinable
+  public func parallelForEachPart<Failure: Error>(
+    width: Int? = nil, grain: Int? = nil, _ body: @Sendable (SubSequence) throws(Failure) -> Void
+  ) throws(Failure) {
+    let failure = FirstFailure<Failure>()
+    let plan = ParallelPlan(count: count, width: width, grain: grain)
+    var context = ParallelContext(ParallelSource(self, address: nil), target: (), failure: failure)
+    let finished = plan.run(lanes: plan.lanes, with: &context) { context, _, lower, upper in
+      let base = context.pointee.source.base
+      let start = base.index(base.startIndex, offsetBy: lower)
+      do throws(Failure) {
+        try body(base[start..<base.index(start, offsetBy: upper - lower)])
+        return true
+      } catch {
+        context.pointee.failure.note(error, at: lower)
+        return false
+      }
+    }
+    if finished != nil { try failure.rethrow() }
+  }
+}

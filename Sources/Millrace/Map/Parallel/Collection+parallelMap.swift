@@ -1,0 +1,58 @@
+extension RandomAccessCollection where Self: Sendable, Element: Sendable {
+  /// The results of `transform` for all items, in their order, computed on several threads at once.
+  ///
+  ///     let thumbnails = try photos.parallelMap { try thumbnail(of: $0) }
+  ///
+  /// The calling thread takes part and is blocked until the last item is done; in `async` code use the form with `await`.
+  /// Calls may be nested: inner calls use threads that are idle, or run in their caller.
+  ///
+  /// If `transform` throws, no further items are begun, and when the running ones have ended, the error
+  /// is rethrown; if several threw, that of the lowest item. Task-local values are not visible in `transform`.
+  ///
+  /// - Parameters:
+  ///   - width: the most threads to use, the caller's included; by default as many as there are usable CPUs.
+  ///   - grain: how many items a thread takes at a time; by default adapted to the time that they take.
+  @inlinable
+  public func parallelMap<Output: Sendable, Failure: Error>(
+    width: Int? = nil, grain: Int? = nil,
+    _ transform: @Sendable (Element) throws(Failure) -> Output
+  ) throws(Failure) -> [Output] {
+    try _parallelMap(width: width, grain: grain, stop: nil, transform)
+  }
+
+  @inlinable
+  @inline(__always)
+  func _parallelMap<Output: Sendable, Failure: Error>(
+    width: Int?, grain: Int?, stop: StopToken?,
+    _ transform: @Sendable (Element) throws(Failure) -> Output
+  ) throws(Failure) -> [Output] {
+    let failure = FirstFailure<Failure>()
+    // Books are kept only where outputs may have to be destroyed.
+    let plan = ParallelPlan(
+      count: count, width: width, grain: grain, keepsRuns: Failure.self != Never.self && !_isPOD(Output.self),
+      stop: stop)
+    var isWhole = true
+    let outputs = [Output](unsafeUninitializedCapacity: plan.count) { buffer, initializedCount in
+      FreshMemory.prepare(UnsafeMutableRawBufferPointer(buffer))
+      isWhole = _withParallelSource { source in
+        var context = ParallelContext(source, target: buffer.baseAddress, failure: failure)
+        let finished = plan.run(lanes: plan.lanes, with: &context) { context, _, lower, upper in
+          let outputs = context.pointee.target.unsafelyUnwrapped
+          var done = lower
+          let isDone = context.pointee.visit(lower, upper) { offset, item throws(Failure) in
+            (outputs + offset).initialize(to: try transform(item))
+            done = offset &+ 1
+          }
+          if !isDone { (outputs + lower).deinitialize(count: done - lower) }
+          return isDone
+        }
+        guard let finished else { return true }
+        for range in finished { UnsafeMutableBufferPointer(rebasing: buffer[range]).deinitialize() }
+        return false
+      }
+      initializedCount = isWhole ? plan.count : 0
+    }
+    if !isWhole { try failure.rethrow() }
+    return outputs
+  }
+}

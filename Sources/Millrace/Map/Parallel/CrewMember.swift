@@ -1,0 +1,76 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// A thread as the crew knows it: one of the crew's own, or a caller of a parallel operation. It can sleep and be woken.
+///
+/// `@unchecked Sendable`: `signalled` is touched under `mutex` only; `job`, `depth` by the thread itself only.
+final class CrewMember: @unchecked Sendable {
+  /// The call whose piece the thread is running, innermost; nested calls descend from it.
+  var job: ParallelJob?
+  /// How many parallel calls or roots the thread is inside of; above 0 it counts as busy.
+  var depth = 0
+  /// Whether the thread is one of the crew's own.
+  var isCrew = false
+
+  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  private let condition: UnsafeMutablePointer<pthread_cond_t>
+  private var signalled = false
+
+  init() {
+    mutex = .allocate(capacity: 1)
+    condition = .allocate(capacity: 1)
+    mutex.initialize(to: pthread_mutex_t())
+    condition.initialize(to: pthread_cond_t())
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(condition, nil)
+  }
+
+  deinit {
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    condition.deallocate()
+    mutex.deallocate()
+  }
+
+  /// Sleeps until somebody has called ``wake()`` since the last time. This is where an idle crew is found by a profiler.
+  @inline(never)
+  func waitForWork() {
+    pthread_mutex_lock(mutex)
+    while !signalled { pthread_cond_wait(condition, mutex) }
+    signalled = false
+    pthread_mutex_unlock(mutex)
+  }
+
+  func wake() {
+    pthread_mutex_lock(mutex)
+    signalled = true
+    pthread_cond_signal(condition)
+    pthread_mutex_unlock(mutex)
+  }
+
+  /// The calling thread, made known on first use and forgotten when it ends.
+  static var current: CrewMember {
+    if let known = pthread_getspecific(key) {
+      return Unmanaged<CrewMember>.fromOpaque(known).takeUnretainedValue()
+    }
+    let member = CrewMember()
+    pthread_setspecific(key, Unmanaged.passRetained(member).toOpaque())
+    return member
+  }
+
+  private static let key: pthread_key_t = {
+    var key = pthread_key_t()
+    let failure = pthread_key_create(&key) { member in
+      #if canImport(Darwin)
+        Unmanaged<CrewMember>.fromOpaque(member).release()
+      #else
+        if let member { Unmanaged<CrewMember>.fromOpaque(member).release() }
+      #endif
+    }
+    precondition(failure == 0, "no thread-local storage left (error \(failure))")
+    return key
+  }()
+}

@@ -1,0 +1,191 @@
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// One parallel call while it runs: an index range, shared out among lanes.
+///
+///     lane 0 (the caller)   [■■■■□□□□□□□□□□□□|          takes from its front, in pieces that grow
+///     lane 1 (a helper)                       |□□□□□□□□□□□□]   took the back half when it joined
+///
+/// The caller begins with everything; who joins, or runs dry, takes half of the largest rest. Nothing is cut up
+/// in advance, so a call that nobody helps costs next to nothing, and cost that sits in one place is halved until it is shared.
+///
+/// `@unchecked Sendable`: `body` is set before the job is opened and cleared after the last lane has left; `runs[lane]`
+/// belongs to the thread that holds the lane; `admission` is guarded by the crew's lock; the rest is atomic or constant.
+final class ParallelJob: @unchecked Sendable {
+  /// Runs the items `lower..<upper`; false if it failed, and nothing of the piece remains.
+  typealias Body = (_ context: UnsafeMutableRawPointer, _ lane: Int, _ lower: Int, _ upper: Int) -> Bool
+
+  /// Who takes part. Guarded by the crew's lock.
+  struct Admission {
+    var freeLanes: [Int]
+    var isOpen = false
+    var waiter: CrewMember?
+  }
+
+  let count: Int
+  let width: Int
+  let parent: ParallelJob?
+  let keepsRuns: Bool
+  var body: Body?
+  var admission: Admission
+  /// Lanes taken. Changed under the crew's lock, read without.
+  let present = Atomic<Int>(0)
+  /// A piece failed, or the call was cancelled: no further piece is begun.
+  private let stopped = Atomic<Bool>(false)
+  /// For each lane, what it has finished, joined where consecutive. Empty unless asked for.
+  let runs: UnsafeMutablePointer<[Range<Int>]>
+
+  private let context: UnsafeMutableRawPointer
+  private let stop: StopToken?
+  private let pace: Pace
+  /// Items in a unit, as a power of two: 0 below 2^32 items.
+  private let shift: Int
+  private let cells: UnsafeMutablePointer<Cell>
+
+  /// A lane's range, alone on its cache lines (two, because processors fetch them in pairs).
+  private struct Cell: ~Copyable {
+    let range = Atomic<UInt64>(0)
+    let ownerAtBack = Atomic<Bool>(false)
+    private let padding: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0)
+    private let more: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0)
+  }
+
+  init(_ plan: ParallelPlan, width: Int, context: UnsafeMutableRawPointer, parent: ParallelJob?) {
+    count = plan.count
+    self.width = width
+    self.parent = parent
+    self.context = context
+    stop = plan.stop
+    keepsRuns = plan.keepsRuns
+    shift = max(0, Int.bitWidth - count.leadingZeroBitCount - 32)
+    pace = Pace(fixed: plan.grain.map { [shift] in max(1, $0 >> shift) }, mayTurn: plan.mayTurn)
+    admission = Admission(freeLanes: Array((0..<width).reversed()))
+    cells = .allocate(capacity: width)
+    runs = .allocate(capacity: width)
+    runs.initialize(repeating: [], count: width)
+    for lane in 0..<width { (cells + lane).initialize(to: Cell()) }
+    let units = (count >> shift) + (count & ((1 << shift) - 1) == 0 ? 0 : 1)
+    precondition(units <= Int(UInt32.max))
+    cells[0].range.store(LaneRange(0, UInt32(units)).word, ordering: .relaxed)
+  }
+
+  deinit {
+    cells.deinitialize(count: width)
+    cells.deallocate()
+    runs.deinitialize(count: width)
+    runs.deallocate()
+  }
+
+  /// Whether the job ended before its last item.
+  var isStopped: Bool { stopped.load(ordering: .acquiring) }
+
+  /// Whether one more thread would find something to do. Hold the crew's lock.
+  var wantsHelp: Bool {
+    guard admission.isOpen, !admission.freeLanes.isEmpty, !isStopped else { return false }
+    return (0..<width).contains { !LaneRange(word: cells[$0].range.load(ordering: .sequentiallyConsistent)).isEmpty }
+  }
+
+  /// Whether this job is `other`, or was begun by a piece of it, at any depth.
+  func isWithin(_ other: ParallelJob) -> Bool {
+    var job: ParallelJob? = self
+    while let current = job {
+      if current === other { return true }
+      job = current.parent
+    }
+    return false
+  }
+
+  /// Does what there is to do, as the holder of `lane`, until there is nothing left to take or the job has stopped.
+  ///
+  /// Not inlined, so that its hold on `body` has certainly ended before the lane is given back.
+  @inline(never)
+  func work(lane: Int, inviting: () -> Void) {
+    guard let body else { return }
+    var pace = pace
+    repeat {
+      pace.begin()
+      while let piece = take(lane, &pace) {
+        if stop?.isRaised == true { stopped.store(true, ordering: .releasing) }
+        if stopped.load(ordering: .relaxed) { return }
+        let lower = Int(piece.lower) << shift
+        let upper = min(Int(piece.upper) << shift, count)
+        let start = pace.fixed == nil ? monotonicNanoseconds() : 0
+        guard body(context, lane, lower, upper) else {
+          stopped.store(true, ordering: .releasing)
+          return
+        }
+        if pace.fixed == nil {
+          pace.measured(units: piece.count, nanoseconds: Double(monotonicNanoseconds() &- start))
+        }
+        if keepsRuns { runs[lane].append(joining: lower..<upper) }
+      }
+    } while steal(into: lane, inviting)
+  }
+
+  private func take(_ lane: Int, _ pace: inout Pace) -> LaneRange? {
+    var word = cells[lane].range.load(ordering: .relaxed)
+    while true {
+      var rest = LaneRange(word: word)
+      if rest.isEmpty { return nil }
+      let piece = rest.cut(pace.size(remaining: rest.count), fromBack: pace.fromBack)
+      let (taken, actual) = cells[lane].range.weakCompareExchange(
+        expected: word, desired: rest.word, ordering: .acquiringAndReleasing)
+      if taken {
+        if pace.fixed == nil { cells[lane].ownerAtBack.store(pace.fromBack, ordering: .relaxed) }
+        return piece
+      }
+      word = actual
+    }
+  }
+
+  /// Takes half of the largest range of the other lanes as its own; false if there is none.
+  private func steal(into lane: Int, _ inviting: () -> Void) -> Bool {
+    while !stopped.load(ordering: .relaxed) {
+      var victim = -1
+      var word: UInt64 = 0
+      for other in 0..<width where other != lane {
+        let candidate = cells[other].range.load(ordering: .relaxed)
+        if LaneRange(word: candidate).count > LaneRange(word: word).count { (victim, word) = (other, candidate) }
+      }
+      if victim < 0 { return false }
+      var rest = LaneRange(word: word)
+      let half = rest.cutHalf(ownerAtBack: cells[victim].ownerAtBack.load(ordering: .relaxed))
+      guard
+        cells[victim].range.compareExchange(expected: word, desired: rest.word, ordering: .acquiringAndReleasing)
+          .exchanged
+      else { continue }
+      // Between the exchange and this store the half is nobody's to see, and a thread that looked meanwhile may have
+      // gone to sleep. So whoever publishes work that others could share calls one back; both sides use the
+      // sequentially consistent order here, so that one of the two sees the other.
+      cells[lane].range.store(half.word, ordering: .sequentiallyConsistent)
+      if half.count > 1, present.load(ordering: .sequentiallyConsistent) < width { inviting() }
+      return true
+    }
+    return false
+  }
+}
+
+extension [Range<Int>] {
+  /// Appends a range, as one with the last if it continues it at either end.
+  mutating func append(joining range: Range<Int>) {
+    if let last, last.upperBound == range.lowerBound {
+      self[count - 1] = last.lowerBound..<range.upperBound
+    } else if let last, last.lowerBound == range.upperBound {
+      self[count - 1] = range.lowerBound..<last.upperBound
+    } else {
+      append(range)
+    }
+  }
+}
+
+/// Nanoseconds of the monotonic clock.
+private func monotonicNanoseconds() -> UInt64 {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return UInt64(bitPattern: Int64(time.tv_sec)) &* 1_000_000_000 &+ UInt64(bitPattern: Int64(time.tv_nsec))
+}
