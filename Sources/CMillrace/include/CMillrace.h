@@ -7,9 +7,10 @@
 #include "millrace_host.h"
 #include "millrace_image.h"
 #include "millrace_launch.h"
+#include "millrace_output.h"
+#include "millrace_poller.h"
 #include "millrace_ring.h"
 #include "millrace_socket.h"
-#include "millrace_thread.h"
 #include "millrace_tree.h"
 
 #endif

@@ -1,19 +1,25 @@
-public enum Chunking: Sendable { case automatic, size(Int) }
+/// A job's chunking as the dispatcher asks for it.
 package struct ChunkSizer {
-  let chunking: Chunking
-  var size = 1
-  var total: Int?
-  package init(_ chunking: Chunking) { self.chunking = chunking }
-  mutating func start(total: Int?, width: Int) { self.total = total }
-  func next(read: Int, width: Int, atMost: Int, share: Int) -> Int {
-    switch chunking {
-    case .size(let n): min(n, atMost)
-    case .automatic: min(size, share)
-    }
+  private let chunking: Chunking
+  private var plan: ChunkPlan?
+
+  init(_ chunking: Chunking) { self.chunking = chunking }
+
+  /// The chunking was validated at submission; one that needs a length which nobody knows is automatic.
+  mutating func start(total: Int?, width: Int) {
+    plan = (try? ChunkPlan(chunking, total: total, width: width))
+      ?? (try? ChunkPlan(.automatic, total: total, width: width))
   }
-  mutating func took(_ n: Int) {}
-  mutating func measured(items: Int, nanoseconds: UInt64) {
-    let per = Double(nanoseconds) / Double(items)
-    size = max(1, min(size * 8, Int(300_000 / max(per, 1)), 65536))
+
+  /// The size of the next chunk; 0 behind the declared end. Where the size is ours to choose it is at most `share`.
+  func next(atMost limit: Int, share: Int) -> Int {
+    guard let size = plan?.upcoming else { return 0 }
+    return min(size, limit, chunking == .automatic ? share : .max)
+  }
+
+  mutating func took(_ count: Int) { plan?.took(count) }
+
+  mutating func measured(items: Int, nanoseconds: UInt64, bytes: Int?) {
+    plan?.measured(items: items, nanoseconds: Int(clamping: nanoseconds), bytes: bytes)
   }
 }

@@ -40,7 +40,7 @@ extension Dispatcher {
   /// The slot is done with the chunk; `outputs`, if given, are those of all its items that had no outcome yet. `elapsed` is what its items took; `memory` the worker's resident bytes, if known.
   package mutating func finished(
     slot: Int, generation: Int, chunk id: Int, outputs: (any AnyObject & Sendable)? = nil, items: Int,
-    elapsed: UInt64, memory: Int? = nil, now: UInt64
+    elapsed: UInt64, bytes: Int? = nil, memory: Int? = nil, now: UInt64
   ) {
     self.now = now
     guard isCurrent(slot, generation) else { return }
@@ -51,7 +51,7 @@ extension Dispatcher {
     jobs[chunk.job]?.outstanding -= 1
     if items > 0 {
       slots[slot].chunkTime = slots[slot].chunkTime == 0 ? elapsed : (slots[slot].chunkTime &* 3 &+ elapsed) / 4
-      jobs[chunk.job]?.spec.chunking.measured(items: items, nanoseconds: elapsed)
+      jobs[chunk.job]?.spec.chunking.measured(items: items, nanoseconds: elapsed, bytes: bytes)
       checkLifespan(slot, chunk, items, memory)
     }
     if !chunk.range.isEmpty, let job = jobs[chunk.job], !job.ended { putBack(chunk) }

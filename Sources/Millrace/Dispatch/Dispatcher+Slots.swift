@@ -121,7 +121,8 @@ extension Dispatcher {
       if let job = jobs[chunk.job], !job.ended {
         if chunk.id == death.running, !chunk.range.isEmpty {
           switch reason {
-          case .timedOut(chunk.id, let limit):
+          // The item that was too slow may just have made it: then the next one was running, which is not to blame.
+          case .timedOut(chunk.id, chunk.range.lowerBound, let limit):
             failItem(&chunk, slot, .timedOut(limit: .nanoseconds(limit)), death.retryable, death.standardError)
           case nil:
             failItem(&chunk, slot, death.cause, death.retryable, death.standardError)

@@ -35,15 +35,15 @@ extension Dispatcher {
     }
   }
 
-  /// The answer to `.inspect`: since when the chunk's current item has been running; nil if the chunk was not begun.
-  package mutating func inspected(slot: Int, generation: Int, chunk id: Int, since: UInt64?, now: UInt64) {
+  /// The answer to `.inspect`: which item of the chunk is running since when; nil if the chunk was not begun.
+  package mutating func inspected(slot: Int, generation: Int, chunk id: Int, index: Int?, since: UInt64?, now: UInt64) {
     self.now = now
     guard isCurrent(slot, generation), var chunk = slots[slot].assigned.first, chunk.id == id,
       let limit = jobs[chunk.job]?.spec.itemTimeout, slots[slot].kill == nil
     else { return finish() }
     let deadline = (since ?? now) &+ limit
-    if deadline <= now {
-      kill(slot, .timedOut(chunk: id, limit: limit))
+    if let index, deadline <= now {
+      kill(slot, .timedOut(chunk: id, index: index, limit: limit))
     } else {
       chunk.inspectAt = deadline
       slots[slot].assigned.replaceFirst(with: chunk)

@@ -95,7 +95,7 @@ package struct Dispatcher: ~Copyable {
     }
     enum Retirement { case replace, remove }
     enum KillReason {
-      case timedOut(chunk: Int, limit: UInt64)
+      case timedOut(chunk: Int, index: Int, limit: UInt64)
       case setUpTimedOut(WorkerKey, limit: UInt64)
       case tearDownTimedOut(WorkerKey, limit: UInt64)
       case abandoned
@@ -231,12 +231,12 @@ package struct Dispatcher: ~Copyable {
       room = limit - inside
       guard room > 0 else { return }
       let share = max(1, limit / (2 * width))
-      let wanted = job.spec.chunking.next(read: job.read, width: width, atMost: limit, share: share)
+      let wanted = job.spec.chunking.next(atMost: limit, share: share)
       // A chunk waits for the room that it needs, unless nothing else would ever make any.
       guard wanted <= room || inside == 0 else { return }
       request(min(wanted, room))
     case .chunks(let perWorker):
-      let wanted = job.spec.chunking.next(read: job.read, width: width, atMost: .max, share: .max)
+      let wanted = job.spec.chunking.next(atMost: .max, share: .max)
       let limit = max(wanted, Int((Double(wanted) * perWorker * Double(width)).rounded(.up)))
       guard wanted <= limit - inside || inside == 0 else { return }
       request(wanted)

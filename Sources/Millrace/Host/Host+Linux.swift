@@ -21,6 +21,21 @@
       }.min()
     }
 
+    /// How many processes of this control group the kernel has killed for want of memory.
+    static var memoryVictims: Int {
+      guard let membership = text(of: "/proc/self/cgroup") else { return 0 }
+      let events = ControlGroup.folders(membership: membership).lazy
+        .compactMap { text(of: $0.path + "/memory.events") }.first
+      let line = events?.split(separator: "\n").first { $0.hasPrefix("oom_kill ") }
+      return line.flatMap { Int($0.dropFirst("oom_kill ".count)) } ?? 0
+    }
+
+    /// This process's resident memory in bytes.
+    static var residentBytes: Int {
+      guard let fields = text(of: "/proc/self/statm")?.split(separator: " "), fields.count > 1 else { return 0 }
+      return (Int(fields[1]) ?? 0) * sysconf(Int32(_SC_PAGESIZE))
+    }
+
     /// The first few kilobytes of a small file of the kernel's.
     private static func text(of path: String) -> String? {
       let file = open(path, O_RDONLY | O_CLOEXEC)
@@ -39,5 +54,7 @@
     // These platforms neither bind threads to CPUs nor limit a process's CPU time by groups.
     static var affinityCount: Int? { nil }
     static var cpuQuota: Double? { nil }
+    static var memoryVictims: Int { 0 }
+    static var residentBytes: Int { 0 }
   }
 #endif

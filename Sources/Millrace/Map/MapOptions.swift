@@ -192,12 +192,12 @@ extension MapOptions {
   }
 
   private func check(_ name: String, _ value: Duration?) throws {
-    if let value, value <= .zero { throw InvalidOption(name: name, value: "\(value)", allowed: "more than zero") }
+    if let value, value <= .zero { throw InvalidOption(name: name, value: value, allowed: "more than zero") }
   }
 
   private func check(_ name: String, _ value: Int?, atLeast minimum: Int) throws {
     if let value, value < minimum {
-      throw InvalidOption(name: name, value: "\(value)", allowed: "at least \(minimum)")
+      throw InvalidOption(name: name, value: value, allowed: "at least \(minimum)")
     }
   }
 

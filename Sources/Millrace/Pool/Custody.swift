@@ -58,7 +58,12 @@ package final class OutputBuffer<Output>: @unchecked Sendable {
 
   /// Says that the outputs at these offsets are there. Called once for each, before they are handed on.
   package func settle(_ offsets: Range<Int>) {
-    if !offsets.isEmpty { initialized.append(offsets) }
+    guard !offsets.isEmpty else { return }
+    if let last = initialized.last, last.upperBound == offsets.lowerBound {
+      initialized[initialized.count - 1] = last.lowerBound..<offsets.upperBound
+    } else {
+      initialized.append(offsets)
+    }
   }
 
   deinit {

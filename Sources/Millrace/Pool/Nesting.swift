@@ -1,3 +1,5 @@
+import CMillrace
+
 /// Pools inside the workers of pools: how deep they may go, and how wide they are by default.
 enum Nesting {
   /// Set for the code that runs in a worker of a pool in this process.
@@ -19,5 +21,6 @@ enum Nesting {
   }
 
   static var currentDepth: Int { depth + processDepth }
-  static var processDepth: Int { 0 }
+  /// How many launches of worker processes lie above this process.
+  static var processDepth: Int { Int(millrace_depth()) }
 }

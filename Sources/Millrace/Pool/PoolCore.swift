@@ -29,7 +29,6 @@ package final class PoolCore: Sendable {
     var resumptions: [(UnsafeContinuation<Delivery, Never>, Delivery)] = []
     var ended: [JobRecord] = []
     var closed: [WorkerRecord] = []
-    var stopWaiters: [UnsafeContinuation<Void, Never>] = []
     var reports: [(String, Int)] = []
     var isStopped = false
     var alarm: UInt64??
@@ -105,10 +104,7 @@ package final class PoolCore: Sendable {
       case .closed(let key):
         if let worker = state.workers.removeValue(forKey: key) { effects.closed.append(worker) }
       case .stopped:
-        state.isStopped = true
         effects.isStopped = true
-        effects.stopWaiters += state.stopWaiters
-        state.stopWaiters = []
       case .alarm(let time):
         state.dispatcherAlarm = time
       case .report(let text, let slot):
@@ -137,9 +133,8 @@ package final class PoolCore: Sendable {
     for (job, count) in effects.reads { job.feeder.read(count) }
     if effects.isStopped {
       alarm.end()
-      backend.close()
+      backend.close { self.closed() }
     }
-    for waiter in effects.stopWaiters { waiter.resume() }
   }
 
   private func timeHasCome() {
@@ -327,6 +322,15 @@ package final class PoolCore: Sendable {
       if !state.isStopped { how(&state.dispatcher, _monotonicNow()) }
     }
     perform(effects)
+  }
+
+  private func closed() {
+    let waiters = state.withLock { state in
+      state.isStopped = true
+      defer { state.stopWaiters = [] }
+      return state.stopWaiters
+    }
+    for waiter in waiters { waiter.resume() }
   }
 
   func waitUntilStopped() async {

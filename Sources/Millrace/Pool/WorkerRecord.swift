@@ -9,6 +9,13 @@ package final class WorkerRecord: Sendable {
   let makeInstance: @Sendable () -> AnyWorkerInstance
   /// What a backend of other processes needs to know of it.
   let remote: any RemoteWorker
+  /// Whether its workers are to say how much memory they have.
+  package var measuresMemory: Bool {
+    get { memory.load(ordering: .relaxed) }
+    set { memory.store(newValue, ordering: .relaxed) }
+  }
+
+  private let memory = Atomic(false)
   private let state = Mutex(State())
 
   private struct State {

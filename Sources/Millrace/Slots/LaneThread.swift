@@ -133,7 +133,7 @@ package func startThread(
     { argument in
       let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
       #if os(Linux)
-      millrace_thread_set_name(start.name)
+      millrace_thread_name_set(start.name)
       if let cpus = start.cpus { _ = millrace_affinity_set(0, cpus, cpus.count) }
       #endif
       start.body()

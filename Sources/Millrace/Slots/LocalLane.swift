@@ -83,8 +83,13 @@ package final class LocalLane: @unchecked Sendable {
     return dropped
   }
 
-  func runningSince(_ chunk: Int) -> UInt64? {
-    mailbox.withLock { $0.current?.chunk.id == chunk ? position.startTime.pointee.load(ordering: .relaxed) : nil }
+  /// Which item of the chunk is running since when; nil if the chunk was not begun.
+  func running(_ chunk: Int) -> (index: Int, since: UInt64)? {
+    mailbox.withLock { mailbox in
+      guard let current = mailbox.current, current.chunk.id == chunk else { return nil }
+      let since = position.startTime.pointee.load(ordering: .relaxed)
+      return (position.index, since)
+    }
   }
 
   /// Writes the worker off. What it has done is kept; what it still does is not waited for.

@@ -80,9 +80,11 @@ package final class LocalSlots: Slots {
         }
       }
       for (lane, chunk) in pending.inspections {
-        let since = lane.runningSince(chunk)
+        let running = lane.running(chunk)
         core?.step {
-          $0.inspected(slot: lane.slot, generation: lane.generation, chunk: chunk, since: since, now: $1)
+          $0.inspected(
+            slot: lane.slot, generation: lane.generation, chunk: chunk, index: running?.index, since: running?.since,
+            now: $1)
         }
       }
     }
@@ -128,7 +130,7 @@ package final class LocalSlots: Slots {
     }
   }
 
-  package func close() {}
+  package func close(then: @escaping @Sendable () -> Void) { then() }
 
   package func validate(_ worker: WorkerRecord, _ options: MapOptions) throws {
     if options.lifespan.memory != nil {

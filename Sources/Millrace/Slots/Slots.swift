@@ -10,8 +10,8 @@ package protocol Slots: AnyObject, Sendable {
   /// Does what was queued. Called after the lock was released, by whoever stepped the dispatcher.
   func flush()
 
-  /// Every worker is gone, and the pool with them.
-  func close()
+  /// Every slot is empty: ends what the backend itself consists of, then calls back.
+  func close(then: @escaping @Sendable () -> Void)
 
   /// Checks that a worker can run here, before anything is begun.
   func validate(_ worker: WorkerRecord, _ options: MapOptions) throws

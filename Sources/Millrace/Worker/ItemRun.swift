@@ -1,3 +1,4 @@
+import MillraceIPC
 public import Synchronization
 
 /// How a run over the items of a chunk ended.
@@ -20,17 +21,19 @@ public struct _ItemRun<Input, Output> {
   @usableFromInline let inputs: UnsafePointer<Input>
   @usableFromInline let outputs: UnsafeMutablePointer<Output>
   @usableFromInline let end: Int
-  @usableFromInline var next: Int
+  @usableFromInline package var next: Int
   @usableFromInline let progress: UnsafePointer<Atomic<UInt64>>
   @usableFromInline let startTime: UnsafePointer<Atomic<UInt64>>?
-  /// Where outputs go that cannot be left in place: called with each output and its offset; false if it was abandoned.
-  @usableFromInline let sink: ((Int, Output) throws -> Bool)?
+  /// Where outputs go that cannot be left in place: called with each output and its offset.
+  @usableFromInline let sink: ((Int, Output) throws -> Void)?
+  /// Why the sink did not take the current item's output.
+  package var sinkError: (any Error)?
 
   @usableFromInline
   package init(
     inputs: UnsafePointer<Input>, outputs: UnsafeMutablePointer<Output>, range: Range<Int>,
     progress: UnsafePointer<Atomic<UInt64>>, startTime: UnsafePointer<Atomic<UInt64>>?,
-    sink: ((Int, Output) throws -> Bool)? = nil
+    sink: ((Int, Output) throws -> Void)? = nil
   ) {
     self.inputs = inputs
     self.outputs = outputs
@@ -66,7 +69,13 @@ public struct _ItemRun<Input, Output> {
 
   @usableFromInline
   mutating func finishBySink(_ output: Output) -> Bool {
-    (try? sink!(next, output)) == true && _advance()
+    do {
+      try sink!(next, output)
+    } catch {
+      sinkError = error
+      return false
+    }
+    return _advance()
   }
 
   /// The current item is done: false if the run was abandoned before it.
@@ -82,7 +91,7 @@ public struct _ItemRun<Input, Output> {
 }
 
 /// The bit of a progress word that says that the run is abandoned.
-package let abandonedBit: UInt64 = 1 << 63
+package let abandonedBit = LaneLayout.abandoned
 
 extension UnsafePointer<Atomic<UInt64>> {
   /// Abandons the run that this is the progress of; how many of its items were done.

@@ -35,6 +35,8 @@ package enum LaneLayout {
   package static let spaceWantedOffset = 388
 
   package static let markerOffset = 1152  // the worker writes here at each item, so nothing else shares the line
+  /// The bit of the progress word that says that the rest of the chunk is not wanted.
+  package static let abandoned: UInt64 = 1 << 63
   package static let crashRecordOffset = 1280
   package static let crashRecordSize = 256
   package static let headerEnd = 1536
