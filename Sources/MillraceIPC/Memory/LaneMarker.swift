@@ -1,4 +1,4 @@
-internal import CMillrace
+public import CMillrace
 
 /// What a worker is doing.
 package enum LaneState: UInt32, Sendable {
@@ -18,6 +18,7 @@ package enum LaneState: UInt32, Sendable {
 /// The order of its stores is its meaning, for a parent that reads them at any moment, or after a death at any moment:
 /// the chunk changes only while the state is `idle`, so `running` always goes with its own chunk and count; a start time is
 /// withdrawn before the count moves on and noted after it, so a time never belongs to an earlier item than the count.
+@usableFromInline
 package struct LaneMarker: ~Copyable, @unchecked Sendable {
   private let lane: Lane
   @usableFromInline let words: MarkerWords
