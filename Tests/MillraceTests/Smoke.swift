@@ -7,7 +7,7 @@ struct Square: Worker {
 
 @Suite(.timeLimit(.minutes(1)))
 struct Smoke {
-  static let backends: [Backend] = [.serial, .tasks(2), .threads(2), .threads(5)]
+  static let backends: [Backend] = [.serial, .tasks(2), .threads(2), .threads(5), .processes(2), .processes(1)]
 
   @Test(arguments: backends)
   func maps(_ backend: Backend) async throws {
@@ -23,7 +23,7 @@ struct Smoke {
         if n == 100 { break }
       }
       var count = 0
-      for try await outcome in pool.outcomes(of: 0..<100, { (i: Int) throws -> Int in if i % 10 == 3 { throw CancellationError() }; return i }) {
+      for try await outcome in pool.outcomes(of: 0..<100, options: MapOptions(), { (i: Int) throws -> Int in if i % 10 == 3 { throw CancellationError() }; return i }) {
         #expect(outcome.index == outcome.input)
         if case .failure = outcome.result { count += 1 }
       }

@@ -62,11 +62,12 @@ package enum WaitResult: Sendable {
 }
 
 /// The monotonic clock that the whole machine shares, in nanoseconds; deadlines and item start times are in it.
+@usableFromInline
 package enum MonotonicTime {
-  @inlinable package static var now: UInt64 { millrace_monotonic_now() }
+  @usableFromInline package static var now: UInt64 { millrace_monotonic_now() }
 
   /// The deadline that never comes.
-  @inlinable package static var never: UInt64 { .max }
+  package static var never: UInt64 { .max }
 }
 
 /// The words of one ring in the header page.
@@ -83,11 +84,11 @@ struct RingWords {
   /// Where the reader is: all bytes before it may be overwritten.
   ///
   /// Only ever grows.
-  @usableFromInline let tail: UnsafeMutablePointer<UInt64>
+  let tail: UnsafeMutablePointer<UInt64>
 
-  @usableFromInline let dataWanted: UnsafeMutablePointer<UInt32>
-  @usableFromInline let spaceWanted: UnsafeMutablePointer<UInt32>
-  @usableFromInline let closed: UnsafeMutablePointer<UInt32>
+  let dataWanted: UnsafeMutablePointer<UInt32>
+  let spaceWanted: UnsafeMutablePointer<UInt32>
+  let closed: UnsafeMutablePointer<UInt32>
 
   /// Waits until `isReady`, spinning for `spin` nanoseconds first.
   ///

@@ -11,6 +11,7 @@ internal import CMillrace
 /// 16 b       UInt64
 /// 24 c       UInt64
 /// ```
+@usableFromInline
 package struct FrameHeader: Equatable, Sendable {
   package var kind: UInt16
   package var flags: UInt16
@@ -18,7 +19,6 @@ package struct FrameHeader: Equatable, Sendable {
   package var b: UInt64
   package var c: UInt64
 
-  @inlinable
   package init(kind: UInt16, flags: UInt16 = 0, a: UInt32 = 0, b: UInt64 = 0, c: UInt64 = 0) {
     self.kind = kind
     self.flags = flags
@@ -30,14 +30,12 @@ package struct FrameHeader: Equatable, Sendable {
   /// Bytes of a header.
   @inlinable package static var size: Int { 32 }
 
-  @inlinable static var claimOffset: Int { 12 }
+  static var claimOffset: Int { 12 }
 
   /// Bytes of ring that a frame with this much payload takes.
-  @inlinable
-  package static func frameSize(payload: Int) -> Int { size + (payload + 7) & ~7 }
+  @inlinable package static func frameSize(payload: Int) -> Int { size + (payload + 7) & ~7 }
 
   /// Everything but the claim, which others may be changing.
-  @inlinable
   init(at place: UnsafeRawPointer) {
     kind = place.load(fromByteOffset: 4, as: UInt16.self)
     flags = place.load(fromByteOffset: 6, as: UInt16.self)
@@ -46,7 +44,6 @@ package struct FrameHeader: Equatable, Sendable {
     c = place.load(fromByteOffset: 24, as: UInt64.self)
   }
 
-  @inlinable
   func store(at place: UnsafeMutableRawPointer, length: UInt32) {
     place.storeBytes(of: length, as: UInt32.self)
     place.storeBytes(of: kind, toByteOffset: 4, as: UInt16.self)
@@ -78,9 +75,8 @@ package struct Frame {
   /// Where the frame is: the index of its first byte.
   package let position: UInt64
 
-  @usableFromInline let claimWord: UnsafeMutablePointer<UInt32>
+  let claimWord: UnsafeMutablePointer<UInt32>
 
-  @inlinable
   init(at place: UnsafeMutableRawPointer, length: Int, position: UInt64) {
     header = FrameHeader(at: place)
     payload = UnsafeRawBufferPointer(start: place + FrameHeader.size, count: length)
@@ -91,6 +87,5 @@ package struct Frame {
   /// The worker takes the request.
   ///
   /// False if the parent has revoked it: it must be skipped then.
-  @inlinable
   package func claim() -> Bool { millrace_swap_u32(claimWord, Claim.queued, Claim.claimed) != 0 }
 }

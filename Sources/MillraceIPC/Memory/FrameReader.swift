@@ -7,12 +7,11 @@ package struct FrameReader: ~Copyable, Sendable {
   package var ring: RingReader
 
   /// Bytes of the frame that the caller has, which it gives back by asking for the next.
-  @usableFromInline var current = 0
+  var current = 0
 
   init(_ ring: consuming RingReader) { self.ring = ring }
 
   /// The next frame, or nil if there is none now.
-  @inlinable
   package mutating func next() throws(ProtocolError) -> Frame? {
     finish()
     if ring.seenCount == 0 {
@@ -33,7 +32,6 @@ package struct FrameReader: ~Copyable, Sendable {
   /// The next request, claimed for this worker; those that the parent has revoked are skipped.
   ///
   /// Nil if there is none now.
-  @inlinable
   package mutating func nextClaimed() throws(ProtocolError) -> Frame? {
     while let frame = try next() {
       if frame.claim() { return frame }
@@ -42,7 +40,6 @@ package struct FrameReader: ~Copyable, Sendable {
   }
 
   /// Gives the space of the last frame back to the writer now; its payload is no longer valid.
-  @inlinable
   package mutating func finish() {
     if current != 0 {
       let size = current

@@ -3,8 +3,9 @@ internal import CMillrace
 /// Writes frames to a ring: `begin`, any number of `append`, `commit`; or `send`, for all of it at once.
 ///
 /// One frame can be open at a time. Nothing waits: what does not fit now is refused whole, and the caller waits for space.
+@usableFromInline
 package struct FrameWriter: ~Copyable, Sendable {
-  package var ring: RingWriter
+  @usableFromInline package var ring: RingWriter
 
   /// Bytes of the open frame, its header included; 0 if none is open.
   @usableFromInline var open = 0
@@ -12,10 +13,10 @@ package struct FrameWriter: ~Copyable, Sendable {
   init(_ ring: consuming RingWriter) { self.ring = ring }
 
   /// The largest payload that a frame can ever have.
-  @inlinable package var maximumPayload: Int { ring.capacity &- FrameHeader.size }
+  package var maximumPayload: Int { ring.capacity &- FrameHeader.size }
 
   /// Where the open frame is, or the next one will be.
-  @inlinable package var position: UInt64 { ring.position }
+  package var position: UInt64 { ring.position }
 
   /// Payload of the open frame so far.
   @inlinable package var openPayload: Int { max(0, open &- FrameHeader.size) }
@@ -23,7 +24,6 @@ package struct FrameWriter: ~Copyable, Sendable {
   /// Opens a frame.
   ///
   /// False if there is no space for its header now.
-  @inlinable
   package mutating func begin(_ header: FrameHeader) throws(ProtocolError) -> Bool {
     precondition(open == 0, "the last frame is still open")
     guard let place = try ring.reserve(FrameHeader.size) else { return false }
@@ -45,7 +45,8 @@ package struct FrameWriter: ~Copyable, Sendable {
 
   /// Adds payload.
   ///
-  /// False if there is not enough space now; then nothing of it is written.
+  /// False if there is not enough space now; then nothing of it is written. There never will be for more than
+  /// `maximumPayload` in one frame.
   @inlinable
   package mutating func append(_ bytes: UnsafeRawBufferPointer) throws(ProtocolError) -> Bool {
     guard let room = try append(count: bytes.count) else { return false }
@@ -56,14 +57,12 @@ package struct FrameWriter: ~Copyable, Sendable {
   /// Takes back payload beyond `count` bytes, for a value that turned out not to fit.
   ///
   /// It must not have been published.
-  @inlinable
   package mutating func truncate(toPayload count: Int) {
     precondition(open != 0 && count >= 0 && count <= openPayload, "not within the open frame")
     open = FrameHeader.size &+ count
   }
 
   /// Changes the header of the open frame, before it is committed.
-  @inlinable
   package mutating func update(_ header: FrameHeader) throws(ProtocolError) {
     precondition(open != 0, "no frame is open")
     if let place = try ring.reserve(open) { header.store(at: place, length: 0) }
@@ -76,7 +75,7 @@ package struct FrameWriter: ~Copyable, Sendable {
   /// Hands the frame to the reader.
   ///
   /// Returns its position.
-  @inlinable @discardableResult
+  @discardableResult
   package mutating func commit() throws(ProtocolError) -> UInt64 {
     precondition(open != 0, "no frame is open")
     let position = ring.position
@@ -97,7 +96,6 @@ package struct FrameWriter: ~Copyable, Sendable {
   /// Writes a whole frame.
   ///
   /// Returns its position, or nil if it does not fit now.
-  @inlinable
   package mutating func send(
     _ header: FrameHeader, _ payload: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
   ) throws(ProtocolError) -> UInt64? {

@@ -112,16 +112,15 @@ package final class Lane: @unchecked Sendable {
 
   package static var crashRecordSize: Int { LaneLayout.crashRecordSize }
 
-  /// Ends all sleep on the lane by futex: waits return `.closed` once there is nothing left for them.
+  /// Ends the worker's sleep: its waits return `.closed` once there is nothing left for them.
   ///
-  /// The other half of `Doorbell`'s reasoning: the flag is stored, then the sleepers are looked for.
+  /// The parent calls it, or a thread of the worker that sees that the parent is gone. It is one more waker in `Doorbell`'s
+  /// reasoning. The parent's words are left alone: whoever sleeps on an event descriptor would miss them.
   package func close() {
     millrace_store_relaxed_u32(closedWord, 1)
     millrace_fence()
-    for words in [requestWords, responseWords] {
-      for word in [words.dataWanted, words.spaceWanted] where millrace_exchange_u32(word, 0) != 0 {
-        millrace_futex_wake(word)
-      }
+    for word in [requestWords.dataWanted, responseWords.spaceWanted] where millrace_exchange_u32(word, 0) != 0 {
+      millrace_futex_wake(word)
     }
   }
 

@@ -6,7 +6,8 @@ package struct ParentEnd: ~Copyable, Sendable {
   package var requests: FrameWriter
   package var responses: FrameReader
 
-  /// The parent sleeps on something that its own side of the doorbell names to the worker (`WorkerEnd`); it wakes the worker by futex.
+  /// - Parameter spin: how many nanoseconds `waitForData` and `waitForSpace` look before they sleep. A parent with many lanes
+  ///   calls neither: it arms what it waits for, and sleeps on the event descriptor that it gave to the workers' ends.
   package init(_ lane: Lane, spin: UInt64 = 0) {
     self.lane = lane
     requests = FrameWriter(

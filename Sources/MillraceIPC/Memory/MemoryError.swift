@@ -15,6 +15,7 @@ package struct MemoryError: Error, Equatable, CustomStringConvertible {
 }
 
 /// What the peer left in shared memory cannot be right: it is broken or hostile, and its worker must be ended.
+@usableFromInline
 package enum ProtocolError: Error, Equatable, CustomStringConvertible {
   /// The memory is no lane, or one of another build.
   case lane(String)
@@ -28,7 +29,7 @@ package enum ProtocolError: Error, Equatable, CustomStringConvertible {
   /// A segment is unknown, unsealed, too small or too many.
   case segment(UInt32, String)
 
-  package var description: String {
+  @usableFromInline package var description: String {
     switch self {
     case .lane(let reason): "not a lane of this build: \(reason)"
     case .index(let writer, let reader, let capacity):

@@ -8,19 +8,19 @@ internal import CMillrace
 ///
 /// Sendable: it is moved between threads, never shared, because it can neither be copied nor used from two places.
 package struct RingReader: ~Copyable, @unchecked Sendable {
-  @usableFromInline let lane: Lane  // keeps the memory mapped
-  @usableFromInline let words: RingWords
-  @usableFromInline let bytes: UnsafeMutableRawPointer
-  @usableFromInline let bell: Doorbell
+  let lane: Lane  // keeps the memory mapped
+  let words: RingWords
+  let bytes: UnsafeMutableRawPointer
+  let bell: Doorbell
   private let spin: UInt64
 
   package let capacity: Int
 
   /// Index of the first byte that is not consumed.
-  @usableFromInline var tail: UInt64
+  var tail: UInt64
 
   /// The writer's index when it was last looked at; it is there by now, or further.
-  @usableFromInline var seenHead: UInt64
+  var seenHead: UInt64
 
   init(lane: Lane, words: RingWords, bytes: UnsafeMutableRawPointer, capacity: Int, bell: Doorbell, spin: UInt64) {
     self.lane = lane
@@ -34,12 +34,12 @@ package struct RingReader: ~Copyable, @unchecked Sendable {
   }
 
   /// Index of the next byte to be consumed.
-  @inlinable package var position: UInt64 { tail }
+  package var position: UInt64 { tail }
 
   /// Bytes that are known to be readable.
-  @inlinable var seenCount: Int { Int(truncatingIfNeeded: seenHead &- tail) }
+  var seenCount: Int { Int(truncatingIfNeeded: seenHead &- tail) }
 
-  @inlinable var next: UnsafeMutableRawPointer { bytes + Int(truncatingIfNeeded: tail & UInt64(capacity &- 1)) }
+  var next: UnsafeMutableRawPointer { bytes + Int(truncatingIfNeeded: tail & UInt64(capacity &- 1)) }
 
   /// All bytes that can be read now, in one piece; valid until they are consumed.
   package mutating func peek() throws(ProtocolError) -> UnsafeRawBufferPointer {
@@ -48,7 +48,6 @@ package struct RingReader: ~Copyable, @unchecked Sendable {
   }
 
   /// Gives the first `count` bytes back to the writer, and wakes it if it waits for as much space as there is now.
-  @inlinable
   package mutating func consume(_ count: Int) {
     precondition(count >= 0 && count <= seenCount, "more bytes are consumed than were read")
     tail &+= UInt64(truncatingIfNeeded: count)

@@ -1,4 +1,4 @@
-internal import CMillrace
+public import CMillrace
 
 /// The writing end of a ring of bytes, for one thread of one process.
 ///
@@ -7,14 +7,15 @@ internal import CMillrace
 /// and our own is never read back.
 ///
 /// Sendable: it is moved between threads, never shared, because it can neither be copied nor used from two places.
+@usableFromInline
 package struct RingWriter: ~Copyable, @unchecked Sendable {
-  @usableFromInline let lane: Lane  // keeps the memory mapped
+  private let lane: Lane  // keeps the memory mapped
   @usableFromInline let words: RingWords
   @usableFromInline let bytes: UnsafeMutableRawPointer
-  @usableFromInline let bell: Doorbell
+  private let bell: Doorbell
   private let spin: UInt64
 
-  package let capacity: Int
+  @usableFromInline package let capacity: Int
 
   /// Index of the first byte that is not committed.
   @usableFromInline var head: UInt64
@@ -34,7 +35,7 @@ package struct RingWriter: ~Copyable, @unchecked Sendable {
   }
 
   /// Index of the next byte to be committed: where the next frame will be.
-  @inlinable package var position: UInt64 { head }
+  package var position: UInt64 { head }
 
   /// Bytes that could be written now, at least.
   @inlinable var seenSpace: Int { capacity &- Int(truncatingIfNeeded: head &- seenTail) }
@@ -58,7 +59,6 @@ package struct RingWriter: ~Copyable, @unchecked Sendable {
   }
 
   /// Hands the first `count` reserved bytes to the reader, and wakes it if it sleeps.
-  @inlinable
   package mutating func commit(_ count: Int) {
     precondition(count >= 0 && count <= seenSpace, "more bytes are committed than were reserved")
     head &+= UInt64(truncatingIfNeeded: count)

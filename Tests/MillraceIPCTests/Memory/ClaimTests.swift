@@ -53,7 +53,7 @@ import Testing
             positions.append(position)
             break
           }
-          #expect(try parent.requests.waitForSpace(0) == .ready)
+          #expect(try parent.requests.waitForSpace(0, until: soon()) == .ready)
         }
       }
       for offset in (0..<batch).reversed() {

@@ -105,7 +105,7 @@ import Testing
           let payload = UnsafeRawBufferPointer(rebasing: bytes[(index & 1023)..<(index & 1023) + size])
           let header = FrameHeader(kind: UInt16(size & 0xFFFF), b: UInt64(index), c: checksum(payload))
           while try parent.requests.send(header, payload) == nil {
-            guard try parent.requests.waitForSpace(size) == .ready else { return }
+            guard try parent.requests.waitForSpace(size, until: soon()) == .ready else { return }
           }
         }
       } catch {

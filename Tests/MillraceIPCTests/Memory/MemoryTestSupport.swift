@@ -47,6 +47,9 @@ struct SeededGenerator: RandomNumberGenerator {
   mutating func below(_ bound: Int) -> Int { Int(truncatingIfNeeded: next() % UInt64(bound)) }
 }
 
+/// A deadline for a wait that ends at once, unless the other side has failed.
+func soon() -> UInt64 { MonotonicTime.now + 30_000_000_000 }
+
 /// FNV-1a over words and the bytes that are left, so that it is bearable without optimisation.
 func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
   var sum: UInt64 = 0xCBF2_9CE4_8422_2325

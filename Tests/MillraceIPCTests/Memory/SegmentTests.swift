@@ -162,11 +162,11 @@ import Testing
           }
           let header = FrameHeader(kind: 1, a: placement.id, b: UInt64(length), c: UInt64(index))
           while try parent.requests.send(header) == nil {
-            guard try parent.requests.waitForSpace(0) == .ready else { return }
+            guard try parent.requests.waitForSpace(0, until: soon()) == .ready else { return }
           }
           for id in sender.takeRetired() {
             while try parent.requests.send(FrameHeader(kind: 2, a: id)) == nil {
-              guard try parent.requests.waitForSpace(0) == .ready else { return }
+              guard try parent.requests.waitForSpace(0, until: soon()) == .ready else { return }
             }
           }
         }
