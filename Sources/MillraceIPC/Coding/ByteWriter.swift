@@ -9,7 +9,7 @@
 /// A growable buffer of raw bytes, made to be emptied and filled again without a new allocation.
 ///
 /// It owns its memory, so it cannot be copied. Nothing in it is aligned.
-package struct ByteWriter: ~Copyable {
+@usableFromInline package struct ByteWriter: ~Copyable {
   /// The first byte.
   ///
   /// It stays where it is until the writer grows.

@@ -13,7 +13,7 @@ final class Spare<Object: AnyObject>: Sendable {
   }
 
   /// Keeps `object`, unless somebody else holds on to it: then it may still be used, and must not be shared.
-  func give(_ object: consuming Object) {
+  func give(_ object: inout Object) {
     guard isKnownUniquelyReferenced(&object) else { return }
     let new = UInt(bitPattern: Unmanaged.passRetained(object).toOpaque())
     let old = bits.exchange(new, ordering: .acquiringAndReleasing)

@@ -20,12 +20,12 @@ package struct BinaryDecoder: Sendable {
   ///
   /// They are needed during the call only.
   package func decode<T: Decodable>(_ type: T.Type, from bytes: UnsafeRawBufferPointer) throws -> T {
-    let state = spare.take() ?? DecodingState(maximumDepth: maximumDepth)
+    var state = spare.take() ?? DecodingState(maximumDepth: maximumDepth)
     state.reader = ByteReader(bytes)
     if !userInfo.isEmpty { state.userInfo = userInfo }
     defer {
       state.reset()
-      spare.give(state)
+      spare.give(&state)
     }
     do {
       guard try state.reader.skip(at: 0, limit: bytes.count) == bytes.count else {

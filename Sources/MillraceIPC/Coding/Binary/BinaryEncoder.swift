@@ -23,12 +23,12 @@ package struct BinaryEncoder: Sendable {
   ///
   /// If it throws, the writer is as it was.
   package func encode<T: Encodable>(_ value: T, into writer: inout ByteWriter) throws {
-    let state = spare.take() ?? EncodingState(maximumDepth: maximumDepth)
+    var state = spare.take() ?? EncodingState(maximumDepth: maximumDepth)
     swap(&writer, &state.writer)
     defer {
       swap(&writer, &state.writer)
       state.reset()
-      spare.give(state)
+      spare.give(&state)
     }
     let origin = state.writer.count
     state.origin = origin

@@ -32,10 +32,10 @@ final class DecodingState {
     var position: Int
   }
 
-  var reader = ByteReader.none
-  var userInfo: [CodingUserInfoKey: Any] = [:]
+  @exclusivity(unchecked) var reader = ByteReader.none
+  @exclusivity(unchecked) var userInfo: [CodingUserInfoKey: Any] = [:]
   let maximumDepth: Int32
-  let shortcuts = ShortcutCache(.decoding)
+  let shortcuts = ShortcutCache<DecodingShortcut> { $0.decodingShortcut() }
   private let cursors: UnsafeMutablePointer<Cursor>
 
   init(maximumDepth: Int) {
@@ -54,7 +54,11 @@ final class DecodingState {
   // MARK: - Values
 
   func decode<T: Decodable>(_ type: T.Type, _ slot: Slot) throws -> T {
-    if let shortcut = shortcuts.decoding(type), let value = try shortcut.decode(slot, from: self) { return value }
+    if let shortcut = shortcuts.find(type), try shortcut._withUnsafeGuaranteedRef({ try $0.handles(slot, of: self) }) {
+      return try making(type) { place in
+        try shortcut._withUnsafeGuaranteedRef { try $0.decode(slot, from: self, into: place) }
+      }
+    }
     return try T(from: ValueDecoder(state: self, slot: try deeper(slot)))
   }
 

@@ -47,22 +47,22 @@ final class EncodingState {
     static let dead = Handle(index: .min, serial: 0)
   }
 
-  var writer = ByteWriter()
-  var userInfo: [CodingUserInfoKey: Any] = [:]
+  @exclusivity(unchecked) var writer = ByteWriter()
+  @exclusivity(unchecked) var userInfo: [CodingUserInfoKey: Any] = [:]
   /// The first error in a call that cannot throw; thrown when its value ends.
-  var failure: (any Error)?
+  @exclusivity(unchecked) var failure: (any Error)?
   /// Where the value that is encoded begins in `writer`.
-  var origin = 0
+  @exclusivity(unchecked) var origin = 0
   /// Offset of the entry that is being written, for the next frame.
-  var entry = 0
+  @exclusivity(unchecked) var entry = 0
   let maximumDepth: Int32
-  let shortcuts = ShortcutCache(.encoding)
+  let shortcuts = ShortcutCache<EncodingShortcut> { $0.encodingShortcut() }
 
-  private(set) var tail: Int32 = -1
-  private(set) var frames: UnsafeMutablePointer<Frame>
-  private var frameCount: Int32 = 0
-  private var frameCapacity: Int32 = 32
-  private var serial: UInt32 = 0
+  @exclusivity(unchecked) private(set) var tail: Int32 = -1
+  @exclusivity(unchecked) private(set) var frames: UnsafeMutablePointer<Frame>
+  @exclusivity(unchecked) private var frameCount: Int32 = 0
+  @exclusivity(unchecked) private var frameCapacity: Int32 = 32
+  @exclusivity(unchecked) private var serial: UInt32 = 0
 
   init(maximumDepth: Int) {
     self.maximumDepth = Int32(clamping: maximumDepth)
@@ -90,17 +90,23 @@ final class EncodingState {
 
   /// Appends a value at the tail.
   func encode<T: Encodable>(_ value: T) throws {
-    if let shortcut = shortcuts.encoding(T.self) { return try shortcut.encode(value, to: self) }
-    try encodeByContainers(value)
+    guard let shortcut = shortcuts.find(T.self) else { return try encodeByContainers(value) }
+    try withUnsafePointer(to: value) { value in
+      try shortcut._withUnsafeGuaranteedRef { try $0.encode(UnsafeRawPointer(value), to: self) }
+    }
   }
 
   /// Appends the value in an optional.
   ///
   /// If it is itself a nil, it is marked as being there.
   func encodePresent<T: Encodable>(_ value: T) throws {
-    guard let shortcut = shortcuts.encoding(T.self) else { return try encodeByContainers(value) }
-    if shortcut.encodesNil(value) { write(tag: Tag.some) }
-    try shortcut.encode(value, to: self)
+    guard let shortcut = shortcuts.find(T.self) else { return try encodeByContainers(value) }
+    try withUnsafePointer(to: value) { value in
+      try shortcut._withUnsafeGuaranteedRef {
+        if $0.encodesNil(value) { write(tag: Tag.some) }
+        try $0.encode(value, to: self)
+      }
+    }
   }
 
   /// Appends a value by its own `encode(to:)`.

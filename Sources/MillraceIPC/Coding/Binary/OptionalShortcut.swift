@@ -1,24 +1,20 @@
 /// Optionals of any depth, `.some(nil)` and `nil` kept apart.
 ///
 /// Optional's own `encode(to:)` writes both as nil. Here each level that is there, and holds a nil, has a mark of its own.
-final class OptionalEncoding<Wrapped: Encodable>: EncodingShortcut<Wrapped?> {
-  override func encode(_ value: Wrapped?, to state: EncodingState) throws {
-    guard let value else { return state.write(tag: Tag.null) }
+final class OptionalEncoding<Wrapped: Encodable>: EncodingShortcut {
+  override func encode(_ value: UnsafeRawPointer, to state: EncodingState) throws {
+    guard let value = value.assumingMemoryBound(to: Wrapped?.self).pointee else { return state.write(tag: Tag.null) }
     try state.encodePresent(value)
   }
 
-  override func encodesNil(_ value: Wrapped?) -> Bool { value.isNilOrHoldsNil }
+  override func encodesNil(_ value: UnsafeRawPointer) -> Bool {
+    value.assumingMemoryBound(to: Wrapped?.self).pointee.isNilOrHoldsNil
+  }
 }
 
-final class OptionalDecoding<Wrapped: Decodable>: DecodingShortcut<Wrapped?> {
-  override var isOptional: Bool { true }
-
-  override func decode(_ slot: Slot, from state: DecodingState) throws -> Wrapped?? {
-    switch slot.tag {
-    case Tag.null: .some(nil)
-    case Tag.some: .some(.some(try state.decode(Wrapped.self, state.inner(slot))))
-    default: .some(.some(try state.decode(Wrapped.self, slot)))
-    }
+final class OptionalDecoding<Wrapped: Decodable>: DecodingShortcut {
+  override func decode(_ slot: Slot, from state: DecodingState, into value: UnsafeMutableRawPointer) throws {
+    value.initializeMemory(as: Wrapped?.self, to: try state.decodePresent(Wrapped.self, slot))
   }
 }
 
@@ -35,13 +31,13 @@ extension Optional: NilTelling {
 }
 
 extension Optional: ShortcutProviding {
-  static func encodingShortcut() -> AnyObject? {
-    func make<W: Encodable>(_: W.Type) -> AnyObject { OptionalEncoding<W>() }
+  static func encodingShortcut() -> EncodingShortcut? {
+    func make<W: Encodable>(_: W.Type) -> EncodingShortcut { OptionalEncoding<W>() }
     return (Wrapped.self as? any Encodable.Type).map { make($0) }
   }
 
-  static func decodingShortcut() -> AnyObject? {
-    func make<W: Decodable>(_: W.Type) -> AnyObject { OptionalDecoding<W>() }
+  static func decodingShortcut() -> DecodingShortcut? {
+    func make<W: Decodable>(_: W.Type) -> DecodingShortcut { OptionalDecoding<W>() }
     return (Wrapped.self as? any Decodable.Type).map { make($0) }
   }
 }

@@ -1,23 +1,35 @@
-/// Integers, whichever width they were written in.
-final class IntegerShortcut<I: FixedWidthInteger & BitwiseCopyable & Sendable> {
-  final class Encoding: EncodingShortcut<I> {
-    override func encode(_ value: I, to state: EncodingState) { state.write(integer: value) }
-  }
+/// Scalars, strings and booleans: what containers have a call of their own for.
+protocol Scalar: ShortcutProviding {
+  func encode(to state: EncodingState)
+  static func decode(_ slot: Slot, from state: DecodingState) throws -> Self
+}
 
-  final class Decoding: DecodingShortcut<I> {
-    override func decode(_ slot: Slot, from state: DecodingState) throws -> I? { try state.integer(slot) }
+final class ScalarEncoding<Value: Scalar>: EncodingShortcut {
+  override func encode(_ value: UnsafeRawPointer, to state: EncodingState) {
+    value.assumingMemoryBound(to: Value.self).pointee.encode(to: state)
   }
 }
 
+final class ScalarDecoding<Value: Scalar>: DecodingShortcut {
+  override func decode(_ slot: Slot, from state: DecodingState, into value: UnsafeMutableRawPointer) throws {
+    value.initializeMemory(as: Value.self, to: try Value.decode(slot, from: state))
+  }
+}
+
+extension Scalar {
+  static func encodingShortcut() -> EncodingShortcut? { ScalarEncoding<Self>() }
+  static func decodingShortcut() -> DecodingShortcut? { ScalarDecoding<Self>() }
+}
+
 /// Scalars that may lie in a block: every pattern of bits in them is a valid value.
-protocol BlockScalar: ShortcutProviding, BitwiseCopyable, Codable {
+protocol BlockScalar: Scalar {
   /// The tag under which a block names its elements.
   static var tag: UInt8 { get }
 }
 
-extension BlockScalar where Self: FixedWidthInteger & Sendable {
-  static func encodingShortcut() -> AnyObject? { IntegerShortcut<Self>.Encoding() }
-  static func decodingShortcut() -> AnyObject? { IntegerShortcut<Self>.Decoding() }
+extension FixedWidthInteger where Self: BitwiseCopyable {
+  func encode(to state: EncodingState) { state.write(integer: self) }
+  static func decode(_ slot: Slot, from state: DecodingState) throws -> Self { try state.integer(slot) }
 }
 
 extension Int: BlockScalar { static var tag: UInt8 { Tag.int64 } }
@@ -35,56 +47,22 @@ extension UInt128: BlockScalar { static var tag: UInt8 { Tag.uint128 } }
 
 extension Float: BlockScalar {
   static var tag: UInt8 { Tag.float }
-
-  private final class Encoding: EncodingShortcut<Float> {
-    override func encode(_ value: Float, to state: EncodingState) { state.write(value) }
-  }
-
-  private final class Decoding: DecodingShortcut<Float> {
-    override func decode(_ slot: Slot, from state: DecodingState) throws -> Float? { try state.float(slot) }
-  }
-
-  static func encodingShortcut() -> AnyObject? { Encoding() }
-  static func decodingShortcut() -> AnyObject? { Decoding() }
+  func encode(to state: EncodingState) { state.write(self) }
+  static func decode(_ slot: Slot, from state: DecodingState) throws -> Float { try state.float(slot) }
 }
 
 extension Double: BlockScalar {
   static var tag: UInt8 { Tag.double }
-
-  private final class Encoding: EncodingShortcut<Double> {
-    override func encode(_ value: Double, to state: EncodingState) { state.write(value) }
-  }
-
-  private final class Decoding: DecodingShortcut<Double> {
-    override func decode(_ slot: Slot, from state: DecodingState) throws -> Double? { try state.double(slot) }
-  }
-
-  static func encodingShortcut() -> AnyObject? { Encoding() }
-  static func decodingShortcut() -> AnyObject? { Decoding() }
+  func encode(to state: EncodingState) { state.write(self) }
+  static func decode(_ slot: Slot, from state: DecodingState) throws -> Double { try state.double(slot) }
 }
 
-extension Bool: ShortcutProviding {
-  private final class Encoding: EncodingShortcut<Bool> {
-    override func encode(_ value: Bool, to state: EncodingState) { state.write(value) }
-  }
-
-  private final class Decoding: DecodingShortcut<Bool> {
-    override func decode(_ slot: Slot, from state: DecodingState) throws -> Bool? { try state.bool(slot) }
-  }
-
-  static func encodingShortcut() -> AnyObject? { Encoding() }
-  static func decodingShortcut() -> AnyObject? { Decoding() }
+extension Bool: Scalar {
+  func encode(to state: EncodingState) { state.write(self) }
+  static func decode(_ slot: Slot, from state: DecodingState) throws -> Bool { try state.bool(slot) }
 }
 
-extension String: ShortcutProviding {
-  private final class Encoding: EncodingShortcut<String> {
-    override func encode(_ value: String, to state: EncodingState) { state.write(value) }
-  }
-
-  private final class Decoding: DecodingShortcut<String> {
-    override func decode(_ slot: Slot, from state: DecodingState) throws -> String? { try state.string(slot) }
-  }
-
-  static func encodingShortcut() -> AnyObject? { Encoding() }
-  static func decodingShortcut() -> AnyObject? { Decoding() }
+extension String: Scalar {
+  func encode(to state: EncodingState) { state.write(self) }
+  static func decode(_ slot: Slot, from state: DecodingState) throws -> String { try state.string(slot) }
 }

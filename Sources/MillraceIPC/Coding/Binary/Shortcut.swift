@@ -1,92 +1,71 @@
 /// Encodes values of one type without going through their `encode(to:)`: scalars, strings, optionals, blocks of scalars.
 ///
-/// Generic code meets these types as `T: Encodable`. Their own implementations work too, but take ten times as long.
-class EncodingShortcut<Value> {
-  func encode(_ value: Value, to state: EncodingState) throws { fatalError("abstract") }
+/// Generic code meets these types as `T: Encodable`. Their own implementations work too, but take many times as long. Values are
+/// given by address, for the reason that `BlockCoding` tells.
+class EncodingShortcut {
+  func encode(_ value: UnsafeRawPointer, to state: EncodingState) throws { fatalError("abstract") }
 
-  /// Whether `value` is a nil, or an optional that holds one.
-  func encodesNil(_ value: Value) -> Bool { false }
+  /// Whether the value is a nil, or an optional that holds one.
+  func encodesNil(_ value: UnsafeRawPointer) -> Bool { false }
 }
 
 /// The other direction of `EncodingShortcut`.
-class DecodingShortcut<Value> {
-  /// The value, or nil if it was written in another way and must be decoded by `init(from:)`.
-  func decode(_ slot: Slot, from state: DecodingState) throws -> Value? { fatalError("abstract") }
+class DecodingShortcut {
+  /// Whether the value was written in this way; otherwise it must be decoded by `init(from:)`.
+  func handles(_ slot: Slot, of state: DecodingState) throws -> Bool { true }
 
-  /// Whether the values are optionals.
-  var isOptional: Bool { false }
+  /// Makes the value in uninitialised memory.
+  func decode(_ slot: Slot, from state: DecodingState, into value: UnsafeMutableRawPointer) throws {
+    fatalError("abstract")
+  }
 }
 
-/// Types that have shortcuts say so by this protocol.
-///
-/// The objects returned are an `EncodingShortcut<Self>` and a `DecodingShortcut<Self>`.
+/// Types that have shortcuts, which are for `Self` and nothing else.
 protocol ShortcutProviding {
-  static func encodingShortcut() -> AnyObject?
-  static func decodingShortcut() -> AnyObject?
+  static func encodingShortcut() -> EncodingShortcut?
+  static func decodingShortcut() -> DecodingShortcut?
 }
 
 /// Finds the shortcut of a type in about two nanoseconds: a small direct-mapped table in front of a dictionary.
-final class ShortcutCache {
-  enum Direction { case encoding, decoding }
+final class ShortcutCache<Shortcut: AnyObject> {
+  private typealias Entry = (type: ObjectIdentifier?, shortcut: Unmanaged<Shortcut>?)
 
-  private typealias Entry = (type: ObjectIdentifier?, shortcut: Unmanaged<AnyObject>?)
+  private let make: (any ShortcutProviding.Type) -> Shortcut?
+  private let entries = UnsafeMutablePointer<Entry>.allocate(capacity: 64)
+  private var all: [ObjectIdentifier: Shortcut?] = [:]
 
-  private static let slots = 64
-  private let direction: Direction
-  private let entries = UnsafeMutablePointer<Entry>.allocate(capacity: slots)
-  private var all: [ObjectIdentifier: AnyObject?] = [:]
-
-  init(_ direction: Direction) {
-    self.direction = direction
-    entries.initialize(repeating: (nil, nil), count: Self.slots)
+  init(_ make: @escaping (any ShortcutProviding.Type) -> Shortcut?) {
+    self.make = make
+    entries.initialize(repeating: (nil, nil), count: 64)
   }
 
   deinit { entries.deallocate() }
 
-  @inline(__always) func encoding<T: Encodable>(_ type: T.Type) -> EncodingShortcut<T>? {
-    // The object was made by `T.encodingShortcut()`, which promises the type; it lives as long as the cache.
-    find(type).map { unsafeDowncast($0, to: EncodingShortcut<T>.self) }
-  }
-
-  @inline(__always) func decoding<T: Decodable>(_ type: T.Type) -> DecodingShortcut<T>? {
-    find(type).map { unsafeDowncast($0, to: DecodingShortcut<T>.self) }
-  }
-
-  @inline(__always) private func find<T>(_ type: T.Type) -> AnyObject? {
+  @inline(__always) func find(_ type: Any.Type) -> Unmanaged<Shortcut>? {
     let id = ObjectIdentifier(type)
-    let entry = entries[Self.place(id)]
-    if entry.type == id { return entry.shortcut?._withUnsafeGuaranteedRef { $0 } }
-    return look(up: type)
-  }
-
-  /// Metadata is aligned to 16 bytes at most, so the low bits say nothing.
-  @inline(__always) private static func place(_ id: ObjectIdentifier) -> Int {
+    // Metadata is aligned to eight or sixteen bytes, so the low bits say nothing.
     let bits = UInt(bitPattern: id)
-    return Int(bitPattern: (bits >> 4 ^ bits >> 10) & UInt(slots - 1))
+    let place = Int(bitPattern: (bits >> 4 ^ bits >> 10) & 63)
+    let entry = entries[place]
+    if entry.type == id { return entry.shortcut }
+    return look(up: type, place)
   }
 
-  private func look<T>(up type: T.Type) -> AnyObject? {
+  private func look(up type: Any.Type, _ place: Int) -> Unmanaged<Shortcut>? {
     let id = ObjectIdentifier(type)
-    let shortcut: AnyObject?
+    let shortcut: Shortcut?
     if let known = all[id] {
       shortcut = known
     } else {
-      shortcut = make(type)
+      shortcut = ((type as? any ShortcutProviding.Type) ?? byteCollection(type)).flatMap { make($0) }
       all[id] = .some(shortcut)
     }
-    entries[Self.place(id)] = (id, shortcut.map { Unmanaged.passUnretained($0) })
-    return shortcut
+    let found = shortcut.map { Unmanaged.passUnretained($0) }
+    entries[place] = (id, found)
+    return found
   }
 
-  private func make<T>(_ type: T.Type) -> AnyObject? {
-    let providing = (type as? any ShortcutProviding.Type) ?? byteCollection(type)
-    return switch direction {
-    case .encoding: providing?.encodingShortcut()
-    case .decoding: providing?.decodingShortcut()
-    }
-  }
-
-  private func byteCollection<T>(_ type: T.Type) -> (any ShortcutProviding.Type)? {
+  private func byteCollection(_ type: Any.Type) -> (any ShortcutProviding.Type)? {
     guard let collection = ByteCollections.known(type) else { return nil }
     func shortcuts<C: RangeReplaceableCollection<UInt8>>(_: C.Type) -> any ShortcutProviding.Type {
       ByteCollectionShortcuts<C>.self

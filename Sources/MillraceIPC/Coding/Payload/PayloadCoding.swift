@@ -1,3 +1,13 @@
+/// The three ways in which values travel.
+@usableFromInline enum PayloadForm: Sendable {
+  /// Values of fixed size, copied as they are.
+  case bitwise
+  /// A block: of a size that is known before it is written.
+  case block(BlockCoding)
+  /// Encoded: its size is known afterwards.
+  case coded(CodedPayload)
+}
+
 /// How the values of one type travel between two processes of the same executable.
 ///
 /// Made by `Payload.coding(for:)`.
@@ -5,18 +15,9 @@
 /// Bitwise-copyable types go as they lie in memory, and what arrives is taken as it is: their bytes must come from a worker, not
 /// from a stranger. Whatever they point to stays behind. All other types check what they read.
 package struct PayloadCoding<Value>: Sendable {
-  package enum Form: Sendable {
-    /// Values of fixed size, copied as they are.
-    case bitwise
-    /// A block: of a size that is known before it is written.
-    case block(BlockCoding<Value>)
-    /// Encoded: its size is known afterwards.
-    case coded(CodedPayload<Value>)
-  }
+  @usableFromInline let form: PayloadForm
 
-  package let form: Form
-
-  @inlinable init(_ form: Form) { self.form = form }
+  @inlinable init(_ form: PayloadForm) { self.form = form }
 
   /// The bytes that each value takes, for types whose values all take the same; 0 for `Void` and its like.
   @inlinable package var fixedStride: Int? {
@@ -30,7 +31,7 @@ package struct PayloadCoding<Value>: Sendable {
   @inlinable package func byteCount(of value: Value) -> Int? {
     switch form {
     case .bitwise: Self.stride
-    case .block(let blocks): blocks.byteCount(of: value)
+    case .block(let blocks): withUnsafePointer(to: value) { blocks.byteCount(of: $0) }
     case .coded: nil
     }
   }
@@ -43,8 +44,9 @@ package struct PayloadCoding<Value>: Sendable {
   @inlinable package func encode(_ value: Value, into writer: inout ByteWriter) throws {
     switch form {
     case .bitwise: Self.copy(value, to: writer.appendUninitialized(Self.stride))
-    case .block(let blocks): blocks.write(value, to: writer.appendUninitialized(blocks.byteCount(of: value)))
-    case .coded(let payload): try payload.encode(value, into: &writer)
+    case .block(let blocks):
+      withUnsafePointer(to: value) { blocks.write($0, to: writer.appendUninitialized(blocks.byteCount(of: $0))) }
+    case .coded(let payload): try withUnsafePointer(to: value) { try payload.encode($0, into: &writer) }
     }
   }
 
@@ -54,7 +56,7 @@ package struct PayloadCoding<Value>: Sendable {
   @inlinable package func write(_ value: Value, to target: UnsafeMutableRawPointer) {
     switch form {
     case .bitwise: Self.copy(value, to: target)
-    case .block(let blocks): blocks.write(value, to: target)
+    case .block(let blocks): withUnsafePointer(to: value) { blocks.write($0, to: target) }
     case .coded: preconditionFailure("the size of a coded value is not known beforehand")
     }
   }
@@ -77,21 +79,16 @@ package struct PayloadCoding<Value>: Sendable {
   ///
   /// - Throws: `PayloadError.malformed`, `DecodingError`, or what the value's own `init(from:)` throws.
   @inlinable package func decode(from bytes: UnsafeRawBufferPointer) throws -> Value {
-    switch form {
-    case .bitwise:
-      guard bytes.count == Self.stride else { throw malformed(bytes) }
-      return withUnsafeTemporaryAllocation(of: Value.self, capacity: 1) { place in
-        let place = place.baseAddress!
-        if let source = bytes.baseAddress {
-          UnsafeMutableRawPointer(place).copyMemory(from: source, byteCount: MemoryLayout<Value>.size)
-        }
-        return place.move()
+    try making(Value.self) { place in
+      switch form {
+      case .bitwise:
+        guard bytes.count == Self.stride else { throw malformed(bytes) }
+        if let source = bytes.baseAddress { place.copyMemory(from: source, byteCount: MemoryLayout<Value>.size) }
+      case .block(let blocks):
+        guard blocks.read(bytes, into: place) else { throw malformed(bytes) }
+      case .coded(let payload):
+        try payload.decode(bytes, into: place)
       }
-    case .block(let blocks):
-      guard let value = blocks.read(bytes) else { throw malformed(bytes) }
-      return value
-    case .coded(let payload):
-      return try payload.decode(from: bytes)
     }
   }
 
