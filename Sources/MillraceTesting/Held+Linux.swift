@@ -74,18 +74,32 @@
   }
 
   private func heldMappings() -> [Resource] {
-    guard let maps = ProcFS.bytes(of: "/proc/self/maps") else { return [] }
-    return maps.split(separator: UInt8(ascii: "\n")).compactMap { line in
-      // 7f25150ee000-7f25150ef000 rw-s 00000000 00:01 1027     /memfd:millrace (deleted)
-      let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
-      guard fields.count >= 5, fields[1].last == UInt8(ascii: "s") else { return nil }
-      let words = fields.map { String(decoding: $0, as: UTF8.self) }
-      let path = words.count > 5 ? String(words[5].drop { $0 == " " }) : "[anonymous]"
-      // Tables of the C library (character sets, locales) are mapped shared too, for reading, and kept.
-      if words[1].hasPrefix("r--"), !path.hasPrefix("/memfd:"), !path.hasPrefix("/dev/shm/") { return nil }
-      return Resource(
-        kind: .sharedMemory, identity: "\(words[0]) \(words[3]):\(words[4])", detail: "\(path), mapped at \(words[0])")
-    }
+    ProcFS.withText(of: "/proc/self/maps") { maps in
+      var shared: [Resource] = []
+      var next: UnsafePointer<CChar>? = maps
+      while let line = next, line.pointee != 0 {
+        let end = strchr(line, CInt(UInt8(ascii: "\n")))
+        next = end.map { UnsafePointer($0) + 1 }
+        // The fourth letter of the second field: s for shared, p for private.
+        guard let blank = strchr(line, CInt(UInt8(ascii: " "))), blank[4] == CChar(UInt8(ascii: "s")) else { continue }
+        let length = end.map { UnsafePointer($0) - line } ?? strlen(line)
+        let text = String(decoding: UnsafeRawBufferPointer(start: line, count: length), as: UTF8.self)
+        if let mapping = sharedMapping(text) { shared.append(mapping) }
+      }
+      return shared
+    } ?? []
+  }
+
+  private func sharedMapping(_ line: String) -> Resource? {
+    // 7f25150ee000-7f25150ef000 rw-s 00000000 00:01 1027     /memfd:millrace (deleted)
+    let fields = line.split(separator: " ", maxSplits: 5)
+    guard fields.count >= 5 else { return nil }
+    let path = fields.count > 5 ? String(fields[5].drop { $0 == " " }) : "[anonymous]"
+    // Tables of the C library (character sets, locales) are mapped shared too, for reading, and kept.
+    if fields[1].hasPrefix("r--"), !path.hasPrefix("/memfd:"), !path.hasPrefix("/dev/shm/") { return nil }
+    return Resource(
+      kind: .sharedMemory, identity: "\(fields[0]) \(fields[3]):\(fields[4])", detail: "\(path), mapped at \(fields[0])"
+    )
   }
 
   private func heldFiles() -> [Resource] {
@@ -95,10 +109,16 @@
     return shared + entries(of: directory, kind: .file, all: isOurs)
   }
 
+  /// Whether a name has a number in it, not as a part of a longer one.
+  private func isNumber(_ number: String, in name: String) -> Bool {
+    // The fast question first: `/tmp` may have thousands of entries.
+    strstr(name, number) != nil && name.split(whereSeparator: { !$0.isNumber }).contains(Substring(number))
+  }
+
   private func entries(of directory: String, kind: Resource.Kind, all: Bool) -> [Resource] {
     let this = String(getpid())
     return ProcFS.names(in: directory).compactMap { name in
-      guard all || name.split(whereSeparator: { !$0.isNumber }).contains(Substring(this)) else { return nil }
+      guard all || isNumber(this, in: name) else { return nil }
       return Resource(kind: kind, identity: "\(directory)/\(name)", detail: "\(directory)/\(name)")
     }
   }
