@@ -1,7 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#endif
-
 /// Tells whether a piece of code leaves something behind: a process, a descriptor, a thread, shared memory, a file.
 ///
 /// It compares what this program holds before and after. What ends a little later than the code (a thread on its way out, say)
