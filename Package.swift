@@ -1,12 +1,18 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-let swiftSettings: [SwiftSetting] = [
-  .enableUpcomingFeature("ExistentialAny"),
-  .enableUpcomingFeature("InternalImportsByDefault"),
-  .enableUpcomingFeature("MemberImportVisibility"),
-  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-]
+// For those who work on Millrace, not for those who use it: `scripts/test` sets both.
+let isStrict = Context.environment["MILLRACE_STRICT"] != nil
+let hasDocumentationPlugin = Context.environment["MILLRACE_DOCS"] != nil
+
+let cSettings: [CSetting] = isStrict ? [.enableWarning("all"), .treatAllWarnings(as: .error)] : []
+let swiftSettings: [SwiftSetting] =
+  [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  ] + (isStrict ? [.treatAllWarnings(as: .error)] : [])
 
 let package = Package(
   name: "millrace",
@@ -23,9 +29,9 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-  ],
+  ] + (hasDocumentationPlugin ? [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")] : []),
   targets: [
-    .target(name: "CMillrace"),
+    .target(name: "CMillrace", cSettings: cSettings),
     .target(name: "MillraceIPC", dependencies: ["CMillrace"], swiftSettings: swiftSettings),
     .target(
       name: "Millrace",
