@@ -245,7 +245,7 @@ package struct Dispatcher: ~Copyable {
       guard count > 0 else {
         // The declared length is reached.
         job.inputEnded = true
-        return
+        return completeIfDone(id)
       }
       job.isReading = true
       job.spec.chunking.took(count)

@@ -139,3 +139,19 @@ public struct ProcessOptions: Sendable {
     }
   }
 }
+
+extension Backend: CustomStringConvertible {
+  public var description: String {
+    let width = width.map(String.init) ?? "all CPUs"
+    switch kind {
+    case .serial: return "serial"
+    case .tasks: return "tasks(\(width))"
+    case .threads: return "threads(\(width))"
+    case .processes:
+      var text = "processes(\(width)"
+      if processes.start != .forkServer { text += ", \(processes.start)" }
+      if processes.threadsPerProcess > 1 { text += ", \(processes.threadsPerProcess) threads each" }
+      return text + ")"
+    }
+  }
+}

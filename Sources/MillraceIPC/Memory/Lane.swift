@@ -99,14 +99,6 @@ package final class Lane: @unchecked Sendable {
   /// Which life of the slot the lane belongs to.
   package var epoch: UInt64 { millrace_load_relaxed_u64(word(LaneLayout.epochOffset)) }
 
-  /// Whether the worker notes the time at which it begins an item.
-  ///
-  /// It costs the worker about 25 ns an item.
-  package var isTiming: Bool {
-    get { millrace_load_relaxed_u32(word(LaneLayout.timingOffset)) != 0 }
-    set { millrace_store_relaxed_u32(word(LaneLayout.timingOffset), newValue ? 1 : 0) }
-  }
-
   /// 256 bytes that no one else touches, for what a dying worker has to say.
   package var crashRecord: UnsafeMutableRawPointer { mapping.base + LaneLayout.crashRecordOffset }
 

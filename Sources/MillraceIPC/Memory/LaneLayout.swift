@@ -22,7 +22,6 @@ package enum LaneLayout {
   package static let requestCapacityOffset = 16
   package static let responseCapacityOffset = 24
   package static let epochOffset = 32
-  package static let timingOffset = 40
   package static let closedOffset = 44
 
   // A ring's words, from its own offset.

@@ -19,7 +19,7 @@ import Testing
           let answer = frame.header.b &* 2
           guard try withUnsafeBytes(of: answer, { try worker.responses.append($0) }) else { return 4 }
           worker.responses.publish()
-          worker.marker.finishItem()
+          lane.finishItem()
           done += 1
           if done == limit { kill(getpid(), SIGKILL) }
         }
@@ -51,7 +51,7 @@ import Testing
       }
       #expect(waitForExit(child) == -SIGKILL)
       let snapshot = lane.snapshot()
-      #expect(snapshot.state == .running && snapshot.chunk == 1 && snapshot.completed == UInt32(limit))
+      #expect(snapshot.state == .running && snapshot.chunk == 1 && snapshot.completed == limit)
       #expect(try parent.responses.next() == nil)
       let salvaged = try #require(try parent.responses.uncommitted())
       #expect(salvaged.payload.count == 8 * limit)

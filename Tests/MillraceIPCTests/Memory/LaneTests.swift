@@ -18,9 +18,6 @@ import Testing
 
     lane.crashRecord.storeBytes(of: 42, toByteOffset: Lane.crashRecordSize - 8, as: UInt64.self)
     #expect(mapped.crashRecord.load(fromByteOffset: Lane.crashRecordSize - 8, as: UInt64.self) == 42)
-    #expect(!mapped.isTiming)
-    lane.isTiming = true
-    #expect(mapped.isTiming)
 
     var parent = ParentEnd(lane)
     var worker = WorkerEnd(mapped, bell: .futex)
