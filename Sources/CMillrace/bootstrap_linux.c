@@ -20,9 +20,9 @@
 #define VARIABLE "MILLRACE_BOOTSTRAP"
 #define BACKTRACE "SWIFT_BACKTRACE"
 
-// What makes a backtrace fast (the crashed thread, no register dump, no image list), and what may not be overruled: nobody
-// is there to answer questions, and the parent reads plain text.
-#define BACKTRACE_DEFAULTS "enable=yes,threads=crashed,images=none,registers=none,limit=24,top=4,sanitize=no"
+// A short backtrace: the crashed thread, no register dump, no image list, and not a word where the backtracer is not
+// installed. And what may not be overruled: nobody is there to answer questions, and the parent reads plain text.
+#define BACKTRACE_DEFAULTS "enable=yes,threads=crashed,images=none,registers=none,limit=24,top=4,warnings=suppressed"
 #define BACKTRACE_FORCED "interactive=no,color=no,output-to=stderr"
 
 extern char **environ;

@@ -109,6 +109,7 @@ static void start_watcher(const millrace_child *child) {
   pthread_attr_setstacksize(&attributes, WATCHER_STACK);
   sigset_t all, before;
   sigfillset(&all);
+  sigdelset(&all, SIGPROF);  // by which Swift's backtracer halts the other threads of a crash
   pthread_sigmask(SIG_SETMASK, &all, &before);
   int error = pthread_create(&thread, &attributes, watch_parent, NULL);
   pthread_sigmask(SIG_SETMASK, &before, NULL);

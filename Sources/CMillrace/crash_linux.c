@@ -121,11 +121,9 @@ int millrace_crash_arm(millrace_crash_record *record) {
     if (pthread_attr_getstack(&attributes, &low, &size) == 0) lane.stack_low = (uintptr_t)low;
     pthread_attr_destroy(&attributes);
   }
-  process = getpid();
   lane.record = record;
   millrace_crash_record *none = NULL;
   __atomic_compare_exchange_n(&process_record, &none, record, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
-  pthread_once(&installed, install);
   return 0;
 }
 
@@ -176,6 +174,7 @@ void millrace_crash_set_up(int is_program_fork) {
   process_record = NULL;
   memset(&lane, 0, sizeof lane);
   exits_at_once = is_program_fork;
+  pthread_once(&installed, install);
 #ifdef __GLIBC__
   on_exit(on_exit_called, NULL);
 #else

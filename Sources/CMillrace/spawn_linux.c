@@ -57,7 +57,8 @@ static int start_spawner(void) {
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   pthread_attr_setstacksize(&attributes, SPAWNER_STACK);
   sigset_t all, before;
-  sigfillset(&all);  // the program's signals go to the program's threads
+  sigfillset(&all);  // the program's signals go to the program's threads,
+  sigdelset(&all, SIGPROF);  // but by this one Swift's backtracer halts the other threads of a crash
   pthread_sigmask(SIG_SETMASK, &all, &before);
   int error = pthread_create(&thread, &attributes, run_spawner, NULL);
   pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -26,7 +26,7 @@ typedef struct {
   uint32_t reserved[3];
 } millrace_crash_record;
 
-/// Makes the calling thread report its crash, or its call of exit, in `record`, and gives it a signal stack. The first
+/// In a worker process: makes the calling thread report its crash, or its call of exit, in `record`, and gives it a signal stack. The first
 /// record armed also serves threads that have none. Whatever handler was there (Swift's backtracer) runs afterwards.
 /// 0, or errno.
 int millrace_crash_arm(millrace_crash_record *record);
