@@ -148,7 +148,7 @@ final class DecodingState {
   ///
   /// - Parameter take: whether the next search should begin behind this entry.
   func find(_ name: String, _ number: Int?, in content: Content, take: Bool) throws -> Slot? {
-    try withUTF8(of: name) { name in
+    try withUTF8Bytes(of: name) { name in
       let cursor = cursors + Int(content.depth)
       let known = cursor.pointee.container == content.start ? cursor.pointee.position : content.start
       var at = known

@@ -41,7 +41,7 @@ extension EncodingState {
   }
 
   func write(_ value: String) {
-    withUTF8(of: value) { bytes in
+    withUTF8Bytes(of: value) { bytes in
       if bytes.count < 64 {
         writer.reserve(1 + bytes.count)
         writer.storeReserved(Tag.shortString | UInt8(truncatingIfNeeded: bytes.count))
@@ -54,7 +54,7 @@ extension EncodingState {
   }
 
   func writeKey(_ name: String, _ number: Int?) {
-    withUTF8(of: name) { bytes in
+    withUTF8Bytes(of: name) { bytes in
       if bytes.count < 64, number == nil {
         writer.reserve(1 + bytes.count)
         writer.storeReserved(UInt8(truncatingIfNeeded: bytes.count << 1))
@@ -77,7 +77,7 @@ extension EncodingState {
 }
 
 /// Calls `body` with the UTF-8 of `text`, without a copy where the string has it contiguous (on Linux always).
-@inline(__always) func withUTF8<R>(of text: String, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+@inline(__always) func withUTF8Bytes<R>(of text: String, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
   if let result = try text.utf8.withContiguousStorageIfAvailable({ try body(UnsafeRawBufferPointer($0)) }) {
     return result
   }

@@ -82,7 +82,7 @@ final class StringBlocks: BlockCoding, @unchecked Sendable {
   }
 
   override func write(_ value: UnsafeRawPointer, to target: UnsafeMutableRawPointer) {
-    withUTF8(of: value.assumingMemoryBound(to: String.self).pointee) { copy($0, to: target) }
+    withUTF8Bytes(of: value.assumingMemoryBound(to: String.self).pointee) { copy($0, to: target) }
   }
 
   override func read(_ bytes: UnsafeRawBufferPointer, into value: UnsafeMutableRawPointer) -> Bool {
@@ -121,7 +121,7 @@ extension String {
     if bytes.count < 256 {
       // The repairing initialiser is the faster one for short strings. What it had to repair is not what came in.
       self = bytes.withMemoryRebound(to: UInt8.self) { String(decoding: $0, as: UTF8.self) }
-      guard MillraceIPC.withUTF8(of: self, { $0.elementsEqual(bytes) }) else { return nil }
+      guard withUTF8Bytes(of: self, { $0.elementsEqual(bytes) }) else { return nil }
     } else {
       guard let text = bytes.withMemoryRebound(to: UInt8.self, { String(validating: $0, as: UTF8.self) }) else {
         return nil
