@@ -1,0 +1,44 @@
+/// Automatic chunking: the size of the next chunk from what the last ones have cost.
+///
+/// A chunk should take long against the price of sending one (some microseconds) and be short against the whole. It starts
+/// at one item, because an item may take a minute, and grows at most eightfold a measurement, because the next ones may. Towards a
+/// known end, chunks are cut so that every worker has two more to come, and the last ones end together.
+struct AdaptiveChunk: Sendable {
+  /// Nanoseconds that a chunk should take.
+  static let target = 500_000.0
+  static let growth = 8
+  static let maximum = 65_536
+  /// Bytes that a chunk should not exceed, unless one item does.
+  static let maximumBytes = 1 << 20
+
+  let width: Int
+  private var nanosecondsPerItem: Double?
+  private var bytesPerItem: Double?
+  private var limit = 1
+
+  init(width: Int) {
+    self.width = width
+  }
+
+  mutating func measured(items: Int, nanoseconds: Int, bytes: Int? = nil) {
+    guard items > 0 else { return }
+    nanosecondsPerItem = Self.average(nanosecondsPerItem, Double(max(1, nanoseconds)) / Double(items))
+    if let bytes { bytesPerItem = Self.average(bytesPerItem, Double(bytes) / Double(items)) }
+    // A chunk that was small because little was left is no reason to forget what was known before.
+    limit = min(Self.maximum, max(limit, items * Self.growth))
+  }
+
+  /// - Parameter remaining: items that are not yet cut, if known.
+  func size(remaining: Int?) -> Int {
+    guard let nanosecondsPerItem else { return 1 }
+    var size = min(Double(limit), Self.target / nanosecondsPerItem)
+    if let bytesPerItem, bytesPerItem > 0 { size = min(size, Double(Self.maximumBytes) / bytesPerItem) }
+    if let remaining { size = min(size, Double(remaining) / Double(2 * width)) }
+    return max(1, Int(size))
+  }
+
+  /// Follows a change in a few measurements, and a single outlier not at all far.
+  private static func average(_ old: Double?, _ new: Double) -> Double {
+    old.map { ($0 + new) / 2 } ?? new
+  }
+}

@@ -1,0 +1,78 @@
+/// Answers, chunk after chunk, how many items the next one should hold. A value without clock or input.
+struct ChunkPlan: Sendable {
+  /// The length of the input as declared, or known. Nothing is cut beyond it; an input that ends earlier simply ends.
+  let total: Int?
+  let width: Int
+  /// Items and chunks cut so far.
+  private(set) var itemsCut = 0
+  private(set) var chunksCut = 0
+
+  private var pace: Pace
+
+  private enum Pace {
+    case fixed(ChunkingRule)
+    case adaptive(AdaptiveChunk)
+  }
+
+  /// - Parameters:
+  ///   - total: the number of items, if known.
+  ///   - width: the number of workers.
+  /// - Throws: ``InvalidOption`` if `chunking` is not valid, or needs a number of items that is not known.
+  init(_ chunking: Chunking, total: Int?, width: Int) throws(InvalidOption) {
+    try chunking.validate()
+    self.total = total
+    self.width = width
+    let count: Int
+    switch chunking.rule {
+    case .automatic:
+      pace = .adaptive(AdaptiveChunk(width: width))
+      return
+    case .items(let size):
+      pace = .fixed(.items(size))
+      return
+    case .fraction(let size):
+      pace = .fixed(.size(size))
+      return
+    case .count(let chunks): count = chunks
+    case .perWorker(let chunks): (count, _) = chunks.multipliedReportingOverflow(by: width)
+    }
+    guard let total else {
+      throw InvalidOption(
+        name: "number of items", value: "unknown", allowed: "known, or declared, for a chunking by number of chunks")
+    }
+    pace = .fixed(.sharing(total, count: count))
+  }
+
+  /// The size of the next chunk, or nil behind the declared end.
+  mutating func next() -> Int? {
+    let remaining = total.map { $0 - itemsCut }
+    if let remaining, remaining <= 0 { return nil }
+    var size =
+      switch pace {
+      case .fixed(let rule): rule.start(of: chunksCut + 1) - rule.start(of: chunksCut)
+      case .adaptive(let chunk): chunk.size(remaining: remaining)
+      }
+    if let remaining { size = min(size, remaining) }
+    itemsCut += size
+    chunksCut += 1
+    return size
+  }
+
+  /// Takes in what a finished chunk has cost; only automatic chunking minds.
+  mutating func measured(items: Int, nanoseconds: Int, bytes: Int? = nil) {
+    guard case .adaptive(var chunk) = pace else { return }
+    chunk.measured(items: items, nanoseconds: nanoseconds, bytes: bytes)
+    pace = .adaptive(chunk)
+  }
+
+  /// Items that may be between the input and the consumer by default: two chunks, of the largest size, for each worker.
+  var defaultWindow: Int {
+    let largest =
+      switch pace {
+      case .fixed(.items(let size)): size
+      case .fixed(let rule): rule.start(of: 1)
+      case .adaptive(let chunk): chunk.size(remaining: total.map { $0 - itemsCut })
+      }
+    return 2 * width * largest
+  }
+}

@@ -1,0 +1,53 @@
+/// Where chunks begin: exact arithmetic on offsets, without accumulated rounding.
+enum ChunkingRule: Sendable, Hashable {
+  /// Every chunk holds so many items.
+  case items(Int)
+  /// The first n chunks hold n × significand / 2^shift items, rounded up. The quotient is at least 1.
+  case fraction(significand: Int, shift: Int)
+  /// The first n of `count` chunks hold n × total / count items, rounded up.
+  case share(total: Int, count: Int)
+  /// Sizes differ by at most one, the larger chunks first.
+  case even(total: Int, count: Int)
+
+  /// The rule for chunks of `size` items on average; `size` is finite and at least 1.
+  static func size(_ size: Double) -> ChunkingRule {
+    let limit = Double(1 << 53)  // from here on every Double is whole, and larger than any input
+    if size >= limit { return .items(1 << 53) }
+    if size == size.rounded() { return .items(Int(size)) }
+    // A Double is a fraction with a power of two below the line.
+    let shift = 52 - Int(size.exponent)
+    return .fraction(significand: Int(size.significandBitPattern | 1 << 52), shift: shift)
+  }
+
+  /// So many chunks of `total` items, or one for each item if there are fewer.
+  static func sharing(_ total: Int, count: Int) -> ChunkingRule {
+    total <= count ? .items(1) : .share(total: total, count: count)
+  }
+
+  /// The offset at which chunk `index` begins, if the input is long enough to have it.
+  func start(of index: Int) -> Int {
+    switch self {
+    case .items(let size):
+      return index * size
+    case .fraction(let significand, let shift):
+      return Int((Int128(index) * Int128(significand) + (1 << Int128(shift)) - 1) >> Int128(shift))
+    case .share(let total, let count):
+      return Int((Int128(index) * Int128(total) + Int128(count) - 1) / Int128(count))
+    case .even(let total, let count):
+      return index * (total / count) + min(index, total % count)
+    }
+  }
+
+  /// How many chunks an input of `total` items makes.
+  func count(over total: Int) -> Int {
+    if total == 0 { return 0 }
+    switch self {
+    case .items(let size):
+      return total / size + (total % size == 0 ? 0 : 1)
+    case .fraction(let significand, let shift):
+      return Int(((Int128(total) << Int128(shift)) + Int128(significand) - 1) / Int128(significand))
+    case .share(_, let count), .even(_, let count):
+      return count
+    }
+  }
+}
