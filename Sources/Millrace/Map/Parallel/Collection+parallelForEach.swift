@@ -40,8 +40,30 @@ extension RandomAccessCollection where Self: Sendable, SubSequence: Sendable {
   public func parallelForEachPart<Failure: Error>(
     width: Int? = nil, grain: Int? = nil, _ body: @Sendable (SubSequence) throws(Failure) -> Void
   ) throws(Failure) {
+    try _parallelForEachPart(width: width, grain: grain, stop: nil, body)
+  }
+
+  /// Runs `body` for consecutive parts of this collection, on several threads at once, while the task waits.
+  ///
+  /// Parts are as in the synchronous form; the rest is as in the `async` `parallelForEach`.
+  @inlinable
+  public func parallelForEachPart<Failure: Error>(
+    width: Int? = nil, grain: Int? = nil, _ body: @escaping @Sendable (SubSequence) throws(Failure) -> Void
+  ) async throws(Failure) {
+    try await AsyncCall.run(AsyncInput(self, width, grain), throwing: Failure.self) { input, stop in
+      Result { () throws(Failure) in
+        try input.base._parallelForEachPart(width: input.width, grain: input.grain, stop: stop, body)
+      }
+    }
+  }
+
+  @inlinable
+  @inline(__always)
+  func _parallelForEachPart<Failure: Error>(
+    width: Int?, grain: Int?, stop: StopToken?, _ body: @Sendable (SubSequence) throws(Failure) -> Void
+  ) throws(Failure) {
     let failure = FirstFailure<Failure>()
-    let plan = ParallelPlan(count: count, width: width, grain: grain)
+    let plan = ParallelPlan(count: count, width: width, grain: grain, stop: stop)
     var context = ParallelContext(ParallelSource(self, address: nil), target: (), failure: failure)
     let finished = plan.run(lanes: plan.lanes, with: &context) { context, _, lower, upper in
       let base = context.pointee.source.base
