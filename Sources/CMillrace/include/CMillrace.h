@@ -10,6 +10,7 @@
 #include "millrace_output.h"
 #include "millrace_poller.h"
 #include "millrace_ring.h"
+#include "millrace_signals.h"
 #include "millrace_socket.h"
 #include "millrace_tree.h"
 

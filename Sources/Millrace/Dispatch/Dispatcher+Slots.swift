@@ -33,6 +33,19 @@ extension Dispatcher {
     finish()
   }
 
+  /// Reads no more input: what was read is finished, then every job ends with the error.
+  package mutating func drain(_ error: any Error, now: UInt64) {
+    self.now = now
+    draining = true
+    for (id, job) in Array(jobs) where !job.ended {
+      job.inputEnded = true
+      job.inputError = error
+      job.isReading = false
+      completeIfDone(id)
+    }
+    finish()
+  }
+
   /// Ends the pool now: every job is cancelled, every worker ended.
   package mutating func terminate(now: UInt64) {
     self.now = now

@@ -165,6 +165,8 @@ package struct Dispatcher: ~Copyable {
   package mutating func arrived(_ id: JobID, count: Int, cell: any AnyObject & Sendable, ended: Bool, now: UInt64) {
     self.now = now
     guard let job = jobs[id] else { return }
+    // Nobody asked: what came after the input was ended from here is not the job's any more.
+    guard job.isReading else { return }
     job.isReading = false
     if job.ended { return }
     let isFirst = job.read == 0 && count > 0

@@ -315,6 +315,9 @@ package final class PoolCore: Sendable {
   /// Takes no more work and gives up what was begun.
   func terminate() { end { $0.terminate(now: $1) } }
 
+  /// Takes no more work and reads no more input; what was read is finished.
+  func drain(_ error: any Error) { end { $0.drain(error, now: $1) } }
+
   private func end(_ how: (inout Dispatcher, UInt64) -> Void) {
     var effects = Effects()
     withState(&effects) { state in
