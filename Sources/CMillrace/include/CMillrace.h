@@ -4,5 +4,6 @@
 #define CMILLRACE_H
 
 #include "millrace_host.h"
+#include "millrace_job.h"
 
 #endif
