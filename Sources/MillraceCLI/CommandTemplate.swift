@@ -9,8 +9,10 @@
     var arguments: [Bytes]
   }
 
-  /// A command with replacement strings, as in GNU parallel: `{}` `{.}` `{/}` `{//}` `{/.}` `{#}` `{%}` and the positional
-  /// `{2}` `{-1}` `{2.}` `{2/}` `{2//}` `{2/.}`. A command without any gets the values appended.
+  /// A command with replacement strings, as in GNU parallel: `{}` `{.}` `{/}` `{//}` `{/.}` `{#}` `{%}` and the
+  /// positional `{2}` `{-1}` `{2.}` `{2/}` `{2//}` `{2/.}`.
+  ///
+  /// A command without any gets the values appended.
   struct CommandTemplate: Sendable {
     enum Piece: Equatable, Sendable {
       case literal(Bytes)
@@ -21,7 +23,9 @@
     let pieces: [Piece]
     /// The same by words, where the command needs no shell to be understood.
     let words: [[Piece]]?
-    /// Whether values are quoted for the shell. They are not where they are the command itself.
+    /// Whether values are quoted for the shell.
+    ///
+    /// They are not where they are the command itself.
     let quotesValues: Bool
 
     /// - Parameters:

@@ -23,7 +23,8 @@
         }
       }
       if !word.isEmpty { words.append(word) }
-      guard let first = words.first, first.count == 1, case .literal(let name) = first[0], !name.contains(UInt8(ascii: "=")),
+      guard let first = words.first, first.count == 1, case .literal(let name) = first[0],
+        !name.contains(UInt8(ascii: "=")),
         !shellWords.contains(String(decoding: name, as: UTF8.self))
       else { return nil }
       return words

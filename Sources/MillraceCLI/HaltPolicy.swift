@@ -1,5 +1,7 @@
 #if CLI
-  /// When to stop before all jobs are done (`--halt`), and the exit code that follows from it. It only counts.
+  /// When to stop before all jobs are done (`--halt`), and the exit code that follows from it.
+  ///
+  /// It only counts.
   struct HaltPolicy: Equatable, Sendable {
     enum Moment: String, Sendable {
       case soon, now
@@ -38,6 +40,9 @@
       case "-2": return HaltPolicy(moment: .now, reason: .success, threshold: .count(1))
       default: break
       }
+      if text.hasSuffix("%"), let percent = Int(text.dropLast()), percent > 0 {
+        return HaltPolicy(moment: .soon, reason: .fail, threshold: .percent(percent))
+      }
       let parts = text.split(separator: ",", omittingEmptySubsequences: false)
       let condition = parts.last?.split(separator: "=", omittingEmptySubsequences: false) ?? []
       guard parts.count == 2, condition.count == 2,
@@ -66,8 +71,9 @@
       self.total = total
     }
 
-    /// Counts a job that has ended; `code` is its exit code, or 128 and its signal. Returns true when the policy says to
-    /// stop, once.
+    /// Counts a job that has ended; `code` is its exit code, or 128 and its signal.
+    ///
+    /// Returns true when the policy says to stop, once.
     mutating func record(code: Int32) -> Bool {
       if code == 0 { succeeded += 1 } else { failed += 1 }
       guard let policy, haltedWith == nil else { return false }
@@ -81,20 +87,23 @@
       switch policy.threshold {
       case .count(let limit):
         guard counted.count >= limit else { return false }
-        haltedWith =
-          switch policy.reason {
-          case .fail: code
-          case .success: 0
-          case .done: MillraceExit.failedJobs(failed)
-          }
+        // As in GNU parallel: a single job's own code, or how many failed.
+        haltedWith = policy.reason == .success ? 0 : limit == 1 ? code : MillraceExit.failedJobs(failed)
       case .percent(let limit):
-        let total = max(self.total ?? 0, 1)
-        guard counted.count * 100 >= limit * total else { return false }
-        haltedWith = policy.reason == .success ? 0 : Int32(min((failed * 100 + total / 2) / total, 100))
+        guard counted.count * 100 >= limit * max(total ?? 0, 1) else { return false }
+        haltedWith = policy.reason == .success ? 0 : percentFailed
       }
       return true
     }
 
-    var exitCode: Int32 { haltedWith ?? MillraceExit.failedJobs(failed) }
+    private var percentFailed: Int32 {
+      let total = max(self.total ?? 0, 1)
+      return Int32(min((failed * 100 + total - 1) / total, 100))
+    }
+
+    var exitCode: Int32 {
+      if let haltedWith { return haltedWith }
+      return policy?.needsTotal == true ? percentFailed : MillraceExit.failedJobs(failed)
+    }
   }
 #endif

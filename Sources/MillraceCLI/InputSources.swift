@@ -19,6 +19,7 @@
     init(groups: [Group]) { self.groups = groups }
 
     /// Takes the words of a command line apart: the command, and what stands after `:::`, `::::`, `:::+` and `::::+`.
+    ///
     /// Files of `-a` come first; without any source, lines of standard input are the values.
     static func split(_ words: [Bytes], files: [Bytes]) -> (command: [Bytes], sources: InputSources) {
       let isMark = { (word: Bytes) in Mark(word: word) != nil }
@@ -69,8 +70,10 @@
     var stop: Int32 = -1
   }
 
-  /// The values of each job, one job after another. The first sources are read as jobs are wanted, so an endless input is
-  /// fine there; further ones are held, since they are walked again for each value of the first.
+  /// The values of each job, one job after another.
+  ///
+  /// The first sources are read as jobs are wanted, so an endless input is fine there; further ones are held, since
+  /// they are walked again for each value of the first.
   final class InputCursor: Sequence, IteratorProtocol {
     private var first: [SourceReader]
     private let inner: [[[Bytes]]]
@@ -94,7 +97,9 @@
       odometer = inner.map { _ in 0 }
     }
 
-    /// The next job's values. After an error of an input there are none; see `failure`.
+    /// The next job's values.
+    ///
+    /// After an error of an input there are none; see `failure`.
     func next() -> [Bytes]? {
       guard failure == nil, !inner.contains(where: \.isEmpty) else { return nil }
       do {

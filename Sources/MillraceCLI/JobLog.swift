@@ -39,7 +39,8 @@
 
     static func line(_ entry: Entry) -> Bytes {
       var line = "\(entry.sequence)\t:\t\(thousandths(entry.started / 1000))\t"
-      line += "\(thousandths(entry.runtimeMilliseconds))\t0\t\(entry.receivedBytes)\t\(entry.exitValue)\t\(entry.signal)\t"
+      line +=
+        "\(thousandths(entry.runtimeMilliseconds))\t0\t\(entry.receivedBytes)\t\(entry.exitValue)\t\(entry.signal)\t"
       // A newline in a command is a NUL in the log, as in GNU parallel: a line stays a job.
       return Bytes(line.utf8) + entry.command.map { $0 == .newline ? 0 : $0 } + [.newline]
     }

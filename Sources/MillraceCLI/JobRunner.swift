@@ -64,8 +64,9 @@
       return result
     }
 
-    /// Waits for the end of a process, reading its streams meanwhile. Its end counts, not that of its streams: a process
-    /// that the job leaves behind may hold them for ever.
+    /// Waits for the end of a process, reading its streams meanwhile.
+    ///
+    /// Its end counts, not that of its streams: a process that the job leaves behind may hold them for ever.
     private func supervise(
       _ process: JobSpawner.Process, _ streams: inout [StreamReader], _ job: JobValues, _ start: UInt64,
       _ bell: borrowing Descriptor

@@ -4,7 +4,9 @@
   #endif
 
   /// Reads records that end in a separator (the last one may lack it), as they come, without reading further than one
-  /// buffer ahead. Ends early when the stop bell has rung, however long the input takes.
+  /// buffer ahead.
+  ///
+  /// Ends early when the stop bell has rung, however long the input takes.
   final class LineReader {
     private let input: Descriptor
     private let separator: UInt8

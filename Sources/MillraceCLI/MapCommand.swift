@@ -64,7 +64,8 @@
       @Option(
         name: [.customShort("a"), .customLong("arg-file")],
         parsing: .unconditionalSingleValue,
-        help: ArgumentHelp("Take values from the lines of a file (again for several; - is standard input).", valueName: "file"),
+        help: ArgumentHelp(
+          "Take values from the lines of a file (again for several; - is standard input).", valueName: "file"),
         completion: .file())
       var files: [String] = []
 
@@ -85,7 +86,9 @@
           valueName: "n"))
       var jobs = "100%"
 
-      @Flag(name: [.customShort("q"), .customLong("quote")], help: "The command's words mean themselves; no shell reads them.")
+      @Flag(
+        name: [.customShort("q"), .customLong("quote")],
+        help: "The command's words mean themselves; no shell reads them.")
       var quote = false
 
       @Flag(name: .customLong("dry-run"), help: "Print the commands instead of running them.")
@@ -109,7 +112,8 @@
       var halt = "never"
 
       @Option(
-        parsing: .unconditional, help: ArgumentHelp("Log each job as it ends, in GNU parallel's columns.", valueName: "file"),
+        parsing: .unconditional,
+        help: ArgumentHelp("Log each job as it ends, in GNU parallel's columns.", valueName: "file"),
         completion: .file())
       var joblog: String?
     }
@@ -124,7 +128,9 @@
       @Flag(help: "Print a job's output whole when it ends (the default).")
       var group = false
 
-      @Flag(name: [.customLong("line-buffer"), .customLong("lb")], help: "Print whole lines as they come.")
+      @Flag(
+        name: [.customLong("line-buffer"), .customLong("lb")],
+        help: "Print whole lines as they come (with --keep-order each job still waits for its turn).")
       var lineBuffer = false
 
       @Flag(name: [.customShort("u"), .customLong("ungroup")], help: "Let jobs write directly; lines may mix.")
@@ -142,7 +148,9 @@
     /// - Throws: `UsageError` for values that mean nothing and for options that contradict each other.
     func checked() throws -> MapOptions {
       var words = words.map(ArgumentBytes.bytes(from:))
-      if words.first == Bytes("--".utf8) {
+      if words.first == Bytes("--help".utf8) || words.first == Bytes("-h".utf8) {
+        throw CleanExit.helpRequest(MapCommand.self)
+      } else if words.first == Bytes("--".utf8) {
         words.removeFirst()
       } else if let option = words.first, option.first == UInt8(ascii: "-"), option.count > 1 {
         throw UsageError("unknown option '\(String(decoding: option, as: UTF8.self))' (see millrace map --help)")

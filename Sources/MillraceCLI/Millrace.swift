@@ -17,7 +17,7 @@
   struct Entry {
     static func main() async {
       do {
-        var command = try Millrace.parseAsRoot(ArgumentBytes.ofThisProgram())
+        var command = try Millrace.parseAsRoot(ShortOptions.separated(ArgumentBytes.ofThisProgram()))
         if let map = command as? MapCommand {
           exit(try await map.runToEnd())
         }
@@ -48,10 +48,15 @@
     }
   }
 #else
+  #if canImport(Glibc)
+    import Glibc
+  #endif
+
   @main
   struct Entry {
     static func main() {
       print("millrace was built without its trait CLI, so this command does nothing.")
+      exit(64)
     }
   }
 #endif

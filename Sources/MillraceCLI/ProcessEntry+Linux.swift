@@ -37,7 +37,9 @@
       self.group = group
     }
 
-    /// Whether the process was started with all of these variables. False where we may not look.
+    /// Whether the process was started with all of these variables.
+    ///
+    /// False where we may not look.
     func environment(has variables: [Bytes]) -> Bool {
       guard let contents = Self.contents(of: "/proc/\(id)/environ") else { return false }
       let found = Set(contents.split(separator: 0))

@@ -32,7 +32,9 @@
       case [UInt8(ascii: "%")]: self.init(source: .slot, part: .whole)
       default:
         let number = text.prefix { $0 == UInt8(ascii: "-") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
-        guard let part = Part(rawValue: String(decoding: text.dropFirst(number.count), as: UTF8.self)) else { return nil }
+        guard let part = Part(rawValue: String(decoding: text.dropFirst(number.count), as: UTF8.self)) else {
+          return nil
+        }
         if number.isEmpty {
           self.init(source: .all, part: part)
         } else {

@@ -31,7 +31,9 @@
     /// Linux takes at most 128 KiB for one argument, its end included.
     static let longestArgument = 128 * 1024 - 1
 
-    /// The arguments that make the shell run a command text. A text that is too long for one argument goes over in several.
+    /// The arguments that make the shell run a command text.
+    ///
+    /// A text that is too long for one argument goes over in several.
     func arguments(toRun text: Bytes) -> [Bytes] {
       let option = Bytes("-c".utf8)
       if text.count <= Self.longestArgument { return [path, option, text] }

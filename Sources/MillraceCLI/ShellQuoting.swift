@@ -1,7 +1,9 @@
 #if CLI
   /// Quoting for shells of the Bourne family.
   enum ShellQuoting {
-    /// The text as one word that means exactly these bytes. Plain names stay as they are, so that logs read well.
+    /// The text as one word that means exactly these bytes.
+    ///
+    /// Plain names stay as they are, so that logs read well.
     static func quote(_ text: Bytes) -> Bytes {
       if !text.isEmpty && text.allSatisfy(isPlain) { return text }
       var quoted: Bytes = [apostrophe]

@@ -7,6 +7,7 @@
   #endif
 
   /// Ctrl-C and SIGTERM in stages: the first starts no new job, the second ends the running ones, the third kills them.
+  ///
   /// A closed terminal (SIGHUP) ends them at once.
   final class SignalStages: Sendable {
     private let stop: StopState
@@ -24,8 +25,9 @@
       return number == 0 ? nil : number
     }
 
-    /// Starts the thread that waits for signals; it lives as long as the program. Signals must have been blocked before
-    /// any other thread began (`millrace_job_prepare_signals`).
+    /// Starts the thread that waits for signals; it lives as long as the program.
+    ///
+    /// Signals must have been blocked before any other thread began (`millrace_job_prepare_signals`).
     func start() throws {
       try startThread { [self] in
         while true { receive(millrace_job_wait_signal()) }

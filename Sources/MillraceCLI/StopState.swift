@@ -2,7 +2,9 @@
   internal import CMillrace
   import Synchronization
 
-  /// How far the run is being stopped. Stages only go up.
+  /// How far the run is being stopped.
+  ///
+  /// Stages only go up.
   enum StopStage: Int, Comparable, Sendable {
     case running
     /// No new jobs.
