@@ -37,7 +37,7 @@
       let everything = Piece.replacement(Replacement(source: .all, part: .whole))
       if quoting && !command.isEmpty {
         let words = parsed + (needsValues ? [[everything]] : [])
-        self.words = words
+        self.words = DirectCommand.namesProgram(words) ? words : nil
         quotesValues = true
         pieces = Array(
           words.map { word in

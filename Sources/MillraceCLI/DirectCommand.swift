@@ -23,11 +23,13 @@
         }
       }
       if !word.isEmpty { words.append(word) }
-      guard let first = words.first, first.count == 1, case .literal(let name) = first[0],
-        !name.contains(UInt8(ascii: "=")),
-        !shellWords.contains(String(decoding: name, as: UTF8.self))
-      else { return nil }
-      return words
+      return namesProgram(words) ? words : nil
+    }
+
+    /// Whether the first word is a name that a shell would look for among the programs.
+    static func namesProgram(_ words: [[CommandTemplate.Piece]]) -> Bool {
+      guard let first = words.first, first.count == 1, case .literal(let name) = first[0] else { return false }
+      return !name.contains(UInt8(ascii: "=")) && !shellWords.contains(String(decoding: name, as: UTF8.self))
     }
 
     /// The arguments of one job, split where the shell would split them.

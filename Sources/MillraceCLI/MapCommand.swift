@@ -22,16 +22,16 @@
         quoted, so spaces, quotes and newlines in them are safe. Without a command each value is a command itself.
 
         Replacement strings:
-          {}     the value             {#}  the job's number      {1} {2} {-1}  value of the first, second, last source
-          {.}    without extension     {%}  the slot's number     {1.} {1/} {1//} {1/.}  and their parts
-          {/}    without directory
-          {//}   its directory
-          {/.}   without either
+          {}    the value                     {1} {-1}   of the first, last source
+          {.}   without extension             {1.} {1/} {1//} {1/.}   their parts
+          {/}   without directory             {#}        the job's number
+          {//}  its directory                 {%}        the slot's number
+          {/.}  without either
         A command with none of them gets the values appended.
 
         Sources:
-          ::: a b      values             :::+ a b     values, linked to the source before
-          :::: file    lines of files     ::::+ file   lines, linked (- is standard input)
+          ::: a b     values                  :::+ a b    linked to the source before
+          :::: file   lines (- is stdin)      ::::+ file  lines, linked
         Several sources give every combination. Without a source, values are the lines of standard input.
 
         Jobs read /dev/null. Each runs in its own process group and knows PARALLEL_SEQ and PARALLEL_JOBSLOT. A job has \
@@ -47,7 +47,7 @@
           millrace map gzip ::: *.log
           find . -name '*.wav' -print0 | millrace map -0 -j 4 'ffmpeg -i {} {.}.mp3'
           millrace map -k --tag 'curl -sI {} | head -1' :::: urls.txt
-          millrace map --joblog jobs.log --retries 3 --timeout 2m ./train {1} {2} ::: 0.1 0.2 ::: adam sgd
+          millrace map --joblog log --retries 3 ./train {1} {2} ::: 1 2 ::: adam sgd
         """)
 
     @OptionGroup(title: "Inputs") var inputs: InputOptions
@@ -88,7 +88,7 @@
 
       @Flag(
         name: [.customShort("q"), .customLong("quote")],
-        help: "The command's words mean themselves; no shell reads them.")
+        help: "The command's words mean themselves, quotes and $ in them too.")
       var quote = false
 
       @Flag(name: .customLong("dry-run"), help: "Print the commands instead of running them.")
@@ -135,13 +135,6 @@
 
       @Flag(name: [.customShort("u"), .customLong("ungroup")], help: "Let jobs write directly; lines may mix.")
       var ungroup = false
-    }
-
-    /// Runs the jobs; returns the exit code.
-    func runToEnd() async throws -> Int32 {
-      let options = try checked()
-      millrace_job_prepare_signals()
-      return try await MapRun(options).run()
     }
 
     /// The options with their meaning.

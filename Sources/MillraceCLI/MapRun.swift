@@ -59,7 +59,9 @@
       progress = Mutex(Progress(tally: Tally(policy: options.halt)))
     }
 
-    /// Runs all jobs; returns the exit code. `millrace_job_prepare_signals` must have been called.
+    /// Runs all jobs; returns the exit code.
+    ///
+    /// `millrace_job_prepare_signals` must have been called.
     func run() async throws -> Int32 {
       let cursor = try InputCursor(options.sources, options.format)
       try signals.start()

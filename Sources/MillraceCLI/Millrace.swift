@@ -1,5 +1,6 @@
 #if CLI
   import ArgumentParser
+  internal import CMillrace
 
   #if canImport(Glibc)
     import Glibc
@@ -15,13 +16,17 @@
 
   @main
   struct Entry {
-    static func main() async {
+    static func main() {
       do {
         var command = try Millrace.parseAsRoot(ShortOptions.separated(ArgumentBytes.ofThisProgram()))
-        if let map = command as? MapCommand {
-          exit(try await map.runToEnd())
+        guard let map = command as? MapCommand else { return try command.run() }
+        let options = try map.checked()
+        // Before there is any other thread, so that all have the same signals blocked; an `async` main would be late.
+        millrace_job_prepare_signals()
+        Task.detached {
+          do { exit(try await MapRun(options).run()) } catch { finish(error) }
         }
-        try command.run()
+        while true { pause() }
       } catch {
         finish(error)
       }
