@@ -63,7 +63,7 @@
       let fifo = folder.appendingPathComponent("fifo").path
       #expect(mkfifo(fifo, 0o600) == 0)
       let running = try Tool.Running(["/bin/sh", "-c", "exec " + script.replacingOccurrences(of: "FIFO", with: fifo)])
-      let file = open(fifo, O_RDONLY)
+      let file = open(fifo, O_RDONLY | O_CLOEXEC)
       var byte: UInt8 = 0
       #expect(read(file, &byte, 1) == 1)
       close(file)
@@ -75,7 +75,7 @@
       try await started("$M -j1 'echo {} > FIFO; read go < FIFO; echo done {}' ::: 1 2 3") { running, fifo in
         kill(running.id, signal)
         // The job goes on only after the signal was heard: its message is the proof.
-        let file = open(fifo, O_WRONLY)
+        let file = open(fifo, O_WRONLY | O_CLOEXEC)
         try await running.waitForMessage("no new jobs")
         _ = write(file, "go\n", 3)
         close(file)

@@ -53,8 +53,8 @@
       #expect(median.median == 4)
       #expect(TimeLimit.percentOfMedian(200).limit(median) == 8)
       var many = RunningMedian()
-      for value in 0..<100_000 as Range<UInt64> { many.add(value * 7919 % 100_000) }
-      #expect((45_000...55_000).contains(try #require(many.median)))
+      for value in 0..<10_000 as Range<UInt64> { many.add(value * 7919 % 10_000) }
+      #expect((4500...5500).contains(try #require(many.median)))
     }
 
     @Test(arguments: [("4", 4), ("+2", 10), ("-3", 5), ("-100", 1), ("50%", 4), ("1%", 1), ("150%", 12), ("0", 1000)])
