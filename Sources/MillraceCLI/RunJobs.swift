@@ -32,6 +32,7 @@
     private var slots = 0
     private var started = 0
     private var isExhausted = false
+    private var finished = 0
     private var delivered = 0
     private var isDelivering = false
     private var waiting: [Int: Output] = [:]
@@ -102,7 +103,8 @@
     private func finish(_ output: Output, _ index: Int) {
       state.lock()
       defer { state.unlock() }
-      waiting[order == .input ? index : delivered + waiting.count] = output
+      waiting[order == .input ? index : finished] = output
+      finished += 1
       guard !isDelivering else { return }
       isDelivering = true
       while let next = waiting.removeValue(forKey: delivered) {

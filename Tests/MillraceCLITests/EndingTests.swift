@@ -72,7 +72,7 @@
 
     @Test("The first signal lets running jobs end", arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
     func firstSignal(signal: Int32, exitCode: Int32) async throws {
-      try await started("$M -j1 'echo {} > FIFO; read go < FIFO; echo done {}' ::: 1 2 3") { running, fifo in
+      try await started("$M -j1 'printf x{3} > FIFO; read go < FIFO; echo done {}' ::: 1 2 3") { running, fifo in
         kill(running.id, signal)
         // The job goes on only after the signal was heard: its message is the proof.
         let file = open(fifo, O_WRONLY | O_CLOEXEC)
@@ -100,14 +100,14 @@
 
     @Test func secondSignalEndsJobsAndThirdKillsThem() async throws {
       let sleep = Self.uniqueSleep()
-      try await started("$M -j1 'echo {} > FIFO; sleep \(sleep)' ::: 1 2") { running, _ in
+      try await started("$M -j1 'printf x{3} > FIFO; sleep \(sleep)' ::: 1 2") { running, _ in
         kill(running.id, SIGINT)
         try await running.waitForMessage("no new jobs")
         kill(running.id, SIGINT)
         #expect(try running.finished().exitCode == 130)
         #expect(try !isRunning(sleep))
       }
-      let stubborn = "trap \"\" TERM; echo {} > FIFO; while :; do sleep \(sleep); done"
+      let stubborn = "trap \"\" TERM; printf x{3} > FIFO; while :; do sleep \(sleep); done"
       try await started("$M -j1 '\(stubborn)' ::: 1 2") { running, _ in
         for _ in 0..<3 { kill(running.id, SIGTERM) }
         kill(running.id, SIGINT)
