@@ -36,9 +36,9 @@ int millrace_job_wait_signal(void) {
   return number;
 }
 
-int millrace_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+int millrace_job_pidfd(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 
-int millrace_pidfd_signal(int pidfd, int signal) {
+int millrace_job_signal(int pidfd, int signal) {
   return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
 }
 
@@ -65,7 +65,7 @@ int millrace_job_spawn(const char *program, char *const argv[], char *const envp
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (failure != 0) return failure;
-  *pidfd = millrace_pidfd_open(*pid);
+  *pidfd = millrace_job_pidfd(*pid);
   if (*pidfd >= 0) return 0;
   failure = errno;
   kill(-*pid, SIGKILL);
@@ -82,17 +82,6 @@ int millrace_job_reap(int pidfd, int *value) {
   *value = info.si_status;
   return info.si_code == CLD_EXITED ? 0 : 1;
 }
-
-int millrace_bell(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
-
-void millrace_bell_ring(int bell) { eventfd_write(bell, 1); }
-
-void millrace_bell_hear(int bell) {
-  eventfd_t count;
-  eventfd_read(bell, &count);
-}
-
-int millrace_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 
 int millrace_unlinked_file(const char *directory) {
   int descriptor = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);

@@ -15,7 +15,7 @@
 
     /// A wake-up that `poll` can see: readable once it was rung, until `hear`.
     static func bell() throws -> Descriptor {
-      let number = millrace_bell()
+      let number = millrace_bell_create()
       guard number >= 0 else { throw SystemError("cannot make an event descriptor") }
       return Descriptor(owning: number)
     }
@@ -28,9 +28,9 @@
       return Descriptor(owning: number)
     }
 
-    borrowing func ring() { millrace_bell_ring(number) }
+    borrowing func ring() { _ = millrace_bell_ring(number) }
 
-    borrowing func hear() { millrace_bell_hear(number) }
+    borrowing func hear() { millrace_bell_clear(number) }
   }
 
   /// The two ends of a pipe.

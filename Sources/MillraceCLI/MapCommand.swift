@@ -1,5 +1,6 @@
 #if CLI
   import ArgumentParser
+  import Millrace
   internal import CMillrace
 
   #if canImport(Glibc)
@@ -139,7 +140,7 @@
 
     /// The options with their meaning.
     /// - Throws: `UsageError` for values that mean nothing and for options that contradict each other.
-    func checked() throws -> MapOptions {
+    func checked() throws -> MapSettings {
       var words = words.map(ArgumentBytes.bytes(from:))
       if words.first == Bytes("--help".utf8) || words.first == Bytes("-h".utf8) {
         throw CleanExit.helpRequest(MapCommand.self)
@@ -150,7 +151,7 @@
       }
       try refuseContradictions()
       let (command, sources) = InputSources.split(words, files: inputs.files.map(ArgumentBytes.bytes(from:)))
-      var options = MapOptions(template: CommandTemplate(command, quoting: running.quote), sources: sources)
+      var options = MapSettings(template: CommandTemplate(command, quoting: running.quote), sources: sources)
       options.format.separator = inputs.null ? 0 : .newline
       options.format.columns = try inputs.columnSeparator.map { try ColumnSeparator($0) }
       options.width = try WidthOption.parse(running.jobs).width(cpus: max(1, Int(millrace_affinity_count())))

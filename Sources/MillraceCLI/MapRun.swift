@@ -1,13 +1,14 @@
 #if CLI
+  import Millrace
   import Synchronization
 
   /// What `millrace map` was asked for, checked.
-  struct MapOptions: Sendable {
+  struct MapSettings: Sendable {
     var template: CommandTemplate
     var sources: InputSources
     var format = InputFormat()
     var width = 1
-    var order = DeliveryOrder.completion
+    var order = OutcomeOrder.completion
     var grouping = OutputGrouping.whole
     var isTagged = false
     var isDryRun = false
@@ -33,7 +34,7 @@
       var message: Bytes?
     }
 
-    private let options: MapOptions
+    private let options: MapSettings
     private let spawner: JobSpawner
     private let spill: SpillFile
     private let writer: OutputWriter
@@ -43,7 +44,7 @@
     private let progress: Mutex<Progress>
 
     /// Opens everything that can be missing, so that a run that cannot work starts no job.
-    init(_ options: MapOptions) throws {
+    init(_ options: MapSettings) throws {
       var options = options
       let stop = try StopState()
       options.format.stop = stop.inputStop
@@ -74,7 +75,7 @@
         inputs = AnySequence(all)
       }
       let runner = makeRunner()
-      await runJobs(inputs: inputs, width: options.width, order: options.order) { [self] arguments, index, slot in
+      try await runJobs(inputs: inputs, width: options.width, order: options.order) { [self] arguments, index, slot in
         work(on: JobValues(sequence: index + 1, slot: slot + 1, arguments: arguments), runner)
       } deliver: { [self] delivery in
         print(delivery.result)
@@ -109,6 +110,10 @@
 
     /// One job with its retries.
     private func work(on job: JobValues, _ runner: JobRunner) -> Delivery {
+      // It was read before the run was stopped, and has not begun.
+      guard stop.stage == .running else {
+        return Delivery(result: JobResult(job: job, ending: .notRun, captures: []), message: nil)
+      }
       if options.isDryRun { return dryRun(job) }
       var result = runner.run(job)
       for _ in 1..<max(options.attempts, 1) {

@@ -7,7 +7,7 @@
   #endif
 
   /// The command `millrace`.
-  struct Millrace: ParsableCommand {
+  struct MillraceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "millrace",
       abstract: "Run work over many inputs at once, and lose nothing.",
@@ -18,7 +18,7 @@
   struct Entry {
     static func main() {
       do {
-        var command = try Millrace.parseAsRoot(ShortOptions.separated(ArgumentBytes.ofThisProgram()))
+        var command = try MillraceCommand.parseAsRoot(ShortOptions.separated(ArgumentBytes.ofThisProgram()))
         guard let map = command as? MapCommand else { return try command.run() }
         let options = try map.checked()
         // Before there is any other thread, so that all have the same signals blocked; an `async` main would be late.
@@ -40,12 +40,12 @@
       case is UsageError: exitCode = MillraceExit.usage
       case is SystemError: break
       default:
-        exitCode = Millrace.exitCode(for: error).rawValue
+        exitCode = MillraceCommand.exitCode(for: error).rawValue
         if exitCode == MillraceExit.success {
-          print(Millrace.fullMessage(for: error))
+          print(MillraceCommand.fullMessage(for: error))
           exit(exitCode)
         }
-        message = Millrace.message(for: error)
+        message = MillraceCommand.message(for: error)
       }
       let line = Bytes("millrace: \(message.split(separator: "\n").joined(separator: " "))\n".utf8)
       try? line.withUnsafeBytes { try writeAll($0, to: 2) }

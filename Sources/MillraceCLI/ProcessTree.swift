@@ -27,7 +27,7 @@
     mutating func signal(_ number: Int32) {
       collect()
       kill(-leader, number)
-      for (member, descriptor) in members where member != leader { millrace_pidfd_signal(descriptor, number) }
+      for (member, descriptor) in members where member != leader { millrace_job_signal(descriptor, number) }
     }
 
     /// Returns when no process of the tree runs any more: those that do not end by the deadline are killed.
@@ -37,7 +37,7 @@
       // A process can start another while we look; look until there is none.
       while collect() {
         kill(-leader, SIGKILL)
-        for descriptor in members.values { millrace_pidfd_signal(descriptor, SIGKILL) }
+        for descriptor in members.values { millrace_job_signal(descriptor, SIGKILL) }
         waitForEnd(until: nil)
       }
     }
@@ -78,7 +78,7 @@
         }
       }
       for member in known where members[member] == nil {
-        let descriptor = millrace_pidfd_open(member)
+        let descriptor = millrace_job_pidfd(member)
         guard descriptor >= 0 else { continue }
         if isRunning(descriptor) { members[member] = descriptor } else { close(descriptor) }
       }

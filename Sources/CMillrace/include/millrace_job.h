@@ -22,18 +22,10 @@ int millrace_job_wait_signal(void);
 int millrace_job_reap(int pidfd, int *value);
 
 /// A close-on-exec descriptor of a process, or -1 with errno.
-int millrace_pidfd_open(pid_t pid);
+int millrace_job_pidfd(pid_t pid);
 
 /// Sends a signal through a descriptor of a process. 0, or -1 with errno (ESRCH: it has ended).
-int millrace_pidfd_signal(int pidfd, int signal);
-
-/// A bell: a descriptor that `poll` sees as readable once it was rung, until it is heard; or -1 with errno.
-int millrace_bell(void);
-void millrace_bell_ring(int bell);
-void millrace_bell_hear(int bell);
-
-/// A close-on-exec pipe: the reading end, then the writing one. 0, or -1 with errno.
-int millrace_pipe(int ends[2]);
+int millrace_job_signal(int pidfd, int signal);
 
 /// A file without a name in `directory`, gone with its last descriptor; or -1 with errno.
 int millrace_unlinked_file(const char *directory);
