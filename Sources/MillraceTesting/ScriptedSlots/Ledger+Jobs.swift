@@ -62,7 +62,6 @@ extension Ledger {
       try check(segment.range.count == 1 && failure.index == segment.range.lowerBound, "\(id): a failure of \(segment.range)")
       try check(failure.attempt == segment.attempt, "\(id): a failure of two attempts")
       try checkFailure(id, job, failure)
-      jobs[id]!.failures += 1
     }
     for index in segment.range { jobs[id]!.items[index].state = .delivered }
     jobs[id]!.next = max(job.next, segment.range.upperBound)
@@ -116,13 +115,23 @@ extension Ledger {
         try check(isEnding, "\(id): the pool is closed, says \(error)")
         try check(job.delivered == job.items.count, "\(id): shut down before all items have outcomes")
       case .tooManyFailures:
-        try check(job.plan.maximumFailures.map { job.failures > $0 } == true, "\(id): \(job.failures) are too many failures")
+        let failures = failures(of: job)
+        try check(job.plan.maximumFailures.map { failures > $0 } == true, "\(id): \(failures) are too many failures")
       case .setUpFailed:
         try check(workers[job.worker]!.setUpFailures >= 3, "\(id): \(error)")
       case .cannotStart: try check(startTroubles > 0, "\(id): \(error)")
       default: throw BrokenPromise(description: "\(id): ends with \(error)")
       }
     default: throw BrokenPromise(description: "\(id): ends with \(error)")
+    }
+  }
+
+  /// Items that have failed for good, whether that was delivered or not.
+  private func failures(of job: Job) -> Int {
+    if workers[job.worker]!.setUpFailures + startTroubles > 0 { return .max }
+    return job.items.indices.count { index in
+      guard job.items[index].failures > 0, let verdict = verdict(job, index) else { return false }
+      return verdict.verdict != .output && verdict.attempt == job.items[index].failures
     }
   }
 

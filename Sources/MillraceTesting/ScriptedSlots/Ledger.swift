@@ -34,7 +34,6 @@ struct Ledger {
     var reading: Int?
     var consumed = 0
     var delivered = 0
-    var failures = 0
     var next = 0
     var inputEnded = false
     var isClosedToInput = false
