@@ -7,21 +7,19 @@ extension Dispatcher {
   ) {
     self.now = now
     guard isCurrent(slot, generation) else { return }
-    complete(slot, id, upTo: end, outputs)
+    advance(slot, id) { $0.complete(&$1, upTo: end, slot, outputs) }
     finish()
   }
 
-  /// `end` nil: all of the chunk's items that have no outcome yet.
-  private mutating func complete(_ slot: Int, _ id: Int, upTo end: Int?, _ outputs: any AnyObject & Sendable) {
-    advance(slot, id) { dispatcher, chunk in
-      let end = end ?? chunk.range.upperBound
-      guard chunk.range.lowerBound < end, end <= chunk.range.upperBound else { return }
-      let segment = Segment(
-        range: chunk.range.lowerBound..<end, slot: slot, attempt: chunk.attempt, content: .outputs(outputs),
-        cell: chunk.cell)
-      chunk.range = end..<chunk.range.upperBound
-      dispatcher.settle(chunk.job, segment)
-    }
+  private mutating func complete(
+    _ chunk: inout Chunk, upTo end: Int, _ slot: Int, _ outputs: any AnyObject & Sendable
+  ) {
+    guard chunk.range.lowerBound < end, end <= chunk.range.upperBound else { return }
+    let segment = Segment(
+      range: chunk.range.lowerBound..<end, slot: slot, attempt: chunk.attempt, content: .outputs(outputs),
+      cell: chunk.cell)
+    chunk.range = end..<chunk.range.upperBound
+    settle(chunk.job, segment)
   }
 
   /// The first item of the chunk without an outcome failed; the worker lives and goes on.
@@ -44,11 +42,13 @@ extension Dispatcher {
   ) {
     self.now = now
     guard isCurrent(slot, generation) else { return }
-    if let outputs { complete(slot, id, upTo: nil, outputs) }
-    guard let chunk = takeAssigned(slot, id) else { return finish() }
+    // The chunk leaves the slot before its outcomes are settled: if they end the job, there is nothing left to cancel.
+    let isFirst = slots[slot].assigned.first?.id == id
+    guard var chunk = takeAssigned(slot, id) else { return finish() }
     slots[slot].hasWorked = true
     slots[slot].revoking.remove(id)
     jobs[chunk.job]?.outstanding -= 1
+    if let outputs, isFirst { complete(&chunk, upTo: chunk.range.upperBound, slot, outputs) }
     if items > 0 {
       slots[slot].chunkTime = slots[slot].chunkTime == 0 ? elapsed : (slots[slot].chunkTime &* 3 &+ elapsed) / 4
       jobs[chunk.job]?.spec.chunking.measured(items: items, nanoseconds: elapsed, bytes: bytes)
