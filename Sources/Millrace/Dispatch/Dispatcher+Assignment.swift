@@ -181,8 +181,11 @@ extension Dispatcher {
 
   /// Whether there is something that a worker of this slot, which has none, would do.
   private func isWanted(_ slot: Int) -> Bool {
-    if !slots[slot].pinned.isEmpty || !runnable.isEmpty { return true }
-    return jobs.values.contains { !$0.ended && $0.spec.eagerSetUp && $0.read > 0 }
+    if !slots[slot].pinned.isEmpty { return true }
+    return jobs.values.contains { job in
+      guard !job.ended else { return false }
+      return !job.ready.isEmpty || (job.spec.eagerSetUp && job.read > 0)
+    }
   }
 
   /// How many chunks may be at the slot: one, and as many more as keep it busy while it is not looked after.
