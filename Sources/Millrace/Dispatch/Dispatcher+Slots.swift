@@ -28,6 +28,7 @@ extension Dispatcher {
     for (id, job) in Array(jobs) where job.spec.isPulled && !job.ended && !job.inputEnded {
       job.inputEnded = true
       job.inputError = WorkerPoolError(.closed, "the pool was shut down before the input's end")
+      job.isReading = false
       completeIfDone(id)
     }
     finish()
