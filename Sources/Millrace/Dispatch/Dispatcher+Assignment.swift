@@ -154,11 +154,13 @@ extension Dispatcher {
   // MARK: Giving work to slots
 
   mutating func fillSlots() {
+    // Who has nothing to do comes before those who would only queue more: else a slot takes its stolen chunk back.
+    if limits.prefetch > 0 { for slot in slots.indices { fill(slot, upTo: 1) } }
     for slot in slots.indices { fill(slot) }
     steal()
   }
 
-  mutating func fill(_ slot: Int) {
+  mutating func fill(_ slot: Int, upTo limit: Int = .max) {
     switch slots[slot].phase {
     case .gone, .starting, .ending: return
     case .down:
@@ -176,7 +178,7 @@ extension Dispatcher {
     guard slots[slot].kill == nil, slots[slot].errand == nil else { return }
     if slots[slot].assigned.isEmpty, goOnErrand(slot) { return }
     guard slots[slot].retirement == nil else { return }
-    while slots[slot].assigned.count < depth(slot), let chunk = pick(slot) { assign(chunk, to: slot) }
+    while slots[slot].assigned.count < min(limit, depth(slot)), let chunk = pick(slot) { assign(chunk, to: slot) }
   }
 
   /// Whether there is something that a worker of this slot, which has none, would do.
@@ -273,6 +275,12 @@ extension Dispatcher {
   /// An idle slot gets a chunk that waits behind another slot's work.
   private mutating func steal() {
     guard limits.prefetch > 0, slots.contains(where: { $0.isIdle && $0.retirement == nil }) else { return }
+    func isOfUse(_ chunk: Chunk) -> Bool {
+      chunk.slot == nil && chunk.abandonAt == nil
+        && slots.indices.contains { slot in
+          slots[slot].isIdle && slots[slot].retirement == nil && workers[chunk.worker]?.benched.contains(slot) != true
+        }
+    }
     guard slots.allSatisfy({ $0.revoking.isEmpty }) else { return }
     var victim: Int?
     for slot in slots.indices where slots[slot].assigned.count > 1 && slots[slot].kill == nil {
@@ -280,7 +288,7 @@ extension Dispatcher {
     }
     guard let victim else { return }
     let waiting = slots[victim].assigned.elements.dropFirst()
-    guard let chunk = waiting.last(where: { $0.slot == nil && $0.abandonAt == nil }) else { return }
+    guard let chunk = waiting.last(where: isOfUse) else { return }
     slots[victim].revoking.insert(chunk.id)
     actions.append(.revoke(slot: victim, generation: slots[victim].generation, chunk: chunk.id))
   }
