@@ -184,6 +184,10 @@ extension Dispatcher {
   /// Whether there is something that a worker of this slot, which has none, would do.
   private func isWanted(_ slot: Int) -> Bool {
     if !slots[slot].pinned.isEmpty { return true }
+    // What waits behind another slot's work can be taken from there.
+    if slots.contains(where: { $0.assigned.elements.dropFirst().contains { $0.slot == nil && $0.abandonAt == nil } }) {
+      return true
+    }
     return jobs.values.contains { job in
       guard !job.ended else { return false }
       return !job.ready.isEmpty || (job.spec.eagerSetUp && job.read > 0)
