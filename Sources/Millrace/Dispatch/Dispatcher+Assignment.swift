@@ -128,11 +128,13 @@ extension Dispatcher {
 
   /// Offers the chunk again, before what was not begun.
   mutating func putBack(_ chunk: Chunk) {
+    // The failure of an item before it may just have ended the job.
+    guard let job = jobs[chunk.job], !job.ended else { return }
     var chunk = chunk
     chunk.inspectAt = nil
     chunk.abandonAt = nil
     if chunk.slot != nil { return pin(chunk, first: true) }
-    jobs[chunk.job]?.ready.prepend(chunk)
+    job.ready.prepend(chunk)
     offer(chunk.job)
   }
 
