@@ -126,7 +126,6 @@ extension Dispatcher {
     let wasToldToEnd = slots[slot].phase == .ending || reason != nil
     let diedYoung = !slots[slot].hasWorked && now &- slots[slot].startedAt < 1_000_000_000
     let chunks = slots[slot].assigned
-    let keys = slots[slot].prepared
     vacate(slot)
 
     var rest: [Chunk] = []
@@ -167,7 +166,7 @@ extension Dispatcher {
     case nil:
       if !wasToldToEnd, wasStarting || (diedYoung && death.running == nil) { diedOnStart(death) }
     }
-    for key in keys { closeIfDone(key) }
+    for key in Array(workers.keys) { closeIfDone(key) }
     finish()
   }
 
@@ -187,9 +186,16 @@ extension Dispatcher {
   package mutating func startFailed(slot: Int, generation: Int, _ error: any Error, now: UInt64) {
     self.now = now
     guard isCurrent(slot, generation), slots[slot].hasWorker else { return }
+    let chunks = slots[slot].assigned.elements
     vacate(slot)
+    for chunk in chunks.reversed() {
+      jobs[chunk.job]?.outstanding -= 1
+      putBack(chunk)
+      releaseIfDone(chunk.job)
+    }
     let failure = WorkerPoolError(.cannotStart, "no worker could be started", underlying: error, slot: slot)
     for id in Array(jobs.keys) { failEverything(id, failure) }
+    for key in Array(workers.keys) { closeIfDone(key) }
     finish()
   }
 
@@ -227,8 +233,9 @@ extension Dispatcher {
 
   mutating func closeIfDone(_ key: WorkerKey) {
     guard let worker = workers[key], worker.closing, worker.users == 0 else { return }
+    forgetSetUps(key)
     for slot in slots {
-      if slot.prepared.contains(key) || slot.toPrepare.contains(key) { return }
+      if slot.prepared.contains(key) { return }
       switch slot.errand {
       case .preparing(key, _), .tearingDown(key, _): return
       default: break
@@ -252,7 +259,7 @@ extension Dispatcher {
       return closeIfDone(key)
     }
     guard worker.setUpFailures >= max(limits.maximumRestarts, width) else {
-      slots[slot].toPrepare.append(key)
+      if slots[slot].phase == .up { slots[slot].toPrepare.append(key) }
       return
     }
     worker.setUpFailures = 0
