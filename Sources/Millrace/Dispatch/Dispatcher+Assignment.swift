@@ -138,8 +138,12 @@ extension Dispatcher {
     offer(chunk.job)
   }
 
-  private mutating func pin(_ chunk: Chunk, first: Bool) {
-    let slot = chunk.slot! % max(1, width)
+  mutating func pin(_ chunk: Chunk, first: Bool) {
+    let width = max(1, width)
+    let turn = chunk.slot! % width
+    let benched = workers[chunk.worker]?.benched ?? []
+    // A slot that cannot set the worker up passes its turn on.
+    let slot = ((turn..<turn + width).first { !benched.contains($0 % width) } ?? turn) % width
     if first { slots[slot].pinned.insert(chunk, at: 0) } else { slots[slot].pinned.append(chunk) }
   }
 

@@ -17,6 +17,8 @@ extension Dispatcher {
         for chunk in pinned { slots[slot % width].pinned.append(chunk) }
       }
     }
+    // Those that have it may be the ones that go.
+    for worker in workers.values { worker.benched.removeAll() }
     for id in jobs.keys { readOn(id) }
     finish()
   }
@@ -92,6 +94,7 @@ extension Dispatcher {
     guard isCurrent(slot, generation), case .preparing(key, _) = slots[slot].errand else { return }
     slots[slot].errand = nil
     slots[slot].prepared.append(key)
+    workers[key]?.benched.remove(slot)
     slots[slot].served[key] = (0, now)
     slots[slot].hasWorked = true
     workers[key]?.setUpFailures = 0
@@ -263,9 +266,14 @@ extension Dispatcher {
       return
     }
     worker.setUpFailures = 0
-    let othersHaveIt = slots.contains { $0.prepared.contains(key) }
+    let othersHaveIt = slots.contains { other in
+      if case .remove = other.retirement { false } else { other.prepared.contains(key) }
+    }
     if othersHaveIt {
       worker.benched.insert(slot)
+      let pinned = slots[slot].pinned.filter { $0.worker == key }
+      slots[slot].pinned.removeAll { $0.worker == key }
+      for chunk in pinned { pin(chunk, first: false) }
       actions.append(.report("set-up keeps failing here, the other slots go on: \(error)", slot: slot))
       return
     }
