@@ -23,8 +23,8 @@ struct Ledger {
     /// Attempts that have failed, each by what the item itself did.
     var failures = 0
     var lastFailure: UInt64 = 0
-    /// What ended an attempt and was not in the plan: a kill from outside while it ran.
-    var accidents: Set<Int> = []
+    /// What ended an attempt by the death of its worker, which may have come from outside.
+    var deaths: [Int: Verdict] = [:]
   }
 
   struct Job {
@@ -116,8 +116,8 @@ struct Ledger {
       case .stalls:
         verdict = .timedOut
       }
-      if job.items[index].accidents.contains(attempt) {
-        verdict = .crashed
+      if let death = job.items[index].deaths[attempt] {
+        verdict = death
       } else if plan.behaviour(index, attempt: attempt) == .stalls, plan.itemTimeout == nil {
         return nil
       }
