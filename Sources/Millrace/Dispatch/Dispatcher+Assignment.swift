@@ -292,13 +292,13 @@ extension Dispatcher {
         }
     }
     guard slots.allSatisfy({ $0.revoking.isEmpty }) else { return }
-    var victim: Int?
+    var best: (victim: Int, chunk: Chunk)?
     for slot in slots.indices where slots[slot].assigned.count > 1 && slots[slot].kill == nil {
-      if victim == nil || slots[slot].assigned.count > slots[victim!].assigned.count { victim = slot }
+      if let best, slots[slot].assigned.count <= slots[best.victim].assigned.count { continue }
+      let waiting = slots[slot].assigned.elements.dropFirst()
+      if let chunk = waiting.last(where: isOfUse) { best = (slot, chunk) }
     }
-    guard let victim else { return }
-    let waiting = slots[victim].assigned.elements.dropFirst()
-    guard let chunk = waiting.last(where: isOfUse) else { return }
+    guard let (victim, chunk) = best else { return }
     slots[victim].revoking.insert(chunk.id)
     actions.append(.revoke(slot: victim, generation: slots[victim].generation, chunk: chunk.id))
   }
