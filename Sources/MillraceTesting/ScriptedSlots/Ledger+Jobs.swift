@@ -18,7 +18,8 @@ extension Ledger {
     case .items(let limit):
       try check(inside <= limit, "\(id): \(inside) items inside a window of \(limit)")
     case .chunks(let perWorker):
-      let limit = max(count, Int((Double(count) * perWorker * Double(width)).rounded(.up)))
+      let limit = job.limit ?? max(count, Int((Double(count) * perWorker * Double(width)).rounded(.up)))
+      job.limit = limit
       try check(inside <= limit, "\(id): \(inside) items inside a window of \(limit) (\(perWorker) chunks a worker)")
     }
     job.reading = count

@@ -32,6 +32,8 @@ struct Ledger {
     let worker: WorkerKey
     var items: [Item] = []
     var reading: Int?
+    /// What the window allowed when a chunk was asked for of which a part has not come yet.
+    var limit: Int?
     var consumed = 0
     var delivered = 0
     var next = 0

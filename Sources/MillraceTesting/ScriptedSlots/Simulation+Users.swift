@@ -121,6 +121,7 @@ extension Simulation {
     let ended = planned.length == position + count && count < demand
     jobs[job].position += count
     let cell = SimulatedItems(job: id, range: position..<position + count)
+    if count == demand { ledger.jobs[id]!.limit = nil }
     if isWanted {
       if ended { ledger.jobs[id]!.inputEnded = true }
       ledger.jobs[id]!.items += Array(repeating: Ledger.Item(), count: count)
