@@ -51,6 +51,10 @@ package struct Dispatcher: ~Copyable {
     var nextToDeliver = 0
     var delivered = 0
     var isReading = false
+    /// Items that a read was asked for.
+    var asked = 0
+    /// Items that were asked for and did not come, though the input goes on.
+    var owed = 0
     var inputEnded = false
     var inputError: (any Error)?
     var failures = 0
@@ -170,7 +174,7 @@ package struct Dispatcher: ~Copyable {
     job.isReading = false
     if job.ended { return }
     let isFirst = job.read == 0 && count > 0
-    if ended { job.inputEnded = true }
+    if ended { job.inputEnded = true } else { job.owed = max(0, job.asked - count) }
     if count > 0 {
       nextChunk += 1
       var chunk = Chunk(
@@ -226,6 +230,8 @@ package struct Dispatcher: ~Copyable {
   /// Asks for more input, if the window has room.
   mutating func readOn(_ id: JobID) {
     guard let job = jobs[id], !job.isReading, !job.inputEnded, !job.ended else { return }
+    // Room was made for these already, and the plan of chunks counts on them.
+    if job.owed > 0 { return ask(job, id, for: job.owed) }
     let inside = job.read - job.consumed
     let room: Int
     switch job.spec.window {
@@ -249,10 +255,15 @@ package struct Dispatcher: ~Copyable {
         job.inputEnded = true
         return completeIfDone(id)
       }
-      job.isReading = true
       job.spec.chunking.took(count)
-      actions.append(.read(id, count: count))
+      ask(job, id, for: count)
     }
+  }
+
+  private mutating func ask(_ job: Job, _ id: JobID, for count: Int) {
+    job.isReading = true
+    job.asked = count
+    actions.append(.read(id, count: count))
   }
 
   // MARK: Delivery
