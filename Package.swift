@@ -53,7 +53,17 @@ let package = Package(
       name: "MillraceTestingTests", dependencies: ["Millrace", "MillraceTesting"], swiftSettings: swiftSettings),
     .testTarget(
       name: "MillraceCLITests", dependencies: ["MillraceCLI", "MillraceTesting"], swiftSettings: swiftSettings),
-    .testTarget(name: "Acceptance", dependencies: ["Millrace", "MillraceTesting"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "Acceptance",
+      dependencies: [
+        "CMillrace", "Millrace", "MillraceTesting", "AcceptanceProgram",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: swiftSettings),
+    // A program that uses Millrace, for the cases in which one is interrupted or killed.
+    .executableTarget(
+      name: "AcceptanceProgram", dependencies: ["Millrace"], path: "Tests/Support/AcceptanceProgram",
+      swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11
