@@ -272,7 +272,7 @@ extension Dispatcher {
     guard limits.prefetch > 0, slots.contains(where: { $0.isIdle && $0.retirement == nil }) else { return }
     guard slots.allSatisfy({ $0.revoking.isEmpty }) else { return }
     var victim: Int?
-    for slot in slots.indices where slots[slot].assigned.count > 1 && slots[slot].kill == nil {
+    for slot in slots.indices where slots[slot].kill == nil && isWorthRobbing(slot) {
       if victim == nil || slots[slot].assigned.count > slots[victim!].assigned.count { victim = slot }
     }
     guard let victim else { return }
@@ -280,6 +280,13 @@ extension Dispatcher {
     guard let chunk = waiting.last(where: { $0.slot == nil && $0.abandonAt == nil }) else { return }
     slots[victim].revoking.insert(chunk.id)
     actions.append(.revoke(slot: victim, generation: slots[victim].generation, chunk: chunk.id))
+  }
+
+  /// Whether what waits at the slot would take it longer than giving it to another.
+  private func isWorthRobbing(_ slot: Int) -> Bool {
+    let waiting = slots[slot].assigned.count - 1
+    guard waiting > 0 else { return false }
+    return slots[slot].chunkTime == 0 || slots[slot].chunkTime &* UInt64(waiting) >= limits.prefetchTime / 4
   }
 
   // MARK: Lifespan
