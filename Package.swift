@@ -48,6 +48,8 @@ let package = Package(
     .testTarget(
       name: "MillraceIPCTests", dependencies: ["CMillrace", "MillraceIPC", "MillraceTesting"],
       swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "Simulate", dependencies: ["MillraceTesting"], path: "Tests/Support/Simulate", swiftSettings: swiftSettings),
     .testTarget(name: "MillraceTests", dependencies: ["Millrace", "MillraceTesting"], swiftSettings: swiftSettings),
     .testTarget(
       name: "MillraceTestingTests", dependencies: ["Millrace", "MillraceTesting"], swiftSettings: swiftSettings),

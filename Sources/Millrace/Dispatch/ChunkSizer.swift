@@ -3,7 +3,7 @@ package struct ChunkSizer {
   private let chunking: Chunking
   private var plan: ChunkPlan?
 
-  init(_ chunking: Chunking) { self.chunking = chunking }
+  package init(_ chunking: Chunking) { self.chunking = chunking }
 
   /// The chunking was validated at submission; one that needs a length which nobody knows is automatic.
   mutating func start(total: Int?, width: Int) {
