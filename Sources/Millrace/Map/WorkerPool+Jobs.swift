@@ -105,9 +105,11 @@ extension WorkerPool {
     var results: [W.Output] = []
     if let count = options.count ?? items.count { results.reserveCapacity(count) }
     while let (outputs, range) = try await cursor.nextOutputs() {
-      results.append(
-        contentsOf: UnsafeBufferPointer(
-          start: outputs.storage + (range.lowerBound - outputs.base), count: range.count))
+      withExtendedLifetime(outputs) {
+        results.append(
+          contentsOf: UnsafeBufferPointer(
+            start: outputs.storage + (range.lowerBound - outputs.base), count: range.count))
+      }
     }
     return results
   }

@@ -169,7 +169,7 @@ extension ProcessControl {
   func handle(_ answer: RemoteLane.Answer, _ lane: RemoteLane, _ process: WorkerProcess) {
     let slot = lane.slot
     let generation = lane.generation
-    if case .done(let sent, let items, let elapsed, let memory) = answer, let (_, _, outputs) = held {
+    if case .done(let sent, let items, let elapsed, let memory) = answer, let (from, _, outputs) = held, from === lane {
       held = nil
       core.step { dispatcher, now in
         dispatcher.finished(
