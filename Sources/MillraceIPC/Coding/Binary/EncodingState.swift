@@ -331,7 +331,8 @@ final class EncodingState {
   }
 
   private func path(ofFrame index: Int32) -> [any CodingKey] {
-    ByteReader(UnsafeRawBufferPointer(rebasing: writer.bytes[origin...])).path(to: frames[Int(index)].start - origin)
+    let bytes = UnsafeRawBufferPointer(rebasing: writer.bytes[origin...])
+    return ByteReader(bytes, isPartial: true).path(to: frames[Int(index)].start - origin)
   }
 
   func misuse(_ text: String) -> EncodingError {
