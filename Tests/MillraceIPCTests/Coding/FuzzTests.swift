@@ -22,7 +22,7 @@ struct FuzzTarget: Codable, Equatable {
 }
 
 /// A million frames: random ones, and valid ones that were changed in some places.
-@Suite(.timeLimit(.minutes(1))) struct FuzzTests {
+@Suite(.serialized, .timeLimit(.minutes(1))) struct FuzzTests {
   struct Small: Codable {
     var a: Int
     var b: String?
@@ -38,7 +38,7 @@ struct FuzzTarget: Codable, Equatable {
   }
 
   static let frames = 1_000_000
-  static let parts = 4
+  static let parts = 10
 
   /// What a frame is tried as.
   private typealias Target = (BinaryDecoder, UnsafeRawBufferPointer) throws -> Void

@@ -34,7 +34,10 @@ final class DecodingState {
 
   @exclusivity(unchecked) var reader = ByteReader.none
   @exclusivity(unchecked) var userInfo: [CodingUserInfoKey: Any] = [:]
+  /// The first damage found in a call that cannot throw; thrown when the decoding ends.
+  var damage: (any Error)?
   let maximumDepth: Int32
+  @exclusivity(unchecked) private var stack = StackGuard()
   let shortcuts = ShortcutCache<DecodingShortcut> { $0.decodingShortcut() }
   private let cursors: UnsafeMutablePointer<Cursor>
 
@@ -49,6 +52,8 @@ final class DecodingState {
   func reset() {
     reader = .none
     userInfo = [:]
+    damage = nil
+    stack.reset()
   }
 
   // MARK: - Values
@@ -98,8 +103,8 @@ final class DecodingState {
   }
 
   func deeper(_ slot: Slot) throws -> Slot {
-    guard slot.depth < maximumDepth else {
-      throw corrupted(slot.start, "Values are nested more than \(maximumDepth) deep.")
+    guard slot.depth < maximumDepth, stack.hasRoom(at: slot.depth) else {
+      throw corrupted(slot.start, "Values are nested too deep: more than \(slot.depth) levels.")
     }
     var deeper = slot
     deeper.depth += 1
@@ -178,6 +183,14 @@ final class DecodingState {
   }
 
   // MARK: - Errors
+
+  /// What `read` returns, or nil if it throws, which is not forgotten.
+  func noting<R>(_ read: () throws -> R) -> R? {
+    do { return try read() } catch {
+      damage = damage ?? error
+      return nil
+    }
+  }
 
   func path(_ slot: Slot) -> [any CodingKey] { reader.path(to: slot.start) }
 
