@@ -73,7 +73,7 @@ final class EncodingState {
   deinit { frames.deallocate() }
 
   func reset() {
-    userInfo = [:]
+    if !userInfo.isEmpty { userInfo = [:] }
     failure = nil
     stack.reset()
     tail = -1

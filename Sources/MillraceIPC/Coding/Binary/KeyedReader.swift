@@ -43,7 +43,7 @@ struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
   }
 
   func nestedUnkeyedContainer(forKey key: Key) throws -> any UnkeyedDecodingContainer {
-    UnkeyedReader(state: state, content: try state.unkeyed(state.deeper(slot(key))))
+    UnkeyedReader(state: state, elements: try state.unkeyed(state.deeper(slot(key))))
   }
 
   func superDecoder() throws -> any Decoder { try superDecoder(PathKey.superKey) }
