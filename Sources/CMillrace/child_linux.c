@@ -14,12 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "millrace_socket.h"
 #include "millrace_tree.h"
-
-#ifndef CLOSE_RANGE_UNSHARE
-#define CLOSE_RANGE_UNSHARE 2
-#endif
 
 enum { WATCHER_STACK = 256 * 1024 };
 
@@ -132,7 +127,6 @@ void millrace_child_set_up(const millrace_child *child) {
     __fpurge(stdout);
     __fpurge(stderr);
     millrace_current_depth++;
-    millrace_spawner_forget();
   }
   set_up_signals();
   set_up_stdio(child);

@@ -26,9 +26,6 @@ typedef struct {
 /// Everything that makes a fresh process a worker; never fails halfway (it exits instead).
 void millrace_child_set_up(const millrace_child *child);
 
-/// After a fork of the program: forgets the spawner thread, which does not exist here.
-void millrace_spawner_forget(void);
-
 /// Installs the crash handlers and the exit hook, and forgets the records of the process that we were forked from.
 void millrace_crash_set_up(int is_program_fork);
 

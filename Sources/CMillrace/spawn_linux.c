@@ -28,7 +28,8 @@ static struct {
   uint64_t submitted, finished;
 } spawner = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
-void millrace_spawner_forget(void) {
+// In every child of a fork, also of one that is not ours: the thread does not exist there.
+static void forget_spawner(void) {
   memset(&spawner, 0, sizeof spawner);
   pthread_mutex_init(&spawner.lock, NULL);
   pthread_cond_init(&spawner.changed, NULL);
@@ -50,7 +51,11 @@ static void *run_spawner(void *unused) {
   return NULL;
 }
 
+static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_spawner); }
+
 static int start_spawner(void) {
+  static pthread_once_t watches = PTHREAD_ONCE_INIT;
+  pthread_once(&watches, watch_forks);
   pthread_t thread;
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);

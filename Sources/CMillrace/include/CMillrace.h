@@ -6,6 +6,7 @@
 #include "millrace_crash.h"
 #include "millrace_host.h"
 #include "millrace_image.h"
+#include "millrace_job.h"
 #include "millrace_launch.h"
 #include "millrace_output.h"
 #include "millrace_poller.h"

@@ -164,7 +164,7 @@ extension Dispatcher {
     case .down:
       if case .remove = slots[slot].retirement {
         slots[slot].phase = .gone
-      } else if jobs.values.contains(where: { !$0.ended }) {
+      } else if isWanted(slot) {
         slots[slot].phase = .starting
         slots[slot].generation += 1
         slots[slot].startedAt = now
@@ -177,6 +177,12 @@ extension Dispatcher {
     if slots[slot].assigned.isEmpty, goOnErrand(slot) { return }
     guard slots[slot].retirement == nil else { return }
     while slots[slot].assigned.count < depth(slot), let chunk = pick(slot) { assign(chunk, to: slot) }
+  }
+
+  /// Whether there is something that a worker of this slot, which has none, would do.
+  private func isWanted(_ slot: Int) -> Bool {
+    if !slots[slot].pinned.isEmpty || !runnable.isEmpty { return true }
+    return jobs.values.contains { !$0.ended && $0.spec.eagerSetUp && $0.read > 0 }
   }
 
   /// How many chunks may be at the slot: one, and as many more as keep it busy while it is not looked after.

@@ -19,10 +19,10 @@ final class TestWorker: Sendable {
   let errors: Descriptor
   private let server: ForkServer?
 
-  /// Starts `main`.
+  /// Starts `main`, unless `introduction` says otherwise.
   ///
   /// The worker's standard output and error are pipes, read by `readOutput` and `readErrors`.
-  init(_ main: any WorkerMain.Type, by method: StartMethod) throws {
+  init(_ main: any WorkerMain.Type, by method: StartMethod, introduction: [UInt8]? = nil) throws {
     let pair = try ControlSocket.Pair()
     let output = try Pipe()
     let errors = try Pipe()
@@ -48,8 +48,7 @@ final class TestWorker: Sendable {
         return main.run(control: control)
       }
     }
-    let introduction = try #require(WorkerIntroduction(main))
-    try pair.parent.send(introduction.bytes)
+    try pair.parent.send(introduction ?? #require(WorkerIntroduction(main)).bytes)
     self.control = pair.parent
     self.output = output.reading
     self.errors = errors.reading
