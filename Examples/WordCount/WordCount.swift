@@ -73,5 +73,8 @@ struct WordCount {
     return areTraps && failed == paths.filter { $0 == worker.fatalFile }
   }
 
-  private static func say(_ text: String) { fputs(text + "\n", stderr) }
+  private static func say(_ text: String) {
+    var line = text + "\n"
+    line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+  }
 }
