@@ -45,6 +45,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["CLI"])),
       ],
       swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "WordCount", dependencies: ["Millrace"], path: "Examples/WordCount", swiftSettings: swiftSettings),
     .testTarget(
       name: "MillraceIPCTests", dependencies: ["CMillrace", "MillraceIPC", "MillraceTesting"],
       swiftSettings: swiftSettings),
