@@ -17,6 +17,9 @@ package struct ChunkSizer {
     return min(size, limit, chunking == .automatic ? share : .max)
   }
 
+  /// The largest size that a chunk may have.
+  var largest: Int { plan?.largest ?? 0 }
+
   mutating func took(_ count: Int) { plan?.took(count) }
 
   mutating func measured(items: Int, nanoseconds: UInt64, bytes: Int?) {

@@ -27,6 +27,8 @@ package struct Dispatcher: ~Copyable {
   var nextChunk = 0
   var startDeaths: [UInt64] = []
   var alarm: UInt64?
+  /// When to look once more for chunks that wait behind one that takes its time, while others are idle.
+  var robAt: UInt64?
   var draining = false
   var hasStopped = false
   /// The number of slots that should be there.
@@ -123,6 +125,8 @@ package struct Dispatcher: ~Copyable {
     var hasWorked = false
     /// Measured nanoseconds a chunk.
     var chunkTime: UInt64 = 0
+    /// Since when its first chunk may be running.
+    var busySince: UInt64 = 0
 
     var isIdle: Bool { phase == .up && assigned.isEmpty && errand == nil }
   }
@@ -245,7 +249,9 @@ package struct Dispatcher: ~Copyable {
       request(min(wanted, room))
     case .chunks(let perWorker):
       let wanted = job.spec.chunking.next(atMost: .max, share: .max)
-      let limit = max(wanted, Int((Double(wanted) * perWorker * Double(width)).rounded(.up)))
+      // Chunks of 3.14 items are of 3 and of 4: the window is the same before each of them.
+      let chunk = max(wanted, job.spec.chunking.largest)
+      let limit = Int((Double(chunk) * perWorker * Double(width)).rounded(.up))
       guard wanted <= limit - inside || inside == 0 else { return }
       request(wanted)
     }
