@@ -30,6 +30,8 @@ struct Ledger {
   struct Job {
     let plan: JobPlan
     let worker: WorkerKey
+    /// The largest chunk, where chunks are not sized by what they take.
+    let largestChunk: Int
     var items: [Item] = []
     var reading: Int?
     /// What the window allowed when a chunk was asked for of which a part has not come yet.
@@ -130,6 +132,15 @@ struct Ledger {
       if attempt > plan.retries || !plan.isRetryable(index, attempt: attempt) { return (verdict, attempt) }
     }
     return nil
+  }
+
+  /// Whether the item is in no slot, and has to come to one yet.
+  func isToBeRun(_ job: Job, _ index: Int) -> Bool {
+    switch job.items[index].state {
+    case .waiting: true
+    case .failed: verdict(job, index).map { $0.attempt > job.items[index].failures } ?? true
+    default: false
+    }
   }
 
   static func verdict(of cause: ItemFailure.Cause) -> Verdict? {
