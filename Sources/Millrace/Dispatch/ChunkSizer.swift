@@ -7,11 +7,14 @@ package struct ChunkSizer {
 
   /// The chunking was validated at submission; one that needs a length which nobody knows is automatic.
   package mutating func start(total: Int?, width: Int) {
-    plan = (try? ChunkPlan(chunking, total: total, width: width))
+    plan =
+      (try? ChunkPlan(chunking, total: total, width: width))
       ?? (try? ChunkPlan(.automatic, total: total, width: width))
   }
 
-  /// The size of the next chunk; 0 behind the declared end. Where the size is ours to choose it is at most `share`.
+  /// The size of the next chunk; 0 behind the declared end.
+  ///
+  /// Where the size is ours to choose it is at most `share`.
   func next(atMost limit: Int, share: Int) -> Int {
     guard let size = plan?.upcoming else { return 0 }
     return min(size, limit, chunking == .automatic ? share : .max)

@@ -77,7 +77,9 @@ package struct Death {
   }
 }
 
-/// What the dispatcher wants done. Actions are routed in order; none of them is done while the dispatcher runs.
+/// What the dispatcher wants done.
+///
+/// Actions are routed in order; none of them is done while the dispatcher runs.
 package enum Action {
   /// Pull up to so many items of the job's input.
   case read(JobID, count: Int)

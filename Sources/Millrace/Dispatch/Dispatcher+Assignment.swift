@@ -35,7 +35,9 @@ extension Dispatcher {
     finish()
   }
 
-  /// The slot is done with the chunk; `outputs`, if given, are those of all its items that had no outcome yet. `elapsed` is what its items took; `memory` the worker's resident bytes, if known.
+  /// The slot is done with the chunk; `outputs`, if given, are those of all its items that had no outcome yet.
+  ///
+  /// `elapsed` is what its items took; `memory` the worker's resident bytes, if known.
   package mutating func finished(
     slot: Int, generation: Int, chunk id: Int, outputs: (any AnyObject & Sendable)? = nil, items: Int,
     elapsed: UInt64, bytes: Int? = nil, memory: Int? = nil, now: UInt64
@@ -209,7 +211,9 @@ extension Dispatcher {
     return 2 + Int(min(UInt64(limits.prefetch), limits.prefetchTime / time))
   }
 
-  /// Set-up, tear-down, retirement: what an idle slot does before it takes chunks. Whether it has gone on one.
+  /// Set-up, tear-down, retirement: what an idle slot does before it takes chunks.
+  ///
+  /// Whether it has gone on one.
   private mutating func goOnErrand(_ slot: Int) -> Bool {
     let generation = slots[slot].generation
     if slots[slot].retirement != nil {
@@ -243,7 +247,9 @@ extension Dispatcher {
     return true
   }
 
-  /// The next chunk for the slot. If its worker is not set up here yet, sets it up instead and returns nil.
+  /// The next chunk for the slot.
+  ///
+  /// If its worker is not set up here yet, sets it up instead and returns nil.
   private mutating func pick(_ slot: Int) -> Chunk? {
     if let chunk = slots[slot].pinned.first {
       guard isReady(slot, chunk.worker) else { return nil }

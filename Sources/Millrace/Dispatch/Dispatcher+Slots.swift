@@ -1,7 +1,9 @@
 extension Dispatcher {
   // MARK: The number of slots
 
-  /// Changes the number of slots. Those above it finish what they were given, tear down and go.
+  /// Changes the number of slots.
+  ///
+  /// Those above it finish what they were given, tear down and go.
   package mutating func resize(to width: Int, now: UInt64) {
     self.now = now
     self.width = width
@@ -102,7 +104,9 @@ extension Dispatcher {
     finish()
   }
 
-  /// The worker's set-up threw. The slot's worker is fit for others.
+  /// The worker's set-up threw.
+  ///
+  /// The slot's worker is fit for others.
   package mutating func prepareFailed(slot: Int, generation: Int, _ key: WorkerKey, _ error: any Error, now: UInt64) {
     self.now = now
     guard isCurrent(slot, generation), case .preparing(key, _) = slots[slot].errand else { return }
@@ -162,7 +166,8 @@ extension Dispatcher {
       }
     case .tearingDown(let key, _):
       if case .tearDownTimedOut(key, let limit) = reason {
-        actions.append(.report("tear-down took longer than \(Duration.nanoseconds(limit)); the worker was ended", slot: slot))
+        actions.append(
+          .report("tear-down took longer than \(Duration.nanoseconds(limit)); the worker was ended", slot: slot))
       } else if !wasToldToEnd {
         actions.append(.report("the worker died in its tear-down: \(death.cause)", slot: slot))
       }

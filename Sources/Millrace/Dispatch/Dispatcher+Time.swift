@@ -1,5 +1,7 @@
 extension Dispatcher {
-  /// Time has passed: whatever was due by now is done. The alarm stays as it was said last until another is said.
+  /// Time has passed: whatever was due by now is done.
+  ///
+  /// The alarm stays as it was said last until another is said.
   package mutating func tick(now: UInt64) {
     self.now = now
     if let robAt, robAt <= now { self.robAt = nil }

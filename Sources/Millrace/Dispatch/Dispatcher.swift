@@ -4,9 +4,9 @@
 /// clock and no I/O; time is what the last event said it is. So every schedule can be played through in a test.
 ///
 /// ```
-///    input ──arrived──▶ ready ──assign──▶ slot's queue ──completed/failed──▶ held (order) ──▶ deliver
-///                         ▲                   │ death, revoke, retry
-///                         └───────────────────┘
+/// input ──arrived──▶ ready ──assign──▶ slot's queue ──completed/failed──▶ held (order) ──▶ deliver
+/// ▲                   │ death, revoke, retry
+/// └───────────────────┘
 /// ```
 ///
 /// A *generation* numbers the workers that follow each other in a slot. An event of an earlier generation is what a

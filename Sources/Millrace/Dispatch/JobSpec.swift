@@ -36,7 +36,9 @@ package struct JobSpec {
   /// Whether the worker's instances stay in their slots when the job is over.
   package var keepsWorkers = true
   package var seed: UInt64 = 0
-  /// Whether the consumer takes outcomes one by one, and may take none for long. Shutting down ends its input.
+  /// Whether the consumer takes outcomes one by one, and may take none for long.
+  ///
+  /// Shutting down ends its input.
   package var isPulled = false
 
   package init(worker: WorkerKey) { self.worker = worker }

@@ -43,7 +43,9 @@ final class SimulatedWorker {
     case stopping
   }
 
-  /// A chunk on its way. What is before `reported` was said, what is before `index` was done.
+  /// A chunk on its way.
+  ///
+  /// What is before `reported` was said, what is before `index` was done.
   struct Run {
     let chunk: Chunk
     var index: Int

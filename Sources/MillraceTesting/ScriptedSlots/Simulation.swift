@@ -68,6 +68,8 @@ package final class Simulation {
   var lastOrder: [Int: UInt64] = [:]
   var workers: [Int: SimulatedWorker] = [:]
   var isClosed = false
+  /// Slots that were said not to get a worker set up.
+  var slotsWithoutSetUp: Set<Int> = []
   private var isTraced = false
   private var trace: [String] = []
 
@@ -104,7 +106,9 @@ package final class Simulation {
       ledger.workers[key] = Ledger.Worker(plan: worker)
     }
     try step("resize to \(plan.width)") { $0.resize(to: plan.width, now: $1) }
-    for job in plan.jobs.indices where !plan.jobs[job].isDropped { agenda.add(.submit(job), at: now + plan.jobs[job].submitAt) }
+    for job in plan.jobs.indices where !plan.jobs[job].isDropped {
+      agenda.add(.submit(job), at: now + plan.jobs[job].submitAt)
+    }
     for deed in plan.deeds.indices { agenda.add(.deed(deed), at: now + plan.deeds[deed].time) }
 
     try playOn()
@@ -164,7 +168,7 @@ package final class Simulation {
     case .alarm(let time):
       alarm = time
       if let time { agenda.add(.alarm, at: max(now, time) + random.time(upTo: 100_000)) }
-    case .report: break
+    case .report(let text, let slot): if text.hasPrefix("set-up keeps failing") { slotsWithoutSetUp.insert(slot) }
     case .start(let slot, let generation):
       try ledger.start(slot, generation)
       order(action, slot)
@@ -230,11 +234,13 @@ package final class Simulation {
     let id = jobs[job].id!
     let canHelp = (0..<ledger.width).contains { slot in
       !stalled.contains { $0.slot == slot } && !plan.faults.barrenSlots.contains(slot)
+        && !slotsWithoutSetUp.contains(slot)
     }
     guard canHelp else { return }
     for worker in stalled {
       for held in ledger.slots[worker.slot].held.dropFirst() where held.job == id {
-        throw BrokenPromise(description: "\(id): chunk \(held.id) waits behind slot \(worker.slot), which stalls, while others are idle")
+        throw BrokenPromise(
+          description: "\(id): chunk \(held.id) waits behind slot \(worker.slot), which stalls, while others are idle")
       }
     }
     for index in ledger.jobs[id]!.items.indices where ledger.isToBeRun(ledger.jobs[id]!, index) {

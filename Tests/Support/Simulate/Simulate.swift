@@ -1,11 +1,11 @@
 import MillraceTesting
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #else
-import Darwin
+  import Darwin
 #endif
 
 /// Plays the dispatcher through many seeds: `simulate --seeds N [--first S]`, or through one: `simulate --trace S`.
