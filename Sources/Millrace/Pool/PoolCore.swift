@@ -38,6 +38,8 @@ package final class PoolCore: Sendable {
   private let slots = Mutex<(any Slots)?>(nil)
   private let alarm = Alarm()
   let logger: Logger
+  /// How many pools lie around this one, in this process.
+  let depth = Nesting.depth
 
   init(logger: Logger, limits: DispatchLimits) {
     self.logger = logger
