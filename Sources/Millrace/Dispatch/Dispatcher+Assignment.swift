@@ -46,6 +46,7 @@ extension Dispatcher {
     let isFirst = slots[slot].assigned.first?.id == id
     guard var chunk = takeAssigned(slot, id) else { return finish() }
     slots[slot].hasWorked = true
+    slots[slot].busySince = now
     slots[slot].revoking.remove(id)
     jobs[chunk.job]?.outstanding -= 1
     if let outputs, isFirst { complete(&chunk, upTo: chunk.range.upperBound, slot, outputs) }
@@ -278,6 +279,7 @@ extension Dispatcher {
     var chunk = chunk
     if let limit = job.spec.itemTimeout { chunk.inspectAt = now &+ limit }
     job.outstanding += 1
+    if slots[slot].assigned.isEmpty { slots[slot].busySince = now }
     slots[slot].assigned.append(chunk)
     actions.append(.run(slot: slot, generation: slots[slot].generation, chunk))
   }
@@ -292,13 +294,18 @@ extension Dispatcher {
         }
     }
     guard slots.allSatisfy({ $0.revoking.isEmpty }) else { return }
-    var victim: Int?
-    for slot in slots.indices where slots[slot].kill == nil && isWorthRobbing(slot) {
-      if victim == nil || slots[slot].assigned.count > slots[victim!].assigned.count { victim = slot }
+    var best: (victim: Int, chunk: Chunk)?
+    for slot in slots.indices where slots[slot].assigned.count > 1 && slots[slot].kill == nil {
+      if let best, slots[slot].assigned.count <= slots[best.victim].assigned.count { continue }
+      let waiting = slots[slot].assigned.elements.dropFirst()
+      guard let chunk = waiting.last(where: isOfUse) else { continue }
+      if isWorthRobbing(slot) {
+        best = (slot, chunk)
+      } else if robAt == nil {
+        robAt = now &+ stallTime
+      }
     }
-    guard let victim else { return }
-    let waiting = slots[victim].assigned.elements.dropFirst()
-    guard let chunk = waiting.last(where: isOfUse) else { return }
+    guard let (victim, chunk) = best else { return }
     slots[victim].revoking.insert(chunk.id)
     actions.append(.revoke(slot: victim, generation: slots[victim].generation, chunk: chunk.id))
   }
@@ -307,8 +314,12 @@ extension Dispatcher {
   private func isWorthRobbing(_ slot: Int) -> Bool {
     let waiting = slots[slot].assigned.count - 1
     guard waiting > 0 else { return false }
-    return slots[slot].chunkTime == 0 || slots[slot].chunkTime &* UInt64(waiting) >= limits.prefetchTime / 4
+    if slots[slot].chunkTime == 0 || slots[slot].chunkTime &* UInt64(waiting) >= limits.prefetchTime / 4 { return true }
+    // Its chunks were short so far; this one is not.
+    return now &- slots[slot].busySince >= stallTime
   }
+
+  private var stallTime: UInt64 { limits.prefetchTime &* 16 }
 
   // MARK: Lifespan
 

@@ -58,7 +58,7 @@ struct JobPlan {
     if let length, random.chance(40) { declared = max(0, length + random.one(of: [0, 0, -3, 4])) }
     let size = random.one(of: [1, 2, 3, 7])
     chunking = random.one(of: [.automatic, .size(size), .size(size), .size(2.5), .count(size), .perWorker(2)])
-    if chunking.needsCount, declared == nil { chunking = .size(size) }
+    if chunking.needsCount ? declared == nil : length == nil { chunking = .size(size) }
     window = random.one(
       of: [.chunks(perWorker: 2), .chunks(perWorker: 1), .chunks(perWorker: 0.5), .items(random.within(1...12)), .items(100)])
     if random.chance(10) { failFast = true } else if random.chance(10) { maximumFailures = random.below(4) }

@@ -18,7 +18,9 @@ extension Ledger {
     case .items(let limit):
       try check(inside <= limit, "\(id): \(inside) items inside a window of \(limit)")
     case .chunks(let perWorker):
-      let limit = max(count, Int((Double(count) * perWorker * Double(width)).rounded(.up)))
+      let chunk = max(count, job.largestChunk)
+      let limit = job.limit ?? max(inside == count ? count : 0, Int((Double(chunk) * perWorker * Double(width)).rounded(.up)))
+      job.limit = limit
       try check(inside <= limit, "\(id): \(inside) items inside a window of \(limit) (\(perWorker) chunks a worker)")
     }
     job.reading = count

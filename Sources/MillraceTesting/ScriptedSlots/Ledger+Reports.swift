@@ -25,11 +25,11 @@ extension Ledger {
     case .revoked(let chunk, let success):
       if success { give(back: chunk, from: slot) }
     case .inspected(let chunk, let index, _): slots[slot].inspected = index.map { (chunk, $0) }
-    case .died(let running, _, _): hearsOfDeath(slot, running)
+    case .died(let running, let cause, _): hearsOfDeath(slot, running, cause)
     }
   }
 
-  private mutating func hearsOfDeath(_ slot: Int, _ running: Int?) {
+  private mutating func hearsOfDeath(_ slot: Int, _ running: Int?, _ cause: ItemFailure.Cause) {
     if case .preparing(let key) = slots[slot].errand { workers[key]?.setUpFailures += 1 }
     if slots[slot].phase == .starting || running == nil { startTroubles += 1 }
     if let running, let held = slots[slot].held.first, held.id == running, !held.range.isEmpty {
@@ -37,7 +37,7 @@ extension Ledger {
       let behaviour = jobs[held.job]!.plan.behaviour(item, attempt: held.attempt)
       let isTimeout = behaviour == .overruns || behaviour == .stalls
       if !slots[slot].isKilled {
-        if behaviour != .traps, behaviour != .exits { jobs[held.job]!.items[item].accidents.insert(held.attempt) }
+        jobs[held.job]!.items[item].deaths[held.attempt] = Self.verdict(of: cause)
         failed(slot)
       } else if isTimeout, let condemned = slots[slot].condemned, condemned == (running, item) {
         failed(slot)

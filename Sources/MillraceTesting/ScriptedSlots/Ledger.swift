@@ -23,15 +23,19 @@ struct Ledger {
     /// Attempts that have failed, each by what the item itself did.
     var failures = 0
     var lastFailure: UInt64 = 0
-    /// What ended an attempt and was not in the plan: a kill from outside while it ran.
-    var accidents: Set<Int> = []
+    /// What ended an attempt by the death of its worker, which may have come from outside.
+    var deaths: [Int: Verdict] = [:]
   }
 
   struct Job {
     let plan: JobPlan
     let worker: WorkerKey
+    /// The largest chunk, where chunks are not sized by what they take.
+    let largestChunk: Int
     var items: [Item] = []
     var reading: Int?
+    /// What the window allowed when a chunk was asked for of which a part has not come yet.
+    var limit: Int?
     var consumed = 0
     var delivered = 0
     var next = 0
@@ -116,8 +120,8 @@ struct Ledger {
       case .stalls:
         verdict = .timedOut
       }
-      if job.items[index].accidents.contains(attempt) {
-        verdict = .crashed
+      if let death = job.items[index].deaths[attempt] {
+        verdict = death
       } else if plan.behaviour(index, attempt: attempt) == .stalls, plan.itemTimeout == nil {
         return nil
       }
@@ -128,6 +132,15 @@ struct Ledger {
       if attempt > plan.retries || !plan.isRetryable(index, attempt: attempt) { return (verdict, attempt) }
     }
     return nil
+  }
+
+  /// Whether the item is in no slot, and has to come to one yet.
+  func isToBeRun(_ job: Job, _ index: Int) -> Bool {
+    switch job.items[index].state {
+    case .waiting: true
+    case .failed: verdict(job, index).map { $0.attempt > job.items[index].failures } ?? true
+    default: false
+    }
   }
 
   static func verdict(of cause: ItemFailure.Cause) -> Verdict? {

@@ -35,9 +35,11 @@ extension Simulation {
     let id = JobID(plansOfJobs.count + 1)
     plansOfJobs[id] = job
     jobs[job].id = id
-    ledger.jobs[id] = Ledger.Job(plan: planned, worker: key)
-    ledger.workers[key]!.users += 1
     let spec = planned.spec(key, worker)
+    var chunking = spec.chunking
+    chunking.start(total: spec.total, width: ledger.width)
+    ledger.jobs[id] = Ledger.Job(plan: planned, worker: key, largestChunk: chunking.largest)
+    ledger.workers[key]!.users += 1
     try step("submit job \(job + 1): \(planned)") { _ = $0.submit(spec, now: $1) }
   }
 
@@ -121,6 +123,7 @@ extension Simulation {
     let ended = planned.length == position + count && count < demand
     jobs[job].position += count
     let cell = SimulatedItems(job: id, range: position..<position + count)
+    if count == demand { ledger.jobs[id]!.limit = nil }
     if isWanted {
       if ended { ledger.jobs[id]!.inputEnded = true }
       ledger.jobs[id]!.items += Array(repeating: Ledger.Item(), count: count)

@@ -237,12 +237,8 @@ package final class Simulation {
         throw BrokenPromise(description: "\(id): chunk \(held.id) waits behind slot \(worker.slot), which stalls, while others are idle")
       }
     }
-    for index in ledger.jobs[id]!.items.indices {
-      switch ledger.jobs[id]!.items[index].state {
-      case .waiting, .failed:
-        throw BrokenPromise(description: "\(id): item \(index) waits while others are idle")
-      default: break
-      }
+    for index in ledger.jobs[id]!.items.indices where ledger.isToBeRun(ledger.jobs[id]!, index) {
+      throw BrokenPromise(description: "\(id): item \(index) waits while others are idle")
     }
   }
 
