@@ -3,7 +3,7 @@ package struct ChunkSizer {
   private let chunking: Chunking
   private var plan: ChunkPlan?
 
-  init(_ chunking: Chunking) { self.chunking = chunking }
+  package init(_ chunking: Chunking) { self.chunking = chunking }
 
   /// The chunking was validated at submission; one that needs a length which nobody knows is automatic.
   mutating func start(total: Int?, width: Int) {
@@ -16,6 +16,9 @@ package struct ChunkSizer {
     guard let size = plan?.upcoming else { return 0 }
     return min(size, limit, chunking == .automatic ? share : .max)
   }
+
+  /// The largest size that a chunk may have.
+  var largest: Int { plan?.largest ?? 0 }
 
   mutating func took(_ count: Int) { plan?.took(count) }
 

@@ -239,7 +239,9 @@ package struct Dispatcher: ~Copyable {
       request(min(wanted, room))
     case .chunks(let perWorker):
       let wanted = job.spec.chunking.next(atMost: .max, share: .max)
-      let limit = max(wanted, Int((Double(wanted) * perWorker * Double(width)).rounded(.up)))
+      // Chunks of 3.14 items are of 3 and of 4: the window is the same before each of them.
+      let chunk = max(wanted, job.spec.chunking.largest)
+      let limit = Int((Double(chunk) * perWorker * Double(width)).rounded(.up))
       guard wanted <= limit - inside || inside == 0 else { return }
       request(wanted)
     }

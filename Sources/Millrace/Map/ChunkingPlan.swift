@@ -77,13 +77,14 @@ struct ChunkPlan: Sendable {
   }
 
   /// Items that may be between the input and the consumer by default: two chunks, of the largest size, for each worker.
-  var defaultWindow: Int {
-    let largest =
-      switch pace {
-      case .fixed(.items(let size)): size
-      case .fixed(let rule): rule.start(of: 1)
-      case .adaptive(let chunk): chunk.size(remaining: total.map { $0 - itemsCut })
-      }
-    return 2 * width * largest
+  var defaultWindow: Int { 2 * width * largest }
+
+  /// The largest size that a chunk may have, from here on as far as is known.
+  var largest: Int {
+    switch pace {
+    case .fixed(.items(let size)): size
+    case .fixed(let rule): rule.start(of: 1)
+    case .adaptive(let chunk): chunk.size(remaining: total.map { $0 - itemsCut })
+    }
   }
 }

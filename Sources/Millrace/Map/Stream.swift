@@ -17,7 +17,7 @@ public struct OutputStream<Output: Sendable>: AsyncSequence {
   public struct AsyncIterator: AsyncIteratorProtocol {
     @usableFromInline let source: any OutputSource<Output>
     @usableFromInline var outputs: OutputBuffer<Output>?
-    @usableFromInline var place: UnsafeMutablePointer<Output>?
+    @usableFromInline var offset = 0
     @usableFromInline var left = 0
 
     init(source: any OutputSource<Output>) { self.source = source }
@@ -26,19 +26,19 @@ public struct OutputStream<Output: Sendable>: AsyncSequence {
     @inlinable
     public mutating func next() async throws -> Output? {
       if left == 0 { try await refill() }
-      guard let place, left > 0 else { return nil }
+      guard let outputs, left > 0 else { return nil }
+      let output = outputs[offset: offset]
       left &-= 1
-      self.place = place + 1
-      return place.pointee
+      offset &+= 1
+      return output
     }
 
     @usableFromInline
     mutating func refill() async throws {
       outputs = nil
-      place = nil
       guard let (outputs, range) = try await source.nextOutputs() else { return }
       self.outputs = outputs
-      place = outputs.storage + (range.lowerBound - outputs.base)
+      offset = range.lowerBound - outputs.base
       left = range.count
     }
   }

@@ -105,9 +105,11 @@ extension WorkerPool {
     var results: [W.Output] = []
     if let count = options.count ?? items.count { results.reserveCapacity(count) }
     while let (outputs, range) = try await cursor.nextOutputs() {
-      results.append(
-        contentsOf: UnsafeBufferPointer(
-          start: outputs.storage + (range.lowerBound - outputs.base), count: range.count))
+      withExtendedLifetime(outputs) {
+        results.append(
+          contentsOf: UnsafeBufferPointer(
+            start: outputs.storage + (range.lowerBound - outputs.base), count: range.count))
+      }
     }
     return results
   }
@@ -150,6 +152,7 @@ extension WorkerPool {
 
 /// Ties a feeder's callbacks to the job that they are for.
 private final class JobBox: @unchecked Sendable {
-  // Sound: set once, before the job is submitted and its feeder asked for anything.
-  var job: JobRecord?
+  // Sound: set once, before the job is submitted and its feeder asked for anything. Weak, for the job owns its feeder:
+  // otherwise each map would keep itself, its input and its pool for ever.
+  weak var job: JobRecord?
 }

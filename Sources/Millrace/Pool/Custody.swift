@@ -72,4 +72,10 @@ package final class OutputBuffer<Output>: @unchecked Sendable {
   }
 
   package subscript(index: Int) -> Output { storage[index - base] }
+
+  @inlinable
+  package subscript(offset offset: Int) -> Output {
+    // The storage goes with the object: it must not go before the output is copied.
+    withExtendedLifetime(self) { storage[offset] }
+  }
 }

@@ -245,14 +245,26 @@ package final class PoolCore: Sendable {
   }
 
   /// The next outcomes, if there are any already. `consumed` items were used up since the last call.
-  func poll(_ job: JobRecord, consumed: Int) -> Delivery? {
+  ///
+  /// Those behind the first go to `waiting`, which is empty.
+  func poll(_ job: JobRecord, consumed: Int, taking waiting: inout FIFO<Segment>) -> Delivery? {
     var effects = Effects()
-    let delivery = withState(&effects) { state -> Delivery? in
+    let (delivery, rest) = withState(&effects) { state -> (Delivery?, FIFO<Segment>) in
       if consumed > 0 { state.dispatcher.consumed(job.id, count: consumed, now: _monotonicNow()) }
-      return Self.takeNext(job)
+      let delivery = Self.takeNext(job)
+      defer { job.queue = FIFO() }
+      return (delivery, job.queue)
     }
+    waiting = rest
     perform(effects)
     return delivery
+  }
+
+  /// The consumer has used up so many items.
+  func consumed(_ job: JobRecord, count: Int) { step { $0.consumed(job.id, count: count, now: $1) } }
+
+  private func poll(_ job: JobRecord) -> Delivery? {
+    state.withLock { _ in Self.takeNext(job) }
   }
 
   /// The next outcomes; waits for them, for `limit` nanoseconds at the most.
@@ -284,9 +296,9 @@ package final class PoolCore: Sendable {
   private func nextInCaller(_ job: JobRecord, _ serial: LocalSlots) async -> Delivery {
     while true {
       if Task.isCancelled { cancel(job) }
-      if let delivery = poll(job, consumed: 0) { return delivery }
+      if let delivery = poll(job) { return delivery }
       await serial.runInCaller()
-      if let delivery = poll(job, consumed: 0) { return delivery }
+      if let delivery = poll(job) { return delivery }
       guard await (job.feeder as? any ReadingInCaller)?.readInCaller() == true else {
         // Only time can bring news: the back-off of a retry.
         if let time = state.withLock({ $0.dispatcherAlarm }) {

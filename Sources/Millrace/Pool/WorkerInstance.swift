@@ -26,6 +26,8 @@ package final class WorkerInstance<W: Worker>: AnyWorkerInstance {
     let first = chunk.range.lowerBound
     let count = chunk.range.count
     let outputs = OutputBuffer<W.Output>(base: first, capacity: count)
+    // The run works on their memory, whoever else lets go of them meanwhile.
+    defer { withExtendedLifetime((cell, outputs)) {} }
     lane.enter(LocalLane.Run(chunk: chunk, outputs: outputs, settle: outputs.settle), seed: seed)
     let position = lane.position
     var run = _ItemRun(

@@ -44,6 +44,8 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
     let input = try Payload.coding(for: W.Input.self)
     let output = try Payload.coding(for: W.Output.self)
     let outputs = OutputWriter(output, chunk: request.id, lane: lane)
+    // Runs write to its memory.
+    defer { withExtendedLifetime(outputs) {} }
     let isAligned =
       Int(bitPattern: request.items.baseAddress) % MemoryLayout<W.Input>.alignment == 0 || request.items.isEmpty
     if request.isPacked, isAligned {

@@ -42,6 +42,8 @@ final class ProcessControl: @unchecked Sendable {
   private var lastToken = Token.firstProcess - 1
   /// The chunk-ending outputs that were read but not reported yet: the next frame says how long the chunk took.
   var knownVictims = Host.memoryVictims
+  /// What the answers say to the dispatcher, not told yet.
+  var news: [(inout Dispatcher, UInt64) -> Void] = []
   var held: (RemoteLane, RemoteLane.SentChunk, any AnyObject & Sendable)?
 
   init(_ slots: ProcessSlots, _ core: PoolCore) throws {

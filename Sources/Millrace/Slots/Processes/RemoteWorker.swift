@@ -83,9 +83,11 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
     let items = UnsafeBufferPointer(start: cell.items + (range.lowerBound - cell.base), count: range.count)
     guard let coding = try? input.get() else { preconditionFailure("validated at submission") }
     if let stride = coding.fixedStride {
-      // The cell is kept by the chunk, which is kept until its outcomes are there.
-      return EncodedItems(isPacked: true, size: stride * items.count) { coding.encodeBlock(items, into: $0) }
+      return EncodedItems(isPacked: true, size: stride * items.count) { target in
+        withExtendedLifetime(cell) { coding.encodeBlock(items, into: target) }
+      }
     }
+    defer { withExtendedLifetime(cell) {} }
     var size = 0
     for item in items {
       guard let count = coding.byteCount(of: item) else { return coded(items, coding) }
@@ -93,11 +95,13 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
     }
     return EncodedItems(isPacked: false, size: size) { target in
       var place = target
-      for item in items {
-        let count = coding.byteCount(of: item) ?? 0
-        place.storeBytes(of: UInt64(count), as: UInt64.self)
-        coding.write(item, to: place + 8)
-        place += Records.size(count)
+      withExtendedLifetime(cell) {
+        for item in items {
+          let count = coding.byteCount(of: item) ?? 0
+          place.storeBytes(of: UInt64(count), as: UInt64.self)
+          coding.write(item, to: place + 8)
+          place += Records.size(count)
+        }
       }
     }
   }
