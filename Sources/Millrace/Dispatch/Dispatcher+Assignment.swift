@@ -64,7 +64,9 @@ extension Dispatcher {
     self.now = now
     guard isCurrent(slot, generation) else { return }
     slots[slot].revoking.remove(id)
-    if success, let chunk = takeAssigned(slot, id) {
+    if !success {
+      if slots[slot].assigned.elements.contains(where: { $0.id == id }) { slots[slot].begun.insert(id) }
+    } else if let chunk = takeAssigned(slot, id) {
       jobs[chunk.job]?.outstanding -= 1
       if let job = jobs[chunk.job], !job.ended { putBack(chunk) } else { releaseIfDone(chunk.job) }
     }
@@ -83,6 +85,7 @@ extension Dispatcher {
   }
 
   private mutating func takeAssigned(_ slot: Int, _ id: Int) -> Chunk? {
+    slots[slot].begun.remove(id)
     if slots[slot].assigned.first?.id == id { return slots[slot].assigned.popFirst() }
     return slots[slot].assigned.extract { $0.id == id }.first
   }
@@ -154,7 +157,9 @@ extension Dispatcher {
   // MARK: Giving work to slots
 
   mutating func fillSlots() {
-    for slot in slots.indices { fill(slot) }
+    // Idle slots first: a chunk that was taken back for one must not return to where it came from.
+    for slot in slots.indices where slots[slot].isIdle { fill(slot) }
+    for slot in slots.indices where !slots[slot].isIdle { fill(slot) }
     steal()
   }
 
@@ -269,15 +274,20 @@ extension Dispatcher {
 
   /// An idle slot gets a chunk that waits behind another slot's work.
   private mutating func steal() {
-    guard limits.prefetch > 0, slots.contains(where: { $0.isIdle && $0.retirement == nil }) else { return }
-    guard slots.allSatisfy({ $0.revoking.isEmpty }) else { return }
+    guard limits.prefetch > 0 else { return }
+    let idle = slots.indices.filter { slots[$0].isIdle && slots[$0].retirement == nil }
+    guard !idle.isEmpty, slots.allSatisfy({ $0.revoking.isEmpty }) else { return }
     var victim: Int?
     for slot in slots.indices where slots[slot].assigned.count > 1 && slots[slot].kill == nil {
       if victim == nil || slots[slot].assigned.count > slots[victim!].assigned.count { victim = slot }
     }
     guard let victim else { return }
-    let waiting = slots[victim].assigned.elements.dropFirst()
-    guard let chunk = waiting.last(where: { $0.slot == nil && $0.abandonAt == nil }) else { return }
+    let begun = slots[victim].begun
+    let chunk = slots[victim].assigned.elements.dropFirst().last { chunk in
+      guard chunk.slot == nil, chunk.abandonAt == nil, !begun.contains(chunk.id) else { return false }
+      return idle.contains { workers[chunk.worker]?.benched.contains($0) != true }
+    }
+    guard let chunk else { return }
     slots[victim].revoking.insert(chunk.id)
     actions.append(.revoke(slot: victim, generation: slots[victim].generation, chunk: chunk.id))
   }
