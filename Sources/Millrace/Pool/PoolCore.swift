@@ -193,7 +193,12 @@ package final class PoolCore: Sendable {
     record.exited(slot: slot, result)
   }
 
-  func close(_ record: WorkerRecord) { step { $0.close(record.key, now: $1) } }
+  /// Tears down every instance of the worker, and waits until that is done.
+  func close(_ record: WorkerRecord) async {
+    step { $0.close(record.key, now: $1) }
+    if let serial = serialSlots { await serial.runInCaller() }
+    await record.waitUntilClosed()
+  }
 
   // MARK: Jobs
 
