@@ -154,11 +154,16 @@ extension Dispatcher {
   // MARK: Giving work to slots
 
   mutating func fillSlots() {
+    // One chunk for whoever has none comes before a second one for anybody; and what was taken from a busy slot for an
+    // idle one does not go back to the busy one.
+    if limits.prefetch > 0 {
+      for slot in slots.indices where slots[slot].isIdle { fill(slot, upTo: 1) }
+    }
     for slot in slots.indices { fill(slot) }
     steal()
   }
 
-  mutating func fill(_ slot: Int) {
+  mutating func fill(_ slot: Int, upTo limit: Int = .max) {
     switch slots[slot].phase {
     case .gone, .starting, .ending: return
     case .down:
@@ -176,7 +181,7 @@ extension Dispatcher {
     guard slots[slot].kill == nil, slots[slot].errand == nil else { return }
     if slots[slot].assigned.isEmpty, goOnErrand(slot) { return }
     guard slots[slot].retirement == nil else { return }
-    while slots[slot].assigned.count < depth(slot), let chunk = pick(slot) { assign(chunk, to: slot) }
+    while slots[slot].assigned.count < min(depth(slot), limit), let chunk = pick(slot) { assign(chunk, to: slot) }
   }
 
   /// Whether there is something that a worker of this slot, which has none, would do.
@@ -269,7 +274,9 @@ extension Dispatcher {
 
   /// An idle slot gets a chunk that waits behind another slot's work.
   private mutating func steal() {
-    guard limits.prefetch > 0, slots.contains(where: { $0.isIdle && $0.retirement == nil }) else { return }
+    guard limits.prefetch > 0 else { return }
+    let idle = slots.indices.filter { slots[$0].isIdle && slots[$0].retirement == nil }
+    guard !idle.isEmpty else { return }
     guard slots.allSatisfy({ $0.revoking.isEmpty }) else { return }
     var victim: Int?
     for slot in slots.indices where slots[slot].assigned.count > 1 && slots[slot].kill == nil {
@@ -277,7 +284,11 @@ extension Dispatcher {
     }
     guard let victim else { return }
     let waiting = slots[victim].assigned.elements.dropFirst()
-    guard let chunk = waiting.last(where: { $0.slot == nil && $0.abandonAt == nil }) else { return }
+    let chunk = waiting.last { chunk in
+      guard chunk.slot == nil, chunk.abandonAt == nil else { return false }
+      return idle.contains { workers[chunk.worker]?.benched.contains($0) != true }
+    }
+    guard let chunk else { return }
     slots[victim].revoking.insert(chunk.id)
     actions.append(.revoke(slot: victim, generation: slots[victim].generation, chunk: chunk.id))
   }
