@@ -36,7 +36,9 @@ struct CountWords: Worker, Codable {
   }
 }
 
-/// A file that cannot be read. `Codable`, so that it comes back from a worker process as it is.
+/// A file that cannot be read.
+///
+/// `Codable`, so that it comes back from a worker process as it is.
 struct Unreadable: Error, Codable, CustomStringConvertible {
   var path: String
   var code: Int32

@@ -3,7 +3,7 @@
 extension Sequence where Element: Sendable, Self: Sendable {
   /// The transformed elements, in order; computed by the pool's workers.
   ///
-  /// - Throws: As ``WorkerPool/map(_:options:_:)-(S,_,(S.Element)->Output)``.
+  /// - Throws: As the pool's own `map`: see ``MapOptions/onFailure``.
   @inlinable
   public func parallelMap<Output: Sendable>(
     on pool: WorkerPool, options: MapOptions = MapOptions(),
