@@ -38,6 +38,8 @@ package final class PoolCore: Sendable {
   private let state: Mutex<State>
   private let slots = Mutex<(any Slots)?>(nil)
   private let alarm = Alarm()
+  /// Of the consumers of a serial pool.
+  private let turn = CallerTurn()
   let logger: Logger
 
   init(logger: Logger, limits: DispatchLimits) {
@@ -283,12 +285,21 @@ package final class PoolCore: Sendable {
   }
 
   /// In a serial pool the consumer does the work: it runs what the slot has to do, and reads when that needs items.
+  ///
+  /// Of several consumers one has its turn, and works for all; it reads without the turn, for its input may be another
+  /// map on this pool.
   private func nextInCaller(_ job: JobRecord, _ serial: LocalSlots) async -> Delivery {
     while true {
       if Task.isCancelled { cancel(job) }
       if let delivery = poll(job, consumed: 0) { return delivery }
-      await serial.runInCaller()
-      if let delivery = poll(job, consumed: 0) { return delivery }
+      guard await turn.take() else { continue }
+      var delivery = poll(job, consumed: 0)
+      if delivery == nil {
+        await serial.runInCaller()
+        delivery = poll(job, consumed: 0)
+      }
+      turn.pass()
+      if let delivery { return delivery }
       guard await (job.feeder as? any ReadingInCaller)?.readInCaller() == true else {
         // Only time can bring news: the back-off of a retry.
         if let time = state.withLock({ $0.dispatcherAlarm }) {
@@ -339,7 +350,12 @@ package final class PoolCore: Sendable {
   }
 
   func waitUntilStopped() async {
-    if let serial = serialSlots { await serial.runInCaller() }
+    if let serial = serialSlots {
+      // In a task of its own, for this one may be cancelled, and waits nevertheless.
+      _ = await Task { await turn.take() }.value
+      await serial.runInCaller()
+      turn.pass()
+    }
     await withUnsafeContinuation { continuation in
       let isStopped = state.withLock { state in
         if !state.isStopped { state.stopWaiters.append(continuation) }
