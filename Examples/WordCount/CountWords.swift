@@ -1,11 +1,11 @@
 import Millrace
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Musl)
-  import Musl
+import Musl
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
 /// Counts the words of files, as `wc -w` does in the C locale: runs of bytes between ASCII white space.

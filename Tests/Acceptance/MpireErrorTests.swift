@@ -46,7 +46,9 @@ extension CheckedMpire {
             // The item itself comes with the outcome.
             for try await outcome in pool.outcomes(of: 0..<10, worker, options: options) {
               #expect(outcome.input == outcome.index)
-              #expect((try? outcome.result.get()) == (worker.refuses.contains(outcome.index) ? nil : outcome.index * outcome.index))
+              #expect(
+                (try? outcome.result.get())
+                  == (worker.refuses.contains(outcome.index) ? nil : outcome.index * outcome.index))
             }
           }
           let good = try await pool.map(0..<5, Picky(refuses: 5..<6), options: options)

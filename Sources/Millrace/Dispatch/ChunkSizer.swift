@@ -7,7 +7,8 @@ package struct ChunkSizer {
 
   /// The chunking was validated at submission; one that needs a length which nobody knows is automatic.
   package mutating func start(total: Int?, width: Int) {
-    plan = (try? ChunkPlan(chunking, total: total, width: width))
+    plan =
+      (try? ChunkPlan(chunking, total: total, width: width))
       ?? (try? ChunkPlan(.automatic, total: total, width: width))
   }
 

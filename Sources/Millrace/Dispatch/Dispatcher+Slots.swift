@@ -162,7 +162,8 @@ extension Dispatcher {
       }
     case .tearingDown(let key, _):
       if case .tearDownTimedOut(key, let limit) = reason {
-        actions.append(.report("tear-down took longer than \(Duration.nanoseconds(limit)); the worker was ended", slot: slot))
+        actions.append(
+          .report("tear-down took longer than \(Duration.nanoseconds(limit)); the worker was ended", slot: slot))
       } else if !wasToldToEnd {
         actions.append(.report("the worker died in its tear-down: \(death.cause)", slot: slot))
       }

@@ -107,7 +107,9 @@ package final class LocalLane: @unchecked Sendable {
     wake()
     let isRunning = run.map { done < $0.chunk.range.count } ?? false
     if isRunning, let run { core.reportRunaway(slot: slot, index: run.chunk.range.lowerBound + done) }
-    let retryable = run.map { core.isRetryable($0.chunk, $0.chunk.range.lowerBound + done, slot, .timedOut(limit: .zero)) }
+    let retryable = run.map {
+      core.isRetryable($0.chunk, $0.chunk.range.lowerBound + done, slot, .timedOut(limit: .zero))
+    }
     core.step { [slot, generation] dispatcher, now in
       if let run, done > run.settled {
         dispatcher.completed(

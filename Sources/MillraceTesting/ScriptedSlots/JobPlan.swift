@@ -60,7 +60,10 @@ struct JobPlan {
     chunking = random.one(of: [.automatic, .size(size), .size(size), .size(2.5), .count(size), .perWorker(2)])
     if chunking.needsCount ? declared == nil : length == nil { chunking = .size(size) }
     window = random.one(
-      of: [.chunks(perWorker: 2), .chunks(perWorker: 1), .chunks(perWorker: 0.5), .items(random.within(1...12)), .items(100)])
+      of: [
+        .chunks(perWorker: 2), .chunks(perWorker: 1), .chunks(perWorker: 0.5), .items(random.within(1...12)),
+        .items(100),
+      ])
     if random.chance(10) { failFast = true } else if random.chance(10) { maximumFailures = random.below(4) }
     if random.chance(50) { retries = random.within(1...4) }
     backoff = random.one(of: [.none, .none, .constant(.milliseconds(5)), .exponential(.milliseconds(1))])
@@ -82,7 +85,9 @@ struct JobPlan {
     if random.chance(6) { inputStallsAt = random.below(20) }
     if isPulled, random.chance(10) { consumerStallsAfter = random.below(10) }
     if !isCalm {
-      func rate(_ percent: Int, _ random: inout SimulatedRandom) -> Int { random.chance(percent) ? random.one(of: [2, 10, 40]) : 0 }
+      func rate(_ percent: Int, _ random: inout SimulatedRandom) -> Int {
+        random.chance(percent) ? random.one(of: [2, 10, 40]) : 0
+      }
       behaviours.isSlow = rate(30, &random)
       behaviours.throwsError = rate(40, &random)
       behaviours.traps = rate(40, &random)

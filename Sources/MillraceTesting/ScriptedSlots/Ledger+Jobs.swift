@@ -19,7 +19,8 @@ extension Ledger {
       try check(inside <= limit, "\(id): \(inside) items inside a window of \(limit)")
     case .chunks(let perWorker):
       let chunk = max(count, job.largestChunk)
-      let limit = job.limit ?? max(inside == count ? count : 0, Int((Double(chunk) * perWorker * Double(width)).rounded(.up)))
+      let limit =
+        job.limit ?? max(inside == count ? count : 0, Int((Double(chunk) * perWorker * Double(width)).rounded(.up)))
       job.limit = limit
       try check(inside <= limit, "\(id): \(inside) items inside a window of \(limit) (\(perWorker) chunks a worker)")
     }
@@ -49,19 +50,28 @@ extension Ledger {
     case .outputs(let outputs):
       try check((outputs as? SimulatedItems)?.job == id, "\(id): \(segment.range) has the outputs of others")
       try check(
-        (outputs as? SimulatedItems).map { $0.range.lowerBound <= segment.range.lowerBound && $0.range.upperBound >= segment.range.upperBound } == true,
+        (outputs as? SimulatedItems).map {
+          $0.range.lowerBound <= segment.range.lowerBound && $0.range.upperBound >= segment.range.upperBound
+        } == true,
         "\(id): \(segment.range) has the outputs of other items")
       for index in segment.range {
         guard case .done(let attempt) = job.items[index].state, attempt == segment.attempt else {
           throw BrokenPromise(
-            description: "\(id): item \(index) is delivered as made in attempt \(segment.attempt), but is \(job.items[index].state)")
+            description:
+              "\(id): item \(index) is delivered as made in attempt \(segment.attempt), but is \(job.items[index].state)"
+          )
         }
-        guard let expected = verdict(job, index), expected.verdict == .output, expected.attempt == segment.attempt else {
-          throw BrokenPromise(description: "\(id): item \(index) has an output of attempt \(segment.attempt), expected \(String(describing: verdict(job, index)))")
+        guard let expected = verdict(job, index), expected.verdict == .output, expected.attempt == segment.attempt
+        else {
+          throw BrokenPromise(
+            description:
+              "\(id): item \(index) has an output of attempt \(segment.attempt), expected \(String(describing: verdict(job, index)))"
+          )
         }
       }
     case .failure(let failure):
-      try check(segment.range.count == 1 && failure.index == segment.range.lowerBound, "\(id): a failure of \(segment.range)")
+      try check(
+        segment.range.count == 1 && failure.index == segment.range.lowerBound, "\(id): a failure of \(segment.range)")
       try check(failure.attempt == segment.attempt, "\(id): a failure of two attempts")
       try checkFailure(id, job, failure)
     }
@@ -79,12 +89,14 @@ extension Ledger {
     let item = job.items[failure.index]
     guard case .failed = item.state, item.failures == failure.attempt else {
       throw BrokenPromise(
-        description: "\(id): item \(failure.index) failed in attempt \(failure.attempt) (\(failure.cause)), but is \(item)")
+        description:
+          "\(id): item \(failure.index) failed in attempt \(failure.attempt) (\(failure.cause)), but is \(item)")
     }
     let expected = verdict(job, failure.index)
     try check(
       expected.map { $0.verdict == Self.verdict(of: failure.cause) && $0.attempt == failure.attempt } == true,
-      "\(id): item \(failure.index) failed in attempt \(failure.attempt) with \(failure.cause), expected \(String(describing: expected))")
+      "\(id): item \(failure.index) failed in attempt \(failure.attempt) with \(failure.cause), expected \(String(describing: expected))"
+    )
   }
 
   mutating func end(_ id: JobID, _ end: JobEnd) throws {
@@ -96,7 +108,9 @@ extension Ledger {
     switch end {
     case .complete:
       try check(job.inputEnded || job.items.count == job.plan.declared, "\(id): complete before the input's end")
-      try check(job.delivered == job.items.count, "\(id): complete, but \(job.items.count - job.delivered) items have no outcome")
+      try check(
+        job.delivered == job.items.count,
+        "\(id): complete, but \(job.items.count - job.delivered) items have no outcome")
     case .cancelled:
       try check(job.wasCancelled || isTerminated, "\(id): cancelled by nobody")
     case .failed(let error): try checkEnd(id, job, error)

@@ -69,7 +69,8 @@ extension Ledger {
       let item = job.items[index]
       switch item.state {
       case .waiting, .failed: break
-      default: throw BrokenPromise(description: "\(chunk.job): item \(index) is sent to slot \(slot), but is \(item.state)")
+      default:
+        throw BrokenPromise(description: "\(chunk.job): item \(index) is sent to slot \(slot), but is \(item.state)")
       }
       try check(
         chunk.attempt == item.failures + 1,

@@ -104,7 +104,9 @@ package final class Simulation {
       ledger.workers[key] = Ledger.Worker(plan: worker)
     }
     try step("resize to \(plan.width)") { $0.resize(to: plan.width, now: $1) }
-    for job in plan.jobs.indices where !plan.jobs[job].isDropped { agenda.add(.submit(job), at: now + plan.jobs[job].submitAt) }
+    for job in plan.jobs.indices where !plan.jobs[job].isDropped {
+      agenda.add(.submit(job), at: now + plan.jobs[job].submitAt)
+    }
     for deed in plan.deeds.indices { agenda.add(.deed(deed), at: now + plan.deeds[deed].time) }
 
     try playOn()
@@ -234,7 +236,8 @@ package final class Simulation {
     guard canHelp else { return }
     for worker in stalled {
       for held in ledger.slots[worker.slot].held.dropFirst() where held.job == id {
-        throw BrokenPromise(description: "\(id): chunk \(held.id) waits behind slot \(worker.slot), which stalls, while others are idle")
+        throw BrokenPromise(
+          description: "\(id): chunk \(held.id) waits behind slot \(worker.slot), which stalls, while others are idle")
       }
     }
     for index in ledger.jobs[id]!.items.indices where ledger.isToBeRun(ledger.jobs[id]!, index) {

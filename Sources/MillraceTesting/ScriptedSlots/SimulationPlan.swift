@@ -90,7 +90,9 @@ package struct SimulationPlan {
 
 extension SimulationPlan.Faults {
   init(_ random: inout SimulatedRandom, width: Int, hardStalls: Bool) {
-    func rarely(_ percent: Int, _ random: inout SimulatedRandom) -> Int { random.chance(percent) ? random.one(of: [3, 10, 30]) : 0 }
+    func rarely(_ percent: Int, _ random: inout SimulatedRandom) -> Int {
+      random.chance(percent) ? random.one(of: [3, 10, 30]) : 0
+    }
     diesIdle = rarely(20, &random)
     diesOnReceipt = rarely(20, &random)
     killedFromOutside = rarely(20, &random)

@@ -49,7 +49,9 @@ extension Checked {
         var outputs: [Int] = []
         await #expect(throws: Refused(item: count)) {
           let options = MapOptions(chunking: .size(4))
-          for try await outcome in pool.outcomes(of: Numbers(count: count, throwsAtEnd: true), AddOne(), options: options) {
+          for try await outcome in pool.outcomes(
+            of: Numbers(count: count, throwsAtEnd: true), AddOne(), options: options)
+          {
             outputs.append(try outcome.output)
           }
         }
