@@ -1,11 +1,11 @@
 import Millrace
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Musl)
-  import Musl
+import Musl
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
 /// Counts the words of files, as `wc -w` does in the C locale: runs of bytes between ASCII white space.
@@ -36,7 +36,9 @@ struct CountWords: Worker, Codable {
   }
 }
 
-/// A file that cannot be read. `Codable`, so that it comes back from a worker process as it is.
+/// A file that cannot be read.
+///
+/// `Codable`, so that it comes back from a worker process as it is.
 struct Unreadable: Error, Codable, CustomStringConvertible {
   var path: String
   var code: Int32

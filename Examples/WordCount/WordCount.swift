@@ -1,11 +1,11 @@
 import Millrace
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Musl)
-  import Musl
+import Musl
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
 /// Counts the words of the files that it is given, in worker processes, and checks every count against a serial one.

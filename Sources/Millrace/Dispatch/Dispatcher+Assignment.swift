@@ -67,7 +67,9 @@ extension Dispatcher {
     self.now = now
     guard isCurrent(slot, generation) else { return }
     slots[slot].revoking.remove(id)
-    if success, let chunk = takeAssigned(slot, id) {
+    if !success {
+      if slots[slot].assigned.elements.contains(where: { $0.id == id }) { slots[slot].begun.insert(id) }
+    } else if let chunk = takeAssigned(slot, id) {
       jobs[chunk.job]?.outstanding -= 1
       if let job = jobs[chunk.job], !job.ended { putBack(chunk) } else { releaseIfDone(chunk.job) }
     }
@@ -86,6 +88,7 @@ extension Dispatcher {
   }
 
   private mutating func takeAssigned(_ slot: Int, _ id: Int) -> Chunk? {
+    slots[slot].begun.remove(id)
     if slots[slot].assigned.first?.id == id { return slots[slot].assigned.popFirst() }
     return slots[slot].assigned.extract { $0.id == id }.first
   }
@@ -304,7 +307,8 @@ extension Dispatcher {
     for slot in slots.indices where slots[slot].assigned.count > 1 && slots[slot].kill == nil {
       if let best, slots[slot].assigned.count <= slots[best.victim].assigned.count { continue }
       let waiting = slots[slot].assigned.elements.dropFirst()
-      guard let chunk = waiting.last(where: isOfUse) else { continue }
+      let begun = slots[slot].begun
+      guard let chunk = waiting.last(where: { isOfUse($0) && !begun.contains($0.id) }) else { continue }
       if isWorthRobbing(slot) {
         best = (slot, chunk)
       } else if robAt == nil {

@@ -122,6 +122,8 @@ package struct Dispatcher: ~Copyable {
     var served: [WorkerKey: (items: Int, since: UInt64)] = [:]
     /// Chunks that it was asked to give back.
     var revoking: Set<Int> = []
+    /// Chunks that it did not give back, for they were begun: it is not asked again.
+    var begun: Set<Int> = []
     var hasWorked = false
     /// Measured nanoseconds a chunk.
     var chunkTime: UInt64 = 0

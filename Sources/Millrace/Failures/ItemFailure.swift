@@ -73,6 +73,7 @@ public struct ItemFailure: Error, Sendable {
 }
 
 extension ItemFailure: CustomStringConvertible {
+  /// The item, slot and attempt, the cause, and the line of a fatal error.
   public var description: String {
     var text = "item \(index), slot \(slot), attempt \(attempt): \(cause)"
     if let line = standardError.fatalErrorLine { text += ", \"\(line)\"" }
@@ -81,6 +82,7 @@ extension ItemFailure: CustomStringConvertible {
 }
 
 extension ItemFailure.Cause: CustomStringConvertible {
+  /// What happened, in words.
   public var description: String {
     switch self {
     case .threw(let error): "threw \(error)"
@@ -96,6 +98,7 @@ extension ItemFailure.Cause: CustomStringConvertible {
 }
 
 extension ItemFailure.Crash: CustomStringConvertible {
+  /// How the worker died, in words.
   public var description: String {
     let how =
       switch kind {

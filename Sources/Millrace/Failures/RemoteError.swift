@@ -11,5 +11,6 @@ public struct RemoteError: Error, Sendable, Hashable, CustomStringConvertible {
     self.message = message
   }
 
+  /// The error's text.
   public var description: String { message }
 }

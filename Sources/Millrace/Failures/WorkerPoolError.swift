@@ -37,6 +37,7 @@ public struct WorkerPoolError: Error, Sendable, CustomStringConvertible {
     self.slot = slot
   }
 
+  /// The message, and what is behind it.
   public var description: String {
     guard let underlying else { return message }
     return "\(message): \(underlying)"
@@ -52,6 +53,7 @@ public struct ItemFailures: Error, Sendable, CustomStringConvertible {
   /// How many failures are kept in ``failures``.
   public static let limit = 1_000
 
+  /// How many failed, and the first of them.
   public var description: String {
     "\(count) items failed; the first: \(failures.first.map(String.init(describing:)) ?? "-")"
   }

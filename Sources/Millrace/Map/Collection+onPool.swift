@@ -3,7 +3,7 @@
 extension Sequence where Element: Sendable, Self: Sendable {
   /// The transformed elements, in order; computed by the pool's workers.
   ///
-  /// - Throws: As ``WorkerPool/map(_:options:_:)-(S,_,(S.Element)->Output)``.
+  /// - Throws: As the pool's own `map`: see ``MapOptions/onFailure``.
   @inlinable
   public func parallelMap<Output: Sendable>(
     on pool: WorkerPool, options: MapOptions = MapOptions(),
@@ -56,7 +56,11 @@ extension Sequence where Element: Sendable, Self: Sendable {
 }
 
 extension Sequence where Element: Sendable, Self: Sendable {
+  // Disfavoured, for these would otherwise be chosen in asynchronous code too, whenever the closure does not wait: a
+  // blocked thread of the cooperative pool where a task should have waited.
+
   /// The transformed elements, in order; computed by the pool's workers while this thread waits.
+  @_disfavoredOverload
   @inlinable
   public func parallelMap<Output: Sendable>(
     on pool: WorkerPool, options: MapOptions = MapOptions(),
@@ -66,6 +70,7 @@ extension Sequence where Element: Sendable, Self: Sendable {
   }
 
   /// Calls the closure for each element, in the pool's workers, while this thread waits.
+  @_disfavoredOverload
   @inlinable
   public func parallelForEach(
     on pool: WorkerPool, options: MapOptions = MapOptions(), _ body: @escaping @Sendable (Element) throws -> Void
@@ -74,6 +79,7 @@ extension Sequence where Element: Sendable, Self: Sendable {
   }
 
   /// The transformed elements that are not nil, in order; computed by the pool's workers while this thread waits.
+  @_disfavoredOverload
   @inlinable
   public func parallelCompactMap<Output: Sendable>(
     on pool: WorkerPool, options: MapOptions = MapOptions(),
@@ -83,6 +89,7 @@ extension Sequence where Element: Sendable, Self: Sendable {
   }
 
   /// The elements that the condition holds for, in order; computed by the pool's workers while this thread waits.
+  @_disfavoredOverload
   @inlinable
   public func parallelFilter(
     on pool: WorkerPool, options: MapOptions = MapOptions(),

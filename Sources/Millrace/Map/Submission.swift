@@ -123,7 +123,8 @@ extension WorkerPool {
   ///
   /// A failure concerns this item only. Unless `options` say otherwise, only the slot that runs it sets up its worker.
   ///
-  /// - Parameter onCompletion: Called once with the outcome, on a thread of Swift's default executor; it must not block.
+  /// `onCompletion` is called once with the outcome, on a thread of Swift's default executor; it must not block.
+  ///
   /// - Throws: ``WorkerPoolError`` if the pool takes no more work or the worker cannot be sent; ``InvalidOption``.
   @discardableResult
   public func submit<W: Worker>(

@@ -50,7 +50,8 @@ extension WorkerPool {
     options.count = options.count ?? items.count
     if options.chunking.needsCount, options.count == nil {
       throw InvalidOption(
-        name: "chunking", value: "by number of chunks", allowed: "by size, or with `count` given: the input's length is not known")
+        name: "chunking", value: "by number of chunks",
+        allowed: "by size, or with `count` given: the input's length is not known")
     }
     let core = core
     let record = core.record(of: worker, keeps: options.keepsWorkers)

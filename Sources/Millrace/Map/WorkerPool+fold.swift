@@ -1,7 +1,8 @@
 extension WorkerPool {
   /// Combines the outcomes, as they come and one at a time, into a result (vimap's `VimapFold`).
   ///
-  /// - Parameter combine: Runs in the calling task, serially.
+  /// `combine` runs in the calling task, serially.
+  ///
   /// - Throws: what `combine` throws, and what ends the whole map; never a single item's failure.
   @inlinable
   public func fold<W: Worker, S: Sequence, Result>(

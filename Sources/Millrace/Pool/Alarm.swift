@@ -5,6 +5,7 @@ final class Alarm: @unchecked Sendable {
   // Sound: `onTime` is set once, before the first `set`; the rest is under the lock.
   private struct State {
     var time: UInt64?
+    var lastChange: UInt64 = 0
     var isStarted = false
     var isEnded = false
   }
@@ -13,8 +14,12 @@ final class Alarm: @unchecked Sendable {
   var onTime: @Sendable () -> Void = {}
 
   /// Sets the time (`_monotonicNow`) of the next call; nil: none.
-  func set(_ time: UInt64?) {
+  ///
+  /// Changes are numbered from 1 where they are decided. They may arrive here in another order: the last one decided holds.
+  func set(_ time: UInt64?, _ change: UInt64) {
     let (mustStart, mustWake) = state.withLock { state in
+      guard change > state.lastChange else { return (false, false) }
+      state.lastChange = change
       let isSooner = time.map { time in state.time.map { time < $0 } ?? true } ?? false
       state.time = time
       let mustStart = time != nil && !state.isStarted && !state.isEnded

@@ -83,7 +83,8 @@ public struct CPUIDs: Sendable, Hashable, ExpressibleByArrayLiteral {
       }
     }
     #if !os(Linux)
-    throw InvalidOption(name: "cpuIDs", value: "\(lists)", allowed: "nothing: this platform cannot bind threads to CPUs")
+    throw InvalidOption(
+      name: "cpuIDs", value: "\(lists)", allowed: "nothing: this platform cannot bind threads to CPUs")
     #endif
   }
 }
@@ -141,6 +142,7 @@ public struct ProcessOptions: Sendable {
 }
 
 extension Backend: CustomStringConvertible {
+  /// The backend as it would be written, without its lesser options.
   public var description: String {
     let width = width.map(String.init) ?? "all CPUs"
     switch kind {

@@ -174,10 +174,12 @@ final class CallerFeeder<Input: Sendable>: Feeding {
 
   /// Reads what is asked for; false if nothing is.
   func readInCaller() async -> Bool {
-    guard let count = demand.withLock({ demand in
-      defer { demand = nil }
-      return demand
-    }) else { return false }
+    guard
+      let count = demand.withLock({ demand in
+        defer { demand = nil }
+        return demand
+      })
+    else { return false }
     switch reader {
     case .inline(let pull), .blocking(let pull): arrived(pull.read(count))
     case .asynchronous(let pull):

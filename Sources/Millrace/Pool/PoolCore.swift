@@ -21,6 +21,7 @@ package final class PoolCore: Sendable {
     var stopWaiters: [UnsafeContinuation<Void, Never>] = []
     var dispatcherAlarm: UInt64?
     var alarmTime: UInt64?
+    var alarmChanges: UInt64 = 0
   }
 
   /// What is to be done once the lock is released.
@@ -31,13 +32,17 @@ package final class PoolCore: Sendable {
     var closed: [WorkerRecord] = []
     var reports: [(String, Int)] = []
     var isStopped = false
-    var alarm: UInt64??
+    var alarm: (time: UInt64?, change: UInt64)?
   }
 
   private let state: Mutex<State>
   private let slots = Mutex<(any Slots)?>(nil)
   private let alarm = Alarm()
+  /// Of the consumers of a serial pool.
+  private let turn = CallerTurn()
   let logger: Logger
+  /// How many pools lie around this one, in this process.
+  let depth = Nesting.depth
 
   init(logger: Logger, limits: DispatchLimits) {
     self.logger = logger
@@ -119,7 +124,8 @@ package final class PoolCore: Sendable {
     }
     if next != state.alarmTime {
       state.alarmTime = next
-      effects.alarm = .some(next)
+      state.alarmChanges += 1
+      effects.alarm = (next, state.alarmChanges)
     }
   }
 
@@ -128,7 +134,7 @@ package final class PoolCore: Sendable {
     for (text, slot) in effects.reports { logger.warning("\(text)", metadata: ["slot": "\(slot)"]) }
     for job in effects.ended { job.feeder.end() }
     for worker in effects.closed { worker.closed() }
-    if let time = effects.alarm { alarm.set(time) }
+    if let (time, change) = effects.alarm { alarm.set(time, change) }
     backend.flush()
     for (job, count) in effects.reads { job.feeder.read(count) }
     if effects.isStopped {
@@ -191,7 +197,12 @@ package final class PoolCore: Sendable {
     record.exited(slot: slot, result)
   }
 
-  func close(_ record: WorkerRecord) { step { $0.close(record.key, now: $1) } }
+  /// Tears down every instance of the worker, and waits until that is done.
+  func close(_ record: WorkerRecord) async {
+    step { $0.close(record.key, now: $1) }
+    if let serial = serialSlots { await serial.runInCaller() }
+    await record.waitUntilClosed()
+  }
 
   // MARK: Jobs
 
@@ -293,12 +304,21 @@ package final class PoolCore: Sendable {
   }
 
   /// In a serial pool the consumer does the work: it runs what the slot has to do, and reads when that needs items.
+  ///
+  /// Of several consumers one has its turn, and works for all; it reads without the turn, for its input may be another
+  /// map on this pool.
   private func nextInCaller(_ job: JobRecord, _ serial: LocalSlots) async -> Delivery {
     while true {
       if Task.isCancelled { cancel(job) }
       if let delivery = poll(job) { return delivery }
-      await serial.runInCaller()
-      if let delivery = poll(job) { return delivery }
+      guard await turn.take() else { continue }
+      var delivery = poll(job)
+      if delivery == nil {
+        await serial.runInCaller()
+        delivery = poll(job)
+      }
+      turn.pass()
+      if let delivery { return delivery }
       guard await (job.feeder as? any ReadingInCaller)?.readInCaller() == true else {
         // Only time can bring news: the back-off of a retry.
         if let time = state.withLock({ $0.dispatcherAlarm }) {
@@ -349,7 +369,12 @@ package final class PoolCore: Sendable {
   }
 
   func waitUntilStopped() async {
-    if let serial = serialSlots { await serial.runInCaller() }
+    if let serial = serialSlots {
+      // In a task of its own, for this one may be cancelled, and waits nevertheless.
+      _ = await Task { await turn.take() }.value
+      await serial.runInCaller()
+      turn.pass()
+    }
     await withUnsafeContinuation { continuation in
       let isStopped = state.withLock { state in
         if !state.isStopped { state.stopWaiters.append(continuation) }

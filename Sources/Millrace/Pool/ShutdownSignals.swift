@@ -16,6 +16,7 @@ public struct Interrupted: Error, Sendable, Hashable, CustomStringConvertible {
   /// What a program that ends for it exits with: 128 and the signal's number, 130 for Ctrl-C and 143 for SIGTERM.
   public var exitCode: Int32 { 128 + signal }
 
+  /// Which signal it was, in words.
   public var description: String { "interrupted by \(signalName(signal))" }
 }
 

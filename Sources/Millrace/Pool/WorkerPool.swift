@@ -42,10 +42,11 @@ public final class WorkerPool: Sendable {
 
   /// Changes the number of slots, also while maps run. Surplus workers finish what they have and tear down.
   ///
-  /// - Throws: ``InvalidOption`` if the width is out of range.
+  /// - Throws: ``InvalidOption`` if the width is out of range; a serial pool always has one slot.
   public func resize(to width: Int) throws {
-    guard (1...Backend.maximumWidth).contains(width) else {
-      throw InvalidOption(name: "width", value: "\(width)", allowed: "1 to \(Backend.maximumWidth)")
+    let maximum = core.isSerial ? 1 : Backend.maximumWidth
+    guard (1...maximum).contains(width) else {
+      throw InvalidOption(name: "width", value: "\(width)", allowed: "1 to \(maximum)")
     }
     core.resize(to: width)
   }
@@ -71,8 +72,7 @@ public final class WorkerPool: Sendable {
   /// - Returns: Empty if no worker that equals this one was used (see ``MapOptions/keepsWorkers``).
   public func tearDown<W: Worker>(_ worker: W) async -> [WorkerExit<W.Exit>] {
     guard let record = core.existingRecord(of: worker) else { return [] }
-    core.close(record)
-    await record.waitUntilClosed()
+    await core.close(record)
     return record.takeExits().sorted { $0.slot < $1.slot }.map { exit in
       WorkerExit(slot: exit.slot, result: exit.result.map { $0 as! W.Exit })
     }

@@ -107,7 +107,9 @@ package final class LocalLane: @unchecked Sendable {
     wake()
     let isRunning = run.map { done < $0.chunk.range.count } ?? false
     if isRunning, let run { core.reportRunaway(slot: slot, index: run.chunk.range.lowerBound + done) }
-    let retryable = run.map { core.isRetryable($0.chunk, $0.chunk.range.lowerBound + done, slot, .timedOut(limit: .zero)) }
+    let retryable = run.map {
+      core.isRetryable($0.chunk, $0.chunk.range.lowerBound + done, slot, .timedOut(limit: .zero))
+    }
     core.step { [slot, generation] dispatcher, now in
       if let run, done > run.settled {
         dispatcher.completed(
@@ -123,7 +125,7 @@ package final class LocalLane: @unchecked Sendable {
 
   func start(on executor: (any TaskExecutor)?, atEnd: @escaping @Sendable () -> Void) {
     let task = Task(executorPreference: executor) { [self] in
-      if await loop() {
+      if await Nesting.$depth.withValue(core.depth + 1, operation: loop) {
         atEnd()
       } else {
         // An item was cancelled, and this task with it: the lane goes on in a new one.

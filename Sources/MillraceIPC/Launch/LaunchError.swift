@@ -18,18 +18,18 @@ package enum LaunchError: Error, Equatable, Sendable, CustomStringConvertible {
 }
 
 #if os(Linux)
-  import CMillrace
+import CMillrace
 
-  #if canImport(Glibc)
-    import Glibc
-  #elseif canImport(Musl)
-    import Musl
-  #endif
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
 
-  extension LaunchError {
-    /// From an errno of the C side, where ELOOP stands for the depth guard.
-    init(call: String, code: Int32) {
-      self = code == ELOOP ? .tooDeep(limit: Int(MILLRACE_DEPTH_LIMIT)) : .system(SystemCallError(call, code))
-    }
+extension LaunchError {
+  /// From an errno of the C side, where ELOOP stands for the depth guard.
+  init(call: String, code: Int32) {
+    self = code == ELOOP ? .tooDeep(limit: Int(MILLRACE_DEPTH_LIMIT)) : .system(SystemCallError(call, code))
   }
+}
 #endif

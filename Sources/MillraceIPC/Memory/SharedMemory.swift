@@ -1,7 +1,7 @@
 internal import CMillrace
 
 #if canImport(Glibc)
-  internal import Glibc
+internal import Glibc
 #endif
 
 /// A memory file: pages without a name, gone when the last descriptor and mapping are.

@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// Fails until its third attempt, and says which random number it drew.
-private struct ThirdTime: Worker {
+struct ThirdTime: Worker {
   func setUp(_ context: WorkerContext) -> WorkerContext { context }
 
   func process(_ item: Int, _ context: inout WorkerContext) throws -> Drawn {
@@ -14,7 +14,8 @@ private struct ThirdTime: Worker {
   }
 }
 
-private struct Drawn: Error, Codable, Hashable {
+/// Not private: its type has to be found by name when it comes back from a worker process.
+struct Drawn: Error, Codable, Hashable {
   var item: Int, index: Int, attempt: Int, number: UInt64
 }
 

@@ -52,7 +52,9 @@ extension Checked {
       try await withWorkerPool(backend) { pool async throws in
         let worker = Counting()
         let options = MapOptions(chunking: .size(5), lifespan: Lifespan(age: .nanoseconds(1)))
-        #expect(try await pool.map(0..<50, worker, options: options) == Array(repeating: [1, 2, 3, 4, 5], count: 10).flatMap(\.self))
+        #expect(
+          try await pool.map(0..<50, worker, options: options)
+            == Array(repeating: [1, 2, 3, 4, 5], count: 10).flatMap(\.self))
       }
     }
 

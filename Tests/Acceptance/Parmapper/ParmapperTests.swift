@@ -19,7 +19,9 @@ extension Checked {
         // star and one of each item; as a tuple of three, and nested
         let pauses = (0..<10).map { Duration.microseconds($0 * 10) }
         #expect(try await pool.map(zipped(0..<10, 0..<10, pauses)) { add($0, $1, pause: $2) } == expected)
-        #expect(try await pool.map(zip(zip(0..<10, 0..<10), pauses)) { pair, pause in add(pair.0, pair.1, pause: pause) } == expected)
+        #expect(
+          try await pool.map(zip(zip(0..<10, 0..<10), pauses)) { pair, pause in add(pair.0, pair.1, pause: pause) }
+            == expected)
         // An item's own value is taken before the fixed one.
         let own: [Int?] = (0..<10).map { $0 % 2 == 0 ? nil : $0 }
         #expect(try await pool.map(own) { $0 ?? 100 } == (0..<10).map { $0 % 2 == 0 ? 100 : $0 })
@@ -35,7 +37,9 @@ extension Checked {
         #expect(try await pool.map(0..<10) { $0 + 2 } == (0..<10).map { $0 + 2 })
         #expect(try await pool.map(0..<10) { $0 + b } == (0..<10).map { $0 + 3 })
         #expect(try await pool.map((0..<10).map { (a: $0, b: $0) }) { $0.a + $0.b } == (0..<10).map { 2 * $0 })
-        #expect(try await pool.map(zipped(zip(0..<10, 0..<10), 0..<10)) { ab, c in ab.0 + ab.1 + c } == (0..<10).map { 3 * $0 })
+        #expect(
+          try await pool.map(zipped(zip(0..<10, 0..<10), 0..<10)) { ab, c in ab.0 + ab.1 + c }
+            == (0..<10).map { 3 * $0 })
       }
     }
 
@@ -139,7 +143,9 @@ extension Checked {
           return [UInt8](repeating: 9, count: 1 << 20)
         }
         if gate.value == 0 {
-          let error = await #expect(throws: WorkerPoolError.self) { _ = try await call.value(within: .milliseconds(20)) }
+          let error = await #expect(throws: WorkerPoolError.self) {
+            _ = try await call.value(within: .milliseconds(20))
+          }
           #expect(error?.kind == .nextTimedOut && !call.isFinished)
           gate.set(1)
         }

@@ -2,7 +2,7 @@ import Synchronization
 
 /// A lazy, endless sequence that says how far it was read.
 struct Endless: Sequence, IteratorProtocol {
-  let drawn: SharedCounter
+  var drawn = SharedCounter()
 
   mutating func next() -> Int? { drawn.increment() - 1 }
 }

@@ -37,7 +37,8 @@ extension Checked {
     func v5(backend: Backend) async throws {
       let present = SharedCounter()
       try await withWorkerPool(backend) { pool in
-        let stream = pool.stream(Array(repeating: 4, count: 9), options: MapOptions(chunking: .size(1))) { item, context in
+        let stream = pool.stream(Array(repeating: 4, count: 9), options: MapOptions(chunking: .size(1))) {
+          item, context in
           await present.meet(3)
           return item + context.slot
         }
@@ -50,7 +51,8 @@ extension Checked {
       }
     }
 
-    @Test("V6 nothing is lost, for any number of items", arguments: [Backend.serial, .tasks(3), .threads(3), .processes(3)])
+    @Test(
+      "V6 nothing is lost, for any number of items", arguments: [Backend.serial, .tasks(3), .threads(3), .processes(3)])
     func v6(backend: Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for count in 1...99 {
@@ -103,7 +105,9 @@ extension Checked {
       }
     }
 
-    @Test("V17 ordered maps, one after the other, of many sizes", arguments: [Backend.serial, .tasks(8), .threads(8), .processes(8)])
+    @Test(
+      "V17 ordered maps, one after the other, of many sizes",
+      arguments: [Backend.serial, .tasks(8), .threads(8), .processes(8)])
     func v17(backend: Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         for count in [2, 4, 8, 32, 3_200, 32_000] {

@@ -52,9 +52,9 @@ struct CrashTests {
   }
 
   #if arch(x86_64)
-    private let trap = SIGILL
+  private let trap = SIGILL
   #else
-    private let trap = SIGTRAP
+  private let trap = SIGTRAP
   #endif
 
   private func expectCrash(_ death: Death, _ signal: Int32, isStackOverflow: Bool = false) throws -> CrashReport.Crash {

@@ -3,7 +3,7 @@ import MillraceIPC
 import Testing
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #endif
 
 /// Real processes: the lane is mapped a second time in the child, from its descriptor.

@@ -2,7 +2,7 @@ import CMillrace
 import MillraceIPC
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #endif
 
 /// A thread that runs one closure and is joined.

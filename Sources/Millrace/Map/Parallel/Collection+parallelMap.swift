@@ -12,6 +12,7 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   /// - Parameters:
   ///   - width: the most threads to use, the caller's included; by default as many as there are usable CPUs.
   ///   - grain: how many items a thread takes at a time; by default adapted to the time that they take.
+  ///   - transform: makes an output of an item; it is called on several threads at once.
   @inlinable
   public func parallelMap<Output: Sendable, Failure: Error>(
     width: Int? = nil, grain: Int? = nil,

@@ -76,7 +76,8 @@ extension ProcessControl {
         lane = try openLane(slot, forkedFor: isForked ? record : nil)
       }
       send(
-        .open(record, announcement: isForked ? [] : try record.remote.announcement(), measuresMemory: record.measuresMemory),
+        .open(
+          record, announcement: isForked ? [] : try record.remote.announcement(), measuresMemory: record.measuresMemory),
         to: lane)
     } catch {
       startFailed(slot, error)

@@ -99,7 +99,8 @@ final class ProcessControl: @unchecked Sendable {
   private func arm() -> Bool {
     for process in processes.values {
       for lane in process.lanes {
-        guard (try? lane.arm()) ?? true else { return false }
+        // A lane that cannot be armed has said nonsense, and is read again to say so.
+        guard lane.isBroken || (try? lane.arm()) == true else { return false }
       }
     }
     return true

@@ -82,7 +82,9 @@ final class RemoteLane {
       let header = FrameHeader(
         kind: FrameKind.open, flags: measuresMemory ? FrameFlags.measuresMemory : 0, b: UInt64(record.key.value))
       return try put(header, announcement.count, announce) { target in
-        announcement.withUnsafeBytes { if $0.count > 0 { target.copyMemory(from: $0.baseAddress!, byteCount: $0.count) } }
+        announcement.withUnsafeBytes {
+          if $0.count > 0 { target.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+        }
       } != nil
     case .chunk(let chunk, let record, let seed):
       let items = record.remote.prepare(chunk.cell, chunk.range)

@@ -181,7 +181,8 @@ func encodedWorker<W: Worker>(_ worker: W) throws -> [UInt8] {
   guard let encodable = worker as? any (Codable & Worker) else {
     throw WorkerPoolError(
       .notTransportable,
-      "\(readableTypeName(W.self)) cannot be sent to a worker process: make it Codable, or start the workers with .fork")
+      "\(readableTypeName(W.self)) cannot be sent to a worker process: make it Codable, or start the workers with .fork"
+    )
   }
   return try BinaryEncoder().encode(encodable)
 }
