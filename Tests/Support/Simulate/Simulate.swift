@@ -1,11 +1,11 @@
 import MillraceTesting
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Musl)
-  import Musl
+import Musl
 #else
-  import Darwin
+import Darwin
 #endif
 
 /// Plays the dispatcher through many seeds: `simulate --seeds N [--first S]`, or through one: `simulate --trace S`.
@@ -33,6 +33,7 @@ enum Simulate {
     var failures = 0
     var steps = 0
     for seed in first..<first + seeds {
+      if seed > first, (seed - first).isMultiple(of: 100_000) { progress(seed - first, failures) }
       let outcome = Simulation(seed: seed).run()
       steps += outcome.steps
       guard let problem = outcome.problem else { continue }
@@ -43,6 +44,11 @@ enum Simulate {
     }
     print("\(failures) of \(seeds) seeds failed, from seed \(first); \(steps) steps")
     finish(failures: failures)
+  }
+
+  private static func progress(_ seeds: UInt64, _ failures: Int) {
+    print("\(seeds) seeds, \(failures) failed")
+    fflush(nil)
   }
 
   private static func finish(failures: Int) -> Never { exit(failures == 0 ? 0 : 1) }
