@@ -1,8 +1,7 @@
 extension Dispatcher {
-  /// Time has passed: whatever was due by now is done.
+  /// Time has passed: whatever was due by now is done. The alarm stays as it was said last until another is said.
   package mutating func tick(now: UInt64) {
     self.now = now
-    alarm = nil
     var due: [Chunk] = []
     delayed.removeAll { chunk in
       guard chunk.notBefore <= now else { return false }

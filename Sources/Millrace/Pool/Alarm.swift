@@ -5,6 +5,7 @@ final class Alarm: @unchecked Sendable {
   // Sound: `onTime` is set once, before the first `set`; the rest is under the lock.
   private struct State {
     var time: UInt64?
+    var change = 0
     var isStarted = false
     var isEnded = false
   }
@@ -12,9 +13,12 @@ final class Alarm: @unchecked Sendable {
   private let bell = Bell()
   var onTime: @Sendable () -> Void = {}
 
-  /// Sets the time (`_monotonicNow`) of the next call; nil: none.
-  func set(_ time: UInt64?) {
+  /// Sets the time (`_monotonicNow`) of the next call; nil: none. What was decided before the last change (`change`
+  /// counts them) comes too late and is ignored.
+  func set(_ time: UInt64?, change: Int) {
     let (mustStart, mustWake) = state.withLock { state in
+      guard change > state.change else { return (false, false) }
+      state.change = change
       let isSooner = time.map { time in state.time.map { time < $0 } ?? true } ?? false
       state.time = time
       let mustStart = time != nil && !state.isStarted && !state.isEnded

@@ -21,6 +21,8 @@ package final class PoolCore: Sendable {
     var stopWaiters: [UnsafeContinuation<Void, Never>] = []
     var dispatcherAlarm: UInt64?
     var alarmTime: UInt64?
+    /// How often the alarm was changed: it is set without the lock, by whoever comes first.
+    var alarmChanges = 0
   }
 
   /// What is to be done once the lock is released.
@@ -31,7 +33,7 @@ package final class PoolCore: Sendable {
     var closed: [WorkerRecord] = []
     var reports: [(String, Int)] = []
     var isStopped = false
-    var alarm: UInt64??
+    var alarm: (time: UInt64?, change: Int)?
   }
 
   private let state: Mutex<State>
@@ -119,7 +121,8 @@ package final class PoolCore: Sendable {
     }
     if next != state.alarmTime {
       state.alarmTime = next
-      effects.alarm = .some(next)
+      state.alarmChanges += 1
+      effects.alarm = (next, state.alarmChanges)
     }
   }
 
@@ -128,7 +131,7 @@ package final class PoolCore: Sendable {
     for (text, slot) in effects.reports { logger.warning("\(text)", metadata: ["slot": "\(slot)"]) }
     for job in effects.ended { job.feeder.end() }
     for worker in effects.closed { worker.closed() }
-    if let time = effects.alarm { alarm.set(time) }
+    if let (time, change) = effects.alarm { alarm.set(time, change: change) }
     backend.flush()
     for (job, count) in effects.reads { job.feeder.read(count) }
     if effects.isStopped {
