@@ -3,7 +3,7 @@ import MillraceTesting
 import Testing
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #endif
 
 extension CheckedMpire {
@@ -29,20 +29,12 @@ extension CheckedMpire {
       try await withWorkerPool(place.backend(workers)) { pool async throws in
         for (_, options) in Self.settings {
           for worker in [Picky(refuses: 0..<10), Picky(refuses: 5..<6)] {
-            for ordered in [true, false] {
-              let failure =
-                await error {
-                  _ =
-                    ordered
-                    ? try await pool.map(0..<10, worker, options: options)
-                    : try await pool.mapUnordered(0..<10, worker, options: options)
-                } as? ItemFailure
-              let found = try #require(failure)
-              #expect(worker.refuses.contains(found.index))
-              #expect((0..<pool.width).contains(found.slot))
-              #expect(found.attempt == 1)
-              #expect(found.underlying as? Refused == Refused(item: found.index))
-            }
+            let failure = await error { _ = try await pool.map(0..<10, worker, options: options) }
+            let found = try #require(failure as? ItemFailure)
+            #expect(worker.refuses.contains(found.index))
+            #expect((0..<pool.width).contains(found.slot))
+            #expect(found.attempt == 1)
+            #expect(found.underlying as? Refused == Refused(item: found.index))
             // The item itself comes with the outcome.
             for try await outcome in pool.outcomes(of: 0..<10, worker, options: options) {
               #expect(outcome.input == outcome.index)

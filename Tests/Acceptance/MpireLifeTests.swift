@@ -51,7 +51,7 @@ extension CheckedMpire {
           let before = tally.count
           #expect(try await pool.map(0..<6, SetUps.Counted(tally: tally, factor: 2), options: long).count == 6)
           _ = await pool.tearDown(SetUps.Counted(tally: tally, factor: 2))
-          #expect(tally.count - before == place.width(2))
+          #expect((1...place.width(2)).contains(tally.count - before))
         }
       }
     }

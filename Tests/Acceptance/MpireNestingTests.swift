@@ -55,6 +55,21 @@ extension CheckedMpire {
       }
     }
 
+    /// The width of a pool that is made in the worker without one.
+    struct DefaultWidth: Worker {
+      func process(_ item: Int, _ state: inout Void) async throws -> Int {
+        try await withWorkerPool(.threads()) { $0.width }
+      }
+    }
+
+    @Test("M19 a pool in a worker has one slot, unless it is said otherwise", arguments: Place.allCases)
+    func defaultWidth(place: Place) async throws {
+      try await withWorkerPool(place.backend(2)) { pool async throws in
+        #expect(try await pool.map(0..<4, DefaultWidth()) == [1, 1, 1, 1])
+      }
+      #expect(try await withWorkerPool(.threads()) { $0.width } == Host.usableCPUs)
+    }
+
     @Test("M21 a pool made and used on a plain thread", arguments: Place.allCases)
     func plainThread(place: Place) async throws {
       let outputs = try await onPlainThread {

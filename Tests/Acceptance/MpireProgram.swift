@@ -55,7 +55,7 @@ extension CheckedMpire {
     /// Sends a signal and waits until it has been delivered, so that the next of its kind is another one.
     func send(_ signal: Int32) {
       kill(id, signal)
-      while isPending(signal) { sched_yield() }
+      while isPending(signal), isRunning(id) { sched_yield() }
     }
 
     private func isPending(_ signal: Int32) -> Bool {

@@ -4,15 +4,18 @@ import Testing
 extension CheckedMpire {
   /// Set-up and tear-down: how often, what they hand back, what their errors become.
   struct SetUps {
-    /// Counts its set-ups; hands back the sum of its items.
+    /// Counts its set-ups; hands back the sum of its items. No item is done before so many workers were set up: else
+    /// one may have done them all before the others are there, which then are not set up any more.
     struct Counted: Worker, Codable {
       var tally: Tally
       var factor = 1
+      var awaits = 0
       func setUp(_ context: WorkerContext) -> Int {
         tally.add()
         return 0
       }
-      func process(_ item: Int, _ state: inout Int) -> Int {
+      func process(_ item: Int, _ state: inout Int) async -> Int {
+        while tally.count < awaits { await Task.yield() }
         state += item
         return item * factor
       }
@@ -22,9 +25,10 @@ extension CheckedMpire {
     @Test("M7 M8 one set-up and one exit value a worker", arguments: Place.allCases, [1, 3])
     func oncePerWorker(place: Place, workers: Int) async throws {
       try await Tally.with { tally in
+        let worker = Counted(tally: tally, awaits: place.width(workers))
         try await withWorkerPool(place.backend(workers)) { pool async throws in
-          #expect(try await pool.map(0..<10, Counted(tally: tally)) == Array(0..<10))
-          let exits = await pool.tearDown(Counted(tally: tally))
+          #expect(try await pool.map(0..<10, worker) == Array(0..<10))
+          let exits = await pool.tearDown(worker)
           #expect(exits.map(\.slot) == Array(0..<place.width(workers)))
           #expect(try exits.reduce(0) { $0 + (try $1.result.get()) } == 45)
           #expect(tally.count == place.width(workers))
@@ -88,7 +92,7 @@ extension CheckedMpire {
       try await withWorkerPool(place.backend(2)) { pool async throws in
         #expect(try await pool.map(0..<10, LargeExit()) == Array(0..<10))
         let exits = await pool.tearDown(LargeExit())
-        #expect(exits.count == place.width(2))
+        #expect((1...place.width(2)).contains(exits.count))
         for exit in exits {
           let value = try exit.result.get()
           #expect(value.count == 10 << 20)
@@ -107,7 +111,7 @@ extension CheckedMpire {
       try await withWorkerPool(place.backend(2), logger: silent) { pool async throws in
         #expect(try await pool.map(0..<10, FailingTearDown()) == Array(0..<10))
         let exits = await pool.tearDown(FailingTearDown())
-        #expect(exits.count == place.width(2))
+        #expect((1...place.width(2)).contains(exits.count))
         for exit in exits { #expect(throws: Refused(item: -2)) { try exit.result.get() } }
         #expect(try await pool.map(data, Square()) == squares)
       }
@@ -118,8 +122,19 @@ extension CheckedMpire {
       try await withWorkerPool(place.backend(2)) { pool async throws in
         #expect(await pool.tearDown(Square()).isEmpty, "it was never used")
         #expect(try await pool.map(data, Square()) == squares)
-        #expect(await pool.tearDown(Square()).count == place.width(2), "each hands back ()")
+        #expect(!(await pool.tearDown(Square()).isEmpty), "each hands back ()")
         #expect(await pool.tearDown(Square()).isEmpty, "it was torn down")
+      }
+    }
+
+    @Test("M7 every worker is set up, whoever gets the items", arguments: Place.allCases, [1, 3])
+    func barrier(place: Place, workers: Int) async throws {
+      try await Tally.with { tally in
+        try await withWorkerPool(place.backend(workers)) { pool async throws in
+          let width = place.width(workers)
+          #expect(try await pool.map(0..<1, Counted(tally: tally, awaits: width)) == [0])
+          #expect(tally.count == width)
+        }
       }
     }
 
@@ -130,13 +145,12 @@ extension CheckedMpire {
         try await Tally.with { fresh in
           try await withWorkerPool(place.backend(2)) { pool async throws in
             for round in 1...4 {
-              _ = try await pool.map(0..<10, Counted(tally: kept))
-              #expect(kept.count <= width)
-              _ = try await pool.map(0..<10, Counted(tally: fresh), options: MapOptions(keepsWorkers: false))
-              _ = await pool.tearDown(Counted(tally: fresh))
+              let options = MapOptions(keepsWorkers: false)
+              _ = try await pool.map(0..<10, Counted(tally: kept, awaits: width))
+              _ = try await pool.map(0..<10, Counted(tally: fresh, awaits: round * width), options: options)
+              #expect(kept.count == width)
               #expect(fresh.count == round * width)
             }
-            #expect(kept.count == width)
           }
         }
       }
@@ -154,7 +168,7 @@ extension CheckedMpire {
           #expect(try await pool.map(0..<10, Counted(tally: tally), options: options) == Array(0..<10))
           _ = await pool.tearDown(Counted(tally: tally))
           _ = await pool.tearDown(Counted(tally: tally, factor: 2))
-          #expect(tally.count == 2 * place.width(2))
+          #expect((2...2 * place.width(2)).contains(tally.count))
         }
       }
     }

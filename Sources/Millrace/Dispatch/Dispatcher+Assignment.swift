@@ -333,8 +333,12 @@ extension Dispatcher {
 
   // MARK: Lifespan
 
+  /// Whether the worker may have reached its lifespan with what it was given already.
   private func isSpent(_ slot: Int, _ key: WorkerKey) -> Bool {
-    guard let limit = slots[slot].assigned.first.flatMap({ jobs[$0.job]?.spec.lifespan.items }) else { return false }
+    guard let lifespan = slots[slot].assigned.first.flatMap({ jobs[$0.job]?.spec.lifespan }) else { return false }
+    // How old and how large it is after a chunk, only the chunk's end says.
+    if lifespan.age != nil || lifespan.memory != nil { return true }
+    guard let limit = lifespan.items else { return false }
     let waiting = slots[slot].assigned.elements.reduce(0) { $0 + ($1.worker == key ? $1.range.count : 0) }
     return (slots[slot].served[key]?.items ?? 0) + waiting >= limit
   }

@@ -40,15 +40,18 @@ package final class LocalLane: @unchecked Sendable {
   let core: PoolCore
   package let slot: Int
   package let generation: Int
+  /// How deep pools are nested in this process for the code that runs here.
+  private let depth: Int
   package let position = ItemPosition()
   private let mailbox = Mutex(Mailbox())
   private var instances: [WorkerKey: AnyWorkerInstance] = [:]
   private(set) var isTimed = false
 
-  init(core: PoolCore, slot: Int, generation: Int) {
+  init(core: PoolCore, slot: Int, generation: Int, depth: Int) {
     self.core = core
     self.slot = slot
     self.generation = generation
+    self.depth = depth
   }
 
   // MARK: From those who step the dispatcher
@@ -125,7 +128,7 @@ package final class LocalLane: @unchecked Sendable {
 
   func start(on executor: (any TaskExecutor)?, atEnd: @escaping @Sendable () -> Void) {
     let task = Task(executorPreference: executor) { [self] in
-      if await Nesting.$depth.withValue(core.depth + 1, operation: loop) {
+      if await Nesting.$depth.withValue(depth, operation: loop) {
         atEnd()
       } else {
         // An item was cancelled, and this task with it: the lane goes on in a new one.

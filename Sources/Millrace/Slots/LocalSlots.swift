@@ -21,6 +21,8 @@ package final class LocalSlots: Slots {
   private let state = Mutex(State())
   private let isPending = Atomic(false)
   private weak let core: PoolCore?
+  /// One more than where the pool was made.
+  private let depth = Nesting.depth + 1
 
   init(_ kind: Kind, core: PoolCore) {
     self.kind = kind
@@ -92,7 +94,7 @@ package final class LocalSlots: Slots {
 
   private func start(_ slot: Int, _ generation: Int) {
     guard let core else { return }
-    let lane = LocalLane(core: core, slot: slot, generation: generation)
+    let lane = LocalLane(core: core, slot: slot, generation: generation, depth: depth)
     state.withLock { $0.lanes[slot] = lane }
     let ended: @Sendable () -> Void = { [weak self] in self?.ended(lane) }
     switch kind {
@@ -126,7 +128,7 @@ package final class LocalSlots: Slots {
   /// Runs what the only slot of a serial pool has to do, in the calling task.
   func runInCaller() async {
     while let lane = state.withLock({ $0.lanes[0] }), let command = lane.next() {
-      let goesOn = await Nesting.$depth.withValue(lane.core.depth + 1) { await lane.execute(command) }
+      let goesOn = await Nesting.$depth.withValue(depth) { await lane.execute(command) }
       if !goesOn { ended(lane) }
     }
   }

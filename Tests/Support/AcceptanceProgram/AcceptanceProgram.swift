@@ -1,7 +1,7 @@
 import Millrace
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #endif
 
 /// A program that uses Millrace, for the cases in which one is interrupted, killed, or read by another.
@@ -16,6 +16,7 @@ enum AcceptanceProgram {
       switch words[1] {
       case "interrupted": try await interrupted(backend)
       case "stubborn": try await stubborn(backend)
+      case "deaf": try await deaf(backend)
       case "killed": try await killed(backend)
       case "prints": try await prints(backend)
       default: exit(64)
@@ -52,6 +53,16 @@ enum AcceptanceProgram {
     try await withWorkerPool(backend) { pool in
       try await withShutdownSignals(ending: pool) {
         try await pool.forEach(0..<100, Endless(), options: MapOptions(chunking: .size(1)))
+      }
+    }
+  }
+
+  /// A program that does not come to its end when its map does.
+  static func deaf(_ backend: Backend) async throws {
+    try await withWorkerPool(backend) { pool in
+      try await withShutdownSignals(ending: pool) {
+        try? await pool.forEach(0..<100, Endless(), options: MapOptions(chunking: .size(1)))
+        sleep(60)
       }
     }
   }

@@ -77,7 +77,6 @@ package final class HostLane: @unchecked Sendable {
   private func open(_ frame: Frame) async throws {
     let key = frame.header.b
     end.marker.enter(.settingUp)
-    measuresMemory = frame.header.flags & FrameFlags.measuresMemory != 0
     position.enter(first: 0, attempt: 1, seed: 0)
     do {
       let instance = try withPayload(of: frame) { try process.makeWorker($0) }
@@ -100,6 +99,7 @@ package final class HostLane: @unchecked Sendable {
       throw WireProblem("a chunk without a head, or for a worker that is not here")
     }
     let head = payload.loadUnaligned(as: ChunkHead.self)
+    measuresMemory = frame.header.flags & FrameFlags.measuresMemory != 0
     position.enter(first: Int(head.first), attempt: Int(head.attempt), seed: head.seed)
     end.marker.beginChunk(frame.header.b)
     let request = ChunkRequest(

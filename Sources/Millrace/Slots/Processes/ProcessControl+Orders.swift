@@ -75,10 +75,7 @@ extension ProcessControl {
       } else {
         lane = try openLane(slot, forkedFor: isForked ? record : nil)
       }
-      send(
-        .open(
-          record, announcement: isForked ? [] : try record.remote.announcement(), measuresMemory: record.measuresMemory),
-        to: lane)
+      send(.open(record, announcement: isForked ? [] : try record.remote.announcement()), to: lane)
     } catch {
       startFailed(slot, error)
     }

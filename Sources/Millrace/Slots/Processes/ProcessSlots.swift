@@ -86,6 +86,7 @@ package final class ProcessSlots: Slots {
 
   package func validate(_ worker: WorkerRecord, _ options: MapOptions) throws {
     try worker.remote.validate(forking: worker.remote.needsFork || self.options.start == .fork)
+    if options.lifespan.memory != nil { worker.measuresMemory = true }
   }
 
   // MARK: For the control thread

@@ -15,7 +15,7 @@ final class RemoteLane {
   }
 
   enum Request {
-    case open(WorkerRecord, announcement: [UInt8], measuresMemory: Bool)
+    case open(WorkerRecord, announcement: [UInt8])
     case chunk(Chunk, WorkerRecord, seed: UInt64)
     case tearDown(WorkerKey)
     case stop
@@ -78,9 +78,8 @@ final class RemoteLane {
 
   private func trySend(_ request: Request, _ announce: (UInt32, Int32) throws -> Void) throws -> Bool {
     switch request {
-    case .open(let record, let announcement, let measuresMemory):
-      let header = FrameHeader(
-        kind: FrameKind.open, flags: measuresMemory ? FrameFlags.measuresMemory : 0, b: UInt64(record.key.value))
+    case .open(let record, let announcement):
+      let header = FrameHeader(kind: FrameKind.open, b: UInt64(record.key.value))
       return try put(header, announcement.count, announce) { target in
         announcement.withUnsafeBytes {
           if $0.count > 0 { target.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
@@ -90,6 +89,7 @@ final class RemoteLane {
       let items = record.remote.prepare(chunk.cell, chunk.range)
       var flags = items.isPacked ? FrameFlags.packed : 0
       if chunk.inspectAt != nil { flags |= FrameFlags.timed }
+      if record.measuresMemory { flags |= FrameFlags.measuresMemory }
       let header = FrameHeader(
         kind: FrameKind.chunk, flags: flags, a: UInt32(chunk.range.count), b: UInt64(chunk.id),
         c: UInt64(record.key.value))
