@@ -45,15 +45,29 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["CLI"])),
       ],
       swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "WordCount", dependencies: ["Millrace"], path: "Examples/WordCount", swiftSettings: swiftSettings),
     .testTarget(
       name: "MillraceIPCTests", dependencies: ["CMillrace", "MillraceIPC", "MillraceTesting"],
       swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "Simulate", dependencies: ["MillraceTesting"], path: "Tests/Support/Simulate", swiftSettings: swiftSettings),
     .testTarget(name: "MillraceTests", dependencies: ["Millrace", "MillraceTesting"], swiftSettings: swiftSettings),
     .testTarget(
       name: "MillraceTestingTests", dependencies: ["Millrace", "MillraceTesting"], swiftSettings: swiftSettings),
     .testTarget(
       name: "MillraceCLITests", dependencies: ["MillraceCLI", "MillraceTesting"], swiftSettings: swiftSettings),
-    .testTarget(name: "Acceptance", dependencies: ["Millrace", "MillraceTesting"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "Acceptance",
+      dependencies: [
+        "CMillrace", "Millrace", "MillraceTesting", "AcceptanceProgram",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: swiftSettings),
+    // A program that uses Millrace, for the cases in which one is interrupted or killed.
+    .executableTarget(
+      name: "AcceptanceProgram", dependencies: ["Millrace"], path: "Tests/Support/AcceptanceProgram",
+      swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

@@ -54,8 +54,12 @@
         if let argument { arguments.append(argument) }
       }
       guard let name = arguments.first, !name.isEmpty else { return nil }
-      // The programs `true` and `false` have these two options, the builtins have not.
-      if name == Bytes("true".utf8) || name == Bytes("false".utf8), arguments.count > 1 { return nil }
+      // The programs `true` and `false` have two options, which count where they are alone; the builtins have none.
+      if name == Bytes("true".utf8) || name == Bytes("false".utf8), arguments.count == 2,
+        arguments[1].starts(with: Bytes("--".utf8))
+      {
+        return nil
+      }
       return arguments
     }
 

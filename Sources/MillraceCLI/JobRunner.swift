@@ -30,6 +30,9 @@
     /// Takes whole lines of a running job, if output goes by lines.
     let printLines: @Sendable (JobValues, OutputWriter.Stream, Capture) -> Void
 
+    /// Told when whoever read our standard output has gone; a silent job would not notice.
+    let readerHasGone: @Sendable () -> Void
+
     /// Blocks until the job and, if it had to be ended, its whole tree has ended.
     func run(_ job: JobValues) -> JobResult {
       var result = JobResult(job: job, ending: .notRun)
@@ -75,6 +78,7 @@
       var end: ForcedEnd?
       var tree: ProcessTree?
       var failure: (any Error)?
+      var watchedOutput: Int32 = 1
       waiting: while true {
         if end == nil, let reason = reasonToEnd(start) {
           var marked = ProcessTree(leader: process.id, marks: Array(spawner.marks(job).prefix(2)))
@@ -90,10 +94,15 @@
         let wakeAt = end.map { $0.isKilled ? nil : $0.killAt } ?? limit().map { start + $0 }
         var events = [descriptor.number, bell.number].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         events += streams.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
+        events.append(pollfd(fd: watchedOutput, events: 0, revents: 0))
         guard poll(&events, nfds_t(events.count), wakeAt.map(millisecondsUntil) ?? -1) >= 0 || errno == EINTR else {
           throw SystemError("cannot wait for a job")
         }
         if events[1].revents != 0 { bell.hear() }
+        if let output = events.last, output.revents != 0 {
+          watchedOutput = -1
+          if output.revents & Int16(POLLERR) != 0 { readerHasGone() }
+        }
         let hasEnded = events[0].revents != 0
         for index in streams.indices where events[index + 2].revents != 0 || hasEnded {
           do {

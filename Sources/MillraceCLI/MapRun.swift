@@ -105,7 +105,8 @@
         },
         printLines: { [self] job, stream, capture in
           print([(stream, capture)], tag: tag(of: job))
-        })
+        },
+        readerHasGone: { [self] in readerHasGone() })
     }
 
     /// One job with its retries.
@@ -180,11 +181,16 @@
       do {
         try writer.write(captures, tag: tag)
       } catch is OutputWriter.ReaderGone {
-        progress.withLock { $0.isOutputClosed = true }
-        stop.raise(to: .terminating)
+        readerHasGone()
       } catch {
         fail("\(error)")
       }
+    }
+
+    /// Nobody wants more: the run ends, quietly.
+    private func readerHasGone() {
+      progress.withLock { $0.isOutputClosed = true }
+      stop.raise(to: .terminating)
     }
 
     private func tag(of job: JobValues) -> Bytes? {

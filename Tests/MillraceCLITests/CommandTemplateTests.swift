@@ -76,7 +76,7 @@
       "What a shell could read differently goes to it",
       arguments: [
         "wc -l {} | head", "echo {}", "X=1 wc", "wc *", "wc ~", "wc $HOME", "wc '{}'", "if true", "wc \\{}",
-        "wc {a,b}", "wc;", "wc &", "true {}", "wc # {}", "wc é", "test {}", "./{1}/run {}",
+        "wc {a,b}", "wc;", "wc &", "true --{}", "wc # {}", "wc é", "test {}", "./{1}/run {}",
       ])
     func shell(command: String) {
       let template = CommandTemplate([Bytes(command.utf8)], quoting: false)

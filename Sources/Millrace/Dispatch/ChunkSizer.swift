@@ -3,10 +3,10 @@ package struct ChunkSizer {
   private let chunking: Chunking
   private var plan: ChunkPlan?
 
-  init(_ chunking: Chunking) { self.chunking = chunking }
+  package init(_ chunking: Chunking) { self.chunking = chunking }
 
   /// The chunking was validated at submission; one that needs a length which nobody knows is automatic.
-  mutating func start(total: Int?, width: Int) {
+  package mutating func start(total: Int?, width: Int) {
     plan = (try? ChunkPlan(chunking, total: total, width: width))
       ?? (try? ChunkPlan(.automatic, total: total, width: width))
   }
@@ -18,7 +18,7 @@ package struct ChunkSizer {
   }
 
   /// The largest size that a chunk may have.
-  var largest: Int { plan?.largest ?? 0 }
+  package var largest: Int { plan?.largest ?? 0 }
 
   mutating func took(_ count: Int) { plan?.took(count) }
 

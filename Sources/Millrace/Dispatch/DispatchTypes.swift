@@ -125,3 +125,10 @@ package struct DispatchLimits: Sendable {
 
   package init() {}
 }
+
+extension ItemFailure.Cause {
+  /// A crash, for the targets that cannot make one otherwise.
+  package static func crashed(_ kind: ItemFailure.Crash.Kind, signal: Int32) -> Self {
+    .crashed(ItemFailure.Crash(kind: kind, signal: signal))
+  }
+}

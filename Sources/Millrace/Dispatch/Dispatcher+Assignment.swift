@@ -7,21 +7,19 @@ extension Dispatcher {
   ) {
     self.now = now
     guard isCurrent(slot, generation) else { return }
-    complete(slot, id, upTo: end, outputs)
+    advance(slot, id) { $0.complete(&$1, upTo: end, slot, outputs) }
     finish()
   }
 
-  /// `end` nil: all of the chunk's items that have no outcome yet.
-  private mutating func complete(_ slot: Int, _ id: Int, upTo end: Int?, _ outputs: any AnyObject & Sendable) {
-    advance(slot, id) { dispatcher, chunk in
-      let end = end ?? chunk.range.upperBound
-      guard chunk.range.lowerBound < end, end <= chunk.range.upperBound else { return }
-      let segment = Segment(
-        range: chunk.range.lowerBound..<end, slot: slot, attempt: chunk.attempt, content: .outputs(outputs),
-        cell: chunk.cell)
-      chunk.range = end..<chunk.range.upperBound
-      dispatcher.settle(chunk.job, segment)
-    }
+  private mutating func complete(
+    _ chunk: inout Chunk, upTo end: Int, _ slot: Int, _ outputs: any AnyObject & Sendable
+  ) {
+    guard chunk.range.lowerBound < end, end <= chunk.range.upperBound else { return }
+    let segment = Segment(
+      range: chunk.range.lowerBound..<end, slot: slot, attempt: chunk.attempt, content: .outputs(outputs),
+      cell: chunk.cell)
+    chunk.range = end..<chunk.range.upperBound
+    settle(chunk.job, segment)
   }
 
   /// The first item of the chunk without an outcome failed; the worker lives and goes on.
@@ -44,11 +42,14 @@ extension Dispatcher {
   ) {
     self.now = now
     guard isCurrent(slot, generation) else { return }
-    if let outputs { complete(slot, id, upTo: nil, outputs) }
-    guard let chunk = takeAssigned(slot, id) else { return finish() }
+    // The chunk leaves the slot before its outcomes are settled: if they end the job, there is nothing left to cancel.
+    let isFirst = slots[slot].assigned.first?.id == id
+    guard var chunk = takeAssigned(slot, id) else { return finish() }
     slots[slot].hasWorked = true
+    slots[slot].busySince = now
     slots[slot].revoking.remove(id)
     jobs[chunk.job]?.outstanding -= 1
+    if let outputs, isFirst { complete(&chunk, upTo: chunk.range.upperBound, slot, outputs) }
     if items > 0 {
       slots[slot].chunkTime = slots[slot].chunkTime == 0 ? elapsed : (slots[slot].chunkTime &* 3 &+ elapsed) / 4
       jobs[chunk.job]?.spec.chunking.measured(items: items, nanoseconds: elapsed, bytes: bytes)
@@ -64,7 +65,9 @@ extension Dispatcher {
     self.now = now
     guard isCurrent(slot, generation) else { return }
     slots[slot].revoking.remove(id)
-    if success, let chunk = takeAssigned(slot, id) {
+    if !success {
+      if slots[slot].assigned.elements.contains(where: { $0.id == id }) { slots[slot].begun.insert(id) }
+    } else if let chunk = takeAssigned(slot, id) {
       jobs[chunk.job]?.outstanding -= 1
       if let job = jobs[chunk.job], !job.ended { putBack(chunk) } else { releaseIfDone(chunk.job) }
     }
@@ -83,6 +86,7 @@ extension Dispatcher {
   }
 
   private mutating func takeAssigned(_ slot: Int, _ id: Int) -> Chunk? {
+    slots[slot].begun.remove(id)
     if slots[slot].assigned.first?.id == id { return slots[slot].assigned.popFirst() }
     return slots[slot].assigned.extract { $0.id == id }.first
   }
@@ -128,16 +132,22 @@ extension Dispatcher {
 
   /// Offers the chunk again, before what was not begun.
   mutating func putBack(_ chunk: Chunk) {
+    // The failure of an item before it may just have ended the job.
+    guard let job = jobs[chunk.job], !job.ended else { return }
     var chunk = chunk
     chunk.inspectAt = nil
     chunk.abandonAt = nil
     if chunk.slot != nil { return pin(chunk, first: true) }
-    jobs[chunk.job]?.ready.prepend(chunk)
+    job.ready.prepend(chunk)
     offer(chunk.job)
   }
 
-  private mutating func pin(_ chunk: Chunk, first: Bool) {
-    let slot = chunk.slot! % max(1, width)
+  mutating func pin(_ chunk: Chunk, first: Bool) {
+    let width = max(1, width)
+    let turn = chunk.slot! % width
+    let benched = workers[chunk.worker]?.benched ?? []
+    // A slot that cannot set the worker up passes its turn on.
+    let slot = ((turn..<turn + width).first { !benched.contains($0 % width) } ?? turn) % width
     if first { slots[slot].pinned.insert(chunk, at: 0) } else { slots[slot].pinned.append(chunk) }
   }
 
@@ -154,11 +164,8 @@ extension Dispatcher {
   // MARK: Giving work to slots
 
   mutating func fillSlots() {
-    // One chunk for whoever has none comes before a second one for anybody; and what was taken from a busy slot for an
-    // idle one does not go back to the busy one.
-    if limits.prefetch > 0 {
-      for slot in slots.indices where slots[slot].isIdle { fill(slot, upTo: 1) }
-    }
+    // Who has nothing to do comes before those who would only queue more: else a slot takes its stolen chunk back.
+    if limits.prefetch > 0 { for slot in slots.indices { fill(slot, upTo: 1) } }
     for slot in slots.indices { fill(slot) }
     steal()
   }
@@ -181,13 +188,20 @@ extension Dispatcher {
     guard slots[slot].kill == nil, slots[slot].errand == nil else { return }
     if slots[slot].assigned.isEmpty, goOnErrand(slot) { return }
     guard slots[slot].retirement == nil else { return }
-    while slots[slot].assigned.count < min(depth(slot), limit), let chunk = pick(slot) { assign(chunk, to: slot) }
+    while slots[slot].assigned.count < min(limit, depth(slot)), let chunk = pick(slot) { assign(chunk, to: slot) }
   }
 
   /// Whether there is something that a worker of this slot, which has none, would do.
   private func isWanted(_ slot: Int) -> Bool {
-    if !slots[slot].pinned.isEmpty || !runnable.isEmpty { return true }
-    return jobs.values.contains { !$0.ended && $0.spec.eagerSetUp && $0.read > 0 }
+    if !slots[slot].pinned.isEmpty { return true }
+    // What waits behind another slot's work can be taken from there.
+    if slots.contains(where: { $0.assigned.elements.dropFirst().contains { $0.slot == nil && $0.abandonAt == nil } }) {
+      return true
+    }
+    return jobs.values.contains { job in
+      guard !job.ended else { return false }
+      return !job.ready.isEmpty || (job.spec.eagerSetUp && job.read > 0)
+    }
   }
 
   /// How many chunks may be at the slot: one, and as many more as keep it busy while it is not looked after.
@@ -268,30 +282,48 @@ extension Dispatcher {
     var chunk = chunk
     if let limit = job.spec.itemTimeout { chunk.inspectAt = now &+ limit }
     job.outstanding += 1
+    if slots[slot].assigned.isEmpty { slots[slot].busySince = now }
     slots[slot].assigned.append(chunk)
     actions.append(.run(slot: slot, generation: slots[slot].generation, chunk))
   }
 
   /// An idle slot gets a chunk that waits behind another slot's work.
   private mutating func steal() {
-    guard limits.prefetch > 0 else { return }
-    let idle = slots.indices.filter { slots[$0].isIdle && slots[$0].retirement == nil }
-    guard !idle.isEmpty else { return }
+    guard limits.prefetch > 0, slots.contains(where: { $0.isIdle && $0.retirement == nil }) else { return }
+    func isOfUse(_ chunk: Chunk) -> Bool {
+      chunk.slot == nil && chunk.abandonAt == nil
+        && slots.indices.contains { slot in
+          slots[slot].isIdle && slots[slot].retirement == nil && workers[chunk.worker]?.benched.contains(slot) != true
+        }
+    }
     guard slots.allSatisfy({ $0.revoking.isEmpty }) else { return }
-    var victim: Int?
+    var best: (victim: Int, chunk: Chunk)?
     for slot in slots.indices where slots[slot].assigned.count > 1 && slots[slot].kill == nil {
-      if victim == nil || slots[slot].assigned.count > slots[victim!].assigned.count { victim = slot }
+      if let best, slots[slot].assigned.count <= slots[best.victim].assigned.count { continue }
+      let waiting = slots[slot].assigned.elements.dropFirst()
+      let begun = slots[slot].begun
+      guard let chunk = waiting.last(where: { isOfUse($0) && !begun.contains($0.id) }) else { continue }
+      if isWorthRobbing(slot) {
+        best = (slot, chunk)
+      } else if robAt == nil {
+        robAt = now &+ stallTime
+      }
     }
-    guard let victim else { return }
-    let waiting = slots[victim].assigned.elements.dropFirst()
-    let chunk = waiting.last { chunk in
-      guard chunk.slot == nil, chunk.abandonAt == nil else { return false }
-      return idle.contains { workers[chunk.worker]?.benched.contains($0) != true }
-    }
-    guard let chunk else { return }
+    guard let (victim, chunk) = best else { return }
     slots[victim].revoking.insert(chunk.id)
     actions.append(.revoke(slot: victim, generation: slots[victim].generation, chunk: chunk.id))
   }
+
+  /// Whether what waits at the slot would take it longer than giving it to another.
+  private func isWorthRobbing(_ slot: Int) -> Bool {
+    let waiting = slots[slot].assigned.count - 1
+    guard waiting > 0 else { return false }
+    if slots[slot].chunkTime == 0 || slots[slot].chunkTime &* UInt64(waiting) >= limits.prefetchTime / 4 { return true }
+    // Its chunks were short so far; this one is not.
+    return now &- slots[slot].busySince >= stallTime
+  }
+
+  private var stallTime: UInt64 { limits.prefetchTime &* 16 }
 
   // MARK: Lifespan
 

@@ -17,6 +17,8 @@ extension Dispatcher {
         for chunk in pinned { slots[slot % width].pinned.append(chunk) }
       }
     }
+    // Those that have it may be the ones that go.
+    for worker in workers.values { worker.benched.removeAll() }
     for id in jobs.keys { readOn(id) }
     finish()
   }
@@ -28,6 +30,7 @@ extension Dispatcher {
     for (id, job) in Array(jobs) where job.spec.isPulled && !job.ended && !job.inputEnded {
       job.inputEnded = true
       job.inputError = WorkerPoolError(.closed, "the pool was shut down before the input's end")
+      job.isReading = false
       completeIfDone(id)
     }
     finish()
@@ -91,6 +94,7 @@ extension Dispatcher {
     guard isCurrent(slot, generation), case .preparing(key, _) = slots[slot].errand else { return }
     slots[slot].errand = nil
     slots[slot].prepared.append(key)
+    workers[key]?.benched.remove(slot)
     slots[slot].served[key] = (0, now)
     slots[slot].hasWorked = true
     workers[key]?.setUpFailures = 0
@@ -125,7 +129,6 @@ extension Dispatcher {
     let wasToldToEnd = slots[slot].phase == .ending || reason != nil
     let diedYoung = !slots[slot].hasWorked && now &- slots[slot].startedAt < 1_000_000_000
     let chunks = slots[slot].assigned
-    let keys = slots[slot].prepared
     vacate(slot)
 
     var rest: [Chunk] = []
@@ -166,7 +169,7 @@ extension Dispatcher {
     case nil:
       if !wasToldToEnd, wasStarting || (diedYoung && death.running == nil) { diedOnStart(death) }
     }
-    for key in keys { closeIfDone(key) }
+    for key in Array(workers.keys) { closeIfDone(key) }
     finish()
   }
 
@@ -186,9 +189,16 @@ extension Dispatcher {
   package mutating func startFailed(slot: Int, generation: Int, _ error: any Error, now: UInt64) {
     self.now = now
     guard isCurrent(slot, generation), slots[slot].hasWorker else { return }
+    let chunks = slots[slot].assigned.elements
     vacate(slot)
+    for chunk in chunks.reversed() {
+      jobs[chunk.job]?.outstanding -= 1
+      putBack(chunk)
+      releaseIfDone(chunk.job)
+    }
     let failure = WorkerPoolError(.cannotStart, "no worker could be started", underlying: error, slot: slot)
     for id in Array(jobs.keys) { failEverything(id, failure) }
+    for key in Array(workers.keys) { closeIfDone(key) }
     finish()
   }
 
@@ -226,8 +236,9 @@ extension Dispatcher {
 
   mutating func closeIfDone(_ key: WorkerKey) {
     guard let worker = workers[key], worker.closing, worker.users == 0 else { return }
+    forgetSetUps(key)
     for slot in slots {
-      if slot.prepared.contains(key) || slot.toPrepare.contains(key) { return }
+      if slot.prepared.contains(key) { return }
       switch slot.errand {
       case .preparing(key, _), .tearingDown(key, _): return
       default: break
@@ -251,13 +262,18 @@ extension Dispatcher {
       return closeIfDone(key)
     }
     guard worker.setUpFailures >= max(limits.maximumRestarts, width) else {
-      slots[slot].toPrepare.append(key)
+      if slots[slot].phase == .up { slots[slot].toPrepare.append(key) }
       return
     }
     worker.setUpFailures = 0
-    let othersHaveIt = slots.contains { $0.prepared.contains(key) }
+    let othersHaveIt = slots.contains { other in
+      if case .remove = other.retirement { false } else { other.prepared.contains(key) }
+    }
     if othersHaveIt {
       worker.benched.insert(slot)
+      let pinned = slots[slot].pinned.filter { $0.worker == key }
+      slots[slot].pinned.removeAll { $0.worker == key }
+      for chunk in pinned { pin(chunk, first: false) }
       actions.append(.report("set-up keeps failing here, the other slots go on: \(error)", slot: slot))
       return
     }

@@ -1,8 +1,8 @@
 extension Dispatcher {
-  /// Time has passed: whatever was due by now is done.
+  /// Time has passed: whatever was due by now is done. The alarm stays as it was said last until another is said.
   package mutating func tick(now: UInt64) {
     self.now = now
-    alarm = nil
+    if let robAt, robAt <= now { self.robAt = nil }
     var due: [Chunk] = []
     delayed.removeAll { chunk in
       guard chunk.notBefore <= now else { return false }
@@ -57,6 +57,7 @@ extension Dispatcher {
       if let time { next = min(next ?? time, time) }
     }
     for chunk in delayed { consider(chunk.notBefore) }
+    consider(robAt)
     for slot in slots where slot.hasWorker && slot.kill == nil {
       switch slot.errand {
       case .preparing(_, let deadline), .tearingDown(_, let deadline): consider(deadline)

@@ -27,6 +27,8 @@ package struct Dispatcher: ~Copyable {
   var nextChunk = 0
   var startDeaths: [UInt64] = []
   var alarm: UInt64?
+  /// When to look once more for chunks that wait behind one that takes its time, while others are idle.
+  var robAt: UInt64?
   var draining = false
   var hasStopped = false
   /// The number of slots that should be there.
@@ -51,6 +53,10 @@ package struct Dispatcher: ~Copyable {
     var nextToDeliver = 0
     var delivered = 0
     var isReading = false
+    /// Items that a read was asked for.
+    var asked = 0
+    /// Items that were asked for and did not come, though the input goes on.
+    var owed = 0
     var inputEnded = false
     var inputError: (any Error)?
     var failures = 0
@@ -116,9 +122,13 @@ package struct Dispatcher: ~Copyable {
     var served: [WorkerKey: (items: Int, since: UInt64)] = [:]
     /// Chunks that it was asked to give back.
     var revoking: Set<Int> = []
+    /// Chunks that it did not give back, for they were begun: it is not asked again.
+    var begun: Set<Int> = []
     var hasWorked = false
     /// Measured nanoseconds a chunk.
     var chunkTime: UInt64 = 0
+    /// Since when its first chunk may be running.
+    var busySince: UInt64 = 0
 
     var isIdle: Bool { phase == .up && assigned.isEmpty && errand == nil }
   }
@@ -170,7 +180,7 @@ package struct Dispatcher: ~Copyable {
     job.isReading = false
     if job.ended { return }
     let isFirst = job.read == 0 && count > 0
-    if ended { job.inputEnded = true }
+    if ended { job.inputEnded = true } else { job.owed = max(0, job.asked - count) }
     if count > 0 {
       nextChunk += 1
       var chunk = Chunk(
@@ -226,6 +236,8 @@ package struct Dispatcher: ~Copyable {
   /// Asks for more input, if the window has room.
   mutating func readOn(_ id: JobID) {
     guard let job = jobs[id], !job.isReading, !job.inputEnded, !job.ended else { return }
+    // Room was made for these already, and the plan of chunks counts on them.
+    if job.owed > 0 { return ask(job, id, for: job.owed) }
     let inside = job.read - job.consumed
     let room: Int
     switch job.spec.window {
@@ -251,10 +263,15 @@ package struct Dispatcher: ~Copyable {
         job.inputEnded = true
         return completeIfDone(id)
       }
-      job.isReading = true
       job.spec.chunking.took(count)
-      actions.append(.read(id, count: count))
+      ask(job, id, for: count)
     }
+  }
+
+  private mutating func ask(_ job: Job, _ id: JobID, for count: Int) {
+    job.isReading = true
+    job.asked = count
+    actions.append(.read(id, count: count))
   }
 
   // MARK: Delivery

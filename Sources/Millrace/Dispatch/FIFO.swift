@@ -56,3 +56,5 @@ package struct FIFO<Element> {
 
   package var elements: [Element] { storage[head...].compactMap { $0 } }
 }
+
+extension FIFO: Sendable where Element: Sendable {}

@@ -10,7 +10,7 @@ public struct WorkerPoolError: Error, Sendable, CustomStringConvertible {
     case cannotStart
     /// The worker, an input or an output cannot be sent to another process.
     case notTransportable
-    /// More items failed than `maxFailures` allows.
+    /// More items failed than ``MapOptions/maximumFailures`` allows.
     case tooManyFailures
     /// No result within the limit that was set for waiting on the next one.
     case nextTimedOut

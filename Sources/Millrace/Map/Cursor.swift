@@ -6,6 +6,12 @@ final class Cursor<Input: Sendable, Output: Sendable> {
   private let start: () throws -> JobRecord
   private var job: JobRecord?
   private var segment: Segment?
+  /// Segments that were taken along with the current one.
+  private var waiting = FIFO<Segment>()
+  /// Items that were used up and not reported yet.
+  private var consumed = 0
+  /// After how many items the pool is told: in a wide window it need not be each.
+  private let reportStep: Int
   private var failures: [ItemFailure] = []
   private var failureCount = 0
   private var isOver = false
@@ -15,6 +21,7 @@ final class Cursor<Input: Sendable, Output: Sendable> {
     self.core = core
     self.options = options
     self.start = start
+    reportStep = if case .items(let window) = options.window.kind { max(1, window / 8) } else { 1 }
   }
 
   deinit {
@@ -26,9 +33,14 @@ final class Cursor<Input: Sendable, Output: Sendable> {
   func next() async throws -> Segment? {
     if isOver { return nil }
     let job = try started()
-    let consumed = segment?.range.count ?? 0
-    segment = nil
-    var delivery = core.poll(job, consumed: consumed)
+    consumed += segment?.range.count ?? 0
+    segment = waiting.popFirst()
+    if let segment {
+      if consumed >= reportStep { report(job) }
+      return segment
+    }
+    var delivery = core.poll(job, consumed: consumed, taking: &waiting)
+    consumed = 0
     if delivery == nil { delivery = await core.next(job, limit: options.timeouts.next?.nanoseconds) }
     switch delivery! {
     case .segment(let found):
@@ -48,6 +60,11 @@ final class Cursor<Input: Sendable, Output: Sendable> {
       case .failed(let error): throw error
       }
     }
+  }
+
+  private func report(_ job: JobRecord) {
+    core.consumed(job, count: consumed)
+    consumed = 0
   }
 
   private func started() throws -> JobRecord {

@@ -80,7 +80,7 @@ public final class Submission<Output: Sendable>: Sendable {
       case .failure(let failure): finish(.failure(failure))
       }
       // The job ends when its only item is taken.
-      _ = core.poll(job, consumed: 1)
+      core.consumed(job, count: 1)
     case .end(.failed(let error)): finish(.failure(error))
     case .end, .timedOut: finish(.failure(WorkerPoolError(.closed, "the pool was terminated")))
     }

@@ -1,16 +1,41 @@
 import Synchronization
 
 /// Reads an input in memory: at once, where it is asked.
+///
+/// What was read may lead to the next demand before `read` has returned. It is served by the same loop, so the stack does
+/// not grow with the window.
 final class InlineFeeder<Input: Sendable>: Feeding {
+  private struct State {
+    var demand: Int?
+    var isReading = false
+  }
   private let pull: Pull<Input>
   private let arrived: @Sendable (Batch) -> Void
+  private let state = Mutex(State())
 
   init(_ pull: Pull<Input>, arrived: @escaping @Sendable (Batch) -> Void) {
     self.pull = pull
     self.arrived = arrived
   }
 
-  func read(_ count: Int) { arrived(pull.read(count)) }
+  func read(_ count: Int) {
+    let isMine = state.withLock { state in
+      state.demand = count
+      defer { state.isReading = true }
+      return !state.isReading
+    }
+    guard isMine else { return }
+    while let count = nextDemand() { arrived(pull.read(count)) }
+  }
+
+  private func nextDemand() -> Int? {
+    state.withLock { state in
+      defer { state.demand = nil }
+      if state.demand == nil { state.isReading = false }
+      return state.demand
+    }
+  }
+
   func end() {}
 }
 

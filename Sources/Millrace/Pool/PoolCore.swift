@@ -41,6 +41,8 @@ package final class PoolCore: Sendable {
   /// Of the consumers of a serial pool.
   private let turn = CallerTurn()
   let logger: Logger
+  /// How many pools lie around this one, in this process.
+  let depth = Nesting.depth
 
   init(logger: Logger, limits: DispatchLimits) {
     self.logger = logger
@@ -195,7 +197,12 @@ package final class PoolCore: Sendable {
     record.exited(slot: slot, result)
   }
 
-  func close(_ record: WorkerRecord) { step { $0.close(record.key, now: $1) } }
+  /// Tears down every instance of the worker, and waits until that is done.
+  func close(_ record: WorkerRecord) async {
+    step { $0.close(record.key, now: $1) }
+    if let serial = serialSlots { await runInTurn(serial) }
+    await record.waitUntilClosed()
+  }
 
   // MARK: Jobs
 
@@ -249,14 +256,26 @@ package final class PoolCore: Sendable {
   }
 
   /// The next outcomes, if there are any already. `consumed` items were used up since the last call.
-  func poll(_ job: JobRecord, consumed: Int) -> Delivery? {
+  ///
+  /// Those behind the first go to `waiting`, which is empty.
+  func poll(_ job: JobRecord, consumed: Int, taking waiting: inout FIFO<Segment>) -> Delivery? {
     var effects = Effects()
-    let delivery = withState(&effects) { state -> Delivery? in
+    let (delivery, rest) = withState(&effects) { state -> (Delivery?, FIFO<Segment>) in
       if consumed > 0 { state.dispatcher.consumed(job.id, count: consumed, now: _monotonicNow()) }
-      return Self.takeNext(job)
+      let delivery = Self.takeNext(job)
+      defer { job.queue = FIFO() }
+      return (delivery, job.queue)
     }
+    waiting = rest
     perform(effects)
     return delivery
+  }
+
+  /// The consumer has used up so many items.
+  func consumed(_ job: JobRecord, count: Int) { step { $0.consumed(job.id, count: count, now: $1) } }
+
+  private func poll(_ job: JobRecord) -> Delivery? {
+    state.withLock { _ in Self.takeNext(job) }
   }
 
   /// The next outcomes; waits for them, for `limit` nanoseconds at the most.
@@ -291,12 +310,12 @@ package final class PoolCore: Sendable {
   private func nextInCaller(_ job: JobRecord, _ serial: LocalSlots) async -> Delivery {
     while true {
       if Task.isCancelled { cancel(job) }
-      if let delivery = poll(job, consumed: 0) { return delivery }
+      if let delivery = poll(job) { return delivery }
       guard await turn.take() else { continue }
-      var delivery = poll(job, consumed: 0)
+      var delivery = poll(job)
       if delivery == nil {
         await serial.runInCaller()
-        delivery = poll(job, consumed: 0)
+        delivery = poll(job)
       }
       turn.pass()
       if let delivery { return delivery }
@@ -310,6 +329,14 @@ package final class PoolCore: Sendable {
         continue
       }
     }
+  }
+
+  /// Runs what the slot of a serial pool has to do, though nobody waits for outcomes.
+  private func runInTurn(_ serial: LocalSlots) async {
+    // In a task of its own, for this one may be cancelled, and waits nevertheless.
+    _ = await Task { await turn.take() }.value
+    await serial.runInCaller()
+    turn.pass()
   }
 
   func cancel(_ job: JobRecord) { step { $0.cancel(job.id, now: $1) } }
@@ -350,12 +377,7 @@ package final class PoolCore: Sendable {
   }
 
   func waitUntilStopped() async {
-    if let serial = serialSlots {
-      // In a task of its own, for this one may be cancelled, and waits nevertheless.
-      _ = await Task { await turn.take() }.value
-      await serial.runInCaller()
-      turn.pass()
-    }
+    if let serial = serialSlots { await runInTurn(serial) }
     await withUnsafeContinuation { continuation in
       let isStopped = state.withLock { state in
         if !state.isStopped { state.stopWaiters.append(continuation) }

@@ -72,8 +72,7 @@ public final class WorkerPool: Sendable {
   /// - Returns: Empty if no worker that equals this one was used (see ``MapOptions/keepsWorkers``).
   public func tearDown<W: Worker>(_ worker: W) async -> [WorkerExit<W.Exit>] {
     guard let record = core.existingRecord(of: worker) else { return [] }
-    core.close(record)
-    await record.waitUntilClosed()
+    await core.close(record)
     return record.takeExits().sorted { $0.slot < $1.slot }.map { exit in
       WorkerExit(slot: exit.slot, result: exit.result.map { $0 as! W.Exit })
     }

@@ -123,7 +123,7 @@ package final class LocalLane: @unchecked Sendable {
 
   func start(on executor: (any TaskExecutor)?, atEnd: @escaping @Sendable () -> Void) {
     let task = Task(executorPreference: executor) { [self] in
-      if await loop() {
+      if await Nesting.$depth.withValue(core.depth + 1, operation: loop) {
         atEnd()
       } else {
         // An item was cancelled, and this task with it: the lane goes on in a new one.

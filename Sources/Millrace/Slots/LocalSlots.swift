@@ -126,7 +126,8 @@ package final class LocalSlots: Slots {
   /// Runs what the only slot of a serial pool has to do, in the calling task.
   func runInCaller() async {
     while let lane = state.withLock({ $0.lanes[0] }), let command = lane.next() {
-      if !(await lane.execute(command)) { ended(lane) }
+      let goesOn = await Nesting.$depth.withValue(lane.core.depth + 1) { await lane.execute(command) }
+      if !goesOn { ended(lane) }
     }
   }
 

@@ -9,7 +9,7 @@ import Musl
 extension ProcessControl {
   /// A process is gone: what it had made is kept, who ran is to blame, the rest is given to others.
   func died(_ process: WorkerProcess, _ exit: ProcessExit) {
-    releaseHeld()
+    stepWithNews()
     readErrors(process)
     process.errorLines.finish { log($0, process) }
     processes[process.token] = nil
@@ -22,7 +22,7 @@ extension ProcessControl {
     for (lane, report) in zip(lanes, reports) {
       let found = lane.isBroken ? (answers: [], running: lane.inFlight.first?.chunk.id) : salvaged(lane, process)
       for answer in found.answers { handle(answer, lane, process) }
-      releaseHeld()
+      stepWithNews()
       guard let seat = seats[lane.slot], seat.generation == lane.generation else { continue }
       let cause = cause(exit, report, process)
       // In a process of several lanes, those that did not crash are bystanders.

@@ -148,6 +148,20 @@ extension ProcessControl {
 
   // MARK: Answers
 
+  /// Keeps an event for the dispatcher until all answers that are there were read: one step, one lock for all.
+  private func tell(_ event: @escaping (inout Dispatcher, UInt64) -> Void) { news.append(event) }
+
+  /// Steps the dispatcher with what the answers said.
+  func stepWithNews() {
+    releaseHeld()
+    guard !news.isEmpty else { return }
+    let events = news
+    news.removeAll(keepingCapacity: true)
+    core.step { dispatcher, now in
+      for event in events { event(&dispatcher, now) }
+    }
+  }
+
   /// Takes in what the process's lanes have said; whether there was anything.
   func receive(_ process: WorkerProcess) -> Bool {
     var hasNews = false
@@ -157,8 +171,10 @@ extension ProcessControl {
           hasNews = true
           handle(answer, lane, process)
         }
+        stepWithNews()
         try lane.sendWaiting(announce: announcer(lane))
       } catch {
+        stepWithNews()
         broke(process, error)
         process.lanes.forEach { $0.isBroken = true }
       }
@@ -171,7 +187,7 @@ extension ProcessControl {
     let generation = lane.generation
     if case .done(let sent, let items, let elapsed, let memory) = answer, let (from, _, outputs) = held, from === lane {
       held = nil
-      core.step { dispatcher, now in
+      tell { dispatcher, now in
         dispatcher.finished(
           slot: slot, generation: generation, chunk: sent.chunk.id, outputs: outputs, items: items, elapsed: elapsed,
           bytes: sent.bytes, memory: memory, now: now)
@@ -180,10 +196,10 @@ extension ProcessControl {
     }
     releaseHeld()
     switch answer {
-    case .opened(let key): core.step { $0.prepared(slot: slot, generation: generation, key, now: $1) }
+    case .opened(let key): tell { $0.prepared(slot: slot, generation: generation, key, now: $1) }
     case .openFailed(let key, let error):
       if lane.forkedFor != nil { send(.stop, to: lane) }
-      core.step { $0.prepareFailed(slot: slot, generation: generation, key, error, now: $1) }
+      tell { $0.prepareFailed(slot: slot, generation: generation, key, error, now: $1) }
     case .outputs(let sent, let end, let outputs):
       if end == sent.chunk.range.upperBound {
         held = (lane, sent, outputs)
@@ -202,7 +218,7 @@ extension ProcessControl {
     case .itemFailed(let sent, let cause):
       itemFailed(lane, sent, sent.chunk.range.lowerBound + sent.received - 1, cause)
     case .done(let sent, let items, let elapsed, let memory):
-      core.step {
+      tell {
         $0.finished(
           slot: slot, generation: generation, chunk: sent.chunk.id, items: items, elapsed: elapsed,
           bytes: sent.bytes, memory: memory, now: $1)
@@ -210,8 +226,10 @@ extension ProcessControl {
     case .tornDown(let key, let exit):
       if let exit { core.exited(key, slot: slot, exit) }
       if lane.forkedFor != nil { send(.stop, to: lane) }
-      core.step { $0.tornDown(slot: slot, generation: generation, key, now: $1) }
-    case .stopped: laneStopped(lane, process)
+      tell { $0.tornDown(slot: slot, generation: generation, key, now: $1) }
+    case .stopped:
+      stepWithNews()
+      laneStopped(lane, process)
     }
   }
 
@@ -225,7 +243,7 @@ extension ProcessControl {
   private func report(
     _ lane: RemoteLane, _ sent: RemoteLane.SentChunk, _ end: Int, _ outputs: any AnyObject & Sendable
   ) {
-    core.step {
+    tell {
       $0.completed(
         slot: lane.slot, generation: lane.generation, chunk: sent.chunk.id, upTo: end, outputs: outputs, now: $1)
     }
@@ -235,7 +253,7 @@ extension ProcessControl {
     _ lane: RemoteLane, _ sent: RemoteLane.SentChunk, _ index: Int, _ cause: ItemFailure.Cause
   ) {
     let retryable = core.isRetryable(sent.chunk, index, lane.slot, cause)
-    core.step {
+    tell {
       $0.itemFailed(
         slot: lane.slot, generation: lane.generation, chunk: sent.chunk.id, cause, retryable: retryable, now: $1)
     }

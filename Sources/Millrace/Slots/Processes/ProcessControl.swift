@@ -42,6 +42,8 @@ final class ProcessControl: @unchecked Sendable {
   private var lastToken = Token.firstProcess - 1
   /// The chunk-ending outputs that were read but not reported yet: the next frame says how long the chunk took.
   var knownVictims = Host.memoryVictims
+  /// What the answers say to the dispatcher, not told yet.
+  var news: [(inout Dispatcher, UInt64) -> Void] = []
   var held: (RemoteLane, RemoteLane.SentChunk, any AnyObject & Sendable)?
 
   init(_ slots: ProcessSlots, _ core: PoolCore) throws {
@@ -97,7 +99,8 @@ final class ProcessControl: @unchecked Sendable {
   private func arm() -> Bool {
     for process in processes.values {
       for lane in process.lanes {
-        guard (try? lane.arm()) ?? true else { return false }
+        // A lane that cannot be armed has said nonsense, and is read again to say so.
+        guard lane.isBroken || (try? lane.arm()) == true else { return false }
       }
     }
     return true

@@ -31,7 +31,9 @@ package struct BinaryDecoder: Sendable {
       guard try state.reader.skip(at: 0, limit: bytes.count) == bytes.count else {
         throw state.corrupted(0, "There are bytes after the value.")
       }
-      return try state.decode(type, state.slot(at: 0, depth: 0))
+      let value = try state.decode(type, state.slot(at: 0, depth: 0))
+      if let damage = state.damage { throw damage }
+      return value
     } catch let error as ByteReader.Malformed {
       throw state.corrupted(error.offset, "The bytes are damaged: \(error.reason).")
     }

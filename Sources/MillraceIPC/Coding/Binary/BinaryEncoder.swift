@@ -6,7 +6,7 @@ package struct BinaryEncoder: Sendable {
   package let userInfo: [CodingUserInfoKey: any Sendable]
   /// How deep values may be nested.
   ///
-  /// Above it they throw: decoding them would need too much of the stack.
+  /// Above it they throw; and below it, if the thread's stack is too small for them.
   package let maximumDepth: Int
 
   private let spare = Spare<EncodingState>()

@@ -46,7 +46,6 @@ extension ShortcutProviding where Self: ContiguousElements {
 
 extension Array: ShortcutProviding {}
 extension ContiguousArray: ShortcutProviding {}
-extension ArraySlice: ShortcutProviding {}
 
 /// The shortcuts of a collection of bytes that this module only knows by name.
 enum ByteCollectionShortcuts<Bytes: RangeReplaceableCollection<UInt8>>: ShortcutProviding {

@@ -55,6 +55,15 @@ extension ByteReader {
     // The value at the very end of the bytes is only about to be written.
     if target <= value || value == count { return true }
     next = try skip(at: value, limit: end)
-    return target < next
+    if target < next { return true }
+    if target > next { return false }
+    return try isOpen(value)
+  }
+  /// Whether the value is a container that is still being written, so that the end of the bytes is inside of it.
+  private func isOpen(_ value: Int) throws(Malformed) -> Bool {
+    switch try load(UInt8.self, at: value) {
+    case Tag.keyed, Tag.unkeyed, Tag.wrapper: return try load(UInt64.self, at: value + 1) == Tag.openLength
+    default: return false
+    }
   }
 }

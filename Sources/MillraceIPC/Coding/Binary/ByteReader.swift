@@ -4,6 +4,8 @@
 struct ByteReader {
   private(set) var base: UnsafeRawPointer
   private(set) var count: Int
+  /// Whether the bytes are still being written, so that containers may be open.
+  private let isPartial: Bool
 
   /// Where the bytes are not what the coding says.
   struct Malformed: Error {
@@ -21,7 +23,8 @@ struct ByteReader {
 
   static var none: ByteReader { ByteReader(UnsafeRawBufferPointer(start: nil, count: 0)) }
 
-  init(_ bytes: UnsafeRawBufferPointer) {
+  init(_ bytes: UnsafeRawBufferPointer, isPartial: Bool = false) {
+    self.isPartial = isPartial
     base = bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 16)!
     count = bytes.count
   }
@@ -57,7 +60,7 @@ struct ByteReader {
   @inline(__always) func containerEnd(at offset: Int) throws(Malformed) -> Int {
     let length = try load(UInt64.self, at: offset)
     let start = offset + 8
-    if length == Tag.openLength { return count }
+    if isPartial, length == Tag.openLength { return count }
     guard length <= UInt64(count - start) else {
       throw Malformed(offset: offset, reason: "a container is longer than what is there")
     }

@@ -20,9 +20,14 @@ final class DecodingState {
     var start: Int
     var end: Int
     var depth: Int32
-    /// For an unkeyed container, how many elements it says it has.
+  }
+
+  /// The content of an unkeyed container, which may be a block.
+  struct Elements {
+    var content: Content
+    /// How many elements there are said to be.
     var count: Int?
-    /// For a block, the tag of its elements.
+    /// The tag of a block's elements.
     var element: UInt8?
   }
 
@@ -34,7 +39,10 @@ final class DecodingState {
 
   @exclusivity(unchecked) var reader = ByteReader.none
   @exclusivity(unchecked) var userInfo: [CodingUserInfoKey: Any] = [:]
+  /// The first damage found in a call that cannot throw; thrown when the decoding ends.
+  var damage: (any Error)?
   let maximumDepth: Int32
+  @exclusivity(unchecked) private var stack = StackGuard()
   let shortcuts = ShortcutCache<DecodingShortcut> { $0.decodingShortcut() }
   private let cursors: UnsafeMutablePointer<Cursor>
 
@@ -48,7 +56,9 @@ final class DecodingState {
 
   func reset() {
     reader = .none
-    userInfo = [:]
+    if !userInfo.isEmpty { userInfo = [:] }
+    damage = nil
+    stack.reset()
   }
 
   // MARK: - Values
@@ -98,8 +108,8 @@ final class DecodingState {
   }
 
   func deeper(_ slot: Slot) throws -> Slot {
-    guard slot.depth < maximumDepth else {
-      throw corrupted(slot.start, "Values are nested more than \(maximumDepth) deep.")
+    guard slot.depth < maximumDepth, stack.hasRoom(at: slot.depth) else {
+      throw corrupted(slot.start, "Values are nested too deep: more than \(slot.depth) levels.")
     }
     var deeper = slot
     deeper.depth += 1
@@ -120,7 +130,7 @@ final class DecodingState {
     }
   }
 
-  func unkeyed(_ slot: Slot) throws -> Content {
+  func unkeyed(_ slot: Slot) throws -> Elements {
     switch slot.tag {
     case Tag.unkeyed:
       let end = try reader.containerEnd(at: slot.offset)
@@ -130,13 +140,15 @@ final class DecodingState {
       guard start <= end, count == Tag.unknownCount || Int(count) <= end - start else {
         throw corrupted(slot.start, "An unkeyed container has a wrong count.")
       }
-      return Content(
-        start: start, end: end, depth: slot.depth, count: count == Tag.unknownCount ? nil : Int(count))
+      let content = Content(start: start, end: end, depth: slot.depth)
+      return Elements(content: content, count: count == Tag.unknownCount ? nil : Int(count))
     case Tag.block:
       let block = try reader.block(at: slot.offset)
       let count = (block.end - block.start) / (Tag.scalarSize(block.element) ?? 1)
-      return Content(start: block.start, end: block.end, depth: slot.depth, count: count, element: block.element)
-    case Tag.empty: return Content(start: slot.offset, end: slot.offset, depth: slot.depth, count: 0)
+      let content = Content(start: block.start, end: block.end, depth: slot.depth)
+      return Elements(content: content, count: count, element: block.element)
+    case Tag.empty:
+      return Elements(content: Content(start: slot.offset, end: slot.offset, depth: slot.depth), count: 0)
     case Tag.some: return try unkeyed(innermost(slot))
     default: throw mismatch([Any].self, slot)
     }
@@ -171,13 +183,15 @@ final class DecodingState {
     }
   }
 
-  @inline(__always) private func isEqual(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
-    guard a.count == b.count else { return false }
-    for index in 0..<a.count where a[index] != b[index] { return false }
-    return true
-  }
-
   // MARK: - Errors
+
+  /// What `read` returns, or nil if it throws, which is not forgotten.
+  func noting<R>(_ read: () throws -> R) -> R? {
+    do { return try read() } catch {
+      damage = damage ?? error
+      return nil
+    }
+  }
 
   func path(_ slot: Slot) -> [any CodingKey] { reader.path(to: slot.start) }
 

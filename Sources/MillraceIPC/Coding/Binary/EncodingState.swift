@@ -56,6 +56,7 @@ final class EncodingState {
   /// Offset of the entry that is being written, for the next frame.
   @exclusivity(unchecked) var entry = 0
   let maximumDepth: Int32
+  @exclusivity(unchecked) private var stack = StackGuard()
   let shortcuts = ShortcutCache<EncodingShortcut> { $0.encodingShortcut() }
 
   @exclusivity(unchecked) private(set) var tail: Int32 = -1
@@ -72,8 +73,9 @@ final class EncodingState {
   deinit { frames.deallocate() }
 
   func reset() {
-    userInfo = [:]
+    if !userInfo.isEmpty { userInfo = [:] }
     failure = nil
+    stack.reset()
     tail = -1
     frameCount = 0
   }
@@ -255,8 +257,8 @@ final class EncodingState {
 
   private func push(_ kind: Kind) throws -> Int32 {
     let depth = tail < 0 ? 1 : frames[Int(tail)].depth + 1
-    guard depth <= maximumDepth else {
-      throw misuse("Values are nested more than \(maximumDepth) deep.")
+    guard depth <= maximumDepth, stack.hasRoom(at: depth) else {
+      throw misuse("Values are nested too deep: \(depth) levels.")
     }
     if frameCount == frameCapacity { growFrames() }
     serial &+= 1
@@ -331,7 +333,8 @@ final class EncodingState {
   }
 
   private func path(ofFrame index: Int32) -> [any CodingKey] {
-    ByteReader(UnsafeRawBufferPointer(rebasing: writer.bytes[origin...])).path(to: frames[Int(index)].start - origin)
+    let bytes = UnsafeRawBufferPointer(rebasing: writer.bytes[origin...])
+    return ByteReader(bytes, isPartial: true).path(to: frames[Int(index)].start - origin)
   }
 
   func misuse(_ text: String) -> EncodingError {

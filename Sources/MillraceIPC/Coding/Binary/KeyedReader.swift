@@ -8,19 +8,20 @@ struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
   var codingPath: [any CodingKey] { state.reader.path(to: content.start).dropLast() }
 
   var allKeys: [Key] {
-    var keys: [Key] = []
-    var at = content.start
-    while at < content.end, let key = try? state.reader.key(at: at),
-      let next = try? state.reader.skip(at: key.next, limit: content.end)
-    {
-      let name = String(decoding: key.name, as: UTF8.self)
-      if let known = Key(stringValue: name) ?? key.number.flatMap({ Key(intValue: $0) }) { keys.append(known) }
-      at = next
-    }
-    return keys
+    state.noting {
+      var keys: [Key] = []
+      var at = content.start
+      while at < content.end {
+        let key = try state.reader.key(at: at)
+        let name = String(decoding: key.name, as: UTF8.self)
+        if let known = Key(stringValue: name) ?? key.number.flatMap({ Key(intValue: $0) }) { keys.append(known) }
+        at = try state.reader.skip(at: key.next, limit: content.end)
+      }
+      return keys
+    } ?? []
   }
 
-  func contains(_ key: Key) -> Bool { (try? find(key, take: false)) != nil }
+  func contains(_ key: Key) -> Bool { state.noting { try find(key, take: false) != nil } ?? false }
 
   func decodeNil(forKey key: Key) throws -> Bool {
     guard let slot = try find(key, take: false) else { throw notFound(key.stringValue, key) }
@@ -42,7 +43,7 @@ struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
   }
 
   func nestedUnkeyedContainer(forKey key: Key) throws -> any UnkeyedDecodingContainer {
-    UnkeyedReader(state: state, content: try state.unkeyed(state.deeper(slot(key))))
+    UnkeyedReader(state: state, elements: try state.unkeyed(state.deeper(slot(key))))
   }
 
   func superDecoder() throws -> any Decoder { try superDecoder(PathKey.superKey) }

@@ -1,19 +1,21 @@
 /// An unkeyed container being read: values one after another, or the elements of a block.
 struct UnkeyedReader: UnkeyedDecodingContainer {
   let state: DecodingState
-  let content: DecodingState.Content
+  let elements: DecodingState.Elements
   private var position: Int
   private(set) var currentIndex = 0
 
-  init(state: DecodingState, content: DecodingState.Content) {
+  init(state: DecodingState, elements: DecodingState.Elements) {
     self.state = state
-    self.content = content
-    position = content.start
+    self.elements = elements
+    position = elements.content.start
   }
+
+  private var content: DecodingState.Content { elements.content }
 
   var codingPath: [any CodingKey] { state.reader.path(to: content.start).dropLast() }
 
-  var count: Int? { content.count }
+  var count: Int? { elements.count }
 
   var isAtEnd: Bool { position >= content.end }
 
@@ -39,7 +41,7 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
   }
 
   mutating func nestedUnkeyedContainer() throws -> any UnkeyedDecodingContainer {
-    UnkeyedReader(state: state, content: try take([Any].self) { try $0.unkeyed($0.deeper($1)) })
+    UnkeyedReader(state: state, elements: try take([Any].self) { try $0.unkeyed($0.deeper($1)) })
   }
 
   mutating func superDecoder() throws -> any Decoder {
@@ -57,14 +59,14 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
 
   @inline(__always) private func current(_ type: Any.Type) throws -> Slot {
     guard position < content.end else { throw atEnd(type) }
-    if let element = content.element {
+    if let element = elements.element {
       return Slot(offset: position, depth: content.depth, tag: element, isElement: true)
     }
     return try state.slot(at: position, depth: content.depth)
   }
 
   @inline(__always) private mutating func advance() throws {
-    if let element = content.element {
+    if let element = elements.element {
       position += Tag.scalarSize(element) ?? 1
     } else {
       position = try state.reader.skip(at: position, limit: content.end)

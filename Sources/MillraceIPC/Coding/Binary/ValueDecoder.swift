@@ -12,7 +12,7 @@ struct ValueDecoder: Decoder, SingleValueDecodingContainer {
   }
 
   func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
-    UnkeyedReader(state: state, content: try state.unkeyed(slot))
+    UnkeyedReader(state: state, elements: try state.unkeyed(slot))
   }
 
   func singleValueContainer() throws -> any SingleValueDecodingContainer { self }

@@ -121,7 +121,7 @@ extension String {
     if bytes.count < 256 {
       // The repairing initialiser is the faster one for short strings. What it had to repair is not what came in.
       self = bytes.withMemoryRebound(to: UInt8.self) { String(decoding: $0, as: UTF8.self) }
-      guard withUTF8Bytes(of: self, { $0.elementsEqual(bytes) }) else { return nil }
+      guard withUTF8Bytes(of: self, { isEqual($0, bytes) }) else { return nil }
     } else {
       guard let text = bytes.withMemoryRebound(to: UInt8.self, { String(validating: $0, as: UTF8.self) }) else {
         return nil

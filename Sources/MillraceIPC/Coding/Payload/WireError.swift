@@ -42,9 +42,13 @@ package struct WireError: Error, CustomStringConvertible {
   /// Appends the error.
   ///
   /// An error that cannot be encoded goes by its texts.
-  package func encode(into writer: inout ByteWriter) throws {
+  ///
+  /// - Parameter nameType: gives the name by which `decode` finds a type again.
+  package func encode(
+    into writer: inout ByteWriter, nameType: (Any.Type) -> String? = { _mangledTypeName($0) }
+  ) throws {
     var envelope = Envelope(typeName: typeName, description: description)
-    if let value, let mangledName = _mangledTypeName(type(of: value)) {
+    if let value, let mangledName = nameType(type(of: value)) {
       if let codable = value as? any (Codable & Error) {
         envelope.bytes = try? BinaryEncoder().encode(codable)
       } else {
