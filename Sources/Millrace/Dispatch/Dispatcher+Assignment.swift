@@ -50,10 +50,11 @@ extension Dispatcher {
     slots[slot].revoking.remove(id)
     jobs[chunk.job]?.outstanding -= 1
     if let outputs, isFirst { complete(&chunk, upTo: chunk.range.upperBound, slot, outputs) }
+    giveBack(slot, chunk)
     if items > 0 {
       slots[slot].chunkTime = slots[slot].chunkTime == 0 ? elapsed : (slots[slot].chunkTime &* 3 &+ elapsed) / 4
       jobs[chunk.job]?.spec.chunking.measured(items: items, nanoseconds: elapsed, bytes: bytes)
-      checkLifespan(slot, chunk, items, memory)
+      checkLifespan(slot, chunk, memory)
     }
     if !chunk.range.isEmpty, let job = jobs[chunk.job], !job.ended { putBack(chunk) }
     releaseIfDone(chunk.job)
@@ -68,6 +69,7 @@ extension Dispatcher {
     if !success {
       if slots[slot].assigned.elements.contains(where: { $0.id == id }) { slots[slot].begun.insert(id) }
     } else if let chunk = takeAssigned(slot, id) {
+      giveBack(slot, chunk)
       jobs[chunk.job]?.outstanding -= 1
       if let job = jobs[chunk.job], !job.ended { putBack(chunk) } else { releaseIfDone(chunk.job) }
     }
@@ -249,7 +251,7 @@ extension Dispatcher {
   /// The next chunk for the slot. If its worker is not set up here yet, sets it up instead and returns nil.
   private mutating func pick(_ slot: Int) -> Chunk? {
     if let chunk = slots[slot].pinned.first {
-      guard isReady(slot, chunk.worker) else { return nil }
+      guard isReady(slot, chunk.job) else { return nil }
       slots[slot].pinned.removeFirst()
       return chunk
     }
@@ -259,7 +261,7 @@ extension Dispatcher {
         job.isRunnable = false
         continue
       }
-      guard workers[job.spec.worker]?.benched.contains(slot) != true, isReady(slot, job.spec.worker) else {
+      guard workers[job.spec.worker]?.benched.contains(slot) != true, isReady(slot, id) else {
         runnable.append(id)
         if slots[slot].errand != nil { return nil }
         continue
@@ -271,8 +273,10 @@ extension Dispatcher {
     return nil
   }
 
-  private mutating func isReady(_ slot: Int, _ key: WorkerKey) -> Bool {
-    if slots[slot].prepared.contains(key) { return !isSpent(slot, key) }
+  private mutating func isReady(_ slot: Int, _ id: JobID) -> Bool {
+    guard let spec = jobs[id]?.spec else { return false }
+    let key = spec.worker
+    if slots[slot].prepared.contains(key) { return !isSpent(slot, key, spec.lifespan) }
     if slots[slot].assigned.isEmpty, slots[slot].errand == nil { _ = prepare(slot, key) }
     return false
   }
@@ -284,6 +288,7 @@ extension Dispatcher {
     job.outstanding += 1
     if slots[slot].assigned.isEmpty { slots[slot].busySince = now }
     slots[slot].assigned.append(chunk)
+    slots[slot].served[chunk.worker]?.items += chunk.range.count
     actions.append(.run(slot: slot, generation: slots[slot].generation, chunk))
   }
 
@@ -327,16 +332,19 @@ extension Dispatcher {
 
   // MARK: Lifespan
 
-  private func isSpent(_ slot: Int, _ key: WorkerKey) -> Bool {
-    guard let limit = slots[slot].assigned.first.flatMap({ jobs[$0.job]?.spec.lifespan.items }) else { return false }
-    let waiting = slots[slot].assigned.elements.reduce(0) { $0 + ($1.worker == key ? $1.range.count : 0) }
-    return (slots[slot].served[key]?.items ?? 0) + waiting >= limit
+  /// Whether what the slot has will use its worker up. One that is idle takes a chunk in any case.
+  private func isSpent(_ slot: Int, _ key: WorkerKey, _ lifespan: JobSpec.Lifespan) -> Bool {
+    guard let limit = lifespan.items, !slots[slot].assigned.isEmpty else { return false }
+    return (slots[slot].served[key]?.items ?? 0) >= limit
   }
 
-  private mutating func checkLifespan(_ slot: Int, _ chunk: Chunk, _ items: Int, _ memory: Int?) {
-    guard var served = slots[slot].served[chunk.worker] else { return }
-    served.items += items
-    slots[slot].served[chunk.worker] = served
+  /// The chunk leaves the slot, which has not run what is left of it.
+  private mutating func giveBack(_ slot: Int, _ chunk: Chunk) {
+    slots[slot].served[chunk.worker]?.items -= chunk.range.count
+  }
+
+  private mutating func checkLifespan(_ slot: Int, _ chunk: Chunk, _ memory: Int?) {
+    guard let served = slots[slot].served[chunk.worker] else { return }
     guard let lifespan = jobs[chunk.job]?.spec.lifespan, slots[slot].retirement == nil else { return }
     let isOver =
       lifespan.items.map { served.items >= $0 } ?? false
