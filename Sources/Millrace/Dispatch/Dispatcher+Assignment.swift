@@ -52,10 +52,11 @@ extension Dispatcher {
     slots[slot].revoking.remove(id)
     jobs[chunk.job]?.outstanding -= 1
     if let outputs, isFirst { complete(&chunk, upTo: chunk.range.upperBound, slot, outputs) }
+    giveBack(slot, chunk)
     if items > 0 {
       slots[slot].chunkTime = slots[slot].chunkTime == 0 ? elapsed : (slots[slot].chunkTime &* 3 &+ elapsed) / 4
       jobs[chunk.job]?.spec.chunking.measured(items: items, nanoseconds: elapsed, bytes: bytes)
-      checkLifespan(slot, chunk, items, memory)
+      checkLifespan(slot, chunk, memory)
     }
     if !chunk.range.isEmpty, let job = jobs[chunk.job], !job.ended { putBack(chunk) }
     releaseIfDone(chunk.job)
@@ -70,6 +71,7 @@ extension Dispatcher {
     if !success {
       if slots[slot].assigned.elements.contains(where: { $0.id == id }) { slots[slot].begun.insert(id) }
     } else if let chunk = takeAssigned(slot, id) {
+      giveBack(slot, chunk)
       jobs[chunk.job]?.outstanding -= 1
       if let job = jobs[chunk.job], !job.ended { putBack(chunk) } else { releaseIfDone(chunk.job) }
     }
@@ -255,7 +257,7 @@ extension Dispatcher {
   /// If its worker is not set up here yet, sets it up instead and returns nil.
   private mutating func pick(_ slot: Int) -> Chunk? {
     if let chunk = slots[slot].pinned.first {
-      guard isReady(slot, chunk.worker) else { return nil }
+      guard isReady(slot, chunk.job) else { return nil }
       slots[slot].pinned.removeFirst()
       return chunk
     }
@@ -265,7 +267,7 @@ extension Dispatcher {
         job.isRunnable = false
         continue
       }
-      guard workers[job.spec.worker]?.benched.contains(slot) != true, isReady(slot, job.spec.worker) else {
+      guard workers[job.spec.worker]?.benched.contains(slot) != true, isReady(slot, id) else {
         runnable.append(id)
         if slots[slot].errand != nil { return nil }
         continue
@@ -277,8 +279,10 @@ extension Dispatcher {
     return nil
   }
 
-  private mutating func isReady(_ slot: Int, _ key: WorkerKey) -> Bool {
-    if slots[slot].prepared.contains(key) { return !isSpent(slot, key) }
+  private mutating func isReady(_ slot: Int, _ id: JobID) -> Bool {
+    guard let spec = jobs[id]?.spec else { return false }
+    let key = spec.worker
+    if slots[slot].prepared.contains(key) { return !isSpent(slot, key, spec.lifespan) }
     if slots[slot].assigned.isEmpty, slots[slot].errand == nil { _ = prepare(slot, key) }
     return false
   }
@@ -290,6 +294,7 @@ extension Dispatcher {
     job.outstanding += 1
     if slots[slot].assigned.isEmpty { slots[slot].busySince = now }
     slots[slot].assigned.append(chunk)
+    slots[slot].served[chunk.worker]?.items += chunk.range.count
     actions.append(.run(slot: slot, generation: slots[slot].generation, chunk))
   }
 
@@ -333,20 +338,22 @@ extension Dispatcher {
 
   // MARK: Lifespan
 
-  /// Whether the worker may have reached its lifespan with what it was given already.
-  private func isSpent(_ slot: Int, _ key: WorkerKey) -> Bool {
-    guard let lifespan = slots[slot].assigned.first.flatMap({ jobs[$0.job]?.spec.lifespan }) else { return false }
+  /// Whether what the slot has may use its worker up. One that is idle takes a chunk in any case.
+  private func isSpent(_ slot: Int, _ key: WorkerKey, _ lifespan: JobSpec.Lifespan) -> Bool {
+    guard !slots[slot].assigned.isEmpty else { return false }
     // How old and how large it is after a chunk, only the chunk's end says.
     if lifespan.age != nil || lifespan.memory != nil { return true }
     guard let limit = lifespan.items else { return false }
-    let waiting = slots[slot].assigned.elements.reduce(0) { $0 + ($1.worker == key ? $1.range.count : 0) }
-    return (slots[slot].served[key]?.items ?? 0) + waiting >= limit
+    return (slots[slot].served[key]?.items ?? 0) >= limit
   }
 
-  private mutating func checkLifespan(_ slot: Int, _ chunk: Chunk, _ items: Int, _ memory: Int?) {
-    guard var served = slots[slot].served[chunk.worker] else { return }
-    served.items += items
-    slots[slot].served[chunk.worker] = served
+  /// The chunk leaves the slot, which has not run what is left of it.
+  private mutating func giveBack(_ slot: Int, _ chunk: Chunk) {
+    slots[slot].served[chunk.worker]?.items -= chunk.range.count
+  }
+
+  private mutating func checkLifespan(_ slot: Int, _ chunk: Chunk, _ memory: Int?) {
+    guard let served = slots[slot].served[chunk.worker] else { return }
     guard let lifespan = jobs[chunk.job]?.spec.lifespan, slots[slot].retirement == nil else { return }
     let isOver =
       lifespan.items.map { served.items >= $0 } ?? false

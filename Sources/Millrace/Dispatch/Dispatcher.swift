@@ -119,6 +119,7 @@ package struct Dispatcher: ~Copyable {
     var retirement: Retirement?
     var kill: KillReason?
     var startedAt: UInt64 = 0
+    /// What each worker has run and was given to run, and since when it is there.
     var served: [WorkerKey: (items: Int, since: UInt64)] = [:]
     /// Chunks that it was asked to give back.
     var revoking: Set<Int> = []

@@ -23,6 +23,7 @@ extension WorkerPool {
   }
 
   /// Combines the outcomes: a closure that also gets the worker's context over a sequence.
+  @_disfavoredOverload
   @inlinable
   public func fold<S: Sequence, Output: Sendable, Result>(
     _ items: sending S, into initial: Result, options: MapOptions = MapOptions(),
@@ -52,6 +53,7 @@ extension WorkerPool {
   }
 
   /// Combines the outcomes: a closure that also gets the worker's context over an asynchronous sequence.
+  @_disfavoredOverload
   @inlinable
   public func fold<S: AsyncSequence, Output: Sendable, Result>(
     _ items: sending S, into initial: Result, options: MapOptions = MapOptions(),

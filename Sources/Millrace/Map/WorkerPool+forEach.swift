@@ -18,6 +18,7 @@ extension WorkerPool {
   }
 
   /// Runs the worker on each item and drops the outputs: a closure that also gets the worker's context over a sequence.
+  @_disfavoredOverload
   @inlinable
   public func forEach<S: Sequence, Output: Sendable>(
     _ items: sending S, options: MapOptions = MapOptions(),
@@ -44,6 +45,7 @@ extension WorkerPool {
   }
 
   /// Runs the worker on each item and drops the outputs: a closure that also gets the worker's context over an asynchronous sequence.
+  @_disfavoredOverload
   @inlinable
   public func forEach<S: AsyncSequence, Output: Sendable>(
     _ items: sending S, options: MapOptions = MapOptions(),

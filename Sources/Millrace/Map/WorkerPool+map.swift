@@ -20,6 +20,7 @@ extension WorkerPool {
   }
 
   /// Returns the output of each item: a closure that also gets the worker's context over a sequence.
+  @_disfavoredOverload
   @inlinable
   public func map<S: Sequence, Output: Sendable>(
     _ items: sending S, options: MapOptions = MapOptions(),
@@ -46,6 +47,7 @@ extension WorkerPool {
   }
 
   /// Returns the output of each item: a closure that also gets the worker's context over an asynchronous sequence.
+  @_disfavoredOverload
   @inlinable
   public func map<S: AsyncSequence, Output: Sendable>(
     _ items: sending S, options: MapOptions = MapOptions(),

@@ -18,6 +18,7 @@ extension WorkerPool {
   }
 
   /// The outcome of each item with its input: a closure that also gets the worker's context over a sequence.
+  @_disfavoredOverload
   @inlinable
   public func outcomes<S: Sequence, Output: Sendable>(
     of items: sending S, order: OutcomeOrder = .input, options: MapOptions = MapOptions(),
@@ -44,6 +45,7 @@ extension WorkerPool {
   }
 
   /// The outcome of each item with its input: a closure that also gets the worker's context over an asynchronous sequence.
+  @_disfavoredOverload
   @inlinable
   public func outcomes<S: AsyncSequence, Output: Sendable>(
     of items: sending S, order: OutcomeOrder = .input, options: MapOptions = MapOptions(),

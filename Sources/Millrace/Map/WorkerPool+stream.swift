@@ -18,6 +18,7 @@ extension WorkerPool {
   }
 
   /// The output of each item: a closure that also gets the worker's context over a sequence.
+  @_disfavoredOverload
   @inlinable
   public func stream<S: Sequence, Output: Sendable>(
     _ items: sending S, order: OutcomeOrder = .input, options: MapOptions = MapOptions(),
@@ -44,6 +45,7 @@ extension WorkerPool {
   }
 
   /// The output of each item: a closure that also gets the worker's context over an asynchronous sequence.
+  @_disfavoredOverload
   @inlinable
   public func stream<S: AsyncSequence, Output: Sendable>(
     _ items: sending S, order: OutcomeOrder = .input, options: MapOptions = MapOptions(),

@@ -41,8 +41,6 @@ package final class PoolCore: Sendable {
   /// Of the consumers of a serial pool.
   private let turn = CallerTurn()
   let logger: Logger
-  /// How many pools lie around this one, in this process.
-  let depth = Nesting.depth
 
   init(logger: Logger, limits: DispatchLimits) {
     self.logger = logger
@@ -200,7 +198,7 @@ package final class PoolCore: Sendable {
   /// Tears down every instance of the worker, and waits until that is done.
   func close(_ record: WorkerRecord) async {
     step { $0.close(record.key, now: $1) }
-    if let serial = serialSlots { await serial.runInCaller() }
+    if let serial = serialSlots { await runInTurn(serial) }
     await record.waitUntilClosed()
   }
 
@@ -331,6 +329,14 @@ package final class PoolCore: Sendable {
     }
   }
 
+  /// Runs what the slot of a serial pool has to do, though nobody waits for outcomes.
+  private func runInTurn(_ serial: LocalSlots) async {
+    // In a task of its own, for this one may be cancelled, and waits nevertheless.
+    _ = await Task { await turn.take() }.value
+    await serial.runInCaller()
+    turn.pass()
+  }
+
   func cancel(_ job: JobRecord) { step { $0.cancel(job.id, now: $1) } }
 
   func fail(_ job: JobRecord, _ error: any Error) { step { $0.fail(job.id, error, now: $1) } }
@@ -369,12 +375,7 @@ package final class PoolCore: Sendable {
   }
 
   func waitUntilStopped() async {
-    if let serial = serialSlots {
-      // In a task of its own, for this one may be cancelled, and waits nevertheless.
-      _ = await Task { await turn.take() }.value
-      await serial.runInCaller()
-      turn.pass()
-    }
+    if let serial = serialSlots { await runInTurn(serial) }
     await withUnsafeContinuation { continuation in
       let isStopped = state.withLock { state in
         if !state.isStopped { state.stopWaiters.append(continuation) }

@@ -23,6 +23,10 @@ public struct ClosureWorker<Input: Sendable, Output: Sendable>: Worker {
   }
 
   /// Makes a worker of a closure that gets the item and the worker's context.
+  ///
+  /// Disfavoured, as are the methods of the map family that take such a closure: `{ a, b in … }` over pairs means both
+  /// parts of the pair wherever it can.
+  @_disfavoredOverload
   @inlinable
   public init(_ body: @escaping @Sendable (Input, WorkerContext) async throws -> Output) {
     self.body = body
