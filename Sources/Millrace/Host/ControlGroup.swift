@@ -36,7 +36,9 @@ enum ControlGroup {
 
   /// CPUs' worth of time in the texts of version 1's `cpu.cfs_quota_us` (-1: none) and `cpu.cfs_period_us`.
   static func quota(microseconds: some StringProtocol, period: some StringProtocol) -> Double? {
-    func number(_ text: some StringProtocol) -> Double? { text.split(whereSeparator: \.isWhitespace).first.flatMap { Double($0) } }
+    func number(_ text: some StringProtocol) -> Double? {
+      text.split(whereSeparator: \.isWhitespace).first.flatMap { Double($0) }
+    }
     guard let microseconds = number(microseconds), let period = number(period), microseconds > 0, period > 0 else {
       return nil
     }

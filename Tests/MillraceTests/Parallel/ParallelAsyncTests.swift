@@ -13,10 +13,16 @@ struct ParallelAsyncTests {
     let items = Array(0..<count)
     #expect(await items.parallelMap(width: width) { $0 + 1 } == items.map { $0 + 1 })
     #expect(await items.parallelFilter(width: width) { $0 % 2 == 0 } == items.filter { $0 % 2 == 0 })
-    #expect(await items.parallelCompactMap(width: width) { $0 % 3 == 0 ? -$0 : nil } == items.compactMap { $0 % 3 == 0 ? -$0 : nil })
+    #expect(
+      await items.parallelCompactMap(width: width) { $0 % 3 == 0 ? -$0 : nil }
+        == items.compactMap { $0 % 3 == 0 ? -$0 : nil })
     #expect(await items.parallelReduce(5, width: width, +) == items.reduce(5, +))
     #expect(
-      await items.parallelReduce(into: [Int](), width: width) { $0.append($1) } merge: { $0 += $1 } == items)
+      await items.parallelReduce(into: [Int](), width: width) {
+        $0.append($1)
+      } merge: {
+        $0 += $1
+      } == items)
     let counters = Counters(count)
     await items.parallelForEach(width: width) { counters.add(at: $0) }
     await items.parallelForEachPart(width: width) { for i in $0 { counters.add(at: i) } }
@@ -28,7 +34,9 @@ struct ParallelAsyncTests {
     let items = Array(0..<count)
     #expect(await items.parallelMap(width: width) { await later($0) } == items)
     #expect(await items.parallelFilter(width: width) { await later($0) % 2 == 0 } == items.filter { $0 % 2 == 0 })
-    #expect(await items.parallelCompactMap(width: width) { await later($0) % 3 == 0 ? $0 : nil } == items.filter { $0 % 3 == 0 })
+    #expect(
+      await items.parallelCompactMap(width: width) { await later($0) % 3 == 0 ? $0 : nil }
+        == items.filter { $0 % 3 == 0 })
     let counters = Counters(count)
     await items.parallelForEach(width: width, grain: 3) { counters.add(at: await later($0)) }
     #expect(counters.values.allSatisfy { $0 == 1 })
@@ -54,7 +62,8 @@ struct ParallelAsyncTests {
   @Test func aFailedCallLeavesNothing() async {
     let census = Tracked.Census()
     await #expect(throws: Refused.self) {
-      _ = try await (0..<100).parallelMap { i in if i == 77 { throw Refused(index: i) } else { Tracked(i, in: census) } }
+      _ = try await (0..<100).parallelMap { i in if i == 77 { throw Refused(index: i) } else { Tracked(i, in: census) }
+      }
     }
     #expect(census.alive == 0)
     await #expect(throws: Refused.self) {

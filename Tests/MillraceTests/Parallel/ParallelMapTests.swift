@@ -47,7 +47,8 @@ struct ParallelMapTests {
   func filterAndCompactMapKeepOrder(count: Int) {
     let items = Array(0..<count)
     #expect(items.parallelFilter { $0 % 3 == 0 } == items.filter { $0 % 3 == 0 })
-    #expect(items.parallelCompactMap { $0 % 7 == 1 ? "\($0)" : nil } == items.compactMap { $0 % 7 == 1 ? "\($0)" : nil })
+    #expect(
+      items.parallelCompactMap { $0 % 7 == 1 ? "\($0)" : nil } == items.compactMap { $0 % 7 == 1 ? "\($0)" : nil })
     let optionals = items.map { $0 % 2 == 0 ? Optional($0) : nil }
     #expect(optionals.parallelFilter { $0 != 4 } == optionals.filter { $0 != 4 })
   }
@@ -58,12 +59,18 @@ struct ParallelMapTests {
     #expect(words.parallelReduce("> ", grain: grain, +) == words.reduce("> ", +))
     let numbers = Array(0..<count)
     #expect(numbers.parallelReduce(17, grain: grain, +) == numbers.reduce(17, +))
-    let gathered = numbers.parallelReduce(into: [Int](), grain: grain) { $0.append($1) } merge: { $0 += $1 }
+    let gathered = numbers.parallelReduce(into: [Int](), grain: grain) {
+      $0.append($1)
+    } merge: {
+      $0 += $1
+    }
     #expect(gathered == numbers)
   }
 
   @Test func reduceIntoDictionary() {
-    let counts = (0..<30_000).parallelReduce(into: [:]) { $0[$1 % 10, default: 0] += 1 } merge: {
+    let counts = (0..<30_000).parallelReduce(into: [:]) {
+      $0[$1 % 10, default: 0] += 1
+    } merge: {
       $0.merge($1, uniquingKeysWith: +)
     }
     #expect(counts == Dictionary(uniqueKeysWithValues: (0..<10).map { ($0, 3000) }))

@@ -80,7 +80,11 @@ func withThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
   let threads = (0..<count).map { number -> pthread_t in
     var thread = pthread_t()
     let work = Unmanaged.passRetained(ThreadWork { body(number) }).toOpaque()
-    let failure = pthread_create(&thread, nil, { Unmanaged<ThreadWork>.fromOpaque($0!).takeRetainedValue().run(); return nil }, work)
+    let failure = pthread_create(
+      &thread, nil,
+      {
+        Unmanaged<ThreadWork>.fromOpaque($0!).takeRetainedValue().run(); return nil
+      }, work)
     precondition(failure == 0)
     return thread
   }

@@ -5,17 +5,18 @@ enum AsyncCall {
   ///
   /// - Parameters:
   ///   - input: handed to `work`, which should capture the user's closure and nothing else (see ``ParallelPlan/run(lanes:with:body:)``).
+  ///   - isGranted: whether the user has given a width, and so may start a thread though all CPUs are busy.
   ///   - failure: what `work` may throw. If it has room for a `CancellationError`, cancellation of the task stops the
   ///     call early; otherwise there is no way to say so, and the call goes on to its end.
   @usableFromInline
   static func run<Input: Sendable, Output: Sendable, Failure: Error>(
-    _ input: Input, throwing failure: Failure.Type,
+    _ input: Input, isGranted: Bool, throwing failure: Failure.Type,
     _ work: @escaping @Sendable (Input, StopToken?) -> Result<Output, Failure>
   ) async throws(Failure) -> Output {
     let stop = CancellationError() is Failure ? StopToken() : nil
     let result = await withTaskCancellationHandler {
       await withUnsafeContinuation { continuation in
-        Crew.shared.enqueue { continuation.resume(returning: work(input, stop)) }
+        Crew.shared.enqueue(isGranted: isGranted) { continuation.resume(returning: work(input, stop)) }
       }
     } onCancel: {
       stop?.raise()

@@ -50,7 +50,8 @@ extension RandomAccessCollection where Self: Sendable, SubSequence: Sendable {
   public func parallelForEachPart<Failure: Error>(
     width: Int? = nil, grain: Int? = nil, _ body: @escaping @Sendable (SubSequence) throws(Failure) -> Void
   ) async throws(Failure) {
-    try await AsyncCall.run(AsyncInput(self, width, grain), throwing: Failure.self) { input, stop in
+    try await AsyncCall.run(AsyncInput(self, width, grain), isGranted: width != nil, throwing: Failure.self) {
+      input, stop in
       Result { () throws(Failure) in
         try input.base._parallelForEachPart(width: input.width, grain: input.grain, stop: stop, body)
       }

@@ -10,7 +10,9 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   /// is rethrown; if several threw, that of the lowest item. Task-local values are not visible in `transform`.
   ///
   /// - Parameters:
-  ///   - width: the most threads to use, the caller's included; by default as many as there are usable CPUs.
+  ///   - width: threads to use, the caller's included. By default at most as many as there are usable CPUs, shared with
+  ///     all other calls, so items must not wait for each other. A width that is given is granted, more threads than CPUs too; in
+  ///     nested calls it is only the most.
   ///   - grain: how many items a thread takes at a time; by default adapted to the time that they take.
   @inlinable
   public func parallelMap<Output: Sendable, Failure: Error>(

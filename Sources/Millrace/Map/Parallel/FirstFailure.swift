@@ -1,9 +1,7 @@
-import Synchronization
-
 /// The error of the lowest item among those that failed before the call came to its end.
 @usableFromInline
 final class FirstFailure<Failure: Error>: Sendable {
-  private let slot = Mutex<(index: Int, error: Failure)?>(nil)
+  private let slot = CrewLock<(index: Int, error: Failure)?>(nil)
 
   @usableFromInline
   init() {}

@@ -24,12 +24,15 @@ final class ParallelJob: @unchecked Sendable {
   struct Admission {
     var freeLanes: [Int]
     var isOpen = false
+    var isCallerCrew = false
     var waiter: CrewMember?
   }
 
   let count: Int
   let width: Int
   let parent: ParallelJob?
+  /// Whether the width is a wish of the user's, to be granted though all CPUs are busy.
+  let isGranted: Bool
   let keepsRuns: Bool
   var body: Body?
   var admission: Admission
@@ -43,7 +46,7 @@ final class ParallelJob: @unchecked Sendable {
   private let context: UnsafeMutableRawPointer
   private let stop: StopToken?
   private let pace: Pace
-  /// Items in a unit, as a power of two: 0 below 2^32 items.
+  /// Items in a unit, as a power of two: 0 below 2^31 items.
   private let shift: Int
   private let cells: UnsafeMutablePointer<Cell>
 
@@ -59,10 +62,11 @@ final class ParallelJob: @unchecked Sendable {
     count = plan.count
     self.width = width
     self.parent = parent
+    isGranted = plan.width != nil && parent == nil
     self.context = context
     stop = plan.stop
     keepsRuns = plan.keepsRuns
-    shift = max(0, Int.bitWidth - count.leadingZeroBitCount - 32)
+    shift = max(0, Int.bitWidth - count.leadingZeroBitCount - 31)
     pace = Pace(fixed: plan.grain.map { [shift] in max(1, $0 >> shift) }, mayTurn: plan.mayTurn)
     admission = Admission(freeLanes: Array((0..<width).reversed()))
     cells = .allocate(capacity: width)
@@ -70,7 +74,6 @@ final class ParallelJob: @unchecked Sendable {
     runs.initialize(repeating: [], count: width)
     for lane in 0..<width { (cells + lane).initialize(to: Cell()) }
     let units = (count >> shift) + (count & ((1 << shift) - 1) == 0 ? 0 : 1)
-    precondition(units <= Int(UInt32.max))
     cells[0].range.store(LaneRange(0, UInt32(units)).word, ordering: .relaxed)
   }
 
@@ -113,7 +116,8 @@ final class ParallelJob: @unchecked Sendable {
         if stop?.isRaised == true { stopped.store(true, ordering: .releasing) }
         if stopped.load(ordering: .relaxed) { return }
         let lower = Int(piece.lower) << shift
-        let upper = min(Int(piece.upper) << shift, count)
+        // Unsigned, because the end of the last unit may lie beyond the largest Int.
+        let upper = Int(min(UInt64(piece.upper) << UInt64(shift), UInt64(count)))
         let start = pace.fixed == nil ? monotonicNanoseconds() : 0
         guard body(context, lane, lower, upper) else {
           stopped.store(true, ordering: .releasing)
