@@ -37,7 +37,9 @@ final class Tracked: Sendable {
   deinit { census.died() }
 }
 
-/// Opens once; who waits before sleeps. A real gate for real threads.
+/// Opens once; who waits before sleeps.
+///
+/// A real gate for real threads.
 final class Gate: Sendable {
   private let opened = Atomic<Bool>(false)
   var isOpen: Bool { opened.load(ordering: .acquiring) }

@@ -11,8 +11,10 @@ final class FirstFailure<Failure: Error>: Sendable {
     slot.withLock { if $0.map({ index < $0.index }) ?? true { $0 = (index, error) } }
   }
 
-  /// Throws what was noted. A call that ended early without an error was cancelled; its `Failure` can say so, or it would
-  /// not have been given a token.
+  /// Throws what was noted.
+  ///
+  /// A call that ended early without an error was cancelled; its `Failure` can say so, or it would not have been
+  /// given a token.
   @usableFromInline
   func rethrow() throws(Failure) {
     if let failure = slot.withLock({ $0?.error }) { throw failure }

@@ -1,4 +1,6 @@
-/// What the lanes of a call share: everything but the user's closure. See ``ParallelPlan/run(lanes:with:body:)``.
+/// What the lanes of a call share: everything but the user's closure.
+///
+/// See ``ParallelPlan/run(lanes:with:body:)``.
 @usableFromInline
 @frozen
 struct ParallelContext<Base: RandomAccessCollection, Target, Failure: Error> {

@@ -20,7 +20,9 @@ final class ParallelJob: @unchecked Sendable {
   /// Runs the items `lower..<upper`; false if it failed, and nothing of the piece remains.
   typealias Body = (_ context: UnsafeMutableRawPointer, _ lane: Int, _ lower: Int, _ upper: Int) -> Bool
 
-  /// Who takes part. Guarded by the crew's lock.
+  /// Who takes part.
+  ///
+  /// Guarded by the crew's lock.
   struct Admission {
     var freeLanes: [Int]
     var isOpen = false
@@ -36,11 +38,15 @@ final class ParallelJob: @unchecked Sendable {
   let keepsRuns: Bool
   var body: Body?
   var admission: Admission
-  /// Lanes taken. Changed under the crew's lock, read without.
+  /// Lanes taken.
+  ///
+  /// Changed under the crew's lock, read without.
   let present = Atomic<Int>(0)
   /// A piece failed, or the call was cancelled: no further piece is begun.
   private let stopped = Atomic<Bool>(false)
-  /// For each lane, what it has finished, joined where consecutive. Empty unless asked for.
+  /// For each lane, what it has finished, joined where consecutive.
+  ///
+  /// Empty unless asked for.
   let runs: UnsafeMutablePointer<[Range<Int>]>
 
   private let context: UnsafeMutableRawPointer
@@ -87,7 +93,9 @@ final class ParallelJob: @unchecked Sendable {
   /// Whether the job ended before its last item.
   var isStopped: Bool { stopped.load(ordering: .acquiring) }
 
-  /// Whether one more thread would find something to do. Hold the crew's lock.
+  /// Whether one more thread would find something to do.
+  ///
+  /// Hold the crew's lock.
   var wantsHelp: Bool {
     guard admission.isOpen, !admission.freeLanes.isEmpty, !isStopped else { return false }
     return (0..<width).contains { !LaneRange(word: cells[$0].range.load(ordering: .sequentiallyConsistent)).isEmpty }

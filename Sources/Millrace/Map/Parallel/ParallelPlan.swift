@@ -4,7 +4,9 @@ struct ParallelPlan {
   @usableFromInline var count: Int
   var width: Int?
   var grain: Int?
-  /// Whether a lane may work from the back of its range. Not if its results continue each other.
+  /// Whether a lane may work from the back of its range.
+  ///
+  /// Not if its results continue each other.
   var mayTurn: Bool
   /// Whether to keep books on finished ranges, so that their outputs can be destroyed when the call fails.
   var keepsRuns: Bool
@@ -31,7 +33,9 @@ struct ParallelPlan {
     max(1, min(width ?? Crew.shared.cpus, count / (grain ?? 1) + (count % (grain ?? 1) == 0 ? 0 : 1)))
   }
 
-  /// Runs `body` over `0..<count` in pieces, on at most `lanes` threads, the calling one among them. Returns when all have left.
+  /// Runs `body` over `0..<count` in pieces, on at most `lanes` threads, the calling one among them.
+  ///
+  /// Returns when all have left.
   ///
   /// - Parameters:
   ///   - context: handed to `body`. It carries everything that the work needs *but the user's closure*, which `body` captures, and
