@@ -1,4 +1,3 @@
-import Synchronization
 import Testing
 
 @testable import Millrace
@@ -66,7 +65,7 @@ struct ParallelJobTests {
   /// More items than a lane's word can count: in units of several items.
   @Test(arguments: [(1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 33) - 1, (1 << 40) + 12_345, Int.max])
   func beyond32Bits(count: Int) {
-    let covered = Mutex<[Range<Int>]>([])
+    let covered = CrewLock<[Range<Int>]>([])
     run(count, width: 3, grain: count / 50) { lower, upper in
       covered.withLock { $0.append(lower..<upper) }
       return true

@@ -5,8 +5,8 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   ///
   ///     let thumbnails = try await photos.parallelMap { try thumbnail(of: $0) }
   ///
-  /// `transform` may block: it runs on threads of Millrace's own, outside of the task. So `Task.isCancelled` and task-local
-  /// values are not visible in it. It must not wait for another `async` parallel call, which may need its thread.
+  /// `transform` may block: it runs on threads of Millrace's own, most of them outside of the task. So it cannot rely
+  /// on `Task.isCancelled` and task-local values. It must not wait for another `async` parallel call, which may need its thread.
   ///
   /// If `transform` throws, no further items are begun, and when the running ones have ended, the error is
   /// rethrown; if several threw, that of the lowest item. If the task is cancelled, a call whose closure throws

@@ -103,19 +103,20 @@ final class Crew: Sendable {
       case help(ParallelJob, lane: Int)
       case wait
     }
-    leave(job, lane: 0, as: caller, isCaller: true)
+    leave(job, lane: 0, as: caller)
     spin(while: job)
     var isAsleep = false
     while true {
       let (next, helper) = state.withLock { state -> (Next, CrewMember?) in
         if isAsleep {
           state.sleepers.removeAll { $0.member === caller }
-          if caller.depth > 0 { state.busy += 1 }
+          if caller.depth > 0 && !job.admission.isWaiterCounted { state.busy += 1 }
+          job.admission.waiter = nil
+          job.admission.isWaiterCounted = false
           isAsleep = false
         }
         if job.present.load(ordering: .relaxed) == 0 {
           job.admission.isOpen = false
-          job.admission.waiter = nil
           state.open.removeAll { $0 === job }
           return (.done, nil)
         }
@@ -157,12 +158,18 @@ final class Crew: Sendable {
   }
 
   /// Gives a lane back, and wakes whom that concerns: the caller if this was the last, or somebody whom a CPU is free for now.
-  private func leave(_ job: ParallelJob, lane: Int, as member: CrewMember, isCaller: Bool = false) {
+  private func leave(_ job: ParallelJob, lane: Int, as member: CrewMember) {
     let (waiter, helper) = state.withLock { state -> (CrewMember?, CrewMember?) in
       job.admission.freeLanes.append(lane)
       let isLast = job.present.subtract(1, ordering: .sequentiallyConsistent).newValue == 0
       exit(member, &state)
-      return (isLast && !isCaller ? job.admission.waiter : nil, sleeperToWake(&state))
+      let waiter = isLast ? job.admission.waiter : nil
+      if let waiter, waiter.depth > 0, !job.admission.isWaiterCounted {
+        // Its CPU goes over to it here, or somebody else would take it before it is awake.
+        state.busy += 1
+        job.admission.isWaiterCounted = true
+      }
+      return (waiter, sleeperToWake(&state))
     }
     waiter?.wake()
     helper?.wake()

@@ -27,7 +27,10 @@ final class ParallelJob: @unchecked Sendable {
     var freeLanes: [Int]
     var isOpen = false
     var isCallerCrew = false
+    /// The caller, while it sleeps until the last of the others has left.
     var waiter: CrewMember?
+    /// Whether it already counts as busy again, though it is not yet awake.
+    var isWaiterCounted = false
   }
 
   let count: Int
@@ -118,25 +121,23 @@ final class ParallelJob: @unchecked Sendable {
   func work(lane: Int, inviting: () -> Void) {
     guard let body else { return }
     var pace = pace
-    repeat {
-      pace.begin()
-      while let piece = take(lane, &pace) {
-        if stop?.isRaised == true { stopped.store(true, ordering: .releasing) }
-        if stopped.load(ordering: .relaxed) { return }
-        let lower = Int(piece.lower) << shift
-        // Unsigned, because the end of the last unit may lie beyond the largest Int.
-        let upper = Int(min(UInt64(piece.upper) << UInt64(shift), UInt64(count)))
-        let start = pace.fixed == nil ? monotonicNanoseconds() : 0
-        guard body(context, lane, lower, upper) else {
-          stopped.store(true, ordering: .releasing)
-          return
-        }
-        if pace.fixed == nil {
-          pace.measured(units: piece.count, nanoseconds: Double(monotonicNanoseconds() &- start))
-        }
-        if keepsRuns { runs[lane].append(joining: lower..<upper) }
+    pace.begin()
+    while let piece = take(lane, &pace) ?? steal(into: lane, &pace, inviting) {
+      if stop?.isRaised == true { stopped.store(true, ordering: .releasing) }
+      if stopped.load(ordering: .relaxed) { return }
+      let lower = Int(piece.lower) << shift
+      // Unsigned, because the end of the last unit may lie beyond the largest Int.
+      let upper = Int(min(UInt64(piece.upper) << UInt64(shift), UInt64(count)))
+      let start = pace.fixed == nil ? monotonicNanoseconds() : 0
+      guard body(context, lane, lower, upper) else {
+        stopped.store(true, ordering: .releasing)
+        return
       }
-    } while steal(into: lane, inviting)
+      if pace.fixed == nil {
+        pace.measured(units: piece.count, nanoseconds: Double(monotonicNanoseconds() &- start))
+      }
+      if keepsRuns { runs[lane].append(joining: lower..<upper) }
+    }
   }
 
   private func take(_ lane: Int, _ pace: inout Pace) -> LaneRange? {
@@ -155,8 +156,8 @@ final class ParallelJob: @unchecked Sendable {
     }
   }
 
-  /// Takes half of the largest range of the other lanes as its own; false if there is none.
-  private func steal(into lane: Int, _ inviting: () -> Void) -> Bool {
+  /// Takes half of the largest range of the other lanes as its own, and the first piece of that; nil if there is none.
+  private func steal(into lane: Int, _ pace: inout Pace, _ inviting: () -> Void) -> LaneRange? {
     while !stopped.load(ordering: .relaxed) {
       var victim = -1
       var word: UInt64 = 0
@@ -164,21 +165,26 @@ final class ParallelJob: @unchecked Sendable {
         let candidate = cells[other].range.load(ordering: .relaxed)
         if LaneRange(word: candidate).count > LaneRange(word: word).count { (victim, word) = (other, candidate) }
       }
-      if victim < 0 { return false }
+      if victim < 0 { return nil }
       var rest = LaneRange(word: word)
-      let half = rest.cutHalf(ownerAtBack: cells[victim].ownerAtBack.load(ordering: .relaxed))
+      var half = rest.cutHalf(ownerAtBack: cells[victim].ownerAtBack.load(ordering: .relaxed))
       guard
         cells[victim].range.compareExchange(expected: word, desired: rest.word, ordering: .acquiringAndReleasing)
           .exchanged
       else { continue }
+      // The first piece never goes into the range, where another could take it before it is begun.
+      pace.begin()
+      let piece = half.cut(pace.size(remaining: half.count), fromBack: false)
+      if half.isEmpty { return piece }
       // Between the exchange and this store the half is nobody's to see, and a thread that looked meanwhile may have
-      // gone to sleep. So whoever publishes work that others could share calls one back; both sides use the
-      // sequentially consistent order here, so that one of the two sees the other.
+      // gone to sleep. So whoever publishes work calls one back; both sides use the sequentially consistent order here, so
+      // that one of the two sees the other.
+      cells[lane].ownerAtBack.store(false, ordering: .relaxed)
       cells[lane].range.store(half.word, ordering: .sequentiallyConsistent)
-      if half.count > 1, present.load(ordering: .sequentiallyConsistent) < width { inviting() }
-      return true
+      if present.load(ordering: .sequentiallyConsistent) < width { inviting() }
+      return piece
     }
-    return false
+    return nil
   }
 }
 
