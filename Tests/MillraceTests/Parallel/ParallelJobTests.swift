@@ -78,7 +78,7 @@ struct ParallelJobTests {
   @Test func finishedRunsAreKeptOnRequest() {
     let plan = ParallelPlan(count: 100, width: 1, grain: 10, keepsRuns: true)
     var context = 0
-    let finished = plan.run(lanes: 1, with: &context) { _, _, lower, _ in lower < 50 }
+    let finished = plan.run(lanes: 1, context: &context) { _, _, lower, _ in lower < 50 }
     #expect(finished == [0..<50])
     var runs: [Range<Int>] = []
     for range in [5..<7, 7..<9, 20..<22, 18..<20, 1..<3] { runs.append(joining: range) }
@@ -89,7 +89,7 @@ struct ParallelJobTests {
     let plan = ParallelPlan(count: count, width: width, grain: grain)
     var context = 0
     withoutActuallyEscaping(body) { body in
-      let finished = plan.run(lanes: plan.lanes, with: &context) { _, _, lower, upper in body(lower, upper) }
+      let finished = plan.run(lanes: plan.lanes, context: &context) { _, _, lower, upper in body(lower, upper) }
       #expect(finished == nil)
     }
   }

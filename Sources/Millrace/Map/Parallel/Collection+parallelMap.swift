@@ -36,21 +36,21 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
     var isWhole = true
     let outputs = [Output](unsafeUninitializedCapacity: plan.count) { buffer, initializedCount in
       FreshMemory.prepare(UnsafeMutableRawBufferPointer(buffer))
-      isWhole = _withParallelSource { source in
-        var context = ParallelContext(source, target: buffer.baseAddress, failure: failure)
-        let finished = plan.run(lanes: plan.lanes, with: &context) { context, _, lower, upper in
-          let outputs = context.pointee.target.unsafelyUnwrapped
-          var done = lower
-          let isDone = context.pointee.visit(lower, upper) { offset, item throws(Failure) in
-            (outputs + offset).initialize(to: try transform(item))
-            done = offset &+ 1
-          }
-          if !isDone { (outputs + lower).deinitialize(count: done - lower) }
-          return isDone
+      let finished = _run(plan, lanes: plan.lanes, target: buffer.baseAddress, failure: failure) {
+        raw, _, lower, upper in
+        let context = ParallelContext<Self, UnsafeMutablePointer<Output>?, Failure>(at: raw)
+        let outputs = context.target.unsafelyUnwrapped
+        var done = lower
+        let isDone = context.visit(lower, upper) { offset, item throws(Failure) in
+          (outputs + offset).initialize(to: try transform(item))
+          done = offset &+ 1
         }
-        guard let finished else { return true }
+        if !isDone { (outputs + lower).deinitialize(count: done - lower) }
+        return isDone
+      }
+      if let finished {
+        isWhole = false
         for range in finished { UnsafeMutableBufferPointer(rebasing: buffer[range]).deinitialize() }
-        return false
       }
       initializedCount = isWhole ? plan.count : 0
     }

@@ -71,15 +71,8 @@ final class Crew: Sendable {
 
   // MARK: Synchronous calls
 
-  /// Runs `job` to its end: in the calling thread, and in members that are free to help.
-  func run(_ job: ParallelJob) {
-    let caller = CrewMember.current
-    open(job, by: caller)
-    work(job, lane: 0, as: caller)
-    close(job, by: caller)
-  }
-
-  private func open(_ job: ParallelJob, by caller: CrewMember) {
+  /// Begins `job`, whose lane 0 is the caller's, and calls for help.
+  func open(_ job: ParallelJob, by caller: CrewMember) {
     let helper = state.withLock { state -> CrewMember? in
       job.admission.freeLanes.removeLast()
       job.admission.isOpen = true
@@ -96,8 +89,8 @@ final class Crew: Sendable {
     helper?.wake()
   }
 
-  /// Leaves `job`, helping inside it as long as others are busy there.
-  private func close(_ job: ParallelJob, by caller: CrewMember) {
+  /// Leaves `job`, helping inside it as long as others are busy there, and ends it.
+  func close(_ job: ParallelJob, by caller: CrewMember) {
     enum Next {
       case done
       case help(ParallelJob, lane: Int)
@@ -153,7 +146,7 @@ final class Crew: Sendable {
   private func work(_ job: ParallelJob, lane: Int, as member: CrewMember) {
     let outer = member.job
     member.job = job
-    job.work(lane: lane) { self.invite() }
+    job.work(lane: lane)
     member.job = outer
   }
 
@@ -176,7 +169,7 @@ final class Crew: Sendable {
   }
 
   /// There is work that one more thread could share.
-  private func invite() {
+  func invite() {
     state.withLock { sleeperToWake(&$0) }?.wake()
   }
 

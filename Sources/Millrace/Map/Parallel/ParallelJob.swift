@@ -18,7 +18,7 @@ import Synchronization
 /// belongs to the thread that holds the lane; `admission` is guarded by the crew's lock; the rest is atomic or constant.
 final class ParallelJob: @unchecked Sendable {
   /// Runs the items `lower..<upper`; false if it failed, and nothing of the piece remains.
-  typealias Body = (_ context: UnsafeMutableRawPointer, _ lane: Int, _ lower: Int, _ upper: Int) -> Bool
+  typealias Body = (_ context: UnsafeRawPointer, _ lane: Int, _ lower: Int, _ upper: Int) -> Bool
 
   /// Who takes part.
   ///
@@ -52,9 +52,10 @@ final class ParallelJob: @unchecked Sendable {
   /// Empty unless asked for.
   let runs: UnsafeMutablePointer<[Range<Int>]>
 
-  private let context: UnsafeMutableRawPointer
+  let context: UnsafeRawPointer
   private let stop: StopToken?
-  private let pace: Pace
+  fileprivate let pace: Pace
+  fileprivate let plainGrain: UInt32
   /// Items in a unit, as a power of two: 0 below 2^31 items.
   private let shift: Int
   private let cells: UnsafeMutablePointer<Cell>
@@ -67,7 +68,7 @@ final class ParallelJob: @unchecked Sendable {
     private let more: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0)
   }
 
-  init(_ plan: ParallelPlan, width: Int, context: UnsafeMutableRawPointer, parent: ParallelJob?) {
+  init(_ plan: ParallelPlan, width: Int, context: UnsafeRawPointer, parent: ParallelJob?) {
     count = plan.count
     self.width = width
     self.parent = parent
@@ -77,6 +78,8 @@ final class ParallelJob: @unchecked Sendable {
     keepsRuns = plan.keepsRuns
     shift = max(0, Int.bitWidth - count.leadingZeroBitCount - 31)
     pace = Pace(fixed: plan.grain.map { [shift] in max(1, $0 >> shift) }, mayTurn: plan.mayTurn)
+    let isPlain = shift == 0 && !keepsRuns && stop == nil
+    plainGrain = isPlain ? UInt32(min(pace.fixed ?? 0, plan.count)) : 0
     admission = Admission(freeLanes: Array((0..<width).reversed()))
     cells = .allocate(capacity: width)
     runs = .allocate(capacity: width)
@@ -114,29 +117,59 @@ final class ParallelJob: @unchecked Sendable {
     return false
   }
 
+  /// No further piece is begun.
+  func halt() { stopped.store(true, ordering: .releasing) }
+
   /// Does what there is to do, as the holder of `lane`, until there is nothing left to take or the job has stopped.
   ///
   /// Not inlined, so that its hold on `body` has certainly ended before the lane is given back.
   @inline(never)
-  func work(lane: Int, inviting: () -> Void) {
+  func work(lane: Int) {
     guard let body else { return }
-    var pace = pace
-    pace.begin()
-    while let piece = take(lane, &pace) ?? steal(into: lane, &pace, inviting) {
-      if stop?.isRaised == true { stopped.store(true, ordering: .releasing) }
-      if stopped.load(ordering: .relaxed) { return }
-      let lower = Int(piece.lower) << shift
-      // Unsigned, because the end of the last unit may lie beyond the largest Int.
-      let upper = Int(min(UInt64(piece.upper) << UInt64(shift), UInt64(count)))
-      let start = pace.fixed == nil ? monotonicNanoseconds() : 0
-      guard body(context, lane, lower, upper) else {
-        stopped.store(true, ordering: .releasing)
-        return
+    var lane = ParallelLane(self, number: lane)
+    while let piece = lane.next() {
+      if !body(context, lane.number, piece.lowerBound, piece.upperBound) { lane.fail() }
+    }
+  }
+
+  /// A lane's way through the job.
+  ///
+  /// See ``ParallelLane/next()``.
+  fileprivate func next(_ lane: inout ParallelLane) -> Range<Int>? {
+    if lane.plainGrain > 0, let piece = takePlain(lane.number, lane.plainGrain) { return piece }
+    if let done = lane.piece {
+      if lane.pace.fixed == nil {
+        let now = monotonicNanoseconds()
+        lane.pace.measured(units: lane.units, nanoseconds: Double(now &- lane.start))
+        lane.start = now
       }
-      if pace.fixed == nil {
-        pace.measured(units: piece.count, nanoseconds: Double(monotonicNanoseconds() &- start))
-      }
-      if keepsRuns { runs[lane].append(joining: lower..<upper) }
+      if keepsRuns { runs[lane.number].append(joining: done) }
+      lane.piece = nil
+    }
+    if let stop, stop.isRaised { halt() }
+    if stopped.load(ordering: .relaxed) { return nil }
+    guard let units = take(lane.number, &lane.pace) ?? steal(into: lane.number, &lane.pace) else { return nil }
+    let lower = Int(units.lower) &<< shift
+    // Unsigned, because the end of the last unit may lie beyond the largest Int.
+    let upper = Int(min(UInt64(units.upper) &<< UInt64(shift), UInt64(count)))
+    let piece = Range(uncheckedBounds: (lower, upper))
+    lane.piece = piece
+    lane.units = units.count
+    return piece
+  }
+
+  /// ``take(_:_:)`` for a fixed grain and no books to keep: all that there is to do for a piece may be this exchange.
+  private func takePlain(_ lane: Int, _ grain: UInt32) -> Range<Int>? {
+    if stopped.load(ordering: .relaxed) { return nil }
+    var word = cells[lane].range.load(ordering: .relaxed)
+    while true {
+      let rest = LaneRange(word: word)
+      if rest.isEmpty { return nil }
+      let middle = rest.upper &- rest.lower > grain ? rest.lower &+ grain : rest.upper
+      let (taken, actual) = cells[lane].range.weakCompareExchange(
+        expected: word, desired: LaneRange(middle, rest.upper).word, ordering: .acquiringAndReleasing)
+      if taken { return Range(uncheckedBounds: (Int(rest.lower), Int(middle))) }
+      word = actual
     }
   }
 
@@ -157,7 +190,7 @@ final class ParallelJob: @unchecked Sendable {
   }
 
   /// Takes half of the largest range of the other lanes as its own, and the first piece of that; nil if there is none.
-  private func steal(into lane: Int, _ pace: inout Pace, _ inviting: () -> Void) -> LaneRange? {
+  private func steal(into lane: Int, _ pace: inout Pace) -> LaneRange? {
     while !stopped.load(ordering: .relaxed) {
       var victim = -1
       var word: UInt64 = 0
@@ -181,10 +214,48 @@ final class ParallelJob: @unchecked Sendable {
       // that one of the two sees the other.
       cells[lane].ownerAtBack.store(false, ordering: .relaxed)
       cells[lane].range.store(half.word, ordering: .sequentiallyConsistent)
-      if present.load(ordering: .sequentiallyConsistent) < width { inviting() }
+      if present.load(ordering: .sequentiallyConsistent) < width { Crew.shared.invite() }
       return piece
     }
     return nil
+  }
+}
+
+/// A thread's place in a job while it works there.
+@usableFromInline
+struct ParallelLane {
+  @usableFromInline let number: Int
+  /// Who works in a job holds it; to count that for every piece would cost more than the piece.
+  private let job: Unmanaged<ParallelJob>
+  fileprivate var pace: Pace
+  /// The piece that was handed out last, if it is not known to have failed.
+  fileprivate var piece: Range<Int>?
+  fileprivate var units = 0
+  fileprivate var start: UInt64
+  /// The fixed grain, if taking pieces is all that the lane has to do; otherwise 0.
+  fileprivate let plainGrain: UInt32
+
+  init(_ job: ParallelJob, number: Int) {
+    self.job = Unmanaged.passUnretained(job)
+    self.number = number
+    pace = job.pace
+    pace.begin()
+    start = pace.fixed == nil ? monotonicNanoseconds() : 0
+    plainGrain = job.plainGrain
+  }
+
+  /// The next piece to run, the last one being done; nil when there is nothing left, or the job has stopped.
+  @usableFromInline
+  mutating func next() -> Range<Int>? {
+    let job = job
+    return job._withUnsafeGuaranteedRef { $0.next(&self) }
+  }
+
+  /// The last piece has failed: it is not done, and the job stops.
+  @usableFromInline
+  mutating func fail() {
+    piece = nil
+    job.takeUnretainedValue().halt()
   }
 }
 

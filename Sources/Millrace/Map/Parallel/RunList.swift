@@ -27,8 +27,10 @@ struct RunList<Value> {
 }
 
 /// A list of runs for each lane of a call.
+///
+/// A class, because the compiler cannot inline functions that end the life of a non-copyable value.
 @usableFromInline
-struct LaneRuns<Value>: ~Copyable {
+final class LaneRuns<Value> {
   @usableFromInline let lanes: Int
   @usableFromInline let lists: UnsafeMutablePointer<RunList<Value>>
 
@@ -46,7 +48,7 @@ struct LaneRuns<Value>: ~Copyable {
 
   /// The values of all lanes, in the order of their items.
   @usableFromInline
-  consuming func inOrder() -> [Value] {
+  func inOrder() -> [Value] {
     (0..<lanes).flatMap { lists[$0].runs }.sorted { $0.items.lowerBound < $1.items.lowerBound }.map(\.value)
   }
 }
