@@ -33,6 +33,7 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
     let plan = ParallelPlan(
       count: count, width: width, grain: grain, keepsRuns: Failure.self != Never.self && !_isPOD(Output.self),
       stop: stop)
+    if plan.count == 0 { return [] }
     var isWhole = true
     let outputs = [Output](unsafeUninitializedCapacity: plan.count) { buffer, initializedCount in
       FreshMemory.prepare(UnsafeMutableRawBufferPointer(buffer))
