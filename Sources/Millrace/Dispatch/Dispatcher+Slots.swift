@@ -93,7 +93,7 @@ extension Dispatcher {
 
   package mutating func prepared(slot: Int, generation: Int, _ key: WorkerKey, now: UInt64) {
     self.now = now
-    guard isCurrent(slot, generation), case .preparing(key, _) = slots[slot].errand else { return }
+    guard isSettingUp(slot, generation, key) else { return }
     slots[slot].errand = nil
     slots[slot].prepared.append(key)
     workers[key]?.benched.remove(slot)
@@ -109,10 +109,18 @@ extension Dispatcher {
   /// The slot's worker is fit for others.
   package mutating func prepareFailed(slot: Int, generation: Int, _ key: WorkerKey, _ error: any Error, now: UInt64) {
     self.now = now
-    guard isCurrent(slot, generation), case .preparing(key, _) = slots[slot].errand else { return }
+    guard isSettingUp(slot, generation, key) else { return }
     slots[slot].errand = nil
     setUpFailed(slot, key, error, mayBench: true)
     finish()
+  }
+
+  /// Whether the slot's set-up still counts. One that is being killed for its slowness may end on its way out: what it
+  /// says then is not why it failed.
+  private func isSettingUp(_ slot: Int, _ generation: Int, _ key: WorkerKey) -> Bool {
+    guard isCurrent(slot, generation), slots[slot].kill == nil else { return false }
+    if case .preparing(key, _) = slots[slot].errand { return true }
+    return false
   }
 
   package mutating func tornDown(slot: Int, generation: Int, _ key: WorkerKey, now: UInt64) {
