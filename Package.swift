@@ -1,12 +1,18 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-let swiftSettings: [SwiftSetting] = [
-  .enableUpcomingFeature("ExistentialAny"),
-  .enableUpcomingFeature("InternalImportsByDefault"),
-  .enableUpcomingFeature("MemberImportVisibility"),
-  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-]
+// For those who work on Millrace, not for those who use it: `scripts/test` sets both.
+let isStrict = Context.environment["MILLRACE_STRICT"] != nil
+let hasDocumentationPlugin = Context.environment["MILLRACE_DOCS"] != nil
+
+let cSettings: [CSetting] = isStrict ? [.enableWarning("all"), .treatAllWarnings(as: .error)] : []
+let swiftSettings: [SwiftSetting] =
+  [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  ] + (isStrict ? [.treatAllWarnings(as: .error)] : [])
 
 let package = Package(
   name: "millrace",
@@ -23,9 +29,9 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-  ],
+  ] + (hasDocumentationPlugin ? [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")] : []),
   targets: [
-    .target(name: "CMillrace"),
+    .target(name: "CMillrace", cSettings: cSettings),
     .target(name: "MillraceIPC", dependencies: ["CMillrace"], swiftSettings: swiftSettings),
     .target(
       name: "Millrace",
@@ -39,15 +45,29 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["CLI"])),
       ],
       swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "WordCount", dependencies: ["Millrace"], path: "Examples/WordCount", swiftSettings: swiftSettings),
     .testTarget(
       name: "MillraceIPCTests", dependencies: ["CMillrace", "MillraceIPC", "MillraceTesting"],
       swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "Simulate", dependencies: ["MillraceTesting"], path: "Tests/Support/Simulate", swiftSettings: swiftSettings),
     .testTarget(name: "MillraceTests", dependencies: ["Millrace", "MillraceTesting"], swiftSettings: swiftSettings),
     .testTarget(
       name: "MillraceTestingTests", dependencies: ["Millrace", "MillraceTesting"], swiftSettings: swiftSettings),
     .testTarget(
       name: "MillraceCLITests", dependencies: ["MillraceCLI", "MillraceTesting"], swiftSettings: swiftSettings),
-    .testTarget(name: "Acceptance", dependencies: ["Millrace", "MillraceTesting"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "Acceptance",
+      dependencies: [
+        "CMillrace", "Millrace", "MillraceTesting", "AcceptanceProgram",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: swiftSettings),
+    // A program that uses Millrace, for the cases in which one is interrupted or killed.
+    .executableTarget(
+      name: "AcceptanceProgram", dependencies: ["Millrace"], path: "Tests/Support/AcceptanceProgram",
+      swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

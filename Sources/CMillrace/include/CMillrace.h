@@ -3,6 +3,16 @@
 #ifndef CMILLRACE_H
 #define CMILLRACE_H
 
+#include "millrace_crash.h"
 #include "millrace_host.h"
+#include "millrace_image.h"
+#include "millrace_job.h"
+#include "millrace_launch.h"
+#include "millrace_output.h"
+#include "millrace_poller.h"
+#include "millrace_ring.h"
+#include "millrace_signals.h"
+#include "millrace_socket.h"
+#include "millrace_tree.h"
 
 #endif

@@ -1,43 +1,60 @@
 #if os(Linux)
-  import CMillrace
-  import Glibc
+import CMillrace
+import Glibc
 
-  extension Host {
-    /// How many CPUs the calling thread may run on.
-    static var affinityCount: Int? {
-      let count = millrace_affinity_count()
-      return count > 0 ? Int(count) : nil
-    }
-
-    /// The tightest CPU quota of this process's control groups, in CPUs; nil without a limit.
-    static var cpuQuota: Double? {
-      guard let membership = text(of: "/proc/self/cgroup") else { return nil }
-      return ControlGroup.folders(membership: membership).compactMap { folder -> Double? in
-        if folder.version == 2 { return text(of: folder.path + "/cpu.max").flatMap(ControlGroup.quota(cpuMax:)) }
-        guard let quota = text(of: folder.path + "/cpu.cfs_quota_us"),
-          let period = text(of: folder.path + "/cpu.cfs_period_us")
-        else { return nil }
-        return ControlGroup.quota(microseconds: quota, period: period)
-      }.min()
-    }
-
-    /// The first few kilobytes of a small file of the kernel's.
-    private static func text(of path: String) -> String? {
-      let file = open(path, O_RDONLY | O_CLOEXEC)
-      guard file >= 0 else { return nil }
-      defer { close(file) }
-      let text = withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer -> String? in
-        let count = read(file, buffer.baseAddress, buffer.count)
-        guard count > 0 else { return nil }
-        return String(decoding: buffer[0..<count], as: UTF8.self)
-      }
-      return text
-    }
+extension Host {
+  /// How many CPUs the calling thread may run on.
+  static var affinityCount: Int? {
+    let count = millrace_affinity_count()
+    return count > 0 ? Int(count) : nil
   }
+
+  /// The tightest CPU quota of this process's control groups, in CPUs; nil without a limit.
+  static var cpuQuota: Double? {
+    guard let membership = text(of: "/proc/self/cgroup") else { return nil }
+    return ControlGroup.folders(membership: membership).compactMap { folder -> Double? in
+      if folder.version == 2 { return text(of: folder.path + "/cpu.max").flatMap(ControlGroup.quota(cpuMax:)) }
+      guard let quota = text(of: folder.path + "/cpu.cfs_quota_us"),
+        let period = text(of: folder.path + "/cpu.cfs_period_us")
+      else { return nil }
+      return ControlGroup.quota(microseconds: quota, period: period)
+    }.min()
+  }
+
+  /// How many processes of this control group the kernel has killed for want of memory.
+  static var memoryVictims: Int {
+    guard let membership = text(of: "/proc/self/cgroup") else { return 0 }
+    let events = ControlGroup.folders(membership: membership).lazy
+      .compactMap { text(of: $0.path + "/memory.events") }.first
+    let line = events?.split(separator: "\n").first { $0.hasPrefix("oom_kill ") }
+    return line.flatMap { Int($0.dropFirst("oom_kill ".count)) } ?? 0
+  }
+
+  /// This process's resident memory in bytes.
+  static var residentBytes: Int {
+    guard let fields = text(of: "/proc/self/statm")?.split(separator: " "), fields.count > 1 else { return 0 }
+    return (Int(fields[1]) ?? 0) * sysconf(Int32(_SC_PAGESIZE))
+  }
+
+  /// The first few kilobytes of a small file of the kernel's.
+  private static func text(of path: String) -> String? {
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    let text = withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer -> String? in
+      let count = read(file, buffer.baseAddress, buffer.count)
+      guard count > 0 else { return nil }
+      return String(decoding: buffer[0..<count], as: UTF8.self)
+    }
+    return text
+  }
+}
 #else
-  extension Host {
-    // These platforms neither bind threads to CPUs nor limit a process's CPU time by groups.
-    static var affinityCount: Int? { nil }
-    static var cpuQuota: Double? { nil }
-  }
+extension Host {
+  // These platforms neither bind threads to CPUs nor limit a process's CPU time by groups.
+  static var affinityCount: Int? { nil }
+  static var cpuQuota: Double? { nil }
+  static var memoryVictims: Int { 0 }
+  static var residentBytes: Int { 0 }
+}
 #endif

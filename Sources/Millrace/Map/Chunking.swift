@@ -2,7 +2,7 @@
 ///
 /// A chunk travels as one; its size is a matter of speed, never of meaning.
 ///
-///     pool.map(rows, chunking: .size(100)) { … }
+///     pool.map(rows, options: MapOptions(chunking: .size(100))) { … }
 public struct Chunking: Sendable, Hashable {
   enum Rule: Sendable, Hashable {
     case automatic

@@ -49,6 +49,19 @@ struct ChunkPlan: Sendable {
 
   /// The size of the next chunk, or nil behind the declared end.
   mutating func next() -> Int? {
+    guard let size = upcoming else { return nil }
+    took(size)
+    return size
+  }
+
+  /// Cuts a chunk of this size, which the caller may have made smaller than it was to be.
+  mutating func took(_ size: Int) {
+    itemsCut += size
+    chunksCut += 1
+  }
+
+  /// What `next` would give.
+  var upcoming: Int? {
     let remaining = total.map { $0 - itemsCut }
     if let remaining, remaining <= 0 { return nil }
     var size =
@@ -57,8 +70,6 @@ struct ChunkPlan: Sendable {
       case .adaptive(let chunk): chunk.size(remaining: remaining)
       }
     if let remaining { size = min(size, remaining) }
-    itemsCut += size
-    chunksCut += 1
     return size
   }
 
@@ -70,13 +81,14 @@ struct ChunkPlan: Sendable {
   }
 
   /// Items that may be between the input and the consumer by default: two chunks, of the largest size, for each worker.
-  var defaultWindow: Int {
-    let largest =
-      switch pace {
-      case .fixed(.items(let size)): size
-      case .fixed(let rule): rule.start(of: 1)
-      case .adaptive(let chunk): chunk.size(remaining: total.map { $0 - itemsCut })
-      }
-    return 2 * width * largest
+  var defaultWindow: Int { 2 * width * largest }
+
+  /// The largest size that a chunk may have, from here on as far as is known.
+  var largest: Int {
+    switch pace {
+    case .fixed(.items(let size)): size
+    case .fixed(let rule): rule.start(of: 1)
+    case .adaptive(let chunk): chunk.size(remaining: total.map { $0 - itemsCut })
+    }
   }
 }

@@ -4,9 +4,12 @@ extension RandomAccessCollection where Self: Sendable, SubSequence: Sendable {
   ///     let levels = samples.mapChunks(of: 4096) { smoothed($0) }
   ///
   /// For functions that work on many items at once. A chunk may give more or fewer outputs than it has items. Threads, errors
-  /// and `width` are as in ``parallelMap(width:grain:_:)``. To cut in other ways, write it out: `samples.chunks(count: 6).parallelMap { … }`.
+  /// and `width` are as in `parallelMap(width:grain:_:)`. To cut in other ways, write it out: `samples.chunks(count: 6).parallelMap { … }`.
   ///
-  /// - Parameter size: items in each chunk but the last, at least 1.
+  /// - Parameters:
+  ///   - size: items in each chunk but the last, at least 1.
+  ///   - width: the most threads to use; by default as many as there are usable CPUs.
+  ///   - transform: makes outputs of a slice.
   public func mapChunks<Output: Sendable, Failure: Error>(
     of size: Int, width: Int? = nil, _ transform: @Sendable (SubSequence) throws(Failure) -> [Output]
   ) throws(Failure) -> [Output] {
@@ -18,6 +21,8 @@ extension RandomAccessCollection where Self: Sendable, SubSequence: Sendable {
   /// - Parameters:
   ///   - count: the number of chunks; their sizes differ by at most one. By default as many as there are usable CPUs.
   ///   - minimum: items that each chunk has at least, if there are as many.
+  ///   - width: the most threads to use; by default as many as there are usable CPUs.
+  ///   - transform: makes outputs of a slice.
   public func mapChunks<Output: Sendable, Failure: Error>(
     count: Int? = nil, atLeast minimum: Int = 1, width: Int? = nil,
     _ transform: @Sendable (SubSequence) throws(Failure) -> [Output]
@@ -39,7 +44,10 @@ extension RandomAccessCollection where Self: Sendable, SubSequence: Sendable {
   ///
   /// Threads, errors, cancellation and `width` are as in the `async` `parallelMap`.
   ///
-  /// - Parameter size: items in each chunk but the last, at least 1.
+  /// - Parameters:
+  ///   - size: items in each chunk but the last, at least 1.
+  ///   - width: the most threads to use; by default as many as there are usable CPUs.
+  ///   - transform: makes outputs of a slice.
   public func mapChunks<Output: Sendable, Failure: Error>(
     of size: Int, width: Int? = nil, _ transform: @escaping @Sendable (SubSequence) throws(Failure) -> [Output]
   ) async throws(Failure) -> [Output] {
@@ -52,6 +60,8 @@ extension RandomAccessCollection where Self: Sendable, SubSequence: Sendable {
   /// - Parameters:
   ///   - count: the number of chunks; their sizes differ by at most one. By default as many as there are usable CPUs.
   ///   - minimum: items that each chunk has at least, if there are as many.
+  ///   - width: the most threads to use; by default as many as there are usable CPUs.
+  ///   - transform: makes outputs of a slice.
   public func mapChunks<Output: Sendable, Failure: Error>(
     count: Int? = nil, atLeast minimum: Int = 1, width: Int? = nil,
     _ transform: @escaping @Sendable (SubSequence) throws(Failure) -> [Output]

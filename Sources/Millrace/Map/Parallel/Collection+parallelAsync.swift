@@ -17,6 +17,7 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   ///   - width: threads to use. By default at most as many as there are usable CPUs, shared with all other calls; a width
   ///     that is given is granted.
   ///   - grain: how many items a thread takes at a time; by default adapted to the time that they take.
+  ///   - transform: makes an output of an item; it is called on several threads at once.
   @inlinable
   public func parallelMap<Output: Sendable, Failure: Error>(
     width: Int? = nil, grain: Int? = nil,
@@ -32,7 +33,7 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
 
   /// Runs `body` for every item, on several threads at once, in no particular order, while the task waits.
   ///
-  /// Threads, errors, cancellation, `width` and `grain` are as in the `async` ``parallelMap(width:grain:_:)``.
+  /// Threads, errors, cancellation, `width` and `grain` are as in the `async` `parallelMap(width:grain:_:)`.
   @inlinable
   public func parallelForEach<Failure: Error>(
     width: Int? = nil, grain: Int? = nil, _ body: @escaping @Sendable (Element) throws(Failure) -> Void
@@ -47,7 +48,7 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
 
   /// The results of `transform` that are not nil, in the order of their items, computed on several threads while the task waits.
   ///
-  /// Threads, errors, cancellation, `width` and `grain` are as in the `async` ``parallelMap(width:grain:_:)``.
+  /// Threads, errors, cancellation, `width` and `grain` are as in the `async` `parallelMap(width:grain:_:)`.
   @inlinable
   public func parallelCompactMap<Output: Sendable, Failure: Error>(
     width: Int? = nil, grain: Int? = nil, _ transform: @escaping @Sendable (Element) throws(Failure) -> Output?
@@ -62,7 +63,7 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
 
   /// The items for which `isIncluded` holds, in their order, tested on several threads while the task waits.
   ///
-  /// Threads, errors, cancellation, `width` and `grain` are as in the `async` ``parallelMap(width:grain:_:)``.
+  /// Threads, errors, cancellation, `width` and `grain` are as in the `async` `parallelMap(width:grain:_:)`.
   @inlinable
   public func parallelFilter<Failure: Error>(
     width: Int? = nil, grain: Int? = nil, _ isIncluded: @escaping @Sendable (Element) throws(Failure) -> Bool
@@ -78,7 +79,7 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   /// All items combined into one, on several threads while the task waits.
   ///
   /// What `combine` has to be stands at the synchronous form, ``parallelReduce(_:width:grain:_:)``; threads, errors,
-  /// cancellation, `width` and `grain` are as in the `async` ``parallelMap(width:grain:_:)``.
+  /// cancellation, `width` and `grain` are as in the `async` `parallelMap(width:grain:_:)`.
   @inlinable
   public func parallelReduce<Failure: Error>(
     _ initial: Element, width: Int? = nil, grain: Int? = nil,
@@ -95,7 +96,7 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   /// All items gathered into one value, on several threads while the task waits.
   ///
   /// What `initial`, `update` and `merge` have to be stands at the synchronous form, ``parallelReduce(into:width:grain:_:merge:)``;
-  /// threads, errors, cancellation, `width` and `grain` are as in the `async` ``parallelMap(width:grain:_:)``.
+  /// threads, errors, cancellation, `width` and `grain` are as in the `async` `parallelMap(width:grain:_:)`.
   @inlinable
   public func parallelReduce<Output: Sendable, Failure: Error>(
     into initial: Output, width: Int? = nil, grain: Int? = nil,

@@ -14,6 +14,7 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   /// - Parameters:
   ///   - width: how many items may be under way at once; by default as many as there are usable CPUs.
   ///   - grain: how many items a lane takes at a time; by default one.
+  ///   - transform: makes an output of an item; calls for several items are under way at once.
   @_disfavoredOverload
   public func parallelMap<Output: Sendable, Failure: Error>(
     width: Int? = nil, grain: Int? = nil,
@@ -28,7 +29,7 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
 
   /// Runs an `async` closure for every item, so many of them under way at once.
   ///
-  /// Lanes, errors, cancellation, `width` and `grain` are as in ``parallelMap(width:grain:_:)`` with an `async` closure.
+  /// Lanes, errors, cancellation, `width` and `grain` are as in `parallelMap(width:grain:_:)` with an `async` closure.
   @_disfavoredOverload
   public func parallelForEach<Failure: Error>(
     width: Int? = nil, grain: Int? = nil, _ body: @escaping @Sendable (Element) async throws(Failure) -> Void
@@ -38,7 +39,7 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
 
   /// The results of an `async` closure that are not nil, in the order of their items, so many of them under way at once.
   ///
-  /// Lanes, errors, cancellation, `width` and `grain` are as in ``parallelMap(width:grain:_:)`` with an `async` closure.
+  /// Lanes, errors, cancellation, `width` and `grain` are as in `parallelMap(width:grain:_:)` with an `async` closure.
   @_disfavoredOverload
   public func parallelCompactMap<Output: Sendable, Failure: Error>(
     width: Int? = nil, grain: Int? = nil,
@@ -53,7 +54,7 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
 
   /// The items for which an `async` closure holds, in their order, so many of them under way at once.
   ///
-  /// Lanes, errors, cancellation, `width` and `grain` are as in ``parallelMap(width:grain:_:)`` with an `async` closure.
+  /// Lanes, errors, cancellation, `width` and `grain` are as in `parallelMap(width:grain:_:)` with an `async` closure.
   @_disfavoredOverload
   public func parallelFilter<Failure: Error>(
     width: Int? = nil, grain: Int? = nil, _ isIncluded: @escaping @Sendable (Element) async throws(Failure) -> Bool

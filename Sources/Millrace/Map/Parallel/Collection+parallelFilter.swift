@@ -1,7 +1,7 @@
 extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   /// The results of `transform` that are not nil, in the order of their items, computed on several threads at once.
   ///
-  /// Threads, errors, `width` and `grain` are as in ``parallelMap(width:grain:_:)``.
+  /// Threads, errors, `width` and `grain` are as in `parallelMap(width:grain:_:)`.
   @inlinable
   public func parallelCompactMap<Output: Sendable, Failure: Error>(
     width: Int? = nil, grain: Int? = nil, _ transform: @Sendable (Element) throws(Failure) -> Output?
@@ -11,7 +11,7 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
 
   /// The items for which `isIncluded` holds, in their order, tested on several threads at once.
   ///
-  /// Threads, errors, `width` and `grain` are as in ``parallelMap(width:grain:_:)``.
+  /// Threads, errors, `width` and `grain` are as in `parallelMap(width:grain:_:)`.
   @inlinable
   public func parallelFilter<Failure: Error>(
     width: Int? = nil, grain: Int? = nil, _ isIncluded: @Sendable (Element) throws(Failure) -> Bool

@@ -3,7 +3,7 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   ///
   ///     (0..<rows).parallelForEach { row in render(row) }
   ///
-  /// Threads, errors, `width` and `grain` are as in ``parallelMap(width:grain:_:)``.
+  /// Threads, errors, `width` and `grain` are as in `parallelMap(width:grain:_:)`.
   @inlinable
   public func parallelForEach<Failure: Error>(
     width: Int? = nil, grain: Int? = nil, _ body: @Sendable (Element) throws(Failure) -> Void
@@ -32,7 +32,7 @@ extension RandomAccessCollection where Self: Sendable, SubSequence: Sendable {
   ///
   /// For work that is cheap by the item and dear by the call: the loop is the caller's own, so the compiler
   /// sees all of it. Parts grow with the measured time, and so differ in size from run to run; for parts of known sizes,
-  /// use ``mapChunks(of:width:_:)``. Otherwise as ``parallelForEach(width:grain:_:)``.
+  /// use `mapChunks(of:width:_:)`. Otherwise as `parallelForEach(width:grain:_:)`.
   @inlinable
   public func parallelForEachPart<Failure: Error>(
     width: Int? = nil, grain: Int? = nil, _ body: @Sendable (SubSequence) throws(Failure) -> Void

@@ -14,6 +14,7 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   ///     all other calls, so items must not wait for each other. A width that is given is granted, more threads than CPUs too; in
   ///     nested calls it is only the most.
   ///   - grain: how many items a thread takes at a time; by default adapted to the time that they take.
+  ///   - transform: makes an output of an item; it is called on several threads at once.
   @inlinable
   public func parallelMap<Output: Sendable, Failure: Error>(
     width: Int? = nil, grain: Int? = nil,

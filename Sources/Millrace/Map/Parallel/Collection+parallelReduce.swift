@@ -8,7 +8,7 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   /// first item, exactly once. Addition of floating-point numbers is only nearly associative: its result may
   /// differ in the last digits from run to run.
   ///
-  /// Threads, errors, `width` and `grain` are as in ``parallelMap(width:grain:_:)``.
+  /// Threads, errors, `width` and `grain` are as in `parallelMap(width:grain:_:)`.
   @inlinable
   public func parallelReduce<Failure: Error>(
     _ initial: Element, width: Int? = nil, grain: Int? = nil,
@@ -51,7 +51,7 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   /// collection, a zero), and merging has to be *associative* and to agree with `update`: taking in some items, and then merging
   /// what has taken in the items after them, gives the same as taking in all of them. It need not be commutative.
   ///
-  /// Threads, errors, `width` and `grain` are as in ``parallelMap(width:grain:_:)``.
+  /// Threads, errors, `width` and `grain` are as in `parallelMap(width:grain:_:)`.
   @inlinable
   public func parallelReduce<Result: Sendable, Failure: Error>(
     into initial: Result, width: Int? = nil, grain: Int? = nil,

@@ -2,9 +2,9 @@ import CMillrace
 import Synchronization
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
 /// The threads of the program that help in parallel calls, and run the asynchronous ones.
@@ -302,9 +302,9 @@ final class Crew: Sendable {
     pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
     let crew = Unmanaged.passRetained(self)
     #if canImport(Darwin)
-      var thread: pthread_t?
+    var thread: pthread_t?
     #else
-      var thread = pthread_t()
+    var thread = pthread_t()
     #endif
     let failure = pthread_create(&thread, &attributes, crewThread, crew.toOpaque())
     if failure != 0 { crew.release() }
@@ -314,15 +314,15 @@ final class Crew: Sendable {
 
 /// Where a thread of the crew begins. It never ends.
 #if canImport(Darwin)
-  private func crewThread(_ crew: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
-    pthread_setname_np("millrace-crew")
-    Unmanaged<Crew>.fromOpaque(crew).takeRetainedValue().serve()
-    return nil
-  }
+private func crewThread(_ crew: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
+  pthread_setname_np("millrace-crew")
+  Unmanaged<Crew>.fromOpaque(crew).takeRetainedValue().serve()
+  return nil
+}
 #else
-  private func crewThread(_ crew: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    millrace_thread_name_set("millrace-crew")
-    if let crew { Unmanaged<Crew>.fromOpaque(crew).takeRetainedValue().serve() }
-    return nil
-  }
+private func crewThread(_ crew: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+  millrace_thread_name_set("millrace-crew")
+  if let crew { Unmanaged<Crew>.fromOpaque(crew).takeRetainedValue().serve() }
+  return nil
+}
 #endif

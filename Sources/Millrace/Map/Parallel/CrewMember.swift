@@ -1,7 +1,7 @@
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
 /// A thread as the crew knows it: one of the crew's own, or a caller of a parallel operation.
@@ -69,9 +69,9 @@ final class CrewMember: @unchecked Sendable {
     var key = pthread_key_t()
     let failure = pthread_key_create(&key) { member in
       #if canImport(Darwin)
-        Unmanaged<CrewMember>.fromOpaque(member).release()
+      Unmanaged<CrewMember>.fromOpaque(member).release()
       #else
-        if let member { Unmanaged<CrewMember>.fromOpaque(member).release() }
+      if let member { Unmanaged<CrewMember>.fromOpaque(member).release() }
       #endif
     }
     precondition(failure == 0, "no thread-local storage left (error \(failure))")

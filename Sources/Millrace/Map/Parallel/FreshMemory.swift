@@ -1,5 +1,5 @@
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #endif
 
 /// Memory that is about to be written for the first time.
@@ -16,11 +16,11 @@ enum FreshMemory {
   @usableFromInline
   static func prepare(_ buffer: UnsafeMutableRawBufferPointer) {
     #if os(Linux)
-      guard buffer.count >= threshold, let start = buffer.baseAddress else { return }
-      let aligned = start.alignedUp(toMultipleOf: hugePage)
-      let length = (buffer.count - (aligned - start)) & ~(hugePage - 1)
-      // A kernel without them says so; then there are small pages, as without the advice.
-      if length > 0 { madvise(aligned, length, MADV_HUGEPAGE) }
+    guard buffer.count >= threshold, let start = buffer.baseAddress else { return }
+    let aligned = start.alignedUp(toMultipleOf: hugePage)
+    let length = (buffer.count - (aligned - start)) & ~(hugePage - 1)
+    // A kernel without them says so; then there are small pages, as without the advice.
+    if length > 0 { madvise(aligned, length, MADV_HUGEPAGE) }
     #endif
   }
 }

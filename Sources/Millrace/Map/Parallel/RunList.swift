@@ -28,7 +28,7 @@ struct RunList<Value> {
 
 /// A list of runs for each lane of a call.
 ///
-/// A class, because the compiler cannot inline functions that end the life of a non-copyable value.
+/// A class: inlining the `deinit` of a non-copyable type into an inlinable function stops the compiler (6.3.1).
 @usableFromInline
 final class LaneRuns<Value> {
   @usableFromInline let lanes: Int

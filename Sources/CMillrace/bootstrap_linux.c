@@ -1,0 +1,183 @@
+// The bootstrap: a process that carries MILLRACE_BOOTSTRAP never reaches main. It becomes a fork server or a worker.
+//
+// The variable reads "role:depth:parent:had_backtrace". It is erased before anything else, so what a worker starts is
+// an ordinary program again.
+#ifdef __linux__
+#define _GNU_SOURCE
+#include "launch_internal.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "millrace_tree.h"
+
+#define VARIABLE "MILLRACE_BOOTSTRAP"
+#define BACKTRACE "SWIFT_BACKTRACE"
+
+// A short backtrace: the crashed thread, no register dump, no image list, and not a word where the backtracer is not
+// installed. And what may not be overruled: nobody is there to answer questions, and the parent reads plain text.
+#define BACKTRACE_DEFAULTS "enable=yes,threads=crashed,images=none,registers=none,limit=24,top=4,warnings=suppressed"
+#define BACKTRACE_FORCED "interactive=no,color=no,output-to=stderr"
+
+extern char **environ;
+
+int millrace_current_depth;
+
+int millrace_depth(void) { return millrace_current_depth; }
+
+void millrace_fatal(const char *message) {
+  dprintf(STDERR_FILENO, "millrace: %s\n", message);
+  _exit(70);
+}
+
+typedef void (*initializer)(int, char **, char **);
+extern initializer __init_array_start[] __attribute__((weak, visibility("hidden")));
+extern initializer __init_array_end[] __attribute__((weak, visibility("hidden")));
+
+__attribute__((constructor)) static void bootstrap(int argc, char **argv, char **environment) {
+  const char *value = getenv(VARIABLE);
+  if (!value) return;
+  int role = 0, depth = 0, parent = 0, had_backtrace = 0;
+  if (sscanf(value, "%d:%d:%d:%d", &role, &depth, &parent, &had_backtrace) != 4)
+    millrace_fatal("the variable " VARIABLE " is not for users: unset it");
+  unsetenv(VARIABLE);
+  millrace_current_depth = depth;
+  syscall(SYS_close_range, MILLRACE_BOOTSTRAP_FD + 1, ~0u, 0);
+
+  // We shall not come back, so the initialisers that are linked after us run now: in a static executable, the Swift
+  // runtime's are among them.
+  initializer *own = __init_array_start;
+  while (own < __init_array_end && *own != (initializer)bootstrap) own++;
+  for (own++; own < __init_array_end; own++) (*own)(argc, argv, environment);
+  if (!had_backtrace) unsetenv(BACKTRACE);  // read by now; not for the programs that users' code starts
+
+  if (role == MILLRACE_ROLE_SERVER) millrace_fork_server_run(MILLRACE_BOOTSTRAP_FD, parent);
+  millrace_child_set_up(&(millrace_child){.control = MILLRACE_BOOTSTRAP_FD, .out = -1, .err = -1, .parent = parent});
+  if (!millrace_worker_entry) millrace_fatal("this executable has no worker entry");
+  millrace_worker_entry(MILLRACE_BOOTSTRAP_FD);
+  millrace_worker_exit(0);
+}
+
+// The words of the program's own command line, so that a worker sees the same `CommandLine.arguments`.
+static char **copy_arguments(char **storage) {
+  static char *fallback[] = {"millrace", NULL};
+  *storage = NULL;
+  int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return fallback;
+  size_t length = 0, capacity = 4096;
+  char *text = malloc(capacity);
+  ssize_t count = -1;
+  while (text && (count = read(fd, text + length, capacity - length - 1)) > 0) {
+    length += (size_t)count;
+    if (length + 1 < capacity) continue;
+    char *larger = realloc(text, capacity *= 2);
+    if (!larger) free(text);
+    text = larger;
+  }
+  close(fd);
+  if (!text) return fallback;
+  text[length] = 0;
+  size_t words = 0;
+  for (size_t i = 0; i < length; i += strlen(text + i) + 1) words++;
+  char **arguments = words > 0 ? calloc(words + 1, sizeof *arguments) : NULL;
+  if (!arguments) {
+    free(text);
+    return fallback;
+  }
+  char *at = text;
+  for (size_t word = 0; word < words; word++, at += strlen(at) + 1) arguments[word] = at;
+  *storage = text;
+  return arguments;
+}
+
+static int names(const char *entry, const char *variable) {
+  size_t length = strlen(variable);
+  return strncmp(entry, variable, length) == 0 && entry[length] == '=';
+}
+
+int millrace_spawn_self(int role, int control, int out, int err, pid_t *pid, int *pidfd) {
+  if (millrace_current_depth >= MILLRACE_DEPTH_LIMIT) return ELOOP;
+
+  // 1. The environment: the program's, with our two variables.
+  size_t entries = 0;
+  while (environ[entries]) entries++;
+  char **environment = calloc(entries + 3, sizeof *environment);
+  char *backtrace = NULL, *variable = NULL;
+  size_t kept = 0;
+  const char *user_backtrace = NULL;
+  if (!environment) return ENOMEM;
+  for (size_t i = 0; i < entries; i++) {
+    if (names(environ[i], BACKTRACE)) user_backtrace = strchr(environ[i], '=') + 1;
+    else if (!names(environ[i], VARIABLE)) environment[kept++] = environ[i];
+  }
+  if (asprintf(
+          &backtrace, BACKTRACE "=" BACKTRACE_DEFAULTS ",%s%s" BACKTRACE_FORCED, user_backtrace ? user_backtrace : "",
+          user_backtrace ? "," : "") < 0)
+    backtrace = NULL;
+  if (asprintf(
+          &variable, VARIABLE "=%d:%d:%d:%d", role, millrace_current_depth + 1, (int)getpid(), user_backtrace != NULL) < 0)
+    variable = NULL;
+  environment[kept++] = variable;
+  environment[kept] = backtrace;
+  char *text;
+  char **arguments = copy_arguments(&text);
+
+  // 2. Descriptors: first out of the way of 0...3, then each to its place.
+  int sources[3] = {control, out, err};
+  int error = variable && backtrace ? 0 : ENOMEM;
+  for (int i = 0; i < 3; i++) {
+    int source = sources[i];
+    sources[i] = source < 0 || error ? -1 : fcntl(source, F_DUPFD_CLOEXEC, MILLRACE_BOOTSTRAP_FD + 1);
+    if (source >= 0 && sources[i] < 0 && !error) error = errno;
+  }
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  for (int target = STDOUT_FILENO; target <= STDERR_FILENO; target++) {
+    if (sources[target] >= 0) posix_spawn_file_actions_adddup2(&actions, sources[target], target);
+    else if (fcntl(target, F_GETFD) < 0) posix_spawn_file_actions_addopen(&actions, target, "/dev/null", O_WRONLY, 0);
+  }
+  posix_spawn_file_actions_adddup2(&actions, sources[0], MILLRACE_BOOTSTRAP_FD);
+
+  // 3. Signals as in a fresh program, and a process group of its own: Ctrl-C belongs to the parent.
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t signals;
+  sigfillset(&signals);
+  posix_spawnattr_setsigdefault(&attributes, &signals);
+  sigemptyset(&signals);
+  posix_spawnattr_setsigmask(&attributes, &signals);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  posix_spawnattr_setflags(
+      &attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+
+  // 4. Through /proc: the very file that is running, whatever became of its path.
+  if (!error) error = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, arguments, environment);
+  if (!error) {
+    *pidfd = millrace_pidfd_open(*pid);
+    if (*pidfd < 0) {
+      error = -*pidfd;
+      kill(*pid, SIGKILL);
+      waitpid(*pid, NULL, 0);
+    }
+  }
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  for (int i = 0; i < 3; i++)
+    if (sources[i] >= 0) close(sources[i]);
+  if (text) {
+    free(text);
+    free(arguments);
+  }
+  free(backtrace);
+  free(variable);
+  free(environment);
+  return error;
+}
+#endif

@@ -1,0 +1,194 @@
+// The crash record: which lane died of what, written by the dying thread into shared memory.
+#ifdef __linux__
+#define _GNU_SOURCE
+#include "millrace_crash.h"
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include "launch_internal.h"
+#include "millrace_tree.h"
+
+enum {
+  SIGNAL_STACK = 128 * 1024,
+  GUARD = 4096,
+  OVERFLOW_BELOW = 1024 * 1024,  // how far below its stack a function's frame may reach at once
+  OVERFLOW_ABOVE = 4096,
+};
+
+static const int crash_signals[] = {SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGABRT};
+static struct sigaction previous[NSIG];
+static pthread_once_t installed = PTHREAD_ONCE_INIT;
+
+static millrace_crash_record *process_record;  // for threads without one
+static pid_t process;                          // a process that user code forks from a worker has no records
+static int exits_at_once;
+
+static __thread struct {
+  millrace_crash_record *record;
+  uintptr_t stack_low;
+  char *signal_stack;
+  int is_dying;
+} lane;
+
+static millrace_crash_record *claim(void) {
+  millrace_crash_record *record = lane.record ? lane.record : __atomic_load_n(&process_record, __ATOMIC_ACQUIRE);
+  uint32_t empty = MILLRACE_RECORD_EMPTY;
+  if (!record || getpid() != process) return NULL;
+  if (!__atomic_compare_exchange_n(
+          &record->state, &empty, MILLRACE_RECORD_WRITING, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+    return NULL;
+  record->thread = (int32_t)syscall(SYS_gettid);
+  return record;
+}
+
+static void describe(millrace_crash_record *record, int signal, const siginfo_t *info, const ucontext_t *context) {
+  int is_fault = info->si_code > 0;
+  record->signal = signal;
+  record->code = info->si_code;
+  record->sender = is_fault ? 0 : info->si_pid;
+  record->fault_address = is_fault ? (uintptr_t)info->si_addr : 0;
+#if defined(__x86_64__)
+  record->stack_pointer = (uint64_t)context->uc_mcontext.gregs[REG_RSP];
+  record->program_counter = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+  record->stack_pointer = context->uc_mcontext.sp;
+  record->program_counter = context->uc_mcontext.pc;
+#endif
+  uintptr_t low = lane.stack_low;
+  if (is_fault && low != 0 && (signal == SIGSEGV || signal == SIGBUS)) {
+    uint64_t from = low - OVERFLOW_BELOW, to = low + OVERFLOW_ABOVE;
+    record->is_stack_overflow = (record->fault_address >= from && record->fault_address < to) ||
+        (record->stack_pointer >= from && record->stack_pointer < to);
+  }
+}
+
+static void on_crash(int signal, siginfo_t *info, void *context) {
+  struct sigaction standard = {.sa_handler = SIG_DFL};
+  if (lane.is_dying) {  // a fault in here
+    sigaction(signal, &standard, NULL);
+    return;
+  }
+  lane.is_dying = 1;
+  millrace_crash_record *record = claim();
+  if (record) {
+    describe(record, signal, info, context);
+    __atomic_store_n(&record->state, MILLRACE_RECORD_CRASH, __ATOMIC_RELEASE);
+  }
+  // What this worker started goes first: nobody may be left to find it afterwards.
+  if (getpid() == process) millrace_descendants_kill(process, NULL, 0);
+
+  struct sigaction *next = &previous[signal];
+  if ((next->sa_flags & SA_SIGINFO) && next->sa_sigaction) next->sa_sigaction(signal, info, context);
+  else if (next->sa_handler != SIG_DFL && next->sa_handler != SIG_IGN) next->sa_handler(signal);
+  // Die of the signal: a fault comes again by itself, a signal that was sent has to be sent again.
+  sigaction(signal, &standard, NULL);
+  if (info->si_code <= 0) syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), signal);
+}
+
+static void install(void) {
+  // SA_NODEFER as Swift's own handler has it: the memory server that it starts inherits our mask, and must be able to
+  // catch a SIGSEGV of its own, or the backtrace ends in the middle.
+  struct sigaction action = {.sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+  for (size_t i = 0; i < sizeof crash_signals / sizeof *crash_signals; i++)
+    sigaction(crash_signals[i], &action, &previous[crash_signals[i]]);
+}
+
+int millrace_crash_arm(millrace_crash_record *record) {
+  if (!lane.signal_stack) {
+    char *base = mmap(NULL, SIGNAL_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (base == MAP_FAILED) return errno;
+    mprotect(base, GUARD, PROT_NONE);
+    stack_t stack = {.ss_sp = base + GUARD, .ss_size = SIGNAL_STACK - GUARD};
+    if (sigaltstack(&stack, NULL) != 0) {
+      int error = errno;
+      munmap(base, SIGNAL_STACK);
+      return error;
+    }
+    lane.signal_stack = base;
+  }
+  pthread_attr_t attributes;
+  if (lane.stack_low == 0 && pthread_getattr_np(pthread_self(), &attributes) == 0) {
+    void *low;
+    size_t size;
+    if (pthread_attr_getstack(&attributes, &low, &size) == 0) lane.stack_low = (uintptr_t)low;
+    pthread_attr_destroy(&attributes);
+  }
+  lane.record = record;
+  millrace_crash_record *none = NULL;
+  __atomic_compare_exchange_n(&process_record, &none, record, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+  return 0;
+}
+
+void millrace_crash_disarm(void) {
+  millrace_crash_record *record = lane.record;
+  if (record) __atomic_compare_exchange_n(&process_record, &record, NULL, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+  lane.record = NULL;
+  if (!lane.signal_stack) return;
+  stack_t none = {.ss_flags = SS_DISABLE};
+  sigaltstack(&none, NULL);
+  munmap(lane.signal_stack, SIGNAL_STACK);
+  lane.signal_stack = NULL;
+}
+
+uint32_t millrace_crash_read(const millrace_crash_record *record, millrace_crash_record *copy) {
+  uint32_t state = __atomic_load_n(&record->state, __ATOMIC_ACQUIRE);
+  memcpy(copy, record, sizeof *copy);
+  copy->state = state;
+  return state;
+}
+
+// Registered before any line of user code, so it is the last of a worker's own exit handlers, and in a fork of the program
+// it comes before those of the program, which are not the worker's to run.
+#ifdef __GLIBC__
+static void on_exit_called(int code, void *unused) {
+  (void)unused;
+#else
+static void on_exit_called(void) {
+  int code = -1;
+#endif
+  if (getpid() != process) return;
+  millrace_crash_record *record = claim();
+  if (record) {
+    record->exit_code = code;
+    __atomic_store_n(&record->state, MILLRACE_RECORD_EXIT, __ATOMIC_RELEASE);
+  }
+  millrace_descendants_kill(process, NULL, 0);
+#ifdef __GLIBC__
+  if (!exits_at_once) return;
+  fflush(stdout);
+  fflush(stderr);
+  _exit(code);
+#endif
+}
+
+void millrace_crash_set_up(int is_program_fork) {
+  process = getpid();
+  process_record = NULL;
+  memset(&lane, 0, sizeof lane);
+  exits_at_once = is_program_fork;
+  pthread_once(&installed, install);
+#ifdef __GLIBC__
+  on_exit(on_exit_called, NULL);
+#else
+  atexit(on_exit_called);
+#endif
+}
+
+void millrace_worker_exit(int code) {
+  lane.record = NULL;
+  process_record = NULL;
+  if (!exits_at_once) exit(code);
+  fflush(stdout);
+  fflush(stderr);
+  millrace_descendants_kill(getpid(), NULL, 0);
+  _exit(code);
+}
+#endif

@@ -1,0 +1,40 @@
+// What a worker leaves behind in shared memory when it crashes or calls exit.
+#ifndef MILLRACE_CRASH_H
+#define MILLRACE_CRASH_H
+
+#include <stdint.h>
+
+enum {
+  MILLRACE_RECORD_EMPTY = 0,
+  MILLRACE_RECORD_WRITING = 1,
+  MILLRACE_RECORD_CRASH = 2,
+  MILLRACE_RECORD_EXIT = 3,
+};
+
+/// One a lane, zeroed by the parent before the worker starts.
+typedef struct {
+  uint32_t state;           // MILLRACE_RECORD_..., written last
+  int32_t signal;
+  int32_t code;             // si_code
+  int32_t sender;           // pid that sent the signal, 0 if the fault was the thread's own
+  uint64_t fault_address;
+  uint64_t stack_pointer;
+  uint64_t program_counter;
+  int32_t thread;           // kernel thread ID
+  int32_t exit_code;
+  uint32_t is_stack_overflow;
+  uint32_t reserved[3];
+} millrace_crash_record;
+
+/// In a worker process: makes the calling thread report its crash, or its call of exit, in `record`, and gives it a signal stack. The first
+/// record armed also serves threads that have none. Whatever handler was there (Swift's backtracer) runs afterwards.
+/// 0, or errno.
+int millrace_crash_arm(millrace_crash_record *record);
+
+/// Undoes `millrace_crash_arm` for the calling thread: before it ends, and before its record goes away.
+void millrace_crash_disarm(void);
+
+/// Copies a finished record; returns its state. Safe while the worker lives.
+uint32_t millrace_crash_read(const millrace_crash_record *record, millrace_crash_record *copy);
+
+#endif

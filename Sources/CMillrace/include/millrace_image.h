@@ -1,0 +1,14 @@
+// The main executable as it lies in memory.
+#ifndef MILLRACE_IMAGE_H
+#define MILLRACE_IMAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Where the main executable is loaded: [base, end). 0, or -1.
+int millrace_image_range(uintptr_t *base, uintptr_t *end);
+
+/// Copies the linker's build ID of the main executable; returns its length, 0 if it has none.
+size_t millrace_image_build_id(uint8_t *bytes, size_t capacity);
+
+#endif

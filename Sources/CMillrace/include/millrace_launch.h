@@ -1,0 +1,73 @@
+// How workers start: the bootstrap that turns this executable into a fork server or a worker, and fork of the program.
+#ifndef MILLRACE_LAUNCH_H
+#define MILLRACE_LAUNCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/// Launches inside launches that are allowed; deeper ones are refused.
+#define MILLRACE_DEPTH_LIMIT 8
+
+/// How many launches lie above this process: 0 in a program that a user started.
+int millrace_depth(void);
+
+enum {
+  MILLRACE_ROLE_SERVER = 1,
+  MILLRACE_ROLE_WORKER = 2,
+};
+
+// Spawning this executable again
+
+/// Starts this executable anew (also if its file has been replaced or deleted) in a role, with `control` as its socket.
+/// `out` and `err` become its standard output and error; -1 keeps the program's. 0, or errno.
+/// A worker must be spawned on the spawner thread (its parent-death signal fires when the spawning thread ends).
+int millrace_spawn_self(int role, int control, int out, int err, pid_t *pid, int *pidfd);
+
+/// Forks the program. In the child, everything but `control`, `keep` and 0...2 is closed and `body` is called; it must
+/// not return. To be called on the spawner thread. 0, or errno.
+int millrace_fork_program(
+    int control, int out, int err, const int *keep, size_t keep_count, void (*body)(void *context, int control),
+    void *context, pid_t *pid, int *pidfd);
+
+/// Runs a job on the program's one spawner thread, which never ends, and waits for it. 0, or errno.
+int millrace_on_spawner(void (*job)(void *context), void *context);
+
+/// Waits for a child by its descriptor, without blocking unless `wait`. 1 and its status and peak memory if it has ended
+/// (it is reaped now, and what is left of its process group is killed), 0 if it has not, or -errno (-ECHILD: somebody
+/// else reaped it).
+int millrace_reap(int pidfd, int wait, int *status, long *max_rss_kib);
+
+/// Ends a worker in good order: an exit that is not recorded as a surprise.
+_Noreturn void millrace_worker_exit(int code);
+
+// The fork server's messages
+
+enum {
+  MILLRACE_SERVER_FORK = 1,  // request; descriptors: control, then standard output and error as flagged
+  MILLRACE_SERVER_STARTED,   // answer; pid; one descriptor: the pidfd
+  MILLRACE_SERVER_FAILED,    // answer; value is the errno
+  MILLRACE_SERVER_EXITED,    // answer; pid, value is the wait status, max_rss
+};
+
+enum {
+  MILLRACE_SERVER_HAS_STDOUT = 1,
+  MILLRACE_SERVER_HAS_STDERR = 2,
+};
+
+typedef struct {
+  uint32_t kind;
+  uint32_t flags;
+  uint64_t token;
+} millrace_server_request;
+
+typedef struct {
+  uint32_t kind;
+  int32_t pid;
+  int32_t value;
+  uint32_t reserved;
+  uint64_t token;
+  uint64_t max_rss_kib;
+} millrace_server_answer;
+
+#endif

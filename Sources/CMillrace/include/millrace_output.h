@@ -1,0 +1,14 @@
+// Standard output.
+#ifndef MILLRACE_OUTPUT_H
+#define MILLRACE_OUTPUT_H
+
+/// Makes the C library hand on what is printed line by line, also to a pipe.
+void millrace_output_by_lines(void);
+
+/// Writes all of it to a descriptor, also a non-blocking one; a reader that is gone is no error and sends no signal.
+void millrace_write_all(int descriptor, const void *bytes, unsigned long count);
+
+/// Makes reads and writes of a descriptor fail with EAGAIN where they would wait.
+void millrace_set_nonblocking(int descriptor);
+
+#endif

@@ -1,0 +1,18 @@
+// Waiting on many descriptors at once.
+#ifndef MILLRACE_POLLER_H
+#define MILLRACE_POLLER_H
+
+#include <stdint.h>
+
+/// A close-on-exec poller, or -1 with errno.
+int millrace_poller_create(void);
+
+/// Watches a descriptor for something to read; `token` names it. 0, or errno.
+int millrace_poller_add(int poller, int descriptor, uint64_t token);
+
+void millrace_poller_remove(int poller, int descriptor);
+
+/// Waits up to `milliseconds` (-1: for ever) and writes the tokens of what can be read; how many, at most `capacity`.
+int millrace_poller_wait(int poller, uint64_t *tokens, int capacity, int milliseconds);
+
+#endif

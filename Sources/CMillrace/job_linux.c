@@ -1,0 +1,101 @@
+#ifdef __linux__
+#define _GNU_SOURCE
+#include "millrace_job.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static sigset_t original_mask;
+static sigset_t stop_signals;
+static sigset_t restored_signals;
+
+void millrace_job_prepare_signals(void) {
+  static const int candidates[] = {SIGINT, SIGTERM, SIGHUP};
+  struct sigaction found;
+  sigemptyset(&stop_signals);
+  sigemptyset(&restored_signals);
+  // A signal that we were started to ignore (nohup, a background list of a script) stays ignored, here and in the jobs.
+  for (size_t i = 0; i < sizeof candidates / sizeof candidates[0]; i++)
+    if (sigaction(candidates[i], NULL, &found) == 0 && found.sa_handler != SIG_IGN) sigaddset(&stop_signals, candidates[i]);
+  pthread_sigmask(SIG_BLOCK, &stop_signals, &original_mask);
+  if (sigaction(SIGPIPE, NULL, &found) == 0 && found.sa_handler != SIG_IGN) sigaddset(&restored_signals, SIGPIPE);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+int millrace_job_wait_signal(void) {
+  int number = 0;
+  while (sigwait(&stop_signals, &number) != 0) {}
+  return number;
+}
+
+int millrace_job_pidfd(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+int millrace_job_signal(int pidfd, int signal) {
+  return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+int millrace_job_spawn(const char *program, char *const argv[], char *const envp[], int input, int output, int error,
+                       pid_t *pid, int *pidfd) {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  int failure = posix_spawn_file_actions_init(&actions);
+  if (failure != 0) return failure;
+  failure = posix_spawnattr_init(&attributes);
+  if (failure != 0) {
+    posix_spawn_file_actions_destroy(&actions);
+    return failure;
+  }
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  posix_spawnattr_setsigmask(&attributes, &original_mask);
+  posix_spawnattr_setsigdefault(&attributes, &restored_signals);
+  // Ours are all above 2 or are the standard ones themselves, so none is overwritten before it is copied.
+  if ((failure = posix_spawn_file_actions_adddup2(&actions, input, 0)) == 0 &&
+      (failure = posix_spawn_file_actions_adddup2(&actions, output, 1)) == 0 &&
+      (failure = posix_spawn_file_actions_adddup2(&actions, error, 2)) == 0)
+    failure = posix_spawnp(pid, program, &actions, &attributes, argv, envp);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  if (failure != 0) return failure;
+  *pidfd = millrace_job_pidfd(*pid);
+  if (*pidfd >= 0) return 0;
+  failure = errno;
+  kill(-*pid, SIGKILL);
+  while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR) {}
+  return failure;
+}
+
+int millrace_job_reap(int pidfd, int *value) {
+  siginfo_t info;
+  int result;
+  do result = waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED);
+  while (result != 0 && errno == EINTR);
+  if (result != 0) return -1;
+  *value = info.si_status;
+  return info.si_code == CLD_EXITED ? 0 : 1;
+}
+
+int millrace_unlinked_file(const char *directory) {
+  int descriptor = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (descriptor >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)) return descriptor;
+  // A file system without O_TMPFILE: the name lives for the moment between the two calls.
+  char *name = NULL;
+  if (asprintf(&name, "%s/millrace-XXXXXX", directory) < 0) return -1;
+  descriptor = mkostemp(name, O_CLOEXEC);
+  if (descriptor >= 0) unlink(name);
+  free(name);
+  return descriptor;
+}
+
+int millrace_punch_hole(int descriptor, off_t offset, off_t length) {
+  return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+}
+#endif

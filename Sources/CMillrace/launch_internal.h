@@ -1,0 +1,34 @@
+// Shared by the parts of the launch layer; not for Swift.
+#ifndef MILLRACE_LAUNCH_INTERNAL_H
+#define MILLRACE_LAUNCH_INTERNAL_H
+
+#include "millrace_launch.h"
+
+/// The socket of a spawned server or worker always has this number.
+#define MILLRACE_BOOTSTRAP_FD 3
+
+extern int millrace_current_depth;
+
+/// The Swift side of a worker, in MillraceIPC.
+extern void millrace_worker_entry(int control) __attribute__((weak));
+
+_Noreturn void millrace_fork_server_run(int socket, pid_t parent);
+
+typedef struct {
+  int control;
+  int out, err;            // to become 1 and 2; -1: leave
+  pid_t parent;            // who must be our parent, else it is dead already
+  const int *keep;         // descriptors to keep besides `control` and 0...2
+  size_t keep_count;
+  int is_program_fork;     // forked from a program with threads, open files, handlers and unflushed output
+} millrace_child;
+
+/// Everything that makes a fresh process a worker; never fails halfway (it exits instead).
+void millrace_child_set_up(const millrace_child *child);
+
+/// Installs the crash handlers and the exit hook, and forgets the records of the process that we were forked from.
+void millrace_crash_set_up(int is_program_fork);
+
+_Noreturn void millrace_fatal(const char *message);
+
+#endif

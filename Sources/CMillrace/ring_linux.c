@@ -1,0 +1,107 @@
+#ifdef __linux__
+#define _GNU_SOURCE
+#include "millrace_ring.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+static int fail_closing(int descriptor) {
+  int error = errno;
+  close(descriptor);
+  errno = error;
+  return -1;
+}
+
+int millrace_memory_create(const char *name, size_t size) {
+  unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  // Hardened systems refuse memory files that could be executed; kernels before 6.3 do not know the flag.
+  int descriptor = memfd_create(name, flags | MFD_NOEXEC_SEAL);
+  if (descriptor < 0 && errno == EINVAL) descriptor = memfd_create(name, flags);
+  if (descriptor < 0) return -1;
+  int result;
+  do result = ftruncate(descriptor, (off_t)size);
+  while (result != 0 && errno == EINTR);
+  if (result != 0) return fail_closing(descriptor);
+  if (fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) return fail_closing(descriptor);
+  return descriptor;
+}
+
+int64_t millrace_memory_sealed_size(int descriptor) {
+  int seals = fcntl(descriptor, F_GET_SEALS);
+  if (seals < 0) return -1;
+  if (!(seals & F_SEAL_SHRINK)) { errno = EPERM; return -1; }
+  struct stat status;
+  if (fstat(descriptor, &status) != 0) return -1;
+  return status.st_size;
+}
+
+void *millrace_memory_map(int descriptor, size_t offset, size_t size, int writable) {
+  int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+  void *address = mmap(NULL, size, protection, MAP_SHARED, descriptor, (off_t)offset);
+  return address == MAP_FAILED ? NULL : address;
+}
+
+void *millrace_memory_reserve(size_t size) {
+  void *address = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return address == MAP_FAILED ? NULL : address;
+}
+
+int millrace_memory_map_over(void *address, int descriptor, size_t offset, size_t size) {
+  void *mapped = mmap(address, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor, (off_t)offset);
+  return mapped == MAP_FAILED ? -1 : 0;
+}
+
+int millrace_memory_populate(void *address, size_t size, int descriptor, size_t offset) {
+  int result;
+  do result = madvise(address, size, MADV_POPULATE_WRITE);
+  while (result != 0 && (errno == EINTR || errno == EAGAIN));
+  if (result == 0) return 0;
+  if (errno == EFAULT) { errno = ENOMEM; return -1; }  // where a touch would have been a SIGBUS
+  if (errno != EINVAL) return -1;
+  do result = fallocate(descriptor, 0, (off_t)offset, (off_t)size);  // kernels before 5.14
+  while (result != 0 && errno == EINTR);
+  return result;
+}
+
+int millrace_memory_unmap(void *address, size_t size) { return munmap(address, size); }
+
+size_t millrace_page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+
+int millrace_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline) {
+  struct timespec until = {(time_t)(deadline / 1000000000u), (long)(deadline % 1000000000u)};
+  // The bitset form takes an absolute time, so a signal in between does not lengthen the wait.
+  long result = syscall(
+    SYS_futex, word, FUTEX_WAIT_BITSET, expected, deadline == UINT64_MAX ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
+  return result != 0 && errno == ETIMEDOUT ? ETIMEDOUT : 0;
+}
+
+void millrace_futex_wake(uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); }
+
+int millrace_bell_create(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+int millrace_bell_ring(int descriptor) {
+  uint64_t one = 1;
+  ssize_t count;
+  do count = write(descriptor, &one, sizeof one);
+  while (count < 0 && errno == EINTR);
+  return count == sizeof one || errno == EAGAIN ? 0 : errno;
+}
+
+void millrace_bell_clear(int descriptor) {
+  uint64_t count;
+  while (read(descriptor, &count, sizeof count) < 0 && errno == EINTR) {}
+}
+#endif

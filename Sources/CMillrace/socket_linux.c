@@ -1,0 +1,95 @@
+#ifdef __linux__
+#define _GNU_SOURCE
+#include "millrace_socket.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int millrace_fd_raise(int fd) {
+  if (fd > 2) return fd;
+  int raised = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  int error = errno;
+  close(fd);
+  return raised < 0 ? -error : raised;
+}
+
+// Both of a pair, or none.
+static int raise_both(int fds[2]) {
+  for (int i = 0; i < 2; i++) {
+    int raised = millrace_fd_raise(fds[i]);
+    if (raised < 0) {
+      close(fds[1 - i]);
+      return -raised;
+    }
+    fds[i] = raised;
+  }
+  return 0;
+}
+
+int millrace_socket_pair(int fds[2]) {
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) return errno;
+  return raise_both(fds);
+}
+
+int millrace_pipe(int fds[2]) {
+  if (pipe2(fds, O_CLOEXEC) != 0) return errno;
+  return raise_both(fds);
+}
+
+int millrace_socket_send(int fd, const void *bytes, size_t count, const int *fds, size_t fd_count, int wait) {
+  if (count == 0 || fd_count > MILLRACE_MESSAGE_DESCRIPTORS) return EINVAL;  // an empty message reads like the end
+  struct iovec part = {(void *)bytes, count};
+  union {
+    struct cmsghdr header;
+    char room[CMSG_SPACE(MILLRACE_MESSAGE_DESCRIPTORS * sizeof(int))];
+  } control;
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  if (fd_count > 0) {
+    memset(&control, 0, sizeof control);
+    message.msg_control = control.room;
+    message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+    memcpy(CMSG_DATA(header), fds, fd_count * sizeof(int));
+  }
+  for (;;) {
+    if (sendmsg(fd, &message, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT)) >= 0) return 0;
+    if (errno != EINTR) return errno == ECONNRESET ? EPIPE : errno;
+  }
+}
+
+long millrace_socket_receive(int fd, void *bytes, size_t capacity, int *fds, size_t *fd_count, int wait) {
+  struct iovec part = {bytes, capacity};
+  union {
+    struct cmsghdr header;
+    char room[CMSG_SPACE(MILLRACE_MESSAGE_DESCRIPTORS * sizeof(int))];
+  } control;
+  struct msghdr message = {
+      .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room};
+  *fd_count = 0;
+  ssize_t count;
+  do count = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
+  while (count < 0 && errno == EINTR);
+  if (count < 0) return errno == ECONNRESET ? 0 : -errno;  // the peer closed with messages of ours unread
+
+  int error = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ? EMSGSIZE : 0;
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    size_t received = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < received; i++) {
+      int one;
+      memcpy(&one, CMSG_DATA(header) + i * sizeof(int), sizeof one);
+      int raised = millrace_fd_raise(one);
+      if (raised < 0) error = -raised;
+      else fds[(*fd_count)++] = raised;
+    }
+  }
+  if (error == 0) return count;
+  while (*fd_count > 0) close(fds[--*fd_count]);
+  return -error;
+}
+#endif

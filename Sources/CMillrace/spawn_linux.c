@@ -1,0 +1,134 @@
+// The program's one spawner thread, and what is done on it: forking the program, spawning workers, reaping them.
+#ifdef __linux__
+#define _GNU_SOURCE
+#include "launch_internal.h"
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "millrace_tree.h"
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+enum { SPAWNER_STACK = 8 * 1024 * 1024 };  // a forked child lives on it
+
+static struct {
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  int is_running;
+  void (*job)(void *);  // at most one; the next caller waits
+  void *context;
+  uint64_t submitted, finished;
+} spawner = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+// In every child of a fork, also of one that is not ours: the thread does not exist there.
+static void forget_spawner(void) {
+  memset(&spawner, 0, sizeof spawner);
+  pthread_mutex_init(&spawner.lock, NULL);
+  pthread_cond_init(&spawner.changed, NULL);
+}
+
+static void *run_spawner(void *unused) {
+  (void)unused;
+  prctl(PR_SET_NAME, "millrace-spawn");
+  pthread_mutex_lock(&spawner.lock);
+  for (;;) {
+    while (!spawner.job) pthread_cond_wait(&spawner.changed, &spawner.lock);
+    pthread_mutex_unlock(&spawner.lock);
+    spawner.job(spawner.context);  // without the lock: a fork must not copy it locked
+    pthread_mutex_lock(&spawner.lock);
+    spawner.job = NULL;
+    spawner.finished++;
+    pthread_cond_broadcast(&spawner.changed);
+  }
+  return NULL;
+}
+
+static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_spawner); }
+
+static int start_spawner(void) {
+  static pthread_once_t watches = PTHREAD_ONCE_INIT;
+  pthread_once(&watches, watch_forks);
+  pthread_t thread;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&attributes, SPAWNER_STACK);
+  sigset_t all, before;
+  sigfillset(&all);  // the program's signals go to the program's threads,
+  sigdelset(&all, SIGPROF);  // but by this one Swift's backtracer halts the other threads of a crash
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int error = pthread_create(&thread, &attributes, run_spawner, NULL);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_attr_destroy(&attributes);
+  spawner.is_running = error == 0;
+  return error;
+}
+
+int millrace_on_spawner(void (*job)(void *), void *context) {
+  pthread_mutex_lock(&spawner.lock);
+  int error = spawner.is_running ? 0 : start_spawner();
+  if (error == 0) {
+    while (spawner.job) pthread_cond_wait(&spawner.changed, &spawner.lock);
+    spawner.job = job;
+    spawner.context = context;
+    uint64_t ticket = ++spawner.submitted;
+    pthread_cond_broadcast(&spawner.changed);
+    while (spawner.finished < ticket) pthread_cond_wait(&spawner.changed, &spawner.lock);
+  }
+  pthread_mutex_unlock(&spawner.lock);
+  return error;
+}
+
+int millrace_fork_program(
+    int control, int out, int err, const int *keep, size_t keep_count, void (*body)(void *, int), void *context,
+    pid_t *pid, int *pidfd) {
+  if (millrace_current_depth >= MILLRACE_DEPTH_LIMIT) return ELOOP;
+  pid_t own = getpid();
+  *pid = fork();
+  if (*pid < 0) return errno;
+  if (*pid == 0) {
+    millrace_child_set_up(&(millrace_child){
+        .control = control,
+        .out = out,
+        .err = err,
+        .parent = own,
+        .keep = keep,
+        .keep_count = keep_count,
+        .is_program_fork = 1});
+    body(context, control);
+    millrace_worker_exit(0);
+  }
+  setpgid(*pid, *pid);
+  *pidfd = millrace_pidfd_open(*pid);
+  if (*pidfd >= 0) return 0;
+  kill(*pid, SIGKILL);
+  waitpid(*pid, NULL, 0);
+  return -*pidfd;
+}
+
+int millrace_reap(int pidfd, int wait, int *status, long *max_rss_kib) {
+  siginfo_t info = {0};
+  struct rusage usage = {0};
+  while (syscall(SYS_waitid, P_PIDFD, pidfd, &info, WEXITED | WNOWAIT | (wait ? 0 : WNOHANG), NULL) != 0)
+    if (errno != EINTR) return -errno;
+  if (info.si_pid == 0) return 0;
+  // A zombie keeps its number, so this reaches exactly those of its group that have survived it.
+  kill(-info.si_pid, SIGKILL);
+  // The bare call, for the library's has no place for the usage.
+  while (syscall(SYS_waitid, P_PIDFD, pidfd, &info, WEXITED, &usage) != 0)
+    if (errno != EINTR) return -errno;
+  *max_rss_kib = usage.ru_maxrss;
+  // As wait(2) encodes it, so that there is one reading of it.
+  if (info.si_code == CLD_EXITED) *status = (info.si_status & 0xff) << 8;
+  else *status = (info.si_status & 0x7f) | (info.si_code == CLD_DUMPED ? 0x80 : 0);
+  return 1;
+}
+#endif

@@ -1,0 +1,136 @@
+/// One map on a pool.
+package struct JobID: Hashable, Sendable {
+  package let value: Int
+  package init(_ value: Int) { self.value = value }
+}
+
+/// One worker of the user's (a type with its configuration, or a closure), of which each slot has an instance of its own.
+package struct WorkerKey: Hashable, Sendable {
+  package let value: Int
+  package init(_ value: Int) { self.value = value }
+}
+
+/// Consecutive items of one job that travel together.
+package struct Chunk {
+  package let id: Int
+  package let job: JobID
+  package let worker: WorkerKey
+  /// The items that have no outcome yet; its start moves up as outcomes arrive.
+  package var range: Range<Int>
+  /// 1 for the first try.
+  package var attempt = 1
+  /// How often the first item of the range has crashed its worker.
+  package var crashes = 0
+  /// Not to be sent before this time (the back-off of a retry), in nanoseconds.
+  package var notBefore: UInt64 = 0
+  /// The only slot that may run it, for `.roundRobin`.
+  package var slot: Int?
+  /// The custody of the items: whoever reads the input made it, the dispatcher only passes it on.
+  package let cell: any AnyObject & Sendable
+  /// When to look at what the worker is doing, for the item timeout.
+  package var inspectAt: UInt64?
+  /// When the worker is given up, because its job is over.
+  package var abandonAt: UInt64?
+}
+
+/// Outcomes on the way to the consumer: of consecutive items, either all with outputs or one failure.
+package struct Segment: Sendable {
+  package enum Content: Sendable {
+    /// The outputs, made by the slot's driver and passed on unseen.
+    case outputs(any AnyObject & Sendable)
+    case failure(ItemFailure)
+  }
+  package let range: Range<Int>
+  package let slot: Int
+  package let attempt: Int
+  package let content: Content
+  /// The custody of these items' inputs.
+  package let cell: any AnyObject & Sendable
+}
+
+/// How a job ended.
+package enum JobEnd: Sendable {
+  /// Every item has its outcome, all delivered.
+  case complete
+  /// It was cancelled.
+  case cancelled
+  /// An error ended it: an `ItemFailure` if the policy is to fail fast, a `WorkerPoolError`, or the input's own error.
+  case failed(any Error)
+}
+
+/// How a worker left its slot.
+package struct Death {
+  /// The chunk whose item was running, if one was; that item is the first of the chunk's range.
+  package var running: Int?
+  package var cause: ItemFailure.Cause
+  /// Whether the policy lets the item that was running be tried again.
+  package var retryable: Bool
+  package var standardError: String
+
+  package init(
+    running: Int?, cause: ItemFailure.Cause, retryable: Bool = true, standardError: String = ""
+  ) {
+    self.running = running
+    self.cause = cause
+    self.retryable = retryable
+    self.standardError = standardError
+  }
+}
+
+/// What the dispatcher wants done.
+///
+/// Actions are routed in order; none of them is done while the dispatcher runs.
+package enum Action {
+  /// Pull up to so many items of the job's input.
+  case read(JobID, count: Int)
+  /// Start a worker in the slot.
+  case start(slot: Int, generation: Int)
+  /// Run the worker's set-up.
+  case prepare(slot: Int, generation: Int, WorkerKey)
+  case run(slot: Int, generation: Int, Chunk)
+  /// Take back a chunk that the slot has not begun.
+  case revoke(slot: Int, generation: Int, chunk: Int)
+  /// Say which item of the chunk is running since when.
+  case inspect(slot: Int, generation: Int, chunk: Int)
+  /// Tell the user's code in the slot that its work is no longer wanted.
+  case cancel(slot: Int, generation: Int, chunk: Int)
+  case tearDown(slot: Int, generation: Int, WorkerKey)
+  /// End the worker now.
+  case kill(slot: Int, generation: Int)
+  /// End the worker when it is idle, which it is.
+  case stop(slot: Int, generation: Int)
+  case deliver(JobID, Segment)
+  case end(JobID, JobEnd)
+  /// Nothing of the job is left in any slot.
+  case release(JobID)
+  /// No slot has an instance of the worker any more.
+  case closed(WorkerKey)
+  /// The pool has no workers left.
+  case stopped
+  /// Call `tick` at this time; nil: no need.
+  case alarm(at: UInt64?)
+  /// Something the user should know.
+  case report(String, slot: Int)
+}
+
+/// What the pool does about deaths and limits, whatever the job.
+package struct DispatchLimits: Sendable {
+  /// How many workers may die on start within `restartPeriod` before the pool gives up.
+  package var maximumRestarts = 3
+  package var restartPeriod: UInt64 = 10_000_000_000
+  /// How long an item of a job that is over may go on before its worker is ended.
+  package var cancellationGrace: UInt64 = 300_000_000
+  /// How many chunks may wait at a slot behind the one that runs, at the most.
+  package var prefetch = 0
+  /// Chunks wait at a slot only for as much work as this.
+  package var prefetchTime: UInt64 = 200_000
+
+  package init() {}
+}
+
+extension ItemFailure.Cause {
+  /// A crash, for the targets that cannot make one otherwise.
+  package static func crashed(_ kind: ItemFailure.Crash.Kind, signal: Int32) -> Self {
+    .crashed(ItemFailure.Crash(kind: kind, signal: signal))
+  }
+}

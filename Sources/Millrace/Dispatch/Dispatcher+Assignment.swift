@@ -1,0 +1,364 @@
+extension Dispatcher {
+  // MARK: What the slots report of their chunks
+
+  /// The items of the chunk before `end` that had no outcome yet have outputs.
+  package mutating func completed(
+    slot: Int, generation: Int, chunk id: Int, upTo end: Int, outputs: any AnyObject & Sendable, now: UInt64
+  ) {
+    self.now = now
+    guard isCurrent(slot, generation) else { return }
+    advance(slot, id) { $0.complete(&$1, upTo: end, slot, outputs) }
+    finish()
+  }
+
+  private mutating func complete(
+    _ chunk: inout Chunk, upTo end: Int, _ slot: Int, _ outputs: any AnyObject & Sendable
+  ) {
+    guard chunk.range.lowerBound < end, end <= chunk.range.upperBound else { return }
+    let segment = Segment(
+      range: chunk.range.lowerBound..<end, slot: slot, attempt: chunk.attempt, content: .outputs(outputs),
+      cell: chunk.cell)
+    chunk.range = end..<chunk.range.upperBound
+    settle(chunk.job, segment)
+  }
+
+  /// The first item of the chunk without an outcome failed; the worker lives and goes on.
+  package mutating func itemFailed(
+    slot: Int, generation: Int, chunk id: Int, _ cause: ItemFailure.Cause, retryable: Bool, now: UInt64
+  ) {
+    self.now = now
+    guard isCurrent(slot, generation) else { return }
+    advance(slot, id) { dispatcher, chunk in
+      guard !chunk.range.isEmpty else { return }
+      dispatcher.failItem(&chunk, slot, cause, retryable, "")
+    }
+    finish()
+  }
+
+  /// The slot is done with the chunk; `outputs`, if given, are those of all its items that had no outcome yet.
+  ///
+  /// `elapsed` is what its items took; `memory` the worker's resident bytes, if known.
+  package mutating func finished(
+    slot: Int, generation: Int, chunk id: Int, outputs: (any AnyObject & Sendable)? = nil, items: Int,
+    elapsed: UInt64, bytes: Int? = nil, memory: Int? = nil, now: UInt64
+  ) {
+    self.now = now
+    guard isCurrent(slot, generation) else { return }
+    // The chunk leaves the slot before its outcomes are settled: if they end the job, there is nothing left to cancel.
+    let isFirst = slots[slot].assigned.first?.id == id
+    guard var chunk = takeAssigned(slot, id) else { return finish() }
+    slots[slot].hasWorked = true
+    slots[slot].busySince = now
+    slots[slot].revoking.remove(id)
+    jobs[chunk.job]?.outstanding -= 1
+    if let outputs, isFirst { complete(&chunk, upTo: chunk.range.upperBound, slot, outputs) }
+    giveBack(slot, chunk)
+    if items > 0 {
+      slots[slot].chunkTime = slots[slot].chunkTime == 0 ? elapsed : (slots[slot].chunkTime &* 3 &+ elapsed) / 4
+      jobs[chunk.job]?.spec.chunking.measured(items: items, nanoseconds: elapsed, bytes: bytes)
+      checkLifespan(slot, chunk, memory)
+    }
+    if !chunk.range.isEmpty, let job = jobs[chunk.job], !job.ended { putBack(chunk) }
+    releaseIfDone(chunk.job)
+    finish()
+  }
+
+  /// The answer to `.revoke`: whether the slot gave the chunk back unbegun.
+  package mutating func revoked(slot: Int, generation: Int, chunk id: Int, success: Bool, now: UInt64) {
+    self.now = now
+    guard isCurrent(slot, generation) else { return }
+    slots[slot].revoking.remove(id)
+    if !success {
+      if slots[slot].assigned.elements.contains(where: { $0.id == id }) { slots[slot].begun.insert(id) }
+    } else if let chunk = takeAssigned(slot, id) {
+      giveBack(slot, chunk)
+      jobs[chunk.job]?.outstanding -= 1
+      if let job = jobs[chunk.job], !job.ended { putBack(chunk) } else { releaseIfDone(chunk.job) }
+    }
+    finish()
+  }
+
+  private mutating func advance(_ slot: Int, _ id: Int, _ body: (inout Dispatcher, inout Chunk) -> Void) {
+    guard var chunk = slots[slot].assigned.first, chunk.id == id else { return }
+    body(&self, &chunk)
+    // `body` may have ended the job, which marks its chunks: keep those marks.
+    if let current = slots[slot].assigned.first, current.id == id {
+      chunk.abandonAt = current.abandonAt
+      chunk.inspectAt = current.inspectAt
+      slots[slot].assigned.replaceFirst(with: chunk)
+    }
+  }
+
+  private mutating func takeAssigned(_ slot: Int, _ id: Int) -> Chunk? {
+    slots[slot].begun.remove(id)
+    if slots[slot].assigned.first?.id == id { return slots[slot].assigned.popFirst() }
+    return slots[slot].assigned.extract { $0.id == id }.first
+  }
+
+  // MARK: Failing and trying again
+
+  /// Decides what becomes of the chunk's first item, which failed; the chunk goes on behind it.
+  mutating func failItem(
+    _ chunk: inout Chunk, _ slot: Int, _ cause: ItemFailure.Cause, _ retryable: Bool, _ standardError: String
+  ) {
+    guard let job = jobs[chunk.job], !job.ended else { return }
+    let index = chunk.range.lowerBound
+    var crashes = chunk.crashes
+    if case .crashed = cause { crashes += 1 }
+    if case .exited = cause { crashes += 1 }
+    chunk.range = index + 1..<chunk.range.upperBound
+    let isQuarantined = crashes > chunk.crashes && crashes >= job.spec.crashLimit && job.spec.retries > 0
+    if retryable, chunk.attempt <= job.spec.retries, !isQuarantined {
+      nextChunk += 1
+      var retry = Chunk(
+        id: nextChunk, job: chunk.job, worker: chunk.worker, range: index..<index + 1, attempt: chunk.attempt + 1,
+        crashes: crashes, cell: chunk.cell)
+      retry.slot = chunk.slot
+      var random = job.spec.seed ^ UInt64(bitPattern: Int64(index)) &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(chunk.attempt)
+      let delay = job.spec.backoff.nanoseconds(beforeAttempt: retry.attempt, random: splitMix64(&random))
+      if delay > 0 {
+        retry.notBefore = now &+ delay
+        delayed.append(retry)
+        job.outstanding += 1
+      } else {
+        putBack(retry)
+      }
+      return
+    }
+    let failure = ItemFailure(
+      index: index, slot: slot, attempt: chunk.attempt,
+      cause: isQuarantined ? .quarantined(crashes: crashes, last: cause) : cause, standardError: standardError)
+    settle(
+      chunk.job,
+      Segment(
+        range: index..<index + 1, slot: slot, attempt: chunk.attempt, content: .failure(failure), cell: chunk.cell))
+  }
+
+  /// Offers the chunk again, before what was not begun.
+  mutating func putBack(_ chunk: Chunk) {
+    // The failure of an item before it may just have ended the job.
+    guard let job = jobs[chunk.job], !job.ended else { return }
+    var chunk = chunk
+    chunk.inspectAt = nil
+    chunk.abandonAt = nil
+    if chunk.slot != nil { return pin(chunk, first: true) }
+    job.ready.prepend(chunk)
+    offer(chunk.job)
+  }
+
+  mutating func pin(_ chunk: Chunk, first: Bool) {
+    let width = max(1, width)
+    let turn = chunk.slot! % width
+    let benched = workers[chunk.worker]?.benched ?? []
+    // A slot that cannot set the worker up passes its turn on.
+    let slot = ((turn..<turn + width).first { !benched.contains($0 % width) } ?? turn) % width
+    if first { slots[slot].pinned.insert(chunk, at: 0) } else { slots[slot].pinned.append(chunk) }
+  }
+
+  mutating func offer(_ id: JobID) {
+    guard let job = jobs[id], !job.ended else { return }
+    if job.spec.roundRobin {
+      while let chunk = job.ready.popFirst() { pin(chunk, first: false) }
+    } else if !job.isRunnable, !job.ready.isEmpty {
+      job.isRunnable = true
+      runnable.append(id)
+    }
+  }
+
+  // MARK: Giving work to slots
+
+  mutating func fillSlots() {
+    // Who has nothing to do comes before those who would only queue more: else a slot takes its stolen chunk back.
+    if limits.prefetch > 0 { for slot in slots.indices { fill(slot, upTo: 1) } }
+    for slot in slots.indices { fill(slot) }
+    steal()
+  }
+
+  mutating func fill(_ slot: Int, upTo limit: Int = .max) {
+    switch slots[slot].phase {
+    case .gone, .starting, .ending: return
+    case .down:
+      if case .remove = slots[slot].retirement {
+        slots[slot].phase = .gone
+      } else if isWanted(slot) {
+        slots[slot].phase = .starting
+        slots[slot].generation += 1
+        slots[slot].startedAt = now
+        actions.append(.start(slot: slot, generation: slots[slot].generation))
+      }
+      return
+    case .up: break
+    }
+    guard slots[slot].kill == nil, slots[slot].errand == nil else { return }
+    if slots[slot].assigned.isEmpty, goOnErrand(slot) { return }
+    guard slots[slot].retirement == nil else { return }
+    while slots[slot].assigned.count < min(limit, depth(slot)), let chunk = pick(slot) { assign(chunk, to: slot) }
+  }
+
+  /// Whether there is something that a worker of this slot, which has none, would do.
+  private func isWanted(_ slot: Int) -> Bool {
+    if !slots[slot].pinned.isEmpty { return true }
+    // What waits behind another slot's work can be taken from there.
+    if slots.contains(where: { $0.assigned.elements.dropFirst().contains { $0.slot == nil && $0.abandonAt == nil } }) {
+      return true
+    }
+    return jobs.values.contains { job in
+      guard !job.ended else { return false }
+      return !job.ready.isEmpty || (job.spec.eagerSetUp && job.read > 0)
+    }
+  }
+
+  /// How many chunks may be at the slot: one, and as many more as keep it busy while it is not looked after.
+  private func depth(_ slot: Int) -> Int {
+    guard limits.prefetch > 0 else { return 1 }
+    let time = slots[slot].chunkTime
+    guard time > 0 else { return 2 }
+    return 2 + Int(min(UInt64(limits.prefetch), limits.prefetchTime / time))
+  }
+
+  /// Set-up, tear-down, retirement: what an idle slot does before it takes chunks.
+  ///
+  /// Whether it has gone on one.
+  private mutating func goOnErrand(_ slot: Int) -> Bool {
+    let generation = slots[slot].generation
+    if slots[slot].retirement != nil {
+      guard let key = slots[slot].prepared.last else {
+        slots[slot].phase = .ending
+        actions.append(.stop(slot: slot, generation: generation))
+        return true
+      }
+      return tearDown(slot, key)
+    }
+    if let key = slots[slot].prepared.first(where: { workers[$0]?.closing == true && workers[$0]?.users == 0 }) {
+      return tearDown(slot, key)
+    }
+    while !slots[slot].toPrepare.isEmpty {
+      let key = slots[slot].toPrepare.removeFirst()
+      if workers[key] != nil, !slots[slot].prepared.contains(key) { return prepare(slot, key) }
+    }
+    return false
+  }
+
+  private mutating func prepare(_ slot: Int, _ key: WorkerKey) -> Bool {
+    slots[slot].errand = .preparing(key, deadline: workers[key]?.setUpTimeout.map { now &+ $0 })
+    slots[slot].toPrepare.removeAll { $0 == key }
+    actions.append(.prepare(slot: slot, generation: slots[slot].generation, key))
+    return true
+  }
+
+  private mutating func tearDown(_ slot: Int, _ key: WorkerKey) -> Bool {
+    slots[slot].errand = .tearingDown(key, deadline: workers[key]?.tearDownTimeout.map { now &+ $0 })
+    actions.append(.tearDown(slot: slot, generation: slots[slot].generation, key))
+    return true
+  }
+
+  /// The next chunk for the slot.
+  ///
+  /// If its worker is not set up here yet, sets it up instead and returns nil.
+  private mutating func pick(_ slot: Int) -> Chunk? {
+    if let chunk = slots[slot].pinned.first {
+      guard isReady(slot, chunk.job) else { return nil }
+      slots[slot].pinned.removeFirst()
+      return chunk
+    }
+    for _ in 0..<runnable.count {
+      guard let id = runnable.popFirst(), let job = jobs[id] else { continue }
+      guard !job.ended, !job.ready.isEmpty else {
+        job.isRunnable = false
+        continue
+      }
+      guard workers[job.spec.worker]?.benched.contains(slot) != true, isReady(slot, id) else {
+        runnable.append(id)
+        if slots[slot].errand != nil { return nil }
+        continue
+      }
+      let chunk = job.ready.popFirst()!
+      if job.ready.isEmpty { job.isRunnable = false } else { runnable.append(id) }
+      return chunk
+    }
+    return nil
+  }
+
+  private mutating func isReady(_ slot: Int, _ id: JobID) -> Bool {
+    guard let spec = jobs[id]?.spec else { return false }
+    let key = spec.worker
+    if slots[slot].prepared.contains(key) { return !isSpent(slot, key, spec.lifespan) }
+    if slots[slot].assigned.isEmpty, slots[slot].errand == nil { _ = prepare(slot, key) }
+    return false
+  }
+
+  private mutating func assign(_ chunk: Chunk, to slot: Int) {
+    guard let job = jobs[chunk.job] else { return }
+    var chunk = chunk
+    if let limit = job.spec.itemTimeout { chunk.inspectAt = now &+ limit }
+    job.outstanding += 1
+    if slots[slot].assigned.isEmpty { slots[slot].busySince = now }
+    slots[slot].assigned.append(chunk)
+    slots[slot].served[chunk.worker]?.items += chunk.range.count
+    actions.append(.run(slot: slot, generation: slots[slot].generation, chunk))
+  }
+
+  /// An idle slot gets a chunk that waits behind another slot's work.
+  private mutating func steal() {
+    guard limits.prefetch > 0, slots.contains(where: { $0.isIdle && $0.retirement == nil }) else { return }
+    func isOfUse(_ chunk: Chunk) -> Bool {
+      chunk.slot == nil && chunk.abandonAt == nil
+        && slots.indices.contains { slot in
+          slots[slot].isIdle && slots[slot].retirement == nil && workers[chunk.worker]?.benched.contains(slot) != true
+        }
+    }
+    guard slots.allSatisfy({ $0.revoking.isEmpty }) else { return }
+    var best: (victim: Int, chunk: Chunk)?
+    for slot in slots.indices where slots[slot].assigned.count > 1 && slots[slot].kill == nil {
+      if let best, slots[slot].assigned.count <= slots[best.victim].assigned.count { continue }
+      let waiting = slots[slot].assigned.elements.dropFirst()
+      let begun = slots[slot].begun
+      guard let chunk = waiting.last(where: { isOfUse($0) && !begun.contains($0.id) }) else { continue }
+      if isWorthRobbing(slot) {
+        best = (slot, chunk)
+      } else if robAt == nil {
+        robAt = now &+ stallTime
+      }
+    }
+    guard let (victim, chunk) = best else { return }
+    slots[victim].revoking.insert(chunk.id)
+    actions.append(.revoke(slot: victim, generation: slots[victim].generation, chunk: chunk.id))
+  }
+
+  /// Whether what waits at the slot would take it longer than giving it to another.
+  private func isWorthRobbing(_ slot: Int) -> Bool {
+    let waiting = slots[slot].assigned.count - 1
+    guard waiting > 0 else { return false }
+    if slots[slot].chunkTime == 0 || slots[slot].chunkTime &* UInt64(waiting) >= limits.prefetchTime / 4 { return true }
+    // Its chunks were short so far; this one is not.
+    return now &- slots[slot].busySince >= stallTime
+  }
+
+  private var stallTime: UInt64 { limits.prefetchTime &* 16 }
+
+  // MARK: Lifespan
+
+  /// Whether what the slot has may use its worker up. One that is idle takes a chunk in any case.
+  private func isSpent(_ slot: Int, _ key: WorkerKey, _ lifespan: JobSpec.Lifespan) -> Bool {
+    guard !slots[slot].assigned.isEmpty else { return false }
+    // How old and how large it is after a chunk, only the chunk's end says.
+    if lifespan.age != nil || lifespan.memory != nil { return true }
+    guard let limit = lifespan.items else { return false }
+    return (slots[slot].served[key]?.items ?? 0) >= limit
+  }
+
+  /// The chunk leaves the slot, which has not run what is left of it.
+  private mutating func giveBack(_ slot: Int, _ chunk: Chunk) {
+    slots[slot].served[chunk.worker]?.items -= chunk.range.count
+  }
+
+  private mutating func checkLifespan(_ slot: Int, _ chunk: Chunk, _ memory: Int?) {
+    guard let served = slots[slot].served[chunk.worker] else { return }
+    guard let lifespan = jobs[chunk.job]?.spec.lifespan, slots[slot].retirement == nil else { return }
+    let isOver =
+      lifespan.items.map { served.items >= $0 } ?? false
+      || lifespan.age.map { now &- served.since >= $0 } ?? false
+      || lifespan.memory.map { (memory ?? 0) >= $0 } ?? false
+    if isOver { slots[slot].retirement = .replace }
+  }
+}

@@ -1,0 +1,349 @@
+extension Dispatcher {
+  // MARK: The number of slots
+
+  /// Changes the number of slots.
+  ///
+  /// Those above it finish what they were given, tear down and go.
+  package mutating func resize(to width: Int, now: UInt64) {
+    self.now = now
+    self.width = width
+    while slots.count < width { slots.append(Slot()) }
+    for slot in slots.indices {
+      if slot < width {
+        if slots[slot].phase == .gone { slots[slot].phase = .down }
+        if case .remove = slots[slot].retirement { slots[slot].retirement = nil }
+      } else if slots[slot].phase != .gone {
+        slots[slot].retirement = .remove
+        let pinned = slots[slot].pinned
+        slots[slot].pinned = []
+        for chunk in pinned { slots[slot % width].pinned.append(chunk) }
+      }
+    }
+    // Those that have it may be the ones that go.
+    for worker in workers.values { worker.benched.removeAll() }
+    for id in jobs.keys { readOn(id) }
+    finish()
+  }
+
+  /// Ends the pool once every job has ended: workers tear down, then go.
+  package mutating func shutDown(now: UInt64) {
+    self.now = now
+    draining = true
+    for (id, job) in Array(jobs) where job.spec.isPulled && !job.ended && !job.inputEnded {
+      job.inputEnded = true
+      job.inputError = WorkerPoolError(.closed, "the pool was shut down before the input's end")
+      job.isReading = false
+      completeIfDone(id)
+    }
+    finish()
+  }
+
+  /// Reads no more input: what was read is finished, then every job ends with the error.
+  package mutating func drain(_ error: any Error, now: UInt64) {
+    self.now = now
+    draining = true
+    for (id, job) in Array(jobs) where !job.ended {
+      job.inputEnded = true
+      job.inputError = error
+      job.isReading = false
+      completeIfDone(id)
+    }
+    finish()
+  }
+
+  /// Ends the pool now: every job is cancelled, every worker ended.
+  package mutating func terminate(now: UInt64) {
+    self.now = now
+    draining = true
+    for id in jobs.keys { end(id, .cancelled) }
+    for slot in slots.indices {
+      slots[slot].retirement = .remove
+      if slots[slot].hasWorker { kill(slot, .terminated) }
+    }
+    finish()
+  }
+
+  mutating func stopIfDrained() {
+    guard draining, !hasStopped, jobs.values.allSatisfy(\.ended) else { return }
+    for slot in slots.indices where slots[slot].retirement == nil && slots[slot].phase != .gone {
+      slots[slot].retirement = .remove
+    }
+    for slot in slots.indices { fill(slot) }
+    guard slots.allSatisfy({ $0.phase == .gone }), jobs.isEmpty else { return }
+    hasStopped = true
+    for key in workers.keys { actions.append(.closed(key)) }
+    workers.removeAll()
+    actions.append(.stopped)
+  }
+
+  // MARK: The life of a worker in its slot
+
+  /// A worker was started in the slot and can be told what to do.
+  package mutating func started(slot: Int, generation: Int, now: UInt64) {
+    self.now = now
+    guard isCurrent(slot, generation), slots[slot].phase == .starting else { return }
+    slots[slot].phase = .up
+    slots[slot].startedAt = now
+    slots[slot].toPrepare = []
+    for job in jobs.values where !job.ended && job.read > 0 && job.spec.eagerSetUp {
+      if !slots[slot].toPrepare.contains(job.spec.worker) { slots[slot].toPrepare.append(job.spec.worker) }
+    }
+    finish()
+  }
+
+  package mutating func prepared(slot: Int, generation: Int, _ key: WorkerKey, now: UInt64) {
+    self.now = now
+    guard isSettingUp(slot, generation, key) else { return }
+    slots[slot].errand = nil
+    slots[slot].prepared.append(key)
+    workers[key]?.benched.remove(slot)
+    slots[slot].served[key] = (0, now)
+    slots[slot].hasWorked = true
+    workers[key]?.setUpFailures = 0
+    startDeaths.removeAll()
+    finish()
+  }
+
+  /// The worker's set-up threw.
+  ///
+  /// The slot's worker is fit for others.
+  package mutating func prepareFailed(slot: Int, generation: Int, _ key: WorkerKey, _ error: any Error, now: UInt64) {
+    self.now = now
+    guard isSettingUp(slot, generation, key) else { return }
+    slots[slot].errand = nil
+    setUpFailed(slot, key, error, mayBench: true)
+    finish()
+  }
+
+  /// Whether the slot's set-up still counts. One that is being killed for its slowness may end on its way out: what it
+  /// says then is not why it failed.
+  private func isSettingUp(_ slot: Int, _ generation: Int, _ key: WorkerKey) -> Bool {
+    guard isCurrent(slot, generation), slots[slot].kill == nil else { return false }
+    if case .preparing(key, _) = slots[slot].errand { return true }
+    return false
+  }
+
+  package mutating func tornDown(slot: Int, generation: Int, _ key: WorkerKey, now: UInt64) {
+    self.now = now
+    guard isCurrent(slot, generation), case .tearingDown(key, _) = slots[slot].errand else { return }
+    slots[slot].errand = nil
+    leave(slot, key)
+    finish()
+  }
+
+  /// The slot's worker is gone: it died, was killed, or ended as it was told.
+  package mutating func died(slot: Int, generation: Int, _ death: Death, now: UInt64) {
+    self.now = now
+    guard isCurrent(slot, generation), slots[slot].hasWorker else { return }
+    let reason = slots[slot].kill
+    let errand = slots[slot].errand
+    let wasStarting = slots[slot].phase == .starting
+    let wasToldToEnd = slots[slot].phase == .ending || reason != nil
+    let diedYoung = !slots[slot].hasWorked && now &- slots[slot].startedAt < 1_000_000_000
+    let chunks = slots[slot].assigned
+    vacate(slot)
+
+    var rest: [Chunk] = []
+    for var chunk in chunks.elements {
+      jobs[chunk.job]?.outstanding -= 1
+      if let job = jobs[chunk.job], !job.ended {
+        if chunk.id == death.running, !chunk.range.isEmpty {
+          switch reason {
+          // The item that was too slow may just have made it: then the next one was running, which is not to blame.
+          case .timedOut(chunk.id, chunk.range.lowerBound, let limit):
+            failItem(&chunk, slot, .timedOut(limit: .nanoseconds(limit)), death.retryable, death.standardError)
+          case nil:
+            failItem(&chunk, slot, death.cause, death.retryable, death.standardError)
+          default: break  // killed for something else: nobody is to blame
+          }
+        }
+        if !chunk.range.isEmpty { rest.append(chunk) }
+      } else {
+        releaseIfDone(chunk.job)
+      }
+    }
+    for chunk in rest.reversed() { putBack(chunk) }
+
+    switch errand {
+    case .preparing(let key, _):
+      if case .setUpTimedOut(key, let limit) = reason {
+        setUpFailed(slot, key, SetUpTimedOut(limit: .nanoseconds(limit)), mayBench: true)
+      } else if !wasToldToEnd {
+        setUpFailed(
+          slot, key, ItemFailureCauseError(cause: death.cause, standardError: death.standardError), mayBench: true)
+      }
+    case .tearingDown(let key, _):
+      if case .tearDownTimedOut(key, let limit) = reason {
+        actions.append(
+          .report("tear-down took longer than \(Duration.nanoseconds(limit)); the worker was ended", slot: slot))
+      } else if !wasToldToEnd {
+        actions.append(.report("the worker died in its tear-down: \(death.cause)", slot: slot))
+      }
+    case nil:
+      if !wasToldToEnd, wasStarting || (diedYoung && death.running == nil) { diedOnStart(death) }
+    }
+    for key in Array(workers.keys) { closeIfDone(key) }
+    finish()
+  }
+
+  private mutating func diedOnStart(_ death: Death) {
+    startDeaths.append(now)
+    startDeaths.removeAll { now &- $0 > limits.restartPeriod }
+    guard startDeaths.count > max(limits.maximumRestarts, width) else { return }
+    let count = startDeaths.count
+    startDeaths.removeAll()
+    let error = WorkerPoolError(
+      .cannotStart, "\(count) workers died on start within \(Duration.nanoseconds(limits.restartPeriod))",
+      underlying: ItemFailureCauseError(cause: death.cause, standardError: death.standardError))
+    for id in Array(jobs.keys) { failEverything(id, error) }
+  }
+
+  /// No worker could be started in the slot.
+  package mutating func startFailed(slot: Int, generation: Int, _ error: any Error, now: UInt64) {
+    self.now = now
+    guard isCurrent(slot, generation), slots[slot].hasWorker else { return }
+    let chunks = slots[slot].assigned.elements
+    vacate(slot)
+    for chunk in chunks.reversed() {
+      jobs[chunk.job]?.outstanding -= 1
+      putBack(chunk)
+      releaseIfDone(chunk.job)
+    }
+    let failure = WorkerPoolError(.cannotStart, "no worker could be started", underlying: error, slot: slot)
+    for id in Array(jobs.keys) { failEverything(id, failure) }
+    for key in Array(workers.keys) { closeIfDone(key) }
+    finish()
+  }
+
+  private mutating func vacate(_ slot: Int) {
+    let pinned = slots[slot].pinned
+    var next = Slot()
+    next.generation = slots[slot].generation
+    next.pinned = pinned
+    if case .remove = slots[slot].retirement { next.phase = .gone }
+    slots[slot] = next
+  }
+
+  // MARK: Set-up and tear-down
+
+  mutating func prepareEverywhere(_ key: WorkerKey) {
+    for slot in slots.indices
+    where slots[slot].phase == .up && !slots[slot].prepared.contains(key) && !slots[slot].toPrepare.contains(key) {
+      if case .preparing(key, _) = slots[slot].errand { continue }
+      slots[slot].toPrepare.append(key)
+    }
+  }
+
+  mutating func forgetSetUps(_ key: WorkerKey) {
+    for slot in slots.indices { slots[slot].toPrepare.removeAll { $0 == key } }
+  }
+
+  /// Nobody will need the worker again: its instances tear down, then `.closed` is said.
+  package mutating func close(_ key: WorkerKey, now: UInt64) {
+    self.now = now
+    guard workers[key] != nil else { return }
+    workers[key]!.closing = true
+    closeIfDone(key)
+    finish()
+  }
+
+  mutating func closeIfDone(_ key: WorkerKey) {
+    guard let worker = workers[key], worker.closing, worker.users == 0 else { return }
+    forgetSetUps(key)
+    for slot in slots {
+      if slot.prepared.contains(key) { return }
+      switch slot.errand {
+      case .preparing(key, _), .tearingDown(key, _): return
+      default: break
+      }
+    }
+    workers[key] = nil
+    actions.append(.closed(key))
+  }
+
+  private mutating func leave(_ slot: Int, _ key: WorkerKey) {
+    slots[slot].prepared.removeAll { $0 == key }
+    slots[slot].served[key] = nil
+    closeIfDone(key)
+  }
+
+  private mutating func setUpFailed(_ slot: Int, _ key: WorkerKey, _ error: any Error, mayBench: Bool) {
+    guard let worker = workers[key] else { return }
+    worker.setUpFailures += 1
+    if worker.users == 0 {
+      actions.append(.report("set-up failed: \(error)", slot: slot))
+      return closeIfDone(key)
+    }
+    guard worker.setUpFailures >= max(limits.maximumRestarts, width) else {
+      if slots[slot].phase == .up { slots[slot].toPrepare.append(key) }
+      return
+    }
+    worker.setUpFailures = 0
+    let othersHaveIt = slots.contains { other in
+      if case .remove = other.retirement { false } else { other.prepared.contains(key) }
+    }
+    if othersHaveIt {
+      worker.benched.insert(slot)
+      let pinned = slots[slot].pinned.filter { $0.worker == key }
+      slots[slot].pinned.removeAll { $0.worker == key }
+      for chunk in pinned { pin(chunk, first: false) }
+      actions.append(.report("set-up keeps failing here, the other slots go on: \(error)", slot: slot))
+      return
+    }
+    forgetSetUps(key)
+    let failure = WorkerPoolError(
+      .setUpFailed, "the worker could not be set up (slot \(slot))", underlying: error, slot: slot)
+    for (id, job) in Array(jobs) where job.spec.worker == key { failEverything(id, failure) }
+  }
+
+  /// Ends a job that can never run: what was read of it has `.setUpFailed` as its outcome.
+  private mutating func failEverything(_ id: JobID, _ error: WorkerPoolError) {
+    guard let job = jobs[id], !job.ended else { return }
+    if !job.spec.failFast {
+      var chunks = job.ready.elements + delayed.filter { $0.job == id }
+      for slot in slots { chunks += slot.pinned.filter { $0.job == id } }
+      for chunk in chunks.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
+        for index in chunk.range {
+          let failure = ItemFailure(
+            index: index, slot: error.slot ?? 0, attempt: chunk.attempt, cause: .setUpFailed(error.underlying ?? error))
+          settle(
+            id,
+            Segment(
+              range: index..<index + 1, slot: failure.slot, attempt: chunk.attempt, content: .failure(failure),
+              cell: chunk.cell))
+        }
+      }
+    }
+    end(id, .failed(error))
+  }
+
+  mutating func kill(_ slot: Int, _ reason: Slot.KillReason) {
+    guard slots[slot].hasWorker, slots[slot].kill == nil else { return }
+    slots[slot].kill = reason
+    actions.append(.kill(slot: slot, generation: slots[slot].generation))
+  }
+
+  func isCurrent(_ slot: Int, _ generation: Int) -> Bool {
+    slots.indices.contains(slot) && slots[slot].generation == generation
+  }
+}
+
+extension Dispatcher.Slot {
+  var hasWorker: Bool { phase == .starting || phase == .up || phase == .ending }
+}
+
+/// A set-up that took longer than its limit.
+struct SetUpTimedOut: Error, CustomStringConvertible {
+  let limit: Duration
+  var description: String { "set-up took longer than \(limit)" }
+}
+
+/// A death that was no item's, as an error.
+struct ItemFailureCauseError: Error, CustomStringConvertible {
+  let cause: ItemFailure.Cause
+  let standardError: String
+  var description: String {
+    guard let line = standardError.fatalErrorLine else { return "\(cause)" }
+    return "\(cause), \"\(line)\""
+  }
+}

@@ -1,0 +1,74 @@
+extension Dispatcher {
+  /// Time has passed: whatever was due by now is done.
+  ///
+  /// The alarm stays as it was said last until another is said.
+  package mutating func tick(now: UInt64) {
+    self.now = now
+    if let robAt, robAt <= now { self.robAt = nil }
+    var due: [Chunk] = []
+    delayed.removeAll { chunk in
+      guard chunk.notBefore <= now else { return false }
+      due.append(chunk)
+      return true
+    }
+    for chunk in due {
+      jobs[chunk.job]?.outstanding -= 1
+      putBack(chunk)
+    }
+    for slot in slots.indices where slots[slot].hasWorker && slots[slot].kill == nil { look(at: slot) }
+    finish()
+  }
+
+  private mutating func look(at slot: Int) {
+    let generation = slots[slot].generation
+    switch slots[slot].errand {
+    case .preparing(let key, let deadline?) where deadline <= now:
+      return kill(slot, .setUpTimedOut(key, limit: workers[key]?.setUpTimeout ?? 0))
+    case .tearingDown(let key, let deadline?) where deadline <= now:
+      return kill(slot, .tearDownTimedOut(key, limit: workers[key]?.tearDownTimeout ?? 0))
+    default: break
+    }
+    guard var chunk = slots[slot].assigned.first else { return }
+    if let abandonAt = chunk.abandonAt, abandonAt <= now { return kill(slot, .abandoned) }
+    if let inspectAt = chunk.inspectAt, inspectAt <= now {
+      chunk.inspectAt = nil
+      slots[slot].assigned.replaceFirst(with: chunk)
+      actions.append(.inspect(slot: slot, generation: generation, chunk: chunk.id))
+    }
+  }
+
+  /// The answer to `.inspect`: which item of the chunk is running since when; nil if the chunk was not begun.
+  package mutating func inspected(slot: Int, generation: Int, chunk id: Int, index: Int?, since: UInt64?, now: UInt64) {
+    self.now = now
+    guard isCurrent(slot, generation), var chunk = slots[slot].assigned.first, chunk.id == id,
+      let limit = jobs[chunk.job]?.spec.itemTimeout, slots[slot].kill == nil
+    else { return finish() }
+    let deadline = (since ?? now) &+ limit
+    if let index, deadline <= now {
+      kill(slot, .timedOut(chunk: id, index: index, limit: limit))
+    } else {
+      chunk.inspectAt = deadline
+      slots[slot].assigned.replaceFirst(with: chunk)
+    }
+    finish()
+  }
+
+  func nextDeadline() -> UInt64? {
+    var next: UInt64?
+    func consider(_ time: UInt64?) {
+      if let time { next = min(next ?? time, time) }
+    }
+    for chunk in delayed { consider(chunk.notBefore) }
+    consider(robAt)
+    for slot in slots where slot.hasWorker && slot.kill == nil {
+      switch slot.errand {
+      case .preparing(_, let deadline), .tearingDown(_, let deadline): consider(deadline)
+      case nil: break
+      }
+      guard let chunk = slot.assigned.first else { continue }
+      consider(chunk.inspectAt)
+      consider(chunk.abandonAt)
+    }
+    return next
+  }
+}

@@ -1,0 +1,372 @@
+/// The scheduler: which chunk runs where and when, what a death costs, what is delivered, when to read on.
+///
+/// It is a pure state machine: events go in as method calls, what to do comes out in ``actions``. It owns no thread, no
+/// clock and no I/O; time is what the last event said it is. So every schedule can be played through in a test.
+///
+/// ```
+/// input ──arrived──▶ ready ──assign──▶ slot's queue ──completed/failed──▶ held (order) ──▶ deliver
+/// ▲                   │ death, revoke, retry
+/// └───────────────────┘
+/// ```
+///
+/// A *generation* numbers the workers that follow each other in a slot. An event of an earlier generation is what a
+/// worker says that was already written off, and is ignored: its items have been given to others.
+package struct Dispatcher: ~Copyable {
+  package internal(set) var actions: [Action] = []
+  package let limits: DispatchLimits
+  var now: UInt64 = 0
+  var slots: [Slot] = []
+  var jobs: [JobID: Job] = [:]
+  var workers: [WorkerKey: WorkerState] = [:]
+  /// Jobs with chunks that any slot may run, each once, the next to be served first.
+  var runnable = FIFO<JobID>()
+  /// Chunks that wait for their back-off.
+  var delayed: [Chunk] = []
+  var nextJob = 0
+  var nextWorker = 0
+  var nextChunk = 0
+  var startDeaths: [UInt64] = []
+  var alarm: UInt64?
+  /// When to look once more for chunks that wait behind one that takes its time, while others are idle.
+  var robAt: UInt64?
+  var draining = false
+  var hasStopped = false
+  /// The number of slots that should be there.
+  package internal(set) var width = 0
+
+  package init(limits: DispatchLimits = DispatchLimits()) { self.limits = limits }
+
+  /// Takes the actions asked for since the last call.
+  package mutating func takeActions() -> [Action] {
+    defer { actions.removeAll(keepingCapacity: true) }
+    return actions
+  }
+
+  /// A class, so that a step changes it in place and copies nothing.
+  final class Job {
+    var spec: JobSpec
+    /// How many items have been read.
+    var read = 0
+    /// How many items the consumer has taken.
+    var consumed = 0
+    /// The first item without an outcome on its way to the consumer, in input order.
+    var nextToDeliver = 0
+    var delivered = 0
+    var isReading = false
+    /// Items that a read was asked for.
+    var asked = 0
+    /// Items that were asked for and did not come, though the input goes on.
+    var owed = 0
+    var inputEnded = false
+    var inputError: (any Error)?
+    var failures = 0
+    var ready = FIFO<Chunk>()
+    var isRunnable = false
+    /// Segments that wait for those before them, by their first index.
+    var held: [Int: Segment] = [:]
+    /// Chunks at slots or in their back-off.
+    var outstanding = 0
+    var ended = false
+    /// The next slot for `.roundRobin`.
+    var turn = 0
+
+    init(spec: JobSpec) { self.spec = spec }
+  }
+
+  final class WorkerState {
+    var users = 0
+    var keeps = true
+    var closing = false
+    var setUpFailures = 0
+    var setUpTimeout: UInt64?
+    var tearDownTimeout: UInt64?
+    /// Slots that have failed to set it up once too often while others have it.
+    var benched: Set<Int> = []
+  }
+
+  struct Slot {
+    enum Phase {
+      /// There is no worker; one is started when there is work.
+      case down
+      case starting
+      case up
+      /// The worker was told to end, or is being ended.
+      case ending
+      /// The slot is no longer part of the pool.
+      case gone
+    }
+    enum Errand {
+      case preparing(WorkerKey, deadline: UInt64?)
+      case tearingDown(WorkerKey, deadline: UInt64?)
+    }
+    enum Retirement { case replace, remove }
+    enum KillReason {
+      case timedOut(chunk: Int, index: Int, limit: UInt64)
+      case setUpTimedOut(WorkerKey, limit: UInt64)
+      case tearDownTimedOut(WorkerKey, limit: UInt64)
+      case abandoned
+      case terminated
+    }
+
+    var phase: Phase = .down
+    var generation = 0
+    var assigned = FIFO<Chunk>()
+    var prepared: [WorkerKey] = []
+    var errand: Errand?
+    var toPrepare: [WorkerKey] = []
+    /// Chunks that no other slot may run.
+    var pinned: [Chunk] = []
+    var retirement: Retirement?
+    var kill: KillReason?
+    var startedAt: UInt64 = 0
+    /// What each worker has run and was given to run, and since when it is there.
+    var served: [WorkerKey: (items: Int, since: UInt64)] = [:]
+    /// Chunks that it was asked to give back.
+    var revoking: Set<Int> = []
+    /// Chunks that it did not give back, for they were begun: it is not asked again.
+    var begun: Set<Int> = []
+    var hasWorked = false
+    /// Measured nanoseconds a chunk.
+    var chunkTime: UInt64 = 0
+    /// Since when its first chunk may be running.
+    var busySince: UInt64 = 0
+
+    var isIdle: Bool { phase == .up && assigned.isEmpty && errand == nil }
+  }
+
+  // MARK: Jobs
+
+  package mutating func addWorker() -> WorkerKey {
+    nextWorker += 1
+    let key = WorkerKey(nextWorker)
+    workers[key] = WorkerState()
+    return key
+  }
+
+  /// Takes back a worker that was closed.
+  package mutating func readdWorker(_ key: WorkerKey) {
+    workers[key] = WorkerState()
+  }
+
+  /// Whether no job uses the worker and no slot has it.
+  package func isUnused(_ key: WorkerKey) -> Bool {
+    workers[key]?.users == 0 && !slots.contains { $0.prepared.contains(key) || $0.toPrepare.contains(key) }
+  }
+
+  package mutating func submit(_ spec: JobSpec, now: UInt64) -> JobID {
+    self.now = now
+    nextJob += 1
+    let id = JobID(nextJob)
+    let job = Job(spec: spec)
+    job.spec.chunking.start(total: spec.total, width: max(1, width))
+    jobs[id] = job
+    let worker = workers[spec.worker]!
+    worker.users += 1
+    worker.keeps = spec.keepsWorkers
+    worker.setUpTimeout = spec.setUpTimeout
+    worker.tearDownTimeout = spec.tearDownTimeout
+    worker.setUpFailures = 0
+    worker.benched = []
+    readOn(id)
+    finish()
+    return id
+  }
+
+  /// The items of the last `.read` have come, as one chunk; `ended` if the input has no more.
+  package mutating func arrived(_ id: JobID, count: Int, cell: any AnyObject & Sendable, ended: Bool, now: UInt64) {
+    self.now = now
+    guard let job = jobs[id] else { return }
+    // Nobody asked: what came after the input was ended from here is not the job's any more.
+    guard job.isReading else { return }
+    job.isReading = false
+    if job.ended { return }
+    let isFirst = job.read == 0 && count > 0
+    if ended { job.inputEnded = true } else { job.owed = max(0, job.asked - count) }
+    if count > 0 {
+      nextChunk += 1
+      var chunk = Chunk(
+        id: nextChunk, job: id, worker: job.spec.worker, range: job.read..<job.read + count, cell: cell)
+      if job.spec.roundRobin, width > 0 {
+        chunk.slot = job.turn % width
+        job.turn += 1
+      }
+      job.read += count
+      job.ready.append(chunk)
+    }
+    if isFirst, job.spec.eagerSetUp { prepareEverywhere(job.spec.worker) }
+    if count > 0 { offer(id) }
+    readOn(id)
+    completeIfDone(id)
+    finish()
+  }
+
+  /// The input cannot be read on: what was read gets its outcomes, then the job ends with the error.
+  package mutating func inputFailed(_ id: JobID, _ error: any Error, now: UInt64) {
+    self.now = now
+    guard let job = jobs[id] else { return }
+    job.isReading = false
+    job.inputEnded = true
+    job.inputError = error
+    completeIfDone(id)
+    finish()
+  }
+
+  /// The consumer has taken so many items.
+  package mutating func consumed(_ id: JobID, count: Int, now: UInt64) {
+    self.now = now
+    guard let job = jobs[id] else { return }
+    job.consumed += count
+    readOn(id)
+    finish()
+  }
+
+  /// Nobody wants the job's outcomes any more.
+  package mutating func cancel(_ id: JobID, now: UInt64) {
+    self.now = now
+    end(id, .cancelled)
+    finish()
+  }
+
+  /// Ends the job with an error of its driver's.
+  package mutating func fail(_ id: JobID, _ error: any Error, now: UInt64) {
+    self.now = now
+    end(id, .failed(error))
+    finish()
+  }
+
+  /// Asks for more input, if the window has room.
+  mutating func readOn(_ id: JobID) {
+    guard let job = jobs[id], !job.isReading, !job.inputEnded, !job.ended else { return }
+    // Room was made for these already, and the plan of chunks counts on them.
+    if job.owed > 0 { return ask(job, id, for: job.owed) }
+    let inside = job.read - job.consumed
+    let room: Int
+    switch job.spec.window {
+    case .items(let limit):
+      room = limit - inside
+      guard room > 0 else { return }
+      let share = max(1, limit / (2 * width))
+      let wanted = job.spec.chunking.next(atMost: limit, share: share)
+      // A chunk waits for the room that it needs, unless nothing else would ever make any.
+      guard wanted <= room || inside == 0 else { return }
+      request(min(wanted, room))
+    case .chunks(let perWorker):
+      let wanted = job.spec.chunking.next(atMost: .max, share: .max)
+      // Chunks of 3.14 items are of 3 and of 4: the window is the same before each of them.
+      let chunk = max(wanted, job.spec.chunking.largest)
+      let limit = Int((Double(chunk) * perWorker * Double(width)).rounded(.up))
+      guard wanted <= limit - inside || inside == 0 else { return }
+      request(wanted)
+    }
+    func request(_ count: Int) {
+      guard count > 0 else {
+        // The declared length is reached.
+        job.inputEnded = true
+        return completeIfDone(id)
+      }
+      job.spec.chunking.took(count)
+      ask(job, id, for: count)
+    }
+  }
+
+  private mutating func ask(_ job: Job, _ id: JobID, for count: Int) {
+    job.isReading = true
+    job.asked = count
+    actions.append(.read(id, count: count))
+  }
+
+  // MARK: Delivery
+
+  mutating func settle(_ id: JobID, _ segment: Segment) {
+    guard let job = jobs[id], !job.ended else { return }
+    var failure: ItemFailure?
+    if case .failure(let found) = segment.content {
+      failure = found
+      job.failures += 1
+    }
+    if let failure, job.spec.failFast { return end(id, .failed(failure)) }
+    if !job.spec.ordered || segment.range.lowerBound == job.nextToDeliver {
+      deliver(job, id, segment)
+      while !job.held.isEmpty, let next = job.held.removeValue(forKey: job.nextToDeliver) { deliver(job, id, next) }
+    } else {
+      job.held[segment.range.lowerBound] = segment
+    }
+    if let failure, let maximum = job.spec.maximumFailures, job.failures > maximum {
+      let error = WorkerPoolError(
+        .tooManyFailures, "\(job.failures) items failed, at most \(maximum) may", underlying: failure)
+      return end(id, .failed(error))
+    }
+    completeIfDone(id)
+  }
+
+  private mutating func deliver(_ job: Job, _ id: JobID, _ segment: Segment) {
+    job.nextToDeliver = max(job.nextToDeliver, segment.range.upperBound)
+    job.delivered += segment.range.count
+    actions.append(.deliver(id, segment))
+  }
+
+  mutating func completeIfDone(_ id: JobID) {
+    guard let job = jobs[id], !job.ended, job.inputEnded, !job.isReading, job.delivered == job.read else { return }
+    if let error = job.inputError { end(id, .failed(error)) } else { end(id, .complete) }
+  }
+
+  /// Ends the job: nothing more is read, sent or delivered, and what runs is given up.
+  mutating func end(_ id: JobID, _ how: JobEnd) {
+    guard let job = jobs[id], !job.ended else { return }
+    job.ended = true
+    job.ready.removeAll()
+    job.held.removeAll()
+    let waiting = delayed.count
+    delayed.removeAll { $0.job == id }
+    job.outstanding -= waiting - delayed.count
+    actions.append(.end(id, how))
+    for slot in slots.indices {
+      slots[slot].pinned.removeAll { $0.job == id }
+      abandon(id, slot)
+    }
+    let worker = workers[job.spec.worker]!
+    worker.users -= 1
+    if worker.users == 0 {
+      if case .complete = how {} else { forgetSetUps(job.spec.worker) }
+      if !worker.keeps { worker.closing = true }
+      closeIfDone(job.spec.worker)
+    }
+    releaseIfDone(id)
+  }
+
+  /// Takes back what the slot has not begun, and gives what it has begun the time of the grace.
+  private mutating func abandon(_ id: JobID, _ slot: Int) {
+    var chunks = FIFO<Chunk>()
+    while var chunk = slots[slot].assigned.popFirst() {
+      if chunk.job == id, chunk.abandonAt == nil {
+        chunk.abandonAt = now &+ limits.cancellationGrace
+        let generation = slots[slot].generation
+        if !chunks.isEmpty, slots[slot].revoking.insert(chunk.id).inserted {
+          actions.append(.revoke(slot: slot, generation: generation, chunk: chunk.id))
+        }
+        actions.append(.cancel(slot: slot, generation: generation, chunk: chunk.id))
+      }
+      chunks.append(chunk)
+    }
+    slots[slot].assigned = chunks
+  }
+
+  mutating func releaseIfDone(_ id: JobID) {
+    // A read that is still on its way is not waited for: the input may block for ever.
+    guard let job = jobs[id], job.ended, job.outstanding == 0 else { return }
+    jobs[id] = nil
+    actions.append(.release(id))
+  }
+
+  // MARK: After each event
+
+  mutating func finish() {
+    fillSlots()
+    stopIfDrained()
+    let next = nextDeadline()
+    if next != alarm {
+      alarm = next
+      actions.append(.alarm(at: next))
+    }
+  }
+}

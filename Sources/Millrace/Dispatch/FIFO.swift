@@ -1,0 +1,60 @@
+/// A queue over one array: amortised constant time at both ends that the dispatcher uses.
+package struct FIFO<Element> {
+  private var storage: [Element?] = []
+  private var head = 0
+
+  package init() {}
+
+  package var isEmpty: Bool { head == storage.count }
+  package var count: Int { storage.count - head }
+  package var first: Element? { isEmpty ? nil : storage[head] }
+
+  package mutating func append(_ element: Element) { storage.append(element) }
+
+  package mutating func prepend(_ element: Element) {
+    if head > 0 {
+      head -= 1
+      storage[head] = element
+    } else {
+      storage.insert(element, at: 0)
+    }
+  }
+
+  package mutating func replaceFirst(with element: Element) { storage[head] = element }
+
+  package mutating func popFirst() -> Element? {
+    guard head < storage.count else { return nil }
+    let element = storage[head]
+    storage[head] = nil
+    head += 1
+    if head == storage.count {
+      storage.removeAll(keepingCapacity: true)
+      head = 0
+    } else if head >= 64, head * 2 >= storage.count {
+      storage.removeFirst(head)
+      head = 0
+    }
+    return element
+  }
+
+  package mutating func removeAll() {
+    storage.removeAll()
+    head = 0
+  }
+
+  /// Removes and returns the elements that `condition` holds for; the others keep their order.
+  package mutating func extract(where condition: (Element) -> Bool) -> [Element] {
+    var taken: [Element] = []
+    var kept: [Element?] = []
+    while let element = popFirst() {
+      if condition(element) { taken.append(element) } else { kept.append(element) }
+    }
+    storage = kept
+    head = 0
+    return taken
+  }
+
+  package var elements: [Element] { storage[head...].compactMap { $0 } }
+}
+
+extension FIFO: Sendable where Element: Sendable {}

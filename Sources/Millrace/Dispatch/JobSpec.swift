@@ -1,0 +1,45 @@
+/// What the dispatcher knows of a job.
+package struct JobSpec {
+  package enum Window: Sendable, Hashable {
+    case items(Int)
+    case chunks(perWorker: Double)
+  }
+
+  package struct Lifespan: Sendable, Hashable {
+    package var items: Int?
+    package var memory: Int?
+    package var age: UInt64?
+
+    package init(items: Int? = nil, memory: Int? = nil, age: UInt64? = nil) {
+      self.items = items
+      self.memory = memory
+      self.age = age
+    }
+  }
+
+  package var worker: WorkerKey
+  package var ordered = true
+  package var chunking = ChunkSizer(.automatic)
+  package var total: Int?
+  package var window: Window = .chunks(perWorker: 2)
+  package var failFast = false
+  package var maximumFailures: Int?
+  package var retries = 0
+  package var backoff: Backoff = .none
+  package var crashLimit = 3
+  package var itemTimeout: UInt64?
+  package var setUpTimeout: UInt64?
+  package var tearDownTimeout: UInt64?
+  package var lifespan = Lifespan()
+  package var roundRobin = false
+  package var eagerSetUp = true
+  /// Whether the worker's instances stay in their slots when the job is over.
+  package var keepsWorkers = true
+  package var seed: UInt64 = 0
+  /// Whether the consumer takes outcomes one by one, and may take none for long.
+  ///
+  /// Shutting down ends its input.
+  package var isPulled = false
+
+  package init(worker: WorkerKey) { self.worker = worker }
+}

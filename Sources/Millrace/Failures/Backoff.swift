@@ -1,0 +1,53 @@
+/// How long to wait before an item is tried again.
+///
+/// Delays are jittered between half and the whole of their length, so that items that failed together do not come back
+/// together (after "Exponential Backoff And Jitter", AWS Architecture Blog, 2015: "equal jitter").
+public struct Backoff: Sendable, Hashable {
+  /// The delay before the first retry.
+  public var initial: Duration
+  /// By what the delay grows with each retry.
+  public var factor: Double
+  /// The longest delay.
+  public var maximum: Duration
+
+  /// At once.
+  public static let none = Backoff(initial: .zero, factor: 1, maximum: .zero)
+
+  /// The same delay before each retry.
+  public static func constant(_ delay: Duration) -> Backoff { Backoff(initial: delay, factor: 1, maximum: delay) }
+
+  /// A delay that doubles with each retry, up to a maximum (default 30 s).
+  public static func exponential(_ initial: Duration, maximum: Duration = .seconds(30)) -> Backoff {
+    Backoff(initial: initial, factor: 2, maximum: maximum)
+  }
+
+  /// The delay in nanoseconds before an attempt (2 for the first retry), jittered by what `random` holds.
+  func nanoseconds(beforeAttempt attempt: Int, random: UInt64) -> UInt64 {
+    guard initial > .zero else { return 0 }
+    var delay = Double(initial.nanoseconds)
+    let longest = Double(maximum.nanoseconds)
+    for _ in 2..<max(2, attempt) where delay < longest { delay *= factor }
+    delay = min(delay, longest)
+    let fraction = Double(random >> 11) / Double(UInt64(1) << 53)
+    return UInt64(delay * (0.5 + 0.5 * fraction))
+  }
+}
+
+extension Duration {
+  /// The length in nanoseconds, from 0 to what fits.
+  package var nanoseconds: UInt64 {
+    let (seconds, attoseconds) = components
+    guard seconds >= 0, attoseconds >= 0 else { return 0 }
+    let (whole, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
+    return overflow ? .max : whole &+ UInt64(attoseconds / 1_000_000_000)
+  }
+}
+
+/// One step of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
+package func splitMix64(_ state: inout UInt64) -> UInt64 {
+  state &+= 0x9E37_79B9_7F4A_7C15
+  var z = state
+  z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+  z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+  return z ^ (z >> 31)
+}

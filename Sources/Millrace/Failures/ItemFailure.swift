@@ -1,0 +1,131 @@
+/// What became of an item that has no output: which item, where, at which attempt, and why.
+public struct ItemFailure: Error, Sendable {
+  /// Why an item failed.
+  public enum Cause: Sendable {
+    /// The worker's `process` threw. On threads, tasks and in serial pools this is the original error; from a worker
+    /// process it is the original value if it is `Codable`, otherwise a ``RemoteError`` with its type and text.
+    case threw(any Error)
+    /// The worker died of a signal while the item was running.
+    case crashed(Crash)
+    /// User code ended the worker (`exit`) while the item was running.
+    case exited(code: Int32)
+    /// The item ran longer than the limit.
+    case timedOut(limit: Duration)
+    /// No worker could be set up, so the item never ran.
+    case setUpFailed(any Error)
+    /// The item's input could not be encoded or decoded, or its output could not be brought back.
+    case undecodable(any Error)
+    /// The item was cancelled before it had an outcome.
+    case cancelled
+    /// The item has crashed its worker `crashes` times, and is not tried again.
+    indirect case quarantined(crashes: Int, last: Cause)
+  }
+
+  /// How a worker died.
+  public struct Crash: Sendable, Hashable {
+    /// The kinds of sudden death that are told apart.
+    public enum Kind: String, Sendable, Hashable, Codable {
+      /// A Swift trap: index out of range, overflow, forced unwrap, `fatalError`.
+      case trap
+      /// The stack was exhausted.
+      case stackOverflow
+      /// Memory was exhausted: an allocation failed, or the kernel chose the worker as its victim.
+      case outOfMemory
+      /// Somebody outside sent the signal.
+      case killedFromOutside
+      /// Any other signal that the worker's own code raised, such as a segmentation fault.
+      case signal
+    }
+
+    /// What kind of death it was.
+    public var kind: Kind
+    /// The number of the signal, such as 4 for `SIGILL`.
+    public var signal: Int32
+  }
+
+  /// The item's position in the input, from 0.
+  public var index: Int
+  /// The slot (worker ID) that ran it, from 0.
+  public var slot: Int
+  /// The attempt that failed, from 1.
+  public var attempt: Int
+  /// Why it failed.
+  public var cause: Cause
+  /// The last lines that the worker wrote to its standard error, with Swift's backtrace after a trap; empty if none.
+  public var standardError: String
+
+  /// Creates a failure.
+  public init(index: Int, slot: Int, attempt: Int, cause: Cause, standardError: String = "") {
+    self.index = index
+    self.slot = slot
+    self.attempt = attempt
+    self.cause = cause
+    self.standardError = standardError
+  }
+
+  /// The error that user code threw, if that is why the item failed.
+  public var underlying: (any Error)? {
+    switch cause {
+    case .threw(let error), .setUpFailed(let error), .undecodable(let error): error
+    default: nil
+    }
+  }
+}
+
+extension ItemFailure: CustomStringConvertible {
+  /// The item, slot and attempt, the cause, and the line of a fatal error.
+  public var description: String {
+    var text = "item \(index), slot \(slot), attempt \(attempt): \(cause)"
+    if let line = standardError.fatalErrorLine { text += ", \"\(line)\"" }
+    return text
+  }
+}
+
+extension ItemFailure.Cause: CustomStringConvertible {
+  /// What happened, in words.
+  public var description: String {
+    switch self {
+    case .threw(let error): "threw \(error)"
+    case .crashed(let crash): crash.description
+    case .exited(let code): "the worker exited with code \(code)"
+    case .timedOut(let limit): "timed out after \(limit)"
+    case .setUpFailed(let error): "no worker could be set up: \(error)"
+    case .undecodable(let error): "could not be sent or brought back: \(error)"
+    case .cancelled: "cancelled"
+    case .quarantined(let crashes, let last): "quarantined after \(crashes) crashes, the last: \(last)"
+    }
+  }
+}
+
+extension ItemFailure.Crash: CustomStringConvertible {
+  /// How the worker died, in words.
+  public var description: String {
+    let how =
+      switch kind {
+      case .trap: "trapped"
+      case .stackOverflow: "overflowed its stack"
+      case .outOfMemory: "ran out of memory"
+      case .killedFromOutside: "was killed from outside"
+      case .signal: "crashed"
+      }
+    return "the worker \(how) (\(signalName(signal)))"
+  }
+}
+
+extension String {
+  /// The line of a worker's standard error that says what a trap was about.
+  var fatalErrorLine: String? {
+    guard let line = split(whereSeparator: \.isNewline).last(where: { $0.contains("Fatal error") }) else { return nil }
+    return String(line.prefix(400))
+  }
+}
+
+/// The usual name of a signal, or its number.
+func signalName(_ signal: Int32) -> String {
+  let names: [Int32: String] = [
+    1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 5: "SIGTRAP", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE",
+    9: "SIGKILL", 11: "SIGSEGV", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM", 24: "SIGXCPU", 25: "SIGXFSZ",
+    31: "SIGSYS",
+  ]
+  return names[signal] ?? "signal \(signal)"
+}

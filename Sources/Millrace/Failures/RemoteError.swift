@@ -1,0 +1,16 @@
+/// An error thrown in a worker process, of a type that is not `Codable`: its type and text came back.
+public struct RemoteError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// The name of the error's type, with its module.
+  public var typeName: String
+  /// The error's description.
+  public var message: String
+
+  /// Creates an error from a type's name and a text.
+  public init(typeName: String, message: String) {
+    self.typeName = typeName
+    self.message = message
+  }
+
+  /// The error's text.
+  public var description: String { message }
+}

@@ -1,0 +1,60 @@
+/// Why a pool, or one map on it, could not go on. Failures of single items are ``ItemFailure``.
+public struct WorkerPoolError: Error, Sendable, CustomStringConvertible {
+  /// The kinds of trouble.
+  public enum Kind: Sendable, Hashable {
+    /// The pool was shut down or terminated.
+    case closed
+    /// No worker could be set up.
+    case setUpFailed
+    /// Worker processes cannot be started, or die on start again and again.
+    case cannotStart
+    /// The worker, an input or an output cannot be sent to another process.
+    case notTransportable
+    /// More items failed than ``MapOptions/maximumFailures`` allows.
+    case tooManyFailures
+    /// No result within the limit that was set for waiting on the next one.
+    case nextTimedOut
+    /// Tear-down of a worker failed or timed out.
+    case tearDownFailed
+    /// Pools are nested deeper than allowed.
+    case nestedTooDeep
+  }
+
+  /// What kind of trouble it is.
+  public var kind: Kind
+  /// What happened, to what, and what can be done.
+  public var message: String
+  /// The error behind it, if there is one.
+  public var underlying: (any Error)?
+  /// The slot concerned, if there is one.
+  public var slot: Int?
+
+  /// Creates an error.
+  public init(_ kind: Kind, _ message: String, underlying: (any Error)? = nil, slot: Int? = nil) {
+    self.kind = kind
+    self.message = message
+    self.underlying = underlying
+    self.slot = slot
+  }
+
+  /// The message, and what is behind it.
+  public var description: String {
+    guard let underlying else { return message }
+    return "\(message): \(underlying)"
+  }
+}
+
+/// Everything that failed in a map that ran to its end (`onFailure: .collect`).
+public struct ItemFailures: Error, Sendable, CustomStringConvertible {
+  /// The failures, in the order of their delivery; at most ``limit`` of them are kept.
+  public var failures: [ItemFailure]
+  /// How many items failed in all.
+  public var count: Int
+  /// How many failures are kept in ``failures``.
+  public static let limit = 1_000
+
+  /// How many failed, and the first of them.
+  public var description: String {
+    "\(count) items failed; the first: \(failures.first.map(String.init(describing:)) ?? "-")"
+  }
+}

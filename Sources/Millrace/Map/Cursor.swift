@@ -1,0 +1,97 @@
+/// Takes a job's outcomes, segment by segment. Dropping it cancels what is left of the job.
+@usableFromInline
+final class Cursor<Input: Sendable, Output: Sendable> {
+  let core: PoolCore
+  let options: MapOptions
+  private let start: () throws -> JobRecord
+  private var job: JobRecord?
+  private var segment: Segment?
+  /// Segments that were taken along with the current one.
+  private var waiting = FIFO<Segment>()
+  /// Items that were used up and not reported yet.
+  private var consumed = 0
+  /// After how many items the pool is told: in a wide window it need not be each.
+  private let reportStep: Int
+  private var failures: [ItemFailure] = []
+  private var failureCount = 0
+  private var isOver = false
+
+  /// `start` submits the job; it is called with the first item that is asked for.
+  init(core: PoolCore, options: MapOptions, start: @escaping () throws -> JobRecord) {
+    self.core = core
+    self.options = options
+    self.start = start
+    reportStep = if case .items(let window) = options.window.kind { max(1, window / 8) } else { 1 }
+  }
+
+  deinit {
+    if let job, !isOver { core.cancel(job) }
+  }
+
+  /// The next segment; nil at the end. Throws what ended the job, and `WorkerPoolError.nextTimedOut`, after which one may
+  /// go on.
+  func next() async throws -> Segment? {
+    if isOver { return nil }
+    let job = try started()
+    consumed += segment?.range.count ?? 0
+    segment = waiting.popFirst()
+    if let segment {
+      if consumed >= reportStep { report(job) }
+      return segment
+    }
+    var delivery = core.poll(job, consumed: consumed, taking: &waiting)
+    consumed = 0
+    if delivery == nil { delivery = await core.next(job, limit: options.timeouts.next?.nanoseconds) }
+    switch delivery! {
+    case .segment(let found):
+      segment = found
+      return found
+    case .timedOut:
+      throw WorkerPoolError(.nextTimedOut, "no result within \(options.timeouts.next ?? .zero)")
+    case .end(let end):
+      isOver = true
+      switch end {
+      case .complete:
+        if failureCount > 0 { throw ItemFailures(failures: failures, count: failureCount) }
+        return nil
+      case .cancelled:
+        if Task.isCancelled { throw CancellationError() }
+        throw WorkerPoolError(.closed, "the pool was terminated")
+      case .failed(let error): throw error
+      }
+    }
+  }
+
+  private func report(_ job: JobRecord) {
+    core.consumed(job, count: consumed)
+    consumed = 0
+  }
+
+  private func started() throws -> JobRecord {
+    if let job { return job }
+    do {
+      let job = try start()
+      self.job = job
+      return job
+    } catch {
+      isOver = true
+      throw error
+    }
+  }
+
+  /// The outputs of the next segment that has any; what a failure means is as the options say.
+  @usableFromInline
+  func nextOutputs() async throws -> (outputs: OutputBuffer<Output>, range: Range<Int>)? {
+    while let segment = try await next() {
+      switch segment.content {
+      case .outputs(let outputs):
+        return (unsafeDowncast(outputs, to: OutputBuffer<Output>.self), segment.range)
+      case .failure(let failure):
+        guard options.onFailure == .collect else { continue }
+        failureCount += 1
+        if failures.count < ItemFailures.limit { failures.append(failure) }
+      }
+    }
+    return nil
+  }
+}

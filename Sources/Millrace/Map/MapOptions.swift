@@ -1,0 +1,231 @@
+/// What a map does besides applying its worker to each item. Every option has a default; wrong values throw
+/// ``InvalidOption`` when the map begins.
+public struct MapOptions: Sendable {
+  /// How items are grouped on their way to the workers. Default: ``Chunking/automatic``.
+  public var chunking: Chunking
+  /// How many items may be between the input and the consumer. Default: two chunks a worker.
+  public var window: Window
+  /// What a failed item means for the map. Default: ``FailurePolicy/failFast``.
+  ///
+  /// `outcomes(of:)` hands out failures as they are, whatever this says.
+  public var onFailure: FailurePolicy
+  /// When a failed item is tried again. Default: ``RetryPolicy/never``.
+  public var retry: RetryPolicy
+  /// How many items may fail before the map is given up; nil (default): any number, as far as `onFailure` allows.
+  public var maximumFailures: Int?
+  /// Limits on time. Default: none.
+  public var timeouts: Timeouts
+  /// When a worker is replaced by a fresh one. Default: never.
+  public var lifespan: Lifespan
+  /// Which worker gets which chunk. Default: ``DispatchPolicy/workConserving``.
+  public var dispatch: DispatchPolicy
+  /// When workers are set up. Default: ``SetUpTime/eager``.
+  public var setUp: SetUpTime
+  /// Whether workers stay set up for the next map with an equal worker. Default: true.
+  ///
+  /// Workers are equal if they are of one type and compare equal (`Equatable`), encode to the same bytes (`Encodable`),
+  /// or have no stored properties. A closure is equal to nothing, so its workers end with their map.
+  public var keepsWorkers: Bool
+  /// The length of the input, if it is known better than the input itself says; no more items than these are read.
+  public var count: Int?
+  /// What the items' random numbers derive from (``WorkerContext/random``). Default: 0.
+  public var seed: UInt64
+
+  /// Creates options; what is not given has its default.
+  public init(
+    chunking: Chunking = .automatic, window: Window = .chunksPerWorker(2), onFailure: FailurePolicy = .failFast,
+    retry: RetryPolicy = .never, maximumFailures: Int? = nil, timeouts: Timeouts = Timeouts(),
+    lifespan: Lifespan = Lifespan(), dispatch: DispatchPolicy = .workConserving, setUp: SetUpTime = .eager,
+    keepsWorkers: Bool = true, count: Int? = nil, seed: UInt64 = 0
+  ) {
+    self.chunking = chunking
+    self.window = window
+    self.onFailure = onFailure
+    self.retry = retry
+    self.maximumFailures = maximumFailures
+    self.timeouts = timeouts
+    self.lifespan = lifespan
+    self.dispatch = dispatch
+    self.setUp = setUp
+    self.keepsWorkers = keepsWorkers
+    self.count = count
+    self.seed = seed
+  }
+}
+
+/// How many items may be between the input and the consumer: read, queued, running, waiting to be in order.
+public struct Window: Sendable, Hashable {
+  enum Kind: Sendable, Hashable {
+    case items(Int)
+    case chunks(Double)
+    case perWorker(Double)
+  }
+  let kind: Kind
+
+  /// At most so many items (MPIRE's `max_tasks_active`), at least 1.
+  public static func items(_ count: Int) -> Window { Window(kind: .items(count)) }
+
+  /// So many chunks for each worker, whatever their size; at least 1.
+  public static func chunksPerWorker(_ count: Double) -> Window { Window(kind: .chunks(count)) }
+
+  /// So many items for each worker (vimap's `max_total_in_flight_factor`); at least 1.
+  public static func itemsPerWorker(_ count: Double) -> Window { Window(kind: .perWorker(count)) }
+}
+
+/// What a failed item means for its map.
+public enum FailurePolicy: Sendable, Hashable {
+  /// The first failure ends the map: it is thrown, and the rest is cancelled.
+  case failFast
+  /// Everything is run; then, if items failed, ``ItemFailures`` is thrown.
+  case collect
+  /// Failed items are left out.
+  case skip
+}
+
+/// When a failed item is tried again. It keeps its place in the order and its random numbers.
+public struct RetryPolicy: Sendable {
+  /// How often an item is tried again at the most.
+  public var maximum: Int
+  /// How long to wait before it is.
+  public var backoff: Backoff
+  /// How often an item may crash its worker before it is quarantined, whatever `maximum` says.
+  public var maximumCrashes: Int
+  /// Whether a failure is worth a retry; nil: every one.
+  public var condition: (@Sendable (ItemFailure) -> Bool)?
+
+  /// A failed item has failed.
+  public static let never = RetryPolicy(maximum: 0, backoff: .none, maximumCrashes: 3, condition: nil)
+
+  /// Up to `maximum` more attempts, at once unless a back-off is given; an item that has crashed its worker
+  /// `maximumCrashes` times (default 3) is not tried again. `when` says which failures are worth it (default: all).
+  public static func retry(
+    max maximum: Int, backoff: Backoff = .none, maximumCrashes: Int = 3,
+    when condition: (@Sendable (ItemFailure) -> Bool)? = nil
+  ) -> RetryPolicy {
+    RetryPolicy(maximum: maximum, backoff: backoff, maximumCrashes: maximumCrashes, condition: condition)
+  }
+}
+
+/// Limits on time; nil means none.
+///
+/// On worker processes an overdue item, set-up or tear-down ends with its worker: SIGTERM, and after the grace SIGKILL,
+/// to it and all its descendants. On threads and tasks cancellation is cooperative: the item fails in time and a new
+/// worker takes the slot, but the runaway goes on until it looks at `Task.isCancelled`; it is logged.
+public struct Timeouts: Sendable, Hashable {
+  /// How long an item may run.
+  public var item: Duration?
+  /// How long a worker's set-up may take.
+  public var setUp: Duration?
+  /// How long a worker's tear-down may take.
+  public var tearDown: Duration?
+  /// How long the consumer waits for the next result of a stream; the wait fails, the item goes on.
+  public var next: Duration?
+
+  /// Creates limits.
+  public init(item: Duration? = nil, setUp: Duration? = nil, tearDown: Duration? = nil, next: Duration? = nil) {
+    self.item = item
+    self.setUp = setUp
+    self.tearDown = tearDown
+    self.next = next
+  }
+}
+
+/// When a worker is replaced by a fresh one: it finishes its chunk and tears down first. nil means never.
+public struct Lifespan: Sendable, Hashable {
+  /// After so many items.
+  public var items: Int?
+  /// When it has so many bytes of memory (resident; worker processes only).
+  public var memory: Int?
+  /// When it has been there so long.
+  public var age: Duration?
+
+  /// Creates a lifespan.
+  public init(items: Int? = nil, memory: Int? = nil, age: Duration? = nil) {
+    self.items = items
+    self.memory = memory
+    self.age = age
+  }
+}
+
+/// Which worker gets which chunk.
+public enum DispatchPolicy: Sendable, Hashable {
+  /// Whoever is free takes the next one; nobody idles while work waits.
+  case workConserving
+  /// Chunk i goes to slot i modulo the width (MPIRE's `order_tasks`).
+  case roundRobin
+}
+
+/// When workers are set up.
+public enum SetUpTime: Sendable, Hashable {
+  /// In every slot, as soon as the map has an item.
+  case eager
+  /// In a slot just before its first chunk.
+  case lazy
+}
+
+extension MapOptions {
+  func validate() throws {
+    try check("timeouts.item", timeouts.item)
+    try check("timeouts.setUp", timeouts.setUp)
+    try check("timeouts.tearDown", timeouts.tearDown)
+    try check("timeouts.next", timeouts.next)
+    try check("lifespan.age", lifespan.age)
+    try check("lifespan.items", lifespan.items, atLeast: 1)
+    try check("lifespan.memory", lifespan.memory, atLeast: 1)
+    try check("maximumFailures", maximumFailures, atLeast: 0)
+    try check("count", count, atLeast: 0)
+    try check("retry.max", retry.maximum, atLeast: 0)
+    try check("retry.maximumCrashes", retry.maximumCrashes, atLeast: 1)
+    switch window.kind {
+    case .items(let count): try check("window.items", count, atLeast: 1)
+    case .chunks(let count), .perWorker(let count):
+      guard count >= 1, count.isFinite else {
+        throw InvalidOption(name: "window", value: "\(count)", allowed: "a finite number, at least 1")
+      }
+    }
+    if retry.backoff.initial < .zero || !(retry.backoff.factor >= 1) {
+      throw InvalidOption(
+        name: "retry.backoff", value: "\(retry.backoff)", allowed: "a delay of at least zero and a factor of at least 1"
+      )
+    }
+    try chunking.validate()
+  }
+
+  private func check(_ name: String, _ value: Duration?) throws {
+    if let value, value <= .zero { throw InvalidOption(name: name, value: value, allowed: "more than zero") }
+  }
+
+  private func check(_ name: String, _ value: Int?, atLeast minimum: Int) throws {
+    if let value, value < minimum {
+      throw InvalidOption(name: name, value: value, allowed: "at least \(minimum)")
+    }
+  }
+
+  func spec(_ worker: WorkerKey, ordered: Bool, width: Int) -> JobSpec {
+    var spec = JobSpec(worker: worker)
+    spec.ordered = ordered
+    spec.chunking = ChunkSizer(chunking)
+    spec.total = count
+    spec.window =
+      switch window.kind {
+      case .items(let count): .items(count)
+      case .chunks(let count): .chunks(perWorker: count)
+      case .perWorker(let count): .items(max(1, Int((count * Double(width)).rounded(.up))))
+      }
+    spec.failFast = onFailure == .failFast
+    spec.maximumFailures = maximumFailures
+    spec.retries = retry.maximum
+    spec.backoff = retry.backoff
+    spec.crashLimit = retry.maximumCrashes
+    spec.itemTimeout = timeouts.item?.nanoseconds
+    spec.setUpTimeout = timeouts.setUp?.nanoseconds
+    spec.tearDownTimeout = timeouts.tearDown?.nanoseconds
+    spec.lifespan = JobSpec.Lifespan(
+      items: lifespan.items, memory: lifespan.memory, age: lifespan.age?.nanoseconds)
+    spec.roundRobin = dispatch == .roundRobin
+    spec.eagerSetUp = setUp == .eager
+    spec.keepsWorkers = keepsWorkers
+    spec.seed = seed
+    return spec
+  }
+}

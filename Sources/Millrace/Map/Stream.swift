@@ -1,0 +1,103 @@
+/// The outputs of a map, lazily: the input is read as they are taken, within the window.
+///
+/// The map begins with the first output that is asked for. Leaving the loop early ends it, and the pool is free at once.
+public struct OutputStream<Output: Sendable>: AsyncSequence {
+  /// What it yields.
+  public typealias Element = Output
+  /// What it throws: an ``ItemFailure`` (`.failFast`), ``ItemFailures`` (`.collect`), a ``WorkerPoolError``, the input's
+  /// own error, or `CancellationError`.
+  public typealias Failure = any Error
+
+  let makeSource: () -> any OutputSource<Output>
+
+  /// Begins the map anew.
+  public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(source: makeSource()) }
+
+  /// Takes outputs.
+  public struct AsyncIterator: AsyncIteratorProtocol {
+    @usableFromInline let source: any OutputSource<Output>
+    @usableFromInline var outputs: OutputBuffer<Output>?
+    @usableFromInline var offset = 0
+    @usableFromInline var left = 0
+
+    init(source: any OutputSource<Output>) { self.source = source }
+
+    /// The next output; nil at the end.
+    @inlinable
+    public mutating func next() async throws -> Output? {
+      if left == 0 { try await refill() }
+      guard let outputs, left > 0 else { return nil }
+      let output = outputs[offset: offset]
+      left &-= 1
+      offset &+= 1
+      return output
+    }
+
+    @usableFromInline
+    mutating func refill() async throws {
+      outputs = nil
+      guard let (outputs, range) = try await source.nextOutputs() else { return }
+      self.outputs = outputs
+      offset = range.lowerBound - outputs.base
+      left = range.count
+    }
+  }
+}
+
+@available(*, unavailable)
+extension OutputStream: Sendable {}
+
+@usableFromInline
+protocol OutputSource<Output>: AnyObject {
+  associatedtype Output: Sendable
+  func nextOutputs() async throws -> (outputs: OutputBuffer<Output>, range: Range<Int>)?
+}
+
+extension Cursor: OutputSource {}
+
+/// The outcomes of a map, lazily, each with its input. See ``OutputStream``.
+///
+/// Iterating never throws for an item. It throws what ends the whole map: a ``WorkerPoolError``, the input's own error,
+/// or `CancellationError`.
+public struct OutcomeStream<Input: Sendable, Output: Sendable>: AsyncSequence {
+  /// What it yields.
+  public typealias Element = Outcome<Input, Output>
+  /// What it throws.
+  public typealias Failure = any Error
+
+  let makeCursor: () -> Cursor<Input, Output>
+
+  /// Begins the map anew.
+  public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(cursor: makeCursor()) }
+
+  /// Takes outcomes.
+  public struct AsyncIterator: AsyncIteratorProtocol {
+    let cursor: Cursor<Input, Output>
+    var segment: Segment?
+    var index = 0
+
+    init(cursor: Cursor<Input, Output>) { self.cursor = cursor }
+
+    /// The next outcome; nil at the end.
+    public mutating func next() async throws -> Outcome<Input, Output>? {
+      if segment == nil || index == segment!.range.upperBound {
+        segment = nil
+        segment = try await cursor.next()
+        index = segment?.range.lowerBound ?? 0
+      }
+      guard let segment else { return nil }
+      defer { index += 1 }
+      let result: Result<Output, ItemFailure> =
+        switch segment.content {
+        case .outputs(let outputs): .success(unsafeDowncast(outputs, to: OutputBuffer<Output>.self)[index])
+        case .failure(let failure): .failure(failure)
+        }
+      return Outcome(
+        index: index, input: unsafeDowncast(segment.cell, to: InputCell<Input>.self)[index], slot: segment.slot,
+        attempt: segment.attempt, result: result)
+    }
+  }
+}
+
+@available(*, unavailable)
+extension OutcomeStream: Sendable {}

@@ -1,0 +1,178 @@
+import Synchronization
+
+/// One item that was given to a pool: MPIRE's `AsyncResult`, parmapper's `ReturnProcess`.
+///
+/// Its value can be asked for any number of times, also after the pool has ended. Dropping it does not cancel the item.
+public final class Submission<Output: Sendable>: Sendable {
+  private struct State {
+    var result: Result<Output, any Error>?
+    var waiters: [UInt64: UnsafeContinuation<Void, Never>] = [:]
+    var lastWaiter: UInt64 = 0
+    var isDriven = false
+  }
+
+  private let core: PoolCore
+  private let job: JobRecord
+  private let state = Mutex(State())
+  private let onCompletion: (@Sendable (Result<Output, any Error>) -> Void)?
+
+  init(
+    core: PoolCore, job: JobRecord, onCompletion: (@Sendable (Result<Output, any Error>) -> Void)?
+  ) {
+    self.core = core
+    self.job = job
+    self.onCompletion = onCompletion
+    // In a serial pool whoever asks for the value does the work.
+    if !core.isSerial { Task { await self.drive() } }
+  }
+
+  /// What became of the item; nil as long as it is not finished.
+  public var result: Result<Output, any Error>? { state.withLock { $0.result } }
+
+  /// Whether the item has an outcome.
+  public var isFinished: Bool { result != nil }
+
+  /// The output; waits for it.
+  ///
+  /// - Throws: The item's ``ItemFailure``; a ``WorkerPoolError`` if the pool ended before; `CancellationError` if the
+  ///   waiting task is cancelled (the item goes on).
+  public var value: Output {
+    get async throws {
+      if core.isSerial { await drive() }
+      await waitForResult()
+      guard let result else { throw CancellationError() }
+      return try result.get()
+    }
+  }
+
+  /// The output; waits for it, but not longer than the limit.
+  ///
+  /// - Throws: As ``value``, and a ``WorkerPoolError`` of kind `nextTimedOut`; the item goes on, and one may ask again.
+  public func value(within limit: Duration) async throws -> Output {
+    try await withThrowingTaskGroup(of: Output.self) { group in
+      group.addTask { try await self.value }
+      group.addTask {
+        try await Task.sleep(for: limit)
+        throw WorkerPoolError(.nextTimedOut, "no result within \(limit)")
+      }
+      defer { group.cancelAll() }
+      return try await group.next()!
+    }
+  }
+
+  /// Gives the item up: its value throws `CancellationError`, unless there is one already.
+  public func cancel() {
+    finish(.failure(CancellationError()))
+    core.cancel(job)
+  }
+
+  private func drive() async {
+    let isMine = state.withLock { state in
+      defer { state.isDriven = true }
+      return !state.isDriven
+    }
+    guard isMine else { return }
+    switch await core.next(job, limit: nil) {
+    case .segment(let segment):
+      switch segment.content {
+      case .outputs(let outputs):
+        finish(.success(unsafeDowncast(outputs, to: OutputBuffer<Output>.self)[segment.range.lowerBound]))
+      case .failure(let failure): finish(.failure(failure))
+      }
+      // The job ends when its only item is taken.
+      core.consumed(job, count: 1)
+    case .end(.failed(let error)): finish(.failure(error))
+    case .end, .timedOut: finish(.failure(WorkerPoolError(.closed, "the pool was terminated")))
+    }
+  }
+
+  private func finish(_ result: Result<Output, any Error>) {
+    let waiters = state.withLock { state -> [UnsafeContinuation<Void, Never>]? in
+      guard state.result == nil else { return nil }
+      state.result = result
+      defer { state.waiters = [:] }
+      return Array(state.waiters.values)
+    }
+    guard let waiters else { return }
+    onCompletion?(result)
+    for waiter in waiters { waiter.resume() }
+  }
+
+  private func waitForResult() async {
+    let id = state.withLock { state in
+      state.lastWaiter += 1
+      return state.lastWaiter
+    }
+    await withTaskCancellationHandler {
+      await withUnsafeContinuation { continuation in
+        let isDone = state.withLock { state in
+          if state.result != nil || Task.isCancelled { return true }
+          state.waiters[id] = continuation
+          return false
+        }
+        if isDone { continuation.resume() }
+      }
+    } onCancel: {
+      state.withLock { $0.waiters.removeValue(forKey: id) }?.resume()
+    }
+  }
+}
+
+extension WorkerPool {
+  /// Gives the pool one item and returns at once (MPIRE's `apply_async`).
+  ///
+  /// A failure concerns this item only. Unless `options` say otherwise, only the slot that runs it sets up its worker.
+  ///
+  /// `onCompletion` is called once with the outcome, on a thread of Swift's default executor; it must not block.
+  ///
+  /// - Throws: ``WorkerPoolError`` if the pool takes no more work or the worker cannot be sent; ``InvalidOption``.
+  @discardableResult
+  public func submit<W: Worker>(
+    _ item: W.Input, _ worker: W, options: MapOptions = MapOptions(setUp: .lazy),
+    onCompletion: (@Sendable (Result<W.Output, any Error>) -> Void)? = nil
+  ) throws -> Submission<W.Output> {
+    let job = try start(
+      _Items(CollectionOfOne(item)), worker, options, ordered: false, isPulled: false)
+    return Submission(core: core, job: job, onCompletion: onCompletion)
+  }
+
+  /// Gives the pool one item for a closure and returns at once.
+  @discardableResult
+  public func submit<Input: Sendable, Output: Sendable>(
+    _ item: Input, options: MapOptions = MapOptions(setUp: .lazy),
+    onCompletion: (@Sendable (Result<Output, any Error>) -> Void)? = nil,
+    _ body: @escaping @Sendable (Input) async throws -> Output
+  ) throws -> Submission<Output> {
+    try submit(item, ClosureWorker(body), options: options, onCompletion: onCompletion)
+  }
+
+  /// Gives the pool a closure to call once, and returns at once (parmapper's `ReturnProcess`).
+  @discardableResult
+  public func submit<Output: Sendable>(
+    options: MapOptions = MapOptions(setUp: .lazy),
+    onCompletion: (@Sendable (Result<Output, any Error>) -> Void)? = nil,
+    _ body: @escaping @Sendable () async throws -> Output
+  ) throws -> Submission<Output> {
+    try submit(0, ClosureWorker { (_: Int) in try await body() }, options: options, onCompletion: onCompletion)
+  }
+
+  /// Runs one item and returns its output (MPIRE's `apply`). Cancelling the task gives the item up.
+  public func apply<W: Worker>(
+    _ item: W.Input, _ worker: W, options: MapOptions = MapOptions(setUp: .lazy)
+  ) async throws -> W.Output {
+    let submission = try submit(item, worker, options: options)
+    return try await withTaskCancellationHandler {
+      try await submission.value
+    } onCancel: {
+      submission.cancel()
+    }
+  }
+
+  /// Runs a closure on one item and returns its output.
+  public func apply<Input: Sendable, Output: Sendable>(
+    _ item: Input, options: MapOptions = MapOptions(setUp: .lazy),
+    _ body: @escaping @Sendable (Input) async throws -> Output
+  ) async throws -> Output {
+    try await apply(item, ClosureWorker(body), options: options)
+  }
+}

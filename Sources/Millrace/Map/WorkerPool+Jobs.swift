@@ -1,0 +1,159 @@
+/// An input that has not been read yet, of whatever kind: what the methods of the map family make their jobs of.
+///
+/// The sequence was sent here, so nobody else uses it; each job iterates it anew.
+public struct _Items<Input: Sendable> {
+  let makeReader: () -> Reader<Input>
+  let count: Int?
+
+  /// The items of a sequence.
+  @inlinable
+  public init<S: Sequence>(_ items: sending S) where S.Element == Input {
+    let items = items
+    self.init(count: _knownCount(items), isInMemory: _isInMemory(S.self)) { Pull(items) }
+  }
+
+  /// The items of an asynchronous sequence.
+  public init<S: AsyncSequence>(_ items: sending S) where S.Element == Input {
+    let items = items
+    makeReader = { .asynchronous(AsyncPull(items)) }
+    count = nil
+  }
+
+  @usableFromInline
+  init(count: Int?, isInMemory: Bool, makePull: @escaping () -> Pull<Input>) {
+    self.count = count
+    makeReader = isInMemory ? { .inline(makePull()) } : { .blocking(makePull()) }
+  }
+}
+
+/// Whether reading a sequence of the type neither computes nor blocks.
+public func _isInMemory<S: Sequence>(_ type: S.Type) -> Bool {
+  type == Array<S.Element>.self || type == ContiguousArray<S.Element>.self || type == ArraySlice<S.Element>.self
+    || type == Range<Int>.self || type == ClosedRange<Int>.self || type == CollectionOfOne<S.Element>.self
+    || type == EmptyCollection<S.Element>.self || type == String.self
+}
+
+/// The sequence's length, if it is known without reading it.
+public func _knownCount<S: Sequence>(_ items: borrowing S) -> Int? {
+  func count<C: RandomAccessCollection>(_ items: C) -> Int { items.count }
+  guard let collection = copy items as? any RandomAccessCollection else { return nil }
+  return count(collection)
+}
+
+extension WorkerPool {
+  /// Makes a job of an input and a worker, and submits it.
+  func start<W: Worker>(
+    _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, ordered: Bool, isPulled: Bool
+  ) throws -> JobRecord {
+    try options.validate()
+    var options = options
+    options.count = options.count ?? items.count
+    if options.chunking.needsCount, options.count == nil {
+      throw InvalidOption(
+        name: "chunking", value: "by number of chunks",
+        allowed: "by size, or with `count` given: the input's length is not known")
+    }
+    let core = core
+    let record = core.record(of: worker, keeps: options.keepsWorkers)
+    let box = JobBox()
+    let arrived: @Sendable (Batch) -> Void = { batch in
+      guard let job = box.job else { return }
+      core.step {
+        $0.arrived(job.id, count: batch.count, cell: batch.cell, ended: batch.ended, now: $1)
+      }
+    }
+    let failed: @Sendable (any Error) -> Void = { error in
+      guard let job = box.job else { return }
+      core.step { $0.inputFailed(job.id, error, now: $1) }
+    }
+    let reader = items.makeReader()
+    let feeder: any Feeding
+    if core.isSerial {
+      feeder = CallerFeeder(reader, arrived: arrived, failed: failed)
+    } else {
+      feeder =
+        switch reader {
+        case .inline(let pull): InlineFeeder(pull, arrived: arrived)
+        case .blocking(let pull): ThreadFeeder(pull, arrived: arrived, failed: failed)
+        case .asynchronous(let pull): TaskFeeder(pull, arrived: arrived, failed: failed)
+        }
+    }
+    let job = JobRecord(feeder: feeder, condition: options.retry.condition, seed: options.seed)
+    box.job = job
+    do {
+      try core.submit(record, job, options, ordered: ordered, isPulled: isPulled)
+    } catch {
+      core.forgetIfUnused(record)
+      throw error
+    }
+    return job
+  }
+
+  func cursor<W: Worker>(
+    _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, ordered: Bool, isPulled: Bool
+  ) -> Cursor<W.Input, W.Output> {
+    Cursor(core: core, options: options) { [self] in
+      try start(items, worker, options, ordered: ordered, isPulled: isPulled)
+    }
+  }
+
+  /// Runs a job to its end and returns its outputs.
+  @usableFromInline
+  func collect<W: Worker>(
+    _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, ordered: Bool
+  ) async throws -> [W.Output] {
+    let cursor = cursor(items, worker, options, ordered: ordered, isPulled: false)
+    var results: [W.Output] = []
+    if let count = options.count ?? items.count { results.reserveCapacity(count) }
+    while let (outputs, range) = try await cursor.nextOutputs() {
+      withExtendedLifetime(outputs) {
+        results.append(
+          contentsOf: UnsafeBufferPointer(
+            start: outputs.storage + (range.lowerBound - outputs.base), count: range.count))
+      }
+    }
+    return results
+  }
+
+  /// Runs a job to its end and drops its outputs.
+  @usableFromInline
+  func drain<W: Worker>(_ items: _Items<W.Input>, _ worker: W, _ options: MapOptions) async throws {
+    let cursor = cursor(items, worker, options, ordered: false, isPulled: false)
+    while try await cursor.nextOutputs() != nil {}
+  }
+
+  @usableFromInline
+  func outputs<W: Worker>(
+    _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, _ order: OutcomeOrder
+  ) -> OutputStream<W.Output> {
+    OutputStream { [self] in cursor(items, worker, options, ordered: order == .input, isPulled: true) }
+  }
+
+  @usableFromInline
+  func outcomes<W: Worker>(
+    _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, _ order: OutcomeOrder
+  ) -> OutcomeStream<W.Input, W.Output> {
+    var options = options
+    options.onFailure = .skip
+    return OutcomeStream { [self, options] in
+      cursor(items, worker, options, ordered: order == .input, isPulled: true)
+    }
+  }
+
+  @usableFromInline
+  func folded<W: Worker, Result>(
+    _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, _ initial: Result,
+    _ combine: (inout Result, Outcome<W.Input, W.Output>) throws -> Void
+  ) async throws -> Result {
+    var result = initial
+    for try await outcome in outcomes(items, worker, options, .completion) { try combine(&result, outcome) }
+    return result
+  }
+}
+
+/// Ties a feeder's callbacks to the job that they are for.
+private final class JobBox: @unchecked Sendable {
+  // Sound: set once, before the job is submitted and its feeder asked for anything. Weak, for the job owns its feeder:
+  // otherwise each map would keep itself, its input and its pool for ever.
+  weak var job: JobRecord?
+}

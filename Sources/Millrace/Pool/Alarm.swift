@@ -1,0 +1,72 @@
+import Synchronization
+
+/// Calls back when a time has come. Its thread starts with the first time that is set.
+final class Alarm: @unchecked Sendable {
+  // Sound: `onTime` is set once, before the first `set`; the rest is under the lock.
+  private struct State {
+    var time: UInt64?
+    var lastChange: UInt64 = 0
+    var isStarted = false
+    var isEnded = false
+  }
+  private let state = Mutex(State())
+  private let bell = Bell()
+  var onTime: @Sendable () -> Void = {}
+
+  /// Sets the time (`_monotonicNow`) of the next call; nil: none.
+  ///
+  /// Changes are numbered from 1 where they are decided. They may arrive here in another order: the last one decided holds.
+  func set(_ time: UInt64?, _ change: UInt64) {
+    let (mustStart, mustWake) = state.withLock { state in
+      guard change > state.lastChange else { return (false, false) }
+      state.lastChange = change
+      let isSooner = time.map { time in state.time.map { time < $0 } ?? true } ?? false
+      state.time = time
+      let mustStart = time != nil && !state.isStarted && !state.isEnded
+      if mustStart { state.isStarted = true }
+      return (mustStart, isSooner && !mustStart)
+    }
+    if mustWake { bell.ring() }
+    guard mustStart else { return }
+    do {
+      try startThread("millrace-alarm") { self.run() }
+    } catch {
+      // No thread to be had: a task is less exact, but nothing waits for ever.
+      Task { await self.runAsTask() }
+    }
+  }
+
+  func end() {
+    state.withLock { $0.isEnded = true }
+    bell.ring()
+  }
+
+  private func runAsTask() async {
+    while !state.withLock({ $0.isEnded }) {
+      try? await Task.sleep(nanoseconds: 10_000_000)
+      let isDue = state.withLock { state in
+        guard let time = state.time, time <= _monotonicNow() else { return false }
+        state.time = nil
+        return true
+      }
+      if isDue { onTime() }
+    }
+  }
+
+  private func run() {
+    while true {
+      let (time, isEnded) = state.withLock { ($0.time, $0.isEnded) }
+      if isEnded { return }
+      guard let time else {
+        bell.waitForWork()
+        continue
+      }
+      if time > _monotonicNow() {
+        bell.waitForWork(until: time)
+        continue
+      }
+      state.withLock { state in if state.time == time { state.time = nil } }
+      onTime()
+    }
+  }
+}

@@ -1,0 +1,36 @@
+/// What the pool keeps of a job besides the dispatcher's state. Its variables are guarded by the pool's lock.
+package final class JobRecord: @unchecked Sendable {
+  // Sound: `queue`, `end`, `waiter`, `isReleased` and `demand` change under the pool's lock only.
+  let feeder: any Feeding
+  let condition: (@Sendable (ItemFailure) -> Bool)?
+  let seed: UInt64
+  var id = JobID(0)
+  var queue = FIFO<Segment>()
+  var end: JobEnd?
+  var waiter: UnsafeContinuation<Delivery, Never>?
+  /// When the wait for the next result is over.
+  var waitsUntil: UInt64?
+  var isReleased = false
+
+  init(feeder: any Feeding, condition: (@Sendable (ItemFailure) -> Bool)?, seed: UInt64) {
+    self.feeder = feeder
+    self.condition = condition
+    self.seed = seed
+  }
+}
+
+/// What a consumer gets.
+package enum Delivery: Sendable {
+  case segment(Segment)
+  case end(JobEnd)
+  /// No result came within the limit.
+  case timedOut
+}
+
+/// Reads a job's input when told to.
+package protocol Feeding: AnyObject, Sendable {
+  /// Reads so many items and says `arrived`. Called without any lock.
+  func read(_ count: Int)
+  /// Nothing more will be asked.
+  func end()
+}

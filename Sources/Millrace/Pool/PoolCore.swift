@@ -1,0 +1,408 @@
+package import Logging
+import Synchronization
+
+/// The pool behind the façade: one dispatcher behind one lock, the records of its jobs and workers, and a backend.
+///
+/// ```
+///   consumer ──next──┐                        ┌── slots: accept (under the lock), flush (after it)
+///   feeder ─arrived──┤  step { dispatcher } ──┤── consumers: resumed after the lock
+///   slot ──finished──┤    (one lock)          ├── feeders: told to read after the lock
+///   alarm ──tick─────┘                        └── alarm: set after the lock
+/// ```
+///
+/// Whoever has news steps the dispatcher; its actions are queued under the lock, in order, and carried out after it.
+package final class PoolCore: Sendable {
+  struct State: ~Copyable {
+    var dispatcher: Dispatcher
+    var jobs: [JobID: JobRecord] = [:]
+    var workers: [WorkerKey: WorkerRecord] = [:]
+    var isClosed = false
+    var isStopped = false
+    var stopWaiters: [UnsafeContinuation<Void, Never>] = []
+    var dispatcherAlarm: UInt64?
+    var alarmTime: UInt64?
+    var alarmChanges: UInt64 = 0
+  }
+
+  /// What is to be done once the lock is released.
+  private struct Effects {
+    var reads: [(JobRecord, Int)] = []
+    var resumptions: [(UnsafeContinuation<Delivery, Never>, Delivery)] = []
+    var ended: [JobRecord] = []
+    var closed: [WorkerRecord] = []
+    var reports: [(String, Int)] = []
+    var isStopped = false
+    var alarm: (time: UInt64?, change: UInt64)?
+  }
+
+  private let state: Mutex<State>
+  private let slots = Mutex<(any Slots)?>(nil)
+  private let alarm = Alarm()
+  /// Of the consumers of a serial pool.
+  private let turn = CallerTurn()
+  let logger: Logger
+
+  init(logger: Logger, limits: DispatchLimits) {
+    self.logger = logger
+    state = Mutex(State(dispatcher: Dispatcher(limits: limits)))
+  }
+
+  /// Connects the backend, once, before anything else.
+  func connect(_ slots: any Slots) {
+    self.slots.withLock { $0 = slots }
+    alarm.onTime = { [weak self] in self?.timeHasCome() }
+  }
+
+  private var backend: any Slots { slots.withLock { $0! } }
+
+  // MARK: Stepping
+
+  /// Tells the dispatcher something, and carries out what it decides.
+  @discardableResult
+  package func step<R: Sendable>(_ event: (inout Dispatcher, UInt64) -> R) -> R {
+    var effects = Effects()
+    let result = withState(&effects) { event(&$0.dispatcher, _monotonicNow()) }
+    perform(effects)
+    return result
+  }
+
+  private func withState<R: Sendable>(_ effects: inout Effects, _ body: (inout State) -> R) -> R {
+    let slots = backend
+    var collected = Effects()
+    let result = state.withLock { state in
+      let result = body(&state)
+      Self.route(&state, slots, &collected)
+      return result
+    }
+    effects = collected
+    return result
+  }
+
+  private static func route(_ state: inout State, _ slots: any Slots, _ effects: inout Effects) {
+    for action in state.dispatcher.takeActions() {
+      switch action {
+      case .read(let id, let count):
+        if let job = state.jobs[id] { effects.reads.append((job, count)) }
+      case .deliver(let id, let segment):
+        guard let job = state.jobs[id] else { continue }
+        if let waiter = job.waiter {
+          job.waiter = nil
+          job.waitsUntil = nil
+          effects.resumptions.append((waiter, .segment(segment)))
+        } else {
+          job.queue.append(segment)
+        }
+      case .end(let id, let end):
+        guard let job = state.jobs[id] else { continue }
+        job.end = end
+        if let waiter = job.waiter {
+          job.waiter = nil
+          job.waitsUntil = nil
+          effects.resumptions.append((waiter, .end(end)))
+        }
+        effects.ended.append(job)
+      case .release(let id):
+        state.jobs[id]?.isReleased = true
+        state.jobs[id] = nil
+      case .closed(let key):
+        if let worker = state.workers.removeValue(forKey: key) { effects.closed.append(worker) }
+      case .stopped:
+        effects.isStopped = true
+      case .alarm(let time):
+        state.dispatcherAlarm = time
+      case .report(let text, let slot):
+        effects.reports.append((text, slot))
+      case .start, .prepare, .run, .revoke, .inspect, .cancel, .tearDown, .kill, .stop:
+        slots.accept(action)
+      }
+    }
+    var next = state.dispatcherAlarm
+    for job in state.jobs.values {
+      if let time = job.waitsUntil { next = min(next ?? time, time) }
+    }
+    if next != state.alarmTime {
+      state.alarmTime = next
+      state.alarmChanges += 1
+      effects.alarm = (next, state.alarmChanges)
+    }
+  }
+
+  private func perform(_ effects: consuming Effects) {
+    for (waiter, delivery) in effects.resumptions { waiter.resume(returning: delivery) }
+    for (text, slot) in effects.reports { logger.warning("\(text)", metadata: ["slot": "\(slot)"]) }
+    for job in effects.ended { job.feeder.end() }
+    for worker in effects.closed { worker.closed() }
+    if let (time, change) = effects.alarm { alarm.set(time, change) }
+    backend.flush()
+    for (job, count) in effects.reads { job.feeder.read(count) }
+    if effects.isStopped {
+      alarm.end()
+      backend.close { self.closed() }
+    }
+  }
+
+  private func timeHasCome() {
+    var effects = Effects()
+    let late = withState(&effects) { state in
+      let now = _monotonicNow()
+      state.alarmTime = nil
+      state.dispatcher.tick(now: now)
+      return state.jobs.values.compactMap { job -> UnsafeContinuation<Delivery, Never>? in
+        guard let time = job.waitsUntil, time <= now, let waiter = job.waiter else { return nil }
+        job.waiter = nil
+        job.waitsUntil = nil
+        return waiter
+      }
+    }
+    perform(effects)
+    for waiter in late { waiter.resume(returning: .timedOut) }
+  }
+
+  // MARK: Workers
+
+  /// The record of the worker, or of one that it equals; made if there is none.
+  func record<W: Worker>(of worker: W, keeps: Bool) -> WorkerRecord {
+    let identity = keeps ? WorkerIdentity(worker) : nil
+    return state.withLock { state in
+      if let identity, let found = find(worker, identity, in: state) { return found }
+      let record = WorkerRecord(worker, key: state.dispatcher.addWorker(), identity: identity)
+      state.workers[record.key] = record
+      return record
+    }
+  }
+
+  func existingRecord<W: Worker>(of worker: W) -> WorkerRecord? {
+    guard let identity = WorkerIdentity(worker) else { return nil }
+    return state.withLock { find(worker, identity, in: $0) }
+  }
+
+  private func find<W: Worker>(_ worker: W, _ identity: WorkerIdentity, in state: borrowing State) -> WorkerRecord? {
+    state.workers.values.first { $0.identity?.isEqual(to: worker) == true }
+  }
+
+  func makeInstance(_ key: WorkerKey) -> AnyWorkerInstance? {
+    worker(key)?.makeInstance()
+  }
+
+  package func worker(_ key: WorkerKey) -> WorkerRecord? { state.withLock { $0.workers[key] } }
+
+  /// An instance of the worker has ended.
+  package func exited(_ key: WorkerKey, slot: Int, _ result: Result<any Sendable, any Error>) {
+    guard let record = worker(key) else { return }
+    if case .failure(let error) = result {
+      logger.error("tear-down failed: \(error)", metadata: ["slot": "\(slot)", "worker": "\(record.typeName)"])
+    }
+    record.exited(slot: slot, result)
+  }
+
+  /// Tears down every instance of the worker, and waits until that is done.
+  func close(_ record: WorkerRecord) async {
+    step { $0.close(record.key, now: $1) }
+    if let serial = serialSlots { await runInTurn(serial) }
+    await record.waitUntilClosed()
+  }
+
+  // MARK: Jobs
+
+  /// Submits a job; throws if the pool takes none.
+  func submit(
+    _ worker: WorkerRecord, _ job: JobRecord, _ options: MapOptions, ordered: Bool, isPulled: Bool
+  ) throws {
+    try backend.validate(worker, options)
+    var effects = Effects()
+    let isAccepted = withState(&effects) { state in
+      guard !state.isClosed else { return false }
+      // An equal worker may have closed since it was looked up: the job brings its record along.
+      var spec = options.spec(worker.key, ordered: ordered, width: max(1, state.dispatcher.width))
+      spec.isPulled = isPulled
+      spec.keepsWorkers = spec.keepsWorkers && worker.identity != nil
+      if state.workers[worker.key] == nil { state.dispatcher.readdWorker(worker.key) }
+      state.workers[worker.key] = worker
+      job.id = state.dispatcher.submit(spec, now: _monotonicNow())
+      state.jobs[job.id] = job
+      return true
+    }
+    guard isAccepted else {
+      throw WorkerPoolError(.closed, "the pool was shut down: it takes no more work")
+    }
+    perform(effects)
+  }
+
+  /// Forgets a worker that was made for a job which was then not accepted.
+  func forgetIfUnused(_ record: WorkerRecord) {
+    step { dispatcher, now in
+      if dispatcher.isUnused(record.key) { dispatcher.close(record.key, now: now) }
+    }
+  }
+
+  /// Whether the consumer itself does the work.
+  var isSerial: Bool { serialSlots != nil }
+
+  private var serialSlots: LocalSlots? {
+    guard let local = backend as? LocalSlots, case .serial = local.kind else { return nil }
+    return local
+  }
+
+  func job(_ id: JobID) -> JobRecord? { state.withLock { $0.jobs[id] } }
+
+  package func seed(of id: JobID) -> UInt64 { job(id)?.seed ?? 0 }
+
+  /// Whether the map's policy, were there attempts left, would try the item again.
+  package func isRetryable(_ chunk: Chunk, _ index: Int, _ slot: Int, _ cause: ItemFailure.Cause) -> Bool {
+    guard let condition = job(chunk.job)?.condition else { return true }
+    return condition(ItemFailure(index: index, slot: slot, attempt: chunk.attempt, cause: cause))
+  }
+
+  /// The next outcomes, if there are any already. `consumed` items were used up since the last call.
+  ///
+  /// Those behind the first go to `waiting`, which is empty.
+  func poll(_ job: JobRecord, consumed: Int, taking waiting: inout FIFO<Segment>) -> Delivery? {
+    var effects = Effects()
+    let (delivery, rest) = withState(&effects) { state -> (Delivery?, FIFO<Segment>) in
+      if consumed > 0 { state.dispatcher.consumed(job.id, count: consumed, now: _monotonicNow()) }
+      let delivery = Self.takeNext(job)
+      defer { job.queue = FIFO() }
+      return (delivery, job.queue)
+    }
+    waiting = rest
+    perform(effects)
+    return delivery
+  }
+
+  /// The consumer has used up so many items.
+  func consumed(_ job: JobRecord, count: Int) { step { $0.consumed(job.id, count: count, now: $1) } }
+
+  private func poll(_ job: JobRecord) -> Delivery? {
+    state.withLock { _ in Self.takeNext(job) }
+  }
+
+  /// The next outcomes; waits for them, for `limit` nanoseconds at the most.
+  func next(_ job: JobRecord, limit: UInt64?) async -> Delivery {
+    if let serial = serialSlots { return await nextInCaller(job, serial) }
+    return await withTaskCancellationHandler {
+      await withUnsafeContinuation { continuation in
+        var effects = Effects()
+        let delivery = withState(&effects) { state -> Delivery? in
+          if let delivery = Self.takeNext(job) { return delivery }
+          job.waiter = continuation
+          job.waitsUntil = limit.map { _monotonicNow() &+ $0 }
+          return nil
+        }
+        perform(effects)
+        if let delivery { continuation.resume(returning: delivery) }
+      }
+    } onCancel: {
+      cancel(job)
+    }
+  }
+
+  private static func takeNext(_ job: JobRecord) -> Delivery? {
+    if let segment = job.queue.popFirst() { return .segment(segment) }
+    return job.end.map { .end($0) }
+  }
+
+  /// In a serial pool the consumer does the work: it runs what the slot has to do, and reads when that needs items.
+  ///
+  /// Of several consumers one has its turn, and works for all; it reads without the turn, for its input may be another
+  /// map on this pool.
+  private func nextInCaller(_ job: JobRecord, _ serial: LocalSlots) async -> Delivery {
+    while true {
+      if Task.isCancelled { cancel(job) }
+      if let delivery = poll(job) { return delivery }
+      guard await turn.take() else { continue }
+      var delivery = poll(job)
+      if delivery == nil {
+        await serial.runInCaller()
+        delivery = poll(job)
+      }
+      turn.pass()
+      if let delivery { return delivery }
+      guard await (job.feeder as? any ReadingInCaller)?.readInCaller() == true else {
+        // Only time can bring news: the back-off of a retry.
+        if let time = state.withLock({ $0.dispatcherAlarm }) {
+          let now = _monotonicNow()
+          if time > now { try? await Task.sleep(nanoseconds: time - now) }
+          timeHasCome()
+        }
+        continue
+      }
+    }
+  }
+
+  /// Runs what the slot of a serial pool has to do, though nobody waits for outcomes.
+  private func runInTurn(_ serial: LocalSlots) async {
+    // In a task of its own, for this one may be cancelled, and waits nevertheless.
+    _ = await Task { await turn.take() }.value
+    await serial.runInCaller()
+    turn.pass()
+  }
+
+  func cancel(_ job: JobRecord) { step { $0.cancel(job.id, now: $1) } }
+
+  func fail(_ job: JobRecord, _ error: any Error) { step { $0.fail(job.id, error, now: $1) } }
+
+  // MARK: The pool's life
+
+  var width: Int { state.withLock { $0.dispatcher.width } }
+
+  func resize(to width: Int) { step { $0.resize(to: width, now: $1) } }
+
+  /// Takes no more work; ends when what was begun is done.
+  func shutDown() { end { $0.shutDown(now: $1) } }
+
+  /// Takes no more work and gives up what was begun.
+  func terminate() { end { $0.terminate(now: $1) } }
+
+  /// Takes no more work and reads no more input; what was read is finished.
+  func drain(_ error: any Error) { end { $0.drain(error, now: $1) } }
+
+  private func end(_ how: (inout Dispatcher, UInt64) -> Void) {
+    var effects = Effects()
+    withState(&effects) { state in
+      state.isClosed = true
+      if !state.isStopped { how(&state.dispatcher, _monotonicNow()) }
+    }
+    perform(effects)
+  }
+
+  private func closed() {
+    let waiters = state.withLock { state in
+      state.isStopped = true
+      defer { state.stopWaiters = [] }
+      return state.stopWaiters
+    }
+    for waiter in waiters { waiter.resume() }
+  }
+
+  func waitUntilStopped() async {
+    if let serial = serialSlots { await runInTurn(serial) }
+    await withUnsafeContinuation { continuation in
+      let isStopped = state.withLock { state in
+        if !state.isStopped { state.stopWaiters.append(continuation) }
+        return state.isStopped
+      }
+      if isStopped { continuation.resume() }
+    }
+  }
+
+  // MARK: Saying things
+
+  package func logger(slot: Int) -> Logger {
+    var logger = logger
+    logger[metadataKey: "slot"] = "\(slot)"
+    return logger
+  }
+
+  func reportRunaway(slot: Int, index: Int) {
+    logger.warning(
+      "item \(index) was given up, but its code runs on in this program until it looks at Task.isCancelled",
+      metadata: ["slot": "\(slot)"])
+  }
+}
+
+/// A feeder that the consumer itself drives.
+protocol ReadingInCaller: Feeding {
+  func readInCaller() async -> Bool
+}
+
+extension CallerFeeder: ReadingInCaller {}

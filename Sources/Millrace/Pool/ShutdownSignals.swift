@@ -1,0 +1,102 @@
+import CMillrace
+import MillraceIPC
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// The program was asked to end, by Ctrl-C (SIGINT) or SIGTERM.
+public struct Interrupted: Error, Sendable, Hashable, CustomStringConvertible {
+  /// The number of the first signal.
+  public let signal: Int32
+
+  /// What a program that ends for it exits with: 128 and the signal's number, 130 for Ctrl-C and 143 for SIGTERM.
+  public var exitCode: Int32 { 128 + signal }
+
+  /// Which signal it was, in words.
+  public var description: String { "interrupted by \(signalName(signal))" }
+}
+
+/// Runs the body and ends the pool in stages when Ctrl-C or SIGTERM comes. For programs that want it: nothing of the
+/// library handles signals unasked.
+///
+/// - The first signal drains: nothing more is read, what was read is finished, then maps and streams end.
+/// - The second cancels: ``WorkerPool/terminate()``.
+/// - The third kills: the program exits at once with the code of the first signal; worker processes end with it.
+///
+/// - Throws: ``Interrupted`` if there was a signal, whatever the body came to; otherwise what the body throws;
+///   ``WorkerPoolError`` if another call watches the signals already.
+public func withShutdownSignals<Result>(
+  ending pool: WorkerPool, _ body: () async throws -> Result
+) async throws -> Result {
+  let watch = try SignalWatch(pool.core)
+  let result: Swift.Result<Result, any Error>
+  do { result = .success(try await body()) } catch { result = .failure(error) }
+  if let signal = watch.end() { throw Interrupted(signal: signal) }
+  return try result.get()
+}
+
+/// A thread that turns signals into stages.
+private final class SignalWatch: @unchecked Sendable {
+  // Sound: `first` is under the lock, the descriptors are constant.
+  private let reading: Int32
+  private let writing: Int32
+  private let first = Mutex<Int32?>(nil)
+  private let ended = Bell()
+
+  init(_ core: PoolCore) throws {
+    let pipe = try Pipe()
+    millrace_set_nonblocking(pipe.writing.rawValue)
+    reading = fcntl(pipe.reading.rawValue, F_DUPFD_CLOEXEC, 3)
+    writing = fcntl(pipe.writing.rawValue, F_DUPFD_CLOEXEC, 3)
+    let error = millrace_signals_watch(writing)
+    guard error == 0 else {
+      close(reading)
+      close(writing)
+      throw WorkerPoolError(.closed, "the signals cannot be watched", underlying: SystemCallError("sigaction", error))
+    }
+    do {
+      try startThread("millrace-signal") { [self] in run(core) }
+    } catch {
+      millrace_signals_unwatch()
+      close(reading)
+      close(writing)
+      throw error
+    }
+  }
+
+  private func run(_ core: PoolCore) {
+    var stage = 0
+    while true {
+      var number: UInt8 = 0
+      let count = read(reading, &number, 1)
+      if count < 0, errno == EINTR { continue }
+      guard count == 1, number != 0 else { break }
+      let signal = first.withLock { first in
+        if first == nil { first = Int32(number) }
+        return first!
+      }
+      stage += 1
+      switch stage {
+      case 1: core.drain(Interrupted(signal: signal))
+      case 2: core.terminate()
+      default: _exit(128 + signal)
+      }
+    }
+    ended.ring()
+  }
+
+  /// Stops watching; the first signal that came, if any.
+  func end() -> Int32? {
+    millrace_signals_unwatch()
+    var zero: UInt8 = 0
+    _ = write(writing, &zero, 1)
+    ended.waitForWork()
+    close(reading)
+    close(writing)
+    return first.withLock { $0 }
+  }
+}

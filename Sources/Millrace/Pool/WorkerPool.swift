@@ -1,0 +1,109 @@
+public import Logging
+
+/// Workers that stay, for one map after another, and several at once.
+///
+/// Prefer the scope ``withWorkerPool(_:logger:_:)``; a pool made by hand ends with ``shutdown()`` or ``terminate()``.
+/// A pool that is dropped without either is terminated.
+public final class WorkerPool: Sendable {
+  let core: PoolCore
+
+  /// Creates a pool. Its workers start with its first map.
+  ///
+  /// - Throws: ``InvalidOption`` if the width, CPUs or process options are out of range; ``WorkerPoolError`` if worker
+  ///   processes cannot be started.
+  public init(_ backend: Backend = .threads(), logger: Logger = Logger(label: "millrace")) throws {
+    let width = try Nesting.width(for: backend)
+    try CPUIDs.validate(backend.cpuIDs, width: width)
+    let cpuIDs = backend.cpuIDs.map { $0.map(Int32.init) }
+    var limits = DispatchLimits()
+    switch backend.kind {
+    case .serial, .tasks, .threads:
+      core = PoolCore(logger: logger, limits: limits)
+      let kind: LocalSlots.Kind =
+        switch backend.kind {
+        case .serial: .serial
+        case .tasks: .tasks
+        default: .threads(cpuIDs: cpuIDs)
+        }
+      core.connect(LocalSlots(kind, core: core))
+    case .processes:
+      try backend.processes.validate()
+      limits.prefetch = 254
+      core = PoolCore(logger: logger, limits: limits)
+      core.connect(try ProcessSlots(backend.processes, cpuIDs: cpuIDs, core: core))
+    }
+    core.resize(to: width)
+  }
+
+  deinit { core.terminate() }
+
+  /// The number of slots.
+  public var width: Int { core.width }
+
+  /// Changes the number of slots, also while maps run. Surplus workers finish what they have and tear down.
+  ///
+  /// - Throws: ``InvalidOption`` if the width is out of range; a serial pool always has one slot.
+  public func resize(to width: Int) throws {
+    let maximum = core.isSerial ? 1 : Backend.maximumWidth
+    guard (1...maximum).contains(width) else {
+      throw InvalidOption(name: "width", value: "\(width)", allowed: "1 to \(maximum)")
+    }
+    core.resize(to: width)
+  }
+
+  /// Finishes what was begun, tears the workers down and waits until they are gone.
+  ///
+  /// Maps run to their end. Streams end their input: what was read is finished, and waits for its consumer.
+  public func shutdown() async {
+    core.shutDown()
+    await core.waitUntilStopped()
+  }
+
+  /// Gives up what was begun, ends the workers and waits until they are gone.
+  public func terminate() async {
+    core.terminate()
+    await core.waitUntilStopped()
+  }
+
+  /// Tears down every instance of the worker, once the maps that use it are over, and returns what they handed back:
+  /// one value for each instance that ever ran (also of those replaced at the end of their lifespan), in the order of
+  /// slots. MPIRE's exit results.
+  ///
+  /// - Returns: Empty if no worker that equals this one was used (see ``MapOptions/keepsWorkers``).
+  public func tearDown<W: Worker>(_ worker: W) async -> [WorkerExit<W.Exit>] {
+    guard let record = core.existingRecord(of: worker) else { return [] }
+    await core.close(record)
+    return record.takeExits().sorted { $0.slot < $1.slot }.map { exit in
+      WorkerExit(slot: exit.slot, result: exit.result.map { $0 as! W.Exit })
+    }
+  }
+}
+
+/// What a worker handed back when it ended.
+public struct WorkerExit<Value: Sendable>: Sendable {
+  /// The slot in which it lived.
+  public let slot: Int
+  /// The value of its tear-down, or the error that it threw.
+  public let result: Result<Value, any Error>
+}
+
+/// Runs a pool for as long as the body runs.
+///
+/// When the body returns, the pool is shut down (``WorkerPool/shutdown()``); when it throws or its task is cancelled, the
+/// pool is terminated. Either way no worker, process or descriptor of the pool is left when this returns.
+///
+/// - Throws: What the body throws, and what ``WorkerPool/init(_:logger:)`` throws.
+public func withWorkerPool<Result>(
+  _ backend: Backend = .threads(), logger: Logger = Logger(label: "millrace"),
+  _ body: (WorkerPool) async throws -> Result
+) async throws -> Result {
+  let pool = try WorkerPool(backend, logger: logger)
+  do {
+    let result = try await body(pool)
+    if Task.isCancelled { await pool.terminate() } else { await pool.shutdown() }
+    return result
+  } catch {
+    await pool.terminate()
+    throw error
+  }
+}

@@ -1,0 +1,64 @@
+import Synchronization
+
+/// A worker that the pool knows: how to make instances of it, what they handed back.
+package final class WorkerRecord: Sendable {
+  package let key: WorkerKey
+  package let typeName: String
+  /// Equal for workers that may stand for each other.
+  let identity: WorkerIdentity?
+  let makeInstance: @Sendable () -> AnyWorkerInstance
+  /// What a backend of other processes needs to know of it.
+  let remote: any RemoteWorker
+  /// Whether its workers are to say how much memory they have.
+  package var measuresMemory: Bool {
+    get { memory.load(ordering: .relaxed) }
+    set { memory.store(newValue, ordering: .relaxed) }
+  }
+
+  private let memory = Atomic(false)
+  private let state = Mutex(State())
+
+  private struct State {
+    var exits: [(slot: Int, result: Result<any Sendable, any Error>)] = []
+    var isClosed = false
+    var waiters: [UnsafeContinuation<Void, Never>] = []
+  }
+
+  init<W: Worker>(_ worker: W, key: WorkerKey, identity: WorkerIdentity?) {
+    self.key = key
+    self.identity = identity
+    typeName = String(reflecting: W.self)
+    makeInstance = { WorkerInstance(worker) }
+    remote = TypedRemoteWorker(worker)
+  }
+
+  func exited(slot: Int, _ result: Result<any Sendable, any Error>) {
+    state.withLock { $0.exits.append((slot, result)) }
+  }
+
+  func closed() {
+    let waiters = state.withLock { state in
+      state.isClosed = true
+      defer { state.waiters = [] }
+      return state.waiters
+    }
+    for waiter in waiters { waiter.resume() }
+  }
+
+  func waitUntilClosed() async {
+    await withUnsafeContinuation { continuation in
+      let isClosed = state.withLock { state in
+        if !state.isClosed { state.waiters.append(continuation) }
+        return state.isClosed
+      }
+      if isClosed { continuation.resume() }
+    }
+  }
+
+  func takeExits() -> [(slot: Int, result: Result<any Sendable, any Error>)] {
+    state.withLock { state in
+      defer { state.exits = [] }
+      return state.exits
+    }
+  }
+}

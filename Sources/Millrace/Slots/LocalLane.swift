@@ -1,0 +1,280 @@
+import Synchronization
+
+/// A worker in this process: it runs what its mailbox holds, one command after the other, in one task.
+///
+/// The lane's task and those who watch it meet in the mailbox, under its lock: whoever takes the current run out of it
+/// reports what became of it, so each item is reported once, also when a timeout and the end of an item coincide.
+package final class LocalLane: @unchecked Sendable {
+  // Sound: `instances` is touched by the lane's own task only, everything else is constant or in the mailbox.
+  enum Command {
+    case prepare(WorkerKey)
+    case run(Chunk)
+    case tearDown(WorkerKey)
+    case stop
+  }
+
+  /// A chunk on its way through the worker.
+  package struct Run: @unchecked Sendable {
+    // Sound: `settle` writes to the outputs, which only the holder of the run does, under the mailbox's lock.
+    let chunk: Chunk
+    let outputs: any AnyObject & Sendable
+    /// Tells the outputs which offsets are filled.
+    let settle: (Range<Int>) -> Void
+    var settled = 0
+
+    init(chunk: Chunk, outputs: any AnyObject & Sendable, settle: @escaping (Range<Int>) -> Void) {
+      self.chunk = chunk
+      self.outputs = outputs
+      self.settle = settle
+    }
+  }
+
+  private struct Mailbox {
+    var commands = FIFO<Command>()
+    var sleeper: UnsafeContinuation<Void, Never>?
+    var current: Run?
+    var isDead = false
+    var task: Task<Void, Never>?
+  }
+
+  let core: PoolCore
+  package let slot: Int
+  package let generation: Int
+  /// How deep pools are nested in this process for the code that runs here.
+  private let depth: Int
+  package let position = ItemPosition()
+  private let mailbox = Mutex(Mailbox())
+  private var instances: [WorkerKey: AnyWorkerInstance] = [:]
+  private(set) var isTimed = false
+
+  init(core: PoolCore, slot: Int, generation: Int, depth: Int) {
+    self.core = core
+    self.slot = slot
+    self.generation = generation
+    self.depth = depth
+  }
+
+  // MARK: From those who step the dispatcher
+
+  /// Queues a command; true if the lane sleeps and must be woken.
+  func post(_ command: Command) -> Bool {
+    mailbox.withLock { mailbox in
+      mailbox.commands.append(command)
+      return mailbox.sleeper != nil
+    }
+  }
+
+  func wake() {
+    mailbox.withLock { mailbox in
+      defer { mailbox.sleeper = nil }
+      return mailbox.sleeper
+    }?.resume()
+  }
+
+  /// Takes back the chunk if it was not begun. If it is running and no longer wanted, its items are told.
+  func drop(_ chunk: Int, andCancel: Bool) -> Bool {
+    let (dropped, task) = mailbox.withLock { mailbox -> (Bool, Task<Void, Never>?) in
+      if mailbox.current?.chunk.id == chunk {
+        guard andCancel else { return (false, nil) }
+        _ = position.progress.abandon()
+        return (false, mailbox.task)
+      }
+      let found = mailbox.commands.extract { if case .run(let queued) = $0 { queued.id == chunk } else { false } }
+      return (!found.isEmpty, nil)
+    }
+    task?.cancel()
+    return dropped
+  }
+
+  /// Which item of the chunk is running since when; nil if the chunk was not begun.
+  func running(_ chunk: Int) -> (index: Int, since: UInt64)? {
+    mailbox.withLock { mailbox in
+      guard let current = mailbox.current, current.chunk.id == chunk else { return nil }
+      let since = position.startTime.pointee.load(ordering: .relaxed)
+      return (position.index, since)
+    }
+  }
+
+  /// Writes the worker off. What it has done is kept; what it still does is not waited for.
+  func kill() {
+    let (run, task, done) = mailbox.withLock { mailbox -> (Run?, Task<Void, Never>?, Int) in
+      mailbox.isDead = true
+      mailbox.commands.removeAll()
+      let run = mailbox.current
+      mailbox.current = nil
+      let done = run == nil ? 0 : position.progress.abandon()
+      if let run { run.settle(run.settled..<max(run.settled, done)) }
+      return (run, mailbox.task, done)
+    }
+    task?.cancel()
+    wake()
+    let isRunning = run.map { done < $0.chunk.range.count } ?? false
+    if isRunning, let run { core.reportRunaway(slot: slot, index: run.chunk.range.lowerBound + done) }
+    let retryable = run.map {
+      core.isRetryable($0.chunk, $0.chunk.range.lowerBound + done, slot, .timedOut(limit: .zero))
+    }
+    core.step { [slot, generation] dispatcher, now in
+      if let run, done > run.settled {
+        dispatcher.completed(
+          slot: slot, generation: generation, chunk: run.chunk.id, upTo: run.chunk.range.lowerBound + done,
+          outputs: run.outputs, now: now)
+      }
+      let death = Death(running: isRunning ? run?.chunk.id : nil, cause: .cancelled, retryable: retryable ?? true)
+      dispatcher.died(slot: slot, generation: generation, death, now: now)
+    }
+  }
+
+  // MARK: The lane's own task
+
+  func start(on executor: (any TaskExecutor)?, atEnd: @escaping @Sendable () -> Void) {
+    let task = Task(executorPreference: executor) { [self] in
+      if await Nesting.$depth.withValue(depth, operation: loop) {
+        atEnd()
+      } else {
+        // An item was cancelled, and this task with it: the lane goes on in a new one.
+        start(on: executor, atEnd: atEnd)
+      }
+    }
+    mailbox.withLock { $0.task = task }
+  }
+
+  /// Runs commands until told to stop (true) or until the task was cancelled with an item (false).
+  private func loop() async -> Bool {
+    while true {
+      guard let command = next() else {
+        await waitForWork()
+        continue
+      }
+      if !(await execute(command)) { return true }
+      if mailbox.withLock({ $0.isDead }) {
+        await tearDownQuietly()
+        return true
+      }
+      if Task.isCancelled { return false }
+    }
+  }
+
+  func next() -> Command? {
+    mailbox.withLock { mailbox in mailbox.isDead ? .stop : mailbox.commands.popFirst() }
+  }
+
+  private func waitForWork() async {
+    await withUnsafeContinuation { continuation in
+      let isNeeded = mailbox.withLock { mailbox in
+        if mailbox.isDead || !mailbox.commands.isEmpty { return false }
+        mailbox.sleeper = continuation
+        return true
+      }
+      if !isNeeded { continuation.resume() }
+    }
+  }
+
+  /// False if the lane is to end.
+  func execute(_ command: Command) async -> Bool {
+    switch command {
+    case .prepare(let key): await prepare(key)
+    case .run(let chunk):
+      isTimed = chunk.inspectAt != nil
+      await instances[chunk.worker]?.run(chunk, seed: core.seed(of: chunk.job), on: self)
+    case .tearDown(let key): await tearDown(key)
+    case .stop:
+      await tearDownQuietly()
+      return false
+    }
+    return true
+  }
+
+  private func prepare(_ key: WorkerKey) async {
+    guard let instance = core.makeInstance(key) else { return }
+    position.enter(first: 0, attempt: 1, seed: 0)
+    let context = WorkerContext(slot: slot, logger: core.logger(slot: slot), position: position)
+    do {
+      try await instance.setUp(context)
+      instances[key] = instance
+      core.step { [slot, generation] in $0.prepared(slot: slot, generation: generation, key, now: $1) }
+    } catch {
+      core.step { [slot, generation] in $0.prepareFailed(slot: slot, generation: generation, key, error, now: $1) }
+    }
+  }
+
+  private func tearDown(_ key: WorkerKey) async {
+    guard let instance = instances.removeValue(forKey: key) else { return }
+    do {
+      if let exit = try await instance.tearDown() { core.exited(key, slot: slot, .success(exit)) }
+    } catch {
+      core.exited(key, slot: slot, .failure(error))
+    }
+    core.step { [slot, generation] in $0.tornDown(slot: slot, generation: generation, key, now: $1) }
+  }
+
+  /// Closes what a worker that was written off still holds.
+  private func tearDownQuietly() async {
+    for instance in instances.values { _ = try? await instance.tearDown() }
+    instances.removeAll()
+  }
+
+  // MARK: From the run of a chunk
+
+  package func enter(_ run: Run, seed: UInt64) {
+    position.enter(first: run.chunk.range.lowerBound, attempt: run.chunk.attempt, seed: seed)
+    mailbox.withLock { mailbox in
+      position.startTime.pointee.store(_monotonicNow(), ordering: .relaxed)
+      position.progress.pointee.store(mailbox.isDead ? abandonedBit : 0, ordering: .releasing)
+      if !mailbox.isDead { mailbox.current = run }
+    }
+  }
+
+  /// Takes the current run, to report on it; nil if somebody else did.
+  private func takeRun(doneTo done: Int) -> Run? {
+    mailbox.withLock { mailbox in
+      guard let run = mailbox.current else { return nil }
+      mailbox.current = nil
+      run.settle(run.settled..<max(run.settled, done))
+      return run
+    }
+  }
+
+  package func finished(items: Int, elapsed: UInt64) {
+    guard let run = takeRun(doneTo: items) else { return }
+    core.step { [slot, generation] dispatcher, now in
+      dispatcher.finished(
+        slot: slot, generation: generation, chunk: run.chunk.id, outputs: run.settled < items ? run.outputs : nil,
+        items: items, elapsed: elapsed, now: now)
+    }
+  }
+
+  package func gaveUp(items: Int, elapsed: UInt64) {
+    guard let run = takeRun(doneTo: items) else { return }
+    core.step { [slot, generation] dispatcher, now in
+      if items > run.settled {
+        dispatcher.completed(
+          slot: slot, generation: generation, chunk: run.chunk.id, upTo: run.chunk.range.lowerBound + items,
+          outputs: run.outputs, now: now)
+      }
+      dispatcher.finished(
+        slot: slot, generation: generation, chunk: run.chunk.id, items: items, elapsed: elapsed, now: now)
+    }
+  }
+
+  /// The item at the offset threw. False if nobody wants to know.
+  package func threw(_ error: any Error, at offset: Int) -> Bool {
+    let run = mailbox.withLock { mailbox -> Run? in
+      guard let run = mailbox.current else { return nil }
+      run.settle(run.settled..<offset)
+      mailbox.current!.settled = offset + 1
+      return run
+    }
+    guard let run else { return false }
+    let index = run.chunk.range.lowerBound + offset
+    let retryable = core.isRetryable(run.chunk, index, slot, .threw(error))
+    core.step { [slot, generation] dispatcher, now in
+      if offset > run.settled {
+        dispatcher.completed(
+          slot: slot, generation: generation, chunk: run.chunk.id, upTo: index, outputs: run.outputs, now: now)
+      }
+      dispatcher.itemFailed(
+        slot: slot, generation: generation, chunk: run.chunk.id, .threw(error), retryable: retryable, now: now)
+    }
+    return true
+  }
+}

@@ -1,0 +1,144 @@
+import Synchronization
+
+/// The slots of the backends that live in this process: threads of their own, Swift tasks, or the caller.
+package final class LocalSlots: Slots {
+  package enum Kind: Sendable {
+    case serial
+    case tasks
+    case threads(cpuIDs: [[Int32]])
+  }
+
+  private struct State {
+    var lanes: [Int: LocalLane] = [:]
+    var starts: [(slot: Int, generation: Int)] = []
+    var wakes: [LocalLane] = []
+    var kills: [LocalLane] = []
+    var dropped: [(lane: LocalLane, chunk: Int, revoked: Bool?)] = []
+    var inspections: [(lane: LocalLane, chunk: Int)] = []
+  }
+
+  let kind: Kind
+  private let state = Mutex(State())
+  private let isPending = Atomic(false)
+  private weak let core: PoolCore?
+  /// One more than where the pool was made.
+  private let depth = Nesting.depth + 1
+
+  init(_ kind: Kind, core: PoolCore) {
+    self.kind = kind
+    self.core = core
+  }
+
+  package func accept(_ action: Action) {
+    state.withLock { state in
+      switch action {
+      case .start(let slot, let generation): state.starts.append((slot, generation))
+      case .prepare(let slot, _, let key): post(.prepare(key), slot, &state)
+      case .run(let slot, _, let chunk): post(.run(chunk), slot, &state)
+      case .tearDown(let slot, _, let key): post(.tearDown(key), slot, &state)
+      case .stop(let slot, _): post(.stop, slot, &state)
+      case .kill(let slot, let generation):
+        if let lane = state.lanes[slot], lane.generation == generation { state.kills.append(lane) }
+      case .revoke(let slot, _, let chunk):
+        if let lane = state.lanes[slot] {
+          state.dropped.append((lane, chunk, lane.drop(chunk, andCancel: false)))
+        }
+      case .cancel(let slot, _, let chunk):
+        if let lane = state.lanes[slot], lane.drop(chunk, andCancel: true) { state.dropped.append((lane, chunk, nil)) }
+      case .inspect(let slot, _, let chunk):
+        if let lane = state.lanes[slot] { state.inspections.append((lane, chunk)) }
+      default: return
+      }
+      let quiet =
+        state.starts.isEmpty && state.wakes.isEmpty && state.kills.isEmpty && state.dropped.isEmpty
+        && state.inspections.isEmpty
+      if !quiet { isPending.store(true, ordering: .releasing) }
+    }
+  }
+
+  private func post(_ command: LocalLane.Command, _ slot: Int, _ state: inout State) {
+    guard let lane = state.lanes[slot] else { return }
+    if lane.post(command) { state.wakes.append(lane) }
+  }
+
+  package func flush() {
+    while isPending.exchange(false, ordering: .acquiringAndReleasing) {
+      let pending = state.withLock { state in
+        let pending = state
+        state = State(lanes: state.lanes)
+        return pending
+      }
+      for lane in pending.wakes { lane.wake() }
+      for lane in pending.kills { lane.kill() }
+      for (slot, generation) in pending.starts { start(slot, generation) }
+      for (lane, chunk, revoked) in pending.dropped {
+        core?.step { dispatcher, now in
+          if let revoked {
+            dispatcher.revoked(slot: lane.slot, generation: lane.generation, chunk: chunk, success: revoked, now: now)
+          } else {
+            dispatcher.finished(
+              slot: lane.slot, generation: lane.generation, chunk: chunk, items: 0, elapsed: 0, now: now)
+          }
+        }
+      }
+      for (lane, chunk) in pending.inspections {
+        let running = lane.running(chunk)
+        core?.step {
+          $0.inspected(
+            slot: lane.slot, generation: lane.generation, chunk: chunk, index: running?.index, since: running?.since,
+            now: $1)
+        }
+      }
+    }
+  }
+
+  private func start(_ slot: Int, _ generation: Int) {
+    guard let core else { return }
+    let lane = LocalLane(core: core, slot: slot, generation: generation, depth: depth)
+    state.withLock { $0.lanes[slot] = lane }
+    let ended: @Sendable () -> Void = { [weak self] in self?.ended(lane) }
+    switch kind {
+    case .serial: break
+    case .tasks: lane.start(on: nil, atEnd: ended)
+    case .threads(let cpuIDs):
+      let thread = LaneThread()
+      lane.start(on: thread, atEnd: thread.end)
+      do {
+        try startThread("millrace-\(slot)", cpus: cpuIDs.isEmpty ? nil : cpuIDs[slot % cpuIDs.count]) {
+          thread.run()
+          ended()
+        }
+      } catch {
+        core.step { $0.startFailed(slot: slot, generation: generation, error, now: $1) }
+        return
+      }
+    }
+    core.step { $0.started(slot: slot, generation: generation, now: $1) }
+  }
+
+  private func ended(_ lane: LocalLane) {
+    state.withLock { state in
+      if state.lanes[lane.slot] === lane { state.lanes[lane.slot] = nil }
+    }
+    core?.step {
+      $0.died(slot: lane.slot, generation: lane.generation, Death(running: nil, cause: .cancelled), now: $1)
+    }
+  }
+
+  /// Runs what the only slot of a serial pool has to do, in the calling task.
+  func runInCaller() async {
+    while let lane = state.withLock({ $0.lanes[0] }), let command = lane.next() {
+      let goesOn = await Nesting.$depth.withValue(depth) { await lane.execute(command) }
+      if !goesOn { ended(lane) }
+    }
+  }
+
+  package func close(then: @escaping @Sendable () -> Void) { then() }
+
+  package func validate(_ worker: WorkerRecord, _ options: MapOptions) throws {
+    if options.lifespan.memory != nil {
+      throw InvalidOption(
+        name: "lifespan.memory", value: "set", allowed: "worker processes only: threads and tasks share their memory")
+    }
+  }
+}

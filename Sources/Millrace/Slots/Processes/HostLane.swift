@@ -1,0 +1,204 @@
+import Logging
+import MillraceIPC
+import Synchronization
+
+/// A lane in a worker process: a thread that runs what the request ring brings.
+package final class HostLane: @unchecked Sendable {
+  // Sound: everything but `segments` belongs to the lane's own thread.
+  let lane: Lane
+  var end: WorkerEnd
+  private let number: Int
+  private let slot: Int
+  private let process: HostProcess
+  private let position: ItemPosition
+  private var sender = SegmentSender()
+  private var instances: [UInt64: any HostedWorker] = [:]
+  private var measuresMemory = false
+  private let segments = Mutex(SegmentReceiver())
+  private let segmentBell = Bell()
+
+  init(_ lane: Lane, bell: Int32, number: Int, slot: Int, process: HostProcess) {
+    self.lane = lane
+    end = WorkerEnd(lane, bell: .event(bell))
+    self.number = number
+    self.slot = slot
+    self.process = process
+    position = ItemPosition(progress: lane.progress, startTime: lane.itemStart)
+  }
+
+  /// Payloads above this travel in segments, and frames grow no larger.
+  var largestInline: Int { lane.responseCapacity / 4 }
+
+  var completedItems: Int {
+    Int(truncatingIfNeeded: lane.progress.pointee.load(ordering: .relaxed) & ~LaneLayout.abandoned)
+  }
+
+  /// The pool announced a segment; called by the process's control thread.
+  func adopt(_ id: UInt32, _ descriptor: Int32) throws {
+    try segments.withLock { try $0.adopt(id, descriptor: descriptor) }
+    segmentBell.ring()
+  }
+
+  // MARK: The loop
+
+  /// Runs requests until told to stop.
+  func loop() async {
+    do {
+      try CrashReport.arm(at: lane.crashRecord)
+      while true {
+        guard let frame = try end.requests.nextClaimed() else {
+          if case .closed = try end.requests.waitForData() { break }
+          continue
+        }
+        guard try await handle(frame) else { break }
+      }
+      CrashReport.disarm()
+    } catch {
+      process.fail(error)
+    }
+  }
+
+  private func handle(_ frame: Frame) async throws -> Bool {
+    switch frame.header.kind {
+    case FrameKind.open: try await open(frame)
+    case FrameKind.chunk: try await run(frame)
+    case FrameKind.tearDown: try await tearDown(frame.header.b)
+    case FrameKind.stop:
+      end.marker.enter(.tearingDown)
+      for instance in instances.values { _ = try? await instance.tearDown() }
+      instances.removeAll()
+      try send(FrameHeader(kind: FrameKind.stopped))
+      return false
+    default: throw WireProblem("a request of kind \(frame.header.kind)")
+    }
+    return true
+  }
+
+  private func open(_ frame: Frame) async throws {
+    let key = frame.header.b
+    end.marker.enter(.settingUp)
+    position.enter(first: 0, attempt: 1, seed: 0)
+    do {
+      let instance = try withPayload(of: frame) { try process.makeWorker($0) }
+      var logger = Logger(label: "millrace.worker")
+      logger[metadataKey: "slot"] = "\(slot)"
+      try await instance.setUp(WorkerContext(slot: slot, logger: logger, position: position))
+      instances[key] = instance
+      end.marker.enter(.idle)
+      try send(FrameHeader(kind: FrameKind.opened, b: key))
+    } catch {
+      end.marker.enter(.idle)
+      try sendError(error, FrameHeader(kind: FrameKind.openFailed, b: key))
+    }
+  }
+
+  private func run(_ frame: Frame) async throws {
+    let (payload, segment) = try resolve(frame)
+    let headSize = MemoryLayout<ChunkHead>.size
+    guard payload.count >= headSize, let instance = instances[frame.header.c] else {
+      throw WireProblem("a chunk without a head, or for a worker that is not here")
+    }
+    let head = payload.loadUnaligned(as: ChunkHead.self)
+    measuresMemory = frame.header.flags & FrameFlags.measuresMemory != 0
+    position.enter(first: Int(head.first), attempt: Int(head.attempt), seed: head.seed)
+    end.marker.beginChunk(frame.header.b)
+    let request = ChunkRequest(
+      id: frame.header.b, count: Int(frame.header.a), isPacked: frame.header.flags & FrameFlags.packed != 0,
+      isTimed: frame.header.flags & FrameFlags.timed != 0, head: head,
+      items: UnsafeRawBufferPointer(rebasing: payload[headSize...]))
+    try await instance.run(request, on: self)
+    end.marker.enter(.idle)
+    release(segment)
+  }
+
+  private func tearDown(_ key: UInt64) async throws {
+    end.marker.enter(.tearingDown)
+    let instance = instances.removeValue(forKey: key)
+    do {
+      let exit = try await instance?.tearDown()
+      end.marker.enter(.idle)
+      let header = FrameHeader(kind: FrameKind.tornDown, flags: exit == nil ? FrameFlags.empty : 0, b: key)
+      try (exit ?? []).withUnsafeBytes { try sendAnySize(header, $0) }
+    } catch let error as ProtocolError {
+      throw error
+    } catch {
+      end.marker.enter(.idle)
+      try sendError(error, FrameHeader(kind: FrameKind.tornDown, flags: FrameFlags.failed, b: key))
+    }
+  }
+
+  // MARK: Payloads that come
+
+  private func resolve(_ frame: Frame) throws -> (UnsafeRawBufferPointer, UInt32?) {
+    guard frame.header.flags & FrameFlags.segment != 0 else { return (frame.payload, nil) }
+    guard frame.payload.count >= MemoryLayout<SegmentReference>.size else { throw WireProblem("no segment") }
+    let reference = frame.payload.loadUnaligned(as: SegmentReference.self)
+    let id = UInt32(truncatingIfNeeded: reference.id)
+    while !segments.withLock({ $0.contains(id) }) { segmentBell.waitForWork() }
+    nonisolated(unsafe) var bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+    try segments.withLock { bytes = try $0.resolve(id, length: Int(clamping: reference.length)) }
+    return (bytes, id)
+  }
+
+  private func release(_ segment: UInt32?) {
+    if let segment { segments.withLock { $0.release(segment) } }
+  }
+
+  private func withPayload<R>(of frame: Frame, _ body: (UnsafeRawBufferPointer) throws -> R) throws -> R {
+    let (payload, segment) = try resolve(frame)
+    defer { release(segment) }
+    return try body(payload)
+  }
+
+  // MARK: Payloads that go
+
+  /// Opens a frame with room for so many bytes; waits for space.
+  func openFrame(_ header: FrameHeader, payload: Int) throws -> UnsafeMutableRawPointer {
+    while true {
+      if try end.responses.waitForSpace(payload) == .closed { process.fail(WireProblem("the lane was closed")) }
+      guard try end.responses.begin(header) else { continue }
+      if let place = try end.responses.append(count: payload) { return place }
+      end.responses.abandon()
+    }
+  }
+
+  func send(
+    _ header: FrameHeader, _ payload: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
+  ) throws {
+    while try end.responses.send(header, payload) == nil {
+      if try end.responses.waitForSpace(payload.count) == .closed { process.fail(WireProblem("the lane was closed")) }
+    }
+  }
+
+  /// Sends a payload in a segment of its own.
+  func sendSegment(_ header: FrameHeader, _ length: Int, _ write: (UnsafeMutableRawPointer) -> Void) throws {
+    let placement = try sender.place(length)
+    write(placement.buffer.baseAddress!)
+    if let descriptor = placement.newDescriptor {
+      try process.announce(segment: placement.id, lane: number, descriptor)
+    }
+    var reference = SegmentReference(id: UInt64(placement.id), length: UInt64(length))
+    try withUnsafeBytes(of: &reference) { try send(header, $0) }
+  }
+
+  private func sendAnySize(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) throws {
+    guard payload.count > largestInline, let source = payload.baseAddress else { return try send(header, payload) }
+    var header = header
+    header.flags |= FrameFlags.segment
+    try sendSegment(header, payload.count) { $0.copyMemory(from: source, byteCount: payload.count) }
+  }
+
+  private func sendError(_ error: any Error, _ header: FrameHeader) throws {
+    var writer = ByteWriter()
+    try WireError(error).encode(into: &writer)
+    try sendAnySize(header, writer.bytes)
+  }
+
+  func sendDone(_ chunk: UInt64, items: Int, elapsed: UInt64) throws {
+    var memory = measuresMemory ? UInt64(Host.residentBytes) : 0
+    let header = FrameHeader(
+      kind: FrameKind.chunkDone, a: UInt32(truncatingIfNeeded: items), b: chunk, c: elapsed)
+    if memory == 0 { return try send(header) }
+    try withUnsafeBytes(of: &memory) { try send(header, $0) }
+  }
+}

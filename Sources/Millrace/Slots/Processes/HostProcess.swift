@@ -1,0 +1,98 @@
+import CMillrace
+package import MillraceIPC
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// What a worker process runs in place of the program's `main`: lanes, as the pool asks for them.
+package enum WorkerProcessMain: WorkerMain {
+  package static func run(control: consuming ControlSocket) -> Int32 {
+    HostProcess(control, makeForkedWorker: nil).run()
+  }
+}
+
+/// A worker process: its control socket on the first thread, each lane on a thread of its own.
+final class HostProcess: Sendable {
+  private let control: ControlSocket
+  /// In a process that was forked for one worker: makes it.
+  private let makeForkedWorker: (@Sendable () -> any HostedWorker)?
+  private let lanes = Mutex<[Int: HostLane]>([:])
+
+  init(_ control: consuming ControlSocket, makeForkedWorker: (@Sendable () -> any HostedWorker)?) {
+    self.control = control
+    self.makeForkedWorker = makeForkedWorker
+  }
+
+  /// Serves the pool until it says that it is over; the exit code.
+  func run() -> Int32 {
+    millrace_output_by_lines()
+    do {
+      while true {
+        switch try control.receive() {
+        case .message(var message):
+          guard try handle(ControlNews(bytes: message.bytes), &message) else { return 0 }
+        case .nothing: continue
+        case .closed: return 0
+        }
+      }
+    } catch {
+      fail(error)
+    }
+  }
+
+  private func handle(_ news: ControlNews, _ message: inout ControlMessage) throws -> Bool {
+    switch news {
+    case .configure(let environment):
+      for (name, value) in environment {
+        if let value { setenv(name, value, 1) } else { unsetenv(name) }
+      }
+    case .lane(let number, let slot, let cpus):
+      guard let memory = message.takeDescriptor(), let bell = message.takeDescriptor() else {
+        throw WireProblem("a lane without its descriptors")
+      }
+      let lane = HostLane(
+        try Lane(mapping: memory.take()), bell: bell.take(), number: number, slot: slot, process: self)
+      lanes.withLock { $0[number] = lane }
+      let thread = LaneThread()
+      Task(executorPreference: thread) {
+        await lane.loop()
+        self.lanes.withLock { $0[number] = nil }
+        thread.end()
+      }
+      try startThread("millrace-\(slot)", cpus: cpus.isEmpty ? nil : cpus) { thread.run() }
+    case .segment(let number, let id):
+      guard let descriptor = message.takeDescriptor() else { throw WireProblem("a segment without its descriptor") }
+      try lanes.withLock { $0[number] }?.adopt(id, descriptor.take())
+    case .end: return false
+    }
+    return true
+  }
+
+  func makeWorker(_ announcement: UnsafeRawBufferPointer) throws -> any HostedWorker {
+    if let makeForkedWorker { return makeForkedWorker() }
+    var rest = announcement
+    let reference = TypeReference(bytes: Array(try Records.next(&rest).bytes))
+    guard let type = reference.resolve() as? any Worker.Type else {
+      throw WireProblem("the worker's type is not in this process")
+    }
+    func make<W: Worker>(_ type: W.Type, _ bytes: UnsafeRawBufferPointer) throws -> any HostedWorker {
+      try TypedHostedWorker<W>.make(bytes)
+    }
+    return try make(type, Records.next(&rest).bytes)
+  }
+
+  func announce(segment id: UInt32, lane: Int, _ descriptor: Int32) throws {
+    try control.send(ControlNews.segment(lane: lane, id: id).bytes, descriptors: [descriptor])
+  }
+
+  /// The process cannot go on: says why, and ends. The pool takes it for a crash.
+  func fail(_ error: any Error) -> Never {
+    let line = Array("millrace: the worker cannot go on: \(error)\n".utf8)
+    _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    _exit(WorkerExitCode.noIntroduction)
+  }
+}

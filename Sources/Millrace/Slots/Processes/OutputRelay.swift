@@ -1,0 +1,101 @@
+import CMillrace
+import MillraceIPC
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Passes what workers print on to the program's standard output, in whole lines.
+///
+/// On a thread of its own: who reads the program's output slowly slows the workers that print, and nobody else.
+final class OutputRelay: @unchecked Sendable {
+  // Sound: `arrivals` and `isEnding` are under the lock, the pipes belong to the thread.
+  private struct State {
+    var arrivals: [Int32] = []
+    var isStarted = false
+    var isEnding = false
+    var hasEnded = false
+  }
+  private let state = Mutex(State())
+  private let wake: Descriptor
+  private let ended = Bell()
+
+  init() throws(SystemCallError) {
+    let wake = millrace_bell_create()
+    guard wake >= 0 else { throw SystemCallError("eventfd", errno) }
+    self.wake = Descriptor(owning: wake)
+  }
+
+  /// Takes over the reading end of a worker's pipe.
+  func add(_ pipe: consuming Descriptor) throws(ThreadRefused) {
+    let descriptor = pipe.take()
+    let mustStart = state.withLock { state in
+      state.arrivals.append(descriptor)
+      defer { state.isStarted = true }
+      return !state.isStarted
+    }
+    if mustStart {
+      try startThread("millrace-output") { self.run() }
+    } else {
+      _ = millrace_bell_ring(wake.rawValue)
+    }
+  }
+
+  /// Passes on what is there, closes the pipes and ends the thread. Every writer of ours is gone by now.
+  func end() {
+    let isRunning = state.withLock { state in
+      state.isEnding = true
+      return state.isStarted && !state.hasEnded
+    }
+    guard isRunning else { return }
+    _ = millrace_bell_ring(wake.rawValue)
+    ended.waitForWork()
+  }
+
+  private func run() {
+    var pipes: [(descriptor: Int32, relay: LineRelay)] = []
+    while true {
+      let isEnding = state.withLock { state in
+        for descriptor in state.arrivals { pipes.append((descriptor, LineRelay())) }
+        state.arrivals = []
+        return state.isEnding
+      }
+      var polled = pipes.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
+      polled.append(pollfd(fd: wake.rawValue, events: Int16(POLLIN), revents: 0))
+      let count = poll(&polled, nfds_t(polled.count), isEnding ? 0 : -1)
+      if polled.last!.revents != 0 { millrace_bell_clear(wake.rawValue) }
+      for index in pipes.indices.reversed() where polled[index].revents != 0 {
+        if !pass(pipes[index].descriptor, &pipes[index].relay) {
+          close(pipes[index].descriptor)
+          pipes.remove(at: index)
+        }
+      }
+      if isEnding, count <= 0 || pipes.isEmpty { break }
+    }
+    for index in pipes.indices {
+      pipes[index].relay.finish(sink: write)
+      close(pipes[index].descriptor)
+    }
+    state.withLock { $0.hasEnded = true }
+    ended.ring()
+  }
+
+  /// Passes on what is in the pipe now; false at its end.
+  private func pass(_ descriptor: Int32, _ relay: inout LineRelay) -> Bool {
+    let count = withUnsafeTemporaryAllocation(byteCount: 65_536, alignment: 16) { buffer in
+      let count = read(descriptor, buffer.baseAddress, buffer.count)
+      if count > 0 { relay.take(UnsafeRawBufferPointer(rebasing: buffer[..<count]), sink: write) }
+      return count
+    }
+    if count < 0, errno == EAGAIN || errno == EINTR { return true }
+    if count <= 0 { relay.finish(sink: write) }
+    return count > 0
+  }
+
+  private func write(_ bytes: UnsafeRawBufferPointer) {
+    millrace_write_all(STDOUT_FILENO, bytes.baseAddress, UInt(bytes.count))
+  }
+}

@@ -1,0 +1,145 @@
+import MillraceIPC
+import Synchronization
+
+/// Puts the outputs of one chunk into the response ring of a lane.
+///
+/// Outputs of fixed size are made in their final place in the ring by the run itself; others are encoded, each as soon as
+/// it is made. Either way the parent finds all that the progress word counts, if this process dies the next moment.
+final class OutputWriter<Output> {
+  /// Where the next outputs go.
+  struct Room {
+    let range: Range<Int>
+    let place: UnsafeMutablePointer<Output>
+    let sink: ((Int, Output) throws -> Void)?
+  }
+
+  private let coding: PayloadCoding<Output>
+  private let chunk: UInt64
+  private let lane: HostLane
+  private let begun = _monotonicNow()
+  private let nowhere: UnsafeMutablePointer<Output>
+  private var packedStart = 0
+  private var isPackedOpen = false
+  /// Outputs in the open frame of records.
+  private var records = 0
+  private var isDone = false
+  private var scratch = ByteWriter()
+
+  init(_ coding: PayloadCoding<Output>, chunk: UInt64, lane: HostLane) {
+    self.coding = coding
+    self.chunk = chunk
+    self.lane = lane
+    nowhere = .allocate(capacity: 1)
+  }
+
+  deinit { nowhere.deallocate() }
+
+  /// The stride, if outputs can lie in the ring as they are.
+  private var stride: Int? {
+    guard let stride = coding.fixedStride, MemoryLayout<Output>.alignment <= 8, stride <= lane.largestInline else {
+      return nil
+    }
+    return stride
+  }
+
+  /// Room for the outputs of some of the items, from the first one on.
+  func makeRoom(for items: Range<Int>) throws -> Room {
+    guard let stride else { return Room(range: items, place: nowhere, sink: take) }
+    if stride == 0 {
+      packedStart = items.lowerBound
+      isPackedOpen = true
+      return Room(range: items, place: nowhere, sink: { _, _ in })
+    }
+    let count = min(items.count, max(1, lane.largestInline / stride))
+    let place = try lane.openFrame(
+      FrameHeader(kind: FrameKind.outputs, flags: FrameFlags.packed, b: chunk), payload: count * stride)
+    // All of it is there for the parent to see; how much of it is meant, the progress word says.
+    lane.end.responses.publish()
+    packedStart = items.lowerBound
+    isPackedOpen = true
+    return Room(
+      range: items.lowerBound..<items.lowerBound + count,
+      place: place.assumingMemoryBound(to: Output.self) - items.lowerBound, sink: nil)
+  }
+
+  /// The items before `end` have their outputs.
+  func closeRoom(upTo end: Int) throws {
+    guard isPackedOpen, let stride else { return }
+    isPackedOpen = false
+    let count = end - packedStart
+    let header = FrameHeader(
+      kind: FrameKind.outputs, flags: FrameFlags.packed, a: UInt32(truncatingIfNeeded: count), b: chunk)
+    if stride == 0 {
+      if count > 0 { try lane.send(header) }
+    } else if count == 0 {
+      lane.end.responses.abandon()
+    } else {
+      lane.end.responses.truncate(toPayload: count * stride)
+      try lane.end.responses.update(header)
+      try lane.end.responses.commit()
+    }
+  }
+
+  /// Takes an output that has to be encoded.
+  private func take(_ offset: Int, _ output: Output) throws {
+    let known = coding.byteCount(of: output)
+    scratch.removeAll()
+    if known == nil { try coding.encode(output, into: &scratch) }
+    let count = known ?? scratch.count
+    let size = Records.size(count)
+    func write(to place: UnsafeMutableRawPointer) {
+      place.storeBytes(of: UInt64(count), as: UInt64.self)
+      if known != nil {
+        coding.write(output, to: place + 8)
+      } else if count > 0 {
+        (place + 8).copyMemory(from: scratch.base, byteCount: count)
+      }
+    }
+    if size > lane.largestInline {
+      try flush()
+      try lane.sendSegment(FrameHeader(kind: FrameKind.outputs, flags: FrameFlags.segment, a: 1, b: chunk), size, write)
+      return
+    }
+    if records > 0, lane.end.responses.openPayload + size > lane.largestInline { try flush() }
+    let place: UnsafeMutableRawPointer
+    if records > 0, let more = try lane.end.responses.append(count: size) {
+      place = more
+    } else {
+      try flush()
+      place = try lane.openFrame(FrameHeader(kind: FrameKind.outputs, b: chunk), payload: size)
+    }
+    write(to: place)
+    records += 1
+    try lane.end.responses.update(
+      FrameHeader(kind: FrameKind.outputs, a: UInt32(truncatingIfNeeded: records), b: chunk))
+    lane.end.responses.publish()
+  }
+
+  private func flush() throws {
+    guard records > 0 else { return }
+    records = 0
+    try lane.end.responses.commit()
+  }
+
+  /// Reports the item at `offset`, the first without an outcome; false if nobody wants to know.
+  func itemFailed(_ error: any Error, isUndecodable: Bool, at offset: Int) throws -> Bool {
+    try flush()
+    scratch.removeAll()
+    try WireError(error).encode(into: &scratch)
+    try lane.send(
+      FrameHeader(
+        kind: FrameKind.itemFailed, flags: isUndecodable ? FrameFlags.undecodable : 0, b: chunk,
+        c: UInt64(truncatingIfNeeded: offset)), scratch.bytes)
+    let done = UInt64(truncatingIfNeeded: offset)
+    return lane.lane.progress.pointee.compareExchange(
+      expected: done, desired: done &+ 1, ordering: .acquiringAndReleasing
+    ).exchanged
+  }
+
+  /// The chunk is over.
+  func finish(items: Int) throws {
+    try flush()
+    let elapsed = _monotonicNow() &- begun
+    try lane.sendDone(chunk, items: items, elapsed: elapsed)
+  }
+}

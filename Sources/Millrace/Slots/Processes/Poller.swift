@@ -1,0 +1,36 @@
+import CMillrace
+import MillraceIPC
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Waits on many descriptors at once. Each is known by a number of the caller's.
+struct Poller: ~Copyable {
+  private let descriptor: Descriptor
+
+  init() throws(SystemCallError) {
+    let descriptor = millrace_poller_create()
+    guard descriptor >= 0 else { throw SystemCallError("epoll_create1", errno) }
+    self.descriptor = Descriptor(owning: descriptor)
+  }
+
+  func add(_ watched: Int32, as token: UInt64) throws(SystemCallError) {
+    let error = millrace_poller_add(descriptor.rawValue, watched, token)
+    guard error == 0 else { throw SystemCallError("epoll_ctl", error) }
+  }
+
+  func remove(_ watched: Int32) { millrace_poller_remove(descriptor.rawValue, watched) }
+
+  /// Sleeps until something is readable, for `nanoseconds` at the most; the numbers of what is.
+  @inline(never)
+  func waitForNews(_ nanoseconds: UInt64?) -> [UInt64] {
+    let timeout = nanoseconds.map { Int32(clamping: ($0 + 999_999) / 1_000_000) } ?? -1
+    return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 64) { tokens in
+      let count = millrace_poller_wait(descriptor.rawValue, tokens.baseAddress, 64, timeout)
+      return (0..<Int(count)).map { tokens[$0] }
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import MillraceIPC
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+extension ProcessControl {
+  /// A process is gone: what it had made is kept, who ran is to blame, the rest is given to others.
+  func died(_ process: WorkerProcess, _ exit: ProcessExit) {
+    stepWithNews()
+    readErrors(process)
+    process.errorLines.finish { log($0, process) }
+    processes[process.token] = nil
+    forget(process)
+    let lanes = process.lanes
+    process.lanes = []
+
+    let reports = lanes.map { CrashReport(at: UnsafeRawPointer($0.lane.crashRecord)) }
+    let isAnyoneGuilty = reports.contains { $0 != nil }
+    for (lane, report) in zip(lanes, reports) {
+      let found = lane.isBroken ? (answers: [], running: lane.inFlight.first?.chunk.id) : salvaged(lane, process)
+      for answer in found.answers { handle(answer, lane, process) }
+      stepWithNews()
+      guard let seat = seats[lane.slot], seat.generation == lane.generation else { continue }
+      let cause = cause(exit, report, process)
+      // In a process of several lanes, those that did not crash are bystanders.
+      let isGuilty = report != nil || !isAnyoneGuilty
+      var retryable = true
+      if isGuilty, let id = found.running, let sent = lane.inFlight.first, sent.chunk.id == id {
+        retryable = core.isRetryable(sent.chunk, sent.chunk.range.lowerBound + sent.received, lane.slot, cause)
+      }
+      seats[lane.slot] = nil
+      var rest = seat
+      rest.processes.remove(process.token)
+      abandon(rest, lane.slot)
+      core.step {
+        $0.died(
+          slot: lane.slot, generation: lane.generation,
+          Death(
+            running: isGuilty ? found.running : nil, cause: cause, retryable: retryable,
+            standardError: process.standardError), now: $1)
+      }
+    }
+    for slot in Array(seats.keys) where seats[slot]!.processes.remove(process.token) != nil { leaveIfEmpty(slot) }
+  }
+
+  private func salvaged(
+    _ lane: RemoteLane, _ process: WorkerProcess
+  ) -> (answers: [RemoteLane.Answer], running: Int?) {
+    let found = lane.salvage(fetchSegments: process.fetchSegments)
+    return (found.answers, found.running)
+  }
+
+  private func cause(_ exit: ProcessExit, _ report: CrashReport?, _ process: WorkerProcess) -> ItemFailure.Cause {
+    if let problem = process.problem { return .undecodable(problem) }
+    if case .exited(let code)? = report { return .exited(code: code) }
+    switch exit.reason {
+    case .exited(let code): return .exited(code: code)
+    case .signalled(let signal, _): return .crashed(crash(signal, report, process))
+    case .unknown: return .crashed(ItemFailure.Crash(kind: .killedFromOutside, signal: SIGKILL))
+    }
+  }
+
+  private func crash(_ signal: Int32, _ report: CrashReport?, _ process: WorkerProcess) -> ItemFailure.Crash {
+    guard case .crashed(let crash)? = report else {
+      // A signal that no handler saw: it cannot be caught, or somebody sent it.
+      return ItemFailure.Crash(kind: signal == SIGKILL ? killKind() : .killedFromOutside, signal: signal)
+    }
+    let kind: ItemFailure.Crash.Kind
+    if crash.isStackOverflow {
+      kind = .stackOverflow
+    } else if process.standardError.contains("llocate memory") || process.standardError.contains("ut of memory") {
+      kind = .outOfMemory
+    } else if crash.sender != 0, crash.sender != process.child?.pid {
+      kind = .killedFromOutside
+    } else if crash.signal == SIGILL || crash.signal == SIGTRAP {
+      kind = .trap
+    } else {
+      kind = .signal
+    }
+    return ItemFailure.Crash(kind: kind, signal: crash.signal)
+  }
+
+  /// SIGKILL comes from outside: from the kernel, if its count of victims has grown.
+  private func killKind() -> ItemFailure.Crash.Kind {
+    let victims = Host.memoryVictims
+    defer { knownVictims = victims }
+    return victims > knownVictims ? .outOfMemory : .killedFromOutside
+  }
+}

@@ -1,0 +1,280 @@
+import Logging
+import MillraceIPC
+
+extension ProcessControl {
+  func perform(_ action: Action) {
+    switch action {
+    case .start(let slot, let generation):
+      // Processes start when there is a worker to set up: only then it is known what kind it takes.
+      seats[slot] = Seat(generation: generation)
+      core.step { $0.started(slot: slot, generation: generation, now: $1) }
+    case .prepare(let slot, let generation, let key):
+      guard seats[slot]?.generation == generation, let record = core.worker(key) else { return }
+      prepare(slot, record)
+    case .run(let slot, let generation, let chunk):
+      guard let lane = lane(slot, generation, for: chunk.worker), let record = core.worker(chunk.worker) else { return }
+      send(.chunk(chunk, record, seed: core.seed(of: chunk.job)), to: lane)
+    case .tearDown(let slot, let generation, let key):
+      guard let lane = lane(slot, generation, for: key), let record = core.worker(key) else { return }
+      lane.willTearDown(record)
+      send(.tearDown(key), to: lane)
+    case .stop(let slot, let generation):
+      guard seats[slot]?.generation == generation else { return }
+      seats[slot]!.isStopping = true
+      for lane in seats[slot]!.lanes { send(.stop, to: lane) }
+      leaveIfEmpty(slot)
+    case .kill(let slot, let generation):
+      guard let seat = seats[slot], seat.generation == generation else { return }
+      seats[slot]!.isStopping = true
+      for token in seat.processes { if let process = processes[token] { end(process) } }
+      leaveIfEmpty(slot)
+    case .revoke(let slot, let generation, let chunk):
+      let success = lane(slot, generation, holding: chunk).map { lane in attempt(lane) { try lane.revoke(chunk) } }
+      core.step {
+        $0.revoked(slot: slot, generation: generation, chunk: chunk, success: success == true, now: $1)
+      }
+    case .cancel(let slot, let generation, let chunk):
+      guard let lane = lane(slot, generation, holding: chunk) else { return }
+      if attempt(lane, { try lane.revoke(chunk) }) == true {
+        core.step {
+          $0.finished(slot: slot, generation: generation, chunk: chunk, items: 0, elapsed: 0, now: $1)
+        }
+      } else {
+        lane.cancel(chunk)
+      }
+    case .inspect(let slot, let generation, let chunk):
+      let found = lane(slot, generation, holding: chunk).flatMap { lane in
+        lane.inspect(chunk).map { (lane.firstIndex(of: chunk) + $0.offset, $0.since) }
+      }
+      core.step {
+        $0.inspected(
+          slot: slot, generation: generation, chunk: chunk, index: found?.0, since: found?.1, now: $1)
+      }
+    case .read, .deliver, .end, .release, .closed, .stopped, .alarm, .report: break
+    }
+  }
+
+  // MARK: Lanes
+
+  private func lane(_ slot: Int, _ generation: Int, for key: WorkerKey) -> RemoteLane? {
+    guard let seat = seats[slot], seat.generation == generation else { return nil }
+    return seat.lanes.first { $0.forkedFor == key } ?? seat.lanes.first { $0.forkedFor == nil }
+  }
+
+  private func lane(_ slot: Int, _ generation: Int, holding chunk: Int) -> RemoteLane? {
+    guard let seat = seats[slot], seat.generation == generation else { return nil }
+    return seat.lanes.first { $0.holds(chunk) }
+  }
+
+  private func prepare(_ slot: Int, _ record: WorkerRecord) {
+    let isForked = record.remote.needsFork || slots.options.start == .fork
+    do {
+      let lane: RemoteLane
+      if !isForked, let found = seats[slot]!.lanes.first(where: { $0.forkedFor == nil }) {
+        lane = found
+      } else {
+        lane = try openLane(slot, forkedFor: isForked ? record : nil)
+      }
+      send(.open(record, announcement: isForked ? [] : try record.remote.announcement()), to: lane)
+    } catch {
+      startFailed(slot, error)
+    }
+  }
+
+  private func openLane(_ slot: Int, forkedFor record: WorkerRecord?) throws -> RemoteLane {
+    let group = slot / slots.options.threadsPerProcess
+    let shared = processes.values.first {
+      $0.group == group && $0.forkedFor == nil && !$0.isEnding && !$0.isKilledByUs
+    }
+    let process: WorkerProcess
+    if record == nil, let shared { process = shared } else { process = try launch(for: slot, forkedFor: record) }
+    let cpus = slots.cpuIDs.isEmpty ? [] : slots.cpuIDs[slot % slots.cpuIDs.count]
+    seats[slot]!.processes.insert(process.token)
+    let lane = try process.addLane(
+      slot: slot, generation: seats[slot]!.generation, capacity: slots.options.ringCapacity, cpus: cpus,
+      bell: slots.bell.rawValue)
+    seats[slot]!.lanes.append(lane)
+    return lane
+  }
+
+  /// The slot cannot have a worker: what it has is ended.
+  func startFailed(_ slot: Int, _ error: any Error) {
+    guard let seat = seats.removeValue(forKey: slot) else { return }
+    abandon(seat, slot)
+    core.step { $0.startFailed(slot: slot, generation: seat.generation, error, now: $1) }
+  }
+
+  /// Ends what a slot's worker consisted of.
+  func abandon(_ seat: Seat, _ slot: Int) {
+    for token in seat.processes {
+      guard let process = processes[token] else { continue }
+      if process.forkedFor != nil || process.lanes.allSatisfy({ $0.slot == slot }) { end(process) }
+    }
+  }
+
+  func send(_ request: RemoteLane.Request, to lane: RemoteLane) {
+    _ = attempt(lane) { try lane.send(request, announce: announcer(lane)) }
+  }
+
+  private func announcer(_ lane: RemoteLane) -> (UInt32, Int32) throws -> Void {
+    { [self] id, descriptor in
+      guard let process = process(of: lane) else { return }
+      try process.tell(.segment(lane: lane.number, id: id), [descriptor])
+    }
+  }
+
+  func process(of lane: RemoteLane) -> WorkerProcess? {
+    processes.values.first { process in process.lanes.contains { $0 === lane } }
+  }
+
+  /// Does something with a lane; a worker that has broken the protocol is ended.
+  private func attempt<R>(_ lane: RemoteLane, _ body: () throws -> R) -> R? {
+    do {
+      return try body()
+    } catch {
+      if let process = process(of: lane) { broke(process, error) }
+      return nil
+    }
+  }
+
+  /// The worker said what cannot be: its own life is forfeit, nobody else's.
+  func broke(_ process: WorkerProcess, _ error: any Error) {
+    core.logger(slot: process.lanes.first?.slot ?? 0).error("a worker broke the protocol and is ended: \(error)")
+    process.problem = error
+    process.child?.kill()
+  }
+
+  // MARK: Answers
+
+  /// Keeps an event for the dispatcher until all answers that are there were read: one step, one lock for all.
+  private func tell(_ event: @escaping (inout Dispatcher, UInt64) -> Void) { news.append(event) }
+
+  /// Steps the dispatcher with what the answers said.
+  func stepWithNews() {
+    releaseHeld()
+    guard !news.isEmpty else { return }
+    let events = news
+    news.removeAll(keepingCapacity: true)
+    core.step { dispatcher, now in
+      for event in events { event(&dispatcher, now) }
+    }
+  }
+
+  /// Takes in what the process's lanes have said; whether there was anything.
+  func receive(_ process: WorkerProcess) -> Bool {
+    var hasNews = false
+    for lane in process.lanes {
+      do {
+        while let answer = try lane.next(fetchSegments: process.fetchSegments) {
+          hasNews = true
+          handle(answer, lane, process)
+        }
+        stepWithNews()
+        try lane.sendWaiting(announce: announcer(lane))
+      } catch {
+        stepWithNews()
+        broke(process, error)
+        process.lanes.forEach { $0.isBroken = true }
+      }
+    }
+    return hasNews
+  }
+
+  func handle(_ answer: RemoteLane.Answer, _ lane: RemoteLane, _ process: WorkerProcess) {
+    let slot = lane.slot
+    let generation = lane.generation
+    if case .done(let sent, let items, let elapsed, let memory) = answer, let (from, _, outputs) = held, from === lane {
+      held = nil
+      tell { dispatcher, now in
+        dispatcher.finished(
+          slot: slot, generation: generation, chunk: sent.chunk.id, outputs: outputs, items: items, elapsed: elapsed,
+          bytes: sent.bytes, memory: memory, now: now)
+      }
+      return
+    }
+    releaseHeld()
+    switch answer {
+    case .opened(let key): tell { $0.prepared(slot: slot, generation: generation, key, now: $1) }
+    case .openFailed(let key, let error):
+      if lane.forkedFor != nil { send(.stop, to: lane) }
+      tell { $0.prepareFailed(slot: slot, generation: generation, key, error, now: $1) }
+    case .outputs(let sent, let end, let outputs):
+      if end == sent.chunk.range.upperBound {
+        held = (lane, sent, outputs)
+      } else {
+        report(lane, sent, end, outputs)
+      }
+    case .mixed(let sent, let from, let outputs, let broken):
+      var next = from
+      for (index, error) in broken {
+        if index > next { report(lane, sent, index, outputs) }
+        itemFailed(lane, sent, index, .undecodable(error))
+        next = index + 1
+      }
+      let end = sent.chunk.range.lowerBound + sent.received
+      if end > next { report(lane, sent, end, outputs) }
+    case .itemFailed(let sent, let cause):
+      itemFailed(lane, sent, sent.chunk.range.lowerBound + sent.received - 1, cause)
+    case .done(let sent, let items, let elapsed, let memory):
+      tell {
+        $0.finished(
+          slot: slot, generation: generation, chunk: sent.chunk.id, items: items, elapsed: elapsed,
+          bytes: sent.bytes, memory: memory, now: $1)
+      }
+    case .tornDown(let key, let exit):
+      if let exit { core.exited(key, slot: slot, exit) }
+      if lane.forkedFor != nil { send(.stop, to: lane) }
+      tell { $0.tornDown(slot: slot, generation: generation, key, now: $1) }
+    case .stopped:
+      stepWithNews()
+      laneStopped(lane, process)
+    }
+  }
+
+  /// Reports outputs that were kept back for the end of their chunk.
+  func releaseHeld() {
+    guard let (lane, sent, outputs) = held else { return }
+    held = nil
+    report(lane, sent, sent.chunk.range.upperBound, outputs)
+  }
+
+  private func report(
+    _ lane: RemoteLane, _ sent: RemoteLane.SentChunk, _ end: Int, _ outputs: any AnyObject & Sendable
+  ) {
+    tell {
+      $0.completed(
+        slot: lane.slot, generation: lane.generation, chunk: sent.chunk.id, upTo: end, outputs: outputs, now: $1)
+    }
+  }
+
+  private func itemFailed(
+    _ lane: RemoteLane, _ sent: RemoteLane.SentChunk, _ index: Int, _ cause: ItemFailure.Cause
+  ) {
+    let retryable = core.isRetryable(sent.chunk, index, lane.slot, cause)
+    tell {
+      $0.itemFailed(
+        slot: lane.slot, generation: lane.generation, chunk: sent.chunk.id, cause, retryable: retryable, now: $1)
+    }
+  }
+
+  private func laneStopped(_ lane: RemoteLane, _ process: WorkerProcess) {
+    process.lanes.removeAll { $0 === lane }
+    seats[lane.slot]?.lanes.removeAll { $0 === lane }
+    if process.lanes.isEmpty {
+      process.isEnding = true
+      try? process.tell(.end)
+    } else {
+      seats[lane.slot]?.processes.remove(process.token)
+      leaveIfEmpty(lane.slot)
+    }
+  }
+
+  /// Says that the slot is empty, when it was told to stop and everything of it has gone.
+  func leaveIfEmpty(_ slot: Int) {
+    guard let seat = seats[slot], seat.isStopping, seat.processes.isEmpty else { return }
+    seats[slot] = nil
+    core.step {
+      $0.died(slot: slot, generation: seat.generation, Death(running: nil, cause: .cancelled), now: $1)
+    }
+  }
+}

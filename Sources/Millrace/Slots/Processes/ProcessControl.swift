@@ -1,0 +1,252 @@
+import CMillrace
+import Logging
+import MillraceIPC
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// The control thread of a pool of worker processes: it waits at once for answers, orders, deadlines and every child's
+/// death, and steps the pool's dispatcher for them.
+final class ProcessControl: @unchecked Sendable {
+  // Sound: made by one thread, then used by the control thread only.
+
+  /// A slot's worker of one generation: the lanes that make it up. There is one that takes any worker, and one for each
+  /// worker that its process was forked for.
+  struct Seat {
+    var generation: Int
+    var lanes: [RemoteLane] = []
+    /// Processes that must be gone before the slot is empty.
+    var processes: Set<UInt64> = []
+    var isStopping = false
+  }
+
+  private enum Token {
+    static let bell: UInt64 = 0
+    static let server: UInt64 = 1
+    static let firstProcess: UInt64 = 2
+
+    static func child(_ process: UInt64) -> UInt64 { process << 1 }
+    static func errors(_ process: UInt64) -> UInt64 { process << 1 | 1 }
+  }
+
+  let slots: ProcessSlots
+  let core: PoolCore
+  let poller: Poller
+  let relay: OutputRelay
+  var server: ForkServer?
+  var seats: [Int: Seat] = [:]
+  var processes: [UInt64: WorkerProcess] = [:]
+  private var lastToken = Token.firstProcess - 1
+  /// The chunk-ending outputs that were read but not reported yet: the next frame says how long the chunk took.
+  var knownVictims = Host.memoryVictims
+  /// What the answers say to the dispatcher, not told yet.
+  var news: [(inout Dispatcher, UInt64) -> Void] = []
+  var held: (RemoteLane, RemoteLane.SentChunk, any AnyObject & Sendable)?
+
+  init(_ slots: ProcessSlots, _ core: PoolCore) throws {
+    self.slots = slots
+    self.core = core
+    poller = try Poller()
+    relay = try OutputRelay()
+    try poller.add(slots.bell.rawValue, as: Token.bell)
+  }
+
+  /// ```
+  ///  orders ──┐                           ┌──▶ rings
+  ///  rings  ──┤   (asleep in the poller)  ├──▶ fork server, signals
+  ///  deaths ──┘                           └──▶ dispatcher
+  /// ```
+  func run() {
+    while true {
+      var isIdle = true
+      for action in slots.takeMail() {
+        isIdle = false
+        perform(action)
+      }
+      for process in processes.values where receive(process) { isIdle = false }
+      endOverdue()
+      guard isIdle else { continue }
+      if slots.isClosing, processes.isEmpty { break }
+      guard slots.fallAsleep(), arm() else {
+        slots.wakeUp()
+        continue
+      }
+      let news = poller.waitForNews(timeToDeadline())
+      slots.wakeUp()
+      for process in processes.values { for lane in process.lanes { lane.disarm() } }
+      for token in news { handle(token) }
+    }
+    server?.shutdown()
+    server = nil
+    relay.end()
+    slots.closed()
+  }
+
+  private func handle(_ token: UInt64) {
+    switch token {
+    case Token.bell: millrace_bell_clear(slots.bell.rawValue)
+    case Token.server: serverHasNews()
+    default:
+      guard let process = processes[token >> 1] else { return }
+      if token & 1 == 1 { readErrors(process) } else { childEnded(process) }
+    }
+  }
+
+  /// Asks every worker to ring; false if one has said something already.
+  private func arm() -> Bool {
+    for process in processes.values {
+      for lane in process.lanes {
+        // A lane that cannot be armed has said nonsense, and is read again to say so.
+        guard lane.isBroken || (try? lane.arm()) == true else { return false }
+      }
+    }
+    return true
+  }
+
+  private func timeToDeadline() -> UInt64? {
+    var first: UInt64?
+    for process in processes.values {
+      if let time = process.killAt { first = min(first ?? time, time) }
+    }
+    return first.map { time in
+      let now = _monotonicNow()
+      return time > now ? time - now : 0
+    }
+  }
+
+  private func endOverdue() {
+    for process in processes.values {
+      guard let time = process.killAt, time <= _monotonicNow() else { continue }
+      process.killAt = nil
+      process.child?.kill()
+    }
+  }
+
+  // MARK: Processes
+
+  /// Starts a process; its lanes' orders wait in their rings until it is there.
+  func launch(for slot: Int, forkedFor record: WorkerRecord?) throws -> WorkerProcess {
+    lastToken += 1
+    let token = lastToken
+    let pair = try ControlSocket.Pair()
+    let output = try Pipe()
+    let errors = try Pipe()
+    millrace_set_nonblocking(output.reading.rawValue)
+    millrace_set_nonblocking(errors.reading.rawValue)
+    let isServers = record == nil && slots.options.start == .forkServer
+    let child: ChildProcess?
+    if let record {
+      let makeHost = record.remote.makeHost
+      child = try Spawner.fork(
+        control: pair.worker.rawValue, stdout: output.writing.rawValue, stderr: errors.writing.rawValue
+      ) { control in
+        HostProcess(control, makeForkedWorker: makeHost).run()
+      }
+    } else if isServers {
+      let server = try runningServer()
+      try server.launch(
+        token: token, control: pair.worker.rawValue, stdout: output.writing.rawValue, stderr: errors.writing.rawValue)
+      child = nil
+    } else {
+      child = try Spawner.spawn(
+        control: pair.worker.rawValue, stdout: output.writing.rawValue, stderr: errors.writing.rawValue)
+    }
+    if record == nil {
+      guard let introduction = WorkerIntroduction(WorkerProcessMain.self) else {
+        throw WireProblem("the program's image cannot be read")
+      }
+      try pair.parent.send(introduction.bytes)
+    }
+    let process = WorkerProcess(
+      token: token, control: pair.parent, forkedFor: record?.key, group: slot / slots.options.threadsPerProcess,
+      isServers: isServers, errors: errors.reading)
+    processes[token] = process
+    try relay.add(output.reading)
+    try poller.add(process.errors.rawValue, as: Token.errors(token))
+    if let child { try started(process, child) }
+    if !slots.options.environment.isEmpty { try process.tell(.configure(environment: slots.options.environment)) }
+    return process
+  }
+
+  private func runningServer() throws -> ForkServer {
+    if let server { return server }
+    let server = try ForkServer()
+    try poller.add(server.descriptor, as: Token.server)
+    self.server = server
+    return server
+  }
+
+  private func started(_ process: WorkerProcess, _ child: ChildProcess) throws {
+    process.child = child
+    if !process.isServers { try poller.add(child.descriptor, as: Token.child(process.token)) }
+    if process.isKilledByUs { end(process) }
+  }
+
+  private func serverHasNews() {
+    guard let server else { return }
+    let events = (try? server.events()) ?? [.serverDied]
+    for event in events {
+      switch event {
+      case .started(let token, let child):
+        if let process = processes[token] { try? started(process, child) }
+      case .failed(let token, let error):
+        guard let process = processes.removeValue(forKey: token) else { continue }
+        forget(process)
+        for lane in process.lanes { startFailed(lane.slot, error) }
+      case .exited(let token, let exit):
+        if let process = processes[token] { died(process, exit) }
+      case .serverDied:
+        poller.remove(server.descriptor)
+        self.server = nil
+        for process in Array(processes.values) where process.isServers {
+          process.child?.kill()
+          died(process, ProcessExit(reason: .unknown, peakResidentBytes: 0))
+        }
+      }
+    }
+  }
+
+  private func childEnded(_ process: WorkerProcess) {
+    guard let exit = process.child?.reap() else { return }
+    died(process, exit)
+  }
+
+  /// Ends the process: SIGTERM, and after the grace SIGKILL, to it and all that it has started.
+  func end(_ process: WorkerProcess) {
+    process.isKilledByUs = true
+    guard let child = process.child, process.killAt == nil else { return }
+    child.terminate()
+    process.killAt = _monotonicNow() &+ slots.options.grace.nanoseconds
+  }
+
+  func forget(_ process: WorkerProcess) {
+    poller.remove(process.errors.rawValue)
+    if let child = process.child, !process.isServers { poller.remove(child.descriptor) }
+  }
+
+  // MARK: Standard error
+
+  func readErrors(_ process: WorkerProcess) {
+    while true {
+      let count = withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 16) { buffer in
+        let count = read(process.errors.rawValue, buffer.baseAddress, buffer.count)
+        if count > 0 {
+          let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+          process.errorTail.take(bytes)
+          process.errorLines.take(bytes) { log($0, process) }
+        }
+        return count
+      }
+      if count == 0 { poller.remove(process.errors.rawValue) }
+      guard count > 0 else { return }
+    }
+  }
+
+  func log(_ lines: UnsafeRawBufferPointer, _ process: WorkerProcess) {
+    let logger = core.logger(slot: process.group * slots.options.threadsPerProcess)
+    for line in String(decoding: lines, as: UTF8.self).split(separator: "\n") { logger.info("\(line)") }
+  }
+}

@@ -1,0 +1,120 @@
+import CMillrace
+import MillraceIPC
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// The slots of worker processes. One control thread of the pool's speaks with all of them.
+///
+/// See "How processes work" in the documentation.
+package final class ProcessSlots: Slots {
+  private struct State {
+    var mailbox: [Action] = []
+    var isAsleep = false
+    var isStarted = false
+    var whenClosed: (@Sendable () -> Void)?
+    var isClosing = false
+  }
+
+  let options: ProcessOptions
+  let cpuIDs: [[Int32]]
+  /// What the control thread sleeps on, and workers ring.
+  let bell: Descriptor
+  private let state = Mutex(State())
+  private let hasMail = Atomic(false)
+  private weak let core: PoolCore?
+
+  init(_ options: ProcessOptions, cpuIDs: [[Int32]], core: PoolCore) throws {
+    self.options = options
+    self.cpuIDs = cpuIDs
+    self.core = core
+    let bell = millrace_bell_create()
+    guard bell >= 0 else {
+      throw WorkerPoolError(.cannotStart, "no descriptor for the pool", underlying: SystemCallError("eventfd", errno))
+    }
+    self.bell = Descriptor(owning: bell)
+  }
+
+  package func accept(_ action: Action) {
+    state.withLock { $0.mailbox.append(action) }
+    hasMail.store(true, ordering: .releasing)
+  }
+
+  package func flush() {
+    guard hasMail.exchange(false, ordering: .acquiringAndReleasing) else { return }
+    let (mustStart, mustRing) = state.withLock { state in
+      guard state.isStarted else {
+        state.isStarted = true
+        return (true, false)
+      }
+      return (false, state.isAsleep)
+    }
+    if mustRing { _ = millrace_bell_ring(bell.rawValue) }
+    if mustStart { start() }
+  }
+
+  private func start() {
+    guard let core else { return }
+    do {
+      let control = try ProcessControl(self, core)
+      try startThread("millrace-pool") { control.run() }
+    } catch {
+      // Nothing can run: say so for each slot that was to start, and be ready to try again.
+      let mailbox = state.withLock { state in
+        state.isStarted = false
+        defer { state.mailbox = [] }
+        return state.mailbox
+      }
+      for case .start(let slot, let generation) in mailbox {
+        core.step { $0.startFailed(slot: slot, generation: generation, error, now: $1) }
+      }
+    }
+  }
+
+  package func close(then: @escaping @Sendable () -> Void) {
+    let isRunning = state.withLock { state in
+      state.isClosing = true
+      if state.isStarted { state.whenClosed = then }
+      return state.isStarted
+    }
+    if isRunning { _ = millrace_bell_ring(bell.rawValue) } else { then() }
+  }
+
+  package func validate(_ worker: WorkerRecord, _ options: MapOptions) throws {
+    try worker.remote.validate(forking: worker.remote.needsFork || self.options.start == .fork)
+    if options.lifespan.memory != nil { worker.measuresMemory = true }
+  }
+
+  // MARK: For the control thread
+
+  func takeMail() -> [Action] {
+    state.withLock { state in
+      defer { state.mailbox.removeAll(keepingCapacity: true) }
+      return state.mailbox
+    }
+  }
+
+  /// Notes that the control thread is about to sleep; false if there is mail.
+  func fallAsleep() -> Bool {
+    state.withLock { state in
+      state.isAsleep = state.mailbox.isEmpty
+      return state.isAsleep
+    }
+  }
+
+  func wakeUp() { state.withLock { $0.isAsleep = false } }
+
+  var isClosing: Bool { state.withLock { $0.isClosing && $0.mailbox.isEmpty } }
+
+  func closed() {
+    let then = state.withLock { state in
+      defer { state.whenClosed = nil }
+      return state.whenClosed
+    }
+    then?()
+  }
+}

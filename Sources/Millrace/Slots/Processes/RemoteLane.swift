@@ -1,0 +1,302 @@
+import MillraceIPC
+
+/// The pool's side of a lane: what was sent to its worker and has not been answered yet.
+///
+/// Belongs to the control thread.
+final class RemoteLane {
+  /// A chunk on its way: the items before `received` have their outcomes.
+  struct SentChunk {
+    let chunk: Chunk
+    let record: WorkerRecord
+    let position: UInt64
+    /// The size of its encoded items.
+    let bytes: Int
+    var received = 0
+  }
+
+  enum Request {
+    case open(WorkerRecord, announcement: [UInt8])
+    case chunk(Chunk, WorkerRecord, seed: UInt64)
+    case tearDown(WorkerKey)
+    case stop
+  }
+
+  /// What a worker said.
+  enum Answer {
+    case opened(WorkerKey)
+    case openFailed(WorkerKey, any Error)
+    case outputs(SentChunk, upTo: Int, any AnyObject & Sendable)
+    /// Outputs of the items from an index on, some of which could not be decoded.
+    case mixed(SentChunk, from: Int, any AnyObject & Sendable, [(index: Int, error: any Error)])
+    case itemFailed(SentChunk, ItemFailure.Cause)
+    case done(SentChunk, items: Int, elapsed: UInt64, memory: Int?)
+    case tornDown(WorkerKey, Result<any Sendable, any Error>?)
+    case stopped
+  }
+
+  let slot: Int
+  let generation: Int
+  let number: Int
+  let lane: Lane
+  /// The worker that the lane's process was forked for, if it was.
+  let forkedFor: WorkerKey?
+  private var end: ParentEnd
+  private var sender = SegmentSender()
+  private var receiver = SegmentReceiver()
+  private(set) var inFlight = FIFO<SentChunk>()
+  /// Requests that the ring has no room for yet.
+  private var waiting = FIFO<Request>()
+  private var tearingDown: [WorkerKey: WorkerRecord] = [:]
+  var hasStopped = false
+  /// It said what cannot be: nothing more of it is read.
+  var isBroken = false
+
+  init(slot: Int, generation: Int, number: Int, forkedFor: WorkerKey?, capacity: Int) throws {
+    self.slot = slot
+    self.generation = generation
+    self.number = number
+    self.forkedFor = forkedFor
+    lane = try Lane(ringCapacity: capacity, epoch: UInt64(generation))
+    end = ParentEnd(lane)
+  }
+
+  // MARK: Sending
+
+  /// Sends the request, or keeps it until there is room. `announce` passes a new segment's descriptor on.
+  func send(_ request: Request, announce: (UInt32, Int32) throws -> Void) throws {
+    if !waiting.isEmpty {
+      waiting.append(request)
+    } else if !(try trySend(request, announce)) {
+      waiting.append(request)
+    }
+  }
+
+  /// Sends what waited for room.
+  func sendWaiting(announce: (UInt32, Int32) throws -> Void) throws {
+    while let request = waiting.first, try trySend(request, announce) { _ = waiting.popFirst() }
+  }
+
+  private func trySend(_ request: Request, _ announce: (UInt32, Int32) throws -> Void) throws -> Bool {
+    switch request {
+    case .open(let record, let announcement):
+      let header = FrameHeader(kind: FrameKind.open, b: UInt64(record.key.value))
+      return try put(header, announcement.count, announce) { target in
+        announcement.withUnsafeBytes {
+          if $0.count > 0 { target.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+        }
+      } != nil
+    case .chunk(let chunk, let record, let seed):
+      let items = record.remote.prepare(chunk.cell, chunk.range)
+      var flags = items.isPacked ? FrameFlags.packed : 0
+      if chunk.inspectAt != nil { flags |= FrameFlags.timed }
+      if record.measuresMemory { flags |= FrameFlags.measuresMemory }
+      let header = FrameHeader(
+        kind: FrameKind.chunk, flags: flags, a: UInt32(chunk.range.count), b: UInt64(chunk.id),
+        c: UInt64(record.key.value))
+      let head = ChunkHead(first: Int64(chunk.range.lowerBound), seed: seed, attempt: Int64(chunk.attempt))
+      let headSize = MemoryLayout<ChunkHead>.size
+      let position = try put(header, headSize + items.size, announce) { target in
+        target.storeBytes(of: head, as: ChunkHead.self)
+        items.write(target + headSize)
+      }
+      guard let position else { return false }
+      inFlight.append(SentChunk(chunk: chunk, record: record, position: position, bytes: items.size))
+      return true
+    case .tearDown(let key):
+      return try put(FrameHeader(kind: FrameKind.tearDown, b: UInt64(key.value)), 0, announce) { _ in } != nil
+    case .stop:
+      return try put(FrameHeader(kind: FrameKind.stop), 0, announce) { _ in } != nil
+    }
+  }
+
+  /// Writes a frame, its payload in place or in a segment; its position, or nil if there is no room.
+  private func put(
+    _ header: FrameHeader, _ size: Int, _ announce: (UInt32, Int32) throws -> Void,
+    _ write: (UnsafeMutableRawPointer) -> Void
+  ) throws -> UInt64? {
+    if size <= lane.requestCapacity / 4 {
+      guard try end.requests.begin(header) else { return nil }
+      guard let place = try end.requests.append(count: size) else {
+        end.requests.abandon()
+        return nil
+      }
+      write(place)
+      return try end.requests.commit()
+    }
+    var header = header
+    header.flags |= FrameFlags.segment
+    guard try end.requests.begin(header) else { return nil }
+    guard let place = try end.requests.append(count: MemoryLayout<SegmentReference>.size) else {
+      end.requests.abandon()
+      return nil
+    }
+    let placement = try sender.place(size)
+    write(placement.buffer.baseAddress!)
+    if let descriptor = placement.newDescriptor { try announce(placement.id, descriptor) }
+    place.storeBytes(
+      of: SegmentReference(id: UInt64(placement.id), length: UInt64(size)), as: SegmentReference.self)
+    return try end.requests.commit()
+  }
+
+  func willTearDown(_ record: WorkerRecord) { tearingDown[record.key] = record }
+
+  func holds(_ id: Int) -> Bool {
+    inFlight.elements.contains { $0.chunk.id == id }
+      || waiting.elements.contains { if case .chunk(let chunk, _, _) = $0 { chunk.id == id } else { false } }
+  }
+
+  func firstIndex(of id: Int) -> Int {
+    inFlight.elements.first { $0.chunk.id == id }?.chunk.range.lowerBound ?? 0
+  }
+
+  /// Takes the chunk back, if the worker has not begun it.
+  func revoke(_ id: Int) throws -> Bool {
+    let queued = waiting.extract { if case .chunk(let chunk, _, _) = $0 { chunk.id == id } else { false } }
+    if !queued.isEmpty { return true }
+    guard let sent = inFlight.elements.first(where: { $0.chunk.id == id }) else { return false }
+    guard try end.requests.revoke(at: sent.position) else { return false }
+    _ = inFlight.extract { $0.chunk.id == id }
+    return true
+  }
+
+  /// Tells the worker that the rest of the chunk is not wanted.
+  func cancel(_ id: Int) {
+    if lane.snapshot().chunk == UInt64(id) { _ = lane.progress.abandon() }
+  }
+
+  /// What the worker is at in the chunk; nil if it has not begun it.
+  func inspect(_ id: Int) -> (offset: Int, since: UInt64)? {
+    let snapshot = lane.snapshot()
+    guard snapshot.state == .running, snapshot.chunk == UInt64(id), let since = snapshot.itemStart else { return nil }
+    return (snapshot.completed, since)
+  }
+
+  // MARK: Receiving
+
+  /// The next answer, if there is one.
+  func next(fetchSegments: () throws -> Void) throws -> Answer? {
+    guard !isBroken, let frame = try end.responses.next() else { return nil }
+    return try answer(frame, count: Int(frame.header.a), fetchSegments)
+  }
+
+  private func answer(_ frame: Frame, count: Int, _ fetchSegments: () throws -> Void) throws -> Answer {
+    let (payload, segment) = try resolve(frame, fetchSegments)
+    defer { if let segment { receiver.release(segment) } }
+    let key = WorkerKey(Int(truncatingIfNeeded: frame.header.b))
+    let flags = frame.header.flags
+    switch frame.header.kind {
+    case FrameKind.opened: return .opened(key)
+    case FrameKind.openFailed: return .openFailed(key, try error(payload))
+    case FrameKind.stopped:
+      hasStopped = true
+      return .stopped
+    case FrameKind.tornDown:
+      guard let record = tearingDown.removeValue(forKey: key) else { throw WireProblem("an exit of no worker") }
+      if flags & FrameFlags.failed != 0 { return .tornDown(key, .failure(try error(payload))) }
+      if flags & FrameFlags.empty != 0 { return .tornDown(key, nil) }
+      return .tornDown(key, Result { try record.remote.decodeExit(payload) })
+    case FrameKind.outputs:
+      return try outputs(payload, isPacked: flags & FrameFlags.packed != 0, count: count, chunk: frame.header.b)
+    case FrameKind.itemFailed:
+      var sent = try first(frame.header.b)
+      let offset = sent.received
+      guard offset < sent.chunk.range.count, frame.header.c == UInt64(offset) else {
+        throw WireProblem("a failure of an item that is not the next")
+      }
+      let error = try error(payload)
+      sent.received += 1
+      inFlight.replaceFirst(with: sent)
+      let cause = flags & FrameFlags.undecodable != 0 ? ItemFailure.Cause.undecodable(error) : .threw(error)
+      return .itemFailed(sent, cause)
+    case FrameKind.chunkDone:
+      let sent = try first(frame.header.b)
+      _ = inFlight.popFirst()
+      let memory = payload.count >= 8 ? Int(clamping: payload.loadUnaligned(as: UInt64.self)) : nil
+      return .done(sent, items: min(count, sent.chunk.range.count), elapsed: frame.header.c, memory: memory)
+    default: throw WireProblem("an answer of kind \(frame.header.kind)")
+    }
+  }
+
+  private func first(_ chunk: UInt64) throws -> SentChunk {
+    guard let sent = inFlight.first, UInt64(sent.chunk.id) == chunk else {
+      throw WireProblem("an answer about chunk \(chunk), which is not the one that runs")
+    }
+    return sent
+  }
+
+  private func outputs(
+    _ payload: UnsafeRawBufferPointer, isPacked: Bool, count: Int, chunk: UInt64
+  ) throws -> Answer {
+    var sent = try first(chunk)
+    guard count > 0, count <= sent.chunk.range.count - sent.received else {
+      throw WireProblem("\(count) outputs where \(sent.chunk.range.count - sent.received) are missing")
+    }
+    let index = sent.chunk.range.lowerBound + sent.received
+    let (outputs, broken) = try sent.record.remote.decode(payload, isPacked: isPacked, count: count, first: index)
+    sent.received += count
+    inFlight.replaceFirst(with: sent)
+    if broken.isEmpty { return .outputs(sent, upTo: sent.chunk.range.lowerBound + sent.received, outputs) }
+    return .mixed(sent, from: index, outputs, broken)
+  }
+
+  private func error(_ payload: UnsafeRawBufferPointer) throws -> any Error {
+    let error = try WireError.decode(from: payload)
+    return error.value ?? RemoteError(typeName: error.typeName, message: error.description)
+  }
+
+  private func resolve(
+    _ frame: Frame, _ fetchSegments: () throws -> Void
+  ) throws -> (UnsafeRawBufferPointer, UInt32?) {
+    guard frame.header.flags & FrameFlags.segment != 0 else { return (frame.payload, nil) }
+    guard frame.payload.count >= MemoryLayout<SegmentReference>.size else { throw WireProblem("no segment") }
+    let reference = frame.payload.loadUnaligned(as: SegmentReference.self)
+    guard let id = UInt32(exactly: reference.id) else { throw WireProblem("segment \(reference.id)") }
+    // Its descriptor was sent before the frame was.
+    if !receiver.contains(id) { try fetchSegments() }
+    return (try receiver.resolve(id, length: Int(clamping: reference.length)), id)
+  }
+
+  func adopt(_ id: UInt32, _ descriptor: Int32) throws { try receiver.adopt(id, descriptor: descriptor) }
+
+  // MARK: Sleep
+
+  /// Asks the worker to ring when there is something to do; false if there is already.
+  func arm() throws -> Bool {
+    guard try end.armResponses() else { return false }
+    // A quarter of the ring: room for whatever waits.
+    if !waiting.isEmpty { return try end.armRequestSpace(lane.requestCapacity / 4) }
+    return true
+  }
+
+  func disarm() { end.disarm() }
+
+  // MARK: After a death
+
+  /// What the worker made and had not handed over yet, and the item that was running.
+  func salvage(fetchSegments: () throws -> Void) -> (answers: [Answer], running: Int?, hasBegun: Bool) {
+    var answers: [Answer] = []
+    do {
+      while let answer = try next(fetchSegments: fetchSegments) { answers.append(answer) }
+    } catch {
+      // What cannot be read was not said: its items are run again.
+    }
+    let snapshot = lane.snapshot()
+    guard snapshot.state == .running, let sent = inFlight.first, UInt64(sent.chunk.id) == snapshot.chunk else {
+      return (answers, nil, snapshot.state != .idle)
+    }
+    let done = min(snapshot.completed, sent.chunk.range.count)
+    let count = done - sent.received
+    if count > 0, let frame = try? end.responses.uncommitted(), frame.header.kind == FrameKind.outputs,
+      frame.header.b == snapshot.chunk
+    {
+      let isPacked = frame.header.flags & FrameFlags.packed != 0
+      if let answer = try? outputs(frame.payload, isPacked: isPacked, count: count, chunk: snapshot.chunk) {
+        answers.append(answer)
+      }
+    }
+    guard let now = inFlight.first, now.received < now.chunk.range.count, now.received <= done else {
+      return (answers, nil, true)
+    }
+    return (answers, now.chunk.id, true)
+  }
+}

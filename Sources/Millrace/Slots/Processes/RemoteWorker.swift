@@ -1,0 +1,202 @@
+import MillraceIPC
+
+/// A worker as the parent of worker processes sees it: how its items and outputs travel, and how it is made there.
+package protocol RemoteWorker: Sendable {
+  /// Whether it can only run in a fork of this very process.
+  var needsFork: Bool { get }
+
+  /// Throws a ``WorkerPoolError`` that names the type if the worker, or what goes through it, cannot be sent.
+  func validate(forking: Bool) throws
+
+  /// What a worker process makes its instance of: the type and the encoded configuration.
+  func announcement() throws -> [UInt8]
+
+  /// For a process that was forked from this one.
+  var makeHost: @Sendable () -> any HostedWorker { get }
+
+  /// The items in the range of the cell, encoded: `.packed` ones need `size` bytes and are copied by `write`.
+  func prepare(_ cell: any AnyObject & Sendable, _ range: Range<Int>) -> EncodedItems
+
+  /// The next `count` outputs, with their first index. Records that cannot be decoded are errors of their items.
+  func decode(
+    _ payload: UnsafeRawBufferPointer, isPacked: Bool, count: Int, first: Int
+  ) throws -> (outputs: any AnyObject & Sendable, broken: [(index: Int, error: any Error)])
+
+  /// Outputs of `count` packed items of which only the bytes are left, after a death.
+  var outputStride: Int? { get }
+
+  func decodeExit(_ payload: UnsafeRawBufferPointer) throws -> any Sendable
+}
+
+/// Encoded items, on the way to shared memory.
+package struct EncodedItems {
+  let isPacked: Bool
+  let size: Int
+  let write: (UnsafeMutableRawPointer) -> Void
+}
+
+package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
+  private let worker: W
+  private let input: Result<PayloadCoding<W.Input>, any Error>
+  private let output: Result<PayloadCoding<W.Output>, any Error>
+  private let exit: Result<PayloadCoding<W.Exit>, any Error>
+  private let name: String
+
+  init(_ worker: W) {
+    self.worker = worker
+    name = readableTypeName(W.self)
+    input = Result { try Payload.coding(for: W.Input.self) }
+    output = Result { try Payload.coding(for: W.Output.self) }
+    exit = Result { try Payload.coding(for: W.Exit.self) }
+  }
+
+  package var needsFork: Bool { worker is any ForkedOnly }
+
+  package func validate(forking: Bool) throws {
+    do {
+      _ = try (input.get(), output.get(), exit.get())
+    } catch {
+      throw WorkerPoolError(.notTransportable, "\(name) cannot run in worker processes", underlying: error)
+    }
+    if !forking { _ = try announcement() }
+  }
+
+  package func announcement() throws -> [UInt8] {
+    guard let type = TypeReference(W.self) else {
+      throw WorkerPoolError(
+        .notTransportable,
+        "\(name) cannot be found by a worker process: generic types that are private or local have no name there; "
+          + "make it internal, or start the workers with .fork")
+    }
+    var writer = ByteWriter()
+    type.bytes.withUnsafeBytes { Records.append($0, to: &writer) }
+    try encodedWorker(worker).withUnsafeBytes { Records.append($0, to: &writer) }
+    return Array(writer.bytes)
+  }
+
+  package var makeHost: @Sendable () -> any HostedWorker {
+    { [worker] in TypedHostedWorker(worker) }
+  }
+
+  package func prepare(_ cell: any AnyObject & Sendable, _ range: Range<Int>) -> EncodedItems {
+    let cell = unsafeDowncast(cell, to: InputCell<W.Input>.self)
+    let items = UnsafeBufferPointer(start: cell.items + (range.lowerBound - cell.base), count: range.count)
+    guard let coding = try? input.get() else { preconditionFailure("validated at submission") }
+    if let stride = coding.fixedStride {
+      return EncodedItems(isPacked: true, size: stride * items.count) { target in
+        withExtendedLifetime(cell) { coding.encodeBlock(items, into: target) }
+      }
+    }
+    defer { withExtendedLifetime(cell) {} }
+    var size = 0
+    for item in items {
+      guard let count = coding.byteCount(of: item) else { return coded(items, coding) }
+      size += Records.size(count)
+    }
+    return EncodedItems(isPacked: false, size: size) { target in
+      var place = target
+      withExtendedLifetime(cell) {
+        for item in items {
+          let count = coding.byteCount(of: item) ?? 0
+          place.storeBytes(of: UInt64(count), as: UInt64.self)
+          coding.write(item, to: place + 8)
+          place += Records.size(count)
+        }
+      }
+    }
+  }
+
+  private func coded(_ items: UnsafeBufferPointer<W.Input>, _ coding: PayloadCoding<W.Input>) -> EncodedItems {
+    let box = WriterBox()
+    for item in items {
+      let start = box.writer.count
+      box.writer.append(UInt64(0))
+      do {
+        try coding.encode(item, into: &box.writer)
+        box.writer.replace(at: start, with: UInt64(box.writer.count - start - 8))
+        Records.pad(&box.writer)
+      } catch {
+        box.writer.truncate(to: start)
+        Array("\(error)".utf8).withUnsafeBytes { Records.append($0, isPoison: true, to: &box.writer) }
+      }
+    }
+    return EncodedItems(isPacked: false, size: box.writer.count) { target in
+      if box.writer.count > 0 { target.copyMemory(from: box.writer.base, byteCount: box.writer.count) }
+    }
+  }
+
+  package var outputStride: Int? { (try? output.get())?.fixedStride }
+
+  package func decode(
+    _ payload: UnsafeRawBufferPointer, isPacked: Bool, count: Int, first: Int
+  ) throws -> (outputs: any AnyObject & Sendable, broken: [(index: Int, error: any Error)]) {
+    let coding = try output.get()
+    if isPacked {
+      guard let stride = coding.fixedStride else { throw WireProblem("packed outputs of a type without a stride") }
+      guard count >= 0, payload.count >= stride * count else {
+        throw WireProblem("\(payload.count) bytes for \(count) outputs of \(stride)")
+      }
+      let outputs = OutputBuffer<W.Output>(base: first, capacity: count)
+      let values = UnsafeMutableBufferPointer(start: outputs.storage, count: count)
+      try coding.decodeBlock(from: UnsafeRawBufferPointer(rebasing: payload[..<(stride * count)]), into: values)
+      outputs.settle(0..<count)
+      return (outputs, [])
+    }
+    guard count >= 0, count <= payload.count / 8 else {
+      throw WireProblem("\(payload.count) bytes for \(count) outputs")
+    }
+    let outputs = OutputBuffer<W.Output>(base: first, capacity: count)
+    var broken: [(index: Int, error: any Error)] = []
+    var rest = payload
+    for offset in 0..<count {
+      let record = try Records.next(&rest)
+      do {
+        (outputs.storage + offset).initialize(to: try coding.decode(from: record.bytes))
+        outputs.settle(offset..<offset + 1)
+      } catch {
+        broken.append((first + offset, error))
+      }
+    }
+    return (outputs, broken)
+  }
+
+  package func decodeExit(_ payload: UnsafeRawBufferPointer) throws -> any Sendable {
+    try exit.get().decode(from: payload)
+  }
+}
+
+/// Encoded items on their way, kept by the closure that copies them.
+private final class WriterBox {
+  var writer = ByteWriter(capacity: 1_024)
+}
+
+/// A worker that has no configuration that could be sent: closures.
+protocol ForkedOnly {}
+
+extension ClosureWorker: ForkedOnly {}
+
+/// A worker's configuration as bytes.
+func encodedWorker<W: Worker>(_ worker: W) throws -> [UInt8] {
+  if _isPOD(W.self) { return withUnsafeBytes(of: worker) { Array($0) } }
+  guard let encodable = worker as? any (Codable & Worker) else {
+    throw WorkerPoolError(
+      .notTransportable,
+      "\(readableTypeName(W.self)) cannot be sent to a worker process: make it Codable, or start the workers with .fork"
+    )
+  }
+  return try BinaryEncoder().encode(encodable)
+}
+
+/// The worker of these bytes.
+func decodedWorker<W: Worker>(_ type: W.Type, _ bytes: UnsafeRawBufferPointer) throws -> W {
+  if _isPOD(type) {
+    guard bytes.count == MemoryLayout<W>.size else { throw WireProblem("\(bytes.count) bytes are no \(type)") }
+    return withUnsafeTemporaryAllocation(of: W.self, capacity: 1) { place in
+      UnsafeMutableRawBufferPointer(place).copyMemory(from: bytes)
+      return place.baseAddress!.move()
+    }
+  }
+  guard let decodable = type as? any (Codable & Worker).Type else { throw WireProblem("\(type) is not Codable") }
+  func decode<D: Codable & Worker>(_ type: D.Type) throws -> D { try BinaryDecoder().decode(type, from: bytes) }
+  return try decode(decodable) as! W
+}

@@ -1,0 +1,18 @@
+/// What a backend's slots are to the pool: they are told what to do and report what became of it.
+///
+/// Everything about *what* happens is decided by the ``Dispatcher``; a backend only carries it out. It reports by stepping
+/// the pool's dispatcher (`PoolCore.step`), each time with the slot's generation, so that nothing a written-off worker
+/// says is believed. A new backend is one type that conforms to this.
+package protocol Slots: AnyObject, Sendable {
+  /// Takes an action for a slot. Called under the pool's lock, in the dispatcher's order: it may only queue it.
+  func accept(_ action: Action)
+
+  /// Does what was queued. Called after the lock was released, by whoever stepped the dispatcher.
+  func flush()
+
+  /// Every slot is empty: ends what the backend itself consists of, then calls back.
+  func close(then: @escaping @Sendable () -> Void)
+
+  /// Checks that a worker can run here, before anything is begun.
+  func validate(_ worker: WorkerRecord, _ options: MapOptions) throws
+}

@@ -1,0 +1,108 @@
+import MillraceIPC
+public import Synchronization
+
+/// How a run over the items of a chunk ended.
+public enum _RunEnd {
+  /// Every item has been run.
+  case finished
+  /// The current item threw.
+  case threw(any Error)
+  /// Nobody waits for the items that are left; the current item's output was dropped.
+  case abandoned
+}
+
+/// The place of a run: which items, where the outputs go, how far it is.
+///
+/// The progress word is shared with those who watch the worker. It counts the items that are done; its highest bit says
+/// that the run is abandoned. Both change by compare-and-swap only, so an item is either done in time or given up, never
+/// both. The memory it points to is owned by the slot and outlives the run.
+@frozen
+public struct _ItemRun<Input, Output> {
+  @usableFromInline let inputs: UnsafePointer<Input>
+  @usableFromInline let outputs: UnsafeMutablePointer<Output>
+  @usableFromInline let end: Int
+  @usableFromInline package var next: Int
+  @usableFromInline let progress: UnsafePointer<Atomic<UInt64>>
+  @usableFromInline let startTime: UnsafePointer<Atomic<UInt64>>?
+  /// Where outputs go that cannot be left in place: called with each output and its offset.
+  @usableFromInline let sink: ((Int, Output) throws -> Void)?
+  /// Why the sink did not take the current item's output.
+  package var sinkError: (any Error)?
+
+  @usableFromInline
+  package init(
+    inputs: UnsafePointer<Input>, outputs: UnsafeMutablePointer<Output>, range: Range<Int>,
+    progress: UnsafePointer<Atomic<UInt64>>, startTime: UnsafePointer<Atomic<UInt64>>?,
+    sink: ((Int, Output) throws -> Void)? = nil
+  ) {
+    self.inputs = inputs
+    self.outputs = outputs
+    self.end = range.upperBound
+    self.next = range.lowerBound
+    self.progress = progress
+    self.startTime = startTime
+    self.sink = sink
+  }
+
+  /// The current item.
+  @inlinable public var _item: Input { inputs[next] }
+
+  /// Whether there is a current item; marks it as begun.
+  @inlinable
+  public mutating func _begin() -> Bool {
+    guard next < end else { return false }
+    if let startTime { startTime.pointee.store(_monotonicNow(), ordering: .relaxed) }
+    return true
+  }
+
+  /// The current item has an output: false if the run was abandoned before it.
+  @inlinable
+  public mutating func _finish(_ output: consuming Output) -> Bool {
+    if sink != nil { return finishBySink(output) }
+    (outputs + next).initialize(to: output)
+    guard _advance() else {
+      (outputs + next).deinitialize(count: 1)
+      return false
+    }
+    return true
+  }
+
+  @usableFromInline
+  mutating func finishBySink(_ output: Output) -> Bool {
+    do {
+      try sink!(next, output)
+    } catch {
+      sinkError = error
+      return false
+    }
+    return _advance()
+  }
+
+  /// The current item is done: false if the run was abandoned before it.
+  @inlinable
+  public mutating func _advance() -> Bool {
+    let done = UInt64(truncatingIfNeeded: next)
+    guard
+      progress.pointee.compareExchange(expected: done, desired: done &+ 1, ordering: .acquiringAndReleasing).exchanged
+    else { return false }
+    next &+= 1
+    return true
+  }
+}
+
+/// The bit of a progress word that says that the run is abandoned.
+package let abandonedBit = LaneLayout.abandoned
+
+extension UnsafePointer<Atomic<UInt64>> {
+  /// Abandons the run that this is the progress of; how many of its items were done.
+  package func abandon() -> Int {
+    Int(pointee.bitwiseOr(abandonedBit, ordering: .acquiringAndReleasing).oldValue & ~abandonedBit)
+  }
+
+  /// Memory for a progress word, to be freed by its owner.
+  package static func makeWord() -> UnsafeMutablePointer<Atomic<UInt64>> {
+    let word = UnsafeMutablePointer<Atomic<UInt64>>.allocate(capacity: 1)
+    word.initialize(to: Atomic(0))
+    return word
+  }
+}

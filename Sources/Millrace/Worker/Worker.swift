@@ -1,0 +1,65 @@
+/// Work on items, with resources that live as long as the worker does.
+///
+/// A pool makes one instance of the state for each slot: ``setUp(_:)`` runs there before the first item, ``process(_:_:)``
+/// for each item, one at a time, and ``tearDown(_:)`` at the end. The value itself is the configuration: for worker
+/// processes it is encoded once and sent to each of them, so it must be `Codable` there (or hold plain bytes only), and
+/// so must `Input`, `Output` and `Exit`.
+///
+/// ```swift
+/// struct Square: Worker {
+///   func process(_ item: Int, _ state: inout Void) -> Int { item * item }
+/// }
+/// ```
+///
+/// Each requirement may be met by a method that is neither `async` nor throwing, which then costs nothing extra. Several
+/// resources belong in one state: open them in order in `setUp`, close them in reverse in `tearDown`.
+/// After vimap's workers with resources and MPIRE's `worker_init`/`worker_exit`.
+public protocol Worker<Input, Output>: Sendable {
+  /// What an item is.
+  associatedtype Input: Sendable
+  /// What becomes of it.
+  associatedtype Output: Sendable
+  /// What the worker keeps between items: connections, models, counters. It never leaves its slot.
+  associatedtype State = Void
+  /// What the worker hands back when it ends.
+  associatedtype Exit: Sendable = Void
+
+  /// Opens what the worker needs. Runs in the worker. An error means that no item can be run here.
+  func setUp(_ context: WorkerContext) async throws -> State
+
+  /// Turns an item into an output. An error is this item's alone; the worker goes on.
+  func process(_ item: Input, _ state: inout State) async throws -> Output
+
+  /// Closes what `setUp` opened, and hands back a last value.
+  func tearDown(_ state: State) async throws -> Exit
+
+  /// Runs the items of a chunk, one after the other. Not for you to implement: it is a requirement so that the loop is
+  /// compiled for your type, with your `process` inlined in it.
+  func _run(_ run: inout _ItemRun<Input, Output>, _ state: inout State) async -> _RunEnd
+}
+
+extension Worker where State == Void {
+  /// Nothing to set up.
+  public func setUp(_ context: WorkerContext) {}
+}
+
+extension Worker where Exit == Void {
+  /// Nothing to tear down.
+  public func tearDown(_ state: State) {}
+}
+
+extension Worker {
+  /// The loop over the items of a chunk.
+  @inlinable
+  public func _run(_ run: inout _ItemRun<Input, Output>, _ state: inout State) async -> _RunEnd {
+    while run._begin() {
+      do {
+        let output = try await process(run._item, &state)
+        guard run._finish(output) else { return .abandoned }
+      } catch {
+        return .threw(error)
+      }
+    }
+    return .finished
+  }
+}

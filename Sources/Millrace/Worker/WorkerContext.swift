@@ -1,0 +1,94 @@
+public import Logging
+package import Synchronization
+
+/// What a worker knows of where it runs and of the item that it is at.
+///
+/// It may be kept in the worker's state: ``index``, ``attempt`` and ``random`` always speak of the current item.
+public struct WorkerContext: Sendable {
+  /// The slot (worker ID), from 0 to the pool's width - 1. A worker that is replaced keeps it.
+  public let slot: Int
+  /// A logger that names the slot.
+  public let logger: Logger
+  let position: ItemPosition
+
+  package init(slot: Int, logger: Logger, position: ItemPosition) {
+    self.slot = slot
+    self.logger = logger
+    self.position = position
+  }
+
+  /// The index of the current item in the input; in `setUp` and `tearDown` that of the last item, or 0.
+  public var index: Int { position.index }
+
+  /// Which try at the current item this is, from 1.
+  public var attempt: Int { position.attempt.load(ordering: .relaxed) }
+
+  /// A random number generator for the current item, made from the map's seed and the item's index: the same on every
+  /// backend, in every run, and at every retry of the item. Each access starts it anew, so keep it in a variable.
+  public var random: ItemRandom {
+    ItemRandom(seed: position.seed.load(ordering: .relaxed), index: position.index)
+  }
+
+  /// Whether the current item's outcome is no longer wanted (timed out, or its map is over). Long loops may ask.
+  public var isCancelled: Bool { position.isAbandoned || Task.isCancelled }
+}
+
+/// A random number generator whose stream depends on a seed and an item's index only (SplitMix64).
+public struct ItemRandom: RandomNumberGenerator, Sendable {
+  private var state: UInt64
+
+  /// Creates the generator of an item.
+  public init(seed: UInt64, index: Int) {
+    var mixed = seed
+    state = splitMix64(&mixed) ^ (UInt64(bitPattern: Int64(index)) &* 0xD6E8_FEB8_6659_FD93)
+    _ = splitMix64(&state)
+  }
+
+  /// The next 64 random bits.
+  public mutating func next() -> UInt64 { splitMix64(&state) }
+}
+
+/// Where a worker is: shared by the worker, its context and those who watch it.
+package final class ItemPosition: @unchecked Sendable {
+  // Sound: the words are atomics; the pointers are set once and freed with the object, or belong to a lane that the
+  // worker process maps until it ends.
+  package let progress: UnsafePointer<Atomic<UInt64>>
+  package let startTime: UnsafePointer<Atomic<UInt64>>
+  private let owned: [UnsafeMutablePointer<Atomic<UInt64>>]
+  package let first = Atomic<Int>(0)
+  package let attempt = Atomic<Int>(1)
+  package let seed = Atomic<UInt64>(0)
+
+  package init() {
+    let progress = UnsafePointer<Atomic<UInt64>>.makeWord()
+    let startTime = UnsafePointer<Atomic<UInt64>>.makeWord()
+    self.progress = UnsafePointer(progress)
+    self.startTime = UnsafePointer(startTime)
+    owned = [progress, startTime]
+  }
+
+  package init(progress: UnsafePointer<Atomic<UInt64>>, startTime: UnsafePointer<Atomic<UInt64>>) {
+    self.progress = progress
+    self.startTime = startTime
+    owned = []
+  }
+
+  deinit {
+    for word in owned {
+      word.deinitialize(count: 1)
+      word.deallocate()
+    }
+  }
+
+  var index: Int {
+    first.load(ordering: .relaxed) + Int(progress.pointee.load(ordering: .relaxed) & ~abandonedBit)
+  }
+
+  var isAbandoned: Bool { progress.pointee.load(ordering: .relaxed) & abandonedBit != 0 }
+
+  package func enter(first: Int, attempt: Int, seed: UInt64) {
+    self.first.store(first, ordering: .relaxed)
+    self.attempt.store(attempt, ordering: .relaxed)
+    self.seed.store(seed, ordering: .relaxed)
+  }
+}

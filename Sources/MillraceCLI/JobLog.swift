@@ -1,0 +1,55 @@
+#if CLI
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// The log of `--joblog`: GNU parallel's columns, a line a job, in the file as soon as the job ends.
+struct JobLog: ~Copyable, Sendable {
+  struct Entry: Equatable, Sendable {
+    var sequence: Int
+    /// Microseconds since 1970.
+    var started: UInt64
+    var runtimeMilliseconds: UInt64
+    var receivedBytes: Int
+    var exitValue: Int32
+    var signal: Int32
+    var command: Bytes
+  }
+
+  static let header = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n"
+
+  private let file: Descriptor
+
+  /// Starts a new log in place of what the file holds.
+  init(path: Bytes) throws {
+    file = try Self.started(path)
+  }
+
+  private static func started(_ path: Bytes) throws -> Descriptor {
+    let file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND)
+    let number = file.number
+    try Array(header.utf8).withUnsafeBytes { try writeAll($0, to: number) }
+    return file
+  }
+
+  /// One `write` a line, so lines of jobs that end together stay whole.
+  borrowing func add(_ entry: Entry) throws {
+    try Self.line(entry).withUnsafeBytes { try writeAll($0, to: file.number) }
+  }
+
+  static func line(_ entry: Entry) -> Bytes {
+    var line = "\(entry.sequence)\t:\t\(thousandths(entry.started / 1000))\t"
+    line +=
+      "\(thousandths(entry.runtimeMilliseconds))\t0\t\(entry.receivedBytes)\t\(entry.exitValue)\t\(entry.signal)\t"
+    // A newline in a command is a NUL in the log, as in GNU parallel: a line stays a job.
+    return Bytes(line.utf8) + entry.command.map { $0 == .newline ? 0 : $0 } + [.newline]
+  }
+
+  /// Seconds with three decimals, at least ten wide.
+  private static func thousandths(_ value: UInt64) -> String {
+    let decimals = String(value % 1000)
+    let text = "\(value / 1000)." + String(repeating: "0", count: 3 - decimals.count) + decimals
+    return String(repeating: " ", count: max(0, 10 - text.count)) + text
+  }
+}
+#endif

@@ -1,0 +1,184 @@
+#if CLI
+import ArgumentParser
+import Millrace
+internal import CMillrace
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// `millrace map`: the interface; the work is `MapRun`'s.
+struct MapCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "map",
+    abstract: "Run a command for each input, several at once.",
+    usage: """
+      millrace map [<options>] <command> ... ::: <value> ...
+      millrace map [<options>] <command> ... < values
+      millrace map [<options>] <command> ... :::: <file> ...
+      """,
+    discussion: """
+      Options stand before the command. A command of several words, or with pipes and redirections in one quoted word, \
+      is read by $PARALLEL_SHELL, $SHELL or /bin/sh, whichever is first a shell of the Bourne family; values are \
+      quoted, so spaces, quotes and newlines in them are safe. Without a command each value is a command itself.
+
+      Replacement strings:
+        {}    the value                     {1} {-1}   of the first, last source
+        {.}   without extension             {1.} {1/} {1//} {1/.}   their parts
+        {/}   without directory             {#}        the job's number
+        {//}  its directory                 {%}        the slot's number
+        {/.}  without either
+      A command with none of them gets the values appended.
+
+      Sources:
+        ::: a b     values                  :::+ a b    linked to the source before
+        :::: file   lines (- is stdin)      ::::+ file  lines, linked
+      Several sources give every combination. Without a source, values are the lines of standard input.
+
+      Jobs read /dev/null. Each runs in its own process group and knows PARALLEL_SEQ and PARALLEL_JOBSLOT. A job has \
+      ended when its command has; output of what it leaves behind is not waited for.
+
+      Ctrl-C or SIGTERM starts no new job, a second one ends the running jobs, a third kills them.
+
+      Exit code: the number of failed jobs up to 100, 101 for more; with --halt that of the job that stopped the run, \
+      or the percentage of failed jobs; 64 for a wrong command line, 130 and 143 after Ctrl-C and SIGTERM, 141 when \
+      the reader of the output has gone, 255 for other errors.
+
+      Examples:
+        millrace map gzip ::: *.log
+        find . -name '*.wav' -print0 | millrace map -0 -j 4 'ffmpeg -i {} {.}.mp3'
+        millrace map -k --tag 'curl -sI {} | head -1' :::: urls.txt
+        millrace map --joblog log --retries 3 ./train {1} {2} ::: 1 2 ::: adam sgd
+      """)
+
+  @OptionGroup(title: "Inputs") var inputs: InputOptions
+  @OptionGroup(title: "Running") var running: RunningOptions
+  @OptionGroup(title: "Output") var output: OutputOptions
+
+  @Argument(
+    parsing: .captureForPassthrough,
+    help: ArgumentHelp("The command, and the sources of its values.", valueName: "command"),
+    completion: .shellCommand("compgen -c"))
+  var words: [String] = []
+
+  struct InputOptions: ParsableArguments {
+    @Option(
+      name: [.customShort("a"), .customLong("arg-file")],
+      parsing: .unconditionalSingleValue,
+      help: ArgumentHelp(
+        "Take values from the lines of a file (again for several; - is standard input).", valueName: "file"),
+      completion: .file())
+    var files: [String] = []
+
+    @Flag(name: [.customShort("0"), .customLong("null")], help: "Values in files end with NUL instead of newline.")
+    var null = false
+
+    @Option(
+      name: [.customShort("C"), .customLong("colsep")], parsing: .unconditional,
+      help: ArgumentHelp("Split values into columns {1} {2} ... at this regular expression.", valueName: "regex"))
+    var columnSeparator: String?
+  }
+
+  struct RunningOptions: ParsableArguments {
+    @Option(
+      name: [.customShort("j", allowingJoined: true), .customLong("jobs")], parsing: .unconditional,
+      help: ArgumentHelp(
+        "Jobs at once: a number, a percentage of the CPUs, +n or -n beside their number, or 0 for as many as can be.",
+        valueName: "n"))
+    var jobs = "100%"
+
+    @Flag(
+      name: [.customShort("q"), .customLong("quote")],
+      help: "The command's words mean themselves, quotes and $ in them too.")
+    var quote = false
+
+    @Flag(name: .customLong("dry-run"), help: "Print the commands instead of running them.")
+    var dryRun = false
+
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp(
+        "End a job and all its processes after this time: seconds, 90s, 2m, 1h, 1d, or a percentage of the median of the jobs that succeeded.",
+        valueName: "time"))
+    var timeout: String?
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Try a job up to n times until it succeeds.", valueName: "n"))
+    var retries = 1
+
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp(
+        "Stop early: never, or now (end running jobs) or soon (let them finish), then fail, success or done with a number or percentage of jobs, as in now,fail=1.",
+        valueName: "when,why"))
+    var halt = "never"
+
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp("Log each job as it ends, in GNU parallel's columns.", valueName: "file"),
+      completion: .file())
+    var joblog: String?
+  }
+
+  struct OutputOptions: ParsableArguments {
+    @Flag(name: [.customShort("k"), .customLong("keep-order")], help: "Print outputs in the order of the inputs.")
+    var keepOrder = false
+
+    @Flag(help: "Print the values and a tab before each line.")
+    var tag = false
+
+    @Flag(help: "Print a job's output whole when it ends (the default).")
+    var group = false
+
+    @Flag(
+      name: [.customLong("line-buffer"), .customLong("lb")],
+      help: "Print whole lines as they come (with --keep-order each job still waits for its turn).")
+    var lineBuffer = false
+
+    @Flag(name: [.customShort("u"), .customLong("ungroup")], help: "Let jobs write directly; lines may mix.")
+    var ungroup = false
+  }
+
+  /// The options with their meaning.
+  /// - Throws: `UsageError` for values that mean nothing and for options that contradict each other.
+  func checked() throws -> MapSettings {
+    var words = words.map(ArgumentBytes.bytes(from:))
+    if words.first == Bytes("--help".utf8) || words.first == Bytes("-h".utf8) {
+      throw CleanExit.helpRequest(MapCommand.self)
+    } else if words.first == Bytes("--".utf8) {
+      words.removeFirst()
+    } else if let option = words.first, option.first == UInt8(ascii: "-"), option.count > 1 {
+      throw UsageError("unknown option '\(String(decoding: option, as: UTF8.self))' (see millrace map --help)")
+    }
+    try refuseContradictions()
+    let (command, sources) = InputSources.split(words, files: inputs.files.map(ArgumentBytes.bytes(from:)))
+    var options = MapSettings(template: CommandTemplate(command, quoting: running.quote), sources: sources)
+    options.format.separator = inputs.null ? 0 : .newline
+    options.format.columns = try inputs.columnSeparator.map { try ColumnSeparator($0) }
+    options.width = try WidthOption.parse(running.jobs).width(cpus: max(1, Int(millrace_affinity_count())))
+    options.order = output.keepOrder ? .input : .completion
+    options.grouping = output.ungroup ? .none : output.lineBuffer && !output.keepOrder ? .lines : .whole
+    options.isTagged = output.tag
+    options.isDryRun = running.dryRun
+    options.logPath = running.joblog.map(ArgumentBytes.bytes(from:))
+    options.timeLimit = try running.timeout.map(TimeLimit.parse)
+    options.attempts = running.retries
+    options.halt = try HaltPolicy.parse(running.halt)
+    if let directory = getenv("TMPDIR"), directory.pointee != 0 {
+      options.temporaryDirectory = String(cString: directory)
+    }
+    return options
+  }
+
+  private func refuseContradictions() throws {
+    let contradictions: [(Bool, String)] = [
+      (output.ungroup && output.keepOrder, "--ungroup and --keep-order"),
+      (output.ungroup && output.tag, "--ungroup and --tag"),
+      (output.ungroup && output.lineBuffer, "--ungroup and --line-buffer"),
+      (output.ungroup && output.group, "--ungroup and --group"),
+      (output.lineBuffer && output.group, "--line-buffer and --group"),
+    ]
+    if let (_, names) = contradictions.first(where: \.0) { throw UsageError("\(names) contradict each other") }
+    guard running.retries >= 1 else { throw UsageError("--retries \(running.retries) is below 1") }
+  }
+}
+#endif

@@ -1,0 +1,210 @@
+#if CLI
+import Millrace
+import Synchronization
+
+/// What `millrace map` was asked for, checked.
+struct MapSettings: Sendable {
+  var template: CommandTemplate
+  var sources: InputSources
+  var format = InputFormat()
+  var width = 1
+  var order = OutcomeOrder.completion
+  var grouping = OutputGrouping.whole
+  var isTagged = false
+  var isDryRun = false
+  var logPath: Bytes?
+  var timeLimit: TimeLimit?
+  var attempts = 1
+  var halt: HaltPolicy?
+  var temporaryDirectory = "/tmp"
+}
+
+/// One run of `millrace map`: its jobs, what they mean for each other, and the exit code in the end.
+final class MapRun: Sendable {
+  private struct Progress {
+    var tally: Tally
+    var runtimes = RunningMedian()
+    var isOutputClosed = false
+    var hasFailed = false
+  }
+
+  /// A job that has ended, and what we have to say about it.
+  private struct Delivery: Sendable {
+    var result: JobResult
+    var message: Bytes?
+  }
+
+  private let options: MapSettings
+  private let spawner: JobSpawner
+  private let spill: SpillFile
+  private let writer: OutputWriter
+  private let stop: StopState
+  private let signals: SignalStages
+  private let log: JobLog?
+  private let progress: Mutex<Progress>
+
+  /// Opens everything that can be missing, so that a run that cannot work starts no job.
+  init(_ options: MapSettings) throws {
+    var options = options
+    let stop = try StopState()
+    options.format.stop = stop.inputStop
+    let spill = SpillFile(directory: options.temporaryDirectory)
+    let writer = OutputWriter(spill: spill)
+    self.stop = stop
+    self.spill = spill
+    self.writer = writer
+    self.options = options
+    spawner = try JobSpawner(template: options.template, environment: JobSpawner.ownEnvironment())
+    signals = SignalStages(stop: stop) { writer.say($0) }
+    if let path = options.logPath { log = try JobLog(path: path) } else { log = nil }
+    progress = Mutex(Progress(tally: Tally(policy: options.halt)))
+  }
+
+  /// Runs all jobs; returns the exit code.
+  ///
+  /// `millrace_job_prepare_signals` must have been called.
+  func run() async throws -> Int32 {
+    let cursor = try InputCursor(options.sources, options.format)
+    try signals.start()
+    var inputs = AnySequence<[Bytes]> { [stop] in
+      AnyIterator { stop.stage == .running ? cursor.next() : nil }
+    }
+    if options.halt?.needsTotal == true {
+      let all = Array(inputs)
+      progress.withLock { $0.tally = Tally(policy: options.halt, total: all.count) }
+      inputs = AnySequence(all)
+    }
+    let runner = makeRunner()
+    try await runJobs(inputs: inputs, width: options.width, order: options.order) { [self] arguments, index, slot in
+      work(on: JobValues(sequence: index + 1, slot: slot + 1, arguments: arguments), runner)
+    } deliver: { [self] delivery in
+      print(delivery.result)
+      if let message = delivery.message { writer.say(message) }
+    }
+    if let failure = cursor.failure { fail("\(failure)") }
+    return exitCode
+  }
+
+  private var exitCode: Int32 {
+    progress.withLock { progress in
+      if progress.hasFailed { return MillraceExit.otherError }
+      if progress.isOutputClosed { return MillraceExit.outputClosed }
+      if let signal = signals.firstSignal { return MillraceExit.signal(signal) }
+      return progress.tally.exitCode
+    }
+  }
+
+  private func makeRunner() -> JobRunner {
+    JobRunner(
+      spawner: spawner, grouping: options.grouping,
+      // Results that wait for their turn are many; they keep less each.
+      captureMemory: options.order == .input ? 16 * 1024 : 1024 * 1024,
+      spill: spill, stop: stop,
+      limit: { [self] in
+        options.timeLimit.flatMap { limit in progress.withLock { limit.limit($0.runtimes) } }
+      },
+      printLines: { [self] job, stream, capture in
+        print([(stream, capture)], tag: tag(of: job))
+      },
+      readerHasGone: { [self] in readerHasGone() })
+  }
+
+  /// One job with its retries.
+  private func work(on job: JobValues, _ runner: JobRunner) -> Delivery {
+    // It was read before the run was stopped, and has not begun.
+    guard stop.stage == .running else {
+      return Delivery(result: JobResult(job: job, ending: .notRun, captures: []), message: nil)
+    }
+    if options.isDryRun { return dryRun(job) }
+    var result = runner.run(job)
+    for _ in 1..<max(options.attempts, 1) {
+      guard result.ending.code != 0, stop.stage == .running else { break }
+      result = runner.run(job)
+    }
+    return Delivery(result: result, message: account(for: result))
+  }
+
+  private func dryRun(_ job: JobValues) -> Delivery {
+    var capture = Capture(memory: .max)
+    capture.append(options.template.text(for: job) + [.newline])
+    return Delivery(result: JobResult(job: job, ending: .exited(0), captures: [(.output, capture)]), message: nil)
+  }
+
+  /// Logs and counts a job that has ended, stops the run if that follows from it, and returns what is to be said.
+  private func account(for result: JobResult) -> Bytes? {
+    guard result.ending != .notRun else { return nil }
+    record(result)
+    // What we ended because the run ends is no failure of its own.
+    guard result.ending != .stopped else { return nil }
+    let (halts, hasFirstMedian) = progress.withLock { progress in
+      let halts = progress.tally.record(code: result.ending.code)
+      guard result.ending.code == 0 else { return (halts, false) }
+      progress.runtimes.add(result.runtimeNanoseconds)
+      return (halts, progress.runtimes.count == TimeLimit.fewestForMedian)
+    }
+    if hasFirstMedian, case .percentOfMedian = options.timeLimit { stop.wakeJobs() }
+    var messages: [String] = []
+    switch result.ending {
+    case .timedOut: messages.append("this job was ended, since it ran too long")
+    case .failed(let reason): messages.append("this job could not run (\(reason))")
+    default: break
+    }
+    if halts, let halt = options.halt {
+      stop.raise(to: halt.moment == .now ? .terminating : .draining)
+      messages.append("no more jobs are started, since this one \(halt.reason.pastTense)")
+    }
+    guard !messages.isEmpty else { return nil }
+    return Bytes((messages.joined(separator: "; ") + ": ").utf8) + options.template.text(for: result.job)
+  }
+
+  private func record(_ result: JobResult) {
+    let (exitValue, signal) = result.ending.logged
+    do {
+      try log?.add(
+        JobLog.Entry(
+          sequence: result.job.sequence, started: result.started,
+          runtimeMilliseconds: result.runtimeNanoseconds / 1_000_000, receivedBytes: result.received,
+          exitValue: exitValue, signal: signal, command: options.template.text(for: result.job)))
+    } catch {
+      fail("the job log: \(error)")
+    }
+  }
+
+  private func print(_ result: JobResult) {
+    // Output of a job that we cut off for the end of the run is no result.
+    guard result.ending != .stopped else { return }
+    print(result.captures, tag: tag(of: result.job))
+  }
+
+  private func print(_ captures: [(stream: OutputWriter.Stream, capture: Capture)], tag: Bytes?) {
+    guard !captures.isEmpty else { return }
+    do {
+      try writer.write(captures, tag: tag)
+    } catch is OutputWriter.ReaderGone {
+      readerHasGone()
+    } catch {
+      fail("\(error)")
+    }
+  }
+
+  /// Nobody wants more: the run ends, quietly.
+  private func readerHasGone() {
+    progress.withLock { $0.isOutputClosed = true }
+    stop.raise(to: .terminating)
+  }
+
+  private func tag(of job: JobValues) -> Bytes? {
+    options.isTagged ? Bytes(job.arguments.joined(separator: [.space])) : nil
+  }
+
+  /// Something of our own went wrong: results would be lost from here on, so the run ends.
+  private func fail(_ reason: String) {
+    let isFirst = progress.withLock { progress in
+      defer { progress.hasFailed = true }
+      return !progress.hasFailed
+    }
+    if isFirst { writer.say(reason) }
+    stop.raise(to: .terminating)
+  }
+}
+#endif

@@ -1,2 +1,0 @@
-@main
-struct Entry { static func main() {} }

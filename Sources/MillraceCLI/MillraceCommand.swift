@@ -1,0 +1,67 @@
+#if CLI
+import ArgumentParser
+internal import CMillrace
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// The command `millrace`.
+struct MillraceCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "millrace",
+    abstract: "Run work over many inputs at once, and lose nothing.",
+    subcommands: [MapCommand.self])
+}
+
+@main
+struct Entry {
+  static func main() {
+    do {
+      var command = try MillraceCommand.parseAsRoot(ShortOptions.separated(ArgumentBytes.ofThisProgram()))
+      guard let map = command as? MapCommand else { return try command.run() }
+      let options = try map.checked()
+      // Before there is any other thread, so that all have the same signals blocked; an `async` main would be late.
+      millrace_job_prepare_signals()
+      Task.detached {
+        do { exit(try await MapRun(options).run()) } catch { finish(error) }
+      }
+      while true { pause() }
+    } catch {
+      finish(error)
+    }
+  }
+
+  /// Help and the like go to standard output; anything wrong is one line on standard error.
+  private static func finish(_ error: any Error) -> Never {
+    var exitCode = MillraceExit.otherError
+    var message = "\(error)"
+    switch error {
+    case is UsageError: exitCode = MillraceExit.usage
+    case is SystemError: break
+    default:
+      exitCode = MillraceCommand.exitCode(for: error).rawValue
+      if exitCode == MillraceExit.success {
+        print(MillraceCommand.fullMessage(for: error))
+        exit(exitCode)
+      }
+      message = MillraceCommand.message(for: error)
+    }
+    let line = Bytes("millrace: \(message.split(separator: "\n").joined(separator: " "))\n".utf8)
+    try? line.withUnsafeBytes { try writeAll($0, to: 2) }
+    exit(exitCode)
+  }
+}
+#else
+#if canImport(Glibc)
+import Glibc
+#endif
+
+@main
+struct Entry {
+  static func main() {
+    print("millrace was built without its trait CLI, so this command does nothing.")
+    exit(64)
+  }
+}
+#endif

@@ -1,0 +1,97 @@
+#if CLI
+internal import CMillrace
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// Output that is too large to keep in memory: one file without a name for all jobs, made when it is first needed.
+///
+/// Each part gets its own stretch of the file, whose blocks go back to the file system when the part is printed.
+final class SpillFile: Sendable {
+  struct Part: Equatable, Sendable {
+    var offset: Int
+    var length: Int
+  }
+
+  private struct State {
+    /// -1 until it is needed.
+    var file: Int32 = -1
+    var end = 0
+  }
+
+  private let directory: String
+  private let state = Mutex(State())
+
+  init(directory: String) { self.directory = directory }
+
+  deinit { state.withLock { if $0.file >= 0 { close($0.file) } } }
+
+  func store(_ bytes: Bytes) throws -> Part {
+    let (file, offset) = try state.withLock { state in
+      if state.file < 0 { state.file = millrace_unlinked_file(directory) }
+      guard state.file >= 0 else { throw SystemError("cannot make a temporary file in \(directory)") }
+      defer { state.end += bytes.count }
+      return (state.file, state.end)
+    }
+    try bytes.withUnsafeBytes { bytes in
+      var written = 0
+      while written < bytes.count {
+        let count = pwrite(file, bytes.baseAddress! + written, bytes.count - written, off_t(offset + written))
+        if count > 0 {
+          written += count
+        } else if errno != EINTR {
+          throw SystemError("cannot write to a temporary file in \(directory)")
+        }
+      }
+    }
+    return Part(offset: offset, length: bytes.count)
+  }
+
+  /// The bytes of a part; it is gone afterwards.
+  func take(_ part: Part) throws -> Bytes {
+    let file = state.withLock { $0.file }
+    let bytes = try Bytes(unsafeUninitializedCapacity: part.length) { buffer, count in
+      while count < part.length {
+        let more = pread(file, buffer.baseAddress! + count, part.length - count, off_t(part.offset + count))
+        if more > 0 {
+          count += more
+        } else if more == 0 || errno != EINTR {
+          throw SystemError("cannot read a temporary file in \(directory)", code: more == 0 ? EIO : errno)
+        }
+      }
+    }
+    millrace_punch_hole(file, off_t(part.offset), off_t(part.length))
+    return bytes
+  }
+}
+
+/// What a job wrote to one descriptor: in memory while it is small, older parts in the spill file.
+struct Capture: Sendable {
+  /// Bytes that are kept in memory.
+  let memory: Int
+  private(set) var parts: [SpillFile.Part] = []
+  private(set) var tail = Bytes()
+
+  init(memory: Int) { self.memory = memory }
+
+  var isEmpty: Bool { parts.isEmpty && tail.isEmpty }
+
+  mutating func append(_ bytes: some Collection<UInt8>) { tail += bytes }
+
+  mutating func append(_ bytes: some Collection<UInt8>, spill: SpillFile) throws {
+    append(bytes)
+    if tail.count >= memory {
+      parts.append(try spill.store(tail))
+      tail = []
+    }
+  }
+
+  /// Hands over all bytes in order, in pieces of bounded size.
+  consuming func forEachPiece(_ spill: SpillFile, _ body: (Bytes) throws -> Void) throws {
+    for part in parts { try body(try spill.take(part)) }
+    if !tail.isEmpty { try body(tail) }
+  }
+}
+#endif

@@ -1,0 +1,137 @@
+/// Bounds-checked reading of encoded bytes.
+///
+/// Nothing in here traps, whatever the bytes are.
+struct ByteReader {
+  private(set) var base: UnsafeRawPointer
+  private(set) var count: Int
+  /// Whether the bytes are still being written, so that containers may be open.
+  private let isPartial: Bool
+
+  /// Where the bytes are not what the coding says.
+  struct Malformed: Error {
+    var offset: Int
+    var reason: String
+  }
+
+  /// A key in a keyed container.
+  struct Key {
+    var name: UnsafeRawBufferPointer
+    var number: Int?
+    /// Offset of the value.
+    var next: Int
+  }
+
+  static var none: ByteReader { ByteReader(UnsafeRawBufferPointer(start: nil, count: 0)) }
+
+  init(_ bytes: UnsafeRawBufferPointer, isPartial: Bool = false) {
+    self.isPartial = isPartial
+    base = bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 16)!
+    count = bytes.count
+  }
+
+  @inline(__always) func has(_ length: Int, at offset: Int) -> Bool {
+    offset >= 0 && offset <= count && length >= 0 && length <= count - offset
+  }
+
+  @inline(__always) func load<T: BitwiseCopyable>(_ type: T.Type, at offset: Int) throws(Malformed) -> T {
+    guard has(MemoryLayout<T>.size, at: offset) else {
+      throw Malformed(offset: offset, reason: "the bytes end too early")
+    }
+    return base.loadUnaligned(fromByteOffset: offset, as: T.self)
+  }
+
+  /// A number in seven-bit groups, never above `Int.max`, and the offset after it.
+  @inline(__always) func varint(at offset: Int) throws(Malformed) -> (value: Int, next: Int) {
+    let first = try load(UInt8.self, at: offset)
+    return first < 0x80 ? (Int(first), offset + 1) : try longVarint(at: offset)
+  }
+
+  private func longVarint(at offset: Int) throws(Malformed) -> (value: Int, next: Int) {
+    var value: UInt = 0
+    for group in 0..<9 {
+      let byte = try load(UInt8.self, at: offset + group)
+      value |= UInt(byte & 0x7F) << UInt(7 * group)
+      if byte < 0x80 { return (Int(bitPattern: value), offset + group + 1) }
+    }
+    throw Malformed(offset: offset, reason: "a length is too large")
+  }
+
+  /// The end of a container's content that begins with its length field at `offset`.
+  @inline(__always) func containerEnd(at offset: Int) throws(Malformed) -> Int {
+    let length = try load(UInt64.self, at: offset)
+    let start = offset + 8
+    if isPartial, length == Tag.openLength { return count }
+    guard length <= UInt64(count - start) else {
+      throw Malformed(offset: offset, reason: "a container is longer than what is there")
+    }
+    return start + Int(length)
+  }
+
+  /// The content of a string whose tag is `tag` and whose payload begins at `offset`; nil if the tag is no string's.
+  @inline(__always) func string(_ tag: UInt8, at offset: Int) throws(Malformed) -> UnsafeRawBufferPointer? {
+    var start = offset
+    var length = Int(tag & 0x3F)
+    if tag == Tag.string {
+      (length, start) = try varint(at: offset)
+    } else if tag & 0xC0 != Tag.shortString {
+      return nil
+    }
+    guard has(length, at: start) else {
+      throw Malformed(offset: offset, reason: "a string is longer than what is there")
+    }
+    return UnsafeRawBufferPointer(start: base + start, count: length)
+  }
+
+  @inline(__always) func key(at offset: Int) throws(Malformed) -> Key {
+    let (header, start) = try varint(at: offset)
+    let length = header >> 1
+    guard has(length, at: start) else { throw Malformed(offset: offset, reason: "a key is longer than what is there") }
+    let name = UnsafeRawBufferPointer(start: base + start, count: length)
+    let end = start + length
+    if header & 1 == 0 { return Key(name: name, number: nil, next: end) }
+    return Key(name: name, number: try load(Int.self, at: end), next: end + 8)
+  }
+
+  /// Element tag, first byte and end of a block whose payload begins at `offset`.
+  func block(at offset: Int) throws(Malformed) -> (element: UInt8, start: Int, end: Int) {
+    let element = try load(UInt8.self, at: offset)
+    guard let size = Tag.scalarSize(element) else {
+      throw Malformed(offset: offset, reason: "a block of \(Tag.name(element))")
+    }
+    let (length, start) = try varint(at: offset + 1)
+    guard has(length, at: start), length % size == 0 else {
+      throw Malformed(offset: offset, reason: "a block has a wrong length")
+    }
+    return (element, start, start + length)
+  }
+
+  /// The offset after the value whose tag is at `offset`, which may reach to `limit` at most.
+  func skip(at offset: Int, limit: Int) throws(Malformed) -> Int {
+    var at = offset
+    var tag = try load(UInt8.self, at: at)
+    while tag == Tag.some {
+      at += 1
+      tag = try load(UInt8.self, at: at)
+    }
+    at += 1
+    let end: Int
+    if tag >= Tag.smallInteger {
+      end = at
+    } else if let text = try string(tag, at: at) {
+      end = tag == Tag.string ? base.distance(to: text.baseAddress!) + text.count : at + text.count
+    } else if let size = Tag.scalarSize(tag) {
+      end = at + size
+    } else {
+      switch tag {
+      case Tag.null, Tag.no, Tag.yes, Tag.empty: end = at
+      case Tag.keyed, Tag.unkeyed, Tag.wrapper: end = try containerEnd(at: at)
+      case Tag.block: end = try block(at: at).end
+      default: throw Malformed(offset: offset, reason: "there is \(Tag.name(tag))")
+      }
+    }
+    guard end <= limit, end <= count else {
+      throw Malformed(offset: offset, reason: "a value is longer than what is there")
+    }
+    return end
+  }
+}

@@ -1,0 +1,92 @@
+/// An error of a worker as it arrives at the parent: always its texts, and where possible the error itself.
+///
+/// The error itself arrives if it is `Codable`, if it is an enum without payloads, or if it has no stored properties at all.
+package struct WireError: Error, CustomStringConvertible {
+  package var typeName: String
+  package var description: String
+  /// The original error, rebuilt.
+  package var value: (any Error)?
+
+  /// The longest description that goes over, in bytes; a longer one is cut.
+  package static let descriptionLimit = 1 << 16
+
+  package init(typeName: String, description: String, value: (any Error)? = nil) {
+    self.typeName = typeName
+    self.description = description
+    self.value = value
+  }
+
+  /// An error on its way out.
+  package init(_ error: any Error) {
+    if let error = error as? WireError {
+      self = error
+      return
+    }
+    var text = String(describing: error)
+    if text.utf8.count > Self.descriptionLimit {
+      text = String(decoding: text.utf8.prefix(Self.descriptionLimit), as: UTF8.self) + "…"
+    }
+    self.init(typeName: readableTypeName(type(of: error)), description: text, value: error)
+  }
+
+  /// What goes over.
+  private struct Envelope: Codable {
+    var typeName: String
+    var description: String
+    var mangledName: String?
+    var bytes: [UInt8]?
+    /// Whether `bytes` are the error's memory and not its encoding.
+    var isBitwise = false
+  }
+
+  /// Appends the error.
+  ///
+  /// An error that cannot be encoded goes by its texts.
+  ///
+  /// - Parameter nameType: gives the name by which `decode` finds a type again.
+  package func encode(
+    into writer: inout ByteWriter, nameType: (Any.Type) -> String? = { _mangledTypeName($0) }
+  ) throws {
+    var envelope = Envelope(typeName: typeName, description: description)
+    if let value, let mangledName = nameType(type(of: value)) {
+      if let codable = value as? any (Codable & Error) {
+        envelope.bytes = try? BinaryEncoder().encode(codable)
+      } else {
+        envelope.bytes = PlainError.bytes(of: value)
+        envelope.isBitwise = true
+      }
+      if envelope.bytes != nil { envelope.mangledName = mangledName }
+    }
+    try BinaryEncoder().encode(envelope, into: &writer)
+  }
+
+  /// Reads an error.
+  ///
+  /// One whose type cannot be found again, or whose value cannot be decoded, has its texts only.
+  ///
+  /// - Parameter findType: finds a type by its mangled name.
+  package static func decode(
+    from bytes: UnsafeRawBufferPointer, findType: (String) -> Any.Type? = Self.findType
+  ) throws -> WireError {
+    let envelope = try BinaryDecoder().decode(Envelope.self, from: bytes)
+    var error = WireError(typeName: envelope.typeName, description: envelope.description)
+    if let name = envelope.mangledName, let bytes = envelope.bytes, let type = findType(name) {
+      if envelope.isBitwise {
+        error.value = (type as? any Error.Type).flatMap { PlainError.error($0, bytes: bytes) }
+      } else if let type = type as? any (Decodable & Error).Type {
+        error.value = try? BinaryDecoder().decode(type, from: bytes)
+      }
+    }
+    return error
+  }
+
+  /// Finds a type by its mangled name, if that is the plain text that a name should be.
+  ///
+  /// Control characters in a name stand for addresses, which the runtime would follow.
+  package static func findType(_ mangledName: String) -> Any.Type? {
+    guard mangledName.utf8.count <= 4096, mangledName.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+      return nil
+    }
+    return _typeByName(mangledName)
+  }
+}

@@ -1,0 +1,98 @@
+#if os(Linux)
+import CMillrace
+
+/// A type's name across processes of the same build.
+///
+/// Most types are found again by their mangled name, generic ones included. The mangled names of private and
+/// function-local types carry an address, which means nothing elsewhere; a non-generic one of the main executable is
+/// found by the place of its type descriptor in the image, through the descriptor's own accessor, so that its metadata
+/// is complete however it has to be initialised.
+package struct TypeReference: Hashable, Sendable {
+  package let bytes: [UInt8]
+
+  private enum Kind: UInt8 {
+    case name = 1
+    case descriptor = 2
+  }
+
+  /// `nil` if another process could not find the type: private generic ones, or private ones of a shared library.
+  package init?(_ type: Any.Type) {
+    // Each way counts only if it leads back here.
+    if let name = _mangledTypeName(type), Self.isPortable(name), let found = _typeByName(name), found == type {
+      bytes = [Kind.name.rawValue] + Array(name.utf8)
+      return
+    }
+    guard let offset = Self.descriptorOffset(of: type), let found = Self.type(atDescriptor: offset), found == type
+    else { return nil }
+    bytes = [Kind.descriptor.rawValue] + (0..<8).map { UInt8(truncatingIfNeeded: UInt64(offset) >> ($0 * 8)) }
+  }
+
+  /// What another process of this build sent; believed only as far as `resolve` can check it.
+  package init(bytes: [UInt8]) {
+    self.bytes = bytes
+  }
+
+  /// The type here.
+  ///
+  /// Only between processes of the same build: check the fingerprint first.
+  package func resolve() -> Any.Type? {
+    guard let first = bytes.first, let kind = Kind(rawValue: first) else { return nil }
+    let content = bytes.dropFirst()
+    switch kind {
+    case .name:
+      return _typeByName(String(decoding: content, as: UTF8.self))
+    case .descriptor:
+      guard content.count == 8 else { return nil }
+      let offset = content.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+      return Int(exactly: offset).flatMap(Self.type(atDescriptor:))
+    }
+  }
+
+  /// Anonymous contexts are mangled as the address of their descriptor: "$" and hexadecimal digits and "Z", a
+  /// character that no identifier of Swift's mangling begins with; symbolic references are control characters.
+  private static func isPortable(_ name: String) -> Bool {
+    name.utf8.allSatisfy { $0 >= 0x20 && $0 != UInt8(ascii: "$") }
+  }
+
+  // The rest knows the layout of Swift's metadata (stable on Apple's platforms, and the same on Linux; see ABI/
+  // TypeMetadata.rst). Every step is checked against the image's range, and the round trip in `init`.
+
+  private enum MetadataKind: UInt {
+    case `class` = 0
+    case `struct` = 0x200
+    case `enum` = 0x201
+  }
+
+  private static func descriptorOffset(of type: Any.Type) -> Int? {
+    let metadata = unsafeBitCast(type, to: UnsafePointer<UInt>.self)
+    guard let kind = MetadataKind(rawValue: metadata[0]) else { return nil }
+    let descriptor = metadata[kind == .class ? 5 : 1]
+    guard let image = image, image.contains(descriptor) else { return nil }
+    return Int(descriptor - image.lowerBound)
+  }
+
+  private static func type(atDescriptor offset: Int) -> Any.Type? {
+    guard let image = image, offset >= 0, offset % 4 == 0, offset < image.count - 20 else { return nil }
+    guard let descriptor = UnsafeRawPointer(bitPattern: image.lowerBound + UInt(offset)) else { return nil }
+    let flags = descriptor.load(as: UInt32.self)
+    let isNominal = (16...18).contains(flags & 0x1f)
+    let isGeneric = flags & 0x80 != 0
+    guard isNominal, !isGeneric else { return nil }
+    // Relative to its own place, after the flags, the parent and the name.
+    let place = descriptor + 12
+    let relative = Int(place.load(as: Int32.self))
+    guard relative != 0, image.contains(UInt(bitPattern: place + relative)) else { return nil }
+    // Swift's convention for it is C's: a word in, two words out in registers. The first one is the metadata.
+    typealias Accessor = @convention(c) (UInt) -> UnsafeRawPointer
+    let accessor = unsafeBitCast(place + relative, to: Accessor.self)
+    return unsafeBitCast(accessor(0), to: Any.Type.self)
+  }
+
+  private static let image: Range<UInt>? = {
+    var base: UInt = 0
+    var end: UInt = 0
+    guard millrace_image_range(&base, &end) == 0 else { return nil }
+    return base..<end
+  }()
+}
+#endif

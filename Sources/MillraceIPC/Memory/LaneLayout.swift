@@ -1,0 +1,51 @@
+/// Where everything is in the memory of a lane.
+///
+/// Both ends must agree on it to the byte.
+///
+/// ```
+/// file:       header page | request ring | response ring
+/// addresses:  header page | request ring | request ring again | response ring | response ring again
+/// ```
+///
+/// Each ring is mapped twice, back to back, so any run of bytes up to its capacity is contiguous.
+/// Words written by different sides are 128 bytes apart: CPUs fetch cache lines in pairs.
+package enum LaneLayout {
+  package static let magic: UInt64 = 0x4D49_4C4C_5241_4345  // "MILLRACE"
+
+  /// Changes whenever anything in this file, in `Frame` or in `SegmentLayout` does.
+  package static let version: UInt32 = 1
+
+  // Fixed at creation, but for the flags.
+  package static let magicOffset = 0
+  package static let versionOffset = 8
+  package static let headerSizeOffset = 12
+  package static let requestCapacityOffset = 16
+  package static let responseCapacityOffset = 24
+  package static let epochOffset = 32
+  package static let closedOffset = 44
+
+  // A ring's words, from its own offset.
+  package static let requestsOffset = 128
+  package static let responsesOffset = 640
+  package static let headOffset = 0
+  package static let openEndOffset = 128
+  package static let tailOffset = 256
+  package static let dataWantedOffset = 384
+  package static let spaceWantedOffset = 388
+
+  package static let markerOffset = 1152  // the worker writes here at each item, so nothing else shares the line
+  /// The bit of the progress word that says that the rest of the chunk is not wanted.
+  package static let abandoned: UInt64 = 1 << 63
+  package static let crashRecordOffset = 1280
+  package static let crashRecordSize = 256
+  package static let headerEnd = 1536
+
+  package static let capacities = SharedMemory.pageSize...(1 << 30)
+
+  /// The smallest power of two that a ring can have and that holds `bytes`.
+  static func capacity(holding bytes: Int) -> Int {
+    var capacity = capacities.lowerBound
+    while capacity < min(bytes, capacities.upperBound) { capacity *= 2 }
+    return capacity
+  }
+}

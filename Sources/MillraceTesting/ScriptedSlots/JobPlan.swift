@@ -1,0 +1,157 @@
+import Millrace
+
+/// One job of a ``SimulationPlan``: its options, its input, its consumer, and what its items do to their workers.
+struct JobPlan {
+  enum Behaviour { case works, isSlow, throwsError, traps, exits, overruns, stalls }
+
+  /// How many items in a hundred do what.
+  struct Behaviours {
+    var isSlow = 0
+    var throwsError = 0
+    var traps = 0
+    var exits = 0
+    var overruns = 0
+    var stalls = 0
+  }
+
+  var isDropped = false
+  var worker = 0
+  var submitAt: UInt64 = 0
+  var salt: UInt64 = 0
+
+  var ordered = true
+  var chunking = Chunking.automatic
+  var window = JobSpec.Window.chunks(perWorker: 2)
+  var failFast = false
+  var maximumFailures: Int?
+  var retries = 0
+  var backoff = Backoff.none
+  var crashLimit = 3
+  var itemTimeout: UInt64?
+  var lifespan = JobSpec.Lifespan()
+  var roundRobin = false
+  var eagerSetUp = true
+  var isPulled = false
+  var neverRetried = 0
+  var behaviours = Behaviours()
+
+  /// nil: endless.
+  var length: Int?
+  var declared: Int?
+  var inputFailsAt: Int?
+  var inputStallsAt: Int?
+  var readTime: UInt64 = 0
+  var itemTime: UInt64 = 0
+  var consumeTime: UInt64 = 0
+  /// After so many items the consumer has enough.
+  var cancelsAfter: Int?
+  /// After so many items the consumer takes no more, and does not say so.
+  var consumerStallsAfter: Int?
+  var isCooperative = true
+
+  init(_ random: inout SimulatedRandom, _ plan: SimulationPlan, isCalm: Bool, hardStalls: Bool) {
+    worker = random.below(plan.workers.count)
+    submitAt = random.chance(60) ? 0 : random.time(upTo: 100_000_000)
+    salt = random.next()
+    ordered = random.chance(60)
+    length = random.one(of: [0, 1, 2, 5, 12, 12, 30, 30, 60, nil])
+    if let length, random.chance(40) { declared = max(0, length + random.one(of: [0, 0, -3, 4])) }
+    let size = random.one(of: [1, 2, 3, 7])
+    chunking = random.one(of: [.automatic, .size(size), .size(size), .size(2.5), .count(size), .perWorker(2)])
+    if chunking.needsCount ? declared == nil : length == nil { chunking = .size(size) }
+    window = random.one(
+      of: [
+        .chunks(perWorker: 2), .chunks(perWorker: 1), .chunks(perWorker: 0.5), .items(random.within(1...12)),
+        .items(100),
+      ])
+    if random.chance(10) { failFast = true } else if random.chance(10) { maximumFailures = random.below(4) }
+    if random.chance(50) { retries = random.within(1...4) }
+    backoff = random.one(of: [.none, .none, .constant(.milliseconds(5)), .exponential(.milliseconds(1))])
+    crashLimit = random.within(1...4)
+    if random.chance(50) { itemTimeout = 50_000_000 }
+    if random.chance(15) { lifespan.items = random.within(1...8) }
+    if random.chance(10) { lifespan.age = 10_000_000 }
+    if random.chance(10) { lifespan.memory = 1_000 }
+    roundRobin = random.chance(20)
+    eagerSetUp = random.chance(60)
+    isPulled = random.chance(40)
+    neverRetried = random.chance(20) ? 40 : 0
+    readTime = random.one(of: [0, 10_000, 5_000_000])
+    itemTime = random.one(of: [100, 100_000, 15_000_000])
+    consumeTime = random.one(of: [0, 100_000, 20_000_000])
+    isCooperative = random.chance(60)
+    if length == nil || random.chance(10) { cancelsAfter = random.below(40) }
+    if random.chance(10) { inputFailsAt = random.below(20) }
+    if random.chance(6) { inputStallsAt = random.below(20) }
+    if isPulled, random.chance(10) { consumerStallsAfter = random.below(10) }
+    if !isCalm {
+      func rate(_ percent: Int, _ random: inout SimulatedRandom) -> Int {
+        random.chance(percent) ? random.one(of: [2, 10, 40]) : 0
+      }
+      behaviours.isSlow = rate(30, &random)
+      behaviours.throwsError = rate(40, &random)
+      behaviours.traps = rate(40, &random)
+      behaviours.exits = rate(15, &random)
+      if itemTimeout != nil || hardStalls {
+        behaviours.overruns = rate(30, &random)
+        behaviours.stalls = rate(30, &random)
+      }
+    }
+  }
+
+  func spec(_ key: WorkerKey, _ worker: SimulationPlan.WorkerPlan) -> JobSpec {
+    var spec = JobSpec(worker: key)
+    spec.ordered = ordered
+    spec.chunking = ChunkSizer(chunking)
+    spec.total = declared
+    spec.window = window
+    spec.failFast = failFast
+    spec.maximumFailures = maximumFailures
+    spec.retries = retries
+    spec.backoff = backoff
+    spec.crashLimit = crashLimit
+    spec.itemTimeout = itemTimeout
+    spec.setUpTimeout = worker.setUpTimeout
+    spec.tearDownTimeout = worker.tearDownTimeout
+    spec.lifespan = lifespan
+    spec.roundRobin = roundRobin
+    spec.eagerSetUp = eagerSetUp
+    spec.keepsWorkers = worker.keeps
+    spec.seed = salt
+    spec.isPulled = isPulled
+    return spec
+  }
+
+  // MARK: What an item does, the same each time that it is asked
+
+  func behaviour(_ index: Int, attempt: Int) -> Behaviour {
+    // Some items are poison: they do the same in each attempt.
+    var luck = SimulatedRandom(hash: salt, UInt64(index))
+    let isPoison = luck.chance(30)
+    var random = SimulatedRandom(hash: salt, UInt64(index), isPoison ? 0 : UInt64(attempt))
+    var draw = random.below(100)
+    let rates: [(Int, Behaviour)] = [
+      (behaviours.isSlow, .isSlow), (behaviours.throwsError, .throwsError), (behaviours.traps, .traps),
+      (behaviours.exits, .exits), (behaviours.overruns, .overruns), (behaviours.stalls, .stalls),
+    ]
+    for (rate, behaviour) in rates {
+      if draw < rate { return behaviour }
+      draw -= rate
+    }
+    return .works
+  }
+
+  func time(of index: Int, attempt: Int) -> UInt64 {
+    var random = SimulatedRandom(hash: salt, UInt64(index), UInt64(attempt), 1)
+    switch behaviour(index, attempt: attempt) {
+    case .isSlow: return 20_000_000 + random.next() % 20_000_000
+    case .overruns: return 150_000_000
+    default: return random.next() % (itemTime + 1)
+    }
+  }
+
+  func isRetryable(_ index: Int, attempt: Int) -> Bool {
+    var random = SimulatedRandom(hash: salt, UInt64(index), UInt64(attempt), 2)
+    return !random.chance(neverRetried)
+  }
+}

@@ -1,0 +1,180 @@
+import Millrace
+
+extension Ledger {
+  // MARK: What the dispatcher wants done for jobs
+
+  mutating func read(_ id: JobID, _ count: Int) throws {
+    guard var job = jobs[id] else { throw BrokenPromise(description: "reads the input of no job: \(id)") }
+    try check(job.end == nil, "\(id): reads on after its end")
+    try check(job.reading == nil, "\(id): reads while it reads")
+    try check(!job.inputEnded, "\(id): reads on behind the input's end")
+    try check(!job.isClosedToInput, "\(id): reads on though the pool drains")
+    try check(count > 0, "\(id): reads \(count) items")
+    if let declared = job.plan.declared {
+      try check(job.items.count + count <= declared, "\(id): reads beyond the declared \(declared)")
+    }
+    let inside = job.items.count - job.consumed + count
+    switch job.plan.window {
+    case .items(let limit):
+      try check(inside <= limit, "\(id): \(inside) items inside a window of \(limit)")
+    case .chunks(let perWorker):
+      let chunk = max(count, job.largestChunk)
+      let limit =
+        job.limit ?? max(inside == count ? count : 0, Int((Double(chunk) * perWorker * Double(width)).rounded(.up)))
+      job.limit = limit
+      try check(inside <= limit, "\(id): \(inside) items inside a window of \(limit) (\(perWorker) chunks a worker)")
+    }
+    job.reading = count
+    jobs[id] = job
+  }
+
+  /// Returns the number of items delivered.
+  mutating func deliver(_ id: JobID, _ segment: Segment) throws {
+    guard let job = jobs[id] else { throw BrokenPromise(description: "delivers to no job: \(id)") }
+    try check(job.end == nil, "\(id): delivers after its end")
+    try check(!segment.range.isEmpty, "\(id): delivers nothing")
+    try check(segment.range.upperBound <= job.items.count, "\(id): delivers \(segment.range), which was not read")
+    if job.plan.ordered {
+      try check(segment.range.lowerBound == job.next, "\(id): delivers \(segment.range) when \(job.next) is next")
+    }
+    let cell = segment.cell as? SimulatedItems
+    try check(
+      cell?.job == id && cell?.range.contains(segment.range.lowerBound) == true
+        && cell!.range.upperBound >= segment.range.upperBound, "\(id): \(segment.range) has lost its custody")
+    for index in segment.range {
+      if case .delivered = job.items[index].state {
+        throw BrokenPromise(description: "\(id): item \(index) has two outcomes")
+      }
+    }
+    switch segment.content {
+    case .outputs(let outputs):
+      try check((outputs as? SimulatedItems)?.job == id, "\(id): \(segment.range) has the outputs of others")
+      try check(
+        (outputs as? SimulatedItems).map {
+          $0.range.lowerBound <= segment.range.lowerBound && $0.range.upperBound >= segment.range.upperBound
+        } == true,
+        "\(id): \(segment.range) has the outputs of other items")
+      for index in segment.range {
+        guard case .done(let attempt) = job.items[index].state, attempt == segment.attempt else {
+          throw BrokenPromise(
+            description:
+              "\(id): item \(index) is delivered as made in attempt \(segment.attempt), but is \(job.items[index].state)"
+          )
+        }
+        guard let expected = verdict(job, index), expected.verdict == .output, expected.attempt == segment.attempt
+        else {
+          throw BrokenPromise(
+            description:
+              "\(id): item \(index) has an output of attempt \(segment.attempt), expected \(String(describing: verdict(job, index)))"
+          )
+        }
+      }
+    case .failure(let failure):
+      try check(
+        segment.range.count == 1 && failure.index == segment.range.lowerBound, "\(id): a failure of \(segment.range)")
+      try check(failure.attempt == segment.attempt, "\(id): a failure of two attempts")
+      try checkFailure(id, job, failure)
+    }
+    for index in segment.range { jobs[id]!.items[index].state = .delivered }
+    jobs[id]!.next = max(job.next, segment.range.upperBound)
+    jobs[id]!.delivered += segment.range.count
+  }
+
+  private func checkFailure(_ id: JobID, _ job: Job, _ failure: ItemFailure) throws {
+    if case .setUpFailed = failure.cause {
+      let troubles = workers[job.worker]!.setUpFailures + startTroubles
+      try check(troubles > 0, "\(id): item \(failure.index) failed because of set-ups, none of which failed")
+      return
+    }
+    let item = job.items[failure.index]
+    guard case .failed = item.state, item.failures == failure.attempt else {
+      throw BrokenPromise(
+        description:
+          "\(id): item \(failure.index) failed in attempt \(failure.attempt) (\(failure.cause)), but is \(item)")
+    }
+    let expected = verdict(job, failure.index)
+    try check(
+      expected.map { $0.verdict == Self.verdict(of: failure.cause) && $0.attempt == failure.attempt } == true,
+      "\(id): item \(failure.index) failed in attempt \(failure.attempt) with \(failure.cause), expected \(String(describing: expected))"
+    )
+  }
+
+  mutating func end(_ id: JobID, _ end: JobEnd) throws {
+    guard let job = jobs[id] else { throw BrokenPromise(description: "ends no job: \(id)") }
+    try check(job.end == nil, "\(id): ends twice")
+    jobs[id]!.end = end
+    workers[job.worker]!.users -= 1
+    if workers[job.worker]!.users == 0, !workers[job.worker]!.plan.keeps { workers[job.worker]!.isClosing = true }
+    switch end {
+    case .complete:
+      try check(job.inputEnded || job.items.count == job.plan.declared, "\(id): complete before the input's end")
+      try check(
+        job.delivered == job.items.count,
+        "\(id): complete, but \(job.items.count - job.delivered) items have no outcome")
+    case .cancelled:
+      try check(job.wasCancelled || isTerminated, "\(id): cancelled by nobody")
+    case .failed(let error): try checkEnd(id, job, error)
+    }
+  }
+
+  private func checkEnd(_ id: JobID, _ job: Job, _ error: any Error) throws {
+    switch error {
+    case let failure as ItemFailure:
+      try check(job.plan.failFast, "\(id): ends with a failure that is no end: \(failure)")
+      try checkFailure(id, job, failure)
+    case is InputTrouble:
+      try check(job.delivered == job.items.count, "\(id): ends with its input's error before all items have outcomes")
+    case is DriverTrouble: try check(job.wasFailed, "\(id): failed by nobody")
+    case let error as WorkerPoolError:
+      switch error.kind {
+      case .closed:
+        try check(isEnding, "\(id): the pool is closed, says \(error)")
+        try check(job.delivered == job.items.count, "\(id): shut down before all items have outcomes")
+      case .tooManyFailures:
+        let failures = failures(of: job)
+        try check(job.plan.maximumFailures.map { failures > $0 } == true, "\(id): \(failures) are too many failures")
+      case .setUpFailed:
+        try check(workers[job.worker]!.setUpFailures >= 3, "\(id): \(error)")
+      case .cannotStart: try check(startTroubles > 0, "\(id): \(error)")
+      default: throw BrokenPromise(description: "\(id): ends with \(error)")
+      }
+    default: throw BrokenPromise(description: "\(id): ends with \(error)")
+    }
+  }
+
+  /// Items that have failed for good, whether that was delivered or not.
+  private func failures(of job: Job) -> Int {
+    if workers[job.worker]!.setUpFailures + startTroubles > 0 { return .max }
+    return job.items.indices.count { index in
+      guard job.items[index].failures > 0, let verdict = verdict(job, index) else { return false }
+      return verdict.verdict != .output && verdict.attempt == job.items[index].failures
+    }
+  }
+
+  mutating func release(_ id: JobID) throws {
+    guard let job = jobs[id] else { throw BrokenPromise(description: "releases no job: \(id)") }
+    try check(job.end != nil, "\(id): released before its end")
+    try check(!job.isReleased, "\(id): released twice")
+    for slot in slots.indices {
+      try check(!slots[slot].held.contains { $0.job == id }, "\(id): released while slot \(slot) has a chunk of it")
+    }
+    jobs[id]!.isReleased = true
+  }
+
+  mutating func closed(_ key: WorkerKey) throws {
+    guard let worker = workers[key] else { throw BrokenPromise(description: "closes no worker: \(key)") }
+    try check(!worker.isClosed, "\(key): closed twice")
+    try check(worker.users == 0, "\(key): closed while a job uses it")
+    for slot in slots.indices {
+      try check(!slots[slot].prepared.contains(key), "\(key): closed while slot \(slot) has it")
+      try check(slots[slot].errand != .preparing(key), "\(key): closed while slot \(slot) sets it up")
+    }
+    workers[key]!.isClosed = true
+  }
+}
+
+/// The input's own error.
+struct InputTrouble: Error {}
+
+/// What a driver ends a job with.
+struct DriverTrouble: Error {}

@@ -1,0 +1,80 @@
+import Millrace
+
+extension Ledger {
+  /// The dispatcher is about to be told this by a worker that is not written off.
+  mutating func hears(_ report: Report, slot: Int) {
+    switch report {
+    case .started: slots[slot].phase = .up
+    case .startFailed:
+      startTroubles += 1
+      leave(slot)
+    case .prepared(let key):
+      slots[slot].errand = nil
+      slots[slot].prepared.append(key)
+    case .prepareFailed(let key):
+      slots[slot].errand = nil
+      workers[key]?.setUpFailures += 1
+    case .tornDown(let key):
+      slots[slot].errand = nil
+      slots[slot].prepared.removeAll { $0 == key }
+    case .completed(_, let end, _): done(slot, upTo: end)
+    case .itemFailed: failed(slot)
+    case .finished(let chunk, let outputs, _, _):
+      if outputs != nil, let held = slots[slot].held.first { done(slot, upTo: held.range.upperBound) }
+      give(back: chunk, from: slot)
+    case .revoked(let chunk, let success):
+      if success { give(back: chunk, from: slot) }
+    case .inspected(let chunk, let index, _): slots[slot].inspected = index.map { (chunk, $0) }
+    case .died(let running, let cause, _): hearsOfDeath(slot, running, cause)
+    }
+  }
+
+  private mutating func hearsOfDeath(_ slot: Int, _ running: Int?, _ cause: ItemFailure.Cause) {
+    if case .preparing(let key) = slots[slot].errand { workers[key]?.setUpFailures += 1 }
+    if slots[slot].phase == .starting || running == nil { startTroubles += 1 }
+    if let running, let held = slots[slot].held.first, held.id == running, !held.range.isEmpty {
+      let item = held.range.lowerBound
+      let behaviour = jobs[held.job]!.plan.behaviour(item, attempt: held.attempt)
+      let isTimeout = behaviour == .overruns || behaviour == .stalls
+      if !slots[slot].isKilled {
+        jobs[held.job]!.items[item].deaths[held.attempt] = Self.verdict(of: cause)
+        failed(slot)
+      } else if isTimeout, let condemned = slots[slot].condemned, condemned == (running, item) {
+        failed(slot)
+      }
+    }
+    leave(slot)
+  }
+
+  private mutating func leave(_ slot: Int) {
+    for held in slots[slot].held { put(back: held) }
+    slots[slot] = Slot(generation: slots[slot].generation)
+  }
+
+  private mutating func give(back chunk: Int, from slot: Int) {
+    guard let index = slots[slot].held.firstIndex(where: { $0.id == chunk }) else { return }
+    put(back: slots[slot].held.remove(at: index))
+  }
+
+  private mutating func put(back held: Held) {
+    guard jobs[held.job] != nil else { return }
+    for item in held.range {
+      jobs[held.job]!.items[item].state = jobs[held.job]!.items[item].failures == 0 ? .waiting : .failed
+    }
+  }
+
+  private mutating func done(_ slot: Int, upTo end: Int) {
+    let held = slots[slot].held[0]
+    for item in held.range.lowerBound..<end { jobs[held.job]!.items[item].state = .done(attempt: held.attempt) }
+    slots[slot].held[0].range = end..<held.range.upperBound
+  }
+
+  private mutating func failed(_ slot: Int) {
+    let held = slots[slot].held[0]
+    let item = held.range.lowerBound
+    jobs[held.job]!.items[item].state = .failed
+    jobs[held.job]!.items[item].failures = held.attempt
+    jobs[held.job]!.items[item].lastFailure = now
+    slots[slot].held[0].range = item + 1..<held.range.upperBound
+  }
+}

@@ -1,0 +1,92 @@
+import Millrace
+
+extension Ledger {
+  // MARK: What the dispatcher wants done in slots
+
+  mutating func start(_ slot: Int, _ generation: Int) throws {
+    while slots.count <= slot { slots.append(Slot()) }
+    try check(slot < width, "slot \(slot) is started in a pool of \(width)")
+    try check(!isStopped, "slot \(slot) is started after the end")
+    try check(slots[slot].phase == .down, "slot \(slot) is started twice")
+    try check(generation > slots[slot].generation, "slot \(slot): generation \(generation) is not new")
+    try check(jobs.values.contains { $0.end == nil }, "slot \(slot) is started for nothing")
+    slots[slot] = Slot(phase: .starting, generation: generation)
+  }
+
+  private func checkIdle(_ slot: Int, _ generation: Int, _ what: String) throws {
+    try checkLive(slot, generation, what)
+    try check(slots[slot].phase == .up, "slot \(slot): \(what), but it is \(slots[slot].phase)")
+    try check(slots[slot].errand == nil, "slot \(slot): \(what), but it is \(slots[slot].errand!)")
+    try check(!slots[slot].isKilled, "slot \(slot): \(what), but it is being killed")
+  }
+
+  private func checkLive(_ slot: Int, _ generation: Int, _ what: String) throws {
+    try check(isLive(slot, generation), "slot \(slot): \(what) for generation \(generation), which is dead")
+  }
+
+  mutating func prepare(_ slot: Int, _ generation: Int, _ key: WorkerKey) throws {
+    try checkIdle(slot, generation, "set-up")
+    try check(slots[slot].held.isEmpty, "slot \(slot): set-up among chunks")
+    try check(!slots[slot].prepared.contains(key), "slot \(slot): set up twice")
+    try check(workers[key]?.isClosed == false, "slot \(slot): set-up of a closed worker")
+    slots[slot].errand = .preparing(key)
+  }
+
+  mutating func tearDown(_ slot: Int, _ generation: Int, _ key: WorkerKey) throws {
+    try checkIdle(slot, generation, "tear-down")
+    try check(slots[slot].held.isEmpty, "slot \(slot): tear-down among chunks")
+    try check(slots[slot].prepared.contains(key), "slot \(slot): tear-down of what is not there")
+    slots[slot].errand = .tearingDown(key)
+  }
+
+  mutating func stop(_ slot: Int, _ generation: Int) throws {
+    try checkIdle(slot, generation, "stop")
+    try check(slots[slot].held.isEmpty, "slot \(slot): stop among chunks")
+    try check(slots[slot].prepared.isEmpty, "slot \(slot): stop before tear-down")
+    slots[slot].phase = .ending
+  }
+
+  mutating func kill(_ slot: Int, _ generation: Int) throws {
+    try checkLive(slot, generation, "kill")
+    try check(!slots[slot].isKilled, "slot \(slot): killed twice")
+    slots[slot].isKilled = true
+    if let first = slots[slot].held.first, jobs[first.job]?.end == nil, slots[slot].inspected?.chunk == first.id {
+      slots[slot].condemned = slots[slot].inspected
+    }
+  }
+
+  mutating func run(_ slot: Int, _ generation: Int, _ chunk: Chunk) throws {
+    try checkIdle(slot, generation, "chunk \(chunk.id)")
+    guard let job = jobs[chunk.job] else { throw BrokenPromise(description: "chunk \(chunk.id) of no job") }
+    try check(job.end == nil, "\(chunk.job): chunk \(chunk.id) is sent after the end")
+    try check(slots[slot].prepared.contains(chunk.worker), "slot \(slot): chunk \(chunk.id) before set-up")
+    try check(chunk.worker == job.worker, "chunk \(chunk.id) has another worker than its job")
+    let depth = prefetch == 0 ? 1 : 2 + prefetch
+    try check(slots[slot].held.count < depth, "slot \(slot): \(slots[slot].held.count + 1) chunks at once")
+    try check(!chunk.range.isEmpty, "chunk \(chunk.id) is empty")
+    try check(chunk.notBefore <= now, "chunk \(chunk.id) is sent before its back-off is over")
+    for index in chunk.range {
+      let item = job.items[index]
+      switch item.state {
+      case .waiting, .failed: break
+      default:
+        throw BrokenPromise(description: "\(chunk.job): item \(index) is sent to slot \(slot), but is \(item.state)")
+      }
+      try check(
+        chunk.attempt == item.failures + 1,
+        "\(chunk.job): item \(index) is sent for attempt \(chunk.attempt) after \(item.failures) failures")
+      if item.failures > 0, job.plan.backoff.initial > .zero {
+        let pause = job.plan.backoff.initial.nanoseconds / 2
+        try check(now >= item.lastFailure + pause, "\(chunk.job): item \(index) is tried again without back-off")
+      }
+      jobs[chunk.job]!.items[index].state = .at(slot: slot)
+    }
+    if job.plan.roundRobin { try check(chunk.slot != nil, "chunk \(chunk.id) has lost its turn") }
+    slots[slot].held.append(Held(id: chunk.id, job: chunk.job, range: chunk.range, attempt: chunk.attempt))
+  }
+
+  func checkHeld(_ slot: Int, _ generation: Int, _ chunk: Int, _ what: String) throws {
+    try checkLive(slot, generation, what)
+    try check(slots[slot].held.contains { $0.id == chunk }, "slot \(slot): \(what) of chunk \(chunk), which it has not")
+  }
+}

@@ -1,0 +1,156 @@
+import Millrace
+
+/// A promise of the dispatcher that was broken.
+package struct BrokenPromise: Error, CustomStringConvertible {
+  package let description: String
+}
+
+/// What an onlooker knows of a ``Simulation``: it hears what the dispatcher is told and what it wants done, and checks
+/// that the one follows from the other.
+struct Ledger {
+  /// What became of an item, as far as the dispatcher was told.
+  struct Item {
+    enum State {
+      case waiting
+      case at(slot: Int)
+      /// Its output was handed over.
+      case done(attempt: Int)
+      /// So many attempts have failed.
+      case failed
+      case delivered
+    }
+    var state = State.waiting
+    /// Attempts that have failed, each by what the item itself did.
+    var failures = 0
+    var lastFailure: UInt64 = 0
+    /// What ended an attempt by the death of its worker, which may have come from outside.
+    var deaths: [Int: Verdict] = [:]
+  }
+
+  struct Job {
+    let plan: JobPlan
+    let worker: WorkerKey
+    /// The largest chunk, where chunks are not sized by what they take.
+    let largestChunk: Int
+    var items: [Item] = []
+    var reading: Int?
+    /// What the window allowed when a chunk was asked for of which a part has not come yet.
+    var limit: Int?
+    var consumed = 0
+    var delivered = 0
+    var next = 0
+    var inputEnded = false
+    var isClosedToInput = false
+    var end: JobEnd?
+    var isReleased = false
+    var wasCancelled = false
+    var wasFailed = false
+  }
+
+  struct Held {
+    let id: Int
+    let job: JobID
+    var range: Range<Int>
+    let attempt: Int
+  }
+
+  struct Slot {
+    enum Phase { case down, starting, up, ending }
+    enum Errand: Equatable { case preparing(WorkerKey), tearingDown(WorkerKey) }
+    var phase = Phase.down
+    var generation = 0
+    var held: [Held] = []
+    var errand: Errand?
+    var prepared: [WorkerKey] = []
+    var isKilled = false
+    /// What its driver said last of what is running.
+    var inspected: (chunk: Int, index: Int)?
+    /// The item that it is killed for, if it is for one.
+    var condemned: (chunk: Int, index: Int)?
+  }
+
+  struct Worker {
+    var plan: SimulationPlan.WorkerPlan
+    var users = 0
+    var isClosing = false
+    var isClosed = false
+    var setUpFailures = 0
+  }
+
+  var now: UInt64 = 0
+  var jobs: [JobID: Job] = [:]
+  var slots: [Slot] = []
+  var workers: [WorkerKey: Worker] = [:]
+  var width: Int
+  let prefetch: Int
+  var startTroubles = 0
+  var isEnding = false
+  var isTerminated = false
+  var isStopped = false
+
+  init(_ plan: SimulationPlan) {
+    width = plan.width
+    prefetch = plan.limits.prefetch
+  }
+
+  func check(_ condition: Bool, _ message: @autoclosure () -> String) throws {
+    if !condition { throw BrokenPromise(description: message()) }
+  }
+
+  func isLive(_ slot: Int, _ generation: Int) -> Bool {
+    slots.indices.contains(slot) && slots[slot].generation == generation && slots[slot].phase != .down
+  }
+
+  // MARK: What an item's outcome has to be
+
+  enum Verdict: Equatable { case output, threw, crashed, exited, timedOut, quarantined(Int) }
+
+  /// What follows from what the item does: the one outcome that it can have.
+  func verdict(_ job: Job, _ index: Int) -> (verdict: Verdict, attempt: Int)? {
+    let plan = job.plan
+    var crashes = 0
+    for attempt in 1... {
+      var verdict: Verdict
+      switch plan.behaviour(index, attempt: attempt) {
+      case .works, .isSlow: verdict = .output
+      case .throwsError: verdict = .threw
+      case .traps: verdict = .crashed
+      case .exits: verdict = .exited
+      case .overruns: verdict = plan.itemTimeout == nil ? .output : .timedOut
+      case .stalls:
+        verdict = .timedOut
+      }
+      if let death = job.items[index].deaths[attempt] {
+        verdict = death
+      } else if plan.behaviour(index, attempt: attempt) == .stalls, plan.itemTimeout == nil {
+        return nil
+      }
+      if verdict == .output { return (.output, attempt) }
+      let isCrash = verdict == .crashed || verdict == .exited
+      if isCrash { crashes += 1 }
+      if isCrash, crashes >= plan.crashLimit, plan.retries > 0 { return (.quarantined(crashes), attempt) }
+      if attempt > plan.retries || !plan.isRetryable(index, attempt: attempt) { return (verdict, attempt) }
+    }
+    return nil
+  }
+
+  /// Whether the item is in no slot, and has to come to one yet.
+  func isToBeRun(_ job: Job, _ index: Int) -> Bool {
+    switch job.items[index].state {
+    case .waiting: true
+    case .failed: verdict(job, index).map { $0.attempt > job.items[index].failures } ?? true
+    default: false
+    }
+  }
+
+  static func verdict(of cause: ItemFailure.Cause) -> Verdict? {
+    switch cause {
+    case .threw: .threw
+    case .crashed: .crashed
+    case .exited: .exited
+    case .timedOut: .timedOut
+    case .quarantined(let crashes, _): .quarantined(crashes)
+    case .setUpFailed, .undecodable, .cancelled: nil
+    }
+  }
+}

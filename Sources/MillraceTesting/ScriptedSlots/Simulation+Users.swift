@@ -1,0 +1,171 @@
+import Millrace
+
+extension Simulation {
+  func handle(_ event: Event) throws {
+    switch event {
+    case .submit(let job): try submit(job)
+    case .deed(let deed): try perform(plan.deeds[deed].deed)
+    case .alarm: try ring()
+    case .order(let slot): try performOrder(slot)
+    case .worker(let worker, let serial):
+      if !worker.isDead, worker.serial == serial { activityEnds(worker) }
+    case .report(let worker): try deliverReport(worker)
+    case .stale(let worker, let report):
+      try tell(report, worker, isLate: true)
+    case .death(let worker, let cause, let onlyIdle):
+      if !onlyIdle || worker.activity == nil { die(worker, cause) }
+    case .read(let job): try arrive(job)
+    case .take(let job): try take(job)
+    case .took(let job, let count):
+      ledger.jobs[jobs[job].id!]!.consumed += count
+      try step("job \(job + 1): consumed \(count)") { $0.consumed(jobs[job].id!, count: count, now: $1) }
+    }
+  }
+
+  private func submit(_ job: Int) throws {
+    guard !isClosed else { return }
+    let planned = plan.jobs[job]
+    let key = keys[planned.worker]
+    let worker = plan.workers[planned.worker]
+    if ledger.workers[key]!.isClosed {
+      dispatcher.readdWorker(key)
+      ledger.workers[key] = Ledger.Worker(plan: worker)
+    }
+    // The identifier is told before the first actions are taken, as a pool does it under its lock.
+    let id = JobID(plansOfJobs.count + 1)
+    plansOfJobs[id] = job
+    jobs[job].id = id
+    let spec = planned.spec(key, worker)
+    var chunking = spec.chunking
+    chunking.start(total: spec.total, width: ledger.width)
+    ledger.jobs[id] = Ledger.Job(plan: planned, worker: key, largestChunk: chunking.largest)
+    ledger.workers[key]!.users += 1
+    try step("submit job \(job + 1): \(planned)") { _ = $0.submit(spec, now: $1) }
+  }
+
+  // MARK: What users do
+
+  func perform(_ deed: SimulationPlan.Deed) throws {
+    switch deed {
+    case .resize(let width):
+      ledger.width = width
+      try step("resize to \(width)") { $0.resize(to: width, now: $1) }
+    case .cancel(let job): try cancel(job)
+    case .fail(let job):
+      guard let id = jobs[job].id else { return }
+      ledger.jobs[id]!.wasFailed = true
+      try step("fail job \(job + 1)") { $0.fail(id, DriverTrouble(), now: $1) }
+    case .close(let worker):
+      guard !ledger.workers[keys[worker]]!.isClosed else { return }
+      ledger.workers[keys[worker]]!.isClosing = true
+      try step("close worker \(worker + 1)") { $0.close(keys[worker], now: $1) }
+    case .tick: try step("tick, unasked") { $0.tick(now: $1) }
+    case .shutDown:
+      if ledger.isStopped { return }
+      isClosed = true
+      ledger.isEnding = true
+      for (id, job) in ledger.jobs where job.plan.isPulled { ledger.jobs[id]!.isClosedToInput = true }
+      try step("shut down") { $0.shutDown(now: $1) }
+    case .drain:
+      if ledger.isStopped { return }
+      isClosed = true
+      ledger.isEnding = true
+      for id in ledger.jobs.keys { ledger.jobs[id]!.isClosedToInput = true }
+      try step("drain") { $0.drain(InputTrouble(), now: $1) }
+      // What is read after this is nobody's.
+      for job in jobs.indices { jobs[job].hasStalledInput = false }
+    case .terminate:
+      if ledger.isStopped { return }
+      isClosed = true
+      ledger.isEnding = true
+      ledger.isTerminated = true
+      try step("terminate") { $0.terminate(now: $1) }
+    }
+  }
+
+  private func cancel(_ job: Int) throws {
+    guard let id = jobs[job].id else { return }
+    ledger.jobs[id]!.wasCancelled = true
+    try step("cancel job \(job + 1)") { $0.cancel(id, now: $1) }
+  }
+
+  private func ring() throws {
+    guard let time = alarm, time <= now else { return }
+    try step("tick") { $0.tick(now: $1) }
+    if let alarm { try ledger.check(alarm > now, "the alarm is still at \(alarm), which is over") }
+  }
+
+  // MARK: Inputs
+
+  func read(_ job: Int, _ count: Int) {
+    jobs[job].demand = count
+    if let stallsAt = plan.jobs[job].inputStallsAt, jobs[job].position + count > stallsAt {
+      jobs[job].hasStalledInput = true
+      return note("    the input of job \(job + 1) blocks")
+    }
+    agenda.add(.read(job), at: now + random.time(upTo: plan.jobs[job].readTime))
+  }
+
+  private func arrive(_ job: Int) throws {
+    guard let demand = jobs[job].demand, let id = jobs[job].id else { return }
+    jobs[job].demand = nil
+    let planned = plan.jobs[job]
+    let position = jobs[job].position
+    // What the dispatcher does not wait for any more is not the job's.
+    let isWanted = ledger.jobs[id]!.reading != nil && !ledger.jobs[id]!.isClosedToInput && !jobs[job].isOver
+    ledger.jobs[id]!.reading = nil
+    if planned.inputFailsAt == position {
+      ledger.jobs[id]!.inputEnded = true
+      return try step("job \(job + 1): input fails") { $0.inputFailed(id, InputTrouble(), now: $1) }
+    }
+    var count = min(demand, (planned.length ?? .max) - position)
+    if let failsAt = planned.inputFailsAt, failsAt > position { count = min(count, failsAt - position) }
+    let ended = planned.length == position + count && count < demand
+    jobs[job].position += count
+    let cell = SimulatedItems(job: id, range: position..<position + count)
+    if count == demand { ledger.jobs[id]!.limit = nil }
+    if isWanted {
+      if ended { ledger.jobs[id]!.inputEnded = true }
+      ledger.jobs[id]!.items += Array(repeating: Ledger.Item(), count: count)
+    }
+    try step("job \(job + 1): \(count) items arrive\(ended ? ", the last" : "")") {
+      $0.arrived(id, count: count, cell: cell, ended: ended, now: $1)
+    }
+  }
+
+  // MARK: Consumers
+
+  func deliver(_ job: Int, _ count: Int) {
+    jobs[job].queue.append(count)
+    awaitNext(job)
+  }
+
+  private func awaitNext(_ job: Int) {
+    guard !jobs[job].isTaking, !jobs[job].queue.isEmpty, !jobs[job].hasStalledConsumer else { return }
+    jobs[job].isTaking = true
+    agenda.add(.take(job), at: now + random.time(upTo: plan.jobs[job].consumeTime))
+  }
+
+  private func take(_ job: Int) throws {
+    jobs[job].isTaking = false
+    guard let count = jobs[job].queue.popFirst() else { return }
+    let planned = plan.jobs[job]
+    let before = jobs[job].taken
+    jobs[job].taken += count
+    if let enough = planned.cancelsAfter, jobs[job].taken > enough, before <= enough {
+      // A consumer that breaks off has taken the rest of its batch in vain.
+      return try cancel(job)
+    }
+    if let stallsAfter = planned.consumerStallsAfter, jobs[job].taken > stallsAfter {
+      jobs[job].hasStalledConsumer = true
+      return note("    the consumer of job \(job + 1) takes no more")
+    }
+    if count > 1, random.chance(30) {
+      agenda.add(.took(job, count: 1), at: now)
+      agenda.add(.took(job, count: count - 1), at: now + random.time(upTo: planned.consumeTime))
+    } else {
+      agenda.add(.took(job, count: count), at: now)
+    }
+    awaitNext(job)
+  }
+}

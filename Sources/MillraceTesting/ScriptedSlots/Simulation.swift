@@ -1,0 +1,283 @@
+import Millrace
+
+/// Plays the ``Dispatcher`` through one schedule: a world of inputs, consumers, users and workers that are slow, stall,
+/// throw and die, in which every choice comes from one seed, and time is what the schedule says.
+///
+/// ```
+///   agenda ──event──▶ world ──report──▶ dispatcher ──actions──▶ ledger checks ──▶ world ──▶ agenda
+/// ```
+///
+/// After each step the ledger checks what the dispatcher promises; when nothing more will happen, that nobody waits.
+package final class Simulation {
+  enum Event {
+    case submit(Int)
+    case deed(Int)
+    case alarm
+    case order(slot: Int)
+    case worker(SimulatedWorker, serial: Int)
+    case report(SimulatedWorker)
+    case stale(SimulatedWorker, Report)
+    /// Something ends the worker, whatever it does.
+    case death(SimulatedWorker, ItemFailure.Cause, onlyIdle: Bool)
+    case read(Int)
+    case take(Int)
+    case took(Int, count: Int)
+  }
+
+  /// What came of a simulation.
+  package struct Outcome {
+    package let seed: UInt64
+    package let mask: SimulationMask
+    /// What was broken; nil: nothing.
+    package let problem: String?
+    package let steps: Int
+    /// What happened, if it was asked for.
+    package let trace: [String]
+  }
+
+  /// The world's side of a job.
+  struct JobState {
+    var id: JobID?
+    var position = 0
+    /// What a read that is under way asked for.
+    var demand: Int?
+    var queue = FIFO<Int>()
+    var isTaking = false
+    var taken = 0
+    var isOver = false
+    var hasStalledInput = false
+    var hasStalledConsumer = false
+  }
+
+  static let stepLimit = 40_000
+
+  let seed: UInt64
+  let mask: SimulationMask
+  let plan: SimulationPlan
+  var random: SimulatedRandom
+  var dispatcher: Dispatcher
+  var ledger: Ledger
+  var agenda = Agenda<Event>()
+  var now: UInt64 = 1_000_000
+  var steps = 0
+  var jobs: [JobState]
+  var plansOfJobs: [JobID: Int] = [:]
+  var keys: [WorkerKey] = []
+  var alarm: UInt64?
+  var orders: [Int: FIFO<Action>] = [:]
+  var lastOrder: [Int: UInt64] = [:]
+  var workers: [Int: SimulatedWorker] = [:]
+  var isClosed = false
+  /// Slots that were said not to get a worker set up.
+  var slotsWithoutSetUp: Set<Int> = []
+  private var isTraced = false
+  private var trace: [String] = []
+
+  package init(seed: UInt64, mask: SimulationMask = SimulationMask()) {
+    self.seed = seed
+    self.mask = mask
+    plan = SimulationPlan(seed: seed, mask: mask)
+    random = SimulatedRandom(hash: seed, 1)
+    dispatcher = Dispatcher(limits: plan.limits)
+    ledger = Ledger(plan)
+    jobs = Array(repeating: JobState(), count: plan.jobs.count)
+  }
+
+  /// Plays the schedule, to its end or to the first promise that is broken.
+  package func run(trace isTraced: Bool = false) -> Outcome {
+    self.isTraced = isTraced
+    var problem: String?
+    do {
+      try play()
+    } catch {
+      problem = "\(error)"
+    }
+    return Outcome(seed: seed, mask: mask, problem: problem, steps: steps, trace: trace)
+  }
+
+  func note(_ text: @autoclosure () -> String) {
+    if isTraced { trace.append("\(now / 1_000) µs  \(text())") }
+  }
+
+  private func play() throws {
+    for worker in plan.workers {
+      let key = dispatcher.addWorker()
+      keys.append(key)
+      ledger.workers[key] = Ledger.Worker(plan: worker)
+    }
+    try step("resize to \(plan.width)") { $0.resize(to: plan.width, now: $1) }
+    for job in plan.jobs.indices where !plan.jobs[job].isDropped {
+      agenda.add(.submit(job), at: now + plan.jobs[job].submitAt)
+    }
+    for deed in plan.deeds.indices { agenda.add(.deed(deed), at: now + plan.deeds[deed].time) }
+
+    try playOn()
+    try checkQuiescence()
+    if !isClosed { try perform(random.one(of: [.shutDown, .shutDown, .drain, .terminate])) }
+    try playOn()
+    try checkQuiescence()
+    if !ledger.isStopped {
+      try ledger.check(isExcused, "the pool was shut down, nothing is under way, but it has not stopped")
+      try perform(.terminate)
+      try playOn()
+    }
+    try checkEnd()
+  }
+
+  private func playOn() throws {
+    while let (time, event) = agenda.popFirst() {
+      steps += 1
+      try ledger.check(steps < Self.stepLimit, "no end after \(steps) steps: something goes round in circles")
+      now = max(now, time)
+      ledger.now = now
+      try handle(event)
+    }
+  }
+
+  // MARK: Stepping the dispatcher
+
+  /// Tells the dispatcher something, checks what it decides, and carries it out.
+  func step(_ what: @autoclosure () -> String, _ event: (inout Dispatcher, UInt64) -> Void) throws {
+    note(what())
+    ledger.now = now
+    event(&dispatcher, now)
+    for action in dispatcher.takeActions() {
+      note("    → \(action.summary)")
+      try route(action)
+    }
+  }
+
+  private func route(_ action: Action) throws {
+    try ledger.check(!ledger.isStopped || action.isOfNoAccount, "after the end: \(action.summary)")
+    switch action {
+    case .read(let id, let count):
+      try ledger.read(id, count)
+      read(plansOfJobs[id]!, count)
+    case .deliver(let id, let segment):
+      try ledger.deliver(id, segment)
+      deliver(plansOfJobs[id]!, segment.range.count)
+    case .end(let id, let end):
+      try ledger.end(id, end)
+      jobs[plansOfJobs[id]!].isOver = true
+    case .release(let id): try ledger.release(id)
+    case .closed(let key): try ledger.closed(key)
+    case .stopped:
+      try ledger.check(ledger.isEnding, "the pool has stopped, though nobody said so")
+      try ledger.check(ledger.slots.allSatisfy { $0.phase == .down }, "the pool has stopped with workers in its slots")
+      ledger.isStopped = true
+    case .alarm(let time):
+      alarm = time
+      if let time { agenda.add(.alarm, at: max(now, time) + random.time(upTo: 100_000)) }
+    case .report(let text, let slot): if text.hasPrefix("set-up keeps failing") { slotsWithoutSetUp.insert(slot) }
+    case .start(let slot, let generation):
+      try ledger.start(slot, generation)
+      order(action, slot)
+    case .prepare(let slot, let generation, let key):
+      try ledger.prepare(slot, generation, key)
+      order(action, slot)
+    case .run(let slot, let generation, let chunk):
+      try ledger.run(slot, generation, chunk)
+      order(action, slot)
+    case .tearDown(let slot, let generation, let key):
+      try ledger.tearDown(slot, generation, key)
+      order(action, slot)
+    case .kill(let slot, let generation):
+      try ledger.kill(slot, generation)
+      order(action, slot)
+    case .stop(let slot, let generation):
+      try ledger.stop(slot, generation)
+      order(action, slot)
+    case .revoke(let slot, let generation, let chunk):
+      try ledger.checkHeld(slot, generation, chunk, "revoke")
+      order(action, slot)
+    case .inspect(let slot, let generation, let chunk):
+      try ledger.checkHeld(slot, generation, chunk, "inspect")
+      order(action, slot)
+    case .cancel(let slot, let generation, let chunk):
+      try ledger.checkHeld(slot, generation, chunk, "cancel")
+      order(action, slot)
+    }
+  }
+
+  // MARK: The end
+
+  /// Whether something that will never happen may keep the pool from ending.
+  var isExcused: Bool {
+    workers.values.contains { $0.isStalled }
+      || jobs.indices.contains { !isOver($0) && jobs[$0].hasStalledInput && !plan.jobs[$0].isPulled }
+  }
+
+  func isOver(_ job: Int) -> Bool { jobs[job].id == nil || jobs[job].isOver }
+
+  /// Nothing more will happen: then nobody may be waiting, except for what stalls without a limit.
+  private func checkQuiescence() throws {
+    try ledger.check(alarm == nil, "an alarm is left at \(alarm ?? 0)")
+    let stalled = workers.values.filter(\.isStalled)
+    for job in jobs.indices where !isOver(job) {
+      let id = jobs[job].id!
+      let waitsOutside = !isClosed || !plan.jobs[job].isPulled
+      if waitsOutside, jobs[job].hasStalledInput || jobs[job].hasStalledConsumer { continue }
+      try ledger.check(!stalled.isEmpty, "\(id) is not over, and nothing will happen any more")
+      if plan.jobs[job].roundRobin { continue }
+      try checkNobodyIsIdle(job, stalled)
+    }
+    for (key, worker) in ledger.workers where worker.isClosing && worker.users == 0 && !worker.isClosed {
+      try ledger.check(!stalled.isEmpty, "\(key) should have been closed")
+    }
+    for (id, job) in ledger.jobs where job.end != nil && !job.isReleased {
+      throw BrokenPromise(description: "\(id) is over, but was not released")
+    }
+  }
+
+  /// Chunks may not wait behind a worker that stalls while others have nothing to do.
+  private func checkNobodyIsIdle(_ job: Int, _ stalled: [SimulatedWorker]) throws {
+    let id = jobs[job].id!
+    let canHelp = (0..<ledger.width).contains { slot in
+      !stalled.contains { $0.slot == slot } && !plan.faults.barrenSlots.contains(slot)
+        && !slotsWithoutSetUp.contains(slot)
+    }
+    guard canHelp else { return }
+    for worker in stalled {
+      for held in ledger.slots[worker.slot].held.dropFirst() where held.job == id {
+        throw BrokenPromise(
+          description: "\(id): chunk \(held.id) waits behind slot \(worker.slot), which stalls, while others are idle")
+      }
+    }
+    for index in ledger.jobs[id]!.items.indices where ledger.isToBeRun(ledger.jobs[id]!, index) {
+      throw BrokenPromise(description: "\(id): item \(index) waits while others are idle")
+    }
+  }
+
+  private func checkEnd() throws {
+    try ledger.check(ledger.isStopped, "the pool was ended, and nothing will happen any more, but it has not stopped")
+    try ledger.check(alarm == nil, "an alarm is left after the end")
+    for (id, job) in ledger.jobs { try ledger.check(job.isReleased, "\(id) was never released") }
+    for (key, worker) in ledger.workers { try ledger.check(worker.isClosed, "\(key) was never closed") }
+    for (slot, worker) in workers where !worker.isDead {
+      throw BrokenPromise(description: "slot \(slot) still has a worker after the end")
+    }
+  }
+}
+
+extension Action {
+  /// Whether it may come after the end of the pool.
+  fileprivate var isOfNoAccount: Bool {
+    switch self {
+    case .alarm, .report: true
+    default: false
+    }
+  }
+
+  var summary: String {
+    switch self {
+    case .run(let slot, let generation, let chunk):
+      "run(slot \(slot).\(generation), chunk \(chunk.id) of \(chunk.job.value): \(chunk.range), attempt \(chunk.attempt))"
+    case .deliver(let id, let segment):
+      switch segment.content {
+      case .outputs: "deliver(\(id.value): \(segment.range))"
+      case .failure(let failure): "deliver(\(id.value): \(segment.range) failed: \(failure.cause))"
+      }
+    default: "\(self)"
+    }
+  }
+}

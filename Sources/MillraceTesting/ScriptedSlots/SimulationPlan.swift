@@ -1,0 +1,138 @@
+import Millrace
+
+/// What a seed says about the world of a ``Simulation``: the pool, its jobs, what its workers do, what its users do.
+package struct SimulationPlan {
+  /// What goes wrong with workers, in percent.
+  struct Faults {
+    var diesIdle = 0
+    var diesOnReceipt = 0
+    var killedFromOutside = 0
+    var diesStarting = 0
+    var cannotStart = 0
+    var setUpThrows = 0
+    var setUpDies = 0
+    var setUpStalls = 0
+    var tearDownDies = 0
+    var tearDownStalls = 0
+    /// Outputs that a dead worker had made are lost with it.
+    var losesOutputs = 0
+    /// What was written off speaks nevertheless.
+    var speaksLate = 0
+    /// Slots where set-up always fails.
+    var barrenSlots: Set<Int> = []
+  }
+
+  enum Deed {
+    case resize(Int)
+    case cancel(job: Int)
+    case fail(job: Int)
+    case close(worker: Int)
+    case tick
+    case shutDown
+    case drain
+    case terminate
+  }
+
+  struct WorkerPlan {
+    var setUpTimeout: UInt64?
+    var tearDownTimeout: UInt64?
+    var keeps = true
+  }
+
+  var width = 1
+  var limits = DispatchLimits()
+  /// Whether a kill ends a worker at once, as it does one of this process, or after a while.
+  var killsAtOnce = false
+  var latency: UInt64 = 0
+  var workers: [WorkerPlan] = []
+  var jobs: [JobPlan] = []
+  var deeds: [(time: UInt64, deed: Deed)] = []
+  var faults = Faults()
+
+  package init(seed: UInt64, mask: SimulationMask = SimulationMask()) {
+    var random = SimulatedRandom(seed: seed)
+    width = random.one(of: [1, 2, 2, 3, 4, 6])
+    limits.prefetch = random.one(of: [0, 0, 1, 2, 8])
+    limits.prefetchTime = random.one(of: [0, 200_000, 50_000_000])
+    killsAtOnce = random.chance(30)
+    latency = random.one(of: [0, 1_000, 100_000, 2_000_000])
+    let isCalm = random.chance(15)
+    let allowsHardStalls = random.chance(10)
+    if !isCalm { faults = Faults(&random, width: width, hardStalls: allowsHardStalls) }
+    for _ in 0..<random.within(1...2) {
+      var worker = WorkerPlan()
+      if random.chance(50) || (faults.setUpStalls > 0 && !allowsHardStalls) { worker.setUpTimeout = 50_000_000 }
+      if random.chance(50) || (faults.tearDownStalls > 0 && !allowsHardStalls) { worker.tearDownTimeout = 50_000_000 }
+      worker.keeps = random.chance(60)
+      workers.append(worker)
+    }
+    for _ in 0..<random.one(of: [1, 1, 1, 2, 3, 4]) {
+      jobs.append(JobPlan(&random, self, isCalm: isCalm, hardStalls: allowsHardStalls))
+    }
+    for _ in 0..<random.one(of: [0, 0, 0, 1, 2, 5]) {
+      deeds.append((random.time(upTo: 300_000_000), Deed(&random, self)))
+    }
+    apply(mask)
+  }
+
+  private mutating func apply(_ mask: SimulationMask) {
+    for job in jobs.indices {
+      if mask.droppedJobs.contains(job) { jobs[job].isDropped = true }
+      if let limit = mask.items, let length = jobs[job].length { jobs[job].length = min(length, limit) }
+    }
+    deeds = deeds.enumerated().filter { !mask.droppedDeeds.contains($0.offset) }.map(\.element)
+    if mask.withoutWorkerFaults { faults = Faults() }
+    if mask.withoutItemFaults { for job in jobs.indices { jobs[job].behaviours = JobPlan.Behaviours() } }
+    if mask.withoutPrefetch { limits.prefetch = 0 }
+    if mask.withoutLatency { latency = 0 }
+  }
+}
+
+extension SimulationPlan.Faults {
+  init(_ random: inout SimulatedRandom, width: Int, hardStalls: Bool) {
+    func rarely(_ percent: Int, _ random: inout SimulatedRandom) -> Int {
+      random.chance(percent) ? random.one(of: [3, 10, 30]) : 0
+    }
+    diesIdle = rarely(20, &random)
+    diesOnReceipt = rarely(20, &random)
+    killedFromOutside = rarely(20, &random)
+    diesStarting = random.chance(10) ? random.one(of: [10, 60, 100]) : 0
+    cannotStart = random.chance(4) ? random.one(of: [5, 100]) : 0
+    setUpThrows = rarely(15, &random)
+    setUpDies = rarely(15, &random)
+    setUpStalls = rarely(15, &random)
+    tearDownDies = rarely(15, &random)
+    tearDownStalls = rarely(15, &random)
+    losesOutputs = rarely(40, &random)
+    speaksLate = rarely(40, &random)
+    if random.chance(15) { for slot in 0..<width + 2 where random.chance(50) { barrenSlots.insert(slot) } }
+  }
+}
+
+extension SimulationPlan.Deed {
+  init(_ random: inout SimulatedRandom, _ plan: SimulationPlan) {
+    switch random.below(16) {
+    case 0...5: self = .resize(random.within(1...6))
+    case 6...8: self = .cancel(job: random.below(plan.jobs.count))
+    case 9: self = .fail(job: random.below(plan.jobs.count))
+    case 10: self = .close(worker: random.below(plan.workers.count))
+    case 11...12: self = .tick
+    case 13: self = .shutDown
+    case 14: self = .drain
+    default: self = .terminate
+    }
+  }
+}
+
+/// What to leave out of a ``Simulation``, to find the shortest that still fails.
+package struct SimulationMask: Sendable, Hashable {
+  package var droppedJobs: Set<Int> = []
+  package var droppedDeeds: Set<Int> = []
+  package var items: Int?
+  package var withoutWorkerFaults = false
+  package var withoutItemFaults = false
+  package var withoutPrefetch = false
+  package var withoutLatency = false
+
+  package init() {}
+}

@@ -1,0 +1,77 @@
+import Millrace
+import Testing
+
+extension Checked {
+  /// One pool, many users.
+  @Suite struct Concurrency {
+    @Test("several maps at once", arguments: Backends.everything)
+    func severalMaps(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        try await withThrowingTaskGroup { group in
+          for factor in 1...4 {
+            group.addTask { () async throws in
+              #expect(try await pool.map(0..<300, Times(factor: factor)) == (0..<300).map { $0 * factor })
+            }
+            group.addTask {
+              let outputs = try await pool.map(0..<100) { item in
+                await Task.yield()
+                return item - factor
+              }
+              #expect(outputs == (0..<100).map { $0 - factor })
+            }
+          }
+          try await group.waitForAll()
+        }
+      }
+    }
+
+    @Test("a stream and a map take turns", arguments: Backends.all)
+    func interleaved(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        var count = 0
+        for try await output in pool.stream(0..<60, AddOne(), options: MapOptions(chunking: .size(3))) {
+          count += 1
+          #expect(output == count)
+          if output % 10 == 0 {
+            #expect(try await pool.map(0..<output, AddOne()) == Array(1...output))
+          }
+        }
+        #expect(count == 60)
+      }
+    }
+
+    @Test("a pool inside a worker", arguments: [Backend.tasks(3), .threads(3), .processes(2)])
+    func nested(backend: Backend) async throws {
+      struct Outer: Worker {
+        func process(_ item: Int, _ state: inout Void) async throws -> Int {
+          try await withWorkerPool(.threads()) { pool in
+            try await pool.map(0..<item, AddOne()).reduce(0, +)
+          }
+        }
+      }
+      try await withWorkerPool(backend) { pool async throws in
+        #expect(try await pool.map(1...6, Outer()) == [1, 3, 6, 10, 15, 21])
+      }
+    }
+
+    @Test("fold combines outcomes as they come", arguments: Backends.everything)
+    func fold(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let totals = try await pool.fold(0..<100, Picky(modulus: 4, remainder: 0), into: (sum: 0, failed: 0)) {
+          switch $1.result {
+          case .success(let output): $0.sum += output
+          case .failure: $0.failed += 1
+          }
+        }
+        #expect(totals == ((0..<100).filter { $0 % 4 != 0 }.reduce(0) { $0 + $1 * 2 }, 25))
+        await #expect(throws: Refused(item: 3)) {
+          try await pool.fold(0..<100, AddOne(), into: 0) { sum, outcome in
+            sum += 1
+            if sum == 3 { throw Refused(item: 3) }
+          }
+        }
+        #expect(try await pool.map([1], AddOne()) == [2])
+      }
+    }
+  }
+}

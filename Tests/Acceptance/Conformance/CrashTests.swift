@@ -1,0 +1,190 @@
+import Foundation
+import Millrace
+import Testing
+
+/// Meets its fate at one item.
+private struct Doomed: Worker, Codable {
+  enum Fate: String, Codable, CaseIterable {
+    case outOfRange, overflow, fatal, stackOverflow, exit, exitQuietly, killedFromOutside
+  }
+  var fate: Fate
+  var at: Int
+  /// Where the one who is to be killed says who it is.
+  var fifo = ""
+
+  func process(_ item: Int, _ state: inout Void) -> Int {
+    if item == at { meet() }
+    return item * 2
+  }
+
+  private func meet() {
+    switch fate {
+    case .outOfRange: _ = [1, 2, 3][at + 3]
+    case .overflow: _ = Int.max - 1 + at
+    case .fatal: fatalError("the wheel is broken")
+    case .stackOverflow: _ = endless(at)
+    case .exit: Glibc.exit(3)
+    case .exitQuietly: _exit(0)
+    case .killedFromOutside:
+      let descriptor = open(fifo, O_WRONLY)
+      var pid = getpid()
+      write(descriptor, &pid, MemoryLayout<pid_t>.size)
+      while true { pause() }
+    }
+  }
+
+  @inline(never)
+  private func endless(_ depth: Int) -> Int {
+    let room = [depth, depth + 1]
+    return depth == .min ? 0 : endless(depth + 1) + room[depth % 2]
+  }
+}
+
+extension Checked {
+  /// A crash costs one item, never more.
+  @Suite struct Crashes {
+    @Test("a trap in the middle of a chunk", arguments: Backends.isolating.each(with: [Doomed.Fate.outOfRange]))
+    private func everyStart(backend: Backend, fate: Doomed.Fate) async throws {
+      try await check(backend, fate)
+    }
+
+    @Test("every way to die", arguments: Doomed.Fate.allCases.filter { $0 != .killedFromOutside })
+    private func everyFate(fate: Doomed.Fate) async throws { try await check(.processes(2), fate) }
+
+    private func check(_ backend: Backend, _ fate: Doomed.Fate) async throws {
+      try await withWorkerPool(backend) { pool in
+        let options = MapOptions(chunking: .size(64))
+        let failure = try await onlyFailure(pool, Doomed(fate: fate, at: 100), options)
+        switch fate {
+        case .outOfRange:
+          expectTrap(failure, "Index out of range")
+        case .overflow:
+          expectTrap(failure, nil)
+        case .fatal:
+          expectTrap(failure, "the wheel is broken")
+        case .stackOverflow:
+          if case .crashed(let crash) = failure.cause, crash.kind == .stackOverflow { break }
+          Issue.record(failure)
+        case .exit:
+          if case .exited(code: 3) = failure.cause { break }
+          Issue.record(failure)
+        case .exitQuietly:
+          if case .exited(code: 0) = failure.cause { break }
+          Issue.record(failure)
+        case .killedFromOutside: break
+        }
+        #expect(try await pool.map(0..<100, AddOne()) == Array(1...100))
+      }
+    }
+
+    private func expectTrap(_ failure: ItemFailure, _ text: String?) {
+      guard case .crashed(let crash) = failure.cause else {
+        Issue.record("\(failure)")
+        return
+      }
+      #expect(crash.kind == .trap && (crash.signal == SIGILL || crash.signal == SIGTRAP))
+      #expect(failure.standardError.contains("Fatal error"))
+      if let text {
+        #expect(failure.standardError.contains(text) && failure.description.contains(text))
+      }
+    }
+
+    /// Runs items 0..<200 and returns the one failure, which has to be item 100's.
+    private func onlyFailure(_ pool: WorkerPool, _ worker: Doomed, _ options: MapOptions) async throws -> ItemFailure {
+      var failures: [ItemFailure] = []
+      var index = 0
+      for try await outcome in pool.outcomes(of: 0..<200, worker, options: options) {
+        #expect(outcome.index == index && outcome.input == index)
+        index += 1
+        switch outcome.result {
+        case .success(let output): #expect(output == outcome.input * 2)
+        case .failure(let failure): failures.append(failure)
+        }
+      }
+      #expect(index == 200 && failures.count == 1)
+      let failure = try #require(failures.first)
+      #expect(failure.index == 100)
+      return failure
+    }
+
+    @Test("a worker that is killed from outside", arguments: Backends.isolating)
+    func killed(backend: Backend) async throws {
+      let fifo = "\(NSTemporaryDirectory())/fifo-\(UUID().uuidString)"
+      try #require(mkfifo(fifo, 0o600) == 0)
+      defer { unlink(fifo) }
+      let killer = Thread {
+        let descriptor = open(fifo, O_RDONLY)
+        var pid: pid_t = 0
+        if read(descriptor, &pid, MemoryLayout<pid_t>.size) == MemoryLayout<pid_t>.size, pid > 1 { kill(pid, SIGKILL) }
+        close(descriptor)
+      }
+      killer.start()
+      try await withWorkerPool(backend) { pool in
+        let worker = Doomed(fate: .killedFromOutside, at: 100, fifo: fifo)
+        let failure = try await onlyFailure(pool, worker, MapOptions(chunking: .size(64)))
+        guard case .crashed(let crash) = failure.cause else {
+          Issue.record("\(failure)")
+          return
+        }
+        #expect(crash.kind == .killedFromOutside && crash.signal == SIGKILL)
+        #expect(try await pool.map(0..<100, AddOne()) == Array(1...100))
+      }
+    }
+
+    @Test("a closure that crashes", arguments: Backends.isolating)
+    func closure(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let rows = [[1], [], [3]]
+        var failures: [Int] = []
+        let outcomes = pool.outcomes(of: 0..<3) { rows[$0][0] }
+        for try await outcome in outcomes {
+          if case .failure(let failure) = outcome.result {
+            failures.append(failure.index)
+            expectTrap(failure, "Index out of range")
+          } else {
+            #expect(try outcome.output == rows[outcome.index][0])
+          }
+        }
+        #expect(failures == [1])
+      }
+    }
+
+    @Test("an item that keeps crashing is quarantined", arguments: [Backend.processes(2)])
+    func quarantine(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let options = MapOptions(chunking: .size(64), retry: .retry(max: 10, maximumCrashes: 2))
+        let failure = try await onlyFailure(pool, Doomed(fate: .exitQuietly, at: 100), options)
+        guard case .quarantined(crashes: 2, .exited(code: 0)) = failure.cause else {
+          Issue.record("\(failure)")
+          return
+        }
+        #expect(failure.attempt == 2)
+      }
+    }
+
+    @Test("a crash that a retry survives", arguments: Backends.isolating)
+    func retried(backend: Backend) async throws {
+      let tries = SharedCounter()
+      try await withWorkerPool(backend) { pool in
+        let options = MapOptions(chunking: .size(16), retry: .retry(max: 2))
+        let outputs = try await pool.map(0..<50, options: options) { item in
+          if item == 20, tries.increment() == 1 { fatalError("once") }
+          return item
+        }
+        #expect(outputs == Array(0..<50) && tries.value == 2)
+      }
+    }
+
+    @Test("many crashes, one after the other")
+    func many() async throws {
+      try await withWorkerPool(.processes(3)) { pool in
+        let options = MapOptions(chunking: .size(8), onFailure: .skip)
+        let outputs = try await pool.map(0..<120, options: options) { item in
+          if item % 10 == 3 { _exit(1) }
+          return item
+        }
+        #expect(outputs == (0..<120).filter { $0 % 10 != 3 })
+      }
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import Foundation
+import Millrace
+import Testing
+
+private struct Echo<Value: Codable & Sendable>: Worker {
+  func process(_ item: Value, _ state: inout Void) -> Value { item }
+}
+
+/// A worker of its own for each type: generic types that are private cannot be found by a fresh process.
+struct EchoBytes: Worker {
+  func process(_ item: [UInt8], _ state: inout Void) -> [UInt8] { item }
+}
+
+struct EchoString: Worker {
+  func process(_ item: String, _ state: inout Void) -> String { item }
+}
+
+struct EchoData: Worker {
+  func process(_ item: Data, _ state: inout Void) -> Data { item }
+}
+
+struct EchoRecord: Worker {
+  func process(_ item: Record, _ state: inout Void) -> Record { item }
+}
+
+struct Record: Codable, Hashable, Sendable {
+  enum Kind: String, Codable { case wheel, race }
+  var name: String
+  var note: String?
+  var kind: Kind?
+  var weights: [Double?]
+  var tags: [String: [Int]]
+  var parent: [Record]?
+  var date: Date
+}
+
+private struct Unsendable: Sendable {
+  let text: String
+}
+
+private struct TakesUnsendable: Worker {
+  func process(_ item: Unsendable, _ state: inout Void) -> Int { 1 }
+}
+
+private struct GivesUnsendable: Worker {
+  func process(_ item: Int, _ state: inout Void) -> [Unsendable] { [] }
+}
+
+private struct NotCodable: Worker {
+  let text: String
+  func process(_ item: Int, _ state: inout Void) -> String { text }
+}
+
+extension Checked {
+  /// What goes to workers and comes back.
+  @Suite struct Payloads {
+    @Test("bytes of every size", arguments: Backends.everything)
+    func bytes(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let sizes = [0, 1, 7, 8, 4_095, 65_536, 262_144, 1 << 20, 3 << 20]
+        let items = sizes.map { size in
+          var bytes = [UInt8](repeating: 170, count: size)
+          if size > 0 { bytes[size / 2] = UInt8(truncatingIfNeeded: size) }
+          return bytes
+        }
+        for chunking in [Chunking.size(1), .size(9)] {
+          let outputs = try await pool.map(items, EchoBytes(), options: MapOptions(chunking: chunking))
+          #expect(outputs.map(\.count) == sizes && zip(outputs, items).allSatisfy(isEqual))
+        }
+      }
+    }
+
+    @Test("100 MiB each way", arguments: [Backend.processes(1), Backends.forking])
+    func large(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let item = [UInt8](repeating: 7, count: 100 << 20)
+        let output = try await pool.apply(item, EchoBytes())
+        #expect(isEqual(output, item))
+      }
+    }
+
+    /// As `==`, which takes its time over bytes in a debug build.
+    private func isEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool { Data(left) == Data(right) }
+
+    @Test("strings, data and records", arguments: Backends.everything)
+    func values(backend: Backend) async throws {
+      let strings = ["", "a", "Mühlgraben 水車 🎡", String(repeating: "wheel ", count: 100_000)]
+      let child = Record(name: "", note: nil, kind: nil, weights: [], tags: [:], parent: nil, date: .distantPast)
+      let record = Record(
+        name: "Mill", note: "old", kind: .wheel, weights: [1, nil, .infinity], tags: ["a": [1, 2], "b": []],
+        parent: [child], date: Date(timeIntervalSince1970: 1_000))
+      try await withWorkerPool(backend) { pool in
+        #expect(try await pool.map(strings, EchoString()) == strings)
+        let data = strings.map { Data($0.utf8) }
+        #expect(try await pool.map(data, EchoData()) == data)
+        let records = (0..<40).map { $0 % 2 == 0 ? record : child }
+        #expect(try await pool.map(records, EchoRecord(), options: MapOptions(chunking: .size(7))) == records)
+        let pairs = try await pool.map(0..<20) { $0 % 3 == 0 ? nil : $0 }
+        #expect(pairs == (0..<20).map { $0 % 3 == 0 ? nil : $0 })
+      }
+    }
+
+    @Test("more items than a ring holds, with nothing in them", arguments: Backends.isolating)
+    func empty(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let outputs: [Void] = try await pool.map(repeatElement((), count: 50_000)) { _ in () }
+        #expect(outputs.count == 50_000)
+      }
+    }
+
+    @Test("what cannot be sent is named", arguments: [Backend.processes(1), Backends.spawning])
+    func notTransportable(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        func refusal(_ body: () async throws -> Void) async throws -> String {
+          let error = try await #require(throws: WorkerPoolError.self) { try await body() }
+          #expect(error.kind == .notTransportable)
+          return "\(error)"
+        }
+        let input = try await refusal { _ = try await pool.map([Unsendable(text: "")], TakesUnsendable()) }
+        #expect(input.contains("TakesUnsendable") && input.contains("Unsendable"))
+        let output = try await refusal { _ = try await pool.map([1], GivesUnsendable()) }
+        #expect(output.contains("GivesUnsendable") && output.contains("Unsendable"))
+        let worker = try await refusal { _ = try await pool.map([1], NotCodable(text: "x")) }
+        #expect(worker.contains("NotCodable"))
+        let local = try await refusal { _ = try await pool.map([1], Echo<Int>()) }
+        #expect(local.contains("Echo<"))
+        let closure = try await refusal { _ = try await pool.map([1]) { _ in Unsendable(text: "") } }
+        #expect(closure.contains("Unsendable"))
+        #expect(try await pool.map([1], AddOne()) == [2])
+      }
+    }
+
+    @Test("a forked worker needs no configuration that could be sent")
+    func forked() async throws {
+      try await withWorkerPool(Backends.forking) { pool async throws in
+        #expect(try await pool.map(0..<3, NotCodable(text: "x")) == ["x", "x", "x"])
+        #expect(try await pool.map(0..<3, Echo<Int>()) == [0, 1, 2])
+      }
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import Millrace
+import Synchronization
+import Testing
+
+/// Fails until its third attempt, and says which random number it drew.
+struct ThirdTime: Worker {
+  func setUp(_ context: WorkerContext) -> WorkerContext { context }
+
+  func process(_ item: Int, _ context: inout WorkerContext) throws -> Drawn {
+    var random = context.random
+    let drawn = Drawn(item: item, index: context.index, attempt: context.attempt, number: random.next())
+    if item % 5 == 0, context.attempt < 3 { throw drawn }
+    return drawn
+  }
+}
+
+/// Not private: its type has to be found by name when it comes back from a worker process.
+struct Drawn: Error, Codable, Hashable {
+  var item: Int, index: Int, attempt: Int, number: UInt64
+}
+
+extension Checked {
+  @Suite struct Retries {
+    @Test("a retried item keeps its place and its random numbers", arguments: Backends.everything)
+    func attempts(backend: Backend) async throws {
+      let drawn = Mutex<[Drawn]>([])
+      let note: @Sendable (ItemFailure) -> Bool = { failure in
+        if let found = failure.underlying as? Drawn { drawn.withLock { $0.append(found) } }
+        return true
+      }
+      try await withWorkerPool(backend) { pool in
+        let options = MapOptions(chunking: .size(7), retry: .retry(max: 2, when: note), seed: 42)
+        let items = (0..<40).map { $0 + 100 }
+        var index = 0
+        for try await outcome in pool.outcomes(of: items, ThirdTime(), options: options) {
+          let output = try outcome.output
+          let attempt = outcome.input % 5 == 0 ? 3 : 1
+          var random = ItemRandom(seed: 42, index: index)
+          #expect(outcome.index == index && outcome.attempt == attempt)
+          #expect(output == Drawn(item: index + 100, index: index, attempt: attempt, number: random.next()))
+          drawn.withLock { $0.append(output) }
+          index += 1
+        }
+        #expect(index == 40)
+      }
+      let all = drawn.withLock { $0 }
+      #expect(all.count == 40 + 8 * 2 && Set(all).count == all.count)
+      for (_, tries) in Dictionary(grouping: all, by: \.item) { #expect(Set(tries.map(\.number)).count == 1) }
+    }
+
+    @Test("an item that keeps failing fails once, with its last attempt", arguments: Backends.all)
+    func exhausted(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let options = MapOptions(retry: .retry(max: 3))
+        for try await outcome in pool.outcomes(of: 0..<10, Picky(modulus: 10, remainder: 6), options: options) {
+          guard case .failure(let failure) = outcome.result else { continue }
+          #expect(failure.index == 6 && failure.attempt == 4 && outcome.attempt == 4)
+        }
+      }
+    }
+
+    @Test("only what is worth it is tried again", arguments: Backends.all)
+    func condition(backend: Backend) async throws {
+      let tries = SharedCounter()
+      try await withWorkerPool(backend) { pool in
+        let options = MapOptions(
+          onFailure: .skip, retry: .retry(max: 5) { ($0.underlying as? Refused)?.item == 1 })
+        let outputs = try await pool.map(0..<3, options: options) { item in
+          tries.increment()
+          if item > 0 { throw Refused(item: item) }
+          return item
+        }
+        #expect(outputs == [0])
+      }
+      #expect(tries.value == 1 + 6 + 1)
+    }
+
+    @Test("a back-off passes before the retry", arguments: Backends.all)
+    func backoff(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let options = MapOptions(retry: .retry(max: 2, backoff: .constant(.milliseconds(40))))
+        let begin = ContinuousClock.now
+        let outputs = try await pool.map(0..<3, options: options) { item, context in
+          if item == 1, context.attempt < 3 { throw Refused(item: item) }
+          return context.attempt
+        }
+        #expect(outputs == [1, 3, 1])
+        // Jitter takes up to half of each delay.
+        #expect(ContinuousClock.now - begin >= .milliseconds(40))
+      }
+    }
+  }
+}

@@ -1,0 +1,121 @@
+import Millrace
+import Testing
+
+extension Checked {
+  /// Single items.
+  @Suite struct Submissions {
+    @Test("submit returns at once, its value comes later", arguments: Backends.everything)
+    func submit(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let submissions = try (0..<50).map { try pool.submit($0, Times(factor: 2)) }
+        for (item, submission) in submissions.enumerated() {
+          #expect(try await submission.value == item * 2)
+          #expect(submission.isFinished)
+          #expect(try await submission.value == item * 2)
+        }
+        #expect(try await pool.submit(4) { $0 + 38 }.value == 42)
+        #expect(try await pool.submit { "no input" }.value == "no input")
+      }
+    }
+
+    @Test("a failed item leaves the others alone", arguments: Backends.all)
+    func failure(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let submissions = try (0..<9).map { try pool.submit($0, Picky(modulus: 3, remainder: 1)) }
+        for (item, submission) in submissions.enumerated() {
+          if item % 3 == 1 {
+            let failure = await #expect(throws: ItemFailure.self) { _ = try await submission.value }
+            #expect(failure?.underlying as? Refused == Refused(item: item))
+          } else {
+            #expect(try await submission.value == item * 2)
+          }
+        }
+      }
+    }
+
+    @Test("apply, and what becomes of it when its task is cancelled", arguments: Backends.all)
+    func apply(backend: Backend) async throws {
+      let begun = SharedCounter()
+      try await withWorkerPool(backend) { pool async throws in
+        #expect(try await pool.apply(20, AddOne()) == 21)
+        #expect(try await pool.apply("a") { $0 + "b" } == "ab")
+        let task = Task {
+          try await pool.apply(
+            0,
+            ClosureWorker { (_: Int, context) in
+              begun.increment()
+              while !context.isCancelled { await Task.yield() }
+            })
+        }
+        await begun.wait(for: 1)
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        #expect(try await pool.apply(20, AddOne()) == 21)
+      }
+    }
+
+    @Test("a cancelled submission throws", arguments: Backends.apart)
+    func cancel(backend: Backend) async throws {
+      let begun = SharedCounter()
+      try await withWorkerPool(backend) { pool in
+        let submission = try pool.submit(
+          0,
+          ClosureWorker { (_: Int, context) in
+            begun.increment()
+            while !context.isCancelled { await Task.yield() }
+          })
+        await begun.wait(for: 1)
+        submission.cancel()
+        await #expect(throws: CancellationError.self) { try await submission.value }
+      }
+    }
+
+    @Test("onCompletion is called once", arguments: Backends.apart)
+    func callback(backend: Backend) async throws {
+      let (results, continuation) = AsyncStream.makeStream(of: Int.self)
+      try await withWorkerPool(backend) { pool in
+        for item in 0..<10 {
+          try pool.submit(item, Picky(modulus: 5, remainder: 2)) { result in
+            switch result {
+            case .success(let output): continuation.yield(output)
+            case .failure(let error): continuation.yield(-((error as? ItemFailure)?.underlying as? Refused)!.item)
+            }
+          }
+        }
+        var seen: [Int] = []
+        for await result in results {
+          seen.append(result)
+          if seen.count == 10 { break }
+        }
+        #expect(seen.sorted() == [-7, -2, 0, 2, 6, 8, 10, 12, 16, 18])
+      }
+    }
+
+    @Test("a limit on the wait", arguments: Backends.apart)
+    func valueWithin(backend: Backend) async throws {
+      let gate = SharedCounter()
+      try await withWorkerPool(backend) { pool in
+        let submission = try pool.submit(3) { item in
+          await gate.wait(for: 1)
+          return item
+        }
+        let error = await #expect(throws: WorkerPoolError.self) {
+          _ = try await submission.value(within: .milliseconds(30))
+        }
+        #expect(error?.kind == .nextTimedOut)
+        gate.set(1)
+        #expect(try await submission.value(within: .seconds(30)) == 3)
+      }
+    }
+
+    @Test("a pool that was shut down takes nothing", arguments: Backends.all)
+    func closed(backend: Backend) async throws {
+      let pool = try WorkerPool(backend)
+      #expect(try await pool.apply(1, AddOne()) == 2)
+      await pool.shutdown()
+      let error = await #expect(throws: WorkerPoolError.self) { _ = try await pool.map([1], AddOne()) }
+      #expect(error?.kind == .closed)
+      #expect(throws: WorkerPoolError.self) { _ = try pool.submit(1, AddOne()) }
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import Millrace
+import Testing
+
+private struct PrivateWorker: Worker {
+  func process(_ item: Int, _ state: inout Void) -> Int { item + 2 }
+}
+
+private struct PrivateConfigured: Worker, Codable {
+  var words: [String]
+  func process(_ item: Int, _ state: inout Void) -> String { words[item] }
+}
+
+struct GenericWorker<Element: FixedWidthInteger & Codable & Sendable>: Worker, Codable {
+  var by: Element
+  func process(_ item: Element, _ state: inout Void) -> Element { item &* by }
+}
+
+/// Keeps what belongs to it, open as long as it lives.
+final class Station: Sendable {
+  let slot: Int
+  init(slot: Int) { self.slot = slot }
+}
+
+struct ClassState: Worker {
+  func setUp(_ context: WorkerContext) async -> Station { Station(slot: context.slot) }
+  func process(_ item: Int, _ state: inout Station) async -> Int { state.slot }
+}
+
+extension Checked {
+  @Suite struct WorkerKinds {
+    @Test("private, local and generic types, and state of any kind", arguments: Backends.everything)
+    func types(backend: Backend) async throws {
+      struct LocalWorker: Worker {
+        func process(_ item: Int, _ state: inout Void) -> Int { item + 3 }
+      }
+      struct LocalConfigured: Worker, Codable {
+        var text: String
+        func process(_ item: Int, _ state: inout Void) -> String { text + String(item) }
+      }
+      try await withWorkerPool(backend) { pool in
+        #expect(try await pool.map(0..<3, PrivateWorker()) == [2, 3, 4])
+        #expect(try await pool.map(0..<2, PrivateConfigured(words: ["zero", "one"])) == ["zero", "one"])
+        #expect(try await pool.map(0..<3, LocalWorker()) == [3, 4, 5])
+        #expect(try await pool.map(0..<2, LocalConfigured(text: "nr. ")) == ["nr. 0", "nr. 1"])
+        #expect(try await pool.map([1, 2] as [UInt8], GenericWorker<UInt8>(by: 200)) == [200, 144])
+        #expect(try await pool.map([1, 2], GenericWorker<Int>(by: 200)) == [200, 400])
+        for try await outcome in pool.outcomes(of: 0..<9, ClassState(), options: MapOptions(chunking: .size(1))) {
+          #expect(try outcome.output == outcome.slot)
+        }
+      }
+    }
+
+    @Test("closures, with what they capture and with their context", arguments: Backends.everything)
+    func closures(backend: Backend) async throws {
+      let table = (0..<50).map { "row \($0)" }
+      let offset = 7
+      try await withWorkerPool(backend) { pool in
+        #expect(try await pool.map(0..<50) { table[$0] } == table)
+        #expect(try await pool.map(0..<50) { item in item + offset } == (0..<50).map { $0 + 7 })
+        let seen = try await pool.map(10..<30) { item, context in [item, context.index, context.attempt] }
+        #expect(seen == (0..<20).map { [$0 + 10, $0, 1] })
+        let slots = try await pool.map(0..<30) { _, context in context.slot }
+        #expect(slots.allSatisfy { (0..<pool.width).contains($0) })
+      }
+    }
+
+    @Test("asynchronous closures", arguments: Backends.everything)
+    func asynchronous(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let outputs = try await pool.map(0..<50) { item in
+          await Task.yield()
+          return item * 2
+        }
+        #expect(outputs == (0..<50).map { $0 * 2 })
+      }
+    }
+
+    @Test("random numbers are the same on every backend", arguments: Backends.everything)
+    func random(backend: Backend) async throws {
+      func numbers(_ pool: WorkerPool, _ chunking: Chunking) async throws -> [Int] {
+        try await pool.map(0..<40, options: MapOptions(chunking: chunking, seed: 5)) { _, context in
+          var random = context.random
+          return Int.random(in: 0..<1_000_000, using: &random)
+        }
+      }
+      let expected = (0..<40).map { index in
+        var random = ItemRandom(seed: 5, index: index)
+        return Int.random(in: 0..<1_000_000, using: &random)
+      }
+      try await withWorkerPool(backend) { pool async throws in
+        #expect(try await numbers(pool, .size(1)) == expected)
+        #expect(try await numbers(pool, .size(16)) == expected)
+      }
+    }
+
+    @Test("the one-liners on a pool", arguments: Backends.all)
+    func oneLiners(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        #expect(try await (0..<9).parallelMap(on: pool) { $0 * $0 } == (0..<9).map { $0 * $0 })
+        #expect(try await (0..<9).parallelFilter(on: pool) { $0.isMultiple(of: 3) } == [0, 3, 6])
+        #expect(try await ["1", "x", "3"].parallelCompactMap(on: pool) { Int($0) } == [1, 3])
+        let text = try await (0..<9).parallelReduce(on: pool, into: "", transform: { String($0) }) { $0 += $1 }
+        #expect(text == "012345678")
+      }
+    }
+  }
+}

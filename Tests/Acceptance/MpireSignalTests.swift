@@ -1,0 +1,81 @@
+import Foundation
+import Millrace
+import Testing
+
+extension CheckedMpire {
+  /// Programs that are interrupted, killed, or read by others.
+  struct Programs {
+    struct Report: Sendable {
+      var lines: [String]
+      var code: Int32
+      var time: Duration
+    }
+
+    /// Runs a scene until it says that it runs, sends it signals, and waits until nobody has its output open any more.
+    private func report(_ scene: String, _ place: Place, after signals: [Int32]) async throws -> Report {
+      try await onPlainThread {
+        let program = try Program(scene, place)
+        while let line = program.line(), line != "running" {}
+        let begun = ContinuousClock.now
+        for signal in signals { program.send(signal) }
+        let lines = program.rest()
+        let code = program.wait()
+        return Report(lines: lines, code: code, time: ContinuousClock.now - begun)
+      }
+    }
+
+    @Test("M20 one signal drains", arguments: Place.allCases, [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
+    func once(place: Place, signal: (number: Int32, code: Int32)) async throws {
+      let report = try await report("interrupted", place, after: [signal.number])
+      #expect(report.lines == ["interrupted"])
+      #expect(report.code == signal.code)
+      #expect(report.time < .seconds(1))
+    }
+
+    @Test("M20 the second signal cancels", arguments: Place.parallel)
+    func twice(place: Place) async throws {
+      let report = try await report("stubborn", place, after: [SIGINT, SIGTERM])
+      #expect(report.lines.last == "interrupted")
+      #expect(report.code == 130, "that of the first")
+      #expect(report.time < .seconds(1))
+    }
+
+    @Test("M20 the third signal kills", arguments: Place.parallel)
+    func thrice(place: Place) async throws {
+      let report = try await report("deaf", place, after: [SIGTERM, SIGINT, SIGINT])
+      #expect(!report.lines.contains("interrupted"))
+      #expect(report.code == 143, "that of the first")
+      #expect(report.time < .seconds(1))
+    }
+
+    @Test("a killed program leaves no workers", arguments: Place.processes)
+    func killed(place: Place) async throws {
+      let (workers, code, time) = try await onPlainThread {
+        let program = try Program("killed", place)
+        let workers = [program.line(), program.line()].compactMap { $0.flatMap { pid_t($0) } }
+        let begun = ContinuousClock.now
+        let wereRunning = workers.filter { isRunning($0) && $0 != program.id }
+        kill(program.id, SIGKILL)
+        let code = program.wait()
+        while wereRunning.contains(where: isRunning), ContinuousClock.now - begun < .seconds(2) { sched_yield() }
+        return (wereRunning, code, ContinuousClock.now - begun)
+      }
+      #expect(workers.count == 2)
+      #expect(code == 1_000 + SIGKILL)
+      #expect(time < .seconds(1))
+    }
+
+    @Test("what workers print comes in whole lines", arguments: Place.processes)
+    func prints(place: Place) async throws {
+      let (lines, code) = try await onPlainThread {
+        let program = try Program("prints", place)
+        return (program.rest(), program.wait())
+      }
+      let parts = (0..<20).map { " part \($0)" }.joined()
+      #expect(Set(lines) == Set((0..<200).map { "item \($0)\(parts) end" } + ["over"]))
+      #expect(lines.count == 201)
+      #expect(lines.last == "over")
+      #expect(code == 0)
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import Millrace
+import MillraceTesting
+import Testing
+
+extension Checked {
+  /// vimap's tests of maps, by their numbers.
+  @Suite struct VimapMaps {
+    @Test("V1 ten workers double four numbers", arguments: [Backend.serial, .tasks(10), .threads(10), .processes(10)])
+    func v1(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        #expect(try await pool.mapUnordered([1, 2, 3, 4], Times(factor: 2)).sorted() == [2, 4, 6, 8])
+      }
+    }
+
+    @Test("V2 a worker with a multiplier", arguments: Backends.everything)
+    func v2(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        #expect(try await pool.mapUnordered([1, 2, 3, 4], Times(factor: 3)).sorted() == [3, 6, 9, 12])
+      }
+    }
+
+    @Test("V4 three workers run three items at once, again and again", arguments: Backends.wide)
+    func v4(backend: Backend) async throws {
+      let present = SharedCounter()
+      try await withWorkerPool(backend) { pool in
+        for _ in 0..<2 {
+          let pairs = try await pool.map([4, 4, 4], options: MapOptions(chunking: .size(1))) { item, context in
+            await present.meet(3)
+            return [item, item + context.slot + 1]
+          }
+          #expect(Set(pairs) == [[4, 5], [4, 6], [4, 7]])
+        }
+      }
+    }
+
+    @Test("V5 with a slow consumer, each round is run by all workers", arguments: Backends.wide)
+    func v5(backend: Backend) async throws {
+      let present = SharedCounter()
+      try await withWorkerPool(backend) { pool in
+        let stream = pool.stream(Array(repeating: 4, count: 9), options: MapOptions(chunking: .size(1))) {
+          item, context in
+          await present.meet(3)
+          return item + context.slot
+        }
+        var outputs: [Int] = []
+        for try await output in stream {
+          outputs.append(output)
+          try await Task.sleep(for: .milliseconds(10))
+        }
+        for start in [0, 3, 6] { #expect(outputs[start..<start + 3].sorted() == [4, 5, 6]) }
+      }
+    }
+
+    @Test(
+      "V6 nothing is lost, for any number of items", arguments: [Backend.serial, .tasks(3), .threads(3), .processes(3)])
+    func v6(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        for count in 1...99 {
+          for chunking in [Chunking.size(1), .size(10)] {
+            let options = MapOptions(chunking: chunking)
+            let outputs = try await pool.mapUnordered(1..<count, AddOne(), options: options)
+            #expect(outputs.sorted() == Array(2..<count + 1))
+          }
+        }
+      }
+    }
+
+    @Test("V7 ten thousand items whose outputs nobody wants", arguments: Backends.all)
+    func v7(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in try await pool.forEach(0..<10_000, AddOne()) }
+    }
+
+    @Test("V8 ten workers and a slow consumer", arguments: [Backend.tasks(10), .threads(10), .processes(10)])
+    func v8(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        var sum = 0
+        let options = MapOptions(chunking: .size(1))
+        for try await output in pool.stream(0..<100, AddOne(), order: .completion, options: options) {
+          sum += output
+          try await Task.sleep(for: .milliseconds(3))
+        }
+        #expect(sum == 5_050)
+      }
+    }
+
+    @Test("V11 nothing is left of a pool, however its map ends", arguments: [Backend.processes(2), Backends.forking])
+    func v11(backend: Backend) async throws {
+      let drawn = SharedCounter()
+      let oracle = LeakOracle()
+      // The first pool starts what lasts as long as the program.
+      try await withWorkerPool(backend) { pool in try await pool.forEach(0..<9, AddOne()) }
+      try await oracle.check {
+        for repetition in 0..<30 {
+          try await withWorkerPool(backend) { pool in
+            switch repetition % 3 {
+            case 0: #expect(try await pool.map(0..<9, AddOne()).count == 9)
+            case 1:
+              await #expect(throws: ItemFailure.self) {
+                _ = try await pool.map(0..<9, Picky(modulus: 5, remainder: 4))
+              }
+            default: for try await _ in pool.stream(Endless(drawn: drawn), AddOne()) { break }
+            }
+          }
+        }
+      }
+    }
+
+    @Test(
+      "V17 ordered maps, one after the other, of many sizes",
+      arguments: [Backend.serial, .tasks(8), .threads(8), .processes(8)])
+    func v17(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        for count in [2, 4, 8, 32, 3_200, 32_000] {
+          for _ in 0..<2 {
+            #expect(try await pool.map(0..<count, Times(factor: 2)) == (0..<count).map { $0 * 2 })
+          }
+        }
+      }
+    }
+
+    @Test("V19 a chunk is run by one worker", arguments: Backends.all)
+    func v19(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let groups = try await pool.map((0..<8).chunks(of: 3)) { Array($0) }
+        #expect(groups == [[0, 1, 2], [3, 4, 5], [6, 7]])
+        var slots: [Int] = []
+        let options = MapOptions(chunking: .size(3))
+        for try await outcome in pool.outcomes(of: 0..<8, AddOne(), options: options) { slots.append(outcome.slot) }
+        #expect([0..<3, 3..<6, 6..<8].allSatisfy { Set(slots[$0]).count == 1 })
+      }
+    }
+
+    @Test("V22 a serial pool starts neither threads nor processes")
+    func v22() async throws {
+      let oracle = LeakOracle()
+      let before = oracle.snapshot().filter { $0.kind == .thread || $0.kind == .process }
+      try await withWorkerPool(.serial) { pool in
+        let outputs = try await pool.map(lazily([3, 1, 2])) { item in
+          #expect(oracle.snapshot().filter { $0.kind == .thread || $0.kind == .process }.subtracting(before).isEmpty)
+          return item * 2
+        }
+        #expect(outputs == [6, 2, 4])
+      }
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import Glibc
+import MillraceIPC
+import Testing
+
+/// Starting workers in three ways.
+@Suite(.timeLimit(.minutes(1)))
+struct LaunchTests {
+  private enum Echo: WorkerMain {
+    static func run(control: consuming ControlSocket) -> Int32 {
+      while case .message(let message)? = try? control.receive() {
+        let text = String(decoding: message.bytes, as: UTF8.self)
+        if let code = Int32(text) { return code }
+        do { try control.send("echo \(text)") } catch { return 1 }
+      }
+      return 2
+    }
+  }
+
+  @Test(arguments: StartMethod.allCases)
+  func echoesAndExitsWithItsCode(method: StartMethod) throws {
+    let worker = try TestWorker(Echo.self, by: method)
+    try worker.control.send("one")
+    #expect(try worker.receive() == "echo one")
+    try worker.control.send("two")
+    #expect(try worker.receive() == "echo two")
+    #expect(!worker.child.hasEnded)
+    try worker.control.send("42")
+    let exit = try worker.waitForEnd()
+    #expect(exit.reason == .exited(code: 42))
+    #expect(exit.peakResidentBytes > 1 << 20)
+    #expect(worker.child.hasEnded)
+    #expect(try worker.receive() == nil)
+  }
+}

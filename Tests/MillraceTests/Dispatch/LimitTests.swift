@@ -1,0 +1,82 @@
+import Millrace
+import Testing
+
+@Suite("Dispatcher: time limits and lifespans")
+struct DispatchLimitTests {
+  @Test("an item that runs too long has its worker killed, and is to blame alone")
+  func timeout() {
+    let play = Play(width: 1)
+    let job = play.submit(play.worker()) {
+      $0.itemTimeout = 50
+      $0.chunking = ChunkSizer(.size(2))
+    }
+    play.arriveAll(job, 2, each: 2)
+    _ = play.said()
+    play.wait(50)
+    #expect(play.said() == ["inspect 0: 1"])
+    play.step { $0.inspected(slot: 0, generation: 1, chunk: 1, index: 0, since: $1 - 50, now: $1) }
+    #expect(play.said() == ["kill 0"])
+    play.die(0, running: 1)
+    #expect(play.said() == ["failure 1: 0 attempt 1 timed out", "run 0: 1 1..<2"])
+  }
+
+  @Test("an item that was made while its worker was being killed keeps its output, and the next is not to blame")
+  func timeoutTooLate() {
+    let play = Play(width: 1)
+    let job = play.submit(play.worker()) {
+      $0.itemTimeout = 50
+      $0.chunking = ChunkSizer(.size(2))
+    }
+    play.arriveAll(job, 2, each: 2)
+    play.wait(50)
+    play.step { $0.inspected(slot: 0, generation: 1, chunk: 1, index: 0, since: $1 - 50, now: $1) }
+    _ = play.said()
+    play.step { $0.completed(slot: 0, generation: 1, chunk: 1, upTo: 1, outputs: Play.Cell(), now: $1) }
+    play.die(0, running: 1)
+    #expect(play.said() == ["deliver 1: 0..<1", "run 0: 1 1..<2"])
+  }
+
+  @Test("an item of a job that is over has the grace, then its worker is killed")
+  func abandoned() {
+    let play = Play(width: 1)
+    let job = play.submit(play.worker())
+    play.arriveAll(job, 1)
+    _ = play.said()
+    play.step { $0.cancel(job, now: $1) }
+    #expect(play.said() == ["cancelled 1", "cancel 0: 1"])
+    play.wait(300_000_000)
+    #expect(play.said() == ["kill 0"])
+    play.die(0, running: 1)
+    #expect(play.said() == ["release 1"])
+  }
+
+  @Test("a worker that has served its items is torn down, stopped and replaced")
+  func lifespan() {
+    let play = Play(width: 1)
+    let key = play.worker()
+    let job = play.submit(key) { $0.lifespan.items = 1 }
+    play.arriveAll(job, 2)
+    _ = play.said()
+    play.finish(0, 1)
+    #expect(play.said() == ["deliver 1: 0..<1", "tearDown 0: 1"])
+    play.step { $0.tornDown(slot: 0, generation: 1, key, now: $1) }
+    #expect(play.said() == ["stop 0"])
+    play.die(0, .cancelled)
+    #expect(play.said() == ["run 0: 2 1..<2"])
+    #expect(play.generations[0] == 2)
+  }
+
+  @Test("a set-up that takes too long is ended and tried again")
+  func setUpTimeout() {
+    let play = Play(width: 1, isSmooth: false)
+    let key = play.worker()
+    let job = play.submit(key) { $0.setUpTimeout = 50 }
+    play.arriveAll(job, 1)
+    play.step { $0.started(slot: 0, generation: 1, now: $1) }
+    _ = play.said()
+    play.wait(50)
+    #expect(play.said() == ["kill 0"])
+    play.die(0)
+    #expect(play.said() == ["start 0"])
+  }
+}

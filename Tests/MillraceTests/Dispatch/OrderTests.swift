@@ -1,0 +1,55 @@
+import Millrace
+import Testing
+
+@Suite("Dispatcher: order and windows")
+struct DispatchOrderTests {
+  @Test("outcomes wait for those before them, if the job is ordered")
+  func ordered() {
+    let play = Play(width: 2)
+    let job = play.submit(play.worker())
+    play.arriveAll(job, 2)
+    #expect(play.said().filter { $0.hasPrefix("run") } == ["run 0: 1 0..<1", "run 1: 2 1..<2"])
+    play.finish(1, 2)
+    #expect(play.said() == [])
+    play.finish(0, 1)
+    #expect(play.said() == ["deliver 1: 0..<1", "deliver 1: 1..<2", "complete 1", "release 1"])
+  }
+
+  @Test("outcomes come as they are made, if it is not")
+  func unordered() {
+    let play = Play(width: 2)
+    let job = play.submit(play.worker()) { $0.ordered = false }
+    play.arriveAll(job, 2)
+    _ = play.said()
+    play.finish(1, 2)
+    #expect(play.said() == ["deliver 1: 1..<2"])
+  }
+
+  @Test("no more is read than the window holds, until the consumer takes")
+  func window() {
+    let play = Play(width: 1)
+    let job = play.submit(play.worker()) { $0.window = .items(2) }
+    play.arrive(job, 1)
+    play.arrive(job, 1)
+    #expect(play.said().filter { $0.hasPrefix("read") } == ["read 1: 1", "read 1: 1"])
+    play.finish(0, 1)
+    #expect(!play.said().contains { $0.hasPrefix("read") })
+    play.step { $0.consumed(job, count: 1, now: $1) }
+    #expect(play.said() == ["read 1: 1"])
+  }
+
+  @Test("an input's error after a part of the last chunk is not lost")
+  func inputErrorAfterPart() {
+    let play = Play(width: 1)
+    let job = play.submit(play.worker()) {
+      $0.chunking = ChunkSizer(.size(4))
+      $0.total = 4
+    }
+    #expect(play.said() == ["read 1: 4"])
+    play.arrive(job, 3)
+    #expect(play.said().contains("read 1: 1"))
+    play.step { $0.inputFailed(job, Trouble(), now: $1) }
+    play.finish(0, 1)
+    #expect(play.said() == ["deliver 1: 0..<3", "failed 1: Trouble", "release 1"])
+  }
+}

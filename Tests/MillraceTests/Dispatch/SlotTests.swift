@@ -1,0 +1,89 @@
+import Millrace
+import Testing
+
+@Suite("Dispatcher: slots")
+struct DispatchSlotTests {
+  @Test("a chunk that is taken back goes to the idle slot, not to the one that it was taken from")
+  func stolen() {
+    let play = Play(width: 2, prefetch: 4)
+    let job = play.submit(play.worker())
+    play.arriveAll(job, 4)
+    _ = play.said()
+    play.finish(1, 2)
+    play.finish(1, 4)
+    #expect(play.said().last == "revoke 0: 3")
+    play.revoked(0, 3)
+    #expect(play.said() == ["run 1: 3 2..<3"])
+  }
+
+  @Test("a chunk that was begun meanwhile stays where it is")
+  func notStolen() {
+    let play = Play(width: 2, prefetch: 4)
+    let job = play.submit(play.worker())
+    play.arriveAll(job, 4)
+    play.finish(1, 2)
+    play.finish(1, 4)
+    _ = play.said()
+    play.revoked(0, 3, success: false)
+    #expect(!play.said().contains { $0.hasPrefix("run") })
+  }
+
+  @Test("where short chunks are the rule, one that stalls is noticed all the same")
+  func stolenFromStalled() {
+    let play = Play(width: 2, prefetch: 1)
+    let key = play.worker()
+    let job = play.submit(key)
+    play.arriveAll(job, 6)
+    play.finish(0, 1, elapsed: 10)
+    play.finish(1, 2, elapsed: 10)
+    play.finish(0, 3, elapsed: 10)
+    _ = play.said()
+    play.finish(1, 4, elapsed: 10)
+    #expect(play.said() == ["deliver 1: 3..<4"])
+    play.wait(play.alarm! - play.now)
+    #expect(play.said() == ["revoke 0: 6"])
+  }
+
+  @Test("a slot that goes finishes what it was given")
+  func shrink() {
+    let play = Play(width: 2)
+    let key = play.worker()
+    let job = play.submit(key)
+    play.arriveAll(job, 3)
+    _ = play.said()
+    play.step { $0.resize(to: 1, now: $1) }
+    #expect(play.said() == [])
+    play.finish(1, 2)
+    #expect(play.said() == ["tearDown 1: 1"])
+    play.step { $0.tornDown(slot: 1, generation: 1, key, now: $1) }
+    #expect(play.said() == ["stop 1"])
+    play.die(1, .cancelled)
+    play.finish(0, 1)
+    #expect(play.said() == ["deliver 1: 0..<1", "deliver 1: 1..<2", "run 0: 3 2..<3"])
+  }
+
+  @Test("no worker is started for a job that is over")
+  func nothingToDo() {
+    let play = Play(width: 1, isSmooth: false)
+    let job = play.submit(play.worker())
+    play.arriveAll(job, 2)
+    play.step { $0.cancel(job, now: $1) }
+    _ = play.said()
+    play.die(0)
+    #expect(play.said() == [])
+  }
+
+  @Test("workers that die on start again and again end the jobs")
+  func restartIntensity() {
+    let play = Play(width: 1, isSmooth: false)
+    let job = play.submit(play.worker())
+    play.arriveAll(job, 1)
+    _ = play.said()
+    for _ in 1...3 {
+      play.die(0)
+      #expect(play.said() == ["start 0"])
+    }
+    play.die(0)
+    #expect(play.said() == ["failure 1: 0 attempt 1 set-up failed", "complete 1", "release 1"])
+  }
+}

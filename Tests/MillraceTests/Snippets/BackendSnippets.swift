@@ -1,0 +1,56 @@
+import Millrace
+
+// What "Choosing a backend" shows.
+
+enum BackendSnippets {
+  static func backends() throws {
+    let everywhere: [Backend] = [.serial, .tasks(100), .threads(), .processes()]
+
+    _ = everywhere
+  }
+
+  static func total(_ prices: [Int]) -> Int {
+    let total = prices.parallelReduce(0, +)
+
+    return total
+  }
+
+  static func doubled(_ prices: [Int]) async throws -> [Int] {
+    let doubled = try await prices.parallelMap { try checked($0) * 2 }
+
+    return doubled
+  }
+
+  static func checked(_ price: Int) throws -> Int { price }
+
+  static func waiting(_ hosts: [String]) async throws -> [Int] {
+    try await withWorkerPool(.tasks(100)) { pool in
+      try await pool.map(hosts) { host in try await ping(host) }
+    }
+  }
+
+  static func ping(_ host: String) async throws -> Int { host.utf8.count }
+
+  static func processes() -> Backend {
+    let backend = Backend.processes(
+      4, ProcessOptions(threadsPerProcess: 2, environment: ["LANG": "C", "HOME": nil], grace: .seconds(2)))
+
+    return backend
+  }
+
+  static func pinning() -> [Backend] {
+    let pinned: [Backend] = [
+      .threads(2, cpuIDs: [0]), .threads(2, cpuIDs: [0, 1]), .threads(2, cpuIDs: [[0, 1]]),
+      .threads(2, cpuIDs: [[0], [0, 1]]),
+    ]
+
+    return pinned
+  }
+
+  static func resizing(_ pool: WorkerPool, _ items: [Int]) async throws -> [Int] {
+    async let results = pool.map(items) { $0 + 1 }
+    try pool.resize(to: 8)
+
+    return try await results
+  }
+}

@@ -1,0 +1,61 @@
+import Foundation
+import Millrace
+
+// What README.md and the overview of the documentation show.
+
+struct CountWords: Worker {
+  func process(_ path: String, _ state: inout Void) throws -> Int {
+    try String(contentsOfFile: path, encoding: .utf8).split(whereSeparator: \.isWhitespace).count
+  }
+}
+
+enum OverviewSnippets {
+  static func words(of paths: [String]) async throws {
+    try await withWorkerPool(.processes(4)) { pool in
+      for try await outcome in pool.outcomes(of: paths, CountWords()) {
+        switch outcome.result {
+        case .success(let words): print(outcome.input, words)
+        case .failure(let failure): print(outcome.input, failure)
+        }
+      }
+    }
+  }
+
+  static func oneLine(_ numbers: [Int]) -> [Int] {
+    let squares = numbers.parallelMap { $0 * $0 }
+
+    return squares
+  }
+
+  static func pool(_ words: [String]) async throws -> ([Int], Int) {
+    let lengths = try await withWorkerPool(.threads(4)) { pool in
+      try await pool.map(words) { $0.utf8.count }
+    }
+
+    var longest = 0
+    try await withWorkerPool(.threads(4)) { pool in
+      for try await length in pool.stream(words, order: .completion, { $0.utf8.count }) {
+        longest = max(longest, length)
+      }
+    }
+
+    return (lengths, longest)
+  }
+
+  struct Query: Worker, Codable {
+    var path: String
+
+    func setUp(_ context: WorkerContext) throws -> FileHandle {
+      FileHandle(forReadingAtPath: path) ?? .nullDevice
+    }
+
+    func process(_ offset: UInt64, _ file: inout FileHandle) throws -> UInt8 {
+      try file.seek(toOffset: offset)
+      return try file.read(upToCount: 1)?.first ?? 0
+    }
+
+    func tearDown(_ file: FileHandle) throws {
+      try file.close()
+    }
+  }
+}

@@ -1,0 +1,118 @@
+import Millrace
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// A program that uses Millrace, for the cases in which one is interrupted, killed, or read by another.
+///
+/// `AcceptanceProgram <scene> <backend>`; what it prints is for the test that runs it.
+@main
+enum AcceptanceProgram {
+  static func main() async throws {
+    let words = CommandLine.arguments
+    guard words.count == 3, let backend = backends[words[2]] else { exit(64) }
+    do {
+      switch words[1] {
+      case "interrupted": try await interrupted(backend)
+      case "stubborn": try await stubborn(backend)
+      case "deaf": try await deaf(backend)
+      case "killed": try await killed(backend)
+      case "prints": try await prints(backend)
+      default: exit(64)
+      }
+    } catch let interruption as Interrupted {
+      say("interrupted")
+      exit(interruption.exitCode)
+    }
+  }
+
+  static let backends: [String: Backend] = [
+    "serial": .serial, "tasks": .tasks(2), "threads": .threads(2),
+    "forkServer": .processes(2), "spawn": .processes(2, ProcessOptions(start: .spawn)),
+    "fork": .processes(2, ProcessOptions(start: .fork)),
+  ]
+
+  static func say(_ line: String) {
+    let line = line + "\n"
+    _ = line.withCString { write(1, $0, strlen($0)) }
+  }
+
+  /// A map over an input without an end.
+  static func interrupted(_ backend: Backend) async throws {
+    try await withWorkerPool(backend) { pool in
+      try await withShutdownSignals(ending: pool) {
+        let outputs = pool.stream(sequence(first: 0) { $0 + 1 }, Brief(), options: MapOptions(chunking: .size(1)))
+        for try await output in outputs where output == 10 { say("running") }
+      }
+    }
+  }
+
+  /// A map whose items end by cancellation only, or never.
+  static func stubborn(_ backend: Backend) async throws {
+    try await withWorkerPool(backend) { pool in
+      try await withShutdownSignals(ending: pool) {
+        try await pool.forEach(0..<100, Endless(), options: MapOptions(chunking: .size(1)))
+      }
+    }
+  }
+
+  /// A program that does not come to its end when its map does.
+  static func deaf(_ backend: Backend) async throws {
+    try await withWorkerPool(backend) { pool in
+      try await withShutdownSignals(ending: pool) {
+        try? await pool.forEach(0..<100, Endless(), options: MapOptions(chunking: .size(1)))
+        sleep(60)
+      }
+    }
+  }
+
+  /// Idle workers and busy ones, until somebody ends the program.
+  static func killed(_ backend: Backend) async throws {
+    try await withWorkerPool(backend) { pool in
+      let outputs = pool.stream([0, 0, 1, 1], Pid(), options: MapOptions(chunking: .size(1)))
+      for try await pid in outputs { say("\(pid)") }
+    }
+  }
+
+  /// Workers that print at the same time, in pieces.
+  static func prints(_ backend: Backend) async throws {
+    try await withWorkerPool(backend) { pool in
+      try await pool.forEach(0..<200, Printing(), options: MapOptions(chunking: .size(1)))
+    }
+    say("over")
+  }
+}
+
+/// Takes a millisecond.
+struct Brief: Worker {
+  func process(_ item: Int, _ state: inout Void) -> Int {
+    usleep(1_000)
+    return item
+  }
+}
+
+/// Says that it runs, then goes on until it is cancelled; in a worker process for ever.
+struct Endless: Worker {
+  func setUp(_ context: WorkerContext) -> WorkerContext { context }
+  func process(_ item: Int, _ state: inout WorkerContext) {
+    AcceptanceProgram.say("running")
+    while !state.isCancelled { usleep(1_000) }
+  }
+}
+
+/// The worker's process number, at once or after a long while.
+struct Pid: Worker {
+  func process(_ item: Int, _ state: inout Void) -> Int32 {
+    if item > 0 { sleep(60) }
+    return getpid()
+  }
+}
+
+struct Printing: Worker {
+  func process(_ item: Int, _ state: inout Void) {
+    print("item", item, separator: " ", terminator: "")
+    for part in 0..<20 { print(" part", part, terminator: "") }
+    print(" end")
+  }
+}
