@@ -3,7 +3,7 @@ import MillraceTesting
 import Testing
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #endif
 
 extension CheckedMpire {

@@ -59,7 +59,7 @@ extension Checked {
         case .outOfRange:
           expectTrap(failure, "Index out of range")
         case .overflow:
-          expectTrap(failure, nil)
+          expectTrap(failure, "arithmetic overflow", isSaid: false)
         case .fatal:
           expectTrap(failure, "the wheel is broken")
         case .stackOverflow:
@@ -77,15 +77,16 @@ extension Checked {
       }
     }
 
-    private func expectTrap(_ failure: ItemFailure, _ text: String?) {
+    private func expectTrap(_ failure: ItemFailure, _ text: String, isSaid: Bool = true) {
       guard case .crashed(let crash) = failure.cause else {
         Issue.record("\(failure)")
         return
       }
       #expect(crash.kind == .trap && (crash.signal == SIGILL || crash.signal == SIGTRAP))
-      #expect(failure.standardError.contains("Fatal error"))
-      if let text {
-        #expect(failure.standardError.contains(text) && failure.description.contains(text))
+      #expect(failure.standardError.contains(text))
+      // What the compiler checks inline leaves its text to the backtrace; all else says "Fatal error".
+      if isSaid {
+        #expect(failure.standardError.contains("Fatal error") && failure.description.contains(text))
       }
     }
 
@@ -131,7 +132,7 @@ extension Checked {
       }
     }
 
-    @Test("a closure that crashes", arguments: Backends.isolating)
+    @Test("a closure that crashes", arguments: [Backend.processes(3), Backends.crowded])
     func closure(backend: Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let rows = [[1], [], [3]]
@@ -168,7 +169,7 @@ extension Checked {
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(chunking: .size(16), retry: .retry(max: 2))
         let outputs = try await pool.map(0..<50, options: options) { item in
-          if item == 20, tries.increment() == 1 { fatalError("once") }
+          if item == 20, tries.increment() == 1 { _exit(1) }
           return item
         }
         #expect(outputs == Array(0..<50) && tries.value == 2)

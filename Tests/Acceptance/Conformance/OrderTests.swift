@@ -4,7 +4,7 @@ import Testing
 extension Checked {
   /// The map family gives every output once, in the order that it promises, on every backend.
   @Suite struct Order {
-    @Test("an ordered map", arguments: Backends.everything.each(with: [0, 1, 2, 10_000]))
+    @Test("an ordered map", arguments: Backends.everything.each(with: [0, 1, 10_000]))
     func ordered(backend: Backend, count: Int) async throws {
       try await withWorkerPool(backend) { pool async throws in
         #expect(try await pool.map(0..<count, Times(factor: 3)) == (0..<count).map { $0 * 3 })
@@ -23,16 +23,18 @@ extension Checked {
     @Test("unordered outcomes come as they finish, ordered ones as they stand", arguments: Backends.wide)
     func completion(backend: Backend) async throws {
       for order in [OutcomeOrder.input, .completion] {
-        let finished = SharedCounter()
+        // What the first item waits for: that the others have run, or that their outputs are here.
+        let others = SharedCounter()
         try await withWorkerPool(backend) { pool in
-          // The first item waits for the two others.
           let stream = pool.stream(0..<3, order: order, options: MapOptions(chunking: .size(1))) { item in
-            if item == 0 { await finished.wait(for: 2) }
-            finished.increment()
+            if item == 0 { await others.wait(for: 2) } else if order == .input { others.increment() }
             return item
           }
           var outputs: [Int] = []
-          for try await output in stream { outputs.append(output) }
+          for try await output in stream {
+            outputs.append(output)
+            if order == .completion { others.increment() }
+          }
           #expect(order == .input ? outputs == [0, 1, 2] : outputs.last == 0 && outputs.sorted() == [0, 1, 2])
         }
       }

@@ -52,7 +52,10 @@ extension Checked {
         #expect(try await pool.map(zip([1, 2], [3, 4])) { pair in "\(pair)" } == ["(1, 3)", "(2, 4)"])
         #expect(try await pool.map([1, 2]) { _ in "nothing" } == ["nothing", "nothing"])
         #expect(try await pool.map([1, 2]) { item, context in "\(item)@\(context.index)" } == ["1@0", "2@1"])
-        #expect(try await pool.map(zip([1, 2], ["k": 5])) { "\($0),\($1.key)=\($1.value)" } == ["1,k=5"])
+        #expect(
+          try await pool.map(zip([1, 2], [3, 4])) { pair, context in [pair.0, pair.1, context.index] } == [
+            [1, 3, 0], [2, 4, 1],
+          ])
       }
     }
 

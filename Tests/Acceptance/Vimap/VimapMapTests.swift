@@ -37,8 +37,8 @@ extension Checked {
     func v5(backend: Backend) async throws {
       let present = SharedCounter()
       try await withWorkerPool(backend) { pool in
-        let stream = pool.stream(Array(repeating: 4, count: 9), options: MapOptions(chunking: .size(1))) {
-          item, context in
+        let options = MapOptions(chunking: .size(1), dispatch: .roundRobin)
+        let stream = pool.stream(Array(repeating: 4, count: 9), options: options) { item, context in
           await present.meet(3)
           return item + context.slot
         }

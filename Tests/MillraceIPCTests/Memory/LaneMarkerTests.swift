@@ -11,7 +11,6 @@ import Testing
     worker.marker.enter(.settingUp)
     #expect(lane.snapshot().state == .settingUp && lane.snapshot().itemStart == nil)
     worker.marker.beginChunk(7)
-    lane.beginItem()
     lane.finishItem()
     #expect(lane.snapshot() == LaneSnapshot(state: .running, chunk: 7, completed: 1, itemStart: nil, heartbeat: 2))
     worker.marker.enter(.idle)

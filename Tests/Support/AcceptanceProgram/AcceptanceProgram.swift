@@ -1,7 +1,7 @@
 import Millrace
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #endif
 
 /// A program that uses Millrace, for the cases in which one is interrupted, killed, or read by another.
