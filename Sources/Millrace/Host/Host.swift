@@ -6,13 +6,17 @@ import Darwin
 
 /// The machine that the program runs on, as far as parallel work cares.
 public enum Host {
-  /// The number of CPUs that the machine has online, whether or not this program may use them. At least 1.
+  /// The number of CPUs that the machine has online, whether or not this program may use them.
+  ///
+  /// At least 1.
   public static var cpuCount: Int {
     max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
   }
 
-  /// The number of CPUs that this program may really use: what the CPU affinity of the calling thread allows, and no more
-  /// than the quota of its control group (a container's CPU limit), rounded up. At least 1.
+  /// The number of CPUs that this program may really use: what the CPU affinity of the calling thread allows, and no
+  /// more than the quota of its control group (a container's CPU limit), rounded up.
+  ///
+  /// At least 1.
   ///
   /// Both may change while the program runs, so this is computed anew each time (some 50 µs on Linux). It is the
   /// default width of everything parallel.

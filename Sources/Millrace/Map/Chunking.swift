@@ -1,4 +1,6 @@
-/// How items are put together in chunks. A chunk travels as one; its size is a matter of speed, never of meaning.
+/// How items are put together in chunks.
+///
+/// A chunk travels as one; its size is a matter of speed, never of meaning.
 ///
 ///     pool.map(rows, options: MapOptions(chunking: .size(100))) { … }
 public struct Chunking: Sendable, Hashable {
@@ -15,7 +17,9 @@ public struct Chunking: Sendable, Hashable {
   /// Sizes follow the time that items take, so that chunks are long against the price of sending one, and grow smaller towards a known end.
   public static let automatic = Chunking(rule: .automatic)
 
-  /// Chunks of `size` items; the last may be smaller. `size` has to be at least 1.
+  /// Chunks of `size` items; the last may be smaller.
+  ///
+  /// `size` has to be at least 1.
   public static func size(_ size: Int) -> Chunking { Chunking(rule: .items(size)) }
 
   /// Chunks of `size` items on average: n chunks hold n × `size` items together, rounded up.
@@ -24,12 +28,16 @@ public struct Chunking: Sendable, Hashable {
   @_disfavoredOverload
   public static func size(_ size: Double) -> Chunking { Chunking(rule: .fraction(size)) }
 
-  /// So many chunks, or one for each item if there are fewer. Needs an input of known length. `count` has to be at least 1.
+  /// So many chunks, or one for each item if there are fewer.
+  ///
+  /// Needs an input of known length. `count` has to be at least 1.
   ///
   /// The items are spread as by ``size(_:)-(Double)`` with the exact quotient: 10 items in 6 chunks are 2, 2, 1, 2, 2 and 1.
   public static func count(_ count: Int) -> Chunking { Chunking(rule: .count(count)) }
 
-  /// So many chunks for each worker of the pool, as by ``count(_:)``. Needs an input of known length.
+  /// So many chunks for each worker of the pool, as by ``count(_:)``.
+  ///
+  /// Needs an input of known length.
   public static func perWorker(_ count: Int) -> Chunking { Chunking(rule: .perWorker(count)) }
 
   private init(rule: Rule) {

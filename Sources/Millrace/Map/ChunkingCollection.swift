@@ -55,7 +55,9 @@ extension Chunks: Collection, BidirectionalCollection, RandomAccessCollection wh
 }
 
 extension Collection {
-  /// The elements in chunks of `size`; the last may be smaller. `size` has to be at least 1.
+  /// The elements in chunks of `size`; the last may be smaller.
+  ///
+  /// `size` has to be at least 1.
   public func chunks(of size: Int) -> Chunks<Self> {
     precondition(size >= 1, "chunk size is \(size): it has to be at least 1")
     return Chunks(self) { _ in .items(size) }
@@ -70,7 +72,9 @@ extension Collection {
     return Chunks(self) { _ in .size(size) }
   }
 
-  /// The elements in so many chunks, or in one for each element if there are fewer. `count` has to be at least 1.
+  /// The elements in so many chunks, or in one for each element if there are fewer.
+  ///
+  /// `count` has to be at least 1.
   ///
   /// 10 elements in 6 chunks are 2, 2, 1, 2, 2 and 1, as by ``Chunking/count(_:)``.
   public func chunks(count: Int) -> Chunks<Self> {

@@ -1,6 +1,10 @@
-/// Answers, chunk after chunk, how many items the next one should hold. A value without clock or input.
+/// Answers, chunk after chunk, how many items the next one should hold.
+///
+/// A value without clock or input.
 struct ChunkPlan: Sendable {
-  /// The length of the input as declared, or known. Nothing is cut beyond it; an input that ends earlier simply ends.
+  /// The length of the input as declared, or known.
+  ///
+  /// Nothing is cut beyond it; an input that ends earlier simply ends.
   let total: Int?
   let width: Int
   /// Items and chunks cut so far.

@@ -45,7 +45,8 @@ enum ChunkingRule: Sendable, Hashable {
     case .items(let size):
       return total / size + (total % size == 0 ? 0 : 1)
     case .fraction(let significand, let shift):
-      return Int(((Int128(total) << Int128(shift)) + Int128(significand) - 1) / Int128(significand))
+      // The last chunk is the last that begins before the end.
+      return Int((Int128(total - 1) << Int128(shift)) / Int128(significand)) + 1
     case .share(_, let count), .even(_, let count):
       return count
     }

@@ -1,10 +1,14 @@
 import Synchronization
 
+@testable import Millrace
+
+// CrewLock and not Mutex, because the thread sanitizer sees through it.
+
 /// Counters that many threads may step.
 final class Counters: Sendable {
-  private let counts: Mutex<[Int]>
+  private let counts: CrewLock<[Int]>
 
-  init(_ count: Int) { counts = Mutex(Array(repeating: 0, count: count)) }
+  init(_ count: Int) { counts = CrewLock(Array(repeating: 0, count: count)) }
 
   func add(at index: Int) { counts.withLock { $0[index] += 1 } }
   var values: [Int] { counts.withLock { $0 } }
@@ -37,7 +41,9 @@ final class Tracked: Sendable {
   deinit { census.died() }
 }
 
-/// Opens once; who waits before sleeps. A real gate for real threads.
+/// Opens once; who waits before sleeps.
+///
+/// A real gate for real threads.
 final class Gate: Sendable {
   private let opened = Atomic<Bool>(false)
   var isOpen: Bool { opened.load(ordering: .acquiring) }
@@ -46,7 +52,7 @@ final class Gate: Sendable {
 
 /// The largest number of callers that were inside at once.
 final class Crowd: Sendable {
-  private let state = Mutex((inside: 0, most: 0))
+  private let state = CrewLock((inside: 0, most: 0))
 
   func enter() {
     state.withLock {

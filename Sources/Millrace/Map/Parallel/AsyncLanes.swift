@@ -79,6 +79,8 @@ final class ScatteredOutputs<Output: Sendable>: @unchecked Sendable {
 
   func put(_ output: Output, at offset: Int) { places[offset] = output }
 
-  /// All outputs, in order. Places that were never written are left out.
+  /// All outputs, in order.
+  ///
+  /// Places that were never written are left out.
   func inOrder() -> [Output] { places.compactMap(\.self) }
 }

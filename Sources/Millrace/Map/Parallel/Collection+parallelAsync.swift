@@ -5,8 +5,8 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   ///
   ///     let thumbnails = try await photos.parallelMap { try thumbnail(of: $0) }
   ///
-  /// `transform` may block: it runs on threads of Millrace's own, outside of the task. So `Task.isCancelled` and task-local
-  /// values are not visible in it. It must not wait for another `async` parallel call, which may need its thread.
+  /// `transform` may block: it runs on threads of Millrace's own, most of them outside of the task. So it cannot rely
+  /// on `Task.isCancelled` and task-local values. It must not wait for another `async` parallel call, which may need its thread.
   ///
   /// If `transform` throws, no further items are begun, and when the running ones have ended, the error is
   /// rethrown; if several threw, that of the lowest item. If the task is cancelled, a call whose closure throws
@@ -14,7 +14,8 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   /// goes on to its end.
   ///
   /// - Parameters:
-  ///   - width: the most threads to use; by default as many as there are usable CPUs.
+  ///   - width: threads to use. By default at most as many as there are usable CPUs, shared with all other calls; a width
+  ///     that is given is granted.
   ///   - grain: how many items a thread takes at a time; by default adapted to the time that they take.
   ///   - transform: makes an output of an item; it is called on several threads at once.
   @inlinable
@@ -22,7 +23,8 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
     width: Int? = nil, grain: Int? = nil,
     _ transform: @escaping @Sendable (Element) throws(Failure) -> Output
   ) async throws(Failure) -> [Output] {
-    try await AsyncCall.run(AsyncInput(self, width, grain), throwing: Failure.self) { input, stop in
+    try await AsyncCall.run(AsyncInput(self, width, grain), isGranted: width != nil, throwing: Failure.self) {
+      input, stop in
       Result { () throws(Failure) in
         try input.base._parallelMap(width: input.width, grain: input.grain, stop: stop, transform)
       }
@@ -36,7 +38,8 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   public func parallelForEach<Failure: Error>(
     width: Int? = nil, grain: Int? = nil, _ body: @escaping @Sendable (Element) throws(Failure) -> Void
   ) async throws(Failure) {
-    try await AsyncCall.run(AsyncInput(self, width, grain), throwing: Failure.self) { input, stop in
+    try await AsyncCall.run(AsyncInput(self, width, grain), isGranted: width != nil, throwing: Failure.self) {
+      input, stop in
       Result { () throws(Failure) in
         try input.base._parallelForEach(width: input.width, grain: input.grain, stop: stop, body)
       }
@@ -50,7 +53,8 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   public func parallelCompactMap<Output: Sendable, Failure: Error>(
     width: Int? = nil, grain: Int? = nil, _ transform: @escaping @Sendable (Element) throws(Failure) -> Output?
   ) async throws(Failure) -> [Output] {
-    try await AsyncCall.run(AsyncInput(self, width, grain), throwing: Failure.self) { input, stop in
+    try await AsyncCall.run(AsyncInput(self, width, grain), isGranted: width != nil, throwing: Failure.self) {
+      input, stop in
       Result { () throws(Failure) in
         try input.base._parallelCompactMap(width: input.width, grain: input.grain, stop: stop, transform)
       }
@@ -64,7 +68,8 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   public func parallelFilter<Failure: Error>(
     width: Int? = nil, grain: Int? = nil, _ isIncluded: @escaping @Sendable (Element) throws(Failure) -> Bool
   ) async throws(Failure) -> [Element] {
-    try await AsyncCall.run(AsyncInput(self, width, grain), throwing: Failure.self) { input, stop in
+    try await AsyncCall.run(AsyncInput(self, width, grain), isGranted: width != nil, throwing: Failure.self) {
+      input, stop in
       Result { () throws(Failure) in
         try input.base._parallelFilter(width: input.width, grain: input.grain, stop: stop, isIncluded)
       }
@@ -80,7 +85,8 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
     _ initial: Element, width: Int? = nil, grain: Int? = nil,
     _ combine: @escaping @Sendable (Element, Element) throws(Failure) -> Element
   ) async throws(Failure) -> Element {
-    try await AsyncCall.run((AsyncInput(self, width, grain), initial), throwing: Failure.self) { input, stop in
+    try await AsyncCall.run((AsyncInput(self, width, grain), initial), isGranted: width != nil, throwing: Failure.self)
+    { input, stop in
       Result { () throws(Failure) in
         try input.0.base._parallelReduce(input.1, width: input.0.width, grain: input.0.grain, stop: stop, combine)
       }
@@ -97,7 +103,8 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
     _ update: @escaping @Sendable (inout Output, Element) throws(Failure) -> Void,
     merge: @escaping @Sendable (inout Output, Output) throws(Failure) -> Void
   ) async throws(Failure) -> Output {
-    try await AsyncCall.run((AsyncInput(self, width, grain), initial), throwing: Failure.self) { input, stop in
+    try await AsyncCall.run((AsyncInput(self, width, grain), initial), isGranted: width != nil, throwing: Failure.self)
+    { input, stop in
       Result { () throws(Failure) in
         try input.0.base._parallelReduce(
           into: input.1, width: input.0.width, grain: input.0.grain, stop: stop, update, merge: merge)

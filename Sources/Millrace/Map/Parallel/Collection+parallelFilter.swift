@@ -37,19 +37,17 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
     let failure = FirstFailure<Failure>()
     let plan = ParallelPlan(count: count, width: width, grain: grain, mayTurn: false, stop: stop)
     let runs = LaneRuns<[Output]>(lanes: plan.lanes)
-    let isWhole = _withParallelSource { source in
-      var context = ParallelContext(source, target: runs.lists, failure: failure)
-      return plan.run(lanes: runs.lanes, with: &context) { context, lane, lower, upper in
-        let list = context.pointee.target + lane
-        var (start, outputs) = list.pointee.resume(at: lower) ?? (lower, [])
-        let isDone = context.pointee.visit(lower, upper) { _, item throws(Failure) in
-          if let output = try transform(item) { outputs.append(output) }
-        }
-        if isDone { list.pointee.append(start..<upper, outputs) }
-        return isDone
-      } == nil
+    let finished = _run(plan, lanes: runs.lanes, target: runs.lists, failure: failure) { raw, lane, lower, upper in
+      let context = ParallelContext<Self, UnsafeMutablePointer<RunList<[Output]>>, Failure>(at: raw)
+      let list = context.target + lane
+      var (start, outputs) = list.pointee.resume(at: lower) ?? (lower, [])
+      let isDone = context.visit(lower, upper) { _, item throws(Failure) in
+        if let output = try transform(item) { outputs.append(output) }
+      }
+      if isDone { list.pointee.append(start..<upper, outputs) }
+      return isDone
     }
-    if !isWhole { try failure.rethrow() }
+    if finished != nil { try failure.rethrow() }
     return joinedArrays(runs.inOrder())
   }
 }

@@ -18,13 +18,10 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   ) throws(Failure) {
     let failure = FirstFailure<Failure>()
     let plan = ParallelPlan(count: count, width: width, grain: grain, stop: stop)
-    let isWhole = _withParallelSource { source in
-      var context = ParallelContext(source, target: (), failure: failure)
-      return plan.run(lanes: plan.lanes, with: &context) { context, _, lower, upper in
-        context.pointee.visit(lower, upper) { _, item throws(Failure) in try body(item) }
-      } == nil
+    let finished = _run(plan, lanes: plan.lanes, target: (), failure: failure) { raw, _, lower, upper in
+      ParallelContext<Self, Void, Failure>(at: raw).visit(lower, upper) { _, item throws(Failure) in try body(item) }
     }
-    if !isWhole { try failure.rethrow() }
+    if finished != nil { try failure.rethrow() }
   }
 }
 
@@ -50,7 +47,8 @@ extension RandomAccessCollection where Self: Sendable, SubSequence: Sendable {
   public func parallelForEachPart<Failure: Error>(
     width: Int? = nil, grain: Int? = nil, _ body: @escaping @Sendable (SubSequence) throws(Failure) -> Void
   ) async throws(Failure) {
-    try await AsyncCall.run(AsyncInput(self, width, grain), throwing: Failure.self) { input, stop in
+    try await AsyncCall.run(AsyncInput(self, width, grain), isGranted: width != nil, throwing: Failure.self) {
+      input, stop in
       Result { () throws(Failure) in
         try input.base._parallelForEachPart(width: input.width, grain: input.grain, stop: stop, body)
       }
@@ -64,15 +62,15 @@ extension RandomAccessCollection where Self: Sendable, SubSequence: Sendable {
   ) throws(Failure) {
     let failure = FirstFailure<Failure>()
     let plan = ParallelPlan(count: count, width: width, grain: grain, stop: stop)
-    var context = ParallelContext(ParallelSource(self, address: nil), target: (), failure: failure)
-    let finished = plan.run(lanes: plan.lanes, with: &context) { context, _, lower, upper in
-      let base = context.pointee.source.base
-      let start = base.index(base.startIndex, offsetBy: lower)
+    let finished = _run(plan, lanes: plan.lanes, target: (), failure: failure) { raw, _, lower, upper in
+      let context = ParallelContext<Self, Void, Failure>(at: raw)
+      let start = context.base.pointee.index(context.base.pointee.startIndex, offsetBy: lower)
+      let end = context.base.pointee.index(start, offsetBy: upper - lower)
       do throws(Failure) {
-        try body(base[start..<base.index(start, offsetBy: upper - lower)])
+        try body(context.base.pointee[start..<end])
         return true
       } catch {
-        context.pointee.failure.note(error, at: lower)
+        context.failure.takeUnretainedValue().note(error, at: lower)
         return false
       }
     }

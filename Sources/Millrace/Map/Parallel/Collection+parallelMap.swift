@@ -10,7 +10,9 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   /// is rethrown; if several threw, that of the lowest item. Task-local values are not visible in `transform`.
   ///
   /// - Parameters:
-  ///   - width: the most threads to use, the caller's included; by default as many as there are usable CPUs.
+  ///   - width: threads to use, the caller's included. By default at most as many as there are usable CPUs, shared with
+  ///     all other calls, so items must not wait for each other. A width that is given is granted, more threads than CPUs too; in
+  ///     nested calls it is only the most.
   ///   - grain: how many items a thread takes at a time; by default adapted to the time that they take.
   ///   - transform: makes an output of an item; it is called on several threads at once.
   @inlinable
@@ -32,24 +34,25 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
     let plan = ParallelPlan(
       count: count, width: width, grain: grain, keepsRuns: Failure.self != Never.self && !_isPOD(Output.self),
       stop: stop)
+    if plan.count == 0 { return [] }
     var isWhole = true
     let outputs = [Output](unsafeUninitializedCapacity: plan.count) { buffer, initializedCount in
       FreshMemory.prepare(UnsafeMutableRawBufferPointer(buffer))
-      isWhole = _withParallelSource { source in
-        var context = ParallelContext(source, target: buffer.baseAddress, failure: failure)
-        let finished = plan.run(lanes: plan.lanes, with: &context) { context, _, lower, upper in
-          let outputs = context.pointee.target.unsafelyUnwrapped
-          var done = lower
-          let isDone = context.pointee.visit(lower, upper) { offset, item throws(Failure) in
-            (outputs + offset).initialize(to: try transform(item))
-            done = offset &+ 1
-          }
-          if !isDone { (outputs + lower).deinitialize(count: done - lower) }
-          return isDone
+      let finished = _run(plan, lanes: plan.lanes, target: buffer.baseAddress, failure: failure) {
+        raw, _, lower, upper in
+        let context = ParallelContext<Self, UnsafeMutablePointer<Output>?, Failure>(at: raw)
+        let outputs = context.target.unsafelyUnwrapped
+        var done = lower
+        let isDone = context.visit(lower, upper) { offset, item throws(Failure) in
+          (outputs + offset).initialize(to: try transform(item))
+          done = offset &+ 1
         }
-        guard let finished else { return true }
+        if !isDone { (outputs + lower).deinitialize(count: done - lower) }
+        return isDone
+      }
+      if let finished {
+        isWhole = false
         for range in finished { UnsafeMutableBufferPointer(rebasing: buffer[range]).deinitialize() }
-        return false
       }
       initializedCount = isWhole ? plan.count : 0
     }

@@ -26,20 +26,18 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
     let failure = FirstFailure<Failure>()
     let plan = ParallelPlan(count: count, width: width, grain: grain, mayTurn: false, stop: stop)
     let runs = LaneRuns<Element>(lanes: plan.lanes)
-    let isWhole = _withParallelSource { source in
-      var context = ParallelContext(source, target: runs.lists, failure: failure)
-      return plan.run(lanes: runs.lanes, with: &context) { context, lane, lower, upper in
-        let list = context.pointee.target + lane
-        let resumed = list.pointee.resume(at: lower)
-        var value = resumed?.value
-        let isDone = context.pointee.visit(lower, upper) { _, item throws(Failure) in
-          value = if let left = value { try combine(left, item) } else { item }
-        }
-        if isDone, let value { list.pointee.append((resumed?.start ?? lower)..<upper, value) }
-        return isDone
-      } == nil
+    let finished = _run(plan, lanes: runs.lanes, target: runs.lists, failure: failure) { raw, lane, lower, upper in
+      let context = ParallelContext<Self, UnsafeMutablePointer<RunList<Element>>, Failure>(at: raw)
+      let list = context.target + lane
+      let resumed = list.pointee.resume(at: lower)
+      var value = resumed?.value
+      let isDone = context.visit(lower, upper) { _, item throws(Failure) in
+        value = if let left = value { try combine(left, item) } else { item }
+      }
+      if isDone, let value { list.pointee.append((resumed?.start ?? lower)..<upper, value) }
+      return isDone
     }
-    if !isWhole { try failure.rethrow() }
+    if finished != nil { try failure.rethrow() }
     var result = initial
     for value in runs.inOrder() { result = try combine(result, value) }
     return result
@@ -73,17 +71,18 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
     let failure = FirstFailure<Failure>()
     let plan = ParallelPlan(count: count, width: width, grain: grain, mayTurn: false, stop: stop)
     let runs = LaneRuns<Result>(lanes: plan.lanes)
-    let isWhole = _withParallelSource { source in
-      var context = ParallelContext(source, target: (runs.lists, initial), failure: failure)
-      return plan.run(lanes: runs.lanes, with: &context) { context, lane, lower, upper in
-        let list = context.pointee.target.0 + lane
-        var (start, value) = list.pointee.resume(at: lower) ?? (lower, context.pointee.target.1)
-        let isDone = context.pointee.visit(lower, upper) { _, item throws(Failure) in try update(&value, item) }
+    let finished = withUnsafePointer(to: initial) { initial in
+      _run(plan, lanes: runs.lanes, target: (runs.lists, initial), failure: failure) { raw, lane, lower, upper in
+        typealias Target = (UnsafeMutablePointer<RunList<Result>>, UnsafePointer<Result>)
+        let context = ParallelContext<Self, Target, Failure>(at: raw)
+        let list = context.target.0 + lane
+        var (start, value) = list.pointee.resume(at: lower) ?? (lower, context.target.1.pointee)
+        let isDone = context.visit(lower, upper) { _, item throws(Failure) in try update(&value, item) }
         if isDone { list.pointee.append(start..<upper, value) }
         return isDone
-      } == nil
+      }
     }
-    if !isWhole { try failure.rethrow() }
+    if finished != nil { try failure.rethrow() }
     var values = Array(runs.inOrder().reversed())
     guard var result = values.popLast() else { return initial }
     while let value = values.popLast() { try merge(&result, value) }

@@ -11,8 +11,10 @@ import Darwin
 ///
 /// One crew serves the whole program, so that calls inside calls, and calls side by side, share the CPUs instead of multiplying threads:
 ///
-/// - A synchronous call runs in its caller. Crew members join if they are idle and if no more threads are busy than there are CPUs
-///   (or than the call's own width asks for). If none joins, the caller does it all.
+/// - A synchronous call runs in its caller. Members join if they are idle, and if fewer threads are busy than there are CPUs. If none
+///   joins, the caller does it all.
+/// - A width that the user has given is granted: threads are started for it if need be, and join whatever else is going on.
+///   That is for work that waits. It holds for outermost calls only; calls inside of calls never add to the crowd.
 /// - A caller that has run out of work waits for the members inside its call to finish their last pieces. If such a piece
 ///   has begun a parallel call of its own, the waiting thread helps there. It helps nowhere else, so it can only
 ///   wait for threads deeper inside its own call, and no circle of waiting threads can form.
@@ -38,7 +40,7 @@ final class Crew: Sendable {
 
   /// CPUs that the program may use, as they were when the crew began.
   let cpus = Host.usableCPUs
-  private let state = Mutex(State())
+  private let state = CrewLock(State())
 
   /// More threads than these are not started, whatever width is asked for.
   static let maximumThreads = 1024
@@ -69,54 +71,51 @@ final class Crew: Sendable {
 
   // MARK: Synchronous calls
 
-  /// Runs `job` to its end: in the calling thread, and in members that are free to help.
-  func run(_ job: ParallelJob) {
-    let caller = CrewMember.current
-    open(job, by: caller)
-    work(job, lane: 0, as: caller)
-    close(job, by: caller)
-  }
-
-  private func open(_ job: ParallelJob, by caller: CrewMember) {
+  /// Begins `job`, whose lane 0 is the caller's, and calls for help.
+  func open(_ job: ParallelJob, by caller: CrewMember) {
     let helper = state.withLock { state -> CrewMember? in
       job.admission.freeLanes.removeLast()
       job.admission.isOpen = true
       job.present.store(1, ordering: .relaxed)
+      job.admission.isCallerCrew = caller.isCrew
       state.open.append(job)
       enter(caller, &state)
-      let wanted = min(caller.isCrew ? job.width : job.width - 1, Self.maximumThreads)
-      while state.threads < wanted, startThread() { state.threads += 1 }
+      if job.width > 1 {
+        let wanted = threadsWanted(&state)
+        while state.threads < wanted, startThread() { state.threads += 1 }
+      }
       return sleeperToWake(&state)
     }
     helper?.wake()
   }
 
-  /// Leaves `job`, helping inside it as long as others are busy there.
-  private func close(_ job: ParallelJob, by caller: CrewMember) {
+  /// Leaves `job`, helping inside it as long as others are busy there, and ends it.
+  func close(_ job: ParallelJob, by caller: CrewMember) {
     enum Next {
       case done
       case help(ParallelJob, lane: Int)
       case wait
     }
-    leave(job, lane: 0, as: caller, isCaller: true)
+    leave(job, lane: 0, as: caller)
     spin(while: job)
     var isAsleep = false
     while true {
       let (next, helper) = state.withLock { state -> (Next, CrewMember?) in
         if isAsleep {
           state.sleepers.removeAll { $0.member === caller }
-          if caller.depth > 0 { state.busy += 1 }
+          if caller.depth > 0 && !job.admission.isWaiterCounted { state.busy += 1 }
+          job.admission.waiter = nil
+          job.admission.isWaiterCounted = false
           isAsleep = false
         }
         if job.present.load(ordering: .relaxed) == 0 {
           job.admission.isOpen = false
-          job.admission.waiter = nil
           state.open.removeAll { $0 === job }
           return (.done, nil)
         }
         if let (other, lane) = admit(within: job, &state) {
           enter(caller, &state)
-          return (.help(other, lane: lane), nil)
+          return (.help(other, lane: lane), sleeperToWake(&state))
         }
         // A nested caller is busy with its outer call, but not while it sleeps: its CPU is free for somebody else.
         if caller.depth > 0 { state.busy -= 1 }
@@ -147,24 +146,30 @@ final class Crew: Sendable {
   private func work(_ job: ParallelJob, lane: Int, as member: CrewMember) {
     let outer = member.job
     member.job = job
-    job.work(lane: lane) { self.invite() }
+    job.work(lane: lane)
     member.job = outer
   }
 
   /// Gives a lane back, and wakes whom that concerns: the caller if this was the last, or somebody whom a CPU is free for now.
-  private func leave(_ job: ParallelJob, lane: Int, as member: CrewMember, isCaller: Bool = false) {
+  private func leave(_ job: ParallelJob, lane: Int, as member: CrewMember) {
     let (waiter, helper) = state.withLock { state -> (CrewMember?, CrewMember?) in
       job.admission.freeLanes.append(lane)
       let isLast = job.present.subtract(1, ordering: .sequentiallyConsistent).newValue == 0
       exit(member, &state)
-      return (isLast && !isCaller ? job.admission.waiter : nil, sleeperToWake(&state))
+      let waiter = isLast ? job.admission.waiter : nil
+      if let waiter, waiter.depth > 0, !job.admission.isWaiterCounted {
+        // Its CPU goes over to it here, or somebody else would take it before it is awake.
+        state.busy += 1
+        job.admission.isWaiterCounted = true
+      }
+      return (waiter, sleeperToWake(&state))
     }
     waiter?.wake()
     helper?.wake()
   }
 
   /// There is work that one more thread could share.
-  private func invite() {
+  func invite() {
     state.withLock { sleeperToWake(&$0) }?.wake()
   }
 
@@ -178,19 +183,21 @@ final class Crew: Sendable {
     let member = CrewMember.current
     member.isCrew = true
     while true {
-      let next = state.withLock { state -> Next in
+      let (next, helper) = state.withLock { state -> (Next, CrewMember?) in
         state.sleepers.removeAll { $0.member === member }
         if let root = state.roots.popFirst() {
           enter(member, &state)
-          return .root(root)
+          return (.root(root), nil)
         }
         if let (job, lane) = admit(within: nil, &state) {
           enter(member, &state)
-          return .help(job, lane: lane)
+          // Whoever joins calls the next, as long as there is something to share.
+          return (.help(job, lane: lane), sleeperToWake(&state))
         }
         state.sleepers.append(Sleeper(member: member, within: nil))
-        return .wait
+        return (.wait, nil)
       }
+      helper?.wake()
       switch next {
       case .root(let root):
         root()
@@ -210,7 +217,9 @@ final class Crew: Sendable {
   // MARK: Roots
 
   /// Runs `root` soon, on a thread of the crew.
-  func enqueue(_ root: @escaping RootQueue.Root) {
+  ///
+  /// - Parameter isGranted: whether a thread may be started for it though there are as many as CPUs.
+  func enqueue(isGranted: Bool = false, _ root: @escaping RootQueue.Root) {
     enum Next {
       case wake(CrewMember)
       case rely
@@ -221,7 +230,7 @@ final class Crew: Sendable {
         state.roots.append(root)
         return .wake(state.sleepers.remove(at: index).member)
       }
-      if state.threads < cpus, startThread() { state.threads += 1 }
+      if state.threads < (isGranted ? Self.maximumThreads : cpus), startThread() { state.threads += 1 }
       // Without a single thread nobody would ever come; a blocked caller is better than one that waits for ever.
       if state.threads == 0 { return .runHere }
       state.roots.append(root)
@@ -246,9 +255,25 @@ final class Crew: Sendable {
     if member.depth == 0 { state.busy -= 1 }
   }
 
+  /// Threads that the open calls need: the width of those to whom it is granted, and the CPUs for all others together.
+  private func threadsWanted(_ state: inout State) -> Int {
+    var granted = 0
+    var callers = 0
+    var others = 0
+    for job in state.open {
+      if job.isGranted {
+        granted += job.width - 1
+      } else if job.width > 1 {
+        others = cpus - 1
+      }
+      if job.parent == nil && job.admission.isCallerCrew { callers += 1 }
+    }
+    return min(granted + others + callers, Self.maximumThreads)
+  }
+
   /// A job that has room and work for one more thread, with the lane for it.
   private func admit(within ancestor: ParallelJob?, _ state: inout State) -> (ParallelJob, lane: Int)? {
-    for job in state.open where state.busy < max(cpus, job.width) && job.wantsHelp {
+    for job in state.open where (job.isGranted || state.busy < cpus) && job.wantsHelp {
       if let ancestor, !job.isWithin(ancestor) { continue }
       job.present.add(1, ordering: .sequentiallyConsistent)
       return (job, job.admission.freeLanes.removeLast())
@@ -259,7 +284,7 @@ final class Crew: Sendable {
   /// Takes a sleeper out of the books if there is something that it may do.
   private func sleeperToWake(_ state: inout State) -> CrewMember? {
     if state.sleepers.isEmpty { return nil }
-    for job in state.open where state.busy < max(cpus, job.width) && job.wantsHelp {
+    for job in state.open where (job.isGranted || state.busy < cpus) && job.wantsHelp {
       let index = state.sleepers.lastIndex { sleeper in
         guard let within = sleeper.within else { return true }
         return job.isWithin(within)

@@ -4,7 +4,9 @@ import Glibc
 import Darwin
 #endif
 
-/// A thread as the crew knows it: one of the crew's own, or a caller of a parallel operation. It can sleep and be woken.
+/// A thread as the crew knows it: one of the crew's own, or a caller of a parallel operation.
+///
+/// It can sleep and be woken.
 ///
 /// `@unchecked Sendable`: `signalled` is touched under `mutex` only; `job`, `depth` by the thread itself only.
 final class CrewMember: @unchecked Sendable {
@@ -35,7 +37,9 @@ final class CrewMember: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  /// Sleeps until somebody has called ``wake()`` since the last time. This is where an idle crew is found by a profiler.
+  /// Sleeps until somebody has called ``wake()`` since the last time.
+  ///
+  /// This is where an idle crew is found by a profiler.
   @inline(never)
   func waitForWork() {
     pthread_mutex_lock(mutex)

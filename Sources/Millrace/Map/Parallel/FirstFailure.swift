@@ -1,9 +1,7 @@
-import Synchronization
-
 /// The error of the lowest item among those that failed before the call came to its end.
 @usableFromInline
 final class FirstFailure<Failure: Error>: Sendable {
-  private let slot = Mutex<(index: Int, error: Failure)?>(nil)
+  private let slot = CrewLock<(index: Int, error: Failure)?>(nil)
 
   @usableFromInline
   init() {}
@@ -13,8 +11,10 @@ final class FirstFailure<Failure: Error>: Sendable {
     slot.withLock { if $0.map({ index < $0.index }) ?? true { $0 = (index, error) } }
   }
 
-  /// Throws what was noted. A call that ended early without an error was cancelled; its `Failure` can say so, or it would
-  /// not have been given a token.
+  /// Throws what was noted.
+  ///
+  /// A call that ended early without an error was cancelled; its `Failure` can say so, or it would not have been
+  /// given a token.
   @usableFromInline
   func rethrow() throws(Failure) {
     if let failure = slot.withLock({ $0?.error }) { throw failure }

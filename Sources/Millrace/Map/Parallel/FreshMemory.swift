@@ -9,8 +9,10 @@ enum FreshMemory {
   static let threshold = 4 << 20
   static let hugePage = 2 << 20
 
-  /// Asks the system to back the interior of `buffer` with huge pages. The first touch of a small page costs the kernel's entry and
-  /// a page of zeros; with huge pages that is several times cheaper, and it is most of what a cheap map costs.
+  /// Asks the system to back the interior of `buffer` with huge pages.
+  ///
+  /// The first touch of a small page costs the kernel's entry and a page of zeros; with huge pages that is several
+  /// times cheaper, and it is most of what a cheap map costs.
   @usableFromInline
   static func prepare(_ buffer: UnsafeMutableRawBufferPointer) {
     #if os(Linux)

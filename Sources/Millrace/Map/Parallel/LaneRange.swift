@@ -1,7 +1,7 @@
 /// A lane's part of the work, packed into one word so that its owner and thieves change it by compare-and-swap.
 ///
 /// A lane is one thread's place in a parallel call. Its owner takes pieces from one end; a lane that has run dry takes half
-/// of what is left from the other. Bounds are 32-bit counts of *units*: a collection of more than 2^32 items is cut
+/// of what is left from the other. Bounds are 32-bit counts of *units*: a collection of more than 2^31 items is cut
 /// into units of a power of two items (see ``ParallelJob``), so one word is always enough.
 struct LaneRange: Equatable {
   var lower: UInt32

@@ -4,7 +4,9 @@ struct ParallelPlan {
   @usableFromInline var count: Int
   var width: Int?
   var grain: Int?
-  /// Whether a lane may work from the back of its range. Not if its results continue each other.
+  /// Whether a lane may work from the back of its range.
+  ///
+  /// Not if its results continue each other.
   var mayTurn: Bool
   /// Whether to keep books on finished ranges, so that their outputs can be destroyed when the call fails.
   var keepsRuns: Bool
@@ -31,40 +33,66 @@ struct ParallelPlan {
     max(1, min(width ?? Crew.shared.cpus, count / (grain ?? 1) + (count % (grain ?? 1) == 0 ? 0 : 1)))
   }
 
-  /// Runs `body` over `0..<count` in pieces, on at most `lanes` threads, the calling one among them. Returns when all have left.
+  /// Runs `body` over `0..<count` in pieces, on at most `lanes` threads, the calling one among them.
+  ///
+  /// It returns when all of them have left.
   ///
   /// - Parameters:
   ///   - context: handed to `body`. It carries everything that the work needs *but the user's closure*, which `body` captures, and
   ///     nothing else: a closure that captures only a constant function is specialised by the compiler, so that the
-  ///     user's code is inlined into the loop over a piece.
-  ///   - body: runs a piece; false if it failed. Calls of the same lane never overlap.
+  ///     user's code is inlined into the loop over a piece. What captures variables of its own is called by the helpers; the
+  ///     caller's own loop is here, where it can be inlined all the same.
+  ///   - body: runs a piece; false if it failed, and nothing of the piece remains. Calls of the same lane never overlap.
   /// - Returns: nil if every piece was done. Otherwise the ranges that were, if they were to be kept.
   @inlinable
   @inline(__always)
-  func run<Context>(
-    lanes: Int, with context: inout Context,
-    body: (_ context: UnsafeMutablePointer<Context>, _ lane: Int, _ lower: Int, _ upper: Int) -> Bool
-  ) -> [Range<Int>]? {
-    withUnsafeMutablePointer(to: &context) { context in
-      run(lanes: lanes, context: context) { raw, lane, lower, upper in
-        body(raw.assumingMemoryBound(to: Context.self), lane, lower, upper)
-      }
-    }
-  }
-
-  @usableFromInline
   func run(
-    lanes: Int, context: UnsafeMutableRawPointer,
-    body: (_ context: UnsafeMutableRawPointer, _ lane: Int, _ lower: Int, _ upper: Int) -> Bool
+    lanes: Int, context: UnsafeRawPointer,
+    body: (_ context: UnsafeRawPointer, _ lane: Int, _ lower: Int, _ upper: Int) -> Bool
   ) -> [Range<Int>]? {
     if count == 0 { return nil }
-    return withoutActuallyEscaping(body) { body in
-      let job = ParallelJob(self, width: lanes, context: context, parent: CrewMember.current.job)
-      job.body = body
-      Crew.shared.run(job)
-      // The job may outlive this call for a moment in a helper's hands; the closure must not.
-      job.body = nil
-      return job.isStopped ? (0..<lanes).flatMap { job.runs[$0] } : nil
+    return withoutActuallyEscaping(body) { helpersBody in
+      let call = ParallelCall(self, lanes: lanes, context: context, body: helpersBody)
+      var lane = call.lane
+      while let piece = lane.next() {
+        if !body(context, 0, piece.lowerBound, piece.upperBound) { lane.fail() }
+      }
+      return call.finish()
     }
+  }
+}
+
+/// A parallel call as its caller sees it: opened by its initialiser, to be finished in every case.
+@usableFromInline
+struct ParallelCall {
+  private let job: ParallelJob
+  private let caller: CrewMember
+  private let outerJob: ParallelJob?
+
+  @usableFromInline
+  init(
+    _ plan: ParallelPlan, lanes: Int, context: UnsafeRawPointer,
+    body: @escaping (_ context: UnsafeRawPointer, _ lane: Int, _ lower: Int, _ upper: Int) -> Bool
+  ) {
+    caller = CrewMember.current
+    outerJob = caller.job
+    job = ParallelJob(plan, width: lanes, context: context, parent: outerJob)
+    job.body = body
+    Crew.shared.open(job, by: caller)
+    caller.job = job
+  }
+
+  /// The caller's own lane.
+  @usableFromInline
+  var lane: ParallelLane { ParallelLane(job, number: 0) }
+
+  /// Waits for the helpers, and returns what ``ParallelPlan/run(lanes:context:body:)`` does.
+  @usableFromInline
+  func finish() -> [Range<Int>]? {
+    caller.job = outerJob
+    Crew.shared.close(job, by: caller)
+    // The job may outlive this call for a moment in a helper's hands; the closure must not.
+    job.body = nil
+    return job.isStopped ? (0..<job.width).flatMap { job.runs[$0] } : nil
   }
 }

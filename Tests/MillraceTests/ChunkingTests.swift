@@ -1,0 +1,180 @@
+import Testing
+
+@testable import Millrace
+
+/// The sizes that a plan gives for an input of `length` items.
+private func sizes(
+  _ chunking: Chunking, over length: Int, declared: Int? = nil, width: Int = 1
+) throws -> [Int] {
+  var plan = try ChunkPlan(chunking, total: declared ?? length, width: width)
+  var left = length
+  var sizes: [Int] = []
+  while left > 0, let size = plan.next() {
+    sizes.append(min(size, left))  // the input ends where it ends
+    left -= size
+  }
+  return sizes
+}
+
+@Suite("Chunk arithmetic")
+struct ChunkingTests {
+  @Test("M2: sizes and splits")
+  func sizesAndSplits() throws {
+    #expect(try sizes(.count(3), over: 10) == [4, 3, 3])
+    #expect(try sizes(.size(2.5), over: 10) == [3, 2, 3, 2])
+    #expect(try sizes(.count(6), over: 10) == [2, 2, 1, 2, 2, 1])
+    #expect(try sizes(Chunking(size: 4, count: 4), over: 4) == [4])
+    #expect(try sizes(.count(7), over: 100) == [15, 14, 14, 15, 14, 14, 14])
+    #expect(try sizes(.size(4), over: 10) == [4, 4, 2])
+  }
+
+  @Test("M2: 1000 items, four workers, 64 chunks each")
+  func perWorker() throws {
+    let sizes = try sizes(.perWorker(64), over: 1000, width: 4)
+    #expect(sizes.count == 256 && sizes.reduce(0, +) == 1000 && Set(sizes) == [3, 4])
+  }
+
+  @Test("M2: declared lengths that differ from the real one", arguments: [(5, 5), (10, 10), (20, 10)])
+  func declared(length: Int, expected: Int) throws {
+    for chunking in [Chunking.size(2.5), .size(3), .count(4), .perWorker(2), .automatic] {
+      #expect(try sizes(chunking, over: 10, declared: length, width: 2).reduce(0, +) == expected, "\(chunking)")
+    }
+  }
+
+  @Test("M2: neither size nor splits")
+  func neither() {
+    #expect(throws: InvalidOption.self) { try Chunking(size: nil, count: nil) }
+  }
+
+  @Test("M3: default windows", arguments: [(1, 10.0, 20), (2, 1.8, 8), (4, 3.14, 32)])
+  func windows(width: Int, size: Double, window: Int) throws {
+    #expect(try ChunkPlan(.size(size), total: nil, width: width).defaultWindow == window)
+  }
+
+  @Test("M3: fewer items than chunks, and an even division")
+  func smallInputs() throws {
+    #expect(try sizes(.perWorker(64), over: 11, width: 3) == Array(repeating: 1, count: 11))
+    #expect(try sizes(.count(11), over: 22) == Array(repeating: 2, count: 11))
+  }
+
+  @Test(
+    "M3: values that are not allowed",
+    arguments: [
+      .size(0), .size(-5), .size(0.5), .size(.infinity), .size(-.infinity), .size(.nan), .count(0), .count(-5),
+      .perWorker(0), .perWorker(-5),
+    ] as [Chunking])
+  func refused(chunking: Chunking) {
+    #expect(throws: InvalidOption.self) { try ChunkPlan(chunking, total: 10, width: 2) }
+    #expect(throws: InvalidOption.self) { try chunking.validate() }
+  }
+
+  @Test func aRefusalSaysWhatIsAllowed() {
+    let refusal = #expect(throws: InvalidOption.self) { try Chunking.size(0).validate() }
+    #expect(refusal?.description == "chunk size is 0: it has to be at least 1")
+  }
+
+  @Test func numbersOfChunksNeedANumberOfItems() throws {
+    #expect(Chunking.count(3).needsCount && Chunking.perWorker(3).needsCount && !Chunking.size(3).needsCount)
+    #expect(throws: InvalidOption.self) { try ChunkPlan(.count(3), total: nil, width: 1) }
+    var endless = try ChunkPlan(.size(2.5), total: nil, width: 1)
+    #expect((0..<4).map { _ in endless.next() } == [3, 2, 3, 2])
+  }
+
+  @Test("V19: chunks of three over 0..<8")
+  func groups() {
+    #expect((0..<8).chunks(of: 3).map { Array($0) } == [[0, 1, 2], [3, 4, 5], [6, 7]])
+  }
+
+  @Test("P9: even chunks, larger first")
+  func even() {
+    let rows = Array(0..<10)
+    #expect(rows.evenChunks(atMost: 4).map(\.count) == [4, 3, 3])
+    #expect(rows.evenChunks(count: 4).map(\.count) == [3, 3, 2, 2])
+    #expect(rows.evenChunks(count: 4, atLeast: 4).map(\.count) == [5, 5])
+    #expect(rows.evenChunks(count: 4, atLeast: 11).map(\.count) == [10])
+    #expect([Int]().evenChunks(count: 4, atLeast: 3).map(\.count) == [])
+    #expect([Int]().evenChunks(atMost: 4).map(\.count) == [])
+    #expect(Array(0..<2).evenChunks(count: 5).map(\.count) == [1, 1])
+  }
+
+  @Test(arguments: [0, 1, 2, 3, 10, 97, 1000])
+  func chunksAreTheWhole(count: Int) {
+    let items = Array(0..<count)
+    for size in [1, 2, 7, 1000, 5000] { whole(items.chunks(of: size), items) }
+    for size in [1.0, 1.1, 2.2, 2.5, 3.3333, 999.9, 1e300] { whole(items.chunks(of: size), items) }
+    for number in [1, 2, 3, 64, 5000] {
+      whole(items.chunks(count: number), items)
+      whole(items.evenChunks(count: number), items)
+      #expect(items.chunks(count: number).count == min(number, count))
+    }
+    #expect(Set(items).chunks(of: 3).reduce(0) { $0 + $1.count } == count)
+    #expect("añb".chunks(of: 2).map(String.init) == ["añ", "b"])
+  }
+
+  private func whole(_ chunks: Chunks<[Int]>, _ items: [Int]) {
+    #expect(chunks.flatMap { $0 } == items)
+    #expect(chunks.indices.flatMap { Array(chunks[$0]) } == items)
+    #expect(chunks.allSatisfy { !$0.isEmpty })
+  }
+
+  /// The arithmetic is exact where a running sum of floating-point numbers has long been off.
+  @Test func noRoundingAccumulates() {
+    let rule = ChunkingRule.size(1.1)
+    let exact = 1.1.significandBitPattern | 1 << 52  // times 2^-52
+    for index in [1, 10, 1_000_000, 1 << 40] {
+      let product = Int128(index) * Int128(exact)
+      let floor = Int(product >> 52)
+      #expect(rule.start(of: index) == (product == Int128(floor) << 52 ? floor : floor + 1))
+    }
+    #expect(ChunkingRule.sharing(Int.max, count: 3).start(of: 3) == Int.max)
+  }
+}
+
+@Suite("Adaptive chunks")
+struct AdaptiveChunkTests {
+  @Test func beginsWithOneAndGrowsAtMostEightfold() {
+    var chunk = AdaptiveChunk(width: 2)
+    #expect(chunk.size(remaining: nil) == 1)
+    var sizes: [Int] = []
+    for _ in 0..<8 {
+      let size = chunk.size(remaining: nil)
+      sizes.append(size)
+      chunk.measured(items: size, nanoseconds: size * 10)
+    }
+    #expect(sizes == [1, 8, 64, 512, 4096, 32_768, 50_000, 50_000])
+  }
+
+  @Test func followsTheTimeThatItemsTake() {
+    var chunk = AdaptiveChunk(width: 2)
+    for _ in 0..<10 {
+      chunk.measured(items: chunk.size(remaining: nil), nanoseconds: chunk.size(remaining: nil) * 1000)
+    }
+    #expect(chunk.size(remaining: nil) == 500)
+    chunk.measured(items: 500, nanoseconds: 500 * 1_000_000)
+    #expect(chunk.size(remaining: nil) == 1)
+    for _ in 0..<20 { chunk.measured(items: 1, nanoseconds: 1000) }
+    #expect((450...500).contains(chunk.size(remaining: nil)))
+  }
+
+  @Test func shrinksTowardsTheEnd() throws {
+    var plan = try ChunkPlan(.automatic, total: 100_000, width: 2)
+    var sizes: [Int] = []
+    while let size = plan.next() {
+      sizes.append(size)
+      plan.measured(items: size, nanoseconds: size * 10)
+    }
+    #expect(sizes.reduce(0, +) == 100_000)
+    #expect(sizes.max()! <= 25_000 && sizes.last! == 1 && sizes.count < 60)
+  }
+
+  @Test func keepsToBytesAndMaximum() {
+    var chunk = AdaptiveChunk(width: 1)
+    for _ in 0..<10 { chunk.measured(items: chunk.size(remaining: nil), nanoseconds: 1) }
+    #expect(chunk.size(remaining: nil) == AdaptiveChunk.maximum)
+    var large = AdaptiveChunk(width: 1)
+    for _ in 0..<10 { large.measured(items: 1, nanoseconds: 1, bytes: 300_000) }
+    #expect(large.size(remaining: nil) == 3)
+    large.measured(items: 1, nanoseconds: 1, bytes: 32 << 20)
+    #expect(large.size(remaining: nil) == 1)
+  }
+}
