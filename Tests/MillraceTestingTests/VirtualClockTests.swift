@@ -1,4 +1,6 @@
+import Dispatch
 import MillraceTesting
+import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(1)))
@@ -35,16 +37,19 @@ struct VirtualClockTests {
 
   @Test func resumesInTheOrderOfDeadlinesThenOfArrival() async throws {
     let clock = clock
-    let recorder = Recorder()
+    let inOrder = InOrder()
     try await withThrowingTaskGroup { group in
       for (count, (name, seconds)) in [(0, 5), (1, 2), (2, 5), (3, 1), (4, 2)].enumerated() {
-        group.addTask { try await recorder.sleep(on: clock, seconds: seconds, name: name) }
+        group.addTask(executorPreference: inOrder) {
+          try await clock.sleep(for: .seconds(seconds))
+          inOrder.note(name)
+        }
         await clock.waitForSleepers(count + 1)
       }
       clock.advance(by: .seconds(5))
       try await group.waitForAll()
     }
-    #expect(await recorder.names == [3, 1, 4, 0, 2])
+    #expect(inOrder.names == [3, 1, 4, 0, 2])
   }
 
   @Test func aDeadlineThatHasPassedDoesNotSleep() async throws {
@@ -93,12 +98,17 @@ struct VirtualClockTests {
   }
 }
 
-/// Runs jobs in the order in which they are resumed.
-private actor Recorder {
-  var names: [Int] = []
+/// Runs jobs in the order in which they are resumed. An actor would not do: it promises no order.
+private final class InOrder: TaskExecutor {
+  private let queue = DispatchQueue(label: "in order")
+  private let notes = Mutex<[Int]>([])
 
-  func sleep(on clock: VirtualClock, seconds: Int, name: Int) async throws {
-    try await clock.sleep(for: .seconds(seconds))
-    names.append(name)
+  var names: [Int] { notes.withLock { $0 } }
+
+  func note(_ name: Int) { notes.withLock { $0.append(name) } }
+
+  func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
   }
 }
