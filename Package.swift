@@ -51,8 +51,11 @@ let package = Package(
       name: "MillraceIPCTests", dependencies: ["CMillrace", "MillraceIPC", "MillraceTesting"],
       swiftSettings: swiftSettings),
     .executableTarget(
-      name: "Simulate", dependencies: ["MillraceTesting"], path: "Tests/Support/Simulate", swiftSettings: swiftSettings),
-    .testTarget(name: "MillraceTests", dependencies: ["Millrace", "MillraceTesting"], swiftSettings: swiftSettings),
+      name: "Simulate",
+      dependencies: ["Millrace", "MillraceTesting", .product(name: "Logging", package: "swift-log")],
+      path: "Tests/Support/Simulate", swiftSettings: swiftSettings),
+    .testTarget(
+      name: "MillraceTests", dependencies: ["Millrace", "MillraceIPC", "MillraceTesting"], swiftSettings: swiftSettings),
     .testTarget(
       name: "MillraceTestingTests", dependencies: ["Millrace", "MillraceTesting"], swiftSettings: swiftSettings),
     .testTarget(

@@ -8,6 +8,7 @@
 #include "millrace_image.h"
 #include "millrace_job.h"
 #include "millrace_launch.h"
+#include "millrace_lock.h"
 #include "millrace_output.h"
 #include "millrace_poller.h"
 #include "millrace_ring.h"

@@ -15,6 +15,8 @@ package struct Chunk {
   package let id: Int
   package let job: JobID
   package let worker: WorkerKey
+  /// Of the job's random streams.
+  package let seed: UInt64
   /// The items that have no outcome yet; its start moves up as outcomes arrive.
   package var range: Range<Int>
   /// 1 for the first try.
@@ -81,8 +83,8 @@ package struct Death {
 ///
 /// Actions are routed in order; none of them is done while the dispatcher runs.
 package enum Action {
-  /// Pull up to so many items of the job's input.
-  case read(JobID, count: Int)
+  /// Pull up to so many items of the job's input, for chunks of at most `largest`.
+  case read(JobID, count: Int, largest: Int)
   /// Start a worker in the slot.
   case start(slot: Int, generation: Int)
   /// Run the worker's set-up.

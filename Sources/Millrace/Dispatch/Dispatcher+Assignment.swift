@@ -101,17 +101,18 @@ extension Dispatcher {
   mutating func failItem(
     _ chunk: inout Chunk, _ slot: Int, _ cause: ItemFailure.Cause, _ retryable: Bool, _ standardError: String
   ) {
-    guard let job = jobs[chunk.job], !job.ended else { return }
     let index = chunk.range.lowerBound
+    chunk.range = index + 1..<chunk.range.upperBound
+    guard let job = jobs[chunk.job], !job.ended else { return }
     var crashes = chunk.crashes
     if case .crashed = cause { crashes += 1 }
     if case .exited = cause { crashes += 1 }
-    chunk.range = index + 1..<chunk.range.upperBound
     let isQuarantined = crashes > chunk.crashes && crashes >= job.spec.crashLimit && job.spec.retries > 0
     if retryable, chunk.attempt <= job.spec.retries, !isQuarantined {
       nextChunk += 1
       var retry = Chunk(
-        id: nextChunk, job: chunk.job, worker: chunk.worker, range: index..<index + 1, attempt: chunk.attempt + 1,
+        id: nextChunk, job: chunk.job, worker: chunk.worker, seed: chunk.seed, range: index..<index + 1,
+        attempt: chunk.attempt + 1,
         crashes: crashes, cell: chunk.cell)
       retry.slot = chunk.slot
       var random = job.spec.seed ^ UInt64(bitPattern: Int64(index)) &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(chunk.attempt)
@@ -294,7 +295,7 @@ extension Dispatcher {
     job.outstanding += 1
     if slots[slot].assigned.isEmpty { slots[slot].busySince = now }
     slots[slot].assigned.append(chunk)
-    slots[slot].served[chunk.worker]?.items += chunk.range.count
+    slots[slot].serve(chunk.worker, chunk.range.count)
     actions.append(.run(slot: slot, generation: slots[slot].generation, chunk))
   }
 
@@ -344,21 +345,31 @@ extension Dispatcher {
     // How old and how large it is after a chunk, only the chunk's end says.
     if lifespan.age != nil || lifespan.memory != nil { return true }
     guard let limit = lifespan.items else { return false }
-    return (slots[slot].served[key]?.items ?? 0) >= limit
+    return (slots[slot].service(key)?.items ?? 0) >= limit
   }
 
   /// The chunk leaves the slot, which has not run what is left of it.
   private mutating func giveBack(_ slot: Int, _ chunk: Chunk) {
-    slots[slot].served[chunk.worker]?.items -= chunk.range.count
+    slots[slot].serve(chunk.worker, -chunk.range.count)
   }
 
   private mutating func checkLifespan(_ slot: Int, _ chunk: Chunk, _ memory: Int?) {
-    guard let served = slots[slot].served[chunk.worker] else { return }
-    guard let lifespan = jobs[chunk.job]?.spec.lifespan, slots[slot].retirement == nil else { return }
+    guard let lifespan = jobs[chunk.job]?.spec.lifespan, slots[slot].retirement == nil,
+      let served = slots[slot].service(chunk.worker)
+    else { return }
     let isOver =
       lifespan.items.map { served.items >= $0 } ?? false
       || lifespan.age.map { now &- served.since >= $0 } ?? false
       || lifespan.memory.map { (memory ?? 0) >= $0 } ?? false
     if isOver { slots[slot].retirement = .replace }
+  }
+}
+
+extension Dispatcher.Slot {
+  func service(_ worker: WorkerKey) -> Service? { served.first { $0.worker == worker } }
+
+  mutating func serve(_ worker: WorkerKey, _ items: Int) {
+    guard let place = served.firstIndex(where: { $0.worker == worker }) else { return }
+    served[place].items += items
   }
 }

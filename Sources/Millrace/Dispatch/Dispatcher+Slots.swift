@@ -29,7 +29,7 @@ extension Dispatcher {
   package mutating func shutDown(now: UInt64) {
     self.now = now
     draining = true
-    for (id, job) in Array(jobs) where job.spec.isPulled && !job.ended && !job.inputEnded {
+    for (id, job) in jobs.entries where job.spec.isPulled && !job.ended && !job.inputEnded {
       job.inputEnded = true
       job.inputError = WorkerPoolError(.closed, "the pool was shut down before the input's end")
       job.isReading = false
@@ -42,7 +42,7 @@ extension Dispatcher {
   package mutating func drain(_ error: any Error, now: UInt64) {
     self.now = now
     draining = true
-    for (id, job) in Array(jobs) where !job.ended {
+    for (id, job) in jobs.entries where !job.ended {
       job.inputEnded = true
       job.inputError = error
       job.isReading = false
@@ -97,7 +97,7 @@ extension Dispatcher {
     slots[slot].errand = nil
     slots[slot].prepared.append(key)
     workers[key]?.benched.remove(slot)
-    slots[slot].served[key] = (0, now)
+    slots[slot].served.append(Slot.Service(worker: key, since: now))
     slots[slot].hasWorked = true
     workers[key]?.setUpFailures = 0
     startDeaths.removeAll()
@@ -182,7 +182,7 @@ extension Dispatcher {
     case nil:
       if !wasToldToEnd, wasStarting || (diedYoung && death.running == nil) { diedOnStart(death) }
     }
-    for key in Array(workers.keys) { closeIfDone(key) }
+    for key in workers.keys { closeIfDone(key) }
     finish()
   }
 
@@ -195,7 +195,7 @@ extension Dispatcher {
     let error = WorkerPoolError(
       .cannotStart, "\(count) workers died on start within \(Duration.nanoseconds(limits.restartPeriod))",
       underlying: ItemFailureCauseError(cause: death.cause, standardError: death.standardError))
-    for id in Array(jobs.keys) { failEverything(id, error) }
+    for id in jobs.keys { failEverything(id, error) }
   }
 
   /// No worker could be started in the slot.
@@ -210,8 +210,8 @@ extension Dispatcher {
       releaseIfDone(chunk.job)
     }
     let failure = WorkerPoolError(.cannotStart, "no worker could be started", underlying: error, slot: slot)
-    for id in Array(jobs.keys) { failEverything(id, failure) }
-    for key in Array(workers.keys) { closeIfDone(key) }
+    for id in jobs.keys { failEverything(id, failure) }
+    for key in workers.keys { closeIfDone(key) }
     finish()
   }
 
@@ -263,7 +263,7 @@ extension Dispatcher {
 
   private mutating func leave(_ slot: Int, _ key: WorkerKey) {
     slots[slot].prepared.removeAll { $0 == key }
-    slots[slot].served[key] = nil
+    slots[slot].served.removeAll { $0.worker == key }
     closeIfDone(key)
   }
 
@@ -293,7 +293,7 @@ extension Dispatcher {
     forgetSetUps(key)
     let failure = WorkerPoolError(
       .setUpFailed, "the worker could not be set up (slot \(slot))", underlying: error, slot: slot)
-    for (id, job) in Array(jobs) where job.spec.worker == key { failEverything(id, failure) }
+    for (id, job) in jobs.entries where job.spec.worker == key { failEverything(id, failure) }
   }
 
   /// Ends a job that can never run: what was read of it has `.setUpFailed` as its outcome.

@@ -16,8 +16,8 @@ package struct Dispatcher: ~Copyable {
   package let limits: DispatchLimits
   var now: UInt64 = 0
   var slots: [Slot] = []
-  var jobs: [JobID: Job] = [:]
-  var workers: [WorkerKey: WorkerState] = [:]
+  var jobs = Registry<JobID, Job>()
+  var workers = Registry<WorkerKey, WorkerState>()
   /// Jobs with chunks that any slot may run, each once, the next to be served first.
   var runnable = FIFO<JobID>()
   /// Chunks that wait for their back-off.
@@ -29,6 +29,7 @@ package struct Dispatcher: ~Copyable {
   var alarm: UInt64?
   /// When to look once more for chunks that wait behind one that takes its time, while others are idle.
   var robAt: UInt64?
+  private var isBatching = false
   var draining = false
   var hasStopped = false
   /// The number of slots that should be there.
@@ -47,16 +48,16 @@ package struct Dispatcher: ~Copyable {
     var spec: JobSpec
     /// How many items have been read.
     var read = 0
-    /// How many items the consumer has taken.
+    /// How many items have left the window.
     var consumed = 0
     /// The first item without an outcome on its way to the consumer, in input order.
     var nextToDeliver = 0
     var delivered = 0
     var isReading = false
-    /// Items that a read was asked for.
-    var asked = 0
-    /// Items that were asked for and did not come, though the input goes on.
-    var owed = 0
+    /// The chunks that a read was asked for.
+    var asked: [Int] = []
+    /// What was asked for and did not come, though the input goes on.
+    var owed: [Int] = []
     var inputEnded = false
     var inputError: (any Error)?
     var failures = 0
@@ -100,6 +101,11 @@ package struct Dispatcher: ~Copyable {
       case tearingDown(WorkerKey, deadline: UInt64?)
     }
     enum Retirement { case replace, remove }
+    struct Service {
+      let worker: WorkerKey
+      var items = 0
+      let since: UInt64
+    }
     enum KillReason {
       case timedOut(chunk: Int, index: Int, limit: UInt64)
       case setUpTimedOut(WorkerKey, limit: UInt64)
@@ -120,7 +126,7 @@ package struct Dispatcher: ~Copyable {
     var kill: KillReason?
     var startedAt: UInt64 = 0
     /// What each worker has run and was given to run, and since when it is there.
-    var served: [WorkerKey: (items: Int, since: UInt64)] = [:]
+    var served: [Service] = []
     /// Chunks that it was asked to give back.
     var revoking: Set<Int> = []
     /// Chunks that it did not give back, for they were begun: it is not asked again.
@@ -131,7 +137,7 @@ package struct Dispatcher: ~Copyable {
     /// Since when its first chunk may be running.
     var busySince: UInt64 = 0
 
-    var isIdle: Bool { phase == .up && assigned.isEmpty && errand == nil }
+    var isIdle: Bool { phase == .up && kill == nil && assigned.isEmpty && errand == nil }
   }
 
   // MARK: Jobs
@@ -172,7 +178,7 @@ package struct Dispatcher: ~Copyable {
     return id
   }
 
-  /// The items of the last `.read` have come, as one chunk; `ended` if the input has no more.
+  /// The items of the last `.read` have come; `ended` if the input has no more.
   package mutating func arrived(_ id: JobID, count: Int, cell: any AnyObject & Sendable, ended: Bool, now: UInt64) {
     self.now = now
     guard let job = jobs[id] else { return }
@@ -181,18 +187,25 @@ package struct Dispatcher: ~Copyable {
     job.isReading = false
     if job.ended { return }
     let isFirst = job.read == 0 && count > 0
-    if ended { job.inputEnded = true } else { job.owed = max(0, job.asked - count) }
-    if count > 0 {
+    var left = count
+    job.owed.removeAll(keepingCapacity: true)
+    for asked in job.asked {
+      let size = min(asked, left)
+      left -= size
+      if size < asked { job.owed.append(asked - size) }
+      if size == 0 { continue }
       nextChunk += 1
       var chunk = Chunk(
-        id: nextChunk, job: id, worker: job.spec.worker, range: job.read..<job.read + count, cell: cell)
+        id: nextChunk, job: id, worker: job.spec.worker, seed: job.spec.seed, range: job.read..<job.read + size,
+        cell: cell)
       if job.spec.roundRobin, width > 0 {
         chunk.slot = job.turn % width
         job.turn += 1
       }
-      job.read += count
+      job.read += size
       job.ready.append(chunk)
     }
+    if ended { job.inputEnded = true }
     if isFirst, job.spec.eagerSetUp { prepareEverywhere(job.spec.worker) }
     if count > 0 { offer(id) }
     readOn(id)
@@ -214,7 +227,7 @@ package struct Dispatcher: ~Copyable {
   /// The consumer has taken so many items.
   package mutating func consumed(_ id: JobID, count: Int, now: UInt64) {
     self.now = now
-    guard let job = jobs[id] else { return }
+    guard let job = jobs[id], job.spec.isPulled else { return }
     job.consumed += count
     readOn(id)
     finish()
@@ -237,42 +250,49 @@ package struct Dispatcher: ~Copyable {
   /// Asks for more input, if the window has room.
   mutating func readOn(_ id: JobID) {
     guard let job = jobs[id], !job.isReading, !job.inputEnded, !job.ended else { return }
-    // Room was made for these already, and the plan of chunks counts on them.
-    if job.owed > 0 { return ask(job, id, for: job.owed) }
-    let inside = job.read - job.consumed
-    let room: Int
+    // Room was made for what is owed already, and the plan of chunks counts on it.
+    job.asked = job.owed
+    var count = job.asked.reduce(0, +)
+    let most = job.spec.readsAtOnce ? Self.chunksAtOnce : 1
+    var isAtEnd = false
+    while job.asked.count < most, let size = nextChunkSize(job, inside: job.read - job.consumed + count) {
+      if size == 0 {
+        // The declared length is reached.
+        isAtEnd = true
+        break
+      }
+      job.spec.chunking.took(size)
+      job.asked.append(size)
+      count += size
+    }
+    guard count > 0 else {
+      job.inputEnded = job.inputEnded || isAtEnd
+      return completeIfDone(id)
+    }
+    job.isReading = true
+    actions.append(.read(id, count: count, largest: job.asked.max()!))
+  }
+
+  /// So many chunks are read at once of an input in memory: each costs less, and the first does not wait long.
+  private static var chunksAtOnce: Int { 64 }
+
+  /// The size of the next chunk if the window has room for it behind so many items; 0 at the declared end.
+  private func nextChunkSize(_ job: Job, inside: Int) -> Int? {
     switch job.spec.window {
     case .items(let limit):
-      room = limit - inside
-      guard room > 0 else { return }
+      let room = limit - inside
+      guard room > 0 else { return nil }
       let share = max(1, limit / (2 * width))
       let wanted = job.spec.chunking.next(atMost: limit, share: share)
       // A chunk waits for the room that it needs, unless nothing else would ever make any.
-      guard wanted <= room || inside == 0 else { return }
-      request(min(wanted, room))
+      return wanted <= room || inside == 0 ? min(wanted, room) : nil
     case .chunks(let perWorker):
       let wanted = job.spec.chunking.next(atMost: .max, share: .max)
       // Chunks of 3.14 items are of 3 and of 4: the window is the same before each of them.
       let chunk = max(wanted, job.spec.chunking.largest)
       let limit = Int((Double(chunk) * perWorker * Double(width)).rounded(.up))
-      guard wanted <= limit - inside || inside == 0 else { return }
-      request(wanted)
+      return wanted <= limit - inside || inside == 0 ? wanted : nil
     }
-    func request(_ count: Int) {
-      guard count > 0 else {
-        // The declared length is reached.
-        job.inputEnded = true
-        return completeIfDone(id)
-      }
-      job.spec.chunking.took(count)
-      ask(job, id, for: count)
-    }
-  }
-
-  private mutating func ask(_ job: Job, _ id: JobID, for count: Int) {
-    job.isReading = true
-    job.asked = count
-    actions.append(.read(id, count: count))
   }
 
   // MARK: Delivery
@@ -296,12 +316,14 @@ package struct Dispatcher: ~Copyable {
         .tooManyFailures, "\(job.failures) items failed, at most \(maximum) may", underlying: failure)
       return end(id, .failed(error))
     }
+    if !job.spec.isPulled { readOn(id) }
     completeIfDone(id)
   }
 
   private mutating func deliver(_ job: Job, _ id: JobID, _ segment: Segment) {
     job.nextToDeliver = max(job.nextToDeliver, segment.range.upperBound)
     job.delivered += segment.range.count
+    if !job.spec.isPulled { job.consumed += segment.range.count }
     actions.append(.deliver(id, segment))
   }
 
@@ -360,7 +382,16 @@ package struct Dispatcher: ~Copyable {
 
   // MARK: After each event
 
+  /// Takes in several events as one: what follows from them is decided when all are known.
+  package mutating func batch(_ events: (inout Dispatcher) -> Void) {
+    isBatching = true
+    events(&self)
+    isBatching = false
+    finish()
+  }
+
   mutating func finish() {
+    if isBatching { return }
     fillSlots()
     stopIfDrained()
     let next = nextDeadline()

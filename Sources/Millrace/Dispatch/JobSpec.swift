@@ -38,8 +38,12 @@ package struct JobSpec {
   package var seed: UInt64 = 0
   /// Whether the consumer takes outcomes one by one, and may take none for long.
   ///
-  /// Shutting down ends its input.
+  /// Its window counts what it has not taken yet, and shutting down ends its input. Of other jobs all outcomes are kept to
+  /// the end in any case: what is delivered has left the window.
   package var isPulled = false
+
+  /// Whether its input is in memory: then several chunks are read at once.
+  package var readsAtOnce = false
 
   package init(worker: WorkerKey) { self.worker = worker }
 }

@@ -12,15 +12,17 @@ final class Cursor<Input: Sendable, Output: Sendable> {
   private var consumed = 0
   /// After how many items the pool is told: in a wide window it need not be each.
   private let reportStep: Int
+  private let isPulled: Bool
   private var failures: [ItemFailure] = []
   private var failureCount = 0
   private var isOver = false
 
   /// `start` submits the job; it is called with the first item that is asked for.
-  init(core: PoolCore, options: MapOptions, start: @escaping () throws -> JobRecord) {
+  init(core: PoolCore, options: MapOptions, isPulled: Bool, start: @escaping () throws -> JobRecord) {
     self.core = core
     self.options = options
     self.start = start
+    self.isPulled = isPulled
     reportStep = if case .items(let window) = options.window.kind { max(1, window / 8) } else { 1 }
   }
 
@@ -33,7 +35,7 @@ final class Cursor<Input: Sendable, Output: Sendable> {
   func next() async throws -> Segment? {
     if isOver { return nil }
     let job = try started()
-    consumed += segment?.range.count ?? 0
+    if isPulled { consumed += segment?.range.count ?? 0 }
     segment = waiting.popFirst()
     if let segment {
       if consumed >= reportStep { report(job) }

@@ -24,7 +24,14 @@ public struct OutputStream<Output: Sendable>: AsyncSequence {
 
     /// The next output; nil at the end.
     @inlinable
-    public mutating func next() async throws -> Output? {
+    public mutating func next() async throws -> Output? { try await next(isolation: #isolation) }
+
+    /// The next output, without leaving the caller's actor; nil at the end.
+    ///
+    /// This is what a `for try await` loop calls. An actor that had to be left and entered again for each output would cost
+    /// it two changes of threads.
+    @inlinable
+    public mutating func next(isolation actor: isolated (any Actor)?) async throws -> Output? {
       if left == 0 { try await refill() }
       guard let outputs, left > 0 else { return nil }
       let output = outputs[offset: offset]
@@ -79,7 +86,10 @@ public struct OutcomeStream<Input: Sendable, Output: Sendable>: AsyncSequence {
     init(cursor: Cursor<Input, Output>) { self.cursor = cursor }
 
     /// The next outcome; nil at the end.
-    public mutating func next() async throws -> Outcome<Input, Output>? {
+    public mutating func next() async throws -> Outcome<Input, Output>? { try await next(isolation: #isolation) }
+
+    /// The next outcome, without leaving the caller's actor; nil at the end.
+    public mutating func next(isolation actor: isolated (any Actor)?) async throws -> Outcome<Input, Output>? {
       if segment == nil || index == segment!.range.upperBound {
         segment = nil
         segment = try await cursor.next()

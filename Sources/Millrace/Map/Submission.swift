@@ -1,4 +1,4 @@
-import Synchronization
+import MillraceIPC
 
 /// One item that was given to a pool: MPIRE's `AsyncResult`, parmapper's `ReturnProcess`.
 ///
@@ -13,7 +13,7 @@ public final class Submission<Output: Sendable>: Sendable {
 
   private let core: PoolCore
   private let job: JobRecord
-  private let state = Mutex(State())
+  private let state = Lock(State())
   private let onCompletion: (@Sendable (Result<Output, any Error>) -> Void)?
 
   init(

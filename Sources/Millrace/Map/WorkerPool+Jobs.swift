@@ -78,7 +78,9 @@ extension WorkerPool {
         case .asynchronous(let pull): TaskFeeder(pull, arrived: arrived, failed: failed)
         }
     }
-    let job = JobRecord(feeder: feeder, condition: options.retry.condition, seed: options.seed)
+    // Who collects all outcomes is not woken for each.
+    let wakesAt = isPulled || options.timeouts.next != nil ? 1 : 64
+    let job = JobRecord(feeder: feeder, condition: options.retry.condition, wakesAt: wakesAt)
     box.job = job
     do {
       try core.submit(record, job, options, ordered: ordered, isPulled: isPulled)
@@ -92,7 +94,7 @@ extension WorkerPool {
   func cursor<W: Worker>(
     _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, ordered: Bool, isPulled: Bool
   ) -> Cursor<W.Input, W.Output> {
-    Cursor(core: core, options: options) { [self] in
+    Cursor(core: core, options: options, isPulled: isPulled) { [self] in
       try start(items, worker, options, ordered: ordered, isPulled: isPulled)
     }
   }

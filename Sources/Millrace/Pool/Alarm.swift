@@ -1,4 +1,4 @@
-import Synchronization
+import MillraceIPC
 
 /// Calls back when a time has come. Its thread starts with the first time that is set.
 final class Alarm: @unchecked Sendable {
@@ -9,7 +9,7 @@ final class Alarm: @unchecked Sendable {
     var isStarted = false
     var isEnded = false
   }
-  private let state = Mutex(State())
+  private let state = Lock(State())
   private let bell = Bell()
   var onTime: @Sendable () -> Void = {}
 

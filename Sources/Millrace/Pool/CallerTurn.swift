@@ -1,4 +1,4 @@
-import Synchronization
+import MillraceIPC
 
 /// Who does the work of a serial pool: one task at a time, in the order in which they came.
 final class CallerTurn: Sendable {
@@ -7,7 +7,7 @@ final class CallerTurn: Sendable {
     var lastTicket: UInt64 = 0
     var waiting: [(ticket: UInt64, continuation: UnsafeContinuation<Bool, Never>)] = []
   }
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   /// Waits for the turn; false, and without it, if the task was cancelled meanwhile.
   func take() async -> Bool {

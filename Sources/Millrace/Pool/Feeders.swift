@@ -1,4 +1,4 @@
-import Synchronization
+import MillraceIPC
 
 /// Reads an input in memory: at once, where it is asked.
 ///
@@ -11,12 +11,14 @@ final class InlineFeeder<Input: Sendable>: Feeding {
   }
   private let pull: Pull<Input>
   private let arrived: @Sendable (Batch) -> Void
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   init(_ pull: Pull<Input>, arrived: @escaping @Sendable (Batch) -> Void) {
     self.pull = pull
     self.arrived = arrived
   }
+
+  var readsAtOnce: Bool { true }
 
   func read(_ count: Int) {
     let isMine = state.withLock { state in
@@ -49,7 +51,7 @@ final class ThreadFeeder<Input: Sendable>: Feeding {
   private let pull: Pull<Input>
   private let arrived: @Sendable (Batch) -> Void
   private let failed: @Sendable (any Error) -> Void
-  private let state = Mutex(State())
+  private let state = Lock(State())
   private let bell = Bell()
 
   init(
@@ -104,7 +106,7 @@ final class TaskFeeder<Input: Sendable>: Feeding {
     var isEnded = false
     var task: Task<Void, Never>?
   }
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   init(
     _ pull: AsyncPull<Input>, arrived: @escaping @Sendable (Batch) -> Void,
@@ -158,7 +160,7 @@ final class CallerFeeder<Input: Sendable>: Feeding {
   private let reader: Reader<Input>
   private let arrived: @Sendable (Batch) -> Void
   private let failed: @Sendable (any Error) -> Void
-  private let demand = Mutex<Int?>(nil)
+  private let demand = Lock<Int?>(nil)
 
   init(
     _ reader: Reader<Input>, arrived: @escaping @Sendable (Batch) -> Void,
@@ -168,6 +170,8 @@ final class CallerFeeder<Input: Sendable>: Feeding {
     self.arrived = arrived
     self.failed = failed
   }
+
+  var readsAtOnce: Bool { if case .inline = reader { true } else { false } }
 
   func read(_ count: Int) { demand.withLock { $0 = count } }
   func end() { demand.withLock { $0 = nil } }

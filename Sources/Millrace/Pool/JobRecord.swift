@@ -3,19 +3,20 @@ package final class JobRecord: @unchecked Sendable {
   // Sound: `queue`, `end`, `waiter`, `isReleased` and `demand` change under the pool's lock only.
   let feeder: any Feeding
   let condition: (@Sendable (ItemFailure) -> Bool)?
-  let seed: UInt64
   var id = JobID(0)
   var queue = FIFO<Segment>()
+  /// A consumer that waits is woken when so many segments are there, or the end.
+  let wakesAt: Int
   var end: JobEnd?
   var waiter: UnsafeContinuation<Delivery, Never>?
   /// When the wait for the next result is over.
   var waitsUntil: UInt64?
   var isReleased = false
 
-  init(feeder: any Feeding, condition: (@Sendable (ItemFailure) -> Bool)?, seed: UInt64) {
+  init(feeder: any Feeding, condition: (@Sendable (ItemFailure) -> Bool)?, wakesAt: Int) {
     self.feeder = feeder
     self.condition = condition
-    self.seed = seed
+    self.wakesAt = wakesAt
   }
 }
 
@@ -33,4 +34,10 @@ package protocol Feeding: AnyObject, Sendable {
   func read(_ count: Int)
   /// Nothing more will be asked.
   func end()
+  /// Whether reading takes no time, so that one may ask for much at once.
+  var readsAtOnce: Bool { get }
+}
+
+extension Feeding {
+  package var readsAtOnce: Bool { false }
 }

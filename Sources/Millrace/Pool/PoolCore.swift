@@ -1,5 +1,5 @@
 package import Logging
-import Synchronization
+import MillraceIPC
 
 /// The pool behind the façade: one dispatcher behind one lock, the records of its jobs and workers, and a backend.
 ///
@@ -14,7 +14,7 @@ import Synchronization
 package final class PoolCore: Sendable {
   struct State: ~Copyable {
     var dispatcher: Dispatcher
-    var jobs: [JobID: JobRecord] = [:]
+    var jobs = Registry<JobID, JobRecord>()
     var workers: [WorkerKey: WorkerRecord] = [:]
     var isClosed = false
     var isStopped = false
@@ -35,8 +35,9 @@ package final class PoolCore: Sendable {
     var alarm: (time: UInt64?, change: UInt64)?
   }
 
-  private let state: Mutex<State>
-  private let slots = Mutex<(any Slots)?>(nil)
+  private let state: Lock<State>
+  /// Set once, by `connect`.
+  nonisolated(unsafe) private var connected: (any Slots)?
   private let alarm = Alarm()
   /// Of the consumers of a serial pool.
   private let turn = CallerTurn()
@@ -44,16 +45,16 @@ package final class PoolCore: Sendable {
 
   init(logger: Logger, limits: DispatchLimits) {
     self.logger = logger
-    state = Mutex(State(dispatcher: Dispatcher(limits: limits)))
+    state = Lock(State(dispatcher: Dispatcher(limits: limits)))
   }
 
   /// Connects the backend, once, before anything else.
   func connect(_ slots: any Slots) {
-    self.slots.withLock { $0 = slots }
+    connected = slots
     alarm.onTime = { [weak self] in self?.timeHasCome() }
   }
 
-  private var backend: any Slots { slots.withLock { $0! } }
+  private var backend: any Slots { connected! }
 
   // MARK: Stepping
 
@@ -81,25 +82,16 @@ package final class PoolCore: Sendable {
   private static func route(_ state: inout State, _ slots: any Slots, _ effects: inout Effects) {
     for action in state.dispatcher.takeActions() {
       switch action {
-      case .read(let id, let count):
+      case .read(let id, let count, _):
         if let job = state.jobs[id] { effects.reads.append((job, count)) }
       case .deliver(let id, let segment):
         guard let job = state.jobs[id] else { continue }
-        if let waiter = job.waiter {
-          job.waiter = nil
-          job.waitsUntil = nil
-          effects.resumptions.append((waiter, .segment(segment)))
-        } else {
-          job.queue.append(segment)
-        }
+        job.queue.append(segment)
+        if job.queue.count >= job.wakesAt { wake(job, &effects) }
       case .end(let id, let end):
         guard let job = state.jobs[id] else { continue }
         job.end = end
-        if let waiter = job.waiter {
-          job.waiter = nil
-          job.waitsUntil = nil
-          effects.resumptions.append((waiter, .end(end)))
-        }
+        wake(job, &effects)
         effects.ended.append(job)
       case .release(let id):
         state.jobs[id]?.isReleased = true
@@ -125,6 +117,14 @@ package final class PoolCore: Sendable {
       state.alarmChanges += 1
       effects.alarm = (next, state.alarmChanges)
     }
+  }
+
+  /// Resumes the job's consumer, if it waits, with what comes next.
+  private static func wake(_ job: JobRecord, _ effects: inout Effects) {
+    guard let waiter = job.waiter, let delivery = takeNext(job) else { return }
+    job.waiter = nil
+    job.waitsUntil = nil
+    effects.resumptions.append((waiter, delivery))
   }
 
   private func perform(_ effects: consuming Effects) {
@@ -215,6 +215,7 @@ package final class PoolCore: Sendable {
       // An equal worker may have closed since it was looked up: the job brings its record along.
       var spec = options.spec(worker.key, ordered: ordered, width: max(1, state.dispatcher.width))
       spec.isPulled = isPulled
+      spec.readsAtOnce = job.feeder.readsAtOnce
       spec.keepsWorkers = spec.keepsWorkers && worker.identity != nil
       if state.workers[worker.key] == nil { state.dispatcher.readdWorker(worker.key) }
       state.workers[worker.key] = worker
@@ -245,15 +246,14 @@ package final class PoolCore: Sendable {
 
   func job(_ id: JobID) -> JobRecord? { state.withLock { $0.jobs[id] } }
 
-  package func seed(of id: JobID) -> UInt64 { job(id)?.seed ?? 0 }
-
   /// Whether the map's policy, were there attempts left, would try the item again.
   package func isRetryable(_ chunk: Chunk, _ index: Int, _ slot: Int, _ cause: ItemFailure.Cause) -> Bool {
     guard let condition = job(chunk.job)?.condition else { return true }
     return condition(ItemFailure(index: index, slot: slot, attempt: chunk.attempt, cause: cause))
   }
 
-  /// The next outcomes, if there are any already. `consumed` items were used up since the last call.
+  /// The next outcomes, if there are any already. `consumed` items were used up since the last call; it is zero for a job
+  /// that is not pulled.
   ///
   /// Those behind the first go to `waiting`, which is empty.
   func poll(_ job: JobRecord, consumed: Int, taking waiting: inout FIFO<Segment>) -> Delivery? {

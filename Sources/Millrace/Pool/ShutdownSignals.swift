@@ -1,6 +1,5 @@
 import CMillrace
 import MillraceIPC
-import Synchronization
 
 #if canImport(Glibc)
 import Glibc
@@ -44,7 +43,7 @@ private final class SignalWatch: @unchecked Sendable {
   // Sound: `first` is under the lock, the descriptors are constant.
   private let reading: Int32
   private let writing: Int32
-  private let first = Mutex<Int32?>(nil)
+  private let first = Lock<Int32?>(nil)
   private let ended = Bell()
 
   init(_ core: PoolCore) throws {

@@ -1,3 +1,4 @@
+import MillraceIPC
 import Synchronization
 
 /// A worker that the pool knows: how to make instances of it, what they handed back.
@@ -16,7 +17,7 @@ package final class WorkerRecord: Sendable {
   }
 
   private let memory = Atomic(false)
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   private struct State {
     var exits: [(slot: Int, result: Result<any Sendable, any Error>)] = []

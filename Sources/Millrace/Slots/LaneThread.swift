@@ -1,5 +1,5 @@
 import CMillrace
-import Synchronization
+import MillraceIPC
 
 #if canImport(Glibc)
 import Glibc
@@ -17,7 +17,7 @@ package final class LaneThread: TaskExecutor, Sendable {
     var jobs: [UnownedJob] = []
     var isEnding = false
   }
-  private let state = Mutex(State())
+  private let state = Lock(State())
   private let bell = Bell()
 
   package init() {}

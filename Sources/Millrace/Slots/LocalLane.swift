@@ -1,3 +1,4 @@
+import MillraceIPC
 import Synchronization
 
 /// A worker in this process: it runs what its mailbox holds, one command after the other, in one task.
@@ -43,7 +44,7 @@ package final class LocalLane: @unchecked Sendable {
   /// How deep pools are nested in this process for the code that runs here.
   private let depth: Int
   package let position = ItemPosition()
-  private let mailbox = Mutex(Mailbox())
+  private let mailbox = Lock(Mailbox())
   private var instances: [WorkerKey: AnyWorkerInstance] = [:]
   private(set) var isTimed = false
 
@@ -175,7 +176,7 @@ package final class LocalLane: @unchecked Sendable {
     case .prepare(let key): await prepare(key)
     case .run(let chunk):
       isTimed = chunk.inspectAt != nil
-      await instances[chunk.worker]?.run(chunk, seed: core.seed(of: chunk.job), on: self)
+      await instances[chunk.worker]?.run(chunk, seed: chunk.seed, on: self)
     case .tearDown(let key): await tearDown(key)
     case .stop:
       await tearDownQuietly()

@@ -1,3 +1,4 @@
+import MillraceIPC
 import Synchronization
 
 /// The slots of the backends that live in this process: threads of their own, Swift tasks, or the caller.
@@ -18,7 +19,7 @@ package final class LocalSlots: Slots {
   }
 
   let kind: Kind
-  private let state = Mutex(State())
+  private let state = Lock(State())
   private let isPending = Atomic(false)
   private weak let core: PoolCore?
   /// One more than where the pool was made.

@@ -1,6 +1,5 @@
 #if os(Linux)
 import CMillrace
-import Synchronization
 
 #if canImport(Glibc)
 import Glibc
@@ -18,7 +17,7 @@ package final class ForkServer: Sendable {
   package let pid: Int32
   private let socket: ControlSocket
   private let pidfd: Descriptor
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   private struct State {
     /// Requests that the socket had no room for; their descriptors are copies.

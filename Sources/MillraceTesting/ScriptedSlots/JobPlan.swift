@@ -2,7 +2,11 @@ import Millrace
 
 /// One job of a ``SimulationPlan``: its options, its input, its consumer, and what its items do to their workers.
 struct JobPlan {
-  enum Behaviour { case works, isSlow, throwsError, traps, exits, overruns, stalls }
+  enum Behaviour {
+    case works, isSlow, throwsError, traps, exits, overruns, stalls
+    /// Takes about as long as it may.
+    case dawdles
+  }
 
   /// How many items in a hundred do what.
   struct Behaviours {
@@ -12,6 +16,7 @@ struct JobPlan {
     var exits = 0
     var overruns = 0
     var stalls = 0
+    var dawdles = 0
   }
 
   var isDropped = false
@@ -32,6 +37,7 @@ struct JobPlan {
   var roundRobin = false
   var eagerSetUp = true
   var isPulled = false
+  var readsAtOnce = false
   var neverRetried = 0
   var behaviours = Behaviours()
 
@@ -74,7 +80,9 @@ struct JobPlan {
     if random.chance(10) { lifespan.memory = 1_000 }
     roundRobin = random.chance(20)
     eagerSetUp = random.chance(60)
-    isPulled = random.chance(40)
+    // Who collects all outcomes never stops an endless input.
+    isPulled = random.chance(40) || length == nil
+    readsAtOnce = random.chance(30)
     neverRetried = random.chance(20) ? 40 : 0
     readTime = random.one(of: [0, 10_000, 5_000_000])
     itemTime = random.one(of: [100, 100_000, 15_000_000])
@@ -95,6 +103,7 @@ struct JobPlan {
       if itemTimeout != nil || hardStalls {
         behaviours.overruns = rate(30, &random)
         behaviours.stalls = rate(30, &random)
+        behaviours.dawdles = rate(30, &random)
       }
     }
   }
@@ -119,6 +128,7 @@ struct JobPlan {
     spec.keepsWorkers = worker.keeps
     spec.seed = salt
     spec.isPulled = isPulled
+    spec.readsAtOnce = readsAtOnce
     return spec
   }
 
@@ -133,6 +143,7 @@ struct JobPlan {
     let rates: [(Int, Behaviour)] = [
       (behaviours.isSlow, .isSlow), (behaviours.throwsError, .throwsError), (behaviours.traps, .traps),
       (behaviours.exits, .exits), (behaviours.overruns, .overruns), (behaviours.stalls, .stalls),
+      (behaviours.dawdles, .dawdles),
     ]
     for (rate, behaviour) in rates {
       if draw < rate { return behaviour }
@@ -146,6 +157,7 @@ struct JobPlan {
     switch behaviour(index, attempt: attempt) {
     case .isSlow: return 20_000_000 + random.next() % 20_000_000
     case .overruns: return 150_000_000
+    case .dawdles: return 45_000_000 + random.next() % 20_000_000
     default: return random.next() % (itemTime + 1)
     }
   }

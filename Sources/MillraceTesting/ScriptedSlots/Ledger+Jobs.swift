@@ -3,24 +3,25 @@ import Millrace
 extension Ledger {
   // MARK: What the dispatcher wants done for jobs
 
-  mutating func read(_ id: JobID, _ count: Int) throws {
+  mutating func read(_ id: JobID, _ count: Int, _ largest: Int) throws {
     guard var job = jobs[id] else { throw BrokenPromise(description: "reads the input of no job: \(id)") }
     try check(job.end == nil, "\(id): reads on after its end")
     try check(job.reading == nil, "\(id): reads while it reads")
     try check(!job.inputEnded, "\(id): reads on behind the input's end")
     try check(!job.isClosedToInput, "\(id): reads on though the pool drains")
     try check(count > 0, "\(id): reads \(count) items")
+    try check(largest == count || job.plan.readsAtOnce, "\(id): reads several chunks at once")
     if let declared = job.plan.declared {
       try check(job.items.count + count <= declared, "\(id): reads beyond the declared \(declared)")
     }
-    let inside = job.items.count - job.consumed + count
+    let inside = job.inside + count
     switch job.plan.window {
     case .items(let limit):
       try check(inside <= limit, "\(id): \(inside) items inside a window of \(limit)")
     case .chunks(let perWorker):
-      let chunk = max(count, job.largestChunk)
-      let limit =
-        job.limit ?? max(inside == count ? count : 0, Int((Double(chunk) * perWorker * Double(width)).rounded(.up)))
+      let chunk = max(largest, job.largestChunk)
+      let limit = max(
+        job.limit ?? (inside == count ? count : 0), Int((Double(chunk) * perWorker * Double(width)).rounded(.up)))
       job.limit = limit
       try check(inside <= limit, "\(id): \(inside) items inside a window of \(limit) (\(perWorker) chunks a worker)")
     }
@@ -75,7 +76,10 @@ extension Ledger {
       try check(failure.attempt == segment.attempt, "\(id): a failure of two attempts")
       try checkFailure(id, job, failure)
     }
-    for index in segment.range { jobs[id]!.items[index].state = .delivered }
+    for index in segment.range {
+      jobs[id]!.items[index].state = .delivered
+      if case .failure = segment.content { jobs[id]!.items[index].hasFailed = true }
+    }
     jobs[id]!.next = max(job.next, segment.range.upperBound)
     jobs[id]!.delivered += segment.range.count
   }
@@ -111,6 +115,10 @@ extension Ledger {
       try check(
         job.delivered == job.items.count,
         "\(id): complete, but \(job.items.count - job.delivered) items have no outcome")
+      if let maximum = job.plan.maximumFailures {
+        let failures = job.items.count { $0.hasFailed }
+        try check(failures <= maximum, "\(id): complete with \(failures) failures, at most \(maximum) may be")
+      }
     case .cancelled:
       try check(job.wasCancelled || isTerminated, "\(id): cancelled by nobody")
     case .failed(let error): try checkEnd(id, job, error)

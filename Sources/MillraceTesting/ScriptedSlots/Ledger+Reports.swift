@@ -11,6 +11,7 @@ extension Ledger {
     case .prepared(let key):
       slots[slot].errand = nil
       slots[slot].prepared.append(key)
+      slots[slot].served[key] = 0
     case .prepareFailed(let key):
       slots[slot].errand = nil
       workers[key]?.setUpFailures += 1
@@ -23,7 +24,7 @@ extension Ledger {
       if outputs != nil, let held = slots[slot].held.first { done(slot, upTo: held.range.upperBound) }
       give(back: chunk, from: slot)
     case .revoked(let chunk, let success):
-      if success { give(back: chunk, from: slot) }
+      if success { give(back: chunk, from: slot) } else { slots[slot].kept.insert(chunk) }
     case .inspected(let chunk, let index, _): slots[slot].inspected = index.map { (chunk, $0) }
     case .died(let running, let cause, _): hearsOfDeath(slot, running, cause)
     }
@@ -35,11 +36,12 @@ extension Ledger {
     if let running, let held = slots[slot].held.first, held.id == running, !held.range.isEmpty {
       let item = held.range.lowerBound
       let behaviour = jobs[held.job]!.plan.behaviour(item, attempt: held.attempt)
-      let isTimeout = behaviour == .overruns || behaviour == .stalls
+      let isTimeout = behaviour == .overruns || behaviour == .stalls || behaviour == .dawdles
       if !slots[slot].isKilled {
         jobs[held.job]!.items[item].deaths[held.attempt] = Self.verdict(of: cause)
         failed(slot)
       } else if isTimeout, let condemned = slots[slot].condemned, condemned == (running, item) {
+        jobs[held.job]!.items[item].deaths[held.attempt] = .timedOut
         failed(slot)
       }
     }
@@ -53,7 +55,9 @@ extension Ledger {
 
   private mutating func give(back chunk: Int, from slot: Int) {
     guard let index = slots[slot].held.firstIndex(where: { $0.id == chunk }) else { return }
-    put(back: slots[slot].held.remove(at: index))
+    let held = slots[slot].held.remove(at: index)
+    if let worker = jobs[held.job]?.worker { slots[slot].served[worker]? -= held.range.count }
+    put(back: held)
   }
 
   private mutating func put(back held: Held) {

@@ -81,8 +81,37 @@ extension Ledger {
       }
       jobs[chunk.job]!.items[index].state = .at(slot: slot)
     }
+    if let limit = job.plan.lifespan.items, !slots[slot].held.isEmpty, let served = slots[slot].served[chunk.worker] {
+      try check(
+        served < limit, "slot \(slot): chunk \(chunk.id) is queued behind \(served) items of a lifespan of \(limit)")
+    }
+    slots[slot].served[chunk.worker]? += chunk.range.count
     if job.plan.roundRobin { try check(chunk.slot != nil, "chunk \(chunk.id) has lost its turn") }
     slots[slot].held.append(Held(id: chunk.id, job: chunk.job, range: chunk.range, attempt: chunk.attempt))
+  }
+
+  func revoke(_ slot: Int, _ generation: Int, _ chunk: Int) throws {
+    try checkHeld(slot, generation, chunk, "revoke")
+    let isOver = slots[slot].held.contains { $0.id == chunk && jobs[$0.job]?.end != nil }
+    // It was begun. Who asks for it all the same may ask for ever.
+    try check(isOver || !slots[slot].kept.contains(chunk), "slot \(slot): chunk \(chunk) is asked back once more")
+  }
+
+  /// Whether the slot has a worker that does nothing.
+  func isIdle(_ slot: Int) -> Bool {
+    slot < slots.count && slot < width && slots[slot].phase == .up && slots[slot].held.isEmpty
+      && slots[slot].errand == nil && !slots[slot].isKilled
+  }
+
+  /// Whether chunks wait in some slot that another may run.
+  var hasChunksToShare: Bool {
+    slots.contains { slot in
+      slot.phase == .up && !slot.isKilled
+        && slot.held.dropFirst().contains { held in
+          let job = jobs[held.job]
+          return job?.end == nil && job?.plan.roundRobin == false && !slot.kept.contains(held.id)
+        }
+    }
   }
 
   func checkHeld(_ slot: Int, _ generation: Int, _ chunk: Int, _ what: String) throws {

@@ -23,6 +23,8 @@ struct Ledger {
     /// Attempts that have failed, each by what the item itself did.
     var failures = 0
     var lastFailure: UInt64 = 0
+    /// It was delivered as a failure.
+    var hasFailed = false
     /// What ended an attempt by the death of its worker, which may have come from outside.
     var deaths: [Int: Verdict] = [:]
   }
@@ -36,7 +38,8 @@ struct Ledger {
     var reading: Int?
     /// What the window allowed when a chunk was asked for of which a part has not come yet.
     var limit: Int?
-    var consumed = 0
+    /// What the consumer has taken.
+    var taken = 0
     var delivered = 0
     var next = 0
     var inputEnded = false
@@ -45,6 +48,9 @@ struct Ledger {
     var isReleased = false
     var wasCancelled = false
     var wasFailed = false
+
+    /// Items that were read and are inside the window.
+    var inside: Int { items.count - (plan.isPulled ? taken : delivered) }
   }
 
   struct Held {
@@ -60,8 +66,12 @@ struct Ledger {
     var phase = Phase.down
     var generation = 0
     var held: [Held] = []
+    /// Chunks that it was asked to give back and did not.
+    var kept: Set<Int> = []
     var errand: Errand?
     var prepared: [WorkerKey] = []
+    /// Items that it was given and did not give back, by worker.
+    var served: [WorkerKey: Int] = [:]
     var isKilled = false
     /// What its driver said last of what is running.
     var inspected: (chunk: Int, index: Int)?
@@ -112,7 +122,7 @@ struct Ledger {
     for attempt in 1... {
       var verdict: Verdict
       switch plan.behaviour(index, attempt: attempt) {
-      case .works, .isSlow: verdict = .output
+      case .works, .isSlow, .dawdles: verdict = .output
       case .throwsError: verdict = .threw
       case .traps: verdict = .crashed
       case .exits: verdict = .exited

@@ -17,7 +17,8 @@ extension Simulation {
     case .read(let job): try arrive(job)
     case .take(let job): try take(job)
     case .took(let job, let count):
-      ledger.jobs[jobs[job].id!]!.consumed += count
+      ledger.jobs[jobs[job].id!]!.taken += count
+      if !plan.jobs[job].isPulled { return }
       try step("job \(job + 1): consumed \(count)") { $0.consumed(jobs[job].id!, count: count, now: $1) }
     }
   }

@@ -80,7 +80,13 @@ extension Simulation {
     switch command {
     case .prepare(let key):
       worker.activity = .preparing(key)
-      schedule(worker, random.chance(plan.faults.setUpStalls) ? nil : random.time(upTo: 20_000_000))
+      if random.chance(plan.faults.setUpStalls) {
+        schedule(worker, nil)
+      } else if random.chance(plan.faults.setUpDawdles) {
+        schedule(worker, 45_000_000 + random.time(upTo: 20_000_000))
+      } else {
+        schedule(worker, random.time(upTo: 20_000_000))
+      }
     case .run(let chunk):
       if random.chance(plan.faults.diesOnReceipt) {
         return die(worker, .crashed(.killedFromOutside, signal: 9))
@@ -154,7 +160,7 @@ extension Simulation {
       say(.itemFailed(chunk: run.chunk.id, index: run.index, retryable: retryable), worker)
       run.index += 1
       run.reported = run.index
-    case .works, .isSlow, .overruns, .stalls:
+    case .works, .isSlow, .overruns, .stalls, .dawdles:
       run.index += 1
       if random.chance(30), run.index < run.chunk.range.upperBound { sayOutputs(worker, &run) }
     }

@@ -68,6 +68,8 @@ package final class Simulation {
   var lastOrder: [Int: UInt64] = [:]
   var workers: [Int: SimulatedWorker] = [:]
   var isClosed = false
+  /// Since when slots have been idle while chunks wait in others.
+  private var unsharedSince: UInt64?
   /// Slots that were said not to get a worker set up.
   var slotsWithoutSetUp: Set<Int> = []
   private var isTraced = false
@@ -145,13 +147,27 @@ package final class Simulation {
       note("    → \(action.summary)")
       try route(action)
     }
+    try checkWorkIsShared()
+  }
+
+  /// While a slot is idle, chunks may wait in others only for as long as it takes to see that they are stuck.
+  private func checkWorkIsShared() throws {
+    let isAnyoneIdle = ledger.slots.indices.contains { slot in
+      ledger.isIdle(slot) && !plan.faults.barrenSlots.contains(slot) && !slotsWithoutSetUp.contains(slot)
+    }
+    guard plan.limits.prefetch > 0, isAnyoneIdle, ledger.hasChunksToShare else { return unsharedSince = nil }
+    let since = unsharedSince ?? now
+    unsharedSince = since
+    let limit = 32 * plan.limits.prefetchTime + 8 * plan.latency + 20_000_000
+    try ledger.check(
+      now - since <= limit, "a slot has been idle for \((now - since) / 1_000) µs while chunks wait in others")
   }
 
   private func route(_ action: Action) throws {
     try ledger.check(!ledger.isStopped || action.isOfNoAccount, "after the end: \(action.summary)")
     switch action {
-    case .read(let id, let count):
-      try ledger.read(id, count)
+    case .read(let id, let count, let largest):
+      try ledger.read(id, count, largest)
       read(plansOfJobs[id]!, count)
     case .deliver(let id, let segment):
       try ledger.deliver(id, segment)
@@ -188,7 +204,7 @@ package final class Simulation {
       try ledger.stop(slot, generation)
       order(action, slot)
     case .revoke(let slot, let generation, let chunk):
-      try ledger.checkHeld(slot, generation, chunk, "revoke")
+      try ledger.revoke(slot, generation, chunk)
       order(action, slot)
     case .inspect(let slot, let generation, let chunk):
       try ledger.checkHeld(slot, generation, chunk, "inspect")
@@ -213,6 +229,7 @@ package final class Simulation {
   private func checkQuiescence() throws {
     try ledger.check(alarm == nil, "an alarm is left at \(alarm ?? 0)")
     let stalled = workers.values.filter(\.isStalled)
+    for worker in stalled { try ledger.check(!hasLimit(worker), "slot \(worker.slot) stalls, and nobody ends it") }
     for job in jobs.indices where !isOver(job) {
       let id = jobs[job].id!
       let waitsOutside = !isClosed || !plan.jobs[job].isPulled
@@ -226,6 +243,19 @@ package final class Simulation {
     }
     for (id, job) in ledger.jobs where job.end != nil && !job.isReleased {
       throw BrokenPromise(description: "\(id) is over, but was not released")
+    }
+  }
+
+  /// Whether what the worker is at has to end some time, for a limit or because nobody wants it any more.
+  private func hasLimit(_ worker: SimulatedWorker) -> Bool {
+    if ledger.isTerminated { return true }
+    switch worker.activity {
+    case .preparing(let key): return ledger.workers[key]?.plan.setUpTimeout != nil
+    case .tearingDown(let key): return ledger.workers[key]?.plan.tearDownTimeout != nil
+    case .running(let run):
+      let job = plansOfJobs[run.chunk.job]!
+      return plan.jobs[job].itemTimeout != nil || jobs[job].isOver
+    default: return false
     }
   }
 

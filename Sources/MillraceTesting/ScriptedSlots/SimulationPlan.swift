@@ -12,6 +12,8 @@ package struct SimulationPlan {
     var setUpThrows = 0
     var setUpDies = 0
     var setUpStalls = 0
+    /// It takes about as long as it may.
+    var setUpDawdles = 0
     var tearDownDies = 0
     var tearDownStalls = 0
     /// Outputs that a dead worker had made are lost with it.
@@ -101,6 +103,7 @@ extension SimulationPlan.Faults {
     setUpThrows = rarely(15, &random)
     setUpDies = rarely(15, &random)
     setUpStalls = rarely(15, &random)
+    setUpDawdles = rarely(15, &random)
     tearDownDies = rarely(15, &random)
     tearDownStalls = rarely(15, &random)
     losesOutputs = rarely(40, &random)

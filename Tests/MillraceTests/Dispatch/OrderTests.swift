@@ -28,7 +28,10 @@ struct DispatchOrderTests {
   @Test("no more is read than the window holds, until the consumer takes")
   func window() {
     let play = Play(width: 1)
-    let job = play.submit(play.worker()) { $0.window = .items(2) }
+    let job = play.submit(play.worker()) {
+      $0.window = .items(2)
+      $0.isPulled = true
+    }
     play.arrive(job, 1)
     play.arrive(job, 1)
     #expect(play.said().filter { $0.hasPrefix("read") } == ["read 1: 1", "read 1: 1"])
@@ -36,6 +39,33 @@ struct DispatchOrderTests {
     #expect(!play.said().contains { $0.hasPrefix("read") })
     play.step { $0.consumed(job, count: 1, now: $1) }
     #expect(play.said() == ["read 1: 1"])
+  }
+
+  @Test("of a job whose outcomes are all kept, what is delivered makes room")
+  func windowOfCollected() {
+    let play = Play(width: 1)
+    let job = play.submit(play.worker()) { $0.window = .items(2) }
+    play.arrive(job, 1)
+    play.arrive(job, 1)
+    _ = play.said()
+    play.finish(0, 1)
+    #expect(play.said().contains("read 1: 1"))
+  }
+
+  @Test("an input in memory is read several chunks at once, and cut into them")
+  func readsAtOnce() {
+    let play = Play(width: 1)
+    let job = play.submit(play.worker()) {
+      $0.chunking = ChunkSizer(.size(2))
+      $0.window = .items(7)
+      $0.readsAtOnce = true
+    }
+    #expect(play.said() == ["read 1: 6"])
+    play.arrive(job, 5, ended: true)
+    #expect(play.said().filter { $0.hasPrefix("run") }.count == 1)
+    for chunk in 1...3 { play.finish(0, chunk) }
+    #expect(
+      play.said().filter { $0.hasPrefix("deliver") } == ["deliver 1: 0..<2", "deliver 1: 2..<4", "deliver 1: 4..<5"])
   }
 
   @Test("an input's error after a part of the last chunk is not lost")

@@ -102,7 +102,7 @@ final class Play {
   private func look() {
     for action in dispatcher.takeActions() {
       switch action {
-      case .read(let id, let count): log.append("read \(id.value): \(count)")
+      case .read(let id, let count, _): log.append("read \(id.value): \(count)")
       case .start(let slot, let generation):
         generations[slot] = generation
         if isSmooth {

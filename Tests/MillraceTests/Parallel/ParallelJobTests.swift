@@ -1,3 +1,4 @@
+import MillraceIPC
 import Testing
 
 @testable import Millrace
@@ -65,7 +66,7 @@ struct ParallelJobTests {
   /// More items than a lane's word can count: in units of several items.
   @Test(arguments: [(1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 33) - 1, (1 << 40) + 12_345, Int.max])
   func beyond32Bits(count: Int) {
-    let covered = CrewLock<[Range<Int>]>([])
+    let covered = Lock<[Range<Int>]>([])
     run(count, width: 3, grain: count / 50) { lower, upper in
       covered.withLock { $0.append(lower..<upper) }
       return true

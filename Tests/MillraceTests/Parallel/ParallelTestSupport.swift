@@ -1,14 +1,15 @@
+import MillraceIPC
 import Synchronization
 
 @testable import Millrace
 
-// CrewLock and not Mutex, because the thread sanitizer sees through it.
+// Lock and not Mutex, because the thread sanitizer sees through it.
 
 /// Counters that many threads may step.
 final class Counters: Sendable {
-  private let counts: CrewLock<[Int]>
+  private let counts: Lock<[Int]>
 
-  init(_ count: Int) { counts = CrewLock(Array(repeating: 0, count: count)) }
+  init(_ count: Int) { counts = Lock(Array(repeating: 0, count: count)) }
 
   func add(at index: Int) { counts.withLock { $0[index] += 1 } }
   var values: [Int] { counts.withLock { $0 } }
@@ -52,7 +53,7 @@ final class Gate: Sendable {
 
 /// The largest number of callers that were inside at once.
 final class Crowd: Sendable {
-  private let state = CrewLock((inside: 0, most: 0))
+  private let state = Lock((inside: 0, most: 0))
 
   func enter() {
     state.withLock {

@@ -1,4 +1,5 @@
 import CMillrace
+import MillraceIPC
 import Synchronization
 
 #if canImport(Glibc)
@@ -40,7 +41,7 @@ final class Crew: Sendable {
 
   /// CPUs that the program may use, as they were when the crew began.
   let cpus = Host.usableCPUs
-  private let state = CrewLock(State())
+  private let state = Lock(State())
 
   /// More threads than these are not started, whatever width is asked for.
   static let maximumThreads = 1024

@@ -1,7 +1,9 @@
+import MillraceIPC
+
 /// The error of the lowest item among those that failed before the call came to its end.
 @usableFromInline
 final class FirstFailure<Failure: Error>: Sendable {
-  private let slot = CrewLock<(index: Int, error: Failure)?>(nil)
+  private let slot = Lock<(index: Int, error: Failure)?>(nil)
 
   @usableFromInline
   init() {}

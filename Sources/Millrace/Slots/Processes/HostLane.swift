@@ -13,8 +13,8 @@ package final class HostLane: @unchecked Sendable {
   private let position: ItemPosition
   private var sender = SegmentSender()
   private var instances: [UInt64: any HostedWorker] = [:]
-  private var measuresMemory = false
-  private let segments = Mutex(SegmentReceiver())
+  private(set) var measuresMemory = false
+  private let segments = Lock(SegmentReceiver())
   private let segmentBell = Bell()
 
   init(_ lane: Lane, bell: Int32, number: Int, slot: Int, process: HostProcess) {

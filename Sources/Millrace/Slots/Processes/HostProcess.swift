@@ -1,6 +1,5 @@
 import CMillrace
 package import MillraceIPC
-import Synchronization
 
 #if canImport(Glibc)
 import Glibc
@@ -20,7 +19,7 @@ final class HostProcess: Sendable {
   private let control: ControlSocket
   /// In a process that was forked for one worker: makes it.
   private let makeForkedWorker: (@Sendable () -> any HostedWorker)?
-  private let lanes = Mutex<[Int: HostLane]>([:])
+  private let lanes = Lock<[Int: HostLane]>([:])
 
   init(_ control: consuming ControlSocket, makeForkedWorker: (@Sendable () -> any HostedWorker)?) {
     self.control = control

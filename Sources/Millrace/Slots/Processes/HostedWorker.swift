@@ -43,7 +43,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
   package func run(_ request: ChunkRequest, on lane: HostLane) async throws {
     let input = try Payload.coding(for: W.Input.self)
     let output = try Payload.coding(for: W.Output.self)
-    let outputs = OutputWriter(output, chunk: request.id, lane: lane)
+    let outputs = OutputWriter(output, chunk: request.id, count: request.count, lane: lane)
     // Runs write to its memory.
     defer { withExtendedLifetime(outputs) {} }
     let isAligned =

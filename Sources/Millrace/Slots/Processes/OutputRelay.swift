@@ -1,6 +1,5 @@
 import CMillrace
 import MillraceIPC
-import Synchronization
 
 #if canImport(Glibc)
 import Glibc
@@ -19,7 +18,7 @@ final class OutputRelay: @unchecked Sendable {
     var isEnding = false
     var hasEnded = false
   }
-  private let state = Mutex(State())
+  private let state = Lock(State())
   private let wake: Descriptor
   private let ended = Bell()
 

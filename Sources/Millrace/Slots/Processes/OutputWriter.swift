@@ -15,6 +15,8 @@ final class OutputWriter<Output> {
 
   private let coding: PayloadCoding<Output>
   private let chunk: UInt64
+  /// How many items the chunk has.
+  private let count: Int
   private let lane: HostLane
   private let begun = _monotonicNow()
   private let nowhere: UnsafeMutablePointer<Output>
@@ -25,9 +27,10 @@ final class OutputWriter<Output> {
   private var isDone = false
   private var scratch = ByteWriter()
 
-  init(_ coding: PayloadCoding<Output>, chunk: UInt64, lane: HostLane) {
+  init(_ coding: PayloadCoding<Output>, chunk: UInt64, count: Int, lane: HostLane) {
     self.coding = coding
     self.chunk = chunk
+    self.count = count
     self.lane = lane
     nowhere = .allocate(capacity: 1)
   }
@@ -67,8 +70,7 @@ final class OutputWriter<Output> {
     guard isPackedOpen, let stride else { return }
     isPackedOpen = false
     let count = end - packedStart
-    let header = FrameHeader(
-      kind: FrameKind.outputs, flags: FrameFlags.packed, a: UInt32(truncatingIfNeeded: count), b: chunk)
+    let header = header(FrameFlags.packed, outputs: count, upTo: end)
     if stride == 0 {
       if count > 0 { try lane.send(header) }
     } else if count == 0 {
@@ -78,6 +80,18 @@ final class OutputWriter<Output> {
       try lane.end.responses.update(header)
       try lane.end.responses.commit()
     }
+  }
+
+  /// The head of a frame of outputs, which also says that the chunk is over if these are the last.
+  private func header(_ flags: UInt16, outputs: Int, upTo end: Int) -> FrameHeader {
+    var header = FrameHeader(
+      kind: FrameKind.outputs, flags: flags, a: UInt32(truncatingIfNeeded: outputs), b: chunk)
+    if end == count, outputs > 0, !lane.measuresMemory {
+      isDone = true
+      header.flags |= FrameFlags.final
+      header.c = _monotonicNow() &- begun
+    }
+    return header
   }
 
   /// Takes an output that has to be encoded.
@@ -136,9 +150,11 @@ final class OutputWriter<Output> {
     ).exchanged
   }
 
-  /// The chunk is over.
+  /// The chunk is over, after so many items.
   func finish(items: Int) throws {
+    if records > 0 { try lane.end.responses.update(header(0, outputs: records, upTo: items)) }
     try flush()
+    if isDone { return }
     let elapsed = _monotonicNow() &- begun
     try lane.sendDone(chunk, items: items, elapsed: elapsed)
   }

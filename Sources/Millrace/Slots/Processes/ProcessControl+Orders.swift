@@ -12,8 +12,10 @@ extension ProcessControl {
       guard seats[slot]?.generation == generation, let record = core.worker(key) else { return }
       prepare(slot, record)
     case .run(let slot, let generation, let chunk):
-      guard let lane = lane(slot, generation, for: chunk.worker), let record = core.worker(chunk.worker) else { return }
-      send(.chunk(chunk, record, seed: core.seed(of: chunk.job)), to: lane)
+      guard let lane = lane(slot, generation, for: chunk.worker), let record = lane.records[chunk.worker] else {
+        return
+      }
+      send(.chunk(chunk, record), to: lane)
     case .tearDown(let slot, let generation, let key):
       guard let lane = lane(slot, generation, for: key), let record = core.worker(key) else { return }
       lane.willTearDown(record)
@@ -156,7 +158,7 @@ extension ProcessControl {
     let events = news
     news.removeAll(keepingCapacity: true)
     core.step { dispatcher, now in
-      for event in events { event(&dispatcher, now) }
+      dispatcher.batch { for event in events { event(&$0, now) } }
     }
   }
 
@@ -204,17 +206,15 @@ extension ProcessControl {
       } else {
         report(lane, sent, end, outputs)
       }
-    case .mixed(let sent, let from, let outputs, let broken):
-      var next = from
+    case .mixed(let sent, let range, let outputs, let broken):
+      var next = range.lowerBound
       for (index, error) in broken {
         if index > next { report(lane, sent, index, outputs) }
         itemFailed(lane, sent, index, .undecodable(error))
         next = index + 1
       }
-      let end = sent.chunk.range.lowerBound + sent.received
-      if end > next { report(lane, sent, end, outputs) }
-    case .itemFailed(let sent, let cause):
-      itemFailed(lane, sent, sent.chunk.range.lowerBound + sent.received - 1, cause)
+      if range.upperBound > next { report(lane, sent, range.upperBound, outputs) }
+    case .itemFailed(let sent, let index, let cause): itemFailed(lane, sent, index, cause)
     case .done(let sent, let items, let elapsed, let memory):
       tell {
         $0.finished(

@@ -24,7 +24,7 @@ package final class ProcessSlots: Slots {
   let cpuIDs: [[Int32]]
   /// What the control thread sleeps on, and workers ring.
   let bell: Descriptor
-  private let state = Mutex(State())
+  private let state = Lock(State())
   private let hasMail = Atomic(false)
   private weak let core: PoolCore?
 

@@ -5,18 +5,25 @@ import MillraceIPC
 /// Belongs to the control thread.
 final class RemoteLane {
   /// A chunk on its way: the items before `received` have their outcomes.
-  struct SentChunk {
+  final class SentChunk {
     let chunk: Chunk
     let record: WorkerRecord
     let position: UInt64
     /// The size of its encoded items.
     let bytes: Int
     var received = 0
+
+    init(_ chunk: Chunk, _ record: WorkerRecord, position: UInt64, bytes: Int) {
+      self.chunk = chunk
+      self.record = record
+      self.position = position
+      self.bytes = bytes
+    }
   }
 
   enum Request {
     case open(WorkerRecord, announcement: [UInt8])
-    case chunk(Chunk, WorkerRecord, seed: UInt64)
+    case chunk(Chunk, WorkerRecord)
     case tearDown(WorkerKey)
     case stop
   }
@@ -26,9 +33,9 @@ final class RemoteLane {
     case opened(WorkerKey)
     case openFailed(WorkerKey, any Error)
     case outputs(SentChunk, upTo: Int, any AnyObject & Sendable)
-    /// Outputs of the items from an index on, some of which could not be decoded.
-    case mixed(SentChunk, from: Int, any AnyObject & Sendable, [(index: Int, error: any Error)])
-    case itemFailed(SentChunk, ItemFailure.Cause)
+    /// Outputs of some items, of which some could not be decoded.
+    case mixed(SentChunk, Range<Int>, any AnyObject & Sendable, [(index: Int, error: any Error)])
+    case itemFailed(SentChunk, index: Int, ItemFailure.Cause)
     case done(SentChunk, items: Int, elapsed: UInt64, memory: Int?)
     case tornDown(WorkerKey, Result<any Sendable, any Error>?)
     case stopped
@@ -46,7 +53,11 @@ final class RemoteLane {
   private(set) var inFlight = FIFO<SentChunk>()
   /// Requests that the ring has no room for yet.
   private var waiting = FIFO<Request>()
+  /// The workers that it was told to open.
+  private(set) var records: [WorkerKey: WorkerRecord] = [:]
   private var tearingDown: [WorkerKey: WorkerRecord] = [:]
+  /// What a frame of outputs said besides: that its chunk is over.
+  private var ending: Answer?
   var hasStopped = false
   /// It said what cannot be: nothing more of it is read.
   var isBroken = false
@@ -64,6 +75,7 @@ final class RemoteLane {
 
   /// Sends the request, or keeps it until there is room. `announce` passes a new segment's descriptor on.
   func send(_ request: Request, announce: (UInt32, Int32) throws -> Void) throws {
+    if case .open(let record, _) = request { records[record.key] = record }
     if !waiting.isEmpty {
       waiting.append(request)
     } else if !(try trySend(request, announce)) {
@@ -85,7 +97,7 @@ final class RemoteLane {
           if $0.count > 0 { target.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
         }
       } != nil
-    case .chunk(let chunk, let record, let seed):
+    case .chunk(let chunk, let record):
       let items = record.remote.prepare(chunk.cell, chunk.range)
       var flags = items.isPacked ? FrameFlags.packed : 0
       if chunk.inspectAt != nil { flags |= FrameFlags.timed }
@@ -93,14 +105,14 @@ final class RemoteLane {
       let header = FrameHeader(
         kind: FrameKind.chunk, flags: flags, a: UInt32(chunk.range.count), b: UInt64(chunk.id),
         c: UInt64(record.key.value))
-      let head = ChunkHead(first: Int64(chunk.range.lowerBound), seed: seed, attempt: Int64(chunk.attempt))
+      let head = ChunkHead(first: Int64(chunk.range.lowerBound), seed: chunk.seed, attempt: Int64(chunk.attempt))
       let headSize = MemoryLayout<ChunkHead>.size
       let position = try put(header, headSize + items.size, announce) { target in
         target.storeBytes(of: head, as: ChunkHead.self)
         items.write(target + headSize)
       }
       guard let position else { return false }
-      inFlight.append(SentChunk(chunk: chunk, record: record, position: position, bytes: items.size))
+      inFlight.append(SentChunk(chunk, record, position: position, bytes: items.size))
       return true
     case .tearDown(let key):
       return try put(FrameHeader(kind: FrameKind.tearDown, b: UInt64(key.value)), 0, announce) { _ in } != nil
@@ -138,11 +150,14 @@ final class RemoteLane {
     return try end.requests.commit()
   }
 
-  func willTearDown(_ record: WorkerRecord) { tearingDown[record.key] = record }
+  func willTearDown(_ record: WorkerRecord) {
+    records[record.key] = nil
+    tearingDown[record.key] = record
+  }
 
   func holds(_ id: Int) -> Bool {
     inFlight.elements.contains { $0.chunk.id == id }
-      || waiting.elements.contains { if case .chunk(let chunk, _, _) = $0 { chunk.id == id } else { false } }
+      || waiting.elements.contains { if case .chunk(let chunk, _) = $0 { chunk.id == id } else { false } }
   }
 
   func firstIndex(of id: Int) -> Int {
@@ -151,7 +166,7 @@ final class RemoteLane {
 
   /// Takes the chunk back, if the worker has not begun it.
   func revoke(_ id: Int) throws -> Bool {
-    let queued = waiting.extract { if case .chunk(let chunk, _, _) = $0 { chunk.id == id } else { false } }
+    let queued = waiting.extract { if case .chunk(let chunk, _) = $0 { chunk.id == id } else { false } }
     if !queued.isEmpty { return true }
     guard let sent = inFlight.elements.first(where: { $0.chunk.id == id }) else { return false }
     guard try end.requests.revoke(at: sent.position) else { return false }
@@ -175,6 +190,10 @@ final class RemoteLane {
 
   /// The next answer, if there is one.
   func next(fetchSegments: () throws -> Void) throws -> Answer? {
+    if let answer = ending {
+      ending = nil
+      return answer
+    }
     guard !isBroken, let frame = try end.responses.next() else { return nil }
     return try answer(frame, count: Int(frame.header.a), fetchSegments)
   }
@@ -196,18 +215,25 @@ final class RemoteLane {
       if flags & FrameFlags.empty != 0 { return .tornDown(key, nil) }
       return .tornDown(key, Result { try record.remote.decodeExit(payload) })
     case FrameKind.outputs:
-      return try outputs(payload, isPacked: flags & FrameFlags.packed != 0, count: count, chunk: frame.header.b)
+      let answer = try outputs(payload, isPacked: flags & FrameFlags.packed != 0, count: count, chunk: frame.header.b)
+      if flags & FrameFlags.final != 0 {
+        let sent = try first(frame.header.b)
+        let items = sent.chunk.range.count
+        guard sent.received == items else { throw WireProblem("the end of a chunk that lacks outcomes") }
+        _ = inFlight.popFirst()
+        ending = .done(sent, items: items, elapsed: frame.header.c, memory: nil)
+      }
+      return answer
     case FrameKind.itemFailed:
-      var sent = try first(frame.header.b)
+      let sent = try first(frame.header.b)
       let offset = sent.received
       guard offset < sent.chunk.range.count, frame.header.c == UInt64(offset) else {
         throw WireProblem("a failure of an item that is not the next")
       }
       let error = try error(payload)
       sent.received += 1
-      inFlight.replaceFirst(with: sent)
       let cause = flags & FrameFlags.undecodable != 0 ? ItemFailure.Cause.undecodable(error) : .threw(error)
-      return .itemFailed(sent, cause)
+      return .itemFailed(sent, index: sent.chunk.range.lowerBound + offset, cause)
     case FrameKind.chunkDone:
       let sent = try first(frame.header.b)
       _ = inFlight.popFirst()
@@ -227,16 +253,15 @@ final class RemoteLane {
   private func outputs(
     _ payload: UnsafeRawBufferPointer, isPacked: Bool, count: Int, chunk: UInt64
   ) throws -> Answer {
-    var sent = try first(chunk)
+    let sent = try first(chunk)
     guard count > 0, count <= sent.chunk.range.count - sent.received else {
       throw WireProblem("\(count) outputs where \(sent.chunk.range.count - sent.received) are missing")
     }
     let index = sent.chunk.range.lowerBound + sent.received
     let (outputs, broken) = try sent.record.remote.decode(payload, isPacked: isPacked, count: count, first: index)
     sent.received += count
-    inFlight.replaceFirst(with: sent)
-    if broken.isEmpty { return .outputs(sent, upTo: sent.chunk.range.lowerBound + sent.received, outputs) }
-    return .mixed(sent, from: index, outputs, broken)
+    if broken.isEmpty { return .outputs(sent, upTo: index + count, outputs) }
+    return .mixed(sent, index..<index + count, outputs, broken)
   }
 
   private func error(_ payload: UnsafeRawBufferPointer) throws -> any Error {

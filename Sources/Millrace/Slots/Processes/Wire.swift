@@ -20,7 +20,8 @@ enum FrameKind {
   static let opened: UInt16 = 10
   /// Payload: a `WireError`.
   static let openFailed: UInt16 = 11
-  /// The outputs of the next `a` items of the chunk; the last ones if `FrameFlags.final`, then `c` is the elapsed time.
+  /// The outputs of the next `a` items of the chunk. With `FrameFlags.final` the chunk is over, and its items took `c`
+  /// nanoseconds.
   static let outputs: UInt16 = 12
   /// The next item of the chunk failed. Payload: a `WireError`; it could not be sent if `FrameFlags.undecodable`.
   static let itemFailed: UInt16 = 13
