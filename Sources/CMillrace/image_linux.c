@@ -50,6 +50,15 @@ int millrace_image_range(uintptr_t *base, uintptr_t *end) {
   return image.end > image.base ? 0 : -1;
 }
 
+// The linker makes these for each section whose name is an identifier.
+extern const int32_t __start_swift5_type_metadata[] __attribute__((weak, visibility("hidden")));
+extern const int32_t __stop_swift5_type_metadata[] __attribute__((weak, visibility("hidden")));
+
+void millrace_image_types(const int32_t **begin, const int32_t **end) {
+  *begin = __start_swift5_type_metadata;
+  *end = __stop_swift5_type_metadata;
+}
+
 size_t millrace_image_build_id(uint8_t *bytes, size_t capacity) {
   struct image image = {.id = bytes, .id_capacity = capacity};
   dl_iterate_phdr(visit, &image);

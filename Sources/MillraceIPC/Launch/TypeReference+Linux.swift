@@ -34,13 +34,15 @@ package struct TypeReference: Hashable, Sendable {
 
   /// The type here.
   ///
-  /// Only between processes of the same build: check the fingerprint first.
+  /// Only between processes of the same build: check the fingerprint first. Bytes that no process of it would send are no
+  /// type; none make this one follow an address that they hold.
   package func resolve() -> Any.Type? {
     guard let first = bytes.first, let kind = Kind(rawValue: first) else { return nil }
     let content = bytes.dropFirst()
     switch kind {
     case .name:
-      return _typeByName(String(decoding: content, as: UTF8.self))
+      let name = String(decoding: content, as: UTF8.self)
+      return content.count <= 4096 && Self.isPortable(name) ? _typeByName(name) : nil
     case .descriptor:
       guard content.count == 8 else { return nil }
       let offset = content.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
@@ -72,7 +74,7 @@ package struct TypeReference: Hashable, Sendable {
   }
 
   private static func type(atDescriptor offset: Int) -> Any.Type? {
-    guard let image = image, offset >= 0, offset % 4 == 0, offset < image.count - 20 else { return nil }
+    guard let image = image, descriptors.contains(offset) else { return nil }
     guard let descriptor = UnsafeRawPointer(bitPattern: image.lowerBound + UInt(offset)) else { return nil }
     let flags = descriptor.load(as: UInt32.self)
     let isNominal = (16...18).contains(flags & 0x1f)
@@ -87,6 +89,21 @@ package struct TypeReference: Hashable, Sendable {
     let accessor = unsafeBitCast(place + relative, to: Accessor.self)
     return unsafeBitCast(accessor(0), to: Any.Type.self)
   }
+
+  /// Where in the image there are type descriptors.
+  private static let descriptors: Set<Int> = {
+    var begin: UnsafePointer<Int32>?
+    var end: UnsafePointer<Int32>?
+    millrace_image_types(&begin, &end)
+    guard let image = image, let begin, let end else { return [] }
+    var found: Set<Int> = []
+    for place in stride(from: UnsafeRawPointer(begin), to: UnsafeRawPointer(end), by: 4) {
+      let relative = Int(place.load(as: Int32.self))
+      let descriptor = UInt(bitPattern: place + relative)
+      if relative & 3 == 0, image.contains(descriptor) { found.insert(Int(descriptor - image.lowerBound)) }
+    }
+    return found
+  }()
 
   private static let image: Range<UInt>? = {
     var base: UInt = 0

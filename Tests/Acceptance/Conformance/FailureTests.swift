@@ -102,6 +102,11 @@ extension Checked {
         } else {
           #expect(failure.underlying is Opaque)
         }
+        struct Detailed: Error, Codable, Equatable { var code: Int }
+        let detailed = try await #require(throws: ItemFailure.self) {
+          _ = try await pool.map([1]) { _ -> Int in throw Detailed(code: 7) }
+        }
+        #expect(detailed.underlying as? Detailed == Detailed(code: 7))
       }
     }
   }

@@ -39,6 +39,12 @@ struct TypeReferenceTests {
     #expect(TypeReference(bytes: [2, 0]).resolve() == nil)
     #expect(TypeReference(bytes: [2] + Array(repeating: 0xff, count: 8)).resolve() == nil)
     #expect(TypeReference(bytes: [2, 0, 0, 0, 0, 0, 0, 0, 0x7f]).resolve() == nil)
+    // No place in the image but those of descriptors is followed, however near to one.
+    let offsets = (0..<200_000).map { _ in UInt64.random(in: 0..<1 << 24) }
+    for offset in offsets {
+      let reference = TypeReference(bytes: [2] + (0..<8).map { UInt8(truncatingIfNeeded: offset >> ($0 * 8)) })
+      if let type = reference.resolve() { #expect(TypeReference(type) != nil) }
+    }
     #expect(WorkerIntroduction(bytes: []) == nil)
     #expect(WorkerIntroduction(bytes: Array("MRW".utf8) + [1, 200, 0]) == nil)
   }

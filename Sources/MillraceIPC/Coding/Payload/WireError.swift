@@ -33,7 +33,8 @@ package struct WireError: Error, CustomStringConvertible {
   private struct Envelope: Codable {
     var typeName: String
     var description: String
-    var mangledName: String?
+    /// A `TypeReference`.
+    var type: [UInt8]?
     var bytes: [UInt8]?
     /// Whether `bytes` are the error's memory and not its encoding.
     var isBitwise = false
@@ -41,21 +42,17 @@ package struct WireError: Error, CustomStringConvertible {
 
   /// Appends the error.
   ///
-  /// An error that cannot be encoded goes by its texts.
-  ///
-  /// - Parameter nameType: gives the name by which `decode` finds a type again.
-  package func encode(
-    into writer: inout ByteWriter, nameType: (Any.Type) -> String? = { _mangledTypeName($0) }
-  ) throws {
+  /// An error that cannot be encoded, or whose type another process cannot find, goes by its texts.
+  package func encode(into writer: inout ByteWriter) throws {
     var envelope = Envelope(typeName: typeName, description: description)
-    if let value, let mangledName = nameType(type(of: value)) {
+    if let value, let reference = TypeReference(type(of: value)) {
       if let codable = value as? any (Codable & Error) {
         envelope.bytes = try? BinaryEncoder().encode(codable)
       } else {
         envelope.bytes = PlainError.bytes(of: value)
         envelope.isBitwise = true
       }
-      if envelope.bytes != nil { envelope.mangledName = mangledName }
+      if envelope.bytes != nil { envelope.type = reference.bytes }
     }
     try BinaryEncoder().encode(envelope, into: &writer)
   }
@@ -64,13 +61,14 @@ package struct WireError: Error, CustomStringConvertible {
   ///
   /// One whose type cannot be found again, or whose value cannot be decoded, has its texts only.
   ///
-  /// - Parameter findType: finds a type by its mangled name.
+  /// - Parameter findType: finds the type of a `TypeReference`'s bytes.
   package static func decode(
-    from bytes: UnsafeRawBufferPointer, findType: (String) -> Any.Type? = Self.findType
+    from bytes: UnsafeRawBufferPointer,
+    findType: ([UInt8]) -> Any.Type? = { TypeReference(bytes: $0).resolve() }
   ) throws -> WireError {
     let envelope = try BinaryDecoder().decode(Envelope.self, from: bytes)
     var error = WireError(typeName: envelope.typeName, description: envelope.description)
-    if let name = envelope.mangledName, let bytes = envelope.bytes, let type = findType(name) {
+    if let reference = envelope.type, let bytes = envelope.bytes, let type = findType(reference) {
       if envelope.isBitwise {
         error.value = (type as? any Error.Type).flatMap { PlainError.error($0, bytes: bytes) }
       } else if let type = type as? any (Decodable & Error).Type {
@@ -78,15 +76,5 @@ package struct WireError: Error, CustomStringConvertible {
       }
     }
     return error
-  }
-
-  /// Finds a type by its mangled name, if that is the plain text that a name should be.
-  ///
-  /// Control characters in a name stand for addresses, which the runtime would follow.
-  package static func findType(_ mangledName: String) -> Any.Type? {
-    guard mangledName.utf8.count <= 4096, mangledName.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-      return nil
-    }
-    return _typeByName(mangledName)
   }
 }
