@@ -154,7 +154,7 @@ struct MapCommand: ParsableCommand {
     var options = MapSettings(template: CommandTemplate(command, quoting: running.quote), sources: sources)
     options.format.separator = inputs.null ? 0 : .newline
     options.format.columns = try inputs.columnSeparator.map { try ColumnSeparator($0) }
-    options.width = try WidthOption.parse(running.jobs).width(cpus: max(1, Int(millrace_affinity_count())))
+    options.width = try WidthOption.parse(running.jobs).width(cpus: Host.usableCPUs)
     options.order = output.keepOrder ? .input : .completion
     options.grouping = output.ungroup ? .none : output.lineBuffer && !output.keepOrder ? .lines : .whole
     options.isTagged = output.tag

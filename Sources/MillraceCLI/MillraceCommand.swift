@@ -11,6 +11,7 @@ struct MillraceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "millrace",
     abstract: "Run work over many inputs at once, and lose nothing.",
+    version: "millrace 0.1.0-dev",
     subcommands: [MapCommand.self])
 }
 

@@ -18,8 +18,8 @@ private func heldProcesses() -> [Resource] {
 
 /// Descendants and orphans.
 ///
-/// A dead orphan is its new parent's to reap. A living orphan has lost its tie to us, so it is told by other marks. Process 1 or another ancestor of ours adopted it; and
-/// either it is of our session while its new parent is not (nobody but a session's leader is born so), or it runs our executable.
+/// A dead orphan is its new parent's to reap. A living orphan has lost its tie to us, so it is told by other marks. Process 1
+/// or another ancestor of ours adopted it; and either it runs our executable, or it has our mark in its environment.
 func relatedProcesses() -> [(Int, ProcFS.Stat)] {
   var stats: [Int: ProcFS.Stat] = [:]
   for process in ProcFS.numbers(in: "/proc") { stats[process] = ProcFS.Stat(of: "/proc/\(process)") }
@@ -43,11 +43,20 @@ func relatedProcesses() -> [(Int, ProcFS.Stat)] {
     guard stat.state != "Z", ancestors.contains(stat.parent), !ancestors.contains(process), process != this else {
       return false
     }
-    let isOfOurSession = stat.session == own.session && stat.session != process
-    if isOfOurSession, stat.parent == 1 || stats[stat.parent]?.session != own.session { return true }
-    return executable != nil && ProcFS.target(of: "/proc/\(process)/exe") == executable
+    if executable != nil, ProcFS.target(of: "/proc/\(process)/exe") == executable { return true }
+    return ProcFS.environment(of: process, has: EnvironmentMark.line)
   }
   return stats.filter { isDescendant($0.key) || isOrphan($0.key, $0.value) }.map { ($0.key, $0.value) }
+}
+
+/// What every program that we start inherits, unless it is given an environment of its own.
+enum EnvironmentMark {
+  private static let name = "MILLRACE_LEAK_ORACLE"
+  static let line = "\(name)=\(getpid())"
+
+  static func set() { isSet }
+
+  private static let isSet: Void = _ = setenv(name, "\(getpid())", 1)
 }
 
 private func heldDescriptors() -> [Resource] {

@@ -11,8 +11,9 @@
 ///
 /// What it sees, on Linux:
 ///
-/// - **processes:** all descendants of this process, zombies included, and orphans: new processes of this session, or of this
-///   executable, that live on and were adopted by process 1 or by an ancestor of this one.
+/// - **processes:** all descendants of this process, zombies included, and orphans: processes that live on, were adopted by
+///   process 1 or by an ancestor of this one, and run this executable or have its mark in their environment
+///   (`MILLRACE_LEAK_ORACLE`, which everything inherits that is not started with an environment of its own).
 /// - **descriptors:** `/proc/self/fd`, by number and target.
 /// - **threads:** `/proc/self/task`, except those that live as long as the program by design: Dispatch's workers
 ///   (`…-qos`, `….overcommit`), which also carry Swift's concurrency, and Millrace's program-wide `millrace-crew…` and `millrace-spawn…`.
@@ -49,6 +50,7 @@ public struct LeakOracle: Sendable {
   public func check<Value>(
     within limit: Duration = .seconds(1), _ body: () async throws -> Value
   ) async throws -> Value {
+    EnvironmentMark.set()
     await LongLived.start()
     let before = snapshot()
     let result: Result<Value, any Error>

@@ -31,6 +31,25 @@ enum ProcFS {
   /// The C library's functions go through it much faster than Swift's generic ones in a debug build, where tests mostly run;
   /// and the oracle looks at every process of the machine.
   static func withText<Value>(of file: String, _ body: (UnsafePointer<CChar>) -> Value?) -> Value? {
+    withBytes(of: file) { bytes in bytes.baseAddress.flatMap { body($0.assumingMemoryBound(to: CChar.self)) } }
+  }
+
+  /// Whether a process was started with the line in its environment; false if that cannot be read.
+  static func environment(of process: Int, has line: String) -> Bool {
+    withBytes(of: "/proc/\(process)/environ") { bytes in
+      guard var place = bytes.baseAddress else { return false }
+      let end = place + bytes.count
+      while place < end {
+        let text = place.assumingMemoryBound(to: CChar.self)
+        if strcmp(text, line) == 0 { return true }
+        place += strlen(text) + 1
+      }
+      return false
+    } ?? false
+  }
+
+  /// Gives a file's content to a body; behind its end there is a zero.
+  private static func withBytes<Value>(of file: String, _ body: (UnsafeRawBufferPointer) -> Value?) -> Value? {
     let descriptor = open(file, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
@@ -50,7 +69,7 @@ enum ProcFS {
       }
     }
     buffer.storeBytes(of: 0, toByteOffset: length, as: UInt8.self)
-    return body(UnsafePointer(buffer.assumingMemoryBound(to: CChar.self)))
+    return body(UnsafeRawBufferPointer(start: buffer, count: length))
   }
 
   /// Where a symbolic link points.

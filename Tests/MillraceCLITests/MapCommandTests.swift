@@ -186,6 +186,11 @@ import Testing
     #expect(result.text == "a\n")
   }
 
+  @Test func version() throws {
+    let version = try Tool.shell("\(Tool.path) --version")
+    #expect(version.exitCode == 0 && version.text.hasPrefix("millrace "))
+  }
+
   @Test func helpAndCompletions() throws {
     let help = try Tool.map("--help")
     #expect(help.exitCode == 0)

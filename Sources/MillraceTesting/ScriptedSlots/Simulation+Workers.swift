@@ -43,11 +43,11 @@ extension Simulation {
         agenda.add(.death(worker, cause, onlyIdle: false), at: now + random.time(upTo: 10_000_000))
       }
     case .revoke(_, worker.generation, let chunk):
-      say(.revoked(chunk: chunk, success: worker.drop(chunk)), worker)
+      try answer(.revoked(chunk: chunk, success: worker.drop(chunk)), worker)
     case .cancel(_, worker.generation, let chunk): cancel(chunk, worker)
     case .inspect(_, worker.generation, let chunk):
       let run = worker.run.flatMap { $0.chunk.id == chunk && $0.index < $0.chunk.range.upperBound ? $0 : nil }
-      say(.inspected(chunk: chunk, index: run?.index, since: run?.since), worker)
+      try answer(.inspected(chunk: chunk, index: run?.index, since: run?.since), worker)
     default: break  // for a worker that is no more
     }
   }
@@ -228,6 +228,12 @@ extension Simulation {
     if random.chance(plan.faults.speaksLate) {
       agenda.add(.stale(worker, report), at: worker.lastReport + 60_000_000 + random.time(upTo: 60_000_000))
     }
+  }
+
+  /// Answers the dispatcher. Where the driver itself looks at what it shares with the worker, the answer overtakes what the
+  /// worker has said.
+  private func answer(_ report: Report, _ worker: SimulatedWorker) throws {
+    if plan.answersAtOnce { try tell(report, worker, isLate: false) } else { say(report, worker) }
   }
 
   func deliverReport(_ worker: SimulatedWorker) throws {

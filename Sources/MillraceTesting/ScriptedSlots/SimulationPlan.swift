@@ -45,6 +45,8 @@ package struct SimulationPlan {
   var limits = DispatchLimits()
   /// Whether a kill ends a worker at once, as it does one of this process, or after a while.
   var killsAtOnce = false
+  /// Whether a slot's driver answers questions itself, ahead of what its worker has said.
+  var answersAtOnce = false
   var latency: UInt64 = 0
   var workers: [WorkerPlan] = []
   var jobs: [JobPlan] = []
@@ -57,6 +59,7 @@ package struct SimulationPlan {
     limits.prefetch = random.one(of: [0, 0, 1, 2, 8])
     limits.prefetchTime = random.one(of: [0, 200_000, 50_000_000])
     killsAtOnce = random.chance(30)
+    answersAtOnce = random.chance(50)
     latency = random.one(of: [0, 1_000, 100_000, 2_000_000])
     let isCalm = random.chance(15)
     let allowsHardStalls = random.chance(10)
