@@ -47,6 +47,9 @@ let package = Package(
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "WordCount", dependencies: ["Millrace"], path: "Examples/WordCount", swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "Scoreboard", dependencies: ["Millrace", .product(name: "Logging", package: "swift-log")],
+      path: "Examples/Scoreboard", swiftSettings: swiftSettings),
     .testTarget(
       name: "MillraceIPCTests", dependencies: ["CMillrace", "MillraceIPC", "MillraceTesting"],
       swiftSettings: swiftSettings),

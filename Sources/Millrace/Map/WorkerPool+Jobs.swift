@@ -43,7 +43,8 @@ public func _knownCount<S: Sequence>(_ items: borrowing S) -> Int? {
 extension WorkerPool {
   /// Makes a job of an input and a worker, and submits it.
   func start<W: Worker>(
-    _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, ordered: Bool, isPulled: Bool
+    _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, ordered: Bool, isPulled: Bool,
+    keepsOutputs: Bool = true
   ) throws -> JobRecord {
     try options.validate()
     var options = options
@@ -80,7 +81,9 @@ extension WorkerPool {
     }
     // Who collects all outcomes is not woken for each.
     let wakesAt = isPulled || options.timeouts.next != nil ? 1 : 64
-    let job = JobRecord(feeder: feeder, condition: options.retry.condition, wakesAt: wakesAt)
+    let job = JobRecord(
+      feeder: feeder, condition: options.retry.condition, wakesAt: wakesAt,
+      keepsOutputs: keepsOutputs || options.timeouts.next != nil)
     box.job = job
     do {
       try core.submit(record, job, options, ordered: ordered, isPulled: isPulled)
@@ -92,10 +95,11 @@ extension WorkerPool {
   }
 
   func cursor<W: Worker>(
-    _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, ordered: Bool, isPulled: Bool
+    _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, ordered: Bool, isPulled: Bool,
+    keepsOutputs: Bool = true
   ) -> Cursor<W.Input, W.Output> {
     Cursor(core: core, options: options, isPulled: isPulled) { [self] in
-      try start(items, worker, options, ordered: ordered, isPulled: isPulled)
+      try start(items, worker, options, ordered: ordered, isPulled: isPulled, keepsOutputs: keepsOutputs)
     }
   }
 
@@ -120,7 +124,7 @@ extension WorkerPool {
   /// Runs a job to its end and drops its outputs.
   @usableFromInline
   func drain<W: Worker>(_ items: _Items<W.Input>, _ worker: W, _ options: MapOptions) async throws {
-    let cursor = cursor(items, worker, options, ordered: false, isPulled: false)
+    let cursor = cursor(items, worker, options, ordered: false, isPulled: false, keepsOutputs: false)
     while try await cursor.nextOutputs() != nil {}
   }
 

@@ -7,16 +7,19 @@ package final class JobRecord: @unchecked Sendable {
   var queue = FIFO<Segment>()
   /// A consumer that waits is woken when so many segments are there, or the end.
   let wakesAt: Int
+  /// Whether the consumer wants the outputs, and not only failures and the end.
+  let keepsOutputs: Bool
   var end: JobEnd?
   var waiter: UnsafeContinuation<Delivery, Never>?
   /// When the wait for the next result is over.
   var waitsUntil: UInt64?
   var isReleased = false
 
-  init(feeder: any Feeding, condition: (@Sendable (ItemFailure) -> Bool)?, wakesAt: Int) {
+  init(feeder: any Feeding, condition: (@Sendable (ItemFailure) -> Bool)?, wakesAt: Int, keepsOutputs: Bool) {
     self.feeder = feeder
     self.condition = condition
     self.wakesAt = wakesAt
+    self.keepsOutputs = keepsOutputs
   }
 }
 

@@ -86,6 +86,7 @@ package final class PoolCore: Sendable {
         if let job = state.jobs[id] { effects.reads.append((job, count)) }
       case .deliver(let id, let segment):
         guard let job = state.jobs[id] else { continue }
+        if !job.keepsOutputs, case .outputs = segment.content { continue }
         job.queue.append(segment)
         if job.queue.count >= job.wakesAt { wake(job, &effects) }
       case .end(let id, let end):

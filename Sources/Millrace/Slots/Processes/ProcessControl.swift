@@ -40,10 +40,11 @@ final class ProcessControl: @unchecked Sendable {
   var seats: [Int: Seat] = [:]
   var processes: [UInt64: WorkerProcess] = [:]
   private var lastToken = Token.firstProcess - 1
-  /// The chunk-ending outputs that were read but not reported yet: the next frame says how long the chunk took.
+  /// How many processes the kernel had killed for want of memory when we last looked.
   var knownVictims = Host.memoryVictims
   /// What the answers say to the dispatcher, not told yet.
   var news: [(inout Dispatcher, UInt64) -> Void] = []
+  /// The chunk-ending outputs that were read but not reported yet: the next answer says how long the chunk took.
   var held: (RemoteLane, RemoteLane.SentChunk, any AnyObject & Sendable)?
 
   init(_ slots: ProcessSlots, _ core: PoolCore) throws {
