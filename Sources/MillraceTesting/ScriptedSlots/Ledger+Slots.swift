@@ -97,10 +97,14 @@ extension Ledger {
     try check(isOver || !slots[slot].kept.contains(chunk), "slot \(slot): chunk \(chunk) is asked back once more")
   }
 
-  /// Whether the slot has a worker that does nothing.
+  /// Whether the slot has a worker that does nothing, or none, and nobody starts one.
   func isIdle(_ slot: Int) -> Bool {
-    slot < slots.count && slot < width && slots[slot].phase == .up && slots[slot].held.isEmpty
-      && slots[slot].errand == nil && !slots[slot].isKilled
+    guard slot < slots.count else { return true }
+    switch slots[slot].phase {
+    case .down: return true
+    case .up: return slots[slot].held.isEmpty && slots[slot].errand == nil && !slots[slot].isKilled
+    case .starting, .ending: return false
+    }
   }
 
   /// Whether chunks wait in some slot that another may run.

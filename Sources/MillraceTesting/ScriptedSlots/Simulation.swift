@@ -152,7 +152,7 @@ package final class Simulation {
 
   /// While a slot is idle, chunks may wait in others only for as long as it takes to see that they are stuck.
   private func checkWorkIsShared() throws {
-    let isAnyoneIdle = ledger.slots.indices.contains { slot in
+    let isAnyoneIdle = (0..<ledger.width).contains { slot in
       ledger.isIdle(slot) && !plan.faults.barrenSlots.contains(slot) && !slotsWithoutSetUp.contains(slot)
     }
     guard plan.limits.prefetch > 0, isAnyoneIdle, ledger.hasChunksToShare else { return unsharedSince = nil }
