@@ -171,7 +171,7 @@ static void on_exit_called(void) {
 
 void millrace_crash_set_up(int is_program_fork) {
   process = getpid();
-  process_record = NULL;
+  __atomic_store_n(&process_record, NULL, __ATOMIC_RELEASE);
   memset(&lane, 0, sizeof lane);
   exits_at_once = is_program_fork;
   pthread_once(&installed, install);
@@ -184,7 +184,7 @@ void millrace_crash_set_up(int is_program_fork) {
 
 void millrace_worker_exit(int code) {
   lane.record = NULL;
-  process_record = NULL;
+  __atomic_store_n(&process_record, NULL, __ATOMIC_RELEASE);
   if (!exits_at_once) exit(code);
   fflush(stdout);
   fflush(stderr);

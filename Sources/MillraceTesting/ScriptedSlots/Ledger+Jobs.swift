@@ -108,6 +108,9 @@ extension Ledger {
     try check(job.end == nil, "\(id): ends twice")
     jobs[id]!.end = end
     workers[job.worker]!.users -= 1
+    if case .failed(let error as WorkerPoolError) = end, error.kind == .setUpFailed {
+      workers[job.worker]!.failuresInARow = 0
+    }
     if workers[job.worker]!.users == 0, !workers[job.worker]!.plan.keeps { workers[job.worker]!.isClosing = true }
     switch end {
     case .complete:

@@ -8,13 +8,9 @@ extension Ledger {
     case .startFailed:
       startTroubles += 1
       leave(slot)
-    case .prepared(let key):
-      slots[slot].errand = nil
-      slots[slot].prepared.append(key)
-      slots[slot].served[key] = 0
-    case .prepareFailed(let key):
-      slots[slot].errand = nil
-      workers[key]?.setUpFailures += 1
+    // What a set-up says while it is being ended for its slowness is not how it ended.
+    case .prepared, .prepareFailed:
+      if !slots[slot].isKilled { setUpEnds(report, slot) }
     case .tornDown(let key):
       slots[slot].errand = nil
       slots[slot].prepared.removeAll { $0 == key }
@@ -30,8 +26,25 @@ extension Ledger {
     }
   }
 
+  private mutating func setUpEnds(_ report: Report, _ slot: Int) {
+    slots[slot].errand = nil
+    if case .prepared(let key) = report {
+      slots[slot].prepared.append(key)
+      slots[slot].served[key] = 0
+      workers[key]?.failuresInARow = 0
+    } else if case .prepareFailed(let key) = report {
+      setUpFails(key)
+    }
+  }
+
+  private mutating func setUpFails(_ key: WorkerKey) {
+    workers[key]?.setUpFailures += 1
+    workers[key]?.failuresInARow += 1
+    failedLast = key
+  }
+
   private mutating func hearsOfDeath(_ slot: Int, _ running: Int?, _ cause: ItemFailure.Cause) {
-    if case .preparing(let key) = slots[slot].errand { workers[key]?.setUpFailures += 1 }
+    if case .preparing(let key) = slots[slot].errand { setUpFails(key) }
     if slots[slot].phase == .starting || running == nil { startTroubles += 1 }
     if let running, let held = slots[slot].held.first, held.id == running, !held.range.isEmpty {
       let item = held.range.lowerBound

@@ -97,6 +97,15 @@ extension Ledger {
     try check(isOver || !slots[slot].kept.contains(chunk), "slot \(slot): chunk \(chunk) is asked back once more")
   }
 
+  /// A worker whose set-up fails again and again has to be given up somewhere.
+  mutating func checkSetUps() throws {
+    guard let key = failedLast, let worker = workers[key] else { return }
+    failedLast = nil
+    try check(
+      worker.users == 0 || isTerminated || worker.failuresInARow < max(limits.maximumRestarts, width),
+      "\(key): \(worker.failuresInARow) set-ups have failed in a row, and nothing is made of it")
+  }
+
   /// Whether the slot has a worker that does nothing, or none, and nobody starts one.
   func isIdle(_ slot: Int) -> Bool {
     guard slot < slots.count else { return true }

@@ -85,6 +85,8 @@ struct Ledger {
     var isClosing = false
     var isClosed = false
     var setUpFailures = 0
+    /// Set-ups that have failed since the last one that did not, or since something was made of it.
+    var failuresInARow = 0
   }
 
   var now: UInt64 = 0
@@ -92,15 +94,18 @@ struct Ledger {
   var slots: [Slot] = []
   var workers: [WorkerKey: Worker] = [:]
   var width: Int
-  let prefetch: Int
+  let limits: DispatchLimits
+  var prefetch: Int { limits.prefetch }
   var startTroubles = 0
+  /// The worker whose set-up has failed in this step.
+  var failedLast: WorkerKey?
   var isEnding = false
   var isTerminated = false
   var isStopped = false
 
   init(_ plan: SimulationPlan) {
     width = plan.width
-    prefetch = plan.limits.prefetch
+    limits = plan.limits
   }
 
   func check(_ condition: Bool, _ message: @autoclosure () -> String) throws {

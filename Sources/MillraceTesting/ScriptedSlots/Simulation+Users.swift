@@ -41,6 +41,7 @@ extension Simulation {
     chunking.start(total: spec.total, width: ledger.width)
     ledger.jobs[id] = Ledger.Job(plan: planned, worker: key, largestChunk: chunking.largest)
     ledger.workers[key]!.users += 1
+    ledger.workers[key]!.failuresInARow = 0
     try step("submit job \(job + 1): \(planned)") { _ = $0.submit(spec, now: $1) }
   }
 

@@ -148,6 +148,7 @@ package final class Simulation {
       try route(action)
     }
     try checkWorkIsShared()
+    try ledger.checkSetUps()
   }
 
   /// While a slot is idle, chunks may wait in others only for as long as it takes to see that they are stuck.
@@ -184,7 +185,10 @@ package final class Simulation {
     case .alarm(let time):
       alarm = time
       if let time { agenda.add(.alarm, at: max(now, time) + random.time(upTo: 100_000)) }
-    case .report(let text, let slot): if text.hasPrefix("set-up keeps failing") { slotsWithoutSetUp.insert(slot) }
+    case .report(let text, let slot):
+      guard text.hasPrefix("set-up keeps failing") else { break }
+      slotsWithoutSetUp.insert(slot)
+      if let key = ledger.failedLast { ledger.workers[key]!.failuresInARow = 0 }
     case .start(let slot, let generation):
       try ledger.start(slot, generation)
       order(action, slot)

@@ -74,10 +74,25 @@ package struct SimulationPlan {
     for _ in 0..<random.one(of: [1, 1, 1, 2, 3, 4]) {
       jobs.append(JobPlan(&random, self, isCalm: isCalm, hardStalls: allowsHardStalls))
     }
+    if random.chance(10) { makeQueuesUneven() }
     for _ in 0..<random.one(of: [0, 0, 0, 1, 2, 5]) {
       deeds.append((random.time(upTo: 300_000_000), Deed(&random, self)))
     }
     apply(mask)
+  }
+
+  /// Short chunks queue up in slots, some of which may not go elsewhere, and now and then one takes its time.
+  private mutating func makeQueuesUneven() {
+    limits.prefetch = 8
+    limits.prefetchTime = 200_000
+    for job in jobs.indices {
+      jobs[job].roundRobin = job.isMultiple(of: 2)
+      jobs[job].chunking = .size(1)
+      jobs[job].window = .items(100)
+      jobs[job].itemTime = 100
+      jobs[job].readTime = 0
+      jobs[job].behaviours.isSlow = 10
+    }
   }
 
   private mutating func apply(_ mask: SimulationMask) {
