@@ -29,6 +29,21 @@ extension Ledger {
     jobs[id] = job
   }
 
+  /// Where the window has room for the largest chunk, its items are on their way.
+  func checkReading() throws {
+    for (id, job) in jobs where job.reading == nil && job.end == nil && !job.inputEnded && !job.isClosedToInput {
+      guard job.plan.chunking != .automatic, job.items.count < job.plan.declared ?? .max else { continue }
+      let limit =
+        switch job.plan.window {
+        case .items(let limit): limit
+        case .chunks(let perWorker): Int((Double(job.largestChunk) * perWorker * Double(width)).rounded(.up))
+        }
+      try check(
+        job.inside + job.largestChunk > limit,
+        "\(id): \(job.inside) items inside a window of \(limit), and nothing is read")
+    }
+  }
+
   /// Returns the number of items delivered.
   mutating func deliver(_ id: JobID, _ segment: Segment) throws {
     guard let job = jobs[id] else { throw BrokenPromise(description: "delivers to no job: \(id)") }

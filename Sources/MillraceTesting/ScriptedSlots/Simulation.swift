@@ -149,6 +149,7 @@ package final class Simulation {
     }
     try checkWorkIsShared()
     try ledger.checkSetUps()
+    try ledger.checkReading()
   }
 
   /// While a slot is idle, chunks may wait in others only for as long as it takes to see that they are stuck.
