@@ -48,7 +48,7 @@ package final class OutputBuffer<Output>: @unchecked Sendable {
   @usableFromInline package let base: Int
   package let capacity: Int
   @usableFromInline package let storage: UnsafeMutablePointer<Output>
-  private var initialized: [Range<Int>] = []
+  @exclusivity(unchecked) private var initialized: [Range<Int>] = []
 
   package init(base: Int, capacity: Int) {
     self.base = base

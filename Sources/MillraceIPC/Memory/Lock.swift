@@ -14,9 +14,9 @@ import Darwin
 /// unlock hands the lock over by two system calls, which here cost more than what is done under it; and it hands the kernel
 /// the number of its thread, which a forked child inherits from its parent, and traps there as soon as there is contention.
 package final class Lock<Value: ~Copyable>: @unchecked Sendable {
-  // Sound: `value` is touched with the lock held only.
+  // Sound: `value` is touched with the lock held only, so accesses do not overlap either and need no check.
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-  @usableFromInline var value: Value
+  @exclusivity(unchecked) @usableFromInline var value: Value
 
   package init(_ value: consuming sending Value) {
     self.value = value

@@ -11,7 +11,7 @@ import Musl
 /// The control thread of a pool of worker processes: it waits at once for answers, orders, deadlines and every child's
 /// death, and steps the pool's dispatcher for them.
 final class ProcessControl: @unchecked Sendable {
-  // Sound: made by one thread, then used by the control thread only.
+  // Sound: made by one thread, then used by the control thread only, one step after another.
 
   /// A slot's worker of one generation: the lanes that make it up. There is one that takes any worker, and one for each
   /// worker that its process was forked for.
@@ -37,15 +37,15 @@ final class ProcessControl: @unchecked Sendable {
   let poller: Poller
   let relay: OutputRelay
   var server: ForkServer?
-  var seats: [Int: Seat] = [:]
-  var processes: [UInt64: WorkerProcess] = [:]
+  @exclusivity(unchecked) var seats: [Int: Seat] = [:]
+  @exclusivity(unchecked) var processes: [UInt64: WorkerProcess] = [:]
   private var lastToken = Token.firstProcess - 1
   /// How many processes the kernel had killed for want of memory when we last looked.
   var knownVictims = Host.memoryVictims
   /// What the answers say to the dispatcher, not told yet.
-  var news: [(inout Dispatcher, UInt64) -> Void] = []
+  @exclusivity(unchecked) var news: [(inout Dispatcher, UInt64) -> Void] = []
   /// The chunk-ending outputs that were read but not reported yet: the next answer says how long the chunk took.
-  var held: (RemoteLane, RemoteLane.SentChunk, any AnyObject & Sendable)?
+  @exclusivity(unchecked) var held: (RemoteLane, RemoteLane.SentChunk, any AnyObject & Sendable)?
 
   init(_ slots: ProcessSlots, _ core: PoolCore) throws {
     self.slots = slots

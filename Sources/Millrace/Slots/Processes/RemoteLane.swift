@@ -2,7 +2,7 @@ import MillraceIPC
 
 /// The pool's side of a lane: what was sent to its worker and has not been answered yet.
 ///
-/// Belongs to the control thread.
+/// Belongs to the control thread, which is never in it twice: hence no checks of exclusive access where chunks go by.
 final class RemoteLane {
   /// A chunk on its way: the items before `received` have their outcomes.
   final class SentChunk {
@@ -11,7 +11,7 @@ final class RemoteLane {
     let position: UInt64
     /// The size of its encoded items.
     let bytes: Int
-    var received = 0
+    @exclusivity(unchecked) var received = 0
 
     init(_ chunk: Chunk, _ record: WorkerRecord, position: UInt64, bytes: Int) {
       self.chunk = chunk
@@ -47,20 +47,20 @@ final class RemoteLane {
   let lane: Lane
   /// The worker that the lane's process was forked for, if it was.
   let forkedFor: WorkerKey?
-  private var end: ParentEnd
+  @exclusivity(unchecked) private var end: ParentEnd
   private var sender = SegmentSender()
   private var receiver = SegmentReceiver()
-  private(set) var inFlight = FIFO<SentChunk>()
+  @exclusivity(unchecked) private(set) var inFlight = FIFO<SentChunk>()
   /// Requests that the ring has no room for yet.
-  private var waiting = FIFO<Request>()
+  @exclusivity(unchecked) private var waiting = FIFO<Request>()
   /// The workers that it was told to open.
-  private(set) var records: [WorkerKey: WorkerRecord] = [:]
+  @exclusivity(unchecked) private(set) var records: [WorkerKey: WorkerRecord] = [:]
   private var tearingDown: [WorkerKey: WorkerRecord] = [:]
   /// What a frame of outputs said besides: that its chunk is over.
-  private var ending: Answer?
+  @exclusivity(unchecked) private var ending: Answer?
   var hasStopped = false
   /// It said what cannot be: nothing more of it is read.
-  var isBroken = false
+  @exclusivity(unchecked) var isBroken = false
 
   init(slot: Int, generation: Int, number: Int, forkedFor: WorkerKey?, capacity: Int) throws {
     self.slot = slot
