@@ -46,6 +46,8 @@ struct VirtualClockTests {
         }
         await clock.waitForSleepers(count + 1)
       }
+      // Who is counted as a sleeper may not be suspended yet, and would then run on at once, ahead of those that are.
+      await Task(executorPreference: inOrder) {}.value
       clock.advance(by: .seconds(5))
       try await group.waitForAll()
     }
