@@ -1,13 +1,15 @@
 /// One map on a pool.
-package struct JobID: Hashable, Sendable {
+package struct JobID: Hashable, Comparable, Sendable {
   package let value: Int
   package init(_ value: Int) { self.value = value }
+  package static func < (left: JobID, right: JobID) -> Bool { left.value < right.value }
 }
 
 /// One worker of the user's (a type with its configuration, or a closure), of which each slot has an instance of its own.
-package struct WorkerKey: Hashable, Sendable {
+package struct WorkerKey: Hashable, Comparable, Sendable {
   package let value: Int
   package init(_ value: Int) { self.value = value }
+  package static func < (left: WorkerKey, right: WorkerKey) -> Bool { left.value < right.value }
 }
 
 /// Consecutive items of one job that travel together.

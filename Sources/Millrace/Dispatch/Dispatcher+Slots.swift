@@ -85,7 +85,7 @@ extension Dispatcher {
     slots[slot].phase = .up
     slots[slot].startedAt = now
     slots[slot].toPrepare = []
-    for job in jobs.values where !job.ended && job.read > 0 && job.spec.eagerSetUp {
+    for (_, job) in jobs.entries where !job.ended && job.read > 0 && job.spec.eagerSetUp {
       if !slots[slot].toPrepare.contains(job.spec.worker) { slots[slot].toPrepare.append(job.spec.worker) }
     }
     finish()

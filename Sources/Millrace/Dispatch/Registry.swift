@@ -1,14 +1,16 @@
 /// A dictionary that finds what was put in last without hashing: most pools serve one job of one worker at a time, and ask
 /// for it several times a chunk.
-struct Registry<Key: Hashable, Value: AnyObject> {
+struct Registry<Key: Hashable & Comparable, Value: AnyObject> {
   private var all: [Key: Value] = [:]
   private var recent: (key: Key, value: Value)?
 
   var isEmpty: Bool { all.isEmpty }
-  var keys: [Key] { Array(all.keys) }
+  /// In order: what follows from them must be the same in each run.
+  var keys: [Key] { all.keys.sorted() }
+  /// In any order.
   var values: Dictionary<Key, Value>.Values { all.values }
-  /// Each with its key, as they are now.
-  var entries: [(key: Key, value: Value)] { Array(all) }
+  /// Each with its key, in order.
+  var entries: [(key: Key, value: Value)] { all.sorted { $0.key < $1.key } }
 
   subscript(key: Key) -> Value? {
     get {
