@@ -29,8 +29,10 @@ static void set_up_signals(void) {
       case SIGILL: case SIGTRAP: case SIGABRT: case SIGBUS: case SIGFPE: case SIGSEGV: case SIGQUIT:
       case SIGKILL: case SIGSTOP:
         break;
-      // Ctrl-C belongs to the parent. A handler that does nothing, not SIG_IGN: what the worker starts gets the default.
-      case SIGINT: case SIGPIPE:
+      // Ctrl-C and hang-ups belong to the parent. The kernel hangs up on a group that loses its last tie to its session
+      // while one of it is stopped, as when a killed parent's worker has just begun to kill its own: dying of that
+      // would leave them behind. A handler that does nothing, not SIG_IGN: what the worker starts gets the default.
+      case SIGINT: case SIGHUP: case SIGPIPE:
         sigaction(signal, &ignored, NULL);
         break;
       default:

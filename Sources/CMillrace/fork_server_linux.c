@@ -126,12 +126,12 @@ void millrace_fork_server_run(int socket, pid_t parent) {
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   prctl(PR_SET_NAME, "millrace-server");
   signal(SIGINT, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGCHLD);
   sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGHUP);
   sigprocmask(SIG_SETMASK, &signals, NULL);
   server.signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   if (server.signals < 0) millrace_fatal("the fork server has no signalfd");

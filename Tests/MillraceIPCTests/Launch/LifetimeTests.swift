@@ -82,6 +82,17 @@ struct LifetimeTests {
     #expect(others.allSatisfy(endsWithinASecond))
   }
 
+  /// They go to a terminal's whole session, and to a group whose last tie to its session dies while one of it is
+  /// stopped: a worker that died of one would leave to themselves what it has started.
+  @Test(arguments: StartMethod.allCases, [SIGHUP, SIGINT])
+  func hangUpsAndInterruptsAreNotTheWorkers(method: StartMethod, signal: Int32) throws {
+    let (worker, descendants) = try father(by: method)
+    #expect(kill(worker.child.pid, signal) == 0)
+    try worker.control.send("exit")
+    #expect(try worker.waitForEnd().reason == .exited(code: 5))
+    #expect(descendants.allSatisfy(endsWithinASecond))
+  }
+
   /// A program in the middle: it launches a `Father` of its own, and passes on what that one says.
   private enum Middle: WorkerMain {
     static func run(control: consuming ControlSocket) -> Int32 {
