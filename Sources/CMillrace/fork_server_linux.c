@@ -103,19 +103,21 @@ static void reap(void) {
   while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
     size_t i = 0;
     while (i < server.count && server.pids[i] != pid) i++;
-    if (i == server.count) continue;  // adopted
+    int is_worker = i < server.count;
     millrace_server_answer reply = {
         .kind = MILLRACE_SERVER_EXITED,
-        .token = server.tokens[i],
+        .token = is_worker ? server.tokens[i] : 0,
         .pid = pid,
         .value = status,
         .max_rss_kib = (uint64_t)usage.ru_maxrss};
-    server.count--;
-    server.pids[i] = server.pids[server.count];
-    server.tokens[i] = server.tokens[server.count];
+    if (is_worker) {
+      server.count--;
+      server.pids[i] = server.pids[server.count];
+      server.tokens[i] = server.tokens[server.count];
+    }
     // Whoever it left behind is our child now (we are its subreaper). Nothing of a worker outlives it.
     millrace_descendants_kill(getpid(), server.pids, server.count);
-    answer(reply, -1);
+    if (is_worker) answer(reply, -1);
   }
 }
 

@@ -35,7 +35,8 @@ struct batch {
   size_t count;
   const pid_t *except;
   size_t except_count;
-  int stops;  // SIGSTOP each as it is found, before its own children are read
+  int stops;       // SIGSTOP each as it is found, before its own children are read
+  uint64_t ended;  // which processes were listed as children but had ended when they were looked at
 };
 
 int millrace_pidfd_open(pid_t pid) {
@@ -117,8 +118,10 @@ static void found(struct batch *batch, pid_t pid) {
   struct process process = {.pid = pid};
   char state;
   pid_t parent;
-  if (read_stat(pid, &state, &parent, &process.start) != 0 || state == 'Z' || state == 'X') return;
-  if (batch->stops && signal_same(&process, SIGSTOP) != 0) return;  // gone, or not ours to signal
+  int error = read_stat(pid, &state, &parent, &process.start) != 0 || state == 'Z' || state == 'X' ? ESRCH : 0;
+  if (!error && batch->stops) error = signal_same(&process, SIGSTOP);
+  if (error == ESRCH) batch->ended = batch->ended * 31 + (uint64_t)pid;
+  if (error) return;  // or not ours to signal
   batch->list[batch->count++] = process;
 }
 
@@ -196,6 +199,7 @@ static void find_children(struct batch *batch, pid_t parent) {
 
 static void find_descendants(struct batch *batch, pid_t ancestor) {
   batch->count = 0;
+  batch->ended = 0;
   find_children(batch, ancestor);
   for (size_t i = 0; i < batch->count; i++) find_children(batch, batch->list[i].pid);
 }
@@ -204,8 +208,11 @@ void millrace_descendants_kill(pid_t ancestor, const pid_t *except, size_t excep
   int saved = errno;
   struct batch batch = {.except = except, .except_count = except_count, .stops = 1};
   for (int round = 0; round < ROUNDS; round++) {
+    // Who ended after the list was read has left it children that the list does not have. So it takes two lists that
+    // agree on who has ended, the second without anybody else.
+    uint64_t ended = batch.ended;
     find_descendants(&batch, ancestor);
-    if (batch.count == 0) break;
+    if (batch.count == 0 && batch.ended == ended) break;
     for (size_t i = 0; i < batch.count; i++) signal_same(&batch.list[i], SIGKILL);
     for (size_t i = 0; i < batch.count; i++) {
       int pidfd = open_same(&batch.list[i]);
