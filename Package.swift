@@ -37,11 +37,12 @@ let package = Package(
       name: "Millrace",
       dependencies: ["CMillrace", "MillraceIPC", .product(name: "Logging", package: "swift-log")],
       swiftSettings: swiftSettings),
-    .target(name: "MillraceTesting", dependencies: ["CMillrace", "Millrace"], swiftSettings: swiftSettings),
+    .target(
+      name: "MillraceTesting", dependencies: ["CMillrace", "Millrace", "MillraceIPC"], swiftSettings: swiftSettings),
     .executableTarget(
       name: "MillraceCLI",
       dependencies: [
-        "CMillrace", "Millrace",
+        "CMillrace", "Millrace", "MillraceIPC",
         .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["CLI"])),
       ],
       swiftSettings: swiftSettings),
@@ -60,16 +61,28 @@ let package = Package(
     .testTarget(
       name: "MillraceTests", dependencies: ["Millrace", "MillraceIPC", "MillraceTesting"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "MillraceTestingTests", dependencies: ["Millrace", "MillraceTesting"], swiftSettings: swiftSettings),
+      name: "MillraceTestingTests", dependencies: ["Millrace", "MillraceIPC", "MillraceTesting"],
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "MillraceCLITests", dependencies: ["MillraceCLI", "MillraceTesting"], swiftSettings: swiftSettings),
     .testTarget(
       name: "Acceptance",
       dependencies: [
-        "CMillrace", "Millrace", "MillraceTesting", "AcceptanceProgram",
+        "CMillrace", "Millrace", "MillraceIPC", "MillraceTesting", "TestSupport", "AcceptanceProgram",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: swiftSettings),
+    // The fault battery: each fault under its number, and the mutants that show that the simulator sees faults.
+    .testTarget(
+      name: "Faults",
+      dependencies: [
+        "CMillrace", "Millrace", "MillraceIPC", "MillraceTesting", "TestSupport", "AcceptanceProgram",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      exclude: ["Mutants", "README.md"], swiftSettings: swiftSettings),
+    .target(
+      name: "TestSupport", dependencies: ["CMillrace", "Millrace", "MillraceIPC", "MillraceTesting"],
+      path: "Tests/Support/TestSupport", swiftSettings: swiftSettings),
     // A program that uses Millrace, for the cases in which one is interrupted or killed.
     .executableTarget(
       name: "AcceptanceProgram", dependencies: ["Millrace"], path: "Tests/Support/AcceptanceProgram",

@@ -1,6 +1,6 @@
 #if CLI
 import Millrace
-import Synchronization
+import MillraceIPC
 
 /// What `millrace map` was asked for, checked.
 struct MapSettings: Sendable {
@@ -41,7 +41,7 @@ final class MapRun: Sendable {
   private let stop: StopState
   private let signals: SignalStages
   private let log: JobLog?
-  private let progress: Mutex<Progress>
+  private let progress: Lock<Progress>
 
   /// Opens everything that can be missing, so that a run that cannot work starts no job.
   init(_ options: MapSettings) throws {
@@ -57,7 +57,7 @@ final class MapRun: Sendable {
     spawner = try JobSpawner(template: options.template, environment: JobSpawner.ownEnvironment())
     signals = SignalStages(stop: stop) { writer.say($0) }
     if let path = options.logPath { log = try JobLog(path: path) } else { log = nil }
-    progress = Mutex(Progress(tally: Tally(policy: options.halt)))
+    progress = Lock(Progress(tally: Tally(policy: options.halt)))
   }
 
   /// Runs all jobs; returns the exit code.

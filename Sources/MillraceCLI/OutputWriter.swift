@@ -1,8 +1,8 @@
 #if CLI
-import Synchronization
 
 #if canImport(Glibc)
 import Glibc
+import MillraceIPC
 #endif
 
 /// The only writer to our standard output and standard error: whole jobs, or whole lines, one at a time.
@@ -16,7 +16,7 @@ final class OutputWriter: Sendable {
   struct ReaderGone: Error {}
 
   private let spill: SpillFile
-  private let turn = Mutex(())
+  private let turn = Lock(())
 
   init(spill: SpillFile) { self.spill = spill }
 

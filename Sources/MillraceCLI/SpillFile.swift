@@ -1,6 +1,6 @@
 #if CLI
 internal import CMillrace
-import Synchronization
+internal import MillraceIPC
 
 #if canImport(Glibc)
 import Glibc
@@ -22,7 +22,7 @@ final class SpillFile: Sendable {
   }
 
   private let directory: String
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   init(directory: String) { self.directory = directory }
 

@@ -1,6 +1,6 @@
 #if CLI
 internal import CMillrace
-import Synchronization
+internal import MillraceIPC
 
 /// How far the run is being stopped.
 ///
@@ -25,7 +25,7 @@ final class StopState: Sendable {
     var bells: [Int: Int32] = [:]
   }
 
-  private let state = Mutex(State())
+  private let state = Lock(State())
   private let noMoreInput: Descriptor
 
   init() throws { noMoreInput = try .bell() }

@@ -1,5 +1,5 @@
 import Dispatch
-import Synchronization
+import MillraceIPC
 
 /// A body did not end in time: the error that ``withDeadline(_:fileID:line:_:)`` throws.
 public struct DeadlineExceeded: Error, Sendable, CustomStringConvertible {
@@ -61,7 +61,7 @@ private final class Race<Value: Sendable>: Sendable {
     case over
   }
 
-  private let state = Mutex(State.running)
+  private let state = Lock(State.running)
 
   @discardableResult
   func finish(_ result: Result<Value, any Error>) -> Bool {

@@ -1,3 +1,4 @@
+import Millrace
 public import Testing
 
 /// A trait for tests that must leave nothing behind: runs each under a ``LeakOracle``, one at a time.
@@ -41,7 +42,7 @@ public struct LeakChecked: TestTrait, SuiteTrait, TestScoping {
     // The trait of a suite and of a test within it are both applied; the outer one checks.
     if Self.isChecking { return try await function() }
 
-    try await Self.turn.take()
+    guard await Self.turn.take() else { throw CancellationError() }
     defer { Self.turn.pass() }
     do {
       try await Self.$isChecking.withValue(true) {

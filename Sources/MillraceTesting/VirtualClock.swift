@@ -1,4 +1,4 @@
-import Synchronization
+import MillraceIPC
 
 /// A clock that stands still until it is told to move, so that tests of timeouts, backoff and deadlines take no time.
 ///
@@ -61,7 +61,7 @@ public final class VirtualClock: Clock, Sendable {
     }
   }
 
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   /// Makes a clock that stands at zero.
   public init() {}

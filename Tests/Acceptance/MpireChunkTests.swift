@@ -1,5 +1,5 @@
 import Millrace
-import Synchronization
+import MillraceIPC
 import Testing
 
 extension CheckedMpire {
@@ -46,7 +46,7 @@ extension CheckedMpire {
 
     /// How many items were read and not yet taken, at the most.
     final class Reads: Sendable {
-      let state = Mutex((read: 0, taken: 0, most: 0))
+      let state = Lock((read: 0, taken: 0, most: 0))
 
       func read() {
         state.withLock { state in
@@ -112,7 +112,7 @@ extension CheckedMpire {
 
   /// Lets nobody pass before it is opened.
   final class Gate: Sendable {
-    private let state = Mutex((isOpen: false, waiting: [CheckedContinuation<Void, Never>]()))
+    private let state = Lock((isOpen: false, waiting: [CheckedContinuation<Void, Never>]()))
 
     func open() {
       let waiting = state.withLock { state in

@@ -1,13 +1,15 @@
 import Millrace
+import TestSupport
 import Testing
 
 extension CheckedMpire {
   /// Pools inside workers, and pools made from whatever thread.
   struct Nesting {
     static let pairs: [(outer: Place, inner: Place)] =
-      [.serial, .tasks, .threads, .forkServer, .spawn].flatMap { outer in
+      ([.serial, .tasks, .threads, .forkServer, .spawn].flatMap { outer in
         [.serial, .threads, .forkServer].map { (outer, $0) }
-      } + [(.threads, .fork), (.threads, .tasks), (.fork, .forkServer), (.fork, .threads), (.forkServer, .spawn)]
+      } + [(.threads, .fork), (.threads, .tasks), (.fork, .forkServer), (.fork, .threads), (.forkServer, .spawn)])
+      .filter { $0.isRunnable && $1.isRunnable }
 
     /// Runs the data through a pool of its own.
     struct Outer: Worker, Codable {
@@ -46,7 +48,7 @@ extension CheckedMpire {
       }
     }
 
-    @Test("M19 a runaway nesting is refused", arguments: [Place.serial, .tasks, .threads, .forkServer])
+    @Test("M19 a runaway nesting is refused", arguments: [Place.serial, .tasks, .threads, .forkServer].runnable)
     func tooDeep(place: Place) async throws {
       try await withWorkerPool(place.backend(1), logger: silent) { pool async throws in
         let failure = await error { _ = try await pool.map([1], Level(place: place.rawValue, levels: 12)) }
@@ -97,7 +99,7 @@ extension CheckedMpire {
       }
     }
 
-    @Test("M21 an error reaches a plain thread", arguments: [Place.threads, .forkServer])
+    @Test("M21 an error reaches a plain thread", arguments: [Place.threads, .forkServer].runnable)
     func errorOnPlainThread(place: Place) async throws {
       let failure = await error {
         try await onPlainThread {

@@ -19,7 +19,7 @@ extension CheckedMpire {
       }
     }
 
-    static let places: [Place] = [.threads, .forkServer, .spawn, .fork]
+    static let places = [.threads] + Place.processes
     static var last: Int { Host.cpuCount - 1 }
     static let masks: [CPUIDs] = [
       [0], CPUIDs([[0, last]]), CPUIDs([[0], [last]]), CPUIDs([[0, last], [0, last]]),

@@ -1,5 +1,5 @@
 import Millrace
-import Synchronization
+import MillraceIPC
 import Testing
 
 extension CheckedMpire {
@@ -44,7 +44,7 @@ extension CheckedMpire {
     @Test("M17 callbacks are called once, with the value or the error", arguments: Place.allCases)
     func callbacks(place: Place) async throws {
       try await withWorkerPool(place.backend(2)) { pool async throws in
-        let calls = Mutex<[Int: [Result<Int, any Error>]]>([:])
+        let calls = Lock<[Int: [Result<Int, any Error>]]>([:])
         let worker = Errors.Picky(refuses: 2..<3)
         let shared = Shared(calls)
         let submissions = try (0..<5).map { item in

@@ -1,5 +1,6 @@
 import Foundation
 import Millrace
+import TestSupport
 import Testing
 
 extension CheckedMpire {
@@ -14,7 +15,7 @@ extension CheckedMpire {
     /// Runs a scene until it says that it runs, sends it signals, and waits until nobody has its output open any more.
     private func report(_ scene: String, _ place: Place, after signals: [Int32]) async throws -> Report {
       try await onPlainThread {
-        let program = try Program(scene, place)
+        let program = try TestProgram([scene, place.rawValue])
         while let line = program.line(), line != "running" {}
         let begun = ContinuousClock.now
         for signal in signals { program.send(signal) }
@@ -51,13 +52,13 @@ extension CheckedMpire {
     @Test("a killed program leaves no workers", arguments: Place.processes)
     func killed(place: Place) async throws {
       let (workers, code, time) = try await onPlainThread {
-        let program = try Program("killed", place)
+        let program = try TestProgram(["killed", place.rawValue])
         let workers = [program.line(), program.line()].compactMap { $0.flatMap { pid_t($0) } }
         let begun = ContinuousClock.now
-        let wereRunning = workers.filter { isRunning($0) && $0 != program.id }
+        let wereRunning = workers.filter { TestProgram.isRunning($0) && $0 != program.id }
         kill(program.id, SIGKILL)
         let code = program.wait()
-        while wereRunning.contains(where: isRunning), ContinuousClock.now - begun < .seconds(2) { sched_yield() }
+        while wereRunning.contains(where: TestProgram.isRunning), ContinuousClock.now - begun < .seconds(2) { sched_yield() }
         return (wereRunning, code, ContinuousClock.now - begun)
       }
       #expect(workers.count == 2)
@@ -68,7 +69,7 @@ extension CheckedMpire {
     @Test("what workers print comes in whole lines", arguments: Place.processes)
     func prints(place: Place) async throws {
       let (lines, code) = try await onPlainThread {
-        let program = try Program("prints", place)
+        let program = try TestProgram(["prints", place.rawValue])
         return (program.rest(), program.wait())
       }
       let parts = (0..<20).map { " part \($0)" }.joined()

@@ -1,5 +1,5 @@
 import Millrace
-import Synchronization
+import MillraceIPC
 import Testing
 
 extension CheckedMpire {
@@ -7,7 +7,7 @@ extension CheckedMpire {
   struct States {
     final class Shared: Sendable {
       let values = Array(0..<100)
-      let sums: Mutex<[Int: Int]> = Mutex([:])
+      let sums: Lock<[Int: Int]> = Lock([:])
     }
 
     @Test("M5 worker numbers, and an object shared by all", arguments: Place.local)

@@ -1,5 +1,6 @@
 import Millrace
 import MillraceTesting
+import TestSupport
 import Testing
 
 /// MPIRE's cases (`M1` to `M21`), but for its progress and insights: one after another, and none leaves anything behind.
@@ -12,12 +13,13 @@ enum CheckedMpire {
     /// Where the program's own memory is shared.
     static let local: [Place] = [.serial, .tasks, .threads]
     /// Where a crash costs one item.
-    static let processes: [Place] = [.forkServer, .spawn, .fork]
+    static let processes = [Place.forkServer, .spawn, .fork].runnable
+    static let allCases = local + processes
     /// Where several workers run at once.
     static let parallel: [Place] = [.tasks, .threads] + processes
 
     var testDescription: String { rawValue }
-    var isProcess: Bool { Place.processes.contains(self) }
+    var isProcess: Bool { !Place.local.contains(self) }
 
     /// Slots of this kind; a serial pool has one whatever is asked for.
     func backend(_ width: Int, _ options: ProcessOptions = ProcessOptions()) -> Backend {
@@ -34,6 +36,9 @@ enum CheckedMpire {
     }
 
     func width(_ wanted: Int) -> Int { self == .serial ? 1 : wanted }
+
+    /// Processes are left out where the thread sanitizer is.
+    var isRunnable: Bool { !(isProcess && ThreadSanitizer.isOn) }
   }
 
   /// An item that knows where it stood, for maps that do not keep the order.
@@ -56,4 +61,9 @@ enum CheckedMpire {
   struct Refused: Error, Codable, Hashable {
     var item: Int
   }
+}
+
+extension [CheckedMpire.Place] {
+  /// Those that are runnable.
+  var runnable: [CheckedMpire.Place] { filter(\.isRunnable) }
 }

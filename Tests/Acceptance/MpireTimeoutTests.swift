@@ -1,4 +1,5 @@
 import Millrace
+import TestSupport
 import Testing
 
 extension CheckedMpire {
@@ -20,7 +21,7 @@ extension CheckedMpire {
     }
 
     /// `Task.sleep` needs Dispatch, which is not there in a worker that was forked from the program.
-    static let places: [Place] = [.tasks, .threads, .forkServer, .spawn]
+    static let places = [Place.tasks, .threads, .forkServer, .spawn].runnable
 
     static func options(_ limit: Duration) -> MapOptions {
       MapOptions(timeouts: Timeouts(item: limit, setUp: limit, tearDown: limit))

@@ -37,18 +37,6 @@ extension CheckedMpire {
     }
   }
 
-  /// Runs blocking code on a thread of its own, not one of Swift's.
-  static func onPlainThread<Output: Sendable>(
-    _ body: @escaping @Sendable () throws -> Output
-  ) async throws -> Output {
-    try await withCheckedThrowingContinuation { continuation in
-      let thread = Thread { continuation.resume(with: Result(catching: body)) }
-      thread.name = "plain"
-      thread.stackSize = 1 << 20
-      thread.start()
-    }
-  }
-
   /// What a body threw, or nil.
   static func error(
     isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Void

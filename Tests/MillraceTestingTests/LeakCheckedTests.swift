@@ -1,6 +1,6 @@
 import Foundation
+import MillraceIPC
 import MillraceTesting
-import Synchronization
 import Testing
 
 /// The trait's scope, run by hand as Swift Testing runs it.
@@ -60,9 +60,9 @@ struct LeakCheckedTests {
 }
 
 private final class Counter: Sendable {
-  private let content: Mutex<Int>
+  private let content: Lock<Int>
 
-  init(_ value: Int) { content = Mutex(value) }
+  init(_ value: Int) { content = Lock(value) }
 
   var value: Int {
     get { content.withLock { $0 } }

@@ -1,6 +1,6 @@
 import Dispatch
+import MillraceIPC
 import MillraceTesting
-import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(1)))
@@ -103,7 +103,7 @@ struct VirtualClockTests {
 /// Runs jobs in the order in which they are resumed. An actor would not do: it promises no order.
 private final class InOrder: TaskExecutor {
   private let queue = DispatchQueue(label: "in order")
-  private let notes = Mutex<[Int]>([])
+  private let notes = Lock<[Int]>([])
 
   var names: [Int] { notes.withLock { $0 } }
 

@@ -40,7 +40,7 @@ package final class PoolCore: Sendable {
   nonisolated(unsafe) private var connected: (any Slots)?
   private let alarm = Alarm()
   /// Of the consumers of a serial pool.
-  private let turn = CallerTurn()
+  private let turn = Turn()
   let logger: Logger
 
   init(logger: Logger, limits: DispatchLimits) {

@@ -11,6 +11,7 @@ import Musl
 @_cdecl("millrace_worker_entry")
 func millraceWorkerEntry(_ control: Int32) {
   let control = ControlSocket(owning: Descriptor(owning: control))
+  KillPoint.workerStarts.reach()
   guard case .message(let message)? = try? control.receive(),
     let introduction = WorkerIntroduction(bytes: message.bytes)
   else { millrace_worker_exit(WorkerExitCode.noIntroduction) }
@@ -22,6 +23,7 @@ func millraceWorkerEntry(_ control: Int32) {
   guard let main = introduction.main.resolve() as? any WorkerMain.Type else {
     refuse("this worker cannot find the type that it is to run", WorkerExitCode.unknownType)
   }
+  KillPoint.workerIsIntroduced.reach()
   millrace_worker_exit(main.run(control: control))
 }
 

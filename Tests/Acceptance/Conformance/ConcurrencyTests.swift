@@ -1,4 +1,5 @@
 import Millrace
+import TestSupport
 import Testing
 
 extension Checked {
@@ -40,7 +41,7 @@ extension Checked {
       }
     }
 
-    @Test("a pool inside a worker", arguments: [Backend.tasks(3), .threads(3), .processes(2)])
+    @Test("a pool inside a worker", arguments: [Backend.tasks(3), .threads(3), .processes(2)].runnable)
     func nested(backend: Backend) async throws {
       struct Outer: Worker {
         func process(_ item: Int, _ state: inout Void) async throws -> Int {

@@ -1,5 +1,7 @@
 import Foundation
 import Millrace
+import MillraceTesting
+import TestSupport
 import Testing
 
 /// Meets its fate at one item.
@@ -42,7 +44,7 @@ private struct Doomed: Worker, Codable {
 
 extension Checked {
   /// A crash costs one item, never more.
-  @Suite struct Crashes {
+  @Suite(.forks) struct Crashes {
     @Test("a trap in the middle of a chunk", arguments: Backends.isolating.each(with: [Doomed.Fate.outOfRange]))
     private func everyStart(backend: Backend, fate: Doomed.Fate) async throws {
       try await check(backend, fate)
@@ -132,7 +134,7 @@ extension Checked {
       }
     }
 
-    @Test("a closure that crashes", arguments: [Backend.processes(3), Backends.crowded])
+    @Test("a closure that crashes", arguments: [Backend.processes(3), Backends.crowded].runnable)
     func closure(backend: Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let rows = [[1], [], [3]]
@@ -150,7 +152,7 @@ extension Checked {
       }
     }
 
-    @Test("an item that keeps crashing is quarantined", arguments: [Backend.processes(2)])
+    @Test("an item that keeps crashing is quarantined", arguments: [Backend.processes(2)].runnable)
     func quarantine(backend: Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(chunking: .size(64), retry: .retry(max: 10, maximumCrashes: 2))

@@ -1,5 +1,7 @@
 import Foundation
 import Millrace
+import MillraceTesting
+import TestSupport
 import Testing
 
 private struct Echo<Value: Codable & Sendable>: Worker {
@@ -70,7 +72,7 @@ extension Checked {
       }
     }
 
-    @Test("100 MiB each way", arguments: [Backend.processes(1), Backends.forking])
+    @Test("100 MiB each way", arguments: [Backend.processes(1), Backends.forking].runnable)
     func large(backend: Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let item = [UInt8](repeating: 7, count: 100 << 20)
@@ -108,7 +110,7 @@ extension Checked {
       }
     }
 
-    @Test("what cannot be sent is named", arguments: [Backend.processes(1), Backends.spawning])
+    @Test("what cannot be sent is named", arguments: [Backend.processes(1), Backends.spawning].runnable)
     func notTransportable(backend: Backend) async throws {
       try await withWorkerPool(backend) { pool in
         func refusal(_ body: () async throws -> Void) async throws -> String {
@@ -130,7 +132,7 @@ extension Checked {
       }
     }
 
-    @Test("a forked worker needs no configuration that could be sent")
+    @Test("a forked worker needs no configuration that could be sent", .forks)
     func forked() async throws {
       try await withWorkerPool(Backends.forking) { pool async throws in
         #expect(try await pool.map(0..<3, NotCodable(text: "x")) == ["x", "x", "x"])

@@ -1,5 +1,6 @@
 import Millrace
-import Synchronization
+import MillraceIPC
+import TestSupport
 import Testing
 
 /// Fails until its third attempt, and says which random number it drew.
@@ -23,7 +24,7 @@ extension Checked {
   @Suite struct Retries {
     @Test("a retried item keeps its place and its random numbers", arguments: Backends.everything)
     func attempts(backend: Backend) async throws {
-      let drawn = Mutex<[Drawn]>([])
+      let drawn = Lock<[Drawn]>([])
       let note: @Sendable (ItemFailure) -> Bool = { failure in
         if let found = failure.underlying as? Drawn { drawn.withLock { $0.append(found) } }
         return true

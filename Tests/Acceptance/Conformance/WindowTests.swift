@@ -1,10 +1,11 @@
 import Millrace
-import Synchronization
+import MillraceIPC
+import TestSupport
 import Testing
 
 /// Watches how far a sequence is read ahead of who takes the outputs.
 private final class Gauge: Sendable {
-  private let state = Mutex((drawn: 0, taken: 0, most: 0))
+  private let state = Lock((drawn: 0, taken: 0, most: 0))
 
   func draw() {
     state.withLock {

@@ -1,10 +1,12 @@
 import Millrace
+import TestSupport
 import Testing
 
 extension Checked {
   /// parmapper's tests, by their numbers.
   @Suite struct Parmapper {
-    static let widths: [Backend] = [1, 2, 4].flatMap { [.tasks($0), .threads($0), .processes($0)] } + [.serial]
+    static let widths =
+      [1, 2, 4].flatMap { [Backend.tasks($0), .threads($0), .processes($0)].runnable } + [.serial]
 
     @Test("P1 fixed arguments, arguments of each item, and both", arguments: widths)
     func p1(backend: Backend) async throws {

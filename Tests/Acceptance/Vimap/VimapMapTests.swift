@@ -1,11 +1,14 @@
 import Millrace
 import MillraceTesting
+import TestSupport
 import Testing
 
 extension Checked {
   /// vimap's tests of maps, by their numbers.
   @Suite struct VimapMaps {
-    @Test("V1 ten workers double four numbers", arguments: [Backend.serial, .tasks(10), .threads(10), .processes(10)])
+    @Test(
+      "V1 ten workers double four numbers",
+      arguments: [Backend.serial, .tasks(10), .threads(10), .processes(10)].runnable)
     func v1(backend: Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         #expect(try await pool.mapUnordered([1, 2, 3, 4], Times(factor: 2)).sorted() == [2, 4, 6, 8])
@@ -52,7 +55,8 @@ extension Checked {
     }
 
     @Test(
-      "V6 nothing is lost, for any number of items", arguments: [Backend.serial, .tasks(3), .threads(3), .processes(3)])
+      "V6 nothing is lost, for any number of items",
+      arguments: [Backend.serial, .tasks(3), .threads(3), .processes(3)].runnable)
     func v6(backend: Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for count in 1...99 {
@@ -70,7 +74,7 @@ extension Checked {
       try await withWorkerPool(backend) { pool in try await pool.forEach(0..<10_000, AddOne()) }
     }
 
-    @Test("V8 ten workers and a slow consumer", arguments: [Backend.tasks(10), .threads(10), .processes(10)])
+    @Test("V8 ten workers and a slow consumer", arguments: [Backend.tasks(10), .threads(10), .processes(10)].runnable)
     func v8(backend: Backend) async throws {
       try await withWorkerPool(backend) { pool in
         var sum = 0
@@ -83,7 +87,9 @@ extension Checked {
       }
     }
 
-    @Test("V11 nothing is left of a pool, however its map ends", arguments: [Backend.processes(2), Backends.forking])
+    @Test(
+      "V11 nothing is left of a pool, however its map ends",
+      arguments: [Backend.processes(2), Backends.forking].runnable)
     func v11(backend: Backend) async throws {
       let drawn = SharedCounter()
       let oracle = LeakOracle()
@@ -107,7 +113,7 @@ extension Checked {
 
     @Test(
       "V17 ordered maps, one after the other, of many sizes",
-      arguments: [Backend.serial, .tasks(8), .threads(8), .processes(8)])
+      arguments: [Backend.serial, .tasks(8), .threads(8), .processes(8)].runnable)
     func v17(backend: Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         for count in [2, 4, 8, 32, 3_200, 32_000] {

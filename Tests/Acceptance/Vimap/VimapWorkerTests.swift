@@ -1,4 +1,5 @@
 import Millrace
+import TestSupport
 import Testing
 
 /// Multiplies by a number that belongs to its slot, and notes what it opens and closes.
@@ -34,7 +35,7 @@ private struct BadEnd: Worker, Codable {
 extension Checked {
   /// vimap's tests of workers with resources, by their numbers.
   @Suite struct VimapWorkers {
-    static let two: [Backend] = [.tasks(2), .threads(2), .processes(2), Backends.spawning, Backends.forking]
+    static let two = [Backend.tasks(2), .threads(2), .processes(2), Backends.spawning, Backends.forking].runnable
 
     @Test("V3 each worker has its own resource, opened and closed once", arguments: two)
     func v3(backend: Backend) async throws {

@@ -1,9 +1,10 @@
 import Glibc
 import MillraceIPC
+import MillraceTesting
 import Testing
 
 /// What workers leave behind when they crash.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.forks, .timeLimit(.minutes(1)))
 struct CrashTests {
   /// Dies as it is told, on a thread whose record lies in shared memory that came with the order.
   private enum Victim: WorkerMain {

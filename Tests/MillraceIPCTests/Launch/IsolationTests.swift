@@ -1,10 +1,11 @@
 import CMillrace
 import Glibc
 import MillraceIPC
+import MillraceTesting
 import Testing
 
 /// What a worker inherits, and what its launches leave in the program.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.forks, .timeLimit(.minutes(1)))
 struct IsolationTests {
   /// Tells what its descriptors are, one a line.
   private enum Probe: WorkerMain {

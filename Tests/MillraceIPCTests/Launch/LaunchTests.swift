@@ -1,9 +1,10 @@
 import Glibc
 import MillraceIPC
+import MillraceTesting
 import Testing
 
 /// Starting workers in three ways.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.forks, .timeLimit(.minutes(1)))
 struct LaunchTests {
   private enum Echo: WorkerMain {
     static func run(control: consuming ControlSocket) -> Int32 {

@@ -1,10 +1,11 @@
 import CMillrace
 import Glibc
 import MillraceIPC
+import MillraceTesting
 import Testing
 
 /// Nothing of a worker outlives it, and no worker outlives the program.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.forks, .timeLimit(.minutes(1)))
 struct LifetimeTests {
   /// Starts two processes, one in a session of its own whose parent has ended, tells their numbers and waits.
   private enum Father: WorkerMain {

@@ -1,5 +1,4 @@
 import MillraceIPC
-import Synchronization
 import Testing
 
 @Suite struct ClaimTests {
@@ -23,7 +22,7 @@ import Testing
     let batches = 2_000
     let batch = 64
     let lane = try Lane(ringCapacity: 4096)
-    let claimed = Mutex([Bool](repeating: false, count: batches * batch))
+    let claimed = Lock([Bool](repeating: false, count: batches * batch))
     let thread = TestThread {
       var worker = WorkerEnd(lane, bell: .futex, spin: 0)
       do {

@@ -1,5 +1,6 @@
 import CMillrace
 import MillraceIPC
+import MillraceTesting
 import Testing
 
 #if canImport(Glibc)
@@ -7,7 +8,7 @@ import Glibc
 #endif
 
 /// Real processes: the lane is mapped a second time in the child, from its descriptor.
-@Suite(.serialized) struct ForkTests {
+@Suite(.forks, .serialized) struct ForkTests {
   private static func work(_ lane: Lane, bell: Doorbell, dieAfter limit: Int) -> Int32 {
     var worker = WorkerEnd(lane, bell: bell)
     var done = 0

@@ -1,3 +1,4 @@
+import MillraceTesting
 import Testing
 
 @testable import Millrace
@@ -26,9 +27,7 @@ struct CrewTests {
 
   #if os(Linux)
   /// A forked child has the crew's books but none of its threads.
-  ///
-  /// Not under the thread sanitizer, which does not let a forked child start threads.
-  @Test(.enabled(if: dlsym(nil, "__tsan_init") == nil)) func aForkedChildGetsACrewOfItsOwn() {
+  @Test(.forks) func aForkedChildGetsACrewOfItsOwn() {
     let works: () -> Bool = {
       let sum = (0..<1000).parallelReduce(0, width: 2, +)
       let nested = (0..<4).parallelMap(width: 2) { a in (0..<100).parallelReduce(a, +) }

@@ -4,7 +4,7 @@ import MillraceTesting
 import Testing
 
 /// The snippets of the documents do what the documents say.
-@Suite(.serialized, .leakChecked, .timeLimit(.minutes(1)))
+@Suite(.forks, .serialized, .leakChecked, .timeLimit(.minutes(1)))
 struct SnippetRunTests {
   static let backends: [Backend] = [.serial, .threads(2), .processes(2)]
 

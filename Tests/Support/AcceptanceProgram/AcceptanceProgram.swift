@@ -19,6 +19,7 @@ enum AcceptanceProgram {
       case "deaf": try await deaf(backend)
       case "killed": try await killed(backend)
       case "prints": try await prints(backend)
+      case "faulted": try await faulted(words[2])
       default: exit(64)
       }
     } catch let interruption as Interrupted {

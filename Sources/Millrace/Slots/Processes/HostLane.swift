@@ -65,6 +65,7 @@ package final class HostLane: @unchecked Sendable {
     case FrameKind.tearDown: try await tearDown(frame.header.b)
     case FrameKind.stop:
       end.marker.enter(.tearingDown)
+      KillPoint.workerStops.reach()
       for instance in instances.values { _ = try? await instance.tearDown() }
       instances.removeAll()
       try send(FrameHeader(kind: FrameKind.stopped))
@@ -82,10 +83,13 @@ package final class HostLane: @unchecked Sendable {
       let instance = try withPayload(of: frame) { try process.makeWorker($0) }
       var logger = Logger(label: "millrace.worker")
       logger[metadataKey: "slot"] = "\(slot)"
+      try KillPoint.workerSetsUp.reachThrowing()
       try await instance.setUp(WorkerContext(slot: slot, logger: logger, position: position))
       instances[key] = instance
+      KillPoint.workerIsSetUp.reach()
       end.marker.enter(.idle)
       try send(FrameHeader(kind: FrameKind.opened, b: key))
+      KillPoint.workerIsReady.reach()
     } catch {
       end.marker.enter(.idle)
       try sendError(error, FrameHeader(kind: FrameKind.openFailed, b: key))
@@ -93,6 +97,7 @@ package final class HostLane: @unchecked Sendable {
   }
 
   private func run(_ frame: Frame) async throws {
+    KillPoint.workerTakesChunk.reach()
     let (payload, segment) = try resolve(frame)
     let headSize = MemoryLayout<ChunkHead>.size
     guard payload.count >= headSize, let instance = instances[frame.header.c] else {
@@ -102,11 +107,13 @@ package final class HostLane: @unchecked Sendable {
     measuresMemory = frame.header.flags & FrameFlags.measuresMemory != 0
     position.enter(first: Int(head.first), attempt: Int(head.attempt), seed: head.seed)
     end.marker.beginChunk(frame.header.b)
+    KillPoint.workerBeginsChunk.reach()
     let request = ChunkRequest(
       id: frame.header.b, count: Int(frame.header.a), isPacked: frame.header.flags & FrameFlags.packed != 0,
       isTimed: frame.header.flags & FrameFlags.timed != 0, head: head,
       items: UnsafeRawBufferPointer(rebasing: payload[headSize...]))
     try await instance.run(request, on: self)
+    KillPoint.workerFinishedChunk.reach()
     end.marker.enter(.idle)
     release(segment)
   }
@@ -115,10 +122,12 @@ package final class HostLane: @unchecked Sendable {
     end.marker.enter(.tearingDown)
     let instance = instances.removeValue(forKey: key)
     do {
+      try KillPoint.workerTearsDown.reachThrowing()
       let exit = try await instance?.tearDown()
       end.marker.enter(.idle)
       let header = FrameHeader(kind: FrameKind.tornDown, flags: exit == nil ? FrameFlags.empty : 0, b: key)
       try (exit ?? []).withUnsafeBytes { try sendAnySize(header, $0) }
+      KillPoint.workerToreDown.reach()
     } catch let error as ProtocolError {
       throw error
     } catch {

@@ -29,6 +29,7 @@ final class HostProcess: Sendable {
   /// Serves the pool until it says that it is over; the exit code.
   func run() -> Int32 {
     millrace_output_by_lines()
+    KillPoint.workerServes.reach()
     do {
       while true {
         switch try control.receive() {
@@ -56,6 +57,7 @@ final class HostProcess: Sendable {
       let lane = HostLane(
         try Lane(mapping: memory.take()), bell: bell.take(), number: number, slot: slot, process: self)
       lanes.withLock { $0[number] = lane }
+      KillPoint.workerIsSeated.reach()
       let thread = LaneThread()
       Task(executorPreference: thread) {
         await lane.loop()
@@ -72,6 +74,7 @@ final class HostProcess: Sendable {
   }
 
   func makeWorker(_ announcement: UnsafeRawBufferPointer) throws -> any HostedWorker {
+    try KillPoint.workerDecodesWorker.reachThrowing()
     if let makeForkedWorker { return makeForkedWorker() }
     var rest = announcement
     let reference = TypeReference(bytes: Array(try Records.next(&rest).bytes))
@@ -85,6 +88,7 @@ final class HostProcess: Sendable {
   }
 
   func announce(segment id: UInt32, lane: Int, _ descriptor: Int32) throws {
+    KillPoint.workerAnnouncesSegment.reach()
     try control.send(ControlNews.segment(lane: lane, id: id).bytes, descriptors: [descriptor])
   }
 

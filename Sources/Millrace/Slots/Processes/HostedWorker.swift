@@ -35,6 +35,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
     guard let state else { return nil }
     self.state = nil
     let exit = try await worker.tearDown(state)
+    try KillPoint.workerEncodesExit.reachThrowing()
     var writer = ByteWriter()
     try Payload.coding(for: W.Exit.self).encode(exit, into: &writer)
     return Array(writer.bytes)
@@ -57,6 +58,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
     } else {
       try await runOneByOne(request, input, outputs, lane)
     }
+    KillPoint.workerFinishesChunk.reach()
     try outputs.finish(items: lane.completedItems)
   }
 
@@ -69,6 +71,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
     defer { place.deallocate() }
     for offset in 0..<request.count {
       do {
+        try KillPoint.workerDecodesItem.reachThrowing()
         if request.isPacked {
           let stride = MemoryLayout<W.Input>.stride
           let bytes = UnsafeRawBufferPointer(rebasing: rest[(offset * stride)..<((offset + 1) * stride)])
@@ -99,11 +102,14 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
   ) async throws -> Bool {
     var next = range.lowerBound
     while next < range.upperBound {
+      KillPoint.workerMakesRoom.reach()
       let room = try outputs.makeRoom(for: next..<range.upperBound)
       var run = _ItemRun(
         inputs: items, outputs: room.place, range: room.range, progress: lane.lane.progress,
         startTime: request.isTimed ? lane.lane.itemStart : nil, sink: room.sink)
+      KillPoint.workerRuns.reach()
       let end = await worker._run(&run, &state!)
+      KillPoint.workerRan.reach()
       next = run.next
       try outputs.closeRoom(upTo: next)
       switch end {

@@ -96,12 +96,14 @@ final class OutputWriter<Output> {
 
   /// Takes an output that has to be encoded.
   private func take(_ offset: Int, _ output: Output) throws {
+    try KillPoint.workerEncodesOutput.reachThrowing()
     let known = coding.byteCount(of: output)
     scratch.removeAll()
     if known == nil { try coding.encode(output, into: &scratch) }
     let count = known ?? scratch.count
     let size = Records.size(count)
     func write(to place: UnsafeMutableRawPointer) {
+      KillPoint.workerWritesOutput.reachWriting { place.storeBytes(of: UInt64(count), as: UInt64.self) }
       place.storeBytes(of: UInt64(count), as: UInt64.self)
       if known != nil {
         coding.write(output, to: place + 8)
@@ -123,6 +125,7 @@ final class OutputWriter<Output> {
       place = try lane.openFrame(FrameHeader(kind: FrameKind.outputs, b: chunk), payload: size)
     }
     write(to: place)
+    KillPoint.workerWroteOutput.reach()
     records += 1
     try lane.end.responses.update(
       FrameHeader(kind: FrameKind.outputs, a: UInt32(truncatingIfNeeded: records), b: chunk))

@@ -9,6 +9,7 @@ import Musl
 extension ProcessControl {
   /// A process is gone: what it had made is kept, who ran is to blame, the rest is given to others.
   func died(_ process: WorkerProcess, _ exit: ProcessExit) {
+    KillPoint.parentSeesDeath.reach()
     stepWithNews()
     readErrors(process)
     process.errorLines.finish { log($0, process) }

@@ -23,6 +23,7 @@ extension ProcessControl {
     case .stop(let slot, let generation):
       guard seats[slot]?.generation == generation else { return }
       seats[slot]!.isStopping = true
+      KillPoint.parentStops.reach()
       for lane in seats[slot]!.lanes { send(.stop, to: lane) }
       leaveIfEmpty(slot)
     case .kill(let slot, let generation):
@@ -77,6 +78,7 @@ extension ProcessControl {
       } else {
         lane = try openLane(slot, forkedFor: isForked ? record : nil)
       }
+      KillPoint.parentPrepares.reach()
       send(.open(record, announcement: isForked ? [] : try record.remote.announcement()), to: lane)
     } catch {
       startFailed(slot, error)
@@ -90,6 +92,7 @@ extension ProcessControl {
     }
     let process: WorkerProcess
     if record == nil, let shared { process = shared } else { process = try launch(for: slot, forkedFor: record) }
+    KillPoint.parentSeats.reach()
     let cpus = slots.cpuIDs.isEmpty ? [] : slots.cpuIDs[slot % slots.cpuIDs.count]
     seats[slot]!.processes.insert(process.token)
     let lane = try process.addLane(
@@ -169,6 +172,7 @@ extension ProcessControl {
       do {
         while let answer = try lane.next(fetchSegments: process.fetchSegments) {
           hasNews = true
+          KillPoint.parentHasAnswer.reach()
           handle(answer, lane, process)
         }
         stepWithNews()

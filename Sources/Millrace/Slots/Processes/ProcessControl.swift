@@ -130,6 +130,7 @@ final class ProcessControl: @unchecked Sendable {
 
   /// Starts a process; its lanes' orders wait in their rings until it is there.
   func launch(for slot: Int, forkedFor record: WorkerRecord?) throws -> WorkerProcess {
+    KillPoint.parentLaunches.reach()
     lastToken += 1
     let token = lastToken
     let pair = try ControlSocket.Pair()
@@ -155,6 +156,7 @@ final class ProcessControl: @unchecked Sendable {
       child = try Spawner.spawn(
         control: pair.worker.rawValue, stdout: output.writing.rawValue, stderr: errors.writing.rawValue)
     }
+    KillPoint.parentLaunched.reach()
     if record == nil {
       guard let introduction = WorkerIntroduction(WorkerProcessMain.self) else {
         throw WireProblem("the program's image cannot be read")
@@ -218,6 +220,7 @@ final class ProcessControl: @unchecked Sendable {
   /// Ends the process: SIGTERM, and after the grace SIGKILL, to it and all that it has started.
   func end(_ process: WorkerProcess) {
     process.isKilledByUs = true
+    KillPoint.parentEndsWorker.reach()
     guard let child = process.child, process.killAt == nil else { return }
     child.terminate()
     process.killAt = _monotonicNow() &+ slots.options.grace.nanoseconds

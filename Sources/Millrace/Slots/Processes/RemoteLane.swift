@@ -98,6 +98,7 @@ final class RemoteLane {
         }
       } != nil
     case .chunk(let chunk, let record):
+      KillPoint.parentSendsChunk.reach()
       let items = record.remote.prepare(chunk.cell, chunk.range)
       var flags = items.isPacked ? FrameFlags.packed : 0
       if chunk.inspectAt != nil { flags |= FrameFlags.timed }
@@ -112,6 +113,7 @@ final class RemoteLane {
         items.write(target + headSize)
       }
       guard let position else { return false }
+      KillPoint.parentSentChunk.reach()
       inFlight.append(SentChunk(chunk, record, position: position, bytes: items.size))
       return true
     case .tearDown(let key):

@@ -1,7 +1,7 @@
 import MillraceIPC
 
-/// Who does the work of a serial pool: one task at a time, in the order in which they came.
-final class CallerTurn: Sendable {
+/// A lock for tasks: one has its turn, the others wait in the order in which they came.
+package final class Turn: Sendable {
   private struct State {
     var isTaken = false
     var lastTicket: UInt64 = 0
@@ -9,8 +9,10 @@ final class CallerTurn: Sendable {
   }
   private let state = Lock(State())
 
-  /// Waits for the turn; false, and without it, if the task was cancelled meanwhile.
-  func take() async -> Bool {
+  package init() {}
+
+  /// Waits for the turn; false, and without it, if the task is cancelled while it would have to wait.
+  package func take() async -> Bool {
     let ticket = state.withLock { state in
       state.lastTicket += 1
       return state.lastTicket
@@ -37,7 +39,7 @@ final class CallerTurn: Sendable {
   }
 
   /// Gives the turn to the next who waits.
-  func pass() {
+  package func pass() {
     let next = state.withLock { state -> UnsafeContinuation<Bool, Never>? in
       if state.waiting.isEmpty {
         state.isTaken = false
@@ -47,4 +49,7 @@ final class CallerTurn: Sendable {
     }
     next?.resume(returning: true)
   }
+
+  /// How many wait.
+  package var waiters: Int { state.withLock { $0.waiting.count } }
 }

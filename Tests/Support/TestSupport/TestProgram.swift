@@ -1,0 +1,95 @@
+import CMillrace
+import Foundation
+import MillraceIPC
+import MillraceTesting
+
+/// A run of the program `AcceptanceProgram`, which stands beside the tests.
+package final class TestProgram: Sendable {
+  package let id: Int32
+  private let output: Descriptor
+
+  /// Starts a scene.
+  ///
+  /// - Parameters:
+  ///   - words: the scene, and what it is to know.
+  ///   - environment: variables that it has beside those of the tests.
+  package init(_ words: [String], environment: [String: String] = [:]) throws {
+    let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    let path = (tests as NSString).deletingLastPathComponent + "/AcceptanceProgram"
+    var environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    // It would sleep for a second before its end.
+    if ThreadSanitizer.isOn { environment["TSAN_OPTIONS"] = "atexit_sleep_ms=0" }
+    let pipe = try MillraceIPC.Pipe()
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_adddup2(&actions, pipe.writing.rawValue, 1)
+    var arguments = ([path] + words).map { strdup($0) } + [nil]
+    var variables = environment.map { strdup("\($0)=\($1)") } + [nil]
+    defer { for text in arguments + variables { free(text) } }
+    var id: Int32 = 0
+    let error = posix_spawn(&id, path, &actions, nil, &arguments, &variables)
+    guard error == 0 else { throw SystemCallError("posix_spawn", error) }
+    self.id = id
+    output = pipe.reading
+  }
+
+  /// The next line of its output; nil at the end of it, when nobody has it open any more.
+  package func line() -> String? {
+    var bytes: [UInt8] = []
+    var byte: UInt8 = 0
+    while read(output.rawValue, &byte, 1) == 1 {
+      if byte == UInt8(ascii: "\n") { return String(decoding: bytes, as: UTF8.self) }
+      bytes.append(byte)
+    }
+    return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Everything that it, and what it started, still print.
+  package func rest() -> [String] {
+    var lines: [String] = []
+    while let line = line() { lines.append(line) }
+    return lines
+  }
+
+  /// Sends a signal and waits until it has been delivered, so that the next of its kind is another one.
+  package func send(_ signal: Int32) {
+    kill(id, signal)
+    while isPending(signal), Self.isRunning(id) { sched_yield() }
+  }
+
+  private func isPending(_ signal: Int32) -> Bool {
+    guard let status = try? String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8) else { return false }
+    let masks = status.split(separator: "\n").filter { $0.hasPrefix("SigPnd:") || $0.hasPrefix("ShdPnd:") }
+    return masks.contains { mask in
+      let bits = UInt64(mask.split(separator: "\t").last ?? "", radix: 16) ?? 0
+      return bits & (1 << UInt64(signal - 1)) != 0
+    }
+  }
+
+  /// Waits for its end: its exit code, or 1,000 and the signal that ended it.
+  package func wait() -> Int32 {
+    var status: Int32 = 0
+    while waitpid(id, &status, 0) < 0, errno == EINTR {}
+    return status & 0x7f == 0 ? (status >> 8) & 0xff : 1_000 + (status & 0x7f)
+  }
+
+  /// Whether a process is there and not a zombie.
+  package static func isRunning(_ process: Int32) -> Bool {
+    guard let stat = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else { return false }
+    return stat.split(separator: ")").last?.split(separator: " ").first != "Z"
+  }
+}
+
+/// Runs blocking code on a thread of its own, not one of Swift's.
+package func onPlainThread<Output: Sendable>(
+  _ body: @escaping @Sendable () throws -> Output
+) async throws -> Output {
+  try await withCheckedThrowingContinuation { continuation in
+    let thread = Thread { continuation.resume(with: Result(catching: body)) }
+    thread.name = "plain"
+    thread.stackSize = 1 << 20
+    thread.start()
+  }
+}
