@@ -58,7 +58,9 @@ extension CheckedMpire {
         let wereRunning = workers.filter { TestProgram.isRunning($0) && $0 != program.id }
         kill(program.id, SIGKILL)
         let code = program.wait()
-        while wereRunning.contains(where: TestProgram.isRunning), ContinuousClock.now - begun < .seconds(2) { sched_yield() }
+        while wereRunning.contains(where: TestProgram.isRunning), ContinuousClock.now - begun < .seconds(2) {
+          sched_yield()
+        }
         return (wereRunning, code, ContinuousClock.now - begun)
       }
       #expect(workers.count == 2)

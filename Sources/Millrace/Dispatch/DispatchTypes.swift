@@ -33,6 +33,8 @@ package struct Chunk {
   package let cell: any AnyObject & Sendable
   /// When to look at what the worker is doing, for the item timeout.
   package var inspectAt: UInt64?
+  /// Since when the worker was found before the same item (nil: before the chunk itself) without beginning it.
+  var stuck: (before: Int?, since: UInt64)?
   /// When the worker is given up, because its job is over.
   package var abandonAt: UInt64?
 }
@@ -94,7 +96,7 @@ package enum Action {
   case run(slot: Int, generation: Int, Chunk)
   /// Take back a chunk that the slot has not begun.
   case revoke(slot: Int, generation: Int, chunk: Int)
-  /// Say which item of the chunk is running since when.
+  /// Say what the worker is doing about the chunk (``Inspection``).
   case inspect(slot: Int, generation: Int, chunk: Int)
   /// Tell the user's code in the slot that its work is no longer wanted.
   case cancel(slot: Int, generation: Int, chunk: Int)
@@ -117,6 +119,16 @@ package enum Action {
   case report(String, slot: Int)
 }
 
+/// What a worker was found doing about a chunk that it was given.
+package enum Inspection: Sendable {
+  /// It is at something else, and will come to the chunk.
+  case waiting
+  /// It has nothing else to do, and has not taken the chunk.
+  case untouched
+  /// It is at this item, since then; nil: it has not begun it.
+  case item(Int, since: UInt64?)
+}
+
 /// What the pool does about deaths and limits, whatever the job.
 package struct DispatchLimits: Sendable {
   /// How many workers may die on start within `restartPeriod` before the pool gives up.
@@ -124,6 +136,10 @@ package struct DispatchLimits: Sendable {
   package var restartPeriod: UInt64 = 10_000_000_000
   /// How long an item of a job that is over may go on before its worker is ended.
   package var cancellationGrace: UInt64 = 300_000_000
+  /// How long a worker may take to begin what it has before it, where items have a limit; a longer limit holds instead.
+  package var silence: UInt64 = 1_000_000_000
+  /// How long a worker may take to be gone after it was told to end.
+  package var endingTime: UInt64 = 5_000_000_000
   /// How many chunks may wait at a slot behind the one that runs, at the most.
   package var prefetch = 0
   /// Chunks wait at a slot only for as much work as this.

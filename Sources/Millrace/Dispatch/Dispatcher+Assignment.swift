@@ -141,6 +141,7 @@ extension Dispatcher {
     guard let job = jobs[chunk.job], !job.ended else { return }
     var chunk = chunk
     chunk.inspectAt = nil
+    chunk.stuck = nil
     chunk.abandonAt = nil
     if chunk.slot != nil { return pin(chunk, first: true) }
     job.ready.prepend(chunk)
@@ -225,6 +226,7 @@ extension Dispatcher {
     if slots[slot].retirement != nil {
       guard let key = slots[slot].prepared.last else {
         slots[slot].phase = .ending
+        slots[slot].errand = .ending(deadline: now &+ limits.endingTime)
         actions.append(.stop(slot: slot, generation: generation))
         return true
       }

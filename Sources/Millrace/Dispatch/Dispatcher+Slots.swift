@@ -179,7 +179,15 @@ extension Dispatcher {
       } else if !wasToldToEnd {
         actions.append(.report("the worker died in its tear-down: \(death.cause)", slot: slot))
       }
+    case .ending:
+      if case .endingTimedOut = reason {
+        let limit = Duration.nanoseconds(limits.endingTime)
+        actions.append(.report("the worker did not end within \(limit), and was killed", slot: slot))
+      }
     case nil:
+      if case .silent = reason {
+        actions.append(.report("the worker did not begin what it was given, and was ended", slot: slot))
+      }
       if !wasToldToEnd, wasStarting || (diedYoung && death.running == nil) { diedOnStart(death) }
     }
     for key in workers.keys { closeIfDone(key) }

@@ -26,6 +26,7 @@ extension Dispatcher {
       return kill(slot, .setUpTimedOut(key, limit: workers[key]?.setUpTimeout ?? 0))
     case .tearingDown(let key, let deadline?) where deadline <= now:
       return kill(slot, .tearDownTimedOut(key, limit: workers[key]?.tearDownTimeout ?? 0))
+    case .ending(let deadline) where deadline <= now: return kill(slot, .endingTimedOut)
     default: break
     }
     guard var chunk = slots[slot].assigned.first else { return }
@@ -37,15 +38,28 @@ extension Dispatcher {
     }
   }
 
-  /// The answer to `.inspect`: which item of the chunk is running since when; nil if the chunk was not begun.
-  package mutating func inspected(slot: Int, generation: Int, chunk id: Int, index: Int?, since: UInt64?, now: UInt64) {
+  /// The answer to `.inspect`.
+  package mutating func inspected(slot: Int, generation: Int, chunk id: Int, _ found: Inspection, now: UInt64) {
     self.now = now
     guard isCurrent(slot, generation), var chunk = slots[slot].assigned.first, chunk.id == id,
       let limit = jobs[chunk.job]?.spec.itemTimeout, slots[slot].kill == nil
     else { return finish() }
-    let deadline = (since ?? now) &+ limit
-    if let index, deadline <= now {
-      kill(slot, .timedOut(chunk: id, index: index, limit: limit))
+    let deadline: UInt64
+    var item: Int?
+    switch found {
+    case .waiting:
+      chunk.stuck = nil
+      deadline = now &+ limit
+    case .item(let index, let since?):
+      item = index
+      deadline = since &+ limit
+    case .untouched, .item:
+      if case .item(let index, _) = found { item = index }
+      if chunk.stuck == nil || chunk.stuck?.before != item { chunk.stuck = (item, now) }
+      deadline = (chunk.stuck?.since ?? now) &+ max(limit, limits.silence)
+    }
+    if deadline <= now {
+      kill(slot, item.map { .timedOut(chunk: id, index: $0, limit: limit) } ?? .silent)
     } else {
       chunk.inspectAt = deadline
       slots[slot].assigned.replaceFirst(with: chunk)
@@ -63,6 +77,7 @@ extension Dispatcher {
     for slot in slots where slot.hasWorker && slot.kill == nil {
       switch slot.errand {
       case .preparing(_, let deadline), .tearingDown(_, let deadline): consider(deadline)
+      case .ending(let deadline): consider(deadline)
       case nil: break
       }
       guard let chunk = slot.assigned.first else { continue }

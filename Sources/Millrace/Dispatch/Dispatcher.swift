@@ -100,6 +100,7 @@ package struct Dispatcher: ~Copyable {
     enum Errand {
       case preparing(WorkerKey, deadline: UInt64?)
       case tearingDown(WorkerKey, deadline: UInt64?)
+      case ending(deadline: UInt64)
     }
     enum Retirement { case replace, remove }
     struct Service {
@@ -111,6 +112,9 @@ package struct Dispatcher: ~Copyable {
       case timedOut(chunk: Int, index: Int, limit: UInt64)
       case setUpTimedOut(WorkerKey, limit: UInt64)
       case tearDownTimedOut(WorkerKey, limit: UInt64)
+      /// It does not begin what it was given.
+      case silent
+      case endingTimedOut
       case abandoned
       case terminated
     }

@@ -298,7 +298,10 @@ package final class PoolCore: Sendable {
   }
 
   private static func takeNext(_ job: JobRecord) -> Delivery? {
-    if let segment = job.queue.popFirst() { return .segment(segment) }
+    if let segment = job.queue.popFirst() {
+      KillPoint.parentDelivers.reach()
+      return .segment(segment)
+    }
     return job.end.map { .end($0) }
   }
 

@@ -1,3 +1,5 @@
+import MillraceIPC
+
 /// Where a job's items come from, and who pulls them.
 ///
 /// The input is read by one reader at a time, only when the dispatcher asks, and never under a lock.
@@ -34,6 +36,7 @@ package final class Pull<Input: Sendable>: @unchecked Sendable {
   init(_ fill: @escaping (_ base: Int, _ limit: Int) -> InputCell<Input>) { self.fill = fill }
 
   package func read(_ count: Int) -> Batch {
+    KillPoint.parentReads.reach()
     let cell = fill(base, count)
     base += cell.count
     return Batch(count: cell.count, cell: cell, ended: cell.count < count)

@@ -83,11 +83,9 @@ package final class LocalSlots: Slots {
         }
       }
       for (lane, chunk) in pending.inspections {
-        let running = lane.running(chunk)
+        let found = lane.running(chunk).map { Inspection.item($0.index, since: $0.since) } ?? .waiting
         core?.step {
-          $0.inspected(
-            slot: lane.slot, generation: lane.generation, chunk: chunk, index: running?.index, since: running?.since,
-            now: $1)
+          $0.inspected(slot: lane.slot, generation: lane.generation, chunk: chunk, found, now: $1)
         }
       }
     }

@@ -184,7 +184,8 @@ extension KillPoint.Action {
   }
 }
 
-private func signalOurselves(_ signal: Int32) { kill(getpid(), signal) }
+/// To this very thread, so that it does not come a step further.
+private func signalOurselves(_ signal: Int32) { pthread_kill(pthread_self(), signal) }
 
 private func leave() -> Never { exit(0) }
 #endif

@@ -21,7 +21,9 @@ extension Ledger {
       give(back: chunk, from: slot)
     case .revoked(let chunk, let success):
       if success { give(back: chunk, from: slot) } else { slots[slot].kept.insert(chunk) }
-    case .inspected(let chunk, let index, _): slots[slot].inspected = index.map { (chunk, $0) }
+    case .inspected(let chunk, let found):
+      slots[slot].inspected = nil
+      if case .item(let index, _) = found { slots[slot].inspected = (chunk, index) }
     case .died(let running, let cause, _): hearsOfDeath(slot, running, cause)
     }
   }

@@ -22,7 +22,7 @@ enum Report {
   case itemFailed(chunk: Int, index: Int, retryable: Bool)
   case finished(chunk: Int, SimulatedItems?, items: Int, elapsed: UInt64)
   case revoked(chunk: Int, success: Bool)
-  case inspected(chunk: Int, index: Int?, since: UInt64?)
+  case inspected(chunk: Int, Inspection)
   case died(running: Int?, ItemFailure.Cause, retryable: Bool)
 }
 
@@ -41,6 +41,8 @@ final class SimulatedWorker {
     case running(Run)
     case tearingDown(WorkerKey)
     case stopping
+    /// Stopped by somebody: it takes nothing any more.
+    case silent
   }
 
   /// A chunk on its way.

@@ -47,7 +47,15 @@ extension Simulation {
     case .cancel(_, worker.generation, let chunk): cancel(chunk, worker)
     case .inspect(_, worker.generation, let chunk):
       let run = worker.run.flatMap { $0.chunk.id == chunk && $0.index < $0.chunk.range.upperBound ? $0 : nil }
-      try answer(.inspected(chunk: chunk, index: run?.index, since: run?.since), worker)
+      let found: Inspection
+      if let run {
+        found = .item(run.index, since: run.since)
+      } else if case .silent = worker.activity {
+        found = .untouched
+      } else {
+        found = .waiting
+      }
+      try answer(.inspected(chunk: chunk, found), worker)
     default: break  // for a worker that is no more
     }
   }
@@ -91,6 +99,11 @@ extension Simulation {
       if random.chance(plan.faults.diesOnReceipt) {
         return die(worker, .crashed(.killedFromOutside, signal: 9))
       }
+      if random.chance(plan.faults.goesSilent), plan.jobs[plansOfJobs[chunk.job]!].itemTimeout != nil {
+        worker.mailbox.prepend(command)
+        worker.activity = .silent
+        return schedule(worker, nil)
+      }
       let first = chunk.range.lowerBound
       worker.activity = .running(
         SimulatedWorker.Run(chunk: chunk, index: first, reported: first, since: now, began: now))
@@ -100,7 +113,7 @@ extension Simulation {
       schedule(worker, random.chance(plan.faults.tearDownStalls) ? nil : random.time(upTo: 20_000_000))
     case .stop:
       worker.activity = .stopping
-      schedule(worker, random.time(upTo: 1_000_000))
+      schedule(worker, random.chance(plan.faults.endingStalls) ? nil : random.time(upTo: 1_000_000))
     }
   }
 
@@ -133,6 +146,7 @@ extension Simulation {
       worker.activity = nil
       say(.tornDown(key), worker)
     case .stopping: return die(worker, .cancelled)
+    case .silent: return
     }
     begin(worker)
   }
@@ -267,8 +281,8 @@ extension Simulation {
           memory: chunk % 5 == 0 ? 2_000 : 500, now: now)
       case .revoked(let chunk, let success):
         dispatcher.revoked(slot: slot, generation: generation, chunk: chunk, success: success, now: now)
-      case .inspected(let chunk, let index, let since):
-        dispatcher.inspected(slot: slot, generation: generation, chunk: chunk, index: index, since: since, now: now)
+      case .inspected(let chunk, let found):
+        dispatcher.inspected(slot: slot, generation: generation, chunk: chunk, found, now: now)
       case .died(let running, let cause, let retryable):
         dispatcher.died(
           slot: slot, generation: generation, Death(running: running, cause: cause, retryable: retryable), now: now)

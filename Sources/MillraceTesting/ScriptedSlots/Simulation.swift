@@ -260,7 +260,16 @@ package final class Simulation {
     case .running(let run):
       let job = plansOfJobs[run.chunk.job]!
       return plan.jobs[job].itemTimeout != nil || jobs[job].isOver
-    default: return false
+    case .stopping: return true
+    case .silent:
+      switch worker.mailbox.first {
+      case .prepare(let key): return ledger.workers[key]?.plan.setUpTimeout != nil
+      case .tearDown(let key): return ledger.workers[key]?.plan.tearDownTimeout != nil
+      case .run(let chunk): return plan.jobs[plansOfJobs[chunk.job]!].itemTimeout != nil
+      case .stop: return true
+      case nil: return false
+      }
+    case .starting, nil: return false
     }
   }
 

@@ -16,6 +16,10 @@ package struct SimulationPlan {
     var setUpDawdles = 0
     var tearDownDies = 0
     var tearDownStalls = 0
+    /// It does not take a chunk, and nothing after it, if the chunk's job has a limit.
+    var goesSilent = 0
+    /// It does not end when it is told to.
+    var endingStalls = 0
     /// Outputs that a dead worker had made are lost with it.
     var losesOutputs = 0
     /// What was written off speaks nevertheless.
@@ -124,6 +128,8 @@ extension SimulationPlan.Faults {
     setUpDawdles = rarely(15, &random)
     tearDownDies = rarely(15, &random)
     tearDownStalls = rarely(15, &random)
+    goesSilent = rarely(15, &random)
+    endingStalls = rarely(10, &random)
     losesOutputs = rarely(40, &random)
     speaksLate = rarely(40, &random)
     if random.chance(15) { for slot in 0..<width + 2 where random.chance(50) { barrenSlots.insert(slot) } }

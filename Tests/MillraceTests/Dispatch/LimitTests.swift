@@ -14,7 +14,7 @@ struct DispatchLimitTests {
     _ = play.said()
     play.wait(50)
     #expect(play.said() == ["inspect 0: 1"])
-    play.step { $0.inspected(slot: 0, generation: 1, chunk: 1, index: 0, since: $1 - 50, now: $1) }
+    play.step { $0.inspected(slot: 0, generation: 1, chunk: 1, .item(0, since: $1 - 50), now: $1) }
     #expect(play.said() == ["kill 0"])
     play.die(0, running: 1)
     #expect(play.said() == ["failure 1: 0 attempt 1 timed out", "run 0: 1 1..<2"])
@@ -29,11 +29,66 @@ struct DispatchLimitTests {
     }
     play.arriveAll(job, 2, each: 2)
     play.wait(50)
-    play.step { $0.inspected(slot: 0, generation: 1, chunk: 1, index: 0, since: $1 - 50, now: $1) }
+    play.step { $0.inspected(slot: 0, generation: 1, chunk: 1, .item(0, since: $1 - 50), now: $1) }
     _ = play.said()
     play.step { $0.completed(slot: 0, generation: 1, chunk: 1, upTo: 1, outputs: Play.Cell(), now: $1) }
     play.die(0, running: 1)
     #expect(play.said() == ["deliver 1: 0..<1", "run 0: 1 1..<2"])
+  }
+
+  @Test("a worker that does not take its chunk for a second is ended, and nobody is to blame")
+  func silent() {
+    let play = Play(width: 1)
+    let job = play.submit(play.worker()) { $0.itemTimeout = 50 }
+    play.arriveAll(job, 1)
+    _ = play.said()
+    play.wait(50)
+    play.step { $0.inspected(slot: 0, generation: 1, chunk: 1, .untouched, now: $1) }
+    #expect(play.said() == ["inspect 0: 1"])
+    play.wait(1_000_000_000)
+    #expect(play.said() == ["inspect 0: 1"])
+    play.step { $0.inspected(slot: 0, generation: 1, chunk: 1, .untouched, now: $1) }
+    #expect(play.said() == ["kill 0"])
+    play.die(0)
+    #expect(play.said().last == "run 0: 1 0..<1")
+  }
+
+  @Test("a worker that does not come to begin an item for a second is ended for that item")
+  func stuckBeforeAnItem() {
+    let play = Play(width: 1)
+    let job = play.submit(play.worker()) {
+      $0.itemTimeout = 50
+      $0.chunking = ChunkSizer(.size(2))
+    }
+    play.arriveAll(job, 2, each: 2)
+    play.wait(50)
+    play.step { $0.inspected(slot: 0, generation: 1, chunk: 1, .item(0, since: nil), now: $1) }
+    play.wait(1_000_000_000)
+    // It has come to the next one meanwhile.
+    play.step { $0.inspected(slot: 0, generation: 1, chunk: 1, .item(1, since: nil), now: $1) }
+    play.step { $0.completed(slot: 0, generation: 1, chunk: 1, upTo: 1, outputs: Play.Cell(), now: $1) }
+    _ = play.said()
+    play.wait(1_000_000_000)
+    play.step { $0.inspected(slot: 0, generation: 1, chunk: 1, .item(1, since: nil), now: $1) }
+    #expect(play.said() == ["inspect 0: 1", "kill 0"])
+    play.die(0, running: 1)
+    #expect(play.said().first == "failure 1: 1 attempt 1 timed out")
+  }
+
+  @Test("a worker that does not end is killed")
+  func ending() {
+    let play = Play(width: 1)
+    let key = play.worker()
+    let job = play.submit(key)
+    play.arriveAll(job, 1)
+    play.finish(0, 1)
+    play.step { $0.shutDown(now: $1) }
+    play.step { $0.tornDown(slot: 0, generation: 1, key, now: $1) }
+    #expect(play.said().last == "stop 0")
+    play.wait(5_000_000_000)
+    #expect(play.said() == ["kill 0"])
+    play.die(0)
+    #expect(play.said().last == "stopped")
   }
 
   @Test("an item of a job that is over has the grace, then its worker is killed")

@@ -15,7 +15,7 @@ extension AcceptanceProgram {
       let numbers = Array(0..<24)
       try await say("numbers", pool, numbers, Triple()) { $0 * 3 }
       try await say("words", pool, numbers.map(String.init), Repeat()) { "\($0) \($0)" }
-      try await say("blocks", pool, (0..<6).map { [UInt8](repeating: $0, count: 1 << 20) }, Reverse()) {
+      try await say("blocks", pool, (0..<6).map { [UInt8](repeating: $0, count: 128 << 10) }, Reverse()) {
         Array($0.reversed())
       }
     }

@@ -30,6 +30,7 @@ final class HostProcess: Sendable {
   func run() -> Int32 {
     millrace_output_by_lines()
     KillPoint.workerServes.reach()
+    if makeForkedWorker != nil { ForkProbe.run() }
     do {
       while true {
         switch try control.receive() {

@@ -71,16 +71,17 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
     defer { place.deallocate() }
     for offset in 0..<request.count {
       do {
-        try KillPoint.workerDecodesItem.reachThrowing()
         if request.isPacked {
           let stride = MemoryLayout<W.Input>.stride
           let bytes = UnsafeRawBufferPointer(rebasing: rest[(offset * stride)..<((offset + 1) * stride)])
+          try KillPoint.workerDecodesItem.reachThrowing()
           place.initialize(to: try input.decode(from: bytes))
         } else {
           let record = try Records.next(&rest)
           if record.isPoison {
             throw RemoteError(typeName: "EncodingError", message: String(decoding: record.bytes, as: UTF8.self))
           }
+          try KillPoint.workerDecodesItem.reachThrowing()
           place.initialize(to: try input.decode(from: record.bytes))
         }
       } catch let problem as WireProblem {

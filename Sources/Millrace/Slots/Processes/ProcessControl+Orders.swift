@@ -46,13 +46,8 @@ extension ProcessControl {
         lane.cancel(chunk)
       }
     case .inspect(let slot, let generation, let chunk):
-      let found = lane(slot, generation, holding: chunk).flatMap { lane in
-        lane.inspect(chunk).map { (lane.firstIndex(of: chunk) + $0.offset, $0.since) }
-      }
-      core.step {
-        $0.inspected(
-          slot: slot, generation: generation, chunk: chunk, index: found?.0, since: found?.1, now: $1)
-      }
+      let found = lane(slot, generation, holding: chunk)?.inspect(chunk) ?? .waiting
+      core.step { $0.inspected(slot: slot, generation: generation, chunk: chunk, found, now: $1) }
     case .read, .deliver, .end, .release, .closed, .stopped, .alarm, .report: break
     }
   }
@@ -93,13 +88,41 @@ extension ProcessControl {
     let process: WorkerProcess
     if record == nil, let shared { process = shared } else { process = try launch(for: slot, forkedFor: record) }
     KillPoint.parentSeats.reach()
-    let cpus = slots.cpuIDs.isEmpty ? [] : slots.cpuIDs[slot % slots.cpuIDs.count]
     seats[slot]!.processes.insert(process.token)
     let lane = try process.addLane(
-      slot: slot, generation: seats[slot]!.generation, capacity: slots.options.ringCapacity, cpus: cpus,
+      slot: slot, generation: seats[slot]!.generation, capacity: slots.options.ringCapacity, cpus: cpus(of: slot),
       bell: slots.bell.rawValue)
     seats[slot]!.lanes.append(lane)
     return lane
+  }
+
+  private func cpus(of slot: Int) -> [Int32] {
+    slots.cpuIDs.isEmpty ? [] : slots.cpuIDs[slot % slots.cpuIDs.count]
+  }
+
+  /// A process that was forked from this one does not begin: another fork takes its lane over, of which nothing was read.
+  func replaceStuck(_ process: WorkerProcess) {
+    process.serveBy = nil
+    guard !process.hasServed, !process.isKilledByUs, let lane = process.lanes.first, let key = process.forkedFor else {
+      return
+    }
+    process.child?.kill()
+    // Without another try it has died, as any may.
+    guard let record = core.worker(key), process.patience < WorkerProcess.lastPatience else { return }
+    core.logger(slot: lane.slot).debug("a worker was stuck in its fork, and is replaced")
+    processes[process.token] = nil
+    forget(process)
+    _ = process.child?.waitForEnd()
+    do {
+      let next = try launch(for: lane.slot, forkedFor: record)
+      next.patience = process.patience * 2
+      next.serveBy = _monotonicNow() &+ next.patience
+      seats[lane.slot]?.processes.remove(process.token)
+      seats[lane.slot]?.processes.insert(next.token)
+      try next.serve(lane, cpus: cpus(of: lane.slot), bell: slots.bell.rawValue)
+    } catch {
+      startFailed(lane.slot, error)
+    }
   }
 
   /// The slot cannot have a worker: what it has is ended.

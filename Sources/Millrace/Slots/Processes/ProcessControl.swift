@@ -110,7 +110,7 @@ final class ProcessControl: @unchecked Sendable {
   private func timeToDeadline() -> UInt64? {
     var first: UInt64?
     for process in processes.values {
-      if let time = process.killAt { first = min(first ?? time, time) }
+      for case let time? in [process.killAt, process.serveBy] { first = min(first ?? time, time) }
     }
     return first.map { time in
       let now = _monotonicNow()
@@ -119,10 +119,13 @@ final class ProcessControl: @unchecked Sendable {
   }
 
   private func endOverdue() {
+    let now = _monotonicNow()
     for process in processes.values {
-      guard let time = process.killAt, time <= _monotonicNow() else { continue }
-      process.killAt = nil
-      process.child?.kill()
+      if let time = process.killAt, time <= now {
+        process.killAt = nil
+        process.child?.kill()
+      }
+      if let time = process.serveBy, time <= now { replaceStuck(process) }
     }
   }
 
@@ -157,12 +160,6 @@ final class ProcessControl: @unchecked Sendable {
         control: pair.worker.rawValue, stdout: output.writing.rawValue, stderr: errors.writing.rawValue)
     }
     KillPoint.parentLaunched.reach()
-    if record == nil {
-      guard let introduction = WorkerIntroduction(WorkerProcessMain.self) else {
-        throw WireProblem("the program's image cannot be read")
-      }
-      try pair.parent.send(introduction.bytes)
-    }
     let process = WorkerProcess(
       token: token, control: pair.parent, forkedFor: record?.key, group: slot / slots.options.threadsPerProcess,
       isServers: isServers, errors: errors.reading)
@@ -170,6 +167,13 @@ final class ProcessControl: @unchecked Sendable {
     try relay.add(output.reading)
     try poller.add(process.errors.rawValue, as: Token.errors(token))
     if let child { try started(process, child) }
+    if record != nil { process.serveBy = _monotonicNow() &+ process.patience }
+    if record == nil {
+      guard let introduction = WorkerIntroduction(WorkerProcessMain.self) else {
+        throw WireProblem("the program's image cannot be read")
+      }
+      try process.tell(introduction.bytes)
+    }
     if !slots.options.environment.isEmpty { try process.tell(.configure(environment: slots.options.environment)) }
     return process
   }

@@ -162,10 +162,6 @@ final class RemoteLane {
       || waiting.elements.contains { if case .chunk(let chunk, _) = $0 { chunk.id == id } else { false } }
   }
 
-  func firstIndex(of id: Int) -> Int {
-    inFlight.elements.first { $0.chunk.id == id }?.chunk.range.lowerBound ?? 0
-  }
-
   /// Takes the chunk back, if the worker has not begun it.
   func revoke(_ id: Int) throws -> Bool {
     let queued = waiting.extract { if case .chunk(let chunk, _) = $0 { chunk.id == id } else { false } }
@@ -181,11 +177,17 @@ final class RemoteLane {
     if lane.snapshot().chunk == UInt64(id) { _ = lane.progress.abandon() }
   }
 
-  /// What the worker is at in the chunk; nil if it has not begun it.
-  func inspect(_ id: Int) -> (offset: Int, since: UInt64)? {
+  /// What the worker is doing about the chunk.
+  func inspect(_ id: Int) -> Inspection {
+    guard let sent = inFlight.first, sent.chunk.id == id else { return .waiting }
     let snapshot = lane.snapshot()
-    guard snapshot.state == .running, snapshot.chunk == UInt64(id), let since = snapshot.itemStart else { return nil }
-    return (snapshot.completed, since)
+    switch snapshot.state {
+    case .settingUp, .tearingDown: return .waiting
+    case .running where snapshot.chunk == UInt64(id):
+      return .item(sent.chunk.range.lowerBound + snapshot.completed, since: snapshot.itemStart)
+    // At the very end of the chunk before, or at nothing.
+    case .running, .idle, nil: return .untouched
+    }
   }
 
   // MARK: Receiving

@@ -1,5 +1,11 @@
 import MillraceIPC
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 /// A worker process as the pool has it. Belongs to the control thread.
 final class WorkerProcess {
   let token: UInt64
@@ -16,6 +22,10 @@ final class WorkerProcess {
   let errors: Descriptor
   var errorTail = TailBuffer()
   var errorLines = LineRelay()
+  /// How long it may take to begin serving; then it is taken to be stuck in its fork, and replaced.
+  var patience = WorkerProcess.firstPatience
+  /// When its patience is over; nil: it serves, or was not forked from this process.
+  var serveBy: UInt64?
   /// When SIGKILL follows; nil: it was not told to end.
   var killAt: UInt64?
   var isKilledByUs = false
@@ -36,20 +46,39 @@ final class WorkerProcess {
     self.errors = errors
   }
 
+  static let firstPatience: UInt64 = 200_000_000
+  /// Twice as long each time: the last but one of five is a second and a half.
+  static let lastPatience: UInt64 = firstPatience << 4
+
   /// Opens a lane for a slot.
   func addLane(slot: Int, generation: Int, capacity: Int, cpus: [Int32], bell: Int32) throws -> RemoteLane {
     let lane = try RemoteLane(
       slot: slot, generation: generation, number: nextLane, forkedFor: forkedFor, capacity: capacity)
     nextLane += 1
-    try tell(.lane(number: lane.number, slot: slot, cpus: cpus), [lane.lane.descriptor, bell])
-    lanes.append(lane)
+    try serve(lane, cpus: cpus, bell: bell)
     return lane
   }
 
-  func tell(_ news: ControlNews, _ descriptors: [Int32] = []) throws {
-    // A worker that does not read its socket is stuck, and is not waited for.
-    guard try control.trySend(news.bytes, descriptors: descriptors) else {
-      throw WireProblem("the worker does not read its control socket")
+  /// Takes over a lane of which nothing was read yet.
+  func serve(_ lane: RemoteLane, cpus: [Int32], bell: Int32) throws {
+    try tell(.lane(number: lane.number, slot: lane.slot, cpus: cpus), [lane.lane.descriptor, bell])
+    lanes.append(lane)
+  }
+
+  /// Whether one of its lanes has come to its first request.
+  var hasServed: Bool { lanes.isEmpty || lanes.contains { $0.lane.snapshot().heartbeat > 0 } }
+
+  func tell(_ news: ControlNews, _ descriptors: [Int32] = []) throws { try tell(news.bytes, descriptors) }
+
+  func tell(_ bytes: [UInt8], _ descriptors: [Int32] = []) throws {
+    do {
+      guard try control.trySend(bytes, descriptors: descriptors) else {
+        // It is stuck, and is not waited for.
+        throw WireProblem("the worker does not read its control socket")
+      }
+    } catch let error as SystemCallError where error.code == EPIPE || error.code == ECONNRESET {
+      // It has died, or nobody can reach it any more. Its end is told by the kernel, with the reason.
+      child?.kill()
     }
   }
 
