@@ -101,7 +101,8 @@ static int names(const char *entry, const char *variable) {
   return strncmp(entry, variable, length) == 0 && entry[length] == '=';
 }
 
-int millrace_spawn_self(int role, int control, int out, int err, pid_t *pid, int *pidfd) {
+int millrace_spawn_self(
+    int role, int control, int out, int err, const char *own_backtrace, pid_t *pid, int *pidfd) {
   if (millrace_current_depth >= MILLRACE_DEPTH_LIMIT) return ELOOP;
 
   // 1. The environment: the program's, with our two variables.
@@ -116,12 +117,14 @@ int millrace_spawn_self(int role, int control, int out, int err, pid_t *pid, int
     if (names(environ[i], BACKTRACE)) user_backtrace = strchr(environ[i], '=') + 1;
     else if (!names(environ[i], VARIABLE)) environment[kept++] = environ[i];
   }
+  int had_backtrace = user_backtrace != NULL;
+  if (own_backtrace) user_backtrace = own_backtrace;
   if (asprintf(
           &backtrace, BACKTRACE "=" BACKTRACE_DEFAULTS ",%s%s" BACKTRACE_FORCED, user_backtrace ? user_backtrace : "",
           user_backtrace ? "," : "") < 0)
     backtrace = NULL;
   if (asprintf(
-          &variable, VARIABLE "=%d:%d:%d:%d", role, millrace_current_depth + 1, (int)getpid(), user_backtrace != NULL) < 0)
+          &variable, VARIABLE "=%d:%d:%d:%d", role, millrace_current_depth + 1, (int)getpid(), had_backtrace) < 0)
     variable = NULL;
   environment[kept++] = variable;
   environment[kept] = backtrace;

@@ -20,9 +20,11 @@ enum {
 // Spawning this executable again
 
 /// Starts this executable anew (also if its file has been replaced or deleted) in a role, with `control` as its socket.
-/// `out` and `err` become its standard output and error; -1 keeps the program's. 0, or errno.
+/// `out` and `err` become its standard output and error; -1 keeps the program's. `backtrace`: settings of Swift's
+/// backtracer, in place of the program's own SWIFT_BACKTRACE; or NULL. 0, or errno.
 /// A worker must be spawned on the spawner thread (its parent-death signal fires when the spawning thread ends).
-int millrace_spawn_self(int role, int control, int out, int err, pid_t *pid, int *pidfd);
+int millrace_spawn_self(
+    int role, int control, int out, int err, const char *backtrace, pid_t *pid, int *pidfd);
 
 /// Forks the program. In the child, everything but `control`, `keep` and 0...2 is closed and `body` is called; it must
 /// not return. To be called on the spawner thread. 0, or errno.

@@ -107,7 +107,8 @@ public struct ProcessOptions: Sendable {
   /// How many workers share a process, each in a thread of its own. Default: 1. They die together.
   public var threadsPerProcess: Int
   /// Environment variables for the workers, besides those of this process; nil removes one. Set before the first worker
-  /// is set up.
+  /// is set up. `SWIFT_BACKTRACE` holds from the workers' start (not for those of ``Start/fork``, which are this process over
+  /// again): `enable=no` saves most of a second after a crash.
   public var environment: [String: String?]
   /// How long a worker that was told to end (SIGTERM) has before it is killed (SIGKILL). Default: 1 s.
   public var grace: Duration

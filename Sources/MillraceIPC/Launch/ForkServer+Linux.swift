@@ -33,12 +33,14 @@ package final class ForkServer: Sendable {
   /// Spawns the server; returns at once, before it is ready to serve.
   ///
   /// Requests wait for it.
-  package init() throws(LaunchError) {
+  ///
+  /// - Parameter backtrace: Settings of Swift's backtracer for its workers, in place of the program's own.
+  package init(backtrace: String? = nil) throws(LaunchError) {
     let pair: ControlSocket.Pair
     do { pair = try ControlSocket.Pair() } catch { throw .system(error) }
     var pid: Int32 = 0
     var pidfd: Int32 = -1
-    let error = millrace_spawn_self(Int32(MILLRACE_ROLE_SERVER), pair.worker.rawValue, -1, -1, &pid, &pidfd)
+    let error = millrace_spawn_self(Int32(MILLRACE_ROLE_SERVER), pair.worker.rawValue, -1, -1, backtrace, &pid, &pidfd)
     guard error == 0 else { throw LaunchError(call: "posix_spawn", code: error) }
     self.pid = pid
     self.pidfd = Descriptor(owning: pidfd)

@@ -14,11 +14,12 @@ package enum Spawner {
   /// - Parameters:
   ///   - control: The worker's end of its control socket. The worker gets a copy: close it here afterwards.
   ///   - stdout: Becomes the worker's standard output; without it, it is the program's. `stderr` likewise.
+  ///   - backtrace: Settings of Swift's backtracer, in place of the program's own.
   package static func spawn(
-    control: Int32, stdout: Int32? = nil, stderr: Int32? = nil
+    control: Int32, stdout: Int32? = nil, stderr: Int32? = nil, backtrace: String? = nil
   ) throws(LaunchError) -> ChildProcess {
     try start(call: "posix_spawn") { pid, pidfd in
-      millrace_spawn_self(Int32(MILLRACE_ROLE_WORKER), control, stdout ?? -1, stderr ?? -1, pid, pidfd)
+      millrace_spawn_self(Int32(MILLRACE_ROLE_WORKER), control, stdout ?? -1, stderr ?? -1, backtrace, pid, pidfd)
     }
   }
 

@@ -1,3 +1,4 @@
+import TestSupport
 import Synchronization
 
 /// A lazy, endless sequence that says how far it was read.

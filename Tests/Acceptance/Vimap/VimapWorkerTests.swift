@@ -5,7 +5,7 @@ import Testing
 /// Multiplies by a number that belongs to its slot, and notes what it opens and closes.
 private struct Multiplier: Worker, Codable {
   var factors: [Int]
-  var ledger: Ledger
+  var ledger: LineLedger
   var refused = -1
 
   func setUp(_ context: WorkerContext) -> (slot: Int, factor: Int) {
@@ -39,7 +39,7 @@ extension Checked {
 
     @Test("V3 each worker has its own resource, opened and closed once", arguments: two)
     func v3(backend: Backend) async throws {
-      try await Ledger.with { ledger in
+      try await LineLedger.with { ledger in
         let worker = Multiplier(factors: [1, 2_000], ledger: ledger)
         try await withWorkerPool(backend) { pool in
           let options = MapOptions(chunking: .size(10), dispatch: .roundRobin)
@@ -54,7 +54,7 @@ extension Checked {
 
     @Test("V3 resources are closed after an item threw, too", arguments: two)
     func v3Throwing(backend: Backend) async throws {
-      try await Ledger.with { ledger in
+      try await LineLedger.with { ledger in
         let worker = Multiplier(factors: [1, 2_000], ledger: ledger, refused: 500)
         try await withWorkerPool(backend) { pool async throws in
           await #expect(throws: ItemFailure.self) { _ = try await pool.map(1..<1_000, worker) }

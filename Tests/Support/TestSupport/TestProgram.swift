@@ -13,9 +13,12 @@ package final class TestProgram: Sendable {
   /// - Parameters:
   ///   - words: the scene, and what it is to know.
   ///   - environment: variables that it has beside those of the tests.
-  package init(_ words: [String], environment: [String: String] = [:]) throws {
+  ///   - copy: where a copy of the program is to be made and run.
+  package init(_ words: [String], environment: [String: String] = [:], copiedTo copy: String? = nil) throws {
     let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    let path = (tests as NSString).deletingLastPathComponent + "/AcceptanceProgram"
+    let original = (tests as NSString).deletingLastPathComponent + "/AcceptanceProgram"
+    if let copy { try FileManager.default.copyItem(atPath: original, toPath: copy) }
+    let path = copy ?? original
     var environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     // It would sleep for a second before its end.
     if ThreadSanitizer.isOn { environment["TSAN_OPTIONS"] = "atexit_sleep_ms=0" }

@@ -72,7 +72,7 @@ extension ProcessControl {
     let kind: ItemFailure.Crash.Kind
     if crash.isStackOverflow {
       kind = .stackOverflow
-    } else if process.standardError.contains("llocate memory") || process.standardError.contains("ut of memory") {
+    } else if Self.allocationFailures.contains(where: process.standardError.contains) {
       kind = .outOfMemory
     } else if crash.sender != 0, crash.sender != process.child?.pid {
       kind = .killedFromOutside
@@ -83,6 +83,9 @@ extension ProcessControl {
     }
     return ItemFailure.Crash(kind: kind, signal: crash.signal)
   }
+
+  /// What the Swift runtime, of several versions, and the C++ library say when there is no memory.
+  private static let allocationFailures = ["failed to allocate ", "ould not allocate memory", "ut of memory", "bad_alloc"]
 
   /// SIGKILL comes from outside: from the kernel, if its count of victims has grown.
   private func killKind() -> ItemFailure.Crash.Kind {

@@ -157,7 +157,8 @@ final class ProcessControl: @unchecked Sendable {
       child = nil
     } else {
       child = try Spawner.spawn(
-        control: pair.worker.rawValue, stdout: output.writing.rawValue, stderr: errors.writing.rawValue)
+        control: pair.worker.rawValue, stdout: output.writing.rawValue, stderr: errors.writing.rawValue,
+        backtrace: backtrace)
     }
     KillPoint.parentLaunched.reach()
     let process = WorkerProcess(
@@ -178,9 +179,12 @@ final class ProcessControl: @unchecked Sendable {
     return process
   }
 
+  /// The backtracer reads its settings at a process's start, before it can be told of an environment.
+  private var backtrace: String? { slots.options.environment["SWIFT_BACKTRACE"] ?? nil }
+
   private func runningServer() throws -> ForkServer {
     if let server { return server }
-    let server = try ForkServer()
+    let server = try ForkServer(backtrace: backtrace)
     try poller.add(server.descriptor, as: Token.server)
     self.server = server
     return server
