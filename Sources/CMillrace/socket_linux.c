@@ -76,7 +76,8 @@ long millrace_socket_receive(int fd, void *bytes, size_t capacity, int *fds, siz
   while (count < 0 && errno == EINTR);
   if (count < 0) return errno == ECONNRESET ? 0 : -errno;  // the peer closed with messages of ours unread
 
-  int error = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ? EMSGSIZE : 0;
+  int error = (message.msg_flags & MSG_TRUNC) ? EMSGSIZE : 0;
+  if (message.msg_flags & MSG_CTRUNC) error = EMFILE;  // descriptors came for which there was no number left
   for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
     size_t received = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);

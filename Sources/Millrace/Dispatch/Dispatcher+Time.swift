@@ -19,6 +19,28 @@ extension Dispatcher {
     finish()
   }
 
+  /// The whole program stood still until now, and its workers with it, nobody knows since when: all limits begin anew.
+  package mutating func stoodStill(now: UInt64) {
+    self.now = now
+    revivedAt = now
+    for slot in slots.indices {
+      switch slots[slot].errand {
+      case .preparing(let key, _?):
+        slots[slot].errand = .preparing(key, deadline: workers[key]?.setUpTimeout.map { now &+ $0 })
+      case .tearingDown(let key, _?):
+        slots[slot].errand = .tearingDown(key, deadline: workers[key]?.tearDownTimeout.map { now &+ $0 })
+      case .ending: slots[slot].errand = .ending(deadline: now &+ limits.endingTime)
+      default: break
+      }
+      guard var chunk = slots[slot].assigned.first else { continue }
+      if chunk.inspectAt != nil, let limit = jobs[chunk.job]?.spec.itemTimeout { chunk.inspectAt = now &+ limit }
+      if chunk.abandonAt != nil { chunk.abandonAt = now &+ limits.cancellationGrace }
+      chunk.stuck = nil
+      slots[slot].assigned.replaceFirst(with: chunk)
+    }
+    finish()
+  }
+
   private mutating func look(at slot: Int) {
     let generation = slots[slot].generation
     switch slots[slot].errand {
@@ -52,7 +74,7 @@ extension Dispatcher {
       deadline = now &+ limit
     case .item(let index, let since?):
       item = index
-      deadline = since &+ limit
+      deadline = max(since, revivedAt) &+ limit
     case .untouched, .item:
       if case .item(let index, _) = found { item = index }
       if chunk.stuck == nil || chunk.stuck?.before != item { chunk.stuck = (item, now) }

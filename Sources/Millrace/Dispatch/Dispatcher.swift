@@ -29,6 +29,8 @@ package struct Dispatcher: ~Copyable {
   var alarm: UInt64?
   /// When to look once more for chunks that wait behind one that takes its time, while others are idle.
   var robAt: UInt64?
+  /// When the program last went on after it had stood still: no limit counts what was before.
+  var revivedAt: UInt64 = 0
   private var isBatching = false
   var draining = false
   var hasStopped = false

@@ -115,7 +115,8 @@ extension ItemFailure.Crash: CustomStringConvertible {
 extension String {
   /// The line of a worker's standard error that says what a trap was about.
   var fatalErrorLine: String? {
-    guard let line = split(whereSeparator: \.isNewline).last(where: { $0.contains("Fatal error") }) else { return nil }
+    let lines = split(whereSeparator: \.isNewline)
+    guard let line = lines.last(where: { $0.contains("Fatal error") || $0.hasPrefix("millrace: ") }) else { return nil }
     return String(line.prefix(400))
   }
 }

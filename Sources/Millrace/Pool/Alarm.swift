@@ -1,8 +1,11 @@
 import MillraceIPC
 
 /// Calls back when a time has come. Its thread starts with the first time that is set.
+///
+/// While it waits it looks at the clock now and then: if far more time has passed than it slept, the whole program stood
+/// still (SIGSTOP, a suspended machine, a debugger), which it says too.
 final class Alarm: @unchecked Sendable {
-  // Sound: `onTime` is set once, before the first `set`; the rest is under the lock.
+  // Sound: the callbacks are set once, before the first `set`; the rest is under the lock.
   private struct State {
     var time: UInt64?
     var lastChange: UInt64 = 0
@@ -12,6 +15,10 @@ final class Alarm: @unchecked Sendable {
   private let state = Lock(State())
   private let bell = Bell()
   var onTime: @Sendable () -> Void = {}
+  var onStandstill: @Sendable () -> Void = {}
+
+  private static let glance: UInt64 = 100_000_000
+  private static let standstill: UInt64 = 400_000_000
 
   /// Sets the time (`_monotonicNow`) of the next call; nil: none.
   ///
@@ -61,8 +68,11 @@ final class Alarm: @unchecked Sendable {
         bell.waitForWork()
         continue
       }
-      if time > _monotonicNow() {
-        bell.waitForWork(until: time)
+      let now = _monotonicNow()
+      if time > now {
+        let next = min(time, now &+ Self.glance)
+        bell.waitForWork(until: next)
+        if _monotonicNow() > next &+ Self.standstill { onStandstill() }
         continue
       }
       state.withLock { state in if state.time == time { state.time = nil } }

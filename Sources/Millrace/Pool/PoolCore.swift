@@ -52,6 +52,7 @@ package final class PoolCore: Sendable {
   func connect(_ slots: any Slots) {
     connected = slots
     alarm.onTime = { [weak self] in self?.timeHasCome() }
+    alarm.onStandstill = { [weak self] in self?.step { $0.stoodStill(now: $1) } }
   }
 
   private var backend: any Slots { connected! }

@@ -75,6 +75,22 @@ struct DispatchLimitTests {
     #expect(play.said().first == "failure 1: 1 attempt 1 timed out")
   }
 
+  @Test("what was before a standstill of the whole program does not count")
+  func standstill() {
+    let play = Play(width: 1)
+    let job = play.submit(play.worker()) { $0.itemTimeout = 50 }
+    play.arriveAll(job, 1)
+    _ = play.said()
+    play.now += 1_000
+    play.step { $0.stoodStill(now: $1) }
+    play.wait(49)
+    #expect(play.said() == [])
+    play.wait(1)
+    #expect(play.said() == ["inspect 0: 1"])
+    play.step { $0.inspected(slot: 0, generation: 1, chunk: 1, .item(0, since: 0), now: $1) }
+    #expect(play.said() == ["kill 0"])
+  }
+
   @Test("a worker that does not end is killed")
   func ending() {
     let play = Play(width: 1)

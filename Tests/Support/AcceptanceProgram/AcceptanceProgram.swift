@@ -11,7 +11,7 @@ import Glibc
 enum AcceptanceProgram {
   static func main() async throws {
     let words = CommandLine.arguments
-    guard words.count == 3, let backend = backends[words[2]] else { exit(64) }
+    guard words.count >= 3, let backend = backends[words[2]] else { exit(64) }
     do {
       switch words[1] {
       case "interrupted": try await interrupted(backend)
@@ -20,6 +20,8 @@ enum AcceptanceProgram {
       case "killed": try await killed(backend)
       case "prints": try await prints(backend)
       case "faulted": try await faulted(words[2])
+      case "patient": try await patient(backend)
+      case "cramped": try await cramped(words[2], Int32(words[3]) ?? 0)
       default: exit(64)
       }
     } catch let interruption as Interrupted {

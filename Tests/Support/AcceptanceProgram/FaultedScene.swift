@@ -22,6 +22,38 @@ extension AcceptanceProgram {
     say("over")
   }
 
+  /// Items that stay well within their limit.
+  static func patient(_ backend: Backend) async throws {
+    try await withWorkerPool(backend) { pool in
+      let options = MapOptions(chunking: .size(1), timeouts: Timeouts(item: .milliseconds(900)))
+      let items = Array(0..<12)
+      var outputs: [Int] = []
+      for try await output in pool.stream(items, Slow(), options: options) {
+        outputs.append(output)
+        if output == 2 { say("running") }
+      }
+      say(outputs == items ? "right" : "\(outputs)")
+    }
+  }
+
+  /// A pool in a program that may have only so many descriptors.
+  static func cramped(_ start: String, _ descriptors: Int32) async throws {
+    let starts: [String: ProcessOptions.Start] = ["forkServer": .forkServer, "spawn": .spawn, "fork": .fork]
+    guard let start = starts[start] else { exit(64) }
+    // Dispatch opens what it needs at first use, and traps if it cannot.
+    try await Task.sleep(for: .milliseconds(1))
+    var limit = rlimit(rlim_cur: rlim_t(descriptors), rlim_max: rlim_t(descriptors))
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    do {
+      let outputs = try await withWorkerPool(.processes(4, ProcessOptions(start: start))) { pool in
+        try await pool.map(0..<40, Triple(), options: MapOptions(chunking: .size(1)))
+      }
+      say(outputs == (0..<40).map { $0 * 3 } ? "right" : "wrong")
+    } catch {
+      say("\(error)")
+    }
+  }
+
   private static func say<W: Worker>(
     _ name: String, _ pool: WorkerPool, _ items: [W.Input], _ worker: W, expecting: (W.Input) -> W.Output
   ) async throws where W.Output: Equatable {
@@ -42,6 +74,13 @@ extension AcceptanceProgram {
       index += 1
     }
     say("\(name): \(right) right" + failures.map { ", \($0)" }.joined())
+  }
+}
+
+struct Slow: Worker {
+  func process(_ item: Int, _ state: inout Void) -> Int {
+    usleep(400_000)
+    return item
   }
 }
 

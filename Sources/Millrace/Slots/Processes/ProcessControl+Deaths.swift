@@ -85,7 +85,9 @@ extension ProcessControl {
   }
 
   /// What the Swift runtime, of several versions, and the C++ library say when there is no memory.
-  private static let allocationFailures = ["failed to allocate ", "ould not allocate memory", "ut of memory", "bad_alloc"]
+  private static let allocationFailures = [
+    "failed to allocate ", "ould not allocate memory", "ut of memory", "bad_alloc",
+  ]
 
   /// SIGKILL comes from outside: from the kernel, if its count of victims has grown.
   private func killKind() -> ItemFailure.Crash.Kind {

@@ -198,26 +198,43 @@ final class ProcessControl: @unchecked Sendable {
 
   private func serverHasNews() {
     guard let server else { return }
-    let events = (try? server.events()) ?? [.serverDied]
+    let events: [LaunchEvent]
+    do {
+      events = try server.events()
+    } catch {
+      return lose(server, error)
+    }
     for event in events {
       switch event {
       case .started(let token, let child):
         if let process = processes[token] { try? started(process, child) }
       case .failed(let token, let error):
-        guard let process = processes.removeValue(forKey: token) else { continue }
-        forget(process)
-        for lane in process.lanes { startFailed(lane.slot, error) }
+        if let process = processes[token] { neverStarted(process, error) }
       case .exited(let token, let exit):
         if let process = processes[token] { died(process, exit) }
-      case .serverDied:
-        poller.remove(server.descriptor)
-        self.server = nil
-        for process in Array(processes.values) where process.isServers {
-          process.child?.kill()
-          died(process, ProcessExit(reason: .unknown, peakResidentBytes: 0))
-        }
+      case .serverDied: lose(server, nil)
       }
     }
+  }
+
+  /// The fork server has died, or cannot be listened to, and its workers go with it.
+  private func lose(_ server: ForkServer, _ error: (any Error)?) {
+    poller.remove(server.descriptor)
+    self.server = nil
+    for process in Array(processes.values) where process.isServers {
+      if let error, process.child == nil {
+        neverStarted(process, error)
+      } else {
+        process.child?.kill()
+        died(process, ProcessExit(reason: .unknown, peakResidentBytes: 0))
+      }
+    }
+  }
+
+  private func neverStarted(_ process: WorkerProcess, _ error: any Error) {
+    processes[process.token] = nil
+    forget(process)
+    for lane in process.lanes { startFailed(lane.slot, error) }
   }
 
   private func childEnded(_ process: WorkerProcess) {
@@ -259,6 +276,7 @@ final class ProcessControl: @unchecked Sendable {
 
   func log(_ lines: UnsafeRawBufferPointer, _ process: WorkerProcess) {
     let logger = core.logger(slot: process.group * slots.options.threadsPerProcess)
-    for line in String(decoding: lines, as: UTF8.self).split(separator: "\n") { logger.info("\(line)") }
+    // Split as bytes: to find characters in what may be no text takes long.
+    for line in lines.split(separator: UInt8(ascii: "\n")) { logger.info("\(String(decoding: line, as: UTF8.self))") }
   }
 }

@@ -77,8 +77,8 @@ final class WorkerProcess {
         throw WireProblem("the worker does not read its control socket")
       }
     } catch let error as SystemCallError where error.code == EPIPE || error.code == ECONNRESET {
-      // It has died, or nobody can reach it any more. Its end is told by the kernel, with the reason.
-      child?.kill()
+      // It is about to die, or nobody can reach it any more. Its end is told by the kernel, with the reason.
+      if killAt == nil { killAt = _monotonicNow() &+ 1_000_000_000 }
     }
   }
 

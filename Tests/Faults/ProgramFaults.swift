@@ -1,0 +1,251 @@
+import Foundation
+import Millrace
+import MillraceTesting
+import TestSupport
+import Testing
+
+/// An output that cannot be encoded.
+private struct Unspeakable: Codable, Sendable {
+  var number: Int
+  var name = "nobody"
+
+  func encode(to encoder: any Encoder) throws {
+    if number == 7 { throw Misfortune() }
+    var container = encoder.unkeyedContainer()
+    try container.encode(number)
+    try container.encode(name)
+  }
+
+  init(number: Int) { self.number = number }
+
+  init(from decoder: any Decoder) throws {
+    var container = try decoder.unkeyedContainer()
+    number = try container.decode(Int.self)
+    name = try container.decode(String.self)
+  }
+}
+
+private struct Whisper: Worker {
+  func process(_ item: Int, _ state: inout Void) -> Unspeakable { Unspeakable(number: item) }
+}
+
+/// Prints a million characters without an end of line, among them what is no text.
+private struct Noise: Worker {
+  func process(_ item: Int, _ state: inout Void) -> Int {
+    var bytes = [UInt8](repeating: item % 2 == 0 ? UInt8(ascii: "x") : 0x1b, count: 1_000_000)
+    for place in stride(from: 0, to: bytes.count, by: 50_000) { bytes[place] = 0xff }
+    _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    return item
+  }
+}
+
+private struct Mirror: Worker {
+  func process(_ item: [UInt8], _ state: inout Void) -> [UInt8] { item }
+}
+
+extension Faults {
+  /// What happens on the program's side, and to its data and resources.
+  @Suite struct Program {
+    @Test("F39 the whole program and its workers stand still for two seconds", .forks)
+    func f39() async throws {
+      let lines = try await onPlainThread {
+        let program = try TestProgram(["patient", "forkServer"])
+        while let line = program.line(), line != "running" {}
+        let everyone = [program.id] + Self.descendants(of: program.id)
+        for process in everyone { kill(process, SIGSTOP) }
+        sleep(2)
+        for process in everyone { kill(process, SIGCONT) }
+        defer { _ = program.wait() }
+        return program.rest()
+      }
+      #expect(lines == ["right"])
+    }
+
+    private static func descendants(of process: pid_t) -> [pid_t] {
+      let list = try? String(contentsOfFile: "/proc/\(process)/task/\(process)/children", encoding: .utf8)
+      var all =
+        (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task"))?.flatMap { thread in
+          let list = try? String(contentsOfFile: "/proc/\(process)/task/\(thread)/children", encoding: .utf8)
+          return (list ?? "").split(separator: " ").compactMap { pid_t($0) }
+        } ?? (list ?? "").split(separator: " ").compactMap { pid_t($0) }
+      for child in all { all += descendants(of: child) }
+      return all
+    }
+
+    @Test("F47 the input throws at the thirtieth item", arguments: Backends.everything)
+    func f47(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        let read = SharedCounter()
+        let items = AsyncThrowingStream<Int, any Error> {
+          let item = read.increment() - 1
+          if item == 30 { throw Misfortune() }
+          return item
+        }
+        var index = 0
+        await #expect(throws: Misfortune.self) {
+          for try await outcome in pool.outcomes(of: items, Accident(deeds: [:])) {
+            #expect(outcome.index == index)
+            #expect(try outcome.output == index * 2)
+            index += 1
+          }
+        }
+        #expect(index == 30 && read.value == 31)
+        try await expectUsable(pool)
+      }
+    }
+
+    @Test("F49 a slow consumer, and an input that is far from its end", arguments: Backends.apart)
+    func f49(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        let read = SharedCounter()
+        let items = AnySequence(
+          sequence(first: 0) { $0 + 1 }.lazy.map { item in
+            read.increment()
+            return [UInt8](repeating: UInt8(truncatingIfNeeded: item), count: 1_024)
+          })
+        var taken = 0
+        for try await _ in pool.stream(items, Mirror(), options: MapOptions(chunking: .size(1), window: .items(16))) {
+          taken += 1
+          #expect(read.value - taken < 16)
+          if taken == 200 { break }
+          if taken % 20 == 0 { try await Task.sleep(for: .milliseconds(5)) }
+        }
+        try await expectUsable(pool)
+      }
+    }
+
+    @Test("F50 who hears of the end of an item gives the pool another", arguments: Backends.apart)
+    func f50(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        let again = SharedCounter()
+        let (ends, end) = AsyncStream.makeStream(of: Int.self)
+        for item in 0..<20 {
+          _ = try pool.submit(item, Accident(deeds: [:])) { _ in
+            let second = try? pool.submit(item + 100, Accident(deeds: [:])) { result in
+              if (try? result.get()) == (item + 100) * 2, again.increment() == 20 { end.finish() }
+            }
+            if second == nil { Issue.record("the pool refused") }
+          }
+        }
+        for await _ in ends {}
+        #expect(again.value == 20)
+      }
+    }
+
+    @Test("F51 a pool is dropped with work in it", arguments: Backends.apart)
+    func f51(backend: Backend) async throws {
+      var submissions: [Submission<Int>] = []
+      do {
+        let pool = try WorkerPool(backend)
+        submissions = try (0..<50).map { try pool.submit($0, Accident(deeds: [:])) }
+        if case .some = submissions.first { await pool.terminate() }
+      }
+      for submission in submissions {
+        // Each is resolved: with its output, or with an error.
+        if let output = try? await submission.value { #expect(output % 2 == 0) }
+        #expect(submission.isFinished)
+      }
+    }
+
+    @Test("F54 maps of all kinds, one after the other on one pool", arguments: Backends.everything)
+    func f54(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        let worker = Accident(deeds: [:])
+        let doubled = (0..<60).map { $0 * 2 }
+        for _ in 0..<3 {
+          #expect(try await pool.map(0..<60, worker) == doubled)
+          #expect(try await pool.mapUnordered(0..<60, worker).sorted() == doubled)
+          var streamed: [Int] = []
+          for try await output in pool.stream(0..<60, worker) { streamed.append(output) }
+          #expect(streamed == doubled)
+          #expect(try await pool.apply(4, worker) == 8)
+          #expect(try await failures(pool, 60, worker).isEmpty)
+          #expect(try await pool.map(0..<60) { $0 * 2 } == doubled)
+        }
+      }
+    }
+
+    @Test("F55 no items, one, and sizes that cannot be", arguments: Backends.everything)
+    func f55(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        let worker = Accident(deeds: [:])
+        #expect(try await pool.map([], worker).isEmpty)
+        #expect(try await pool.map([3], worker) == [6])
+        #expect(try await pool.map([3], worker, options: MapOptions(chunking: .size(1_000))) == [6])
+        for size in [0, -1] {
+          await #expect(throws: InvalidOption.self) {
+            _ = try await pool.map([3], worker, options: MapOptions(chunking: .size(Double(size))))
+          }
+        }
+        try await expectUsable(pool)
+      }
+    }
+
+    @Test("F55 ten million items", arguments: [Backend.threads(2), .processes(2)].runnable)
+    func f55Many(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        let outputs = try await pool.map(0..<10_000_000, Halve())
+        #expect(outputs.count == 10_000_000 && outputs.last == 4_999_999 && outputs[4_000_001] == 2_000_000)
+      }
+    }
+
+    @Test("F56 large items are dropped half-way", arguments: [Backend.processes(2), Backends.forking].runnable)
+    func f56(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        let large = [UInt8](repeating: 7, count: 64 << 20)
+        #expect(try await pool.map([large, large], Mirror()).map(\.count) == [64 << 20, 64 << 20])
+        for delay in [1, 10, 30] {
+          let map = Task { try await pool.map([large, large, large, large], Mirror()) }
+          try await Task.sleep(for: .milliseconds(delay))
+          map.cancel()
+          _ = try? await map.value
+        }
+        try await expectUsable(pool)
+      }
+    }
+
+    @Test("F62 there are no descriptors left", .forks, arguments: ["forkServer", "spawn", "fork"])
+    func f62(start: String) async throws {
+      for limit in [8, 16, 24, 32, 48] {
+        let (lines, code) = try await onPlainThread {
+          let program = try TestProgram(["cramped", start, "\(limit)"])
+          return (program.rest(), program.wait())
+        }
+        // A clear error, or a pool that works.
+        #expect(code == 0 && lines.count == 1, "limit \(limit): \(code), \(lines)")
+        #expect(lines.first == "right" || lines.first?.contains("errno 24") == true, "limit \(limit): \(lines)")
+      }
+    }
+
+    @Test("F64 workers print megabytes of nonsense without an end of line", .forks)
+    func f64() async throws {
+      try await withWorkerPool(.processes(2)) { pool async throws in
+        #expect(try await pool.map(0..<8, Noise(), options: MapOptions(chunking: .size(1))) == Array(0..<8))
+      }
+    }
+
+    @Test("F66 an output that cannot be encoded", .forks, arguments: [Backend.processes(2), Backends.forking])
+    func f66(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        var failed: [Int] = []
+        for try await outcome in pool.outcomes(of: 0..<20, Whisper(), options: MapOptions(chunking: .size(4))) {
+          switch outcome.result {
+          case .success(let output): #expect(output.number == outcome.index)
+          case .failure(let failure):
+            failed.append(failure.index)
+            guard case .undecodable(let error) = failure.cause else {
+              Issue.record(failure)
+              continue
+            }
+            #expect(error is Misfortune)
+          }
+        }
+        #expect(failed == [7])
+      }
+    }
+  }
+}
+
+struct Halve: Worker {
+  func process(_ item: Int, _ state: inout Void) -> Int { item / 2 }
+}
