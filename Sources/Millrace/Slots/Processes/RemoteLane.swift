@@ -184,7 +184,9 @@ final class RemoteLane {
     switch snapshot.state {
     case .settingUp, .tearingDown: return .waiting
     case .running where snapshot.chunk == UInt64(id):
-      return .item(sent.chunk.range.lowerBound + snapshot.completed, since: snapshot.itemStart)
+      // The worker wrote the count: it may be anything.
+      let completed = min(snapshot.completed, sent.chunk.range.count)
+      return .item(sent.chunk.range.lowerBound + completed, since: snapshot.itemStart)
     // At the very end of the chunk before, or at nothing.
     case .running, .idle, nil: return .untouched
     }
