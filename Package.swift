@@ -58,6 +58,8 @@ let package = Package(
       name: "Simulate",
       dependencies: ["Millrace", "MillraceTesting", .product(name: "Logging", package: "swift-log")],
       path: "Tests/Support/Simulate", swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "Soak", dependencies: ["Millrace"], path: "Tests/Support/Soak", swiftSettings: swiftSettings),
     .testTarget(
       name: "MillraceTests", dependencies: ["Millrace", "MillraceIPC", "MillraceTesting"], swiftSettings: swiftSettings),
     .testTarget(

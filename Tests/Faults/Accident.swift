@@ -52,7 +52,8 @@ extension Accident.Deed {
     case .hangWithOrphan:
       Self.start(["sh", "-c", "setsid sleep 1000 &"])
       while true { usleep(1_000) }
-    case .stop: kill(getpid(), SIGSTOP)
+    // This very thread, so that it does not come a step further.
+    case .stop: pthread_kill(pthread_self(), SIGSTOP)
     case .closeEverything:
       for descriptor in Int32(3)..<256 { close(descriptor) }
       while true { usleep(1_000) }

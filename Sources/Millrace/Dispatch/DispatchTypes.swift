@@ -149,6 +149,11 @@ package struct DispatchLimits: Sendable {
 }
 
 extension ItemFailure.Cause {
+  /// Whether somebody else ended the worker.
+  package var isFromOutside: Bool {
+    if case .crashed(let crash) = self { crash.kind == .killedFromOutside } else { false }
+  }
+
   /// A crash, for the targets that cannot make one otherwise.
   package static func crashed(_ kind: ItemFailure.Crash.Kind, signal: Int32) -> Self {
     .crashed(ItemFailure.Crash(kind: kind, signal: signal))

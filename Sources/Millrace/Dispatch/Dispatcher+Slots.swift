@@ -168,6 +168,8 @@ extension Dispatcher {
     case .preparing(let key, _):
       if case .setUpTimedOut(key, let limit) = reason {
         setUpFailed(slot, key, SetUpTimedOut(limit: .nanoseconds(limit)), mayBench: true)
+      } else if !wasToldToEnd, death.cause.isFromOutside {
+        diedOnStart(death)
       } else if !wasToldToEnd {
         setUpFailed(
           slot, key, ItemFailureCauseError(cause: death.cause, standardError: death.standardError), mayBench: true)
@@ -197,7 +199,9 @@ extension Dispatcher {
   private mutating func diedOnStart(_ death: Death) {
     startDeaths.append(now)
     startDeaths.removeAll { now &- $0 > limits.restartPeriod }
-    guard startDeaths.count > max(limits.maximumRestarts, width) else { return }
+    // Where somebody goes about killing workers, those that had just begun say nothing about the next.
+    let patience = death.cause.isFromOutside ? 8 : 1
+    guard startDeaths.count > max(limits.maximumRestarts, width) * patience else { return }
     let count = startDeaths.count
     startDeaths.removeAll()
     let error = WorkerPoolError(

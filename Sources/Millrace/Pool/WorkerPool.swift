@@ -53,10 +53,15 @@ public final class WorkerPool: Sendable {
 
   /// Finishes what was begun, tears the workers down and waits until they are gone.
   ///
-  /// Maps run to their end. Streams end their input: what was read is finished, and waits for its consumer.
+  /// Maps run to their end. Streams end their input: what was read is finished, and waits for its consumer. If the task
+  /// that waits is cancelled, the pool is terminated instead.
   public func shutdown() async {
     core.shutDown()
-    await core.waitUntilStopped()
+    await withTaskCancellationHandler {
+      await core.waitUntilStopped()
+    } onCancel: {
+      core.terminate()
+    }
   }
 
   /// Gives up what was begun, ends the workers and waits until they are gone.

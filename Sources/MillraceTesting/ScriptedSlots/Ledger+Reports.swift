@@ -46,7 +46,7 @@ extension Ledger {
   }
 
   private mutating func hearsOfDeath(_ slot: Int, _ running: Int?, _ cause: ItemFailure.Cause) {
-    if case .preparing(let key) = slots[slot].errand { setUpFails(key) }
+    if case .preparing(let key) = slots[slot].errand, !cause.isFromOutside { setUpFails(key) }
     if slots[slot].phase == .starting || running == nil { startTroubles += 1 }
     if let running, let held = slots[slot].held.first, held.id == running, !held.range.isEmpty {
       let item = held.range.lowerBound

@@ -29,6 +29,22 @@ struct DispatchSetUpTests {
     #expect(play.said() == ["failure 1: 0 attempt 1 set-up failed", "complete 1", "release 1"])
   }
 
+  @Test("somebody who kills workers in their set-up has to do so more often")
+  func killedInSetUp() {
+    let play = Play(width: 1, isSmooth: false)
+    let key = play.worker()
+    let job = play.submit(key)
+    play.arriveAll(job, 1)
+    for generation in 1...24 {
+      play.step { $0.started(slot: 0, generation: generation, now: $1) }
+      play.die(0, .crashed(.killedFromOutside, signal: 9))
+    }
+    #expect(!play.said().contains { $0.hasPrefix("failure") })
+    play.step { $0.started(slot: 0, generation: 25, now: $1) }
+    play.die(0, .crashed(.killedFromOutside, signal: 9))
+    #expect(play.said().dropFirst() == ["failure 1: 0 attempt 1 set-up failed", "complete 1", "release 1"])
+  }
+
   @Test("a slot that cannot set it up is left out while others go on")
   func leftOut() {
     let play = benched()

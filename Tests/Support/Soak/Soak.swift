@@ -1,0 +1,195 @@
+import Foundation
+import Millrace
+import Synchronization
+
+/// Maps without a pause while somebody kills, stops and continues the workers and resizes the pool, and compares with
+/// what a serial loop makes of the same items.
+///
+/// `Soak <seconds>`; exit code 1 if anything was wrong, lost, or has grown.
+@main
+enum Soak {
+  static func main() async throws {
+    guard CommandLine.arguments.count == 2, let seconds = Double(CommandLine.arguments[1]), seconds > 0 else {
+      FileHandle.standardError.write(Data("usage: Soak SECONDS\n".utf8))
+      exit(64)
+    }
+    let end = ContinuousClock.now + .seconds(seconds)
+    var tally = Tally()
+    var samples: [Sample] = []
+    try await withWorkerPool(.processes(2, ProcessOptions(environment: ["SWIFT_BACKTRACE": "enable=no"]))) { pool in
+      let chaos = Chaos(pool)
+      chaos.start()
+      var random = SystemRandomNumberGenerator()
+      var nextSample = ContinuousClock.now + .seconds(min(10, seconds / 10))
+      while ContinuousClock.now < end {
+        await tally.add(try round(pool, &random))
+        if ContinuousClock.now >= nextSample {
+          samples.append(Sample())
+          nextSample += .seconds(max(1, seconds / 60))
+        }
+      }
+      chaos.stop()
+      print("deeds: \(chaos.summary)")
+    }
+    print("maps: \(tally.maps), items: \(tally.items), given up: \(tally.givenUp), wrong: \(tally.wrong)")
+    for sample in samples { print(sample) }
+    let isFlat = samples.isEmpty || samples.last!.isNoMore(than: samples.first!)
+    if !isFlat { print("it has grown") }
+    exit(tally.wrong == 0 && tally.givenUp == 0 && isFlat ? 0 : 1)
+  }
+
+  /// One map, of a kind that chance picks.
+  private static func round(_ pool: WorkerPool, _ random: inout SystemRandomNumberGenerator) async throws -> Tally {
+    let count = Int.random(in: 1...20_000, using: &random)
+    let first = Int.random(in: 0...1_000_000, using: &random)
+    let options = MapOptions(
+      retry: .retry(max: 1_000, maximumCrashes: 1_000),
+      timeouts: Timeouts(item: .seconds(2), setUp: .seconds(2), tearDown: .seconds(2)))
+    do {
+      switch Int.random(in: 0..<3, using: &random) {
+      case 0:
+        let items = first..<first + count
+        let outputs = try await pool.map(items, Mix(), options: options)
+        return Tally(count, isRight: outputs == items.map(Mix.mixed))
+      case 1:
+        let items = (0..<count / 10 + 1).map { "\(first + $0)" }
+        let outputs = try await pool.map(items, Twice(), options: options)
+        return Tally(items.count, isRight: outputs == items.map { $0 + $0 })
+      default:
+        let items = first..<first + count
+        let map = Task { try await pool.map(items, Mix(), options: options) }
+        try await Task.sleep(for: .milliseconds(Int.random(in: 0...20, using: &random)))
+        map.cancel()
+        let outputs = try? await map.value
+        return Tally(outputs?.count ?? 0, isRight: outputs == nil || outputs == items.map(Mix.mixed))
+      }
+    } catch {
+      print("given up: \(error)")
+      return Tally(0, isRight: true, isGivenUp: true)
+    }
+  }
+}
+
+struct Mix: Worker {
+  static func mixed(_ item: Int) -> Int {
+    var value = UInt64(truncatingIfNeeded: item)
+    for _ in 0..<20 { value = (value ^ value >> 31) &* 0x9e37_79b9_7f4a_7c15 }
+    return Int(truncatingIfNeeded: value)
+  }
+
+  func process(_ item: Int, _ state: inout Void) -> Int { Self.mixed(item) }
+}
+
+struct Twice: Worker {
+  func process(_ item: String, _ state: inout Void) -> String { item + item }
+}
+
+/// What came of maps.
+struct Tally {
+  var maps = 0
+  var items = 0
+  var wrong = 0
+  var givenUp = 0
+
+  init() {}
+
+  init(_ items: Int, isRight: Bool, isGivenUp: Bool = false) {
+    maps = 1
+    self.items = items
+    wrong = isRight ? 0 : 1
+    givenUp = isGivenUp ? 1 : 0
+  }
+
+  mutating func add(_ other: Tally) {
+    maps += other.maps
+    items += other.items
+    wrong += other.wrong
+    givenUp += other.givenUp
+  }
+}
+
+/// What this program holds.
+struct Sample: CustomStringConvertible {
+  let residentMiB: Int
+  let descriptors: Int
+  let threads: Int
+  let workers: Int
+
+  init() {
+    let pages = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")[1]
+    residentMiB = ((pages.flatMap { Int($0) } ?? 0) * Int(getpagesize())) >> 20
+    descriptors = Self.count("/proc/self/fd")
+    threads = Self.count("/proc/self/task")
+    workers = Chaos.workers().count
+  }
+
+  private static func count(_ directory: String) -> Int {
+    (try? FileManager.default.contentsOfDirectory(atPath: directory).count) ?? 0
+  }
+
+  /// Widths vary, and so does what belongs to a worker.
+  func isNoMore(than other: Sample) -> Bool {
+    residentMiB <= other.residentMiB + 24 && descriptors <= other.descriptors + 48 && threads <= other.threads + 4
+      && workers <= 8
+  }
+
+  var description: String {
+    "\(residentMiB) MiB, \(descriptors) descriptors, \(threads) threads, \(workers) workers"
+  }
+}
+
+/// Kills workers, stops and continues them, and resizes the pool, every 50 ms.
+final class Chaos: Sendable {
+  private let pool: WorkerPool
+  private let isOver = Atomic(false)
+  private let kills = Atomic(0)
+  private let stops = Atomic(0)
+  private let resizes = Atomic(0)
+
+  init(_ pool: WorkerPool) { self.pool = pool }
+
+  var summary: String {
+    "\(kills.load(ordering: .relaxed)) kills, \(stops.load(ordering: .relaxed)) stops, "
+      + "\(resizes.load(ordering: .relaxed)) resizes"
+  }
+
+  func start() { Thread { self.run() }.start() }
+
+  func stop() { isOver.store(true, ordering: .relaxed) }
+
+  private func run() {
+    while !isOver.load(ordering: .relaxed) {
+      usleep(50_000)
+      switch Int.random(in: 0..<10) {
+      case 0..<7:
+        guard let worker = Self.workers().randomElement(), kill(worker, SIGKILL) == 0 else { continue }
+        kills.add(1, ordering: .relaxed)
+      case 7..<9:
+        guard let worker = Self.workers().randomElement(), kill(worker, SIGSTOP) == 0 else { continue }
+        usleep(UInt32.random(in: 1_000...200_000))
+        kill(worker, SIGCONT)
+        stops.add(1, ordering: .relaxed)
+      default:
+        guard (try? pool.resize(to: Int.random(in: 1...4))) != nil else { continue }
+        resizes.add(1, ordering: .relaxed)
+      }
+    }
+  }
+
+  /// The worker processes of this program, however they are related to it.
+  static func workers() -> [pid_t] { descendants(of: getpid()).filter { name(of: $0) == "millrace-worker" } }
+
+  private static func descendants(of process: pid_t) -> [pid_t] {
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")) ?? []
+    let children = threads.flatMap { thread -> [pid_t] in
+      let list = try? String(contentsOfFile: "/proc/\(process)/task/\(thread)/children", encoding: .utf8)
+      return (list ?? "").split(separator: " ").compactMap { pid_t($0) }
+    }
+    return children + children.flatMap(descendants)
+  }
+
+  private static func name(of process: pid_t) -> String? {
+    let name = try? String(contentsOfFile: "/proc/\(process)/comm", encoding: .utf8)
+    return name.map { $0.trimmingCharacters(in: .newlines) }
+  }
+}
