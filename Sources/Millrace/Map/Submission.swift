@@ -156,16 +156,20 @@ extension WorkerPool {
     try submit(0, ClosureWorker { (_: Int) in try await body() }, options: options, onCompletion: onCompletion)
   }
 
-  /// Runs one item and returns its output (MPIRE's `apply`). Cancelling the task gives the item up.
+  /// Runs one item and returns its output (MPIRE's `apply`). Cancelling the task gives the item up, with a
+  /// `CancellationError`.
   public func apply<W: Worker>(
     _ item: W.Input, _ worker: W, options: MapOptions = MapOptions(setUp: .lazy)
   ) async throws -> W.Output {
     let submission = try submit(item, worker, options: options)
-    return try await withTaskCancellationHandler {
+    let output = try await withTaskCancellationHandler {
       try await submission.value
     } onCancel: {
       submission.cancel()
     }
+    // Its code may have seen the cancellation, and left off with less than an output, before the submission did.
+    try Task.checkCancellation()
+    return output
   }
 
   /// Runs a closure on one item and returns its output.
