@@ -7,8 +7,6 @@ import Testing
 extension Faults {
   /// A worker, or the program itself, fails at each of the built-in points on an item's way.
   @Suite(.forks) struct KillPoints {
-    static let starts = ["forkServer", "spawn", "fork"]
-
     static let workerPoints = KillPoint.allCases.filter { $0.rawValue.hasPrefix("worker.") }
     static let parentPoints = KillPoint.allCases.filter { $0.rawValue.hasPrefix("parent.") }
 
@@ -21,13 +19,14 @@ extension Faults {
     }
 
     private func run(
-      _ point: KillPoint, _ hit: Int, _ action: KillPoint.Action, _ start: String, and other: String? = nil
+      _ point: KillPoint, _ hit: Int, _ action: KillPoint.Action, _ start: String, and other: String? = nil,
+      scene: String = "faulted"
     ) async throws -> Report {
       try await onPlainThread {
         let hits = NSTemporaryDirectory() + "/millrace-hits-\(UUID().uuidString)"
         defer { unlink(hits) }
         let program = try TestProgram(
-          ["faulted", start],
+          [scene, start],
           environment: [
             "MILLRACE_KILL_POINT": "\(point.rawValue):\(hit):\(action.rawValue):\(hits)"
               + (other.map { ",\($0)" } ?? ""),
@@ -51,6 +50,13 @@ extension Faults {
     func workerStops(point: KillPoint) async throws {
       let report = try await run(point, 1, .stop, "forkServer")
       #expect(report.wasReached && report.lines == Self.right && report.code == 0)
+    }
+
+    /// Nothing limits its set-up: only that it does not begin gives it away.
+    @Test("a worker that is stuck in its fork is forked again")
+    func stuckInItsFork() async throws {
+      let report = try await run(.workerServes, 1, .stop, "fork", scene: "patient")
+      #expect(report.wasReached && report.lines == ["running", "right"] && report.code == 0)
     }
 
     @Test("a worker traps at a point", arguments: workerPoints)

@@ -9,9 +9,9 @@ import Darwin
 /// Places on an item's way at which a debug build fails on request, so that tests can see what comes of it.
 ///
 /// The variable `MILLRACE_KILL_POINT` names them, as `point:hit:action` or `point:hit:action:file`, several separated by
-/// commas: `worker.runs:3:kill` kills the process that comes to that point the third time. With `3+`, the third time and
-/// every time from then on. A process counts for itself; with a file all processes count together, a byte a hit, so that
-/// the worker that replaces a killed one does not die of the same order.
+/// commas: `worker.runs:3:kill` kills the process that comes to that point the third time. A process counts for itself;
+/// with a file all processes count together, a byte a hit, so that the worker that replaces a killed one does not die of
+/// the same order.
 ///
 /// Release builds have nothing of this but the names of the cases.
 package enum KillPoint: String, CaseIterable, Sendable {
@@ -124,7 +124,6 @@ extension KillPoint {
   private final class Order: Sendable {
     let action: Action
     private let hit: Int
-    private let isLasting: Bool
     private let file: String?
     private let hits = Lock(0)
 
@@ -142,10 +141,7 @@ extension KillPoint {
     }()
 
     private init?(_ words: [String]) {
-      isLasting = words[1].hasSuffix("+")
-      guard let hit = Int(isLasting ? String(words[1].dropLast()) : words[1]), hit > 0,
-        let action = Action(rawValue: words[2])
-      else { return nil }
+      guard let hit = Int(words[1]), hit > 0, let action = Action(rawValue: words[2]) else { return nil }
       self.hit = hit
       self.action = action
       file = words.count > 3 ? words[3] : nil
@@ -153,13 +149,11 @@ extension KillPoint {
 
     /// Counts a hit; whether it is one that was asked for.
     func isDue() -> Bool {
-      let count =
-        file.map(count)
-        ?? hits.withLock { hits in
-          hits += 1
-          return hits
-        }
-      return isLasting ? count >= hit : count == hit
+      if let file { return count(in: file) == hit }
+      return hits.withLock { hits in
+        hits += 1
+        return hits == hit
+      }
     }
 
     private func count(in file: String) -> Int {

@@ -165,17 +165,24 @@ final class ProcessControl: @unchecked Sendable {
       token: token, control: pair.parent, forkedFor: record?.key, group: slot / slots.options.threadsPerProcess,
       isServers: isServers, errors: errors.reading)
     processes[token] = process
-    try relay.add(output.reading)
-    try poller.add(process.errors.rawValue, as: Token.errors(token))
-    if let child { try started(process, child) }
-    if record != nil { process.serveBy = _monotonicNow() &+ process.patience }
-    if record == nil {
-      guard let introduction = WorkerIntroduction(WorkerProcessMain.self) else {
-        throw WireProblem("the program's image cannot be read")
+    do {
+      try relay.add(output.reading)
+      try poller.add(process.errors.rawValue, as: Token.errors(token))
+      if let child { try started(process, child) }
+      if record != nil {
+        process.serveBy = _monotonicNow() &+ process.patience
+      } else {
+        guard let introduction = WorkerIntroduction(WorkerProcessMain.self) else {
+          throw WireProblem("the program's image cannot be read")
+        }
+        try process.tell(introduction.bytes)
       }
-      try process.tell(introduction.bytes)
+      if !slots.options.environment.isEmpty { try process.tell(.configure(environment: slots.options.environment)) }
+    } catch {
+      // No slot has it, so nobody else would end it.
+      end(process)
+      throw error
     }
-    if !slots.options.environment.isEmpty { try process.tell(.configure(environment: slots.options.environment)) }
     return process
   }
 
