@@ -59,7 +59,7 @@ let package = Package(
       dependencies: ["Millrace", "MillraceTesting", .product(name: "Logging", package: "swift-log")],
       path: "Tests/Support/Simulate", swiftSettings: swiftSettings),
     .executableTarget(
-      name: "Soak", dependencies: ["Millrace"], path: "Tests/Support/Soak", swiftSettings: swiftSettings),
+      name: "Soak", dependencies: ["Millrace", "TestSupport"], path: "Tests/Support/Soak", swiftSettings: swiftSettings),
     .testTarget(
       name: "MillraceTests", dependencies: ["Millrace", "MillraceIPC", "MillraceTesting"], swiftSettings: swiftSettings),
     .testTarget(
@@ -78,7 +78,7 @@ let package = Package(
     .testTarget(
       name: "Faults",
       dependencies: [
-        "CMillrace", "Millrace", "MillraceIPC", "MillraceTesting", "TestSupport", "AcceptanceProgram",
+        "CMillrace", "Millrace", "MillraceIPC", "MillraceTesting", "TestSupport", "AcceptanceProgram", "Soak",
         .product(name: "Logging", package: "swift-log"),
       ],
       exclude: ["Mutants", "README.md"], swiftSettings: swiftSettings),

@@ -41,7 +41,7 @@ extension CheckedMpire {
       }
     }
 
-    @Test("M19 three deep", arguments: Place.allCases)
+    @Test("M19 F53 three deep, one worker each", arguments: Place.allCases)
     func threeDeep(place: Place) async throws {
       try await withWorkerPool(place.backend(1)) { pool async throws in
         #expect(try await pool.map([1, 2], Level(place: place.rawValue, levels: 3)) == [4, 8])

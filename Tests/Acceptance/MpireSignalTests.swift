@@ -25,7 +25,7 @@ extension CheckedMpire {
       }
     }
 
-    @Test("M20 one signal drains", arguments: Place.allCases, [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
+    @Test("M20 F44 one signal drains", arguments: Place.allCases, [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
     func once(place: Place, signal: (number: Int32, code: Int32)) async throws {
       let report = try await report("interrupted", place, after: [signal.number])
       #expect(report.lines == ["interrupted"])
@@ -33,7 +33,7 @@ extension CheckedMpire {
       #expect(report.time < .seconds(1))
     }
 
-    @Test("M20 the second signal cancels", arguments: Place.parallel)
+    @Test("M20 F44 the second signal cancels", arguments: Place.parallel)
     func twice(place: Place) async throws {
       let report = try await report("stubborn", place, after: [SIGINT, SIGTERM])
       #expect(report.lines.last == "interrupted")
@@ -41,7 +41,7 @@ extension CheckedMpire {
       #expect(report.time < .seconds(1))
     }
 
-    @Test("M20 the third signal kills", arguments: Place.parallel)
+    @Test("M20 F44 the third signal kills", arguments: Place.parallel)
     func thrice(place: Place) async throws {
       let report = try await report("deaf", place, after: [SIGTERM, SIGINT, SIGINT])
       #expect(!report.lines.contains("interrupted"))
@@ -49,7 +49,7 @@ extension CheckedMpire {
       #expect(report.time < .seconds(1))
     }
 
-    @Test("a killed program leaves no workers", arguments: Place.processes)
+    @Test("F41 a killed program leaves no workers", arguments: Place.processes)
     func killed(place: Place) async throws {
       let (workers, code, time) = try await onPlainThread {
         let program = try TestProgram(["killed", place.rawValue])

@@ -20,13 +20,13 @@ extension Faults {
 
     private func run(
       _ point: KillPoint, _ hit: Int, _ action: KillPoint.Action, _ start: String, and other: String? = nil,
-      scene: String = "faulted"
+      scene: String = "faulted", retries: Int? = nil
     ) async throws -> Report {
       try await onPlainThread {
         let hits = NSTemporaryDirectory() + "/millrace-hits-\(UUID().uuidString)"
         defer { unlink(hits) }
         let program = try TestProgram(
-          [scene, start],
+          [scene, start] + (retries.map { ["\($0)"] } ?? []),
           environment: [
             "MILLRACE_KILL_POINT": "\(point.rawValue):\(hit):\(action.rawValue):\(hits)"
               + (other.map { ",\($0)" } ?? ""),
@@ -44,6 +44,26 @@ extension Faults {
     func workerFails(point: KillPoint, action: KillPoint.Action) async throws {
       let report = try await run(point, 1, action, "forkServer")
       #expect(report.wasReached && report.lines == Self.right && report.code == 0)
+    }
+
+    @Test("F01 a worker is killed before it is told what it is", arguments: ["forkServer", "spawn"])
+    func f01(start: String) async throws {
+      for point in [KillPoint.workerStarts, .workerIsIntroduced] {
+        let report = try await run(point, 1, .kill, start, retries: 0)
+        #expect(report.wasReached && report.lines == Self.right && report.code == 0, "an item was blamed")
+      }
+    }
+
+    @Test(
+      "F07 F13 a worker is killed while it decodes an item or encodes an output: one strike, for that item alone",
+      arguments: [KillPoint.workerDecodesItem, .workerEncodesOutput])
+    func f07(point: KillPoint) async throws {
+      for hit in [1, 6] {
+        let report = try await run(point, hit, .kill, "forkServer", retries: 0)
+        #expect(report.wasReached && report.code == 0 && report.lines.count == 4)
+        #expect(report.lines[1].hasPrefix("words: 23 right, "), "\(report.lines)")
+        #expect([report.lines[0]] + report.lines[2...] == [Self.right[0]] + Self.right[2...])
+      }
     }
 
     @Test("a worker is stopped at a point for ever", arguments: workerPoints)

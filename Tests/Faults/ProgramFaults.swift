@@ -46,30 +46,19 @@ private struct Mirror: Worker {
 extension Faults {
   /// What happens on the program's side, and to its data and resources.
   @Suite struct Program {
-    @Test("F39 the whole program and its workers stand still for two seconds", .forks)
+    @Test("F39 the whole program and its workers stand still for five seconds", .forks)
     func f39() async throws {
       let lines = try await onPlainThread {
         let program = try TestProgram(["patient", "forkServer"])
         while let line = program.line(), line != "running" {}
-        let everyone = [program.id] + Self.descendants(of: program.id)
+        let everyone = [program.id] + descendants(of: program.id)
         for process in everyone { kill(process, SIGSTOP) }
-        sleep(2)
+        sleep(5)
         for process in everyone { kill(process, SIGCONT) }
         defer { _ = program.wait() }
         return program.rest()
       }
       #expect(lines == ["right"])
-    }
-
-    private static func descendants(of process: pid_t) -> [pid_t] {
-      let list = try? String(contentsOfFile: "/proc/\(process)/task/\(process)/children", encoding: .utf8)
-      var all =
-        (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task"))?.flatMap { thread in
-          let list = try? String(contentsOfFile: "/proc/\(process)/task/\(thread)/children", encoding: .utf8)
-          return (list ?? "").split(separator: " ").compactMap { pid_t($0) }
-        } ?? (list ?? "").split(separator: " ").compactMap { pid_t($0) }
-      for child in all { all += descendants(of: child) }
-      return all
     }
 
     @Test("F47 the input throws at the thirtieth item", arguments: Backends.everything)

@@ -70,7 +70,7 @@ import Glibc
     try await body(running, fifo)
   }
 
-  @Test("The first signal lets running jobs end", arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
+  @Test("F44 the first signal lets running jobs end", arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
   func firstSignal(signal: Int32, exitCode: Int32) async throws {
     try await started("$M -j1 'printf x{3} > FIFO; read go < FIFO; echo done {}' ::: 1 2 3") { running, fifo in
       kill(running.id, signal)
@@ -98,7 +98,9 @@ import Glibc
     #expect(result.lines == ["got 1", "130"])
   }
 
-  @Test func secondSignalEndsJobsAndThirdKillsThem() async throws {
+  @Test("F44 the second signal ends jobs, and the third kills them") func secondSignalEndsJobsAndThirdKillsThem()
+    async throws
+  {
     let sleep = Self.uniqueSleep()
     try await started("$M -j1 'printf x{3} > FIFO; sleep \(sleep)' ::: 1 2") { running, _ in
       kill(running.id, SIGINT)
@@ -119,7 +121,7 @@ import Glibc
   }
 
   @Test(
-    "A reader that goes away ends the run, also while its jobs are silent",
+    "F45 a reader that goes away ends the run, also while its jobs are silent",
     arguments: ["", "-u", "-k", "--line-buffer"])
   func readerThatGoesAway(option: String) throws {
     let sleep = Self.uniqueSleep()

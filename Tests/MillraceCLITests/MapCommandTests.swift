@@ -11,7 +11,7 @@ import Testing
   ]
 
   @Test(
-    "Every value arrives as it is",
+    "F65 every value arrives as it is",
     arguments: ["printf '%s\\0'", "/usr/bin/printf %s\\\\0", "sh -c 'printf \"%s\\0\" \"$1\"' sh"])
   func nastyValues(command: String) throws {
     let input = Data(Self.nasty.joined(separator: "\0").utf8) + Data([0])
@@ -45,7 +45,7 @@ import Testing
     #expect(lines.output == Data([0xFF, 0xFE]))
   }
 
-  @Test("Long values", arguments: [100_000, 131_072, 300_000])
+  @Test("F65 long values", arguments: [100_000, 131_072, 300_000])
   func longValues(size: Int) throws {
     let value = String(repeating: "x y'", count: size / 4)
     let result = try Tool.map("printf %s {}", input: value + "\n")
@@ -59,6 +59,25 @@ import Testing
     let result = try Tool.shell(script)
     #expect(result.lines.count == 2)
     #expect(result.lines.first == result.lines.last)
+  }
+
+  /// A file system of its own, which only the run sees.
+  @Test(
+    "F59 the file system for large outputs is full", .timeLimit(.minutes(1)),
+    .enabled("user namespaces are not allowed here") {
+      try Tool.shell("unshare -Urm true").exitCode == 0
+    })
+  func fullFileSystem() throws {
+    let folder = try Tool.temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let result = try Tool.shell(
+      """
+      exec unshare -Urm sh -c 'mount -t tmpfs -o size=1m none "$F" && TMPDIR="$F" $M -k "seq {} 3000000" ::: 1 2; echo $?'
+      """, environment: ["F": folder.path])
+    #expect(result.text == "2\n", "none of what is not whole")
+    let errors = result.error.split(separator: "\n")
+    #expect(errors.count == 2)
+    for line in errors { #expect(line.contains("No space left on device") && line.contains(folder.path)) }
   }
 
   @Test func outputsDoNotMix() throws {

@@ -11,7 +11,7 @@ package final class LocalSlots: Slots {
 
   private struct State {
     var lanes: [Int: LocalLane] = [:]
-    var starts: [(slot: Int, generation: Int)] = []
+    var starts: [LocalLane] = []
     var wakes: [LocalLane] = []
     var kills: [LocalLane] = []
     var dropped: [(lane: LocalLane, chunk: Int, revoked: Bool?)] = []
@@ -33,7 +33,12 @@ package final class LocalSlots: Slots {
   package func accept(_ action: Action) {
     state.withLock { state in
       switch action {
-      case .start(let slot, let generation): state.starts.append((slot, generation))
+      case .start(let slot, let generation):
+        guard let core else { return }
+        // From here on it can be killed, also by somebody who comes between this and its start.
+        let lane = LocalLane(core: core, slot: slot, generation: generation, depth: depth)
+        state.lanes[slot] = lane
+        state.starts.append(lane)
       case .prepare(let slot, _, let key): post(.prepare(key), slot, &state)
       case .run(let slot, _, let chunk): post(.run(chunk), slot, &state)
       case .tearDown(let slot, _, let key): post(.tearDown(key), slot, &state)
@@ -71,7 +76,7 @@ package final class LocalSlots: Slots {
       }
       for lane in pending.wakes { lane.wake() }
       for lane in pending.kills { lane.kill() }
-      for (slot, generation) in pending.starts { start(slot, generation) }
+      for lane in pending.starts { start(lane) }
       for (lane, chunk, revoked) in pending.dropped {
         core?.step { dispatcher, now in
           if let revoked {
@@ -91,10 +96,8 @@ package final class LocalSlots: Slots {
     }
   }
 
-  private func start(_ slot: Int, _ generation: Int) {
-    guard let core else { return }
-    let lane = LocalLane(core: core, slot: slot, generation: generation, depth: depth)
-    state.withLock { $0.lanes[slot] = lane }
+  private func start(_ lane: LocalLane) {
+    let (core, slot, generation) = (lane.core, lane.slot, lane.generation)
     let ended: @Sendable () -> Void = { [weak self] in self?.ended(lane) }
     switch kind {
     case .serial: break

@@ -65,7 +65,7 @@ struct IsolationTests {
     }
   }
 
-  @Test(arguments: StartMethod.allCases)
+  @Test("F46 the standard descriptors are closed", arguments: StartMethod.allCases)
   func closedStandardDescriptorsBreakNothing(method: StartMethod) throws {
     let bare = try TestWorker(Bare.self, by: .server)
     try bare.control.send(method.rawValue)
@@ -193,7 +193,7 @@ struct IsolationTests {
     #expect(statusField(server.pid, "State:") == nil)
   }
 
-  @Test func strangersAreRefused() throws {
+  @Test("F03 a worker of another build, and one that is told nonsense") func strangersAreRefused() throws {
     let main = try #require(TypeReference(Probe.self))
     let other = BuildFingerprint(bytes: [1, 2, 3])
     for (bytes, code, text) in [

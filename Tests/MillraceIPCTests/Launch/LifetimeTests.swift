@@ -108,7 +108,7 @@ struct LifetimeTests {
     }
   }
 
-  @Test(arguments: StartMethod.allCases, StartMethod.allCases)
+  @Test("F41 nothing outlives a killed program", arguments: StartMethod.allCases, StartMethod.allCases)
   func nothingOutlivesAKilledProgram(program: StartMethod, method: StartMethod) throws {
     let middle = try TestWorker(Middle.self, by: program)
     try middle.control.send(method.rawValue)

@@ -10,7 +10,7 @@ import Glibc
 @Suite struct DoorbellTests {
   /// A parent on an event descriptor and a worker on futexes play ping-pong, so that each sleeps before nearly every frame: one lost
   /// wake-up, and the test hangs.
-  @Test(.timeLimit(.minutes(1)), arguments: [0, 2_000] as [UInt64])
+  @Test("F70 no wake-up is lost, one by one", .timeLimit(.minutes(1)), arguments: [0, 2_000] as [UInt64])
   func noWakeUpIsLostOneByOne(spin: UInt64) throws {
     let rounds = 20_000
     let lane = try Lane(ringCapacity: 4096)
@@ -32,7 +32,7 @@ import Glibc
   }
 
   /// Both rings of one page run full and empty all the time, with frames that hardly fit.
-  @Test(.timeLimit(.minutes(1)))
+  @Test("F70 no wake-up is lost in a flood", .timeLimit(.minutes(1)))
   func noWakeUpIsLostInAFlood() throws {
     let count = 60_000
     let lane = try Lane(ringCapacity: 4096)

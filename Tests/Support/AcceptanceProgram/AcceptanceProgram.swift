@@ -19,8 +19,9 @@ enum AcceptanceProgram {
       case "deaf": try await deaf(backend)
       case "killed": try await killed(backend)
       case "prints": try await prints(backend)
-      case "faulted": try await faulted(words[2])
+      case "faulted": try await faulted(words[2], retries: words.count > 3 ? Int(words[3]) ?? 0 : 3)
       case "patient": try await patient(backend)
+      case "adds": try await adds(backend)
       case "cramped": try await cramped(words[2], Int32(words[3]) ?? 0)
       default: exit(64)
       }

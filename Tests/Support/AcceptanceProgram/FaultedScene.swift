@@ -5,17 +5,17 @@ import Glibc
 #endif
 
 extension AcceptanceProgram {
-  /// Maps over items that lie in the ring as they are, over encoded ones and over large ones, all with retries and limits,
-  /// while something happens to the workers or to this program; says what came of each map.
-  static func faulted(_ start: String) async throws {
+  /// Maps over items that lie in the ring as they are, over encoded ones and over large ones, all with limits and so many
+  /// retries, while something happens to the workers or to this program; says what came of each map.
+  static func faulted(_ start: String, retries: Int) async throws {
     let starts: [String: ProcessOptions.Start] = ["forkServer": .forkServer, "spawn": .spawn, "fork": .fork]
     guard let start = starts[start] else { exit(64) }
     let processes = ProcessOptions(start: start, grace: .milliseconds(100))
     try await withWorkerPool(.processes(2, processes)) { pool in
       let numbers = Array(0..<24)
-      try await say("numbers", pool, numbers, Triple()) { $0 * 3 }
-      try await say("words", pool, numbers.map(String.init), Repeat()) { "\($0) \($0)" }
-      try await say("blocks", pool, (0..<6).map { [UInt8](repeating: $0, count: 128 << 10) }, Reverse()) {
+      try await say("numbers", pool, numbers, Triple(), retries) { $0 * 3 }
+      try await say("words", pool, numbers.map(String.init), Repeat(), retries) { "\($0) \($0)" }
+      try await say("blocks", pool, (0..<6).map { [UInt8](repeating: $0, count: 128 << 10) }, Reverse(), retries) {
         Array($0.reversed())
       }
     }
@@ -33,6 +33,13 @@ extension AcceptanceProgram {
         if output == 2 { say("running") }
       }
       say(outputs == items ? "right" : "\(outputs)")
+    }
+  }
+
+  /// Traps in what it makes of the outputs.
+  static func adds(_ backend: Backend) async throws {
+    try await withWorkerPool(backend) { pool in
+      _ = try await pool.fold(0..<1_000, Brief(), into: UInt8(0)) { $0 += UInt8(try $1.output) }
     }
   }
 
@@ -55,10 +62,11 @@ extension AcceptanceProgram {
   }
 
   private static func say<W: Worker>(
-    _ name: String, _ pool: WorkerPool, _ items: [W.Input], _ worker: W, expecting: (W.Input) -> W.Output
+    _ name: String, _ pool: WorkerPool, _ items: [W.Input], _ worker: W, _ retries: Int,
+    expecting: (W.Input) -> W.Output
   ) async throws where W.Output: Equatable {
     let options = MapOptions(
-      chunking: .size(4), retry: .retry(max: 3),
+      chunking: .size(4), retry: .retry(max: retries),
       timeouts: Timeouts(item: .milliseconds(400), setUp: .milliseconds(400), tearDown: .milliseconds(400)),
       keepsWorkers: false)
     var index = 0

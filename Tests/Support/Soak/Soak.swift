@@ -1,18 +1,63 @@
 import Foundation
 import Millrace
 import Synchronization
+import TestSupport
 
-/// Maps without a pause while somebody kills, stops and continues the workers and resizes the pool, and compares with
-/// what a serial loop makes of the same items.
+/// Does what pools are there for, for long, while things go wrong, and looks whether anything is wrong, lost, or grows.
 ///
-/// `Soak <seconds>`; exit code 1 if anything was wrong, lost, or has grown.
+/// `Soak <seconds>` maps without a pause while somebody kills, stops and continues the workers and resizes the pool, and
+/// compares with what a serial loop makes of the same items. `Soak cycles <count>` makes so many pools, uses and ends them.
+/// Exit code 1 if anything was wrong, lost, or has grown.
 @main
 enum Soak {
   static func main() async throws {
-    guard CommandLine.arguments.count == 2, let seconds = Double(CommandLine.arguments[1]), seconds > 0 else {
-      FileHandle.standardError.write(Data("usage: Soak SECONDS\n".utf8))
-      exit(64)
+    let words = Array(CommandLine.arguments.dropFirst())
+    switch (words.first, words.count) {
+    case ("cycles", 2):
+      guard let count = Int(words[1]), count > 0 else { usage() }
+      try await cycle(count)
+    case (let text?, 1):
+      guard let seconds = Double(text), seconds > 0 else { usage() }
+      try await soak(seconds)
+    default: usage()
     }
+  }
+
+  private static func usage() -> Never {
+    FileHandle.standardError.write(Data("usage: Soak SECONDS | Soak cycles COUNT\n".utf8))
+    exit(64)
+  }
+
+  /// Pools of each kind in turn, each made, used and ended.
+  private static func cycle(_ count: Int) async throws {
+    let quiet = ["SWIFT_BACKTRACE": "enable=no"]
+    let backends: [Backend] = [
+      .threads(2), .processes(2, ProcessOptions(environment: quiet)), .tasks(2),
+      .processes(1, ProcessOptions(start: .fork, environment: quiet)), .serial,
+    ]
+    var wrong = 0
+    var samples: [Sample] = []
+    for cycle in 0..<count {
+      let outputs = try await withWorkerPool(backends[cycle % backends.count]) { pool in
+        try await pool.map(0..<20, Mix(), options: MapOptions(chunking: .size(3)))
+      }
+      if outputs != (0..<20).map(Mix.mixed) { wrong += 1 }
+      // What is made once is there after the first tenth.
+      if (cycle + 1) % max(1, count / 10) == 0 { samples.append(Sample()) }
+    }
+    print("cycles: \(count), wrong: \(wrong)")
+    end(samples, isRight: wrong == 0)
+  }
+
+  /// Says what this program held, and ends it.
+  private static func end(_ samples: [Sample], isRight: Bool) -> Never {
+    for sample in samples { print(sample) }
+    let isFlat = samples.isEmpty || samples.last!.isNoMore(than: samples.first!)
+    if !isFlat { print("it has grown") }
+    exit(isRight && isFlat ? 0 : 1)
+  }
+
+  private static func soak(_ seconds: Double) async throws {
     let end = ContinuousClock.now + .seconds(seconds)
     var tally = Tally()
     var samples: [Sample] = []
@@ -32,10 +77,7 @@ enum Soak {
       print("deeds: \(chaos.summary)")
     }
     print("maps: \(tally.maps), items: \(tally.items), given up: \(tally.givenUp), wrong: \(tally.wrong)")
-    for sample in samples { print(sample) }
-    let isFlat = samples.isEmpty || samples.last!.isNoMore(than: samples.first!)
-    if !isFlat { print("it has grown") }
-    exit(tally.wrong == 0 && tally.givenUp == 0 && isFlat ? 0 : 1)
+    Self.end(samples, isRight: tally.wrong == 0 && tally.givenUp == 0 && tally.items > 0)
   }
 
   /// One map, of a kind that chance picks.
@@ -178,15 +220,6 @@ final class Chaos: Sendable {
 
   /// The worker processes of this program, however they are related to it.
   static func workers() -> [pid_t] { descendants(of: getpid()).filter { name(of: $0) == "millrace-worker" } }
-
-  private static func descendants(of process: pid_t) -> [pid_t] {
-    let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")) ?? []
-    let children = threads.flatMap { thread -> [pid_t] in
-      let list = try? String(contentsOfFile: "/proc/\(process)/task/\(thread)/children", encoding: .utf8)
-      return (list ?? "").split(separator: " ").compactMap { pid_t($0) }
-    }
-    return children + children.flatMap(descendants)
-  }
 
   private static func name(of process: pid_t) -> String? {
     let name = try? String(contentsOfFile: "/proc/\(process)/comm", encoding: .utf8)

@@ -3,20 +3,24 @@ import Foundation
 import MillraceIPC
 import MillraceTesting
 
-/// A run of the program `AcceptanceProgram`, which stands beside the tests.
+/// A run of `AcceptanceProgram`, or of another program that stands beside the tests.
 package final class TestProgram: Sendable {
   package let id: Int32
   private let output: Descriptor
 
-  /// Starts a scene.
+  /// Starts it.
   ///
   /// - Parameters:
-  ///   - words: the scene, and what it is to know.
+  ///   - words: its arguments: the scene, and what it is to know.
+  ///   - name: which program.
   ///   - environment: variables that it has beside those of the tests.
   ///   - copy: where a copy of the program is to be made and run.
-  package init(_ words: [String], environment: [String: String] = [:], copiedTo copy: String? = nil) throws {
+  package init(
+    _ words: [String], of name: String = "AcceptanceProgram", environment: [String: String] = [:],
+    copiedTo copy: String? = nil
+  ) throws {
     let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    let original = (tests as NSString).deletingLastPathComponent + "/AcceptanceProgram"
+    let original = (tests as NSString).deletingLastPathComponent + "/" + name
     if let copy { try FileManager.default.copyItem(atPath: original, toPath: copy) }
     let path = copy ?? original
     var environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
