@@ -1,5 +1,6 @@
 import CMillrace
 import Foundation
+import Logging
 import Millrace
 import MillraceTesting
 import TestSupport
@@ -117,8 +118,10 @@ extension Faults {
       arguments: [(Backend.threads(2), Accident.Deed.throwError, 2_000), (.processes(2), .killItself, 40)]
         .filter { ![$0.0].runnable.isEmpty })
     func f52(backend: Backend, accident: Accident.Deed, rounds: Int) async throws {
+      // Each item that a thread was given up with would be told.
+      let silent = Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }
       for round in 0..<rounds {
-        let pool = try WorkerPool(backend)
+        let pool = try WorkerPool(backend, logger: silent)
         let worker = Accident(deeds: [3: accident])
         let submitting = Task {
           (0..<8).compactMap { item -> Submission<Int>? in
