@@ -23,6 +23,14 @@ struct Agenda<Event> {
     }
   }
 
+  /// Puts off by so much what is of that kind.
+  mutating func delay(by delay: UInt64, where isDelayed: (Event) -> Bool) {
+    heap = heap.map { entry in
+      isDelayed(entry.event) ? Entry(time: entry.time + delay, order: entry.order, event: entry.event) : entry
+    }
+    heap.sort { $0.comes(before: $1) }
+  }
+
   mutating func popFirst() -> (time: UInt64, event: Event)? {
     guard let first = heap.first else { return nil }
     let last = heap.removeLast()

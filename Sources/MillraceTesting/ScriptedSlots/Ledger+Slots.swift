@@ -30,6 +30,7 @@ extension Ledger {
     try check(!slots[slot].prepared.contains(key), "slot \(slot): set up twice")
     try check(workers[key]?.isClosed == false, "slot \(slot): set-up of a closed worker")
     slots[slot].errand = .preparing(key)
+    slots[slot].since = now
   }
 
   mutating func tearDown(_ slot: Int, _ generation: Int, _ key: WorkerKey) throws {
@@ -37,6 +38,7 @@ extension Ledger {
     try check(slots[slot].held.isEmpty, "slot \(slot): tear-down among chunks")
     try check(slots[slot].prepared.contains(key), "slot \(slot): tear-down of what is not there")
     slots[slot].errand = .tearingDown(key)
+    slots[slot].since = now
   }
 
   mutating func stop(_ slot: Int, _ generation: Int) throws {
@@ -44,14 +46,28 @@ extension Ledger {
     try check(slots[slot].held.isEmpty, "slot \(slot): stop among chunks")
     try check(slots[slot].prepared.isEmpty, "slot \(slot): stop before tear-down")
     slots[slot].phase = .ending
+    slots[slot].since = now
   }
 
   mutating func kill(_ slot: Int, _ generation: Int) throws {
     try checkLive(slot, generation, "kill")
     try check(!slots[slot].isKilled, "slot \(slot): killed twice")
     slots[slot].isKilled = true
+    if !isTerminated, let limit = limit(slot) {
+      let time = now - max(slots[slot].since, revivedAt)
+      try check(time >= limit, "slot \(slot): killed after \(time / 1_000) µs of \(limit / 1_000)")
+    }
     if let first = slots[slot].held.first, jobs[first.job]?.end == nil, slots[slot].inspected?.chunk == first.id {
       slots[slot].condemned = slots[slot].inspected
+    }
+  }
+
+  /// How long what the slot does beside its chunks may last.
+  private func limit(_ slot: Int) -> UInt64? {
+    switch slots[slot].errand {
+    case .preparing(let key): workers[key]?.plan.setUpTimeout
+    case .tearingDown(let key): workers[key]?.plan.tearDownTimeout
+    case nil: slots[slot].phase == .ending ? limits.endingTime : nil
     }
   }
 

@@ -69,6 +69,8 @@ struct Ledger {
     /// Chunks that it was asked to give back and did not.
     var kept: Set<Int> = []
     var errand: Errand?
+    /// Since when it is on its errand, or ends.
+    var since: UInt64 = 0
     var prepared: [WorkerKey] = []
     /// Items that it was given and did not give back, by worker.
     var served: [WorkerKey: Int] = [:]
@@ -90,6 +92,8 @@ struct Ledger {
   }
 
   var now: UInt64 = 0
+  /// When the whole program last went on after a standstill.
+  var revivedAt: UInt64 = 0
   var jobs: [JobID: Job] = [:]
   var slots: [Slot] = []
   var workers: [WorkerKey: Worker] = [:]

@@ -82,6 +82,13 @@ extension Simulation {
       ledger.isEnding = true
       ledger.isTerminated = true
       try step("terminate") { $0.terminate(now: $1) }
+    case .standStill(let time):
+      // Time goes on, and nothing happens.
+      agenda.delay(by: time) { if case .alarm = $0 { false } else { true } }
+      now += time
+      ledger.revivedAt = now
+      if unsharedSince != nil { unsharedSince = now }
+      try step("it stood still for \(time / 1_000) µs") { $0.stoodStill(now: $1) }
     }
   }
 

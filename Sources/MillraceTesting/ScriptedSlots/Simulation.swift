@@ -69,7 +69,7 @@ package final class Simulation {
   var workers: [Int: SimulatedWorker] = [:]
   var isClosed = false
   /// Since when slots have been idle while chunks wait in others.
-  private var unsharedSince: UInt64?
+  var unsharedSince: UInt64?
   /// Slots that were said not to get a worker set up.
   var slotsWithoutSetUp: Set<Int> = []
   private var isTraced = false

@@ -37,6 +37,8 @@ package struct SimulationPlan {
     case shutDown
     case drain
     case terminate
+    /// The whole program and its workers stop for so long, and go on.
+    case standStill(UInt64)
   }
 
   struct WorkerPlan {
@@ -81,6 +83,11 @@ package struct SimulationPlan {
     if random.chance(10) { makeQueuesUneven() }
     for _ in 0..<random.one(of: [0, 0, 0, 1, 2, 5]) {
       deeds.append((random.time(upTo: 300_000_000), Deed(&random, self)))
+    }
+    // Once at the most: what overruns its limit must overrun the second one too, which begins afterwards.
+    if random.chance(5) {
+      let time: UInt64 = random.one(of: [500_000_000, 2_000_000_000, 20_000_000_000])
+      deeds.append((random.time(upTo: 300_000_000), .standStill(time)))
     }
     apply(mask)
   }
