@@ -59,7 +59,8 @@ let package = Package(
       dependencies: ["Millrace", "MillraceTesting", .product(name: "Logging", package: "swift-log")],
       path: "Tests/Support/Simulate", swiftSettings: swiftSettings),
     .executableTarget(
-      name: "Soak", dependencies: ["Millrace", "TestSupport"], path: "Tests/Support/Soak", swiftSettings: swiftSettings),
+      name: "Soak", dependencies: ["Millrace", "MillraceTesting", "TestSupport"], path: "Tests/Support/Soak",
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "MillraceTests", dependencies: ["Millrace", "MillraceIPC", "MillraceTesting"], swiftSettings: swiftSettings),
     .testTarget(

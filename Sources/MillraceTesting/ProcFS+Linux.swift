@@ -6,9 +6,9 @@ import Glibc
 /// Reads `/proc`.
 ///
 /// Whatever it names may go at any moment, so everything returns nothing rather than failing.
-enum ProcFS {
+package enum ProcFS {
   /// The names in a directory, without `.` and `..`, and without the descriptor that reading it takes.
-  static func names(in directory: String) -> [String] {
+  package static func names(in directory: String) -> [String] {
     guard let stream = opendir(directory) else { return [] }
     defer { closedir(stream) }
     let own = directory == "/proc/self/fd" ? String(dirfd(stream)) : "."
@@ -22,9 +22,9 @@ enum ProcFS {
     return names
   }
 
-  static func numbers(in directory: String) -> [Int] { names(in: directory).compactMap { Int($0) } }
+  package static func numbers(in directory: String) -> [Int] { names(in: directory).compactMap { Int($0) } }
 
-  static func text(of file: String) -> String? { withText(of: file) { String(cString: $0) } }
+  package static func text(of file: String) -> String? { withText(of: file) { String(cString: $0) } }
 
   /// Gives a file's content, with a zero behind it, to a body.
   ///
