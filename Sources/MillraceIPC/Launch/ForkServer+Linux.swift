@@ -150,7 +150,8 @@ package final class ForkServer: Sendable {
     try result.get()
   }
 
-  private static func event(_ message: inout ControlMessage) -> LaunchEvent? {
+  /// What a message of the server says; nil if it says nothing that is known.
+  package static func event(_ message: inout ControlMessage) -> LaunchEvent? {
     guard message.bytes.count == MemoryLayout<millrace_server_answer>.size else { return nil }
     let answer = message.bytes.withUnsafeBytes { $0.loadUnaligned(as: millrace_server_answer.self) }
     switch answer.kind {

@@ -1,17 +1,17 @@
-import MillraceIPC
+package import MillraceIPC
 
 /// The pool's side of a lane: what was sent to its worker and has not been answered yet.
 ///
 /// Belongs to the control thread, which is never in it twice: hence no checks of exclusive access where chunks go by.
-final class RemoteLane {
+package final class RemoteLane {
   /// A chunk on its way: the items before `received` have their outcomes.
-  final class SentChunk {
-    let chunk: Chunk
+  package final class SentChunk {
+    package let chunk: Chunk
     let record: WorkerRecord
     let position: UInt64
     /// The size of its encoded items.
     let bytes: Int
-    @exclusivity(unchecked) var received = 0
+    @exclusivity(unchecked) package fileprivate(set) var received = 0
 
     init(_ chunk: Chunk, _ record: WorkerRecord, position: UInt64, bytes: Int) {
       self.chunk = chunk
@@ -21,7 +21,7 @@ final class RemoteLane {
     }
   }
 
-  enum Request {
+  package enum Request {
     case open(WorkerRecord, announcement: [UInt8])
     case chunk(Chunk, WorkerRecord)
     case tearDown(WorkerKey)
@@ -29,7 +29,7 @@ final class RemoteLane {
   }
 
   /// What a worker said.
-  enum Answer {
+  package enum Answer {
     case opened(WorkerKey)
     case openFailed(WorkerKey, any Error)
     case outputs(SentChunk, upTo: Int, any AnyObject & Sendable)
@@ -44,13 +44,13 @@ final class RemoteLane {
   let slot: Int
   let generation: Int
   let number: Int
-  let lane: Lane
+  package let lane: Lane
   /// The worker that the lane's process was forked for, if it was.
   let forkedFor: WorkerKey?
   @exclusivity(unchecked) private var end: ParentEnd
   private var sender = SegmentSender()
   private var receiver = SegmentReceiver()
-  @exclusivity(unchecked) private(set) var inFlight = FIFO<SentChunk>()
+  @exclusivity(unchecked) package private(set) var inFlight = FIFO<SentChunk>()
   /// Requests that the ring has no room for yet.
   @exclusivity(unchecked) private var waiting = FIFO<Request>()
   /// The workers that it was told to open.
@@ -62,7 +62,7 @@ final class RemoteLane {
   /// It said what cannot be: nothing more of it is read.
   @exclusivity(unchecked) var isBroken = false
 
-  init(slot: Int, generation: Int, number: Int, forkedFor: WorkerKey?, capacity: Int) throws {
+  package init(slot: Int, generation: Int, number: Int, forkedFor: WorkerKey?, capacity: Int) throws {
     self.slot = slot
     self.generation = generation
     self.number = number
@@ -74,7 +74,7 @@ final class RemoteLane {
   // MARK: Sending
 
   /// Sends the request, or keeps it until there is room. `announce` passes a new segment's descriptor on.
-  func send(_ request: Request, announce: (UInt32, Int32) throws -> Void) throws {
+  package func send(_ request: Request, announce: (UInt32, Int32) throws -> Void) throws {
     if case .open(let record, _) = request { records[record.key] = record }
     if !waiting.isEmpty {
       waiting.append(request)
@@ -152,7 +152,7 @@ final class RemoteLane {
     return try end.requests.commit()
   }
 
-  func willTearDown(_ record: WorkerRecord) {
+  package func willTearDown(_ record: WorkerRecord) {
     records[record.key] = nil
     tearingDown[record.key] = record
   }
@@ -178,7 +178,7 @@ final class RemoteLane {
   }
 
   /// What the worker is doing about the chunk.
-  func inspect(_ id: Int) -> Inspection {
+  package func inspect(_ id: Int) -> Inspection {
     guard let sent = inFlight.first, sent.chunk.id == id else { return .waiting }
     let snapshot = lane.snapshot()
     switch snapshot.state {
@@ -195,7 +195,7 @@ final class RemoteLane {
   // MARK: Receiving
 
   /// The next answer, if there is one.
-  func next(fetchSegments: () throws -> Void) throws -> Answer? {
+  package func next(fetchSegments: () throws -> Void) throws -> Answer? {
     if let answer = ending {
       ending = nil
       return answer
@@ -287,7 +287,9 @@ final class RemoteLane {
     return (try receiver.resolve(id, length: Int(clamping: reference.length)), id)
   }
 
-  func adopt(_ id: UInt32, _ descriptor: Int32) throws { try receiver.adopt(id, descriptor: descriptor) }
+  package func adopt(_ id: UInt32, _ descriptor: Int32) throws { try receiver.adopt(id, descriptor: descriptor) }
+
+  package func knowsSegment(_ id: UInt32) -> Bool { receiver.contains(id) }
 
   // MARK: Sleep
 
@@ -304,7 +306,7 @@ final class RemoteLane {
   // MARK: After a death
 
   /// What the worker made and had not handed over yet, and the item that was running.
-  func salvage(fetchSegments: () throws -> Void) -> (answers: [Answer], running: Int?, hasBegun: Bool) {
+  package func salvage(fetchSegments: () throws -> Void) -> (answers: [Answer], running: Int?, hasBegun: Bool) {
     var answers: [Answer] = []
     do {
       while let answer = try next(fetchSegments: fetchSegments) { answers.append(answer) }
