@@ -48,6 +48,11 @@ int64_t millrace_memory_sealed_size(int descriptor) {
   return status.st_size;
 }
 
+int64_t millrace_memory_present(int descriptor) {
+  struct stat status;
+  return fstat(descriptor, &status) == 0 ? (int64_t)status.st_blocks * 512 : 0;
+}
+
 void *millrace_memory_map(int descriptor, size_t offset, size_t size, int writable) {
   int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
   void *address = mmap(NULL, size, protection, MAP_SHARED, descriptor, (off_t)offset);

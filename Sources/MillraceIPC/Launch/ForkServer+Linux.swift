@@ -165,7 +165,7 @@ package final class ForkServer: Sendable {
       return .failed(token: answer.token, SystemCallError("fork", answer.value))
     case UInt32(MILLRACE_SERVER_EXITED):
       return .exited(
-        token: answer.token, ProcessExit(waitStatus: answer.value, peakResidentKiB: Int(answer.max_rss_kib)))
+        token: answer.token, ProcessExit(waitStatus: answer.value, peakResidentKiB: Int(clamping: answer.max_rss_kib)))
     default:
       return nil
     }

@@ -12,6 +12,8 @@ package final class RemoteLane {
     /// The size of its encoded items.
     let bytes: Int
     @exclusivity(unchecked) package fileprivate(set) var received = 0
+    /// The worker was told that the rest of it is not wanted.
+    @exclusivity(unchecked) fileprivate var isCancelled = false
 
     init(_ chunk: Chunk, _ record: WorkerRecord, position: UInt64, bytes: Int) {
       self.chunk = chunk
@@ -55,7 +57,13 @@ package final class RemoteLane {
   @exclusivity(unchecked) private var waiting = FIFO<Request>()
   /// The workers that it was told to open.
   @exclusivity(unchecked) private(set) var records: [WorkerKey: WorkerRecord] = [:]
+  /// Of those, the ones that have not answered.
+  private var opening: Set<WorkerKey> = []
   private var tearingDown: [WorkerKey: WorkerRecord] = [:]
+  private var isToldToStop = false
+  @exclusivity(unchecked) private var hasAnswered = false
+  /// The chunk that ended last: a worker's marker may still show it.
+  @exclusivity(unchecked) private var lastEnded: UInt64?
   /// What a frame of outputs said besides: that its chunk is over.
   @exclusivity(unchecked) private var ending: Answer?
   var hasStopped = false
@@ -92,11 +100,14 @@ package final class RemoteLane {
     switch request {
     case .open(let record, let announcement):
       let header = FrameHeader(kind: FrameKind.open, b: UInt64(record.key.value))
-      return try put(header, announcement.count, announce) { target in
+      let position = try put(header, announcement.count, announce) { target in
         announcement.withUnsafeBytes {
           if $0.count > 0 { target.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
         }
-      } != nil
+      }
+      guard position != nil else { return false }
+      opening.insert(record.key)
+      return true
     case .chunk(let chunk, let record):
       KillPoint.parentSendsChunk.reach()
       let items = record.remote.prepare(chunk.cell, chunk.range)
@@ -119,7 +130,9 @@ package final class RemoteLane {
     case .tearDown(let key):
       return try put(FrameHeader(kind: FrameKind.tearDown, b: UInt64(key.value)), 0, announce) { _ in } != nil
     case .stop:
-      return try put(FrameHeader(kind: FrameKind.stop), 0, announce) { _ in } != nil
+      guard try put(FrameHeader(kind: FrameKind.stop), 0, announce, { _ in }) != nil else { return false }
+      isToldToStop = true
+      return true
     }
   }
 
@@ -174,21 +187,25 @@ package final class RemoteLane {
 
   /// Tells the worker that the rest of the chunk is not wanted.
   func cancel(_ id: Int) {
-    if lane.snapshot().chunk == UInt64(id) { _ = lane.progress.abandon() }
+    guard lane.snapshot().chunk == UInt64(id) else { return }
+    inFlight.elements.first { $0.chunk.id == id }?.isCancelled = true
+    _ = lane.progress.abandon()
   }
 
   /// What the worker is doing about the chunk.
   package func inspect(_ id: Int) -> Inspection {
     guard let sent = inFlight.first, sent.chunk.id == id else { return .waiting }
     let snapshot = lane.snapshot()
+    // The worker wrote all of this: it may be anything.
     switch snapshot.state {
-    case .settingUp, .tearingDown: return .waiting
+    case .settingUp where !opening.isEmpty, .tearingDown where !tearingDown.isEmpty: return .waiting
     case .running where snapshot.chunk == UInt64(id):
-      // The worker wrote the count: it may be anything.
       let completed = min(snapshot.completed, sent.chunk.range.count)
-      return .item(sent.chunk.range.lowerBound + completed, since: snapshot.itemStart)
+      // A time to come would be no limit at all.
+      let start = snapshot.itemStart.flatMap { $0 <= _monotonicNow() ? $0 : nil }
+      return .item(sent.chunk.range.lowerBound + completed, since: start)
     // At the very end of the chunk before, or at nothing.
-    case .running, .idle, nil: return .untouched
+    case .running, .idle, .settingUp, .tearingDown, nil: return .untouched
     }
   }
 
@@ -201,7 +218,14 @@ package final class RemoteLane {
       return answer
     }
     guard !isBroken, let frame = try end.responses.next() else { return nil }
-    return try answer(frame, count: Int(frame.header.a), fetchSegments)
+    hasAnswered = true
+    do {
+      return try answer(frame, count: Int(frame.header.a), fetchSegments)
+    } catch {
+      // What follows might be taken for something that it is not.
+      isBroken = true
+      throw error
+    }
   }
 
   private func answer(_ frame: Frame, count: Int, _ fetchSegments: () throws -> Void) throws -> Answer {
@@ -210,9 +234,11 @@ package final class RemoteLane {
     let key = WorkerKey(Int(truncatingIfNeeded: frame.header.b))
     let flags = frame.header.flags
     switch frame.header.kind {
-    case FrameKind.opened: return .opened(key)
-    case FrameKind.openFailed: return .openFailed(key, try error(payload))
+    case FrameKind.opened, FrameKind.openFailed:
+      guard opening.remove(key) != nil else { throw WireProblem("a set-up that nobody asked for") }
+      return frame.header.kind == FrameKind.opened ? .opened(key) : .openFailed(key, try error(payload))
     case FrameKind.stopped:
+      guard isToldToStop, inFlight.isEmpty, !hasStopped else { throw WireProblem("an end that nobody asked for") }
       hasStopped = true
       return .stopped
     case FrameKind.tornDown:
@@ -221,12 +247,16 @@ package final class RemoteLane {
       if flags & FrameFlags.empty != 0 { return .tornDown(key, nil) }
       return .tornDown(key, Result { try record.remote.decodeExit(payload) })
     case FrameKind.outputs:
+      let sent = try first(frame.header.b)
+      let items = sent.chunk.range.count
+      let isFinal = flags & FrameFlags.final != 0
+      // Before anything is noted: what is refused was not said.
+      guard !isFinal || sent.received + count == items else {
+        throw WireProblem("the end of a chunk that lacks outcomes")
+      }
       let answer = try outputs(payload, isPacked: flags & FrameFlags.packed != 0, count: count, chunk: frame.header.b)
-      if flags & FrameFlags.final != 0 {
-        let sent = try first(frame.header.b)
-        let items = sent.chunk.range.count
-        guard sent.received == items else { throw WireProblem("the end of a chunk that lacks outcomes") }
-        _ = inFlight.popFirst()
+      if isFinal {
+        leave(sent)
         ending = .done(sent, items: items, elapsed: frame.header.c, memory: nil)
       }
       return answer
@@ -242,11 +272,19 @@ package final class RemoteLane {
       return .itemFailed(sent, index: sent.chunk.range.lowerBound + offset, cause)
     case FrameKind.chunkDone:
       let sent = try first(frame.header.b)
-      _ = inFlight.popFirst()
+      guard sent.received == sent.chunk.range.count || sent.isCancelled else {
+        throw WireProblem("the end of a chunk that lacks outcomes")
+      }
+      leave(sent)
       let memory = payload.count >= 8 ? Int(clamping: payload.loadUnaligned(as: UInt64.self)) : nil
       return .done(sent, items: min(count, sent.chunk.range.count), elapsed: frame.header.c, memory: memory)
     default: throw WireProblem("an answer of kind \(frame.header.kind)")
     }
+  }
+
+  private func leave(_ sent: SentChunk) {
+    _ = inFlight.popFirst()
+    lastEnded = UInt64(sent.chunk.id)
   }
 
   private func first(_ chunk: UInt64) throws -> SentChunk {
@@ -306,17 +344,22 @@ package final class RemoteLane {
   // MARK: After a death
 
   /// What the worker made and had not handed over yet, and the item that was running.
-  package func salvage(fetchSegments: () throws -> Void) -> (answers: [Answer], running: Int?, hasBegun: Bool) {
+  package func salvage(fetchSegments: () throws -> Void) -> (answers: [Answer], running: Int?) {
     var answers: [Answer] = []
+    var isIntact = true
     do {
       while let answer = try next(fetchSegments: fetchSegments) { answers.append(answer) }
     } catch {
       // What cannot be read was not said: its items are run again.
+      isIntact = false
     }
     let snapshot = lane.snapshot()
-    guard snapshot.state == .running, let sent = inFlight.first, UInt64(sent.chunk.id) == snapshot.chunk else {
-      return (answers, nil, snapshot.state != .idle)
+    guard let sent = inFlight.first else { return (answers, nil) }
+    guard isIntact, isPossible(snapshot) else {
+      // Something has written over its memory, and was in the first chunk that has not ended: nobody else is to run that for ever.
+      return (answers, sent.received < sent.chunk.range.count ? sent.chunk.id : nil)
     }
+    guard snapshot.state == .running, UInt64(sent.chunk.id) == snapshot.chunk else { return (answers, nil) }
     let done = min(snapshot.completed, sent.chunk.range.count)
     let count = done - sent.received
     if count > 0, let frame = try? end.responses.uncommitted(), frame.header.kind == FrameKind.outputs,
@@ -328,8 +371,20 @@ package final class RemoteLane {
       }
     }
     guard let now = inFlight.first, now.received < now.chunk.range.count, now.received <= done else {
-      return (answers, nil, true)
+      return (answers, nil)
     }
-    return (answers, now.chunk.id, true)
+    return (answers, now.chunk.id)
+  }
+
+  /// Whether a worker in its right mind may have left its marker so.
+  private func isPossible(_ marker: LaneSnapshot) -> Bool {
+    switch marker.state {
+    case .idle: marker.heartbeat > 0 || !hasAnswered
+    case .settingUp: !opening.isEmpty
+    case .tearingDown: !tearingDown.isEmpty || isToldToStop
+    case .running:
+      marker.chunk == lastEnded || inFlight.first.map { UInt64($0.chunk.id) } == marker.chunk
+    case nil: false
+    }
   }
 }

@@ -26,16 +26,19 @@ struct FrameTarget: FuzzTarget {
     var parent = ParentEnd(lane)
     var worker = WorkerEnd(lane, bell: .futex, spin: 0)
     let memory = try HostileMemory(of: lane)
+    // Where the pool has written nothing.
+    let other = try Lane(ringCapacity: Self.capacity)
+    var writer = ParentEnd(other)
     for (ring, start) in [(LaneLayout.requestsOffset, 0), (LaneLayout.responsesOffset, Self.capacity)] {
       var words = WordReader(bytes)
       memory.set(ring + LaneLayout.headOffset, words.word())
       memory.set(ring + LaneLayout.openEndOffset, words.word())
-      memory.set(LaneLayout.requestsOffset + LaneLayout.tailOffset, words.word())
+      try HostileMemory(of: other).set(LaneLayout.requestsOffset + LaneLayout.tailOffset, words.word())
       memory.set(SharedMemory.pageSize + start, words.rest.prefix(Self.capacity))
     }
     // One end is refused: so is the input; but the other end has to be looked at too.
     let results = [
-      Result { try readAnswers(&parent) }, Result { try readRequests(&worker) }, Result { try writeRequests(&parent) },
+      Result { try readAnswers(&parent) }, Result { try readRequests(&worker) }, Result { try writeRequests(&writer) },
     ]
     for case .failure(let problem as FuzzProblem) in results { throw problem }
     for result in results { try result.get() }

@@ -21,7 +21,7 @@ struct PageTarget: FuzzTarget {
     let memory = try HostileMemory(of: lane)
     var reader = WordReader(bytes)
     for _ in 0..<256 where !reader.rest.isEmpty {
-      let place = Int(reader.word() % UInt64(SharedMemory.pageSize / 4)) * 4
+      let place = Int(reader.word() % UInt64(SharedMemory.pageSize)) & ~3
       memory.set(min(place, SharedMemory.pageSize - 8), reader.word())
     }
     let snapshot = lane.snapshot()
