@@ -199,6 +199,9 @@ package final class RemoteLane {
     // The worker wrote all of this: it may be anything.
     switch snapshot.state {
     case .settingUp where !opening.isEmpty, .tearingDown where !tearingDown.isEmpty: return .waiting
+    case _ where !isPossible(snapshot):
+      // It has been overwritten, by the item that is not heard of.
+      return .item(sent.chunk.range.lowerBound + sent.received, since: nil)
     case .running where snapshot.chunk == UInt64(id):
       let completed = min(snapshot.completed, sent.chunk.range.count)
       // A time to come would be no limit at all.
@@ -356,8 +359,8 @@ package final class RemoteLane {
     let snapshot = lane.snapshot()
     guard let sent = inFlight.first else { return (answers, nil) }
     guard isIntact, isPossible(snapshot) else {
-      // Something has written over its memory, and was in the first chunk that has not ended: nobody else is to run that for ever.
-      return (answers, sent.received < sent.chunk.range.count ? sent.chunk.id : nil)
+      // Something has written over its memory, and has to answer for it: nobody is to run it for ever.
+      return (answers, suspect?.chunk.id)
     }
     guard snapshot.state == .running, UInt64(sent.chunk.id) == snapshot.chunk else { return (answers, nil) }
     let done = min(snapshot.completed, sent.chunk.range.count)
@@ -374,6 +377,14 @@ package final class RemoteLane {
       return (answers, nil)
     }
     return (answers, now.chunk.id)
+  }
+
+  /// The chunk that is to blame where what it left cannot be: the one that its marker shows, or else the first.
+  var suspect: SentChunk? {
+    let marker = lane.snapshot()
+    let shown = inFlight.elements.first { marker.state == .running && UInt64($0.chunk.id) == marker.chunk }
+    let suspect = shown ?? inFlight.first
+    return suspect.flatMap { $0.received < $0.chunk.range.count ? $0 : nil }
   }
 
   /// Whether a worker in its right mind may have left its marker so.

@@ -41,7 +41,10 @@ struct SegmentTarget: FuzzTarget {
       let id = UInt32(truncatingIfNeeded: reader.word())
       let (number, other) = (reader.word(), reader.word())
       switch step {
-      case .adopt: try receiver.adopt(id, descriptor: Self.descriptor(number, other))
+      case .adopt:
+        try receiver.adopt(id, descriptor: Self.descriptor(number, other))
+        let isHollow = Kind(rawValue: number % 6) == .sparse && Self.sparseSize(other) > SharedMemory.pageSize + 65_536
+        try promise(!isHollow, "a segment of \(Self.sparseSize(other)) bytes was taken of which none are there")
       case .resolve:
         let data = try receiver.resolve(id, length: Int(clamping: number))
         held.insert(id)
@@ -65,7 +68,7 @@ struct SegmentTarget: FuzzTarget {
       let memory = try SharedMemory(size: (pages + 1) * SharedMemory.pageSize)
       try memory.map().populate(0..<memory.size, of: memory)
       return memory.duplicate()
-    case .sparse: return try SharedMemory(size: 1 << (12 + Int(size % 29))).duplicate()
+    case .sparse: return try SharedMemory(size: sparseSize(size)).duplicate()
     case .unsealed:
       let file = tmpfile()!
       defer { fclose(file) }
@@ -78,6 +81,8 @@ struct SegmentTarget: FuzzTarget {
     case .page: return try SharedMemory(size: 1).duplicate()
     }
   }
+
+  private static func sparseSize(_ size: UInt64) -> Int { 1 << (12 + Int(size % 29)) }
 
   private static func openDescriptors() throws -> Int {
     try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
