@@ -124,7 +124,8 @@ extension Faults {
       let mount = "mount -t tmpfs -o size=1m none /dev/shm && exec \"$@\""
       let through = ["unshare", "-Urm", "sh", "-c", mount, "sh"]
       let isPossible = try await onPlainThread {
-        try TestProgram([], through: ["unshare", "-Urm", "sh", "-c", "mount -t tmpfs -o size=1m none /dev/shm"]).wait() == 0
+        try TestProgram([], through: ["unshare", "-Urm", "sh", "-c", "mount -t tmpfs -o size=1m none /dev/shm"]).wait()
+          == 0
       }
       guard isPossible else { return }
       let (lines, code) = try await onPlainThread {
@@ -137,7 +138,9 @@ extension Faults {
     @Test("F58 no piece of shared memory may be larger than a limit", arguments: ["forkServer", "spawn", "fork"])
     func f58Limit(start: String) async throws {
       // The lanes do not fit; they do, and large items do not; everything does.
-      for (limit, expected) in [(64 << 10, "errno 27"), (1 << 20, "small: right, large: errno 27"), (64 << 20, "small: right, large: right")] {
+      for (limit, expected) in [
+        (64 << 10, "errno 27"), (1 << 20, "small: right, large: errno 27"), (64 << 20, "small: right, large: right"),
+      ] {
         let (lines, code) = try await onPlainThread {
           let program = try TestProgram(["limited", start, "\(limit)"])
           return (program.rest(), program.wait())

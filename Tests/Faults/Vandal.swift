@@ -135,13 +135,25 @@ private enum Loot {
   }
 
   static func lane() throws -> LaneMemory {
-    let maps = try String(contentsOfFile: "/proc/self/maps", encoding: .utf8)
+    let maps = try text(of: "/proc/self/maps")
     // The first piece of it is the header, with the first view of the request ring.
     guard let line = maps.split(separator: "\n").first(where: { $0.contains("memfd:millrace-lane") }),
       let start = line.split(separator: "-").first.flatMap({ UInt(String($0), radix: 16) }),
       let base = UnsafeMutableRawPointer(bitPattern: start)
     else { throw Missing() }
     return LaneMemory(base: base)
+  }
+
+  /// All of it: such files tell no length, and come piece by piece.
+  private static func text(of path: String) throws -> String {
+    let file = Descriptor(owning: open(path, O_RDONLY | O_CLOEXEC))
+    var bytes: [UInt8] = []
+    var piece = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = read(file.rawValue, &piece, piece.count)
+      guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+      bytes += piece.prefix(count)
+    }
   }
 
   /// The control socket is the only one that a worker has.

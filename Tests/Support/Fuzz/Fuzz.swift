@@ -44,7 +44,9 @@ enum Fuzz {
     var problems = 0
     for target in targets {
       if isPrinting {
-        for seed in first..<first + (count ?? 1) { say("\(target.name), seed \(seed): \(try FuzzCase(target, seed: seed).hex)") }
+        for seed in first..<first + (count ?? 1) {
+          say("\(target.name), seed \(seed): \(try FuzzCase(target, seed: seed).hex)")
+        }
         continue
       }
       let run = FuzzRun(

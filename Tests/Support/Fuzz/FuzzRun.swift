@@ -70,7 +70,8 @@ package struct FuzzRun {
       let seed = outcome.input.seeds.lowerBound
       guard let target = FuzzTargets.named(target) else { return tally }
       tally.problems = [
-        FuzzTally.Problem(seed: seed, text: "\(failure.cause)\n\(failure.standardError)", hex: try FuzzCase(target, seed: seed).hex)
+        FuzzTally.Problem(
+          seed: seed, text: "\(failure.cause)\n\(failure.standardError)", hex: try FuzzCase(target, seed: seed).hex)
       ]
       return tally
     }

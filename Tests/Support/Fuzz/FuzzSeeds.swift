@@ -41,7 +41,9 @@ package struct FuzzSeeds: Worker, Codable {
   package func process(_ batch: FuzzBatch, _ state: inout Void) throws -> FuzzTally { try Self.run(batch) }
 
   package static func run(_ batch: FuzzBatch) throws -> FuzzTally {
-    guard let target = FuzzTargets.named(batch.target) else { throw FuzzProblem("there is no target '\(batch.target)'") }
+    guard let target = FuzzTargets.named(batch.target) else {
+      throw FuzzProblem("there is no target '\(batch.target)'")
+    }
     var tally = FuzzTally()
     for seed in batch.seeds {
       let fuzzed = try FuzzCase(target, seed: seed)

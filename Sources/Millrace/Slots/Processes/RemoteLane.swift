@@ -61,6 +61,8 @@ package final class RemoteLane {
   private var opening: Set<WorkerKey> = []
   private var tearingDown: [WorkerKey: WorkerRecord] = [:]
   private var isToldToStop = false
+  /// What waits does so until memory is given back, not for room in the ring.
+  @exclusivity(unchecked) private var isShortOfMemory = false
   @exclusivity(unchecked) private var hasAnswered = false
   /// The chunk that ended last: a worker's marker may still show it.
   @exclusivity(unchecked) private var lastEnded: UInt64?
@@ -93,7 +95,18 @@ package final class RemoteLane {
 
   /// Sends what waited for room.
   func sendWaiting(announce: (UInt32, Int32) throws -> Void) throws {
-    while let request = waiting.first, try trySend(request, announce) { _ = waiting.popFirst() }
+    do {
+      while let request = waiting.first, try trySend(request, announce) { _ = waiting.popFirst() }
+    } catch let error as Unsendable {
+      _ = waiting.popFirst()
+      throw error
+    }
+  }
+
+  /// There is no memory in which the chunk could be sent, though nothing else of the lane's is on its way.
+  struct Unsendable: Error {
+    let chunk: Chunk
+    let reason: MemoryError
   }
 
   private func trySend(_ request: Request, _ announce: (UInt32, Int32) throws -> Void) throws -> Bool {
@@ -119,9 +132,18 @@ package final class RemoteLane {
         c: UInt64(record.key.value))
       let head = ChunkHead(first: Int64(chunk.range.lowerBound), seed: chunk.seed, attempt: Int64(chunk.attempt))
       let headSize = MemoryLayout<ChunkHead>.size
-      let position = try put(header, headSize + items.size, announce) { target in
-        target.storeBytes(of: head, as: ChunkHead.self)
-        items.write(target + headSize)
+      let position: UInt64?
+      isShortOfMemory = false
+      do {
+        position = try put(header, headSize + items.size, announce) { target in
+          target.storeBytes(of: head, as: ChunkHead.self)
+          items.write(target + headSize)
+        }
+      } catch let error as MemoryError {
+        // What is on its way will give some back.
+        guard !inFlight.isEmpty else { throw Unsendable(chunk: chunk, reason: error) }
+        isShortOfMemory = true
+        return false
       }
       guard let position else { return false }
       KillPoint.parentSentChunk.reach()
@@ -157,9 +179,15 @@ package final class RemoteLane {
       end.requests.abandon()
       return nil
     }
-    let placement = try sender.place(size)
-    write(placement.buffer.baseAddress!)
-    if let descriptor = placement.newDescriptor { try announce(placement.id, descriptor) }
+    let placement: Placement
+    do {
+      placement = try sender.place(size)
+      write(placement.buffer.baseAddress!)
+      if let descriptor = placement.newDescriptor { try announce(placement.id, descriptor) }
+    } catch {
+      end.requests.abandon()
+      throw error
+    }
     place.storeBytes(
       of: SegmentReference(id: UInt64(placement.id), length: UInt64(size)), as: SegmentReference.self)
     return try end.requests.commit()
@@ -338,7 +366,7 @@ package final class RemoteLane {
   func arm() throws -> Bool {
     guard try end.armResponses() else { return false }
     // A quarter of the ring: room for whatever waits.
-    if !waiting.isEmpty { return try end.armRequestSpace(lane.requestCapacity / 4) }
+    if !waiting.isEmpty, !isShortOfMemory { return try end.armRequestSpace(lane.requestCapacity / 4) }
     return true
   }
 

@@ -66,7 +66,9 @@ package enum Records {
   static func size(_ bytes: Int) -> Int { 8 + (bytes + 7) & ~7 }
 
   /// Takes the next record off the front of `rest`: its bytes and whether it is poison.
-  package static func next(_ rest: inout UnsafeRawBufferPointer) throws -> (bytes: UnsafeRawBufferPointer, isPoison: Bool) {
+  package static func next(_ rest: inout UnsafeRawBufferPointer) throws -> (
+    bytes: UnsafeRawBufferPointer, isPoison: Bool
+  ) {
     var length = try take(&rest)
     let isPoison = length == poison
     if isPoison { length = try take(&rest) }

@@ -27,7 +27,8 @@ struct OutputTarget: FuzzTarget {
       }
     }
     for piece in passed {
-      try promise(piece.last == UInt8(ascii: "\n") || piece.count == Self.limit, "a line was torn after \(piece.count) bytes")
+      try promise(
+        piece.last == UInt8(ascii: "\n") || piece.count == Self.limit, "a line was torn after \(piece.count) bytes")
     }
     relay.finish { passed.append(Array($0)) }
     try promise(Array(passed.joined()) == Array(printed), "what was passed on is not what was printed")

@@ -10,7 +10,8 @@ struct PageTarget: FuzzTarget {
     let marker = UInt64(LaneLayout.markerOffset)
     let crash = UInt64(LaneLayout.crashRecordOffset)
     return [
-      littleEndian(marker, UInt64(random.below(4))), littleEndian(marker + 8, 5), littleEndian(marker + 16, random.next()),
+      littleEndian(marker, UInt64(random.below(4))), littleEndian(marker + 8, 5),
+      littleEndian(marker + 16, random.next()),
       littleEndian(marker + 24, 9), littleEndian(marker + 32, UInt64(random.below(9)) | LaneLayout.abandoned),
       littleEndian(crash + 8, random.next()), littleEndian(crash, UInt64(random.below(4)) | 11 << 32),
     ]
@@ -31,7 +32,8 @@ struct PageTarget: FuzzTarget {
     // The worker's side.
     let copy = try Lane(mapping: lane.duplicate())
     try promise(
-      copy.requestCapacity == lane.requestCapacity && copy.responseCapacity == lane.responseCapacity, "rings of other sizes")
+      copy.requestCapacity == lane.requestCapacity && copy.responseCapacity == lane.responseCapacity,
+      "rings of other sizes")
     var end = WorkerEnd(copy, bell: .futex, spin: 0)
     while try end.requests.nextClaimed() != nil {}
     end.marker.beginChunk(3)

@@ -48,7 +48,8 @@ struct SegmentTarget: FuzzTarget {
       case .resolve:
         let data = try receiver.resolve(id, length: Int(clamping: number))
         held.insert(id)
-        try promise(data.count == Int(clamping: number) && data.count <= Self.byteLimit, "\(data.count) bytes were given")
+        try promise(
+          data.count == Int(clamping: number) && data.count <= Self.byteLimit, "\(data.count) bytes were given")
         var sum: UInt8 = 0
         for place in stride(from: 0, to: data.count, by: 4_096) { sum ^= data[place] }
         if let last = data.last { sum ^= last }

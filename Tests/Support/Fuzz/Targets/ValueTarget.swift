@@ -8,12 +8,15 @@ struct ValueTarget: FuzzTarget {
   private let probes = Probes(all: [
     Coded { Anything(&$0) }, Coded { $0.number() }, Coded { $0.text(upTo: 300) }, Coded { Double($0.number()) },
     Coded { random in (0..<random.below(20)).map { _ in random.number() } }, Coded { $0.bytes($0.below(100)) },
-    Coded { random in (0..<random.below(9)).map { _ in random.text(upTo: 70) } }, Coded { Data($0.bytes($0.below(50))) },
+    Coded { random in (0..<random.below(9)).map { _ in random.text(upTo: 70) } },
+    Coded { Data($0.bytes($0.below(50))) },
     Coded { [Int??.none, .some(nil), 3][$0.below(3)] }, Coded { Int128($0.number()) * 1_000_003 }, Coded { Tree(&$0) },
     Coded(isOrdered: false) { random in
       Dictionary(uniqueKeysWithValues: (0..<random.below(6)).map { ("\($0)\(random.text(upTo: 3))", random.number()) })
     },
-    Coded(isOrdered: false) { random in Dictionary(uniqueKeysWithValues: (0..<random.below(6)).map { ($0, random.chance(50)) }) },
+    Coded(isOrdered: false) { random in
+      Dictionary(uniqueKeysWithValues: (0..<random.below(6)).map { ($0, random.chance(50)) })
+    },
     Coded(isOrdered: false) { random in Set((0..<random.below(9)).map { _ in random.number() }) },
   ])
 
