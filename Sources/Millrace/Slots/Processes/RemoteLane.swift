@@ -12,7 +12,7 @@ package final class RemoteLane {
     /// The size of its encoded items.
     let bytes: Int
     @exclusivity(unchecked) package fileprivate(set) var received = 0
-    /// The worker was told that the rest of it is not wanted.
+    /// The worker was told that the rest is not wanted, of it or of one before it.
     @exclusivity(unchecked) fileprivate var isCancelled = false
 
     init(_ chunk: Chunk, _ record: WorkerRecord, position: UInt64, bytes: Int) {
@@ -110,6 +110,7 @@ package final class RemoteLane {
   }
 
   private func trySend(_ request: Request, _ announce: (UInt32, Int32) throws -> Void) throws -> Bool {
+    isShortOfMemory = false
     switch request {
     case .open(let record, let announcement):
       let header = FrameHeader(kind: FrameKind.open, b: UInt64(record.key.value))
@@ -133,7 +134,6 @@ package final class RemoteLane {
       let head = ChunkHead(first: Int64(chunk.range.lowerBound), seed: chunk.seed, attempt: Int64(chunk.attempt))
       let headSize = MemoryLayout<ChunkHead>.size
       let position: UInt64?
-      isShortOfMemory = false
       do {
         position = try put(header, headSize + items.size, announce) { target in
           target.storeBytes(of: head, as: ChunkHead.self)
@@ -216,7 +216,8 @@ package final class RemoteLane {
   /// Tells the worker that the rest of the chunk is not wanted.
   func cancel(_ id: Int) {
     guard lane.snapshot().chunk == UInt64(id) else { return }
-    inFlight.elements.first { $0.chunk.id == id }?.isCancelled = true
+    // It may be at the next one before it comes to see this.
+    for sent in inFlight.elements { sent.isCancelled = true }
     _ = lane.progress.abandon()
   }
 
@@ -390,7 +391,8 @@ package final class RemoteLane {
       // Something has written over its memory, and has to answer for it: nobody is to run it for ever.
       return (answers, suspect?.chunk.id)
     }
-    guard snapshot.state == .running, UInt64(sent.chunk.id) == snapshot.chunk else { return (answers, nil) }
+    guard snapshot.state == .running, snapshot.chunk != lastEnded else { return (answers, nil) }
+    guard UInt64(sent.chunk.id) == snapshot.chunk else { return (answers, suspect?.chunk.id) }
     let done = min(snapshot.completed, sent.chunk.range.count)
     let count = done - sent.received
     if count > 0, let frame = try? end.responses.uncommitted(), frame.header.kind == FrameKind.outputs,
@@ -421,8 +423,8 @@ package final class RemoteLane {
     case .idle: marker.heartbeat > 0 || !hasAnswered
     case .settingUp: !opening.isEmpty
     case .tearingDown: !tearingDown.isEmpty || isToldToStop
-    case .running:
-      marker.chunk == lastEnded || inFlight.first.map { UInt64($0.chunk.id) } == marker.chunk
+    // The end of the first may be in the ring, and the next begun.
+    case .running: marker.chunk == lastEnded || inFlight.elements.contains { UInt64($0.chunk.id) == marker.chunk }
     case nil: false
     }
   }
