@@ -38,7 +38,7 @@ struct ControlTarget: FuzzTarget {
     func valid(_ random: inout FuzzRandom) throws -> [UInt8] {
       let news: ControlNews =
         switch random.below(4) {
-        case 0: .configure(environment: ["PATH": random.text(upTo: 40), "HOME": nil])
+        case 0: .configure(environment: ["PATH": random.chance(70) ? random.text(upTo: 40) : nil])
         case 1: .lane(number: random.below(9), slot: random.below(99), cpus: [0, 1, Int32(random.below(64))])
         case 2: .segment(lane: random.below(9), id: UInt32(truncatingIfNeeded: random.next()))
         default: .end
