@@ -61,6 +61,15 @@ let package = Package(
     .executableTarget(
       name: "Soak", dependencies: ["Millrace", "MillraceTesting", "TestSupport"], path: "Tests/Support/Soak",
       swiftSettings: swiftSettings),
+    // Spoiled input for everything that reads what another process wrote.
+    .target(name: "AllocationMeter", path: "Tests/Support/AllocationMeter", cSettings: cSettings),
+    .executableTarget(
+      name: "Fuzz",
+      dependencies: ["AllocationMeter", "Millrace", "MillraceIPC", .product(name: "Logging", package: "swift-log")],
+      path: "Tests/Support/Fuzz", swiftSettings: swiftSettings),
+    .testTarget(
+      name: "FuzzTests", dependencies: ["Fuzz", "Millrace", "MillraceIPC", "MillraceTesting"], exclude: ["Corpus"],
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "MillraceTests", dependencies: ["Millrace", "MillraceIPC", "MillraceTesting"], swiftSettings: swiftSettings),
     .testTarget(

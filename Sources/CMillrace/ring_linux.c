@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -25,16 +27,32 @@ static int fail_closing(int descriptor) {
   return -1;
 }
 
+// Beyond the limit on the size of files it is refused, and a signal is sent that would end the program: taken away again.
+static int resize(int descriptor, size_t size) {
+  sigset_t too_large, before;
+  sigemptyset(&too_large);
+  sigaddset(&too_large, SIGXFSZ);
+  pthread_sigmask(SIG_BLOCK, &too_large, &before);
+  int result;
+  do result = ftruncate(descriptor, (off_t)size);
+  while (result != 0 && errno == EINTR);
+  int error = errno;
+  if (result != 0 && error == EFBIG && !sigismember(&before, SIGXFSZ)) {
+    struct timespec now = {0, 0};
+    while (sigtimedwait(&too_large, NULL, &now) < 0 && errno == EINTR) {}
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  errno = error;
+  return result;
+}
+
 int millrace_memory_create(const char *name, size_t size) {
   unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
   // Hardened systems refuse memory files that could be executed; kernels before 6.3 do not know the flag.
   int descriptor = memfd_create(name, flags | MFD_NOEXEC_SEAL);
   if (descriptor < 0 && errno == EINVAL) descriptor = memfd_create(name, flags);
   if (descriptor < 0) return -1;
-  int result;
-  do result = ftruncate(descriptor, (off_t)size);
-  while (result != 0 && errno == EINTR);
-  if (result != 0) return fail_closing(descriptor);
+  if (resize(descriptor, size) != 0) return fail_closing(descriptor);
   if (fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) return fail_closing(descriptor);
   return descriptor;
 }
@@ -46,6 +64,11 @@ int64_t millrace_memory_sealed_size(int descriptor) {
   struct stat status;
   if (fstat(descriptor, &status) != 0) return -1;
   return status.st_size;
+}
+
+int64_t millrace_memory_present(int descriptor) {
+  struct stat status;
+  return fstat(descriptor, &status) == 0 ? (int64_t)status.st_blocks * 512 : 0;
 }
 
 void *millrace_memory_map(int descriptor, size_t offset, size_t size, int writable) {

@@ -110,7 +110,7 @@ extension Faults {
       #expect(Array(report.lines[2...]) == Array(Self.right[2...]))
     }
 
-    @Test("half an output is written", arguments: [1, 5])
+    @Test("F14 a worker is killed when half an output is written", arguments: [1, 5])
     func shortWrite(hit: Int) async throws {
       let report = try await run(.workerWritesOutput, hit, .shortWrite, "forkServer")
       #expect(report.wasReached && report.lines == Self.right && report.code == 0)

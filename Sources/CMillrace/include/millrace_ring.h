@@ -64,6 +64,9 @@ int millrace_memory_create(const char *name, size_t size);
 /// Size of a memory file; EPERM if it could shrink under its reader, EINVAL if it is no memory file.
 int64_t millrace_memory_sealed_size(int descriptor);
 
+/// Bytes of a memory file that have pages, here or in the swap; 0 if nobody can tell.
+int64_t millrace_memory_present(int descriptor);
+
 /// Maps part of a memory file, shared.
 void *millrace_memory_map(int descriptor, size_t offset, size_t size, int writable);
 

@@ -33,6 +33,9 @@ package final class WorkerRecord: Sendable {
     remote = TypedRemoteWorker(worker)
   }
 
+  /// A worker that nothing else stands for.
+  package convenience init<W: Worker>(_ worker: W, key: WorkerKey) { self.init(worker, key: key, identity: nil) }
+
   func exited(slot: Int, _ result: Result<any Sendable, any Error>) {
     state.withLock { $0.exits.append((slot, result)) }
   }

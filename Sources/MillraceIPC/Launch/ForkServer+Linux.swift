@@ -150,7 +150,8 @@ package final class ForkServer: Sendable {
     try result.get()
   }
 
-  private static func event(_ message: inout ControlMessage) -> LaunchEvent? {
+  /// What a message of the server says; nil if it says nothing that is known.
+  package static func event(_ message: inout ControlMessage) -> LaunchEvent? {
     guard message.bytes.count == MemoryLayout<millrace_server_answer>.size else { return nil }
     let answer = message.bytes.withUnsafeBytes { $0.loadUnaligned(as: millrace_server_answer.self) }
     switch answer.kind {
@@ -164,7 +165,7 @@ package final class ForkServer: Sendable {
       return .failed(token: answer.token, SystemCallError("fork", answer.value))
     case UInt32(MILLRACE_SERVER_EXITED):
       return .exited(
-        token: answer.token, ProcessExit(waitStatus: answer.value, peakResidentKiB: Int(answer.max_rss_kib)))
+        token: answer.token, ProcessExit(waitStatus: answer.value, peakResidentKiB: Int(clamping: answer.max_rss_kib)))
     default:
       return nil
     }

@@ -20,6 +20,7 @@ package struct ProcessExit: Equatable, Sendable {
   init(waitStatus status: Int32, peakResidentKiB: Int) {
     let signal = status & 0x7f
     reason = signal == 0 ? .exited(code: status >> 8 & 0xff) : .signalled(signal, dumpedCore: status & 0x80 != 0)
-    peakResidentBytes = peakResidentKiB * 1024
+    let (bytes, isTooMuch) = peakResidentKiB.multipliedReportingOverflow(by: 1024)
+    peakResidentBytes = isTooMuch ? 0 : bytes
   }
 }

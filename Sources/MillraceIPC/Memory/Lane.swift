@@ -76,6 +76,12 @@ package final class Lane: @unchecked Sendable {
     guard memory.size == SharedMemory.pageSize + requestCapacity + responseCapacity else {
       throw ProtocolError.lane("\(memory.size) bytes do not hold its rings")
     }
+    for offset in [
+      LaneLayout.requestsOffset + LaneLayout.tailOffset, LaneLayout.responsesOffset + LaneLayout.headOffset,
+    ] {
+      let index = header.base.load(fromByteOffset: offset, as: UInt64.self)
+      guard index & 7 == 0 else { throw ProtocolError.lane("a frame at \(index)") }
+    }
     self.mapping = try Self.map(memory, requestCapacity, responseCapacity)
   }
 

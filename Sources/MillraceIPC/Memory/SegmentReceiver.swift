@@ -32,6 +32,11 @@ package struct SegmentReceiver: ~Copyable, @unchecked Sendable {
     guard capacity > 0, memory.size % SharedMemory.pageSize == 0 else {
       throw ProtocolError.segment(id, "\(memory.size) bytes are no segment")
     }
+    // A sender fills a segment for its first payload, which takes two thirds of it at least; holes cost it nothing, and
+    // would have us make room for a payload that is not there.
+    guard capacity <= SegmentLayout.smallest || memory.presentBytes >= capacity / 2 else {
+      throw ProtocolError.segment(id, "\(capacity) bytes of which \(memory.presentBytes) are there")
+    }
     guard capacity <= byteLimit - bytes else {
       throw ProtocolError.segment(id, "more than \(byteLimit) bytes of segments")
     }

@@ -41,6 +41,9 @@ package struct SharedMemory: ~Copyable, Sendable {
 
   deinit { close(descriptor) }
 
+  /// Bytes of it that take up memory: a peer may make it as large as it likes, and write to none of it.
+  var presentBytes: Int { Int(clamping: millrace_memory_present(descriptor)) }
+
   /// Maps the bytes from `offset` (a multiple of the page), all or `size` of them.
   package func map(
     offset: Int = 0, size: Int? = nil, writable: Bool = true

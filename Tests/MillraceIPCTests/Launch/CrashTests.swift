@@ -77,7 +77,7 @@ struct CrashTests {
     #expect(death.errors.contains("Index out of range"))
   }
 
-  @Test(arguments: [StartMethod.server, .spawn])
+  @Test(.backtraces, arguments: [StartMethod.server, .spawn])
   func fatalErrorComesWithABacktrace(method: StartMethod) throws {
     let death = try kill("fatal", by: method)
     _ = try expectCrash(death, trap)

@@ -113,7 +113,7 @@ struct IsolationTests {
     }
   }
 
-  @Test(arguments: StartMethod.allCases)
+  @Test(.backtraces, arguments: StartMethod.allCases)
   func interruptsBelongToTheProgram(method: StartMethod) throws {
     #expect(try TestWorker(Deaf.self, by: method).waitForEnd().reason == .exited(code: 0))
   }

@@ -23,6 +23,7 @@ enum AcceptanceProgram {
       case "patient": try await patient(backend)
       case "adds": try await adds(backend)
       case "cramped": try await cramped(words[2], Int32(words[3]) ?? 0)
+      case "limited": try await limited(words[2], Int(words[3]) ?? 0)
       default: exit(64)
       }
     } catch let interruption as Interrupted {

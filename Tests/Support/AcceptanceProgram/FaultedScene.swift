@@ -61,6 +61,31 @@ extension AcceptanceProgram {
     }
   }
 
+  /// A pool in a program whose files, those in memory too, may have only so many bytes.
+  static func limited(_ start: String, _ bytes: Int) async throws {
+    let starts: [String: ProcessOptions.Start] = ["forkServer": .forkServer, "spawn": .spawn, "fork": .fork]
+    guard let start = starts[start] else { exit(64) }
+    var limit = rlimit(rlim_cur: rlim_t(bytes), rlim_max: rlim_t(bytes))
+    setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+    do {
+      try await withWorkerPool(.processes(2, ProcessOptions(start: start))) { pool in
+        let small = (0..<20).map { [UInt8](repeating: $0, count: 100) }
+        let isSmallRight = try await pool.map(small, Reverse()) == small
+        let large = (0..<4).map { [UInt8](repeating: $0, count: 2 << 20) }
+        var found: Set<String> = []
+        for try await outcome in pool.outcomes(of: large, Reverse()) {
+          switch outcome.result {
+          case .success(let output): found.insert(output == outcome.input ? "right" : "wrong")
+          case .failure(let failure): found.insert("\(failure)".contains("errno 27") ? "errno 27" : "\(failure)")
+          }
+        }
+        say("small: \(isSmallRight ? "right" : "wrong"), large: \(found.sorted().joined(separator: ", "))")
+      }
+    } catch {
+      say("\(error)")
+    }
+  }
+
   private static func say<W: Worker>(
     _ name: String, _ pool: WorkerPool, _ items: [W.Input], _ worker: W, _ retries: Int,
     expecting: (W.Input) -> W.Output

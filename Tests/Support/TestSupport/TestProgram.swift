@@ -14,10 +14,11 @@ package final class TestProgram: Sendable {
   ///   - words: its arguments: the scene, and what it is to know.
   ///   - name: which program.
   ///   - environment: variables that it has beside those of the tests.
+  ///   - through: the words of a command that runs it.
   ///   - copy: where a copy of the program is to be made and run.
   package init(
     _ words: [String], of name: String = "AcceptanceProgram", environment: [String: String] = [:],
-    copiedTo copy: String? = nil
+    through command: [String] = [], copiedTo copy: String? = nil
   ) throws {
     let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     let original = (tests as NSString).deletingLastPathComponent + "/" + name
@@ -32,11 +33,12 @@ package final class TestProgram: Sendable {
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_adddup2(&actions, pipe.writing.rawValue, 1)
-    var arguments = ([path] + words).map { strdup($0) } + [nil]
+    let line = command + [path] + words
+    var arguments = line.map { strdup($0) } + [nil]
     var variables = environment.map { strdup("\($0)=\($1)") } + [nil]
     defer { for text in arguments + variables { free(text) } }
     var id: Int32 = 0
-    let error = posix_spawn(&id, path, &actions, nil, &arguments, &variables)
+    let error = posix_spawnp(&id, line[0], &actions, nil, &arguments, &variables)
     guard error == 0 else { throw SystemCallError("posix_spawn", error) }
     self.id = id
     output = pipe.reading

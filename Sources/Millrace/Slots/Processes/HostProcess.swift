@@ -15,7 +15,7 @@ package enum WorkerProcessMain: WorkerMain {
 }
 
 /// A worker process: its control socket on the first thread, each lane on a thread of its own.
-final class HostProcess: Sendable {
+package final class HostProcess: Sendable {
   private let control: ControlSocket
   /// In a process that was forked for one worker: makes it.
   private let makeForkedWorker: (@Sendable () -> any HostedWorker)?
@@ -76,7 +76,11 @@ final class HostProcess: Sendable {
 
   func makeWorker(_ announcement: UnsafeRawBufferPointer) throws -> any HostedWorker {
     try KillPoint.workerDecodesWorker.reachThrowing()
-    if let makeForkedWorker { return makeForkedWorker() }
+    return try makeForkedWorker?() ?? Self.worker(announced: announcement)
+  }
+
+  /// The worker that the pool speaks of.
+  package static func worker(announced announcement: UnsafeRawBufferPointer) throws -> any HostedWorker {
     var rest = announcement
     let reference = TypeReference(bytes: Array(try Records.next(&rest).bytes))
     guard let type = reference.resolve() as? any Worker.Type else {

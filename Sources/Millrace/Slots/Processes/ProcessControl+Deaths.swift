@@ -21,7 +21,7 @@ extension ProcessControl {
     let reports = lanes.map { CrashReport(at: UnsafeRawPointer($0.lane.crashRecord)) }
     let isAnyoneGuilty = reports.contains { $0 != nil }
     for (lane, report) in zip(lanes, reports) {
-      let found = lane.isBroken ? (answers: [], running: lane.inFlight.first?.chunk.id) : salvaged(lane, process)
+      let found = lane.isBroken ? (answers: [], running: lane.suspect?.chunk.id) : salvaged(lane, process, lanes)
       for answer in found.answers { handle(answer, lane, process) }
       stepWithNews()
       guard let seat = seats[lane.slot], seat.generation == lane.generation else { continue }
@@ -29,7 +29,7 @@ extension ProcessControl {
       // In a process of several lanes, those that did not crash are bystanders.
       let isGuilty = report != nil || !isAnyoneGuilty
       var retryable = true
-      if isGuilty, let id = found.running, let sent = lane.inFlight.first, sent.chunk.id == id {
+      if isGuilty, let id = found.running, let sent = lane.inFlight.elements.first(where: { $0.chunk.id == id }) {
         retryable = core.isRetryable(sent.chunk, sent.chunk.range.lowerBound + sent.received, lane.slot, cause)
       }
       seats[lane.slot] = nil
@@ -48,10 +48,9 @@ extension ProcessControl {
   }
 
   private func salvaged(
-    _ lane: RemoteLane, _ process: WorkerProcess
+    _ lane: RemoteLane, _ process: WorkerProcess, _ lanes: [RemoteLane]
   ) -> (answers: [RemoteLane.Answer], running: Int?) {
-    let found = lane.salvage(fetchSegments: process.fetchSegments)
-    return (found.answers, found.running)
+    lane.salvage { try process.fetchSegments(for: lanes) }
   }
 
   private func cause(_ exit: ProcessExit, _ report: CrashReport?, _ process: WorkerProcess) -> ItemFailure.Cause {

@@ -159,9 +159,24 @@ extension ProcessControl {
   private func attempt<R>(_ lane: RemoteLane, _ body: () throws -> R) -> R? {
     do {
       return try body()
+    } catch let error as RemoteLane.Unsendable {
+      cannotSend(error, lane)
+      return nil
     } catch {
       if let process = process(of: lane) { broke(process, error) }
       return nil
+    }
+  }
+
+  /// There is no memory for a chunk: its first item has failed, the others are cut anew.
+  private func cannotSend(_ error: RemoteLane.Unsendable, _ lane: RemoteLane) {
+    let chunk = error.chunk
+    let cause = ItemFailure.Cause.undecodable(error.reason)
+    let retryable = core.isRetryable(chunk, chunk.range.lowerBound, lane.slot, cause)
+    core.step {
+      $0.itemFailed(
+        slot: lane.slot, generation: lane.generation, chunk: chunk.id, cause, retryable: retryable, now: $1)
+      $0.finished(slot: lane.slot, generation: lane.generation, chunk: chunk.id, items: 0, elapsed: 0, now: $1)
     }
   }
 
@@ -200,6 +215,9 @@ extension ProcessControl {
         }
         stepWithNews()
         try lane.sendWaiting(announce: announcer(lane))
+      } catch let error as RemoteLane.Unsendable {
+        hasNews = true
+        cannotSend(error, lane)
       } catch {
         stepWithNews()
         broke(process, error)

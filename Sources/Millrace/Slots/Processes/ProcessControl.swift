@@ -201,6 +201,8 @@ final class ProcessControl: @unchecked Sendable {
     process.child = child
     if !process.isServers { try poller.add(child.descriptor, as: Token.child(process.token)) }
     if process.isKilledByUs { end(process) }
+    // It has said what cannot be before we heard of its start.
+    if process.problem != nil { child.kill() }
   }
 
   private func serverHasNews() {
@@ -265,8 +267,9 @@ final class ProcessControl: @unchecked Sendable {
 
   // MARK: Standard error
 
+  /// Reads what is there, but no more than any pipe can hold: who prints without end must not keep us from all others.
   func readErrors(_ process: WorkerProcess) {
-    while true {
+    for _ in 0..<64 {
       let count = withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 16) { buffer in
         let count = read(process.errors.rawValue, buffer.baseAddress, buffer.count)
         if count > 0 {

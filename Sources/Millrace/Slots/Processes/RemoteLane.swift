@@ -1,17 +1,19 @@
-import MillraceIPC
+package import MillraceIPC
 
 /// The pool's side of a lane: what was sent to its worker and has not been answered yet.
 ///
 /// Belongs to the control thread, which is never in it twice: hence no checks of exclusive access where chunks go by.
-final class RemoteLane {
+package final class RemoteLane {
   /// A chunk on its way: the items before `received` have their outcomes.
-  final class SentChunk {
-    let chunk: Chunk
+  package final class SentChunk {
+    package let chunk: Chunk
     let record: WorkerRecord
     let position: UInt64
     /// The size of its encoded items.
     let bytes: Int
-    @exclusivity(unchecked) var received = 0
+    @exclusivity(unchecked) package fileprivate(set) var received = 0
+    /// The worker was told that the rest is not wanted, of it or of one before it.
+    @exclusivity(unchecked) fileprivate var isCancelled = false
 
     init(_ chunk: Chunk, _ record: WorkerRecord, position: UInt64, bytes: Int) {
       self.chunk = chunk
@@ -21,7 +23,7 @@ final class RemoteLane {
     }
   }
 
-  enum Request {
+  package enum Request {
     case open(WorkerRecord, announcement: [UInt8])
     case chunk(Chunk, WorkerRecord)
     case tearDown(WorkerKey)
@@ -29,7 +31,7 @@ final class RemoteLane {
   }
 
   /// What a worker said.
-  enum Answer {
+  package enum Answer {
     case opened(WorkerKey)
     case openFailed(WorkerKey, any Error)
     case outputs(SentChunk, upTo: Int, any AnyObject & Sendable)
@@ -44,25 +46,33 @@ final class RemoteLane {
   let slot: Int
   let generation: Int
   let number: Int
-  let lane: Lane
+  package let lane: Lane
   /// The worker that the lane's process was forked for, if it was.
   let forkedFor: WorkerKey?
   @exclusivity(unchecked) private var end: ParentEnd
   private var sender = SegmentSender()
   private var receiver = SegmentReceiver()
-  @exclusivity(unchecked) private(set) var inFlight = FIFO<SentChunk>()
+  @exclusivity(unchecked) package private(set) var inFlight = FIFO<SentChunk>()
   /// Requests that the ring has no room for yet.
   @exclusivity(unchecked) private var waiting = FIFO<Request>()
   /// The workers that it was told to open.
   @exclusivity(unchecked) private(set) var records: [WorkerKey: WorkerRecord] = [:]
+  /// Of those, the ones that have not answered.
+  private var opening: Set<WorkerKey> = []
   private var tearingDown: [WorkerKey: WorkerRecord] = [:]
+  private var isToldToStop = false
+  /// What waits does so until memory is given back, not for room in the ring.
+  @exclusivity(unchecked) private var isShortOfMemory = false
+  @exclusivity(unchecked) private var hasAnswered = false
+  /// The chunk that ended last: a worker's marker may still show it.
+  @exclusivity(unchecked) private var lastEnded: UInt64?
   /// What a frame of outputs said besides: that its chunk is over.
   @exclusivity(unchecked) private var ending: Answer?
   var hasStopped = false
   /// It said what cannot be: nothing more of it is read.
   @exclusivity(unchecked) var isBroken = false
 
-  init(slot: Int, generation: Int, number: Int, forkedFor: WorkerKey?, capacity: Int) throws {
+  package init(slot: Int, generation: Int, number: Int, forkedFor: WorkerKey?, capacity: Int) throws {
     self.slot = slot
     self.generation = generation
     self.number = number
@@ -74,7 +84,7 @@ final class RemoteLane {
   // MARK: Sending
 
   /// Sends the request, or keeps it until there is room. `announce` passes a new segment's descriptor on.
-  func send(_ request: Request, announce: (UInt32, Int32) throws -> Void) throws {
+  package func send(_ request: Request, announce: (UInt32, Int32) throws -> Void) throws {
     if case .open(let record, _) = request { records[record.key] = record }
     if !waiting.isEmpty {
       waiting.append(request)
@@ -85,18 +95,33 @@ final class RemoteLane {
 
   /// Sends what waited for room.
   func sendWaiting(announce: (UInt32, Int32) throws -> Void) throws {
-    while let request = waiting.first, try trySend(request, announce) { _ = waiting.popFirst() }
+    do {
+      while let request = waiting.first, try trySend(request, announce) { _ = waiting.popFirst() }
+    } catch let error as Unsendable {
+      _ = waiting.popFirst()
+      throw error
+    }
+  }
+
+  /// There is no memory in which the chunk could be sent, though nothing else of the lane's is on its way.
+  struct Unsendable: Error {
+    let chunk: Chunk
+    let reason: MemoryError
   }
 
   private func trySend(_ request: Request, _ announce: (UInt32, Int32) throws -> Void) throws -> Bool {
+    isShortOfMemory = false
     switch request {
     case .open(let record, let announcement):
       let header = FrameHeader(kind: FrameKind.open, b: UInt64(record.key.value))
-      return try put(header, announcement.count, announce) { target in
+      let position = try put(header, announcement.count, announce) { target in
         announcement.withUnsafeBytes {
           if $0.count > 0 { target.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
         }
-      } != nil
+      }
+      guard position != nil else { return false }
+      opening.insert(record.key)
+      return true
     case .chunk(let chunk, let record):
       KillPoint.parentSendsChunk.reach()
       let items = record.remote.prepare(chunk.cell, chunk.range)
@@ -108,9 +133,17 @@ final class RemoteLane {
         c: UInt64(record.key.value))
       let head = ChunkHead(first: Int64(chunk.range.lowerBound), seed: chunk.seed, attempt: Int64(chunk.attempt))
       let headSize = MemoryLayout<ChunkHead>.size
-      let position = try put(header, headSize + items.size, announce) { target in
-        target.storeBytes(of: head, as: ChunkHead.self)
-        items.write(target + headSize)
+      let position: UInt64?
+      do {
+        position = try put(header, headSize + items.size, announce) { target in
+          target.storeBytes(of: head, as: ChunkHead.self)
+          items.write(target + headSize)
+        }
+      } catch let error as MemoryError {
+        // What is on its way will give some back.
+        guard !inFlight.isEmpty else { throw Unsendable(chunk: chunk, reason: error) }
+        isShortOfMemory = true
+        return false
       }
       guard let position else { return false }
       KillPoint.parentSentChunk.reach()
@@ -119,7 +152,9 @@ final class RemoteLane {
     case .tearDown(let key):
       return try put(FrameHeader(kind: FrameKind.tearDown, b: UInt64(key.value)), 0, announce) { _ in } != nil
     case .stop:
-      return try put(FrameHeader(kind: FrameKind.stop), 0, announce) { _ in } != nil
+      guard try put(FrameHeader(kind: FrameKind.stop), 0, announce, { _ in }) != nil else { return false }
+      isToldToStop = true
+      return true
     }
   }
 
@@ -144,15 +179,21 @@ final class RemoteLane {
       end.requests.abandon()
       return nil
     }
-    let placement = try sender.place(size)
-    write(placement.buffer.baseAddress!)
-    if let descriptor = placement.newDescriptor { try announce(placement.id, descriptor) }
+    let placement: Placement
+    do {
+      placement = try sender.place(size)
+      write(placement.buffer.baseAddress!)
+      if let descriptor = placement.newDescriptor { try announce(placement.id, descriptor) }
+    } catch {
+      end.requests.abandon()
+      throw error
+    }
     place.storeBytes(
       of: SegmentReference(id: UInt64(placement.id), length: UInt64(size)), as: SegmentReference.self)
     return try end.requests.commit()
   }
 
-  func willTearDown(_ record: WorkerRecord) {
+  package func willTearDown(_ record: WorkerRecord) {
     records[record.key] = nil
     tearingDown[record.key] = record
   }
@@ -174,34 +215,49 @@ final class RemoteLane {
 
   /// Tells the worker that the rest of the chunk is not wanted.
   func cancel(_ id: Int) {
-    if lane.snapshot().chunk == UInt64(id) { _ = lane.progress.abandon() }
+    guard lane.snapshot().chunk == UInt64(id) else { return }
+    // It may be at the next one before it comes to see this.
+    for sent in inFlight.elements { sent.isCancelled = true }
+    _ = lane.progress.abandon()
   }
 
   /// What the worker is doing about the chunk.
-  func inspect(_ id: Int) -> Inspection {
+  package func inspect(_ id: Int) -> Inspection {
     guard let sent = inFlight.first, sent.chunk.id == id else { return .waiting }
     let snapshot = lane.snapshot()
+    // The worker wrote all of this: it may be anything.
     switch snapshot.state {
-    case .settingUp, .tearingDown: return .waiting
+    case .settingUp where !opening.isEmpty, .tearingDown where !tearingDown.isEmpty: return .waiting
+    case _ where !isPossible(snapshot):
+      // It has been overwritten, by the item that is not heard of.
+      return .item(sent.chunk.range.lowerBound + sent.received, since: nil)
     case .running where snapshot.chunk == UInt64(id):
-      // The worker wrote the count: it may be anything.
       let completed = min(snapshot.completed, sent.chunk.range.count)
-      return .item(sent.chunk.range.lowerBound + completed, since: snapshot.itemStart)
+      // A time to come would be no limit at all.
+      let start = snapshot.itemStart.flatMap { $0 <= _monotonicNow() ? $0 : nil }
+      return .item(sent.chunk.range.lowerBound + completed, since: start)
     // At the very end of the chunk before, or at nothing.
-    case .running, .idle, nil: return .untouched
+    case .running, .idle, .settingUp, .tearingDown, nil: return .untouched
     }
   }
 
   // MARK: Receiving
 
   /// The next answer, if there is one.
-  func next(fetchSegments: () throws -> Void) throws -> Answer? {
+  package func next(fetchSegments: () throws -> Void) throws -> Answer? {
     if let answer = ending {
       ending = nil
       return answer
     }
     guard !isBroken, let frame = try end.responses.next() else { return nil }
-    return try answer(frame, count: Int(frame.header.a), fetchSegments)
+    hasAnswered = true
+    do {
+      return try answer(frame, count: Int(frame.header.a), fetchSegments)
+    } catch {
+      // What follows might be taken for something that it is not.
+      isBroken = true
+      throw error
+    }
   }
 
   private func answer(_ frame: Frame, count: Int, _ fetchSegments: () throws -> Void) throws -> Answer {
@@ -210,9 +266,11 @@ final class RemoteLane {
     let key = WorkerKey(Int(truncatingIfNeeded: frame.header.b))
     let flags = frame.header.flags
     switch frame.header.kind {
-    case FrameKind.opened: return .opened(key)
-    case FrameKind.openFailed: return .openFailed(key, try error(payload))
+    case FrameKind.opened, FrameKind.openFailed:
+      guard opening.remove(key) != nil else { throw WireProblem("a set-up that nobody asked for") }
+      return frame.header.kind == FrameKind.opened ? .opened(key) : .openFailed(key, try error(payload))
     case FrameKind.stopped:
+      guard isToldToStop, inFlight.isEmpty, !hasStopped else { throw WireProblem("an end that nobody asked for") }
       hasStopped = true
       return .stopped
     case FrameKind.tornDown:
@@ -221,12 +279,16 @@ final class RemoteLane {
       if flags & FrameFlags.empty != 0 { return .tornDown(key, nil) }
       return .tornDown(key, Result { try record.remote.decodeExit(payload) })
     case FrameKind.outputs:
+      let sent = try first(frame.header.b)
+      let items = sent.chunk.range.count
+      let isFinal = flags & FrameFlags.final != 0
+      // Before anything is noted: what is refused was not said.
+      guard !isFinal || sent.received + count == items else {
+        throw WireProblem("the end of a chunk that lacks outcomes")
+      }
       let answer = try outputs(payload, isPacked: flags & FrameFlags.packed != 0, count: count, chunk: frame.header.b)
-      if flags & FrameFlags.final != 0 {
-        let sent = try first(frame.header.b)
-        let items = sent.chunk.range.count
-        guard sent.received == items else { throw WireProblem("the end of a chunk that lacks outcomes") }
-        _ = inFlight.popFirst()
+      if isFinal {
+        leave(sent)
         ending = .done(sent, items: items, elapsed: frame.header.c, memory: nil)
       }
       return answer
@@ -242,11 +304,19 @@ final class RemoteLane {
       return .itemFailed(sent, index: sent.chunk.range.lowerBound + offset, cause)
     case FrameKind.chunkDone:
       let sent = try first(frame.header.b)
-      _ = inFlight.popFirst()
+      guard sent.received == sent.chunk.range.count || sent.isCancelled else {
+        throw WireProblem("the end of a chunk that lacks outcomes")
+      }
+      leave(sent)
       let memory = payload.count >= 8 ? Int(clamping: payload.loadUnaligned(as: UInt64.self)) : nil
       return .done(sent, items: min(count, sent.chunk.range.count), elapsed: frame.header.c, memory: memory)
     default: throw WireProblem("an answer of kind \(frame.header.kind)")
     }
+  }
+
+  private func leave(_ sent: SentChunk) {
+    _ = inFlight.popFirst()
+    lastEnded = UInt64(sent.chunk.id)
   }
 
   private func first(_ chunk: UInt64) throws -> SentChunk {
@@ -287,7 +357,9 @@ final class RemoteLane {
     return (try receiver.resolve(id, length: Int(clamping: reference.length)), id)
   }
 
-  func adopt(_ id: UInt32, _ descriptor: Int32) throws { try receiver.adopt(id, descriptor: descriptor) }
+  package func adopt(_ id: UInt32, _ descriptor: Int32) throws { try receiver.adopt(id, descriptor: descriptor) }
+
+  package func knowsSegment(_ id: UInt32) -> Bool { receiver.contains(id) }
 
   // MARK: Sleep
 
@@ -295,7 +367,7 @@ final class RemoteLane {
   func arm() throws -> Bool {
     guard try end.armResponses() else { return false }
     // A quarter of the ring: room for whatever waits.
-    if !waiting.isEmpty { return try end.armRequestSpace(lane.requestCapacity / 4) }
+    if !waiting.isEmpty, !isShortOfMemory { return try end.armRequestSpace(lane.requestCapacity / 4) }
     return true
   }
 
@@ -304,17 +376,23 @@ final class RemoteLane {
   // MARK: After a death
 
   /// What the worker made and had not handed over yet, and the item that was running.
-  func salvage(fetchSegments: () throws -> Void) -> (answers: [Answer], running: Int?, hasBegun: Bool) {
+  package func salvage(fetchSegments: () throws -> Void) -> (answers: [Answer], running: Int?) {
     var answers: [Answer] = []
+    var isIntact = true
     do {
       while let answer = try next(fetchSegments: fetchSegments) { answers.append(answer) }
     } catch {
       // What cannot be read was not said: its items are run again.
+      isIntact = false
     }
     let snapshot = lane.snapshot()
-    guard snapshot.state == .running, let sent = inFlight.first, UInt64(sent.chunk.id) == snapshot.chunk else {
-      return (answers, nil, snapshot.state != .idle)
+    guard let sent = inFlight.first else { return (answers, nil) }
+    guard isIntact, isPossible(snapshot) else {
+      // Something has written over its memory, and has to answer for it: nobody is to run it for ever.
+      return (answers, suspect?.chunk.id)
     }
+    guard snapshot.state == .running, snapshot.chunk != lastEnded else { return (answers, nil) }
+    guard UInt64(sent.chunk.id) == snapshot.chunk else { return (answers, suspect?.chunk.id) }
     let done = min(snapshot.completed, sent.chunk.range.count)
     let count = done - sent.received
     if count > 0, let frame = try? end.responses.uncommitted(), frame.header.kind == FrameKind.outputs,
@@ -326,8 +404,28 @@ final class RemoteLane {
       }
     }
     guard let now = inFlight.first, now.received < now.chunk.range.count, now.received <= done else {
-      return (answers, nil, true)
+      return (answers, nil)
     }
-    return (answers, now.chunk.id, true)
+    return (answers, now.chunk.id)
+  }
+
+  /// The chunk that is to blame where what it left cannot be: the one that its marker shows, or else the first.
+  var suspect: SentChunk? {
+    let marker = lane.snapshot()
+    let shown = inFlight.elements.first { marker.state == .running && UInt64($0.chunk.id) == marker.chunk }
+    let suspect = shown ?? inFlight.first
+    return suspect.flatMap { $0.received < $0.chunk.range.count ? $0 : nil }
+  }
+
+  /// Whether a worker in its right mind may have left its marker so.
+  private func isPossible(_ marker: LaneSnapshot) -> Bool {
+    switch marker.state {
+    case .idle: marker.heartbeat > 0 || !hasAnswered
+    case .settingUp: !opening.isEmpty
+    case .tearingDown: !tearingDown.isEmpty || isToldToStop
+    // The end of the first may be in the ring, and the next begun.
+    case .running: marker.chunk == lastEnded || inFlight.elements.contains { UInt64($0.chunk.id) == marker.chunk }
+    case nil: false
+    }
   }
 }

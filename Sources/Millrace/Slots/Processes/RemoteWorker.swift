@@ -42,7 +42,7 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
   private let exit: Result<PayloadCoding<W.Exit>, any Error>
   private let name: String
 
-  init(_ worker: W) {
+  package init(_ worker: W) {
     self.worker = worker
     name = readableTypeName(W.self)
     input = Result { try Payload.coding(for: W.Input.self) }

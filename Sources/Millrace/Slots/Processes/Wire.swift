@@ -1,47 +1,47 @@
-import MillraceIPC
+package import MillraceIPC
 
 /// What the pool and a worker lane say to each other through the rings of their lane.
 ///
 /// In each header, `b` is the chunk's number or the worker's key. A payload that is large for the ring travels in a
 /// segment, and the frame holds its number and length (`FrameFlags.segment`).
-enum FrameKind {
+package enum FrameKind {
   // Requests
 
   /// Make an instance of a worker and set it up. Payload: the announcement, none if the lane was forked for the worker.
-  static let open: UInt16 = 1
+  package static let open: UInt16 = 1
   /// Run items: `a` of them, of the worker `c`. Payload: `ChunkHead`, then the items.
-  static let chunk: UInt16 = 2
-  static let tearDown: UInt16 = 3
+  package static let chunk: UInt16 = 2
+  package static let tearDown: UInt16 = 3
   /// Tear down what is left and end.
-  static let stop: UInt16 = 4
+  package static let stop: UInt16 = 4
 
   // Responses
 
-  static let opened: UInt16 = 10
+  package static let opened: UInt16 = 10
   /// Payload: a `WireError`.
-  static let openFailed: UInt16 = 11
+  package static let openFailed: UInt16 = 11
   /// The outputs of the next `a` items of the chunk. With `FrameFlags.final` the chunk is over, and its items took `c`
   /// nanoseconds.
-  static let outputs: UInt16 = 12
+  package static let outputs: UInt16 = 12
   /// The next item of the chunk failed. Payload: a `WireError`; it could not be sent if `FrameFlags.undecodable`.
-  static let itemFailed: UInt16 = 13
+  package static let itemFailed: UInt16 = 13
   /// The chunk is over, after `a` items that took `c` nanoseconds. Payload: resident bytes, if asked for.
-  static let chunkDone: UInt16 = 14
+  package static let chunkDone: UInt16 = 14
   /// Payload: the exit value, or a `WireError` with `FrameFlags.failed`; nothing with `FrameFlags.empty`.
-  static let tornDown: UInt16 = 15
-  static let stopped: UInt16 = 16
+  package static let tornDown: UInt16 = 15
+  package static let stopped: UInt16 = 16
 }
 
-enum FrameFlags {
+package enum FrameFlags {
   /// Items or outputs lie one behind the other as they are in memory; otherwise each has a record (`Records`).
-  static let packed: UInt16 = 1
-  static let segment: UInt16 = 2
-  static let final: UInt16 = 4
-  static let undecodable: UInt16 = 8
-  static let failed: UInt16 = 16
-  static let empty: UInt16 = 32
-  static let timed: UInt16 = 64
-  static let measuresMemory: UInt16 = 128
+  package static let packed: UInt16 = 1
+  package static let segment: UInt16 = 2
+  package static let final: UInt16 = 4
+  package static let undecodable: UInt16 = 8
+  package static let failed: UInt16 = 16
+  package static let empty: UInt16 = 32
+  package static let timed: UInt16 = 64
+  package static let measuresMemory: UInt16 = 128
 }
 
 /// What a chunk's payload begins with.
@@ -59,14 +59,16 @@ struct SegmentReference: BitwiseCopyable {
 }
 
 /// Values of different sizes, one behind the other: a length of 8 bytes, then the bytes, padded to 8.
-enum Records {
+package enum Records {
   /// Instead of a length: the item could not be encoded; its text follows as a record.
   static let poison: UInt64 = .max
 
   static func size(_ bytes: Int) -> Int { 8 + (bytes + 7) & ~7 }
 
   /// Takes the next record off the front of `rest`: its bytes and whether it is poison.
-  static func next(_ rest: inout UnsafeRawBufferPointer) throws -> (bytes: UnsafeRawBufferPointer, isPoison: Bool) {
+  package static func next(_ rest: inout UnsafeRawBufferPointer) throws -> (
+    bytes: UnsafeRawBufferPointer, isPoison: Bool
+  ) {
     var length = try take(&rest)
     let isPoison = length == poison
     if isPoison { length = try take(&rest) }
@@ -83,7 +85,7 @@ enum Records {
     return rest.loadUnaligned(as: UInt64.self)
   }
 
-  static func append(_ value: UnsafeRawBufferPointer, isPoison: Bool = false, to writer: inout ByteWriter) {
+  package static func append(_ value: UnsafeRawBufferPointer, isPoison: Bool = false, to writer: inout ByteWriter) {
     if isPoison { writer.append(poison) }
     writer.append(UInt64(value.count))
     writer.append(contentsOf: value)
@@ -96,13 +98,13 @@ enum Records {
 }
 
 /// The other side of a lane said something that cannot be.
-struct WireProblem: Error, CustomStringConvertible {
-  let description: String
+package struct WireProblem: Error, CustomStringConvertible {
+  package let description: String
   init(_ description: String) { self.description = description }
 }
 
 /// What goes over a worker process's control socket, besides the introduction; descriptors come with it.
-enum ControlNews: Codable {
+package enum ControlNews: Codable {
   /// To the worker, first.
   case configure(environment: [String: String?])
   /// To the worker: a lane begins. Descriptors: its memory, the pool's bell.
@@ -114,9 +116,9 @@ enum ControlNews: Codable {
 }
 
 extension ControlNews {
-  var bytes: [UInt8] {
+  package var bytes: [UInt8] {
     get throws { try BinaryEncoder().encode(self) }
   }
 
-  init(bytes: [UInt8]) throws { self = try BinaryDecoder().decode(ControlNews.self, from: bytes) }
+  package init(bytes: [UInt8]) throws { self = try BinaryDecoder().decode(ControlNews.self, from: bytes) }
 }

@@ -83,13 +83,16 @@ final class WorkerProcess {
   }
 
   /// Takes in the segments that the worker announced.
-  func fetchSegments() throws {
+  func fetchSegments() throws { try fetchSegments(for: lanes) }
+
+  func fetchSegments(for lanes: [RemoteLane]) throws {
     while true {
       guard case .message(var message) = try control.tryReceive() else { return }
       guard case .segment(let number, let id) = try ControlNews(bytes: message.bytes),
         let descriptor = message.takeDescriptor()
       else { throw WireProblem("news of no segment") }
-      guard let lane = lanes.first(where: { $0.number == number }) else { continue }
+      // A lane refers to whatever it has announced before it stops.
+      guard let lane = lanes.first(where: { $0.number == number }) else { throw WireProblem("a segment of no lane") }
       try lane.adopt(id, descriptor.take())
     }
   }

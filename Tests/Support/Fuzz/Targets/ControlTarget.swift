@@ -1,0 +1,89 @@
+import Foundation
+import Millrace
+import MillraceIPC
+
+/// What goes over a worker's control socket: its introduction, news, and in the rings the announcement of a worker.
+struct ControlTarget: FuzzTarget {
+  let name = "control"
+
+  /// A worker with a configuration.
+  struct Configured: Worker, Codable {
+    var text: String
+    var numbers: [Int]
+    func process(_ item: Int, _ state: inout Void) -> Int { item }
+  }
+
+  private let probes = Probes(all: [Introduction(), News(), Announcement()])
+
+  func valid(_ random: inout FuzzRandom) throws -> [[UInt8]] { try probes.valid(&random) }
+
+  func read(_ bytes: [UInt8]) throws { try probes.read(bytes) }
+
+  private struct Introduction: Probe {
+    func valid(_ random: inout FuzzRandom) throws -> [UInt8] {
+      guard let introduction = WorkerIntroduction(WorkerProcessMain.self) else { throw Refusal() }
+      return introduction.bytes
+    }
+
+    func read(_ bytes: UnsafeRawBufferPointer) throws {
+      guard let introduction = WorkerIntroduction(bytes: Array(bytes)) else { throw Refusal() }
+      try promise(introduction.bytes == Array(bytes), "an introduction is encoded in another way")
+      // A worker looks no further where the build is another one.
+      guard introduction.fingerprint == .current else { throw Refusal() }
+      guard introduction.main.resolve() is any WorkerMain.Type else { throw Refusal() }
+    }
+  }
+
+  private struct News: Probe {
+    func valid(_ random: inout FuzzRandom) throws -> [UInt8] {
+      let news: ControlNews =
+        switch random.below(4) {
+        case 0: .configure(environment: ["PATH": random.chance(70) ? random.text(upTo: 40) : nil])
+        case 1: .lane(number: random.below(9), slot: random.below(99), cpus: [0, 1, Int32(random.below(64))])
+        case 2: .segment(lane: random.below(9), id: UInt32(truncatingIfNeeded: random.next()))
+        default: .end
+        }
+      return try news.bytes
+    }
+
+    func read(_ bytes: UnsafeRawBufferPointer) throws {
+      let news = try ControlNews(bytes: Array(bytes))
+      _ = try promised("what was decoded") { try ControlNews(bytes: news.bytes) }
+    }
+  }
+
+  private struct Announcement: Probe {
+    func valid(_ random: inout FuzzRandom) throws -> [UInt8] {
+      try TypedRemoteWorker(Configured(text: random.text(upTo: 30), numbers: [random.number()])).announcement()
+    }
+
+    func read(_ bytes: UnsafeRawBufferPointer) throws { _ = try HostProcess.worker(announced: bytes) }
+  }
+}
+
+/// What the fork server tells, with the descriptors that come beside it.
+struct ServerTarget: FuzzTarget {
+  let name = "server"
+
+  func valid(_ random: inout FuzzRandom) -> [[UInt8]] {
+    let kind = UInt64(2 + random.below(3))
+    let pid = UInt64(random.below(30_000))
+    return [
+      littleEndian(kind == 2 ? 1 : 0), littleEndian(kind | pid << 32, UInt64(random.below(40_000))),
+      littleEndian(random.next()), littleEndian(UInt64(random.below(1 << 20))),
+    ]
+  }
+
+  /// The first word says how many descriptors come with the rest.
+  func read(_ bytes: [UInt8]) throws {
+    let pair = try ControlSocket.Pair()
+    var reader = WordReader(bytes)
+    let count = Int(reader.word() % 17)
+    let descriptors = [Int32](repeating: pair.worker.rawValue, count: count)
+    try pair.worker.send(Array(reader.rest), descriptors: descriptors)
+    guard case .message(var message) = try pair.parent.tryReceive() else { throw FuzzProblem("a message was lost") }
+    try promise(message.descriptorCount == count, "\(message.descriptorCount) descriptors came instead of \(count)")
+    guard let event = ForkServer.event(&message) else { throw Refusal() }
+    _ = "\(event)"
+  }
+}

@@ -1,0 +1,70 @@
+import Foundation
+import MillraceIPC
+
+/// Items and outputs as they lie in the rings: as they are in memory, as blocks, or encoded.
+struct PayloadTarget: FuzzTarget {
+  let name = "payload"
+
+  private struct Point: Equatable {
+    var x: Double
+    var y: Int32
+    var z: Int32
+  }
+
+  private let probes = Probes(all: [
+    Plain { $0.number() }, Plain { Point(x: Double($0.number()), y: 1, z: Int32(truncatingIfNeeded: $0.next())) },
+    Plain { $0.text(upTo: 600) }, Plain { $0.bytes($0.below(200)) },
+    Plain { random in (0..<random.below(9)).map { _ in random.number() } },
+    Plain { random in ContiguousArray((0..<random.below(9)).map { _ in UInt16(truncatingIfNeeded: random.next()) }) },
+    Plain { random in (0..<random.below(9)).map { Point(x: 0.5, y: Int32($0), z: 0) } },
+    Plain { random in (0..<random.below(9)).map { _ in Double(random.number()) }[...] },
+    Plain { Data($0.bytes($0.below(90))) }, Plain(isExact: false) { Anything(&$0) },
+    Plain(isExact: false) { random in (0..<random.below(5)).map { _ in random.text(upTo: 9) } }, Nothing(),
+  ])
+
+  func valid(_ random: inout FuzzRandom) throws -> [[UInt8]] { try probes.valid(&random) }
+
+  func read(_ bytes: [UInt8]) throws { try probes.read(bytes) }
+
+  private struct Plain<Value>: Probe {
+    /// Whether there is one encoding of each value only.
+    var isExact = true
+    let make: @Sendable (inout FuzzRandom) -> Value
+
+    init(isExact: Bool = true, _ make: @escaping @Sendable (inout FuzzRandom) -> Value) {
+      self.isExact = isExact
+      self.make = make
+    }
+
+    func valid(_ random: inout FuzzRandom) throws -> [UInt8] { try encoded(make(&random)) }
+
+    func read(_ bytes: UnsafeRawBufferPointer) throws {
+      let value = try Payload.coding(for: Value.self).decode(from: bytes)
+      let again = try promised("what was read") { try encoded(value) }
+      if isExact {
+        try promise(again == Array(bytes), "\(value) is encoded in another way")
+      } else {
+        _ = try promised("what was encoded") {
+          try again.withUnsafeBytes { try Payload.coding(for: Value.self).decode(from: $0) }
+        }
+      }
+    }
+
+    private func encoded(_ value: Value) throws -> [UInt8] {
+      var writer = ByteWriter()
+      try Payload.coding(for: Value.self).encode(value, into: &writer)
+      return Array(writer.bytes)
+    }
+  }
+
+  /// The output of work that always throws.
+  private struct Nothing: Probe {
+    func valid(_ random: inout FuzzRandom) -> [UInt8] { [] }
+
+    func read(_ bytes: UnsafeRawBufferPointer) throws {
+      let value: Void? = try Payload.coding(for: Void?.self).byteCount(of: nil) == nil ? nil : ()
+      try promise(value != nil, "an optional of nothing has no size")
+      _ = try? Payload.coding(for: Never.self).decode(from: bytes)
+    }
+  }
+}
