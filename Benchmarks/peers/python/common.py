@@ -48,10 +48,10 @@ class Peer:
     def call(self, name):
         return next(call for call in self.calls if call.name == name)
 
-    def opened(self):
-        """A pool whose workers have begun."""
+    def opened(self, call):
+        """A pool whose workers have begun, with the call that is to be measured."""
         pool = self.open()
-        list(self.call(self.streaming).run(pool, square, range(8), 8, 1))
+        list(call.run(pool, square, range(8), 8, 1))
         return pool
 
     def main(self):
@@ -130,9 +130,10 @@ def evaluate(i):
     return spin(_model ^ i, 1256000)
 
 
-def load_and_evaluate(i):
-    """For pools without worker state: the model is loaded for every item."""
-    load_model()
+def load_once_and_evaluate(i):
+    """For pools without worker state: the model is a global of the worker."""
+    if _model is None:
+        load_model()
     return evaluate(i)
 
 
@@ -157,7 +158,7 @@ def run_W2(peer, repetitions, options):
         for call in peer.calls:
             for label, chunk in [('chunk1', 1)] + ([('default', None)] if call.own_chunks else []):
                 variant = 'W2.%s.%s.%s' % (order, call.name, label)
-                pool = peer.opened()
+                pool = peer.opened(call)
                 for repetition in range(repetitions):
                     with Clock(variant):
                         results = list(call.run(pool, work, range(20000), 20000, chunk))
@@ -170,7 +171,7 @@ def run_W3(peer, repetitions, options):
         plans = [('chunk1', 1, peer.chunk1_items)]
         plans += [('default', None, 1000000)] if call.own_chunks else []
         plans += [('chunk1000', 1000, 1000000)] if call.takes_chunks else []
-        pool = peer.opened()
+        pool = peer.opened(call)
         for label, chunk, count in plans:
             variant = 'W3.%s.%s' % (call.name, label)
             for _ in range(repetitions):
@@ -193,7 +194,7 @@ def run_W4(peer, repetitions, options):
             buffers.append(data)
         sums = [_kernel.kernel_sum(xored(data), size) for data in buffers]
         expected = sum(sums[i % 16] for i in range(count)) % 2 ** 64
-        pool = peer.opened()
+        pool = peer.opened(call)
         for _ in range(repetitions):
             total = 0
             with Clock(variant, mebibytes * count, 'MiB/s'):
@@ -231,7 +232,8 @@ def _status(key):
 
 
 def run_W8(peer, repetitions, options):
-    call, pool, drawn = peer.call(peer.streaming), peer.opened(), 0
+    call, drawn = peer.call(peer.streaming), 0
+    pool = peer.opened(call)
 
     def source(count):
         nonlocal drawn

@@ -22,14 +22,13 @@ class Multiprocessing(common.Peer):
         pool.join()
 
     def models(self):
-        def run(work, initializer):
-            pool, results = Pool(common.WORKERS, initializer), []
+        def run():
+            pool, results = Pool(common.WORKERS, common.load_model), []
             for _ in range(50):
-                results += pool.imap_unordered(work, range(10))
+                results += pool.imap_unordered(common.evaluate, range(10))
             self.close(pool)
             return results
-        return {'initializer': lambda: run(common.evaluate, common.load_model),
-                'reload_each_time': lambda: run(common.load_and_evaluate, None)}
+        return {'initializer': run}
 
 
 if __name__ == '__main__':
