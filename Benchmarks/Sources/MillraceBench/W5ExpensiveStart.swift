@@ -54,10 +54,10 @@ struct Evaluate: Worker {
 // MARK: An image
 
 private func image(_ run: Run) async throws {
-  let image = Matrix(rows: 5_000, columns: 5_000)
-  let filters = Matrix.filters(20)
   let names = ["W5.numerical.serial", "W5.numerical", "W5.numerical.threads"]
   guard names.contains(where: run.includes) else { return }
+  let image = Matrix(rows: 5_000, columns: 5_000)
+  let filters = Matrix.filters(20)
 
   // The image is black, so its results would not tell a wrong convolution: this one does.
   if let filter = filters.first, Matrix.dot.convolved(with: filter) != filter {
