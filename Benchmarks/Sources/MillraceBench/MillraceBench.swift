@@ -1,0 +1,27 @@
+import Contract
+
+/// `millrace-bench WORKLOAD REPS [key=value …]`: the workloads, written with Millrace as its users would write them.
+@main
+enum MillraceBench {
+  typealias Workload = (keys: Set<String>, measure: @Sendable (Run) async throws -> Void)
+
+  static let workloads: [String: Workload] = [
+    "W1": ([], tinyMap),
+    "W2": ([], irregularMap),
+    "W3": ([], smallItems),
+    "W4": (["items"], largePayloads),
+    "W5": ([], expensiveStart),
+    "W6": (["ballast"], startAndStop),
+    "W8": (["mode", "n", "m"], lazyInput),
+    "W9": (["kind", "command"], shellCommands),
+  ]
+
+  static func main() async {
+    let run = Run(keys: workloads.mapValues(\.keys))
+    do {
+      try await workloads[run.workload]?.measure(run)
+    } catch {
+      Run.fail("\(run.workload): \(error)")
+    }
+  }
+}

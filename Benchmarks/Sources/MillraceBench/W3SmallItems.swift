@@ -1,0 +1,75 @@
+import Contract
+import Kernel
+import Millrace
+
+/// W3, small items through worker processes: whole numbers, and a structure of five fields.
+func smallItems(_ run: Run) async throws {
+  try await throughProcesses(run, "", Square(), inputs: Array(0..<1_000_000))
+  let readings = (0..<1_000_000).map {
+    Reading(number: $0, station: "station \($0 % 100)", time: Double($0) / 8, level: Float($0 % 1_000), isValid: true)
+  }
+  try await throughProcesses(run, "_struct", SquareReading(), inputs: readings)
+}
+
+private func throughProcesses<W: Worker>(
+  _ run: Run, _ suffix: String, _ worker: W, inputs: [W.Input]
+) async throws where W.Input: Numbered & Equatable, W.Output == W.Input {
+  let plans: [(name: String, options: MapOptions, count: Int)] = [
+    ("chunk1", MapOptions(chunking: .size(1)), 100_000),
+    ("default", MapOptions(), 1_000_000),
+    ("chunk1000", MapOptions(chunking: .size(1_000)), 1_000_000),
+  ]
+  for (name, options, count) in plans {
+    let inputs = Array(inputs.prefix(count))
+    let expected = inputs.map(\.squared)
+    let (ordered, unordered) = ("W3.ordered\(suffix).\(name)", "W3.unordered\(suffix).\(name)")
+    guard run.includes(ordered) || run.includes(unordered) else { continue }
+    try await withWorkerPool(.processes(Run.workers)) { pool in
+      _ = try await pool.map(inputs.prefix(8), worker)
+      for sample in run.samples(ordered, amount: Double(count)) {
+        let outputs = try await pool.map(inputs, worker, options: options)
+        sample.stop()
+        sample.check(outputs == expected, "wrong results")
+      }
+      for sample in run.samples(unordered, amount: Double(count)) {
+        let outputs = try await pool.mapUnordered(inputs, worker, options: options)
+        sample.stop()
+        sample.check(outputs.sorted { $0.number < $1.number } == expected, "wrong results")
+      }
+    }
+  }
+}
+
+struct Square: Worker {
+  func process(_ item: Int, _ state: inout Void) -> Int { squarePlusOne(item) }
+}
+
+struct SquareReading: Worker {
+  func process(_ item: Reading, _ state: inout Void) -> Reading { item.squared }
+}
+
+/// What has a number, which W3 squares.
+protocol Numbered {
+  var number: Int { get }
+  var squared: Self { get }
+}
+
+extension Int: Numbered {
+  var number: Int { self }
+  var squared: Int { squarePlusOne(self) }
+}
+
+/// An item as programs have them: not just bytes, and of several fields.
+struct Reading: Codable, Equatable, Sendable, Numbered {
+  var number: Int
+  var station: String
+  var time: Double
+  var level: Float
+  var isValid: Bool
+
+  var squared: Reading {
+    var result = self
+    result.number = squarePlusOne(number)
+    return result
+  }
+}

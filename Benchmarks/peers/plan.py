@@ -1,0 +1,56 @@
+"""The peers: how each is called, and for which workloads.
+
+A peer is a line here and a program that speaks the contract (Benchmarks/README.md). `{folder}` is where the setup script
+has put what it built, `{peers}` is this folder, `{swift}` is where the Benchmarks package was built.
+"""
+from collections import namedtuple
+
+# kind: what its workers are, 'threads', 'processes' or 'jobs'; it is compared with ours of that kind.
+# needs: files without which it is absent, and modules of the Python in `{folder}/venv`.
+# workloads: for each the words that follow the workload's name, one list a call.
+# is_timed: it is no program of the contract but a plain command, `COMMAND KIND COUNT`, whose time we take (W9).
+Peer = namedtuple('Peer', 'name kind command needs workloads is_timed')
+
+W3_TO_W6 = {'W2': [['1']], 'W3': [['1']], 'W4': [['1']], 'W5': [['1']], 'W6': [['5'], ['5', 'ballast=1024']]}
+STALLED = ['1', 'mode=stalled']
+
+
+def threads(name, program):
+    return Peer(name, 'threads', [program], [program], {'W1': [['3']], 'W2': [['1']]}, False)
+
+
+def processes(name, module, **more):
+    python = '{folder}/venv/bin/python'
+    return Peer(name, 'processes', [python, '{peers}/python/%s_peer.py' % name],
+                [python, '{folder}/libkernel.so', 'module:' + module], {**W3_TO_W6, **more}, False)
+
+
+def jobs(name, command):
+    return Peer(name, 'jobs', ['{peers}/shell/' + name], ['command:' + command],
+                {'W9': [['true'], ['echo'], ['shell']]}, True)
+
+
+PEERS = [
+    threads('openmp', '{folder}/openmp'),
+    threads('tbb', '{folder}/tbb'),
+    threads('dispatch', '{swift}/peer-dispatch'),
+    threads('taskgroup', '{swift}/peer-taskgroup'),
+    processes('multiprocessing', 'multiprocessing', W8=[['1'], STALLED]),
+    processes('futures', 'concurrent.futures', W8=[['1', 'n=5000000']]),
+    # Half a minute for these; they grow by the item or not at all, so less tells as much.
+    processes('mpire', 'mpire', W8=[['1', 'n=5000000'], STALLED + ['m=30000']]),
+    processes('joblib', 'joblib', W8=[['1', 'n=5000000']]),
+    jobs('xargs', 'xargs'),
+    jobs('gnu-parallel', 'parallel'),
+]
+
+# What the hardware allows. Not a peer: nobody is compared with it, all are measured by it.
+LIMITS = Peer('limits', 'limits', ['{folder}/limits'], ['{folder}/limits'], {
+    'W1': [['3']], 'W3': [['1']], 'W4': [['1']], 'W5': [['1']], 'W6': [['5']],
+    'W9': [['1', 'kind=true'], ['1', 'kind=echo'], ['1', 'kind=shell']]}, False)
+
+# Millrace itself.
+OURS = Peer('ours', 'ours', ['{swift}/millrace-bench'], ['{swift}/millrace-bench'], {
+    'W1': [['3']], 'W2': [['1']], 'W3': [['1']], 'W4': [['1']], 'W5': [['1']],
+    'W6': [['5'], ['5', 'ballast=1024']], 'W8': [['1'], STALLED],
+    'W9': [['1', 'kind=true'], ['1', 'kind=echo'], ['1', 'kind=shell']]}, False)
