@@ -267,9 +267,9 @@ final class ProcessControl: @unchecked Sendable {
 
   // MARK: Standard error
 
-  /// Reads what is there, but no more than any pipe can hold: who prints without end must not keep us from all others.
+  /// Reads what is there, but hardly more than the pipe holds: who prints without end must not keep us from all others.
   func readErrors(_ process: WorkerProcess) {
-    for _ in 0..<64 {
+    for _ in 0..<8 {
       let count = withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 16) { buffer in
         let count = read(process.errors.rawValue, buffer.baseAddress, buffer.count)
         if count > 0 {
