@@ -83,7 +83,8 @@ extension Dispatcher {
     if deadline <= now {
       kill(slot, item.map { .timedOut(chunk: id, index: $0, limit: limit) } ?? .silent)
     } else {
-      chunk.inspectAt = deadline
+      // Whoever is silent may begin at any moment, and its item's limit with it: it is looked at again before its own is over.
+      chunk.inspectAt = min(deadline, now &+ max(limit, limits.silence / 32))
       slots[slot].assigned.replaceFirst(with: chunk)
     }
     finish()

@@ -53,6 +53,22 @@ struct DispatchLimitTests {
     #expect(play.said().last == "run 0: 1 0..<1")
   }
 
+  @Test("an item that began while its worker was taken to be silent is held to its own limit")
+  func beginsLate() {
+    let play = Play(width: 1)
+    let job = play.submit(play.worker()) { $0.itemTimeout = 50 }
+    play.arriveAll(job, 1)
+    _ = play.said()
+    play.wait(50)
+    play.step { $0.inspected(slot: 0, generation: 1, chunk: 1, .untouched, now: $1) }
+    #expect(play.said() == ["inspect 0: 1"])
+    let begun = play.now + 10
+    play.wait(1_000_000_000 / 32)
+    #expect(play.said() == ["inspect 0: 1"])
+    play.step { $0.inspected(slot: 0, generation: 1, chunk: 1, .item(0, since: begun), now: $1) }
+    #expect(play.said() == ["kill 0"])
+  }
+
   @Test("a worker that does not come to begin an item for a second is ended for that item")
   func stuckBeforeAnItem() {
     let play = Play(width: 1)
