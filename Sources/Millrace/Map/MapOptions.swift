@@ -3,7 +3,7 @@
 public struct MapOptions: Sendable {
   /// How items are grouped on their way to the workers. Default: ``Chunking/automatic``.
   public var chunking: Chunking
-  /// How many items may be between the input and the consumer. Default: two chunks a worker.
+  /// How many items may be between the input and the consumer. Default: ``Window/automatic``.
   public var window: Window
   /// What a failed item means for the map. Default: ``FailurePolicy/failFast``.
   ///
@@ -33,7 +33,7 @@ public struct MapOptions: Sendable {
 
   /// Creates options; what is not given has its default.
   public init(
-    chunking: Chunking = .automatic, window: Window = .chunksPerWorker(2), onFailure: FailurePolicy = .failFast,
+    chunking: Chunking = .automatic, window: Window = .automatic, onFailure: FailurePolicy = .failFast,
     retry: RetryPolicy = .never, maximumFailures: Int? = nil, timeouts: Timeouts = Timeouts(),
     lifespan: Lifespan = Lifespan(), dispatch: DispatchPolicy = .workConserving, setUp: SetUpTime = .eager,
     keepsWorkers: Bool = true, count: Int? = nil, seed: UInt64 = 0
@@ -56,11 +56,16 @@ public struct MapOptions: Sendable {
 /// How many items may be between the input and the consumer: read, queued, running, waiting to be in order.
 public struct Window: Sendable, Hashable {
   enum Kind: Sendable, Hashable {
+    case automatic
     case items(Int)
     case chunks(Double)
     case perWorker(Double)
   }
   let kind: Kind
+
+  /// Two chunks for each worker. More of small chunks where input and outputs are in memory anyway, as for an array whose
+  /// map is collected into another: nobody waits for a chunk of a single item there.
+  public static let automatic = Window(kind: .automatic)
 
   /// At most so many items (MPIRE's `max_tasks_active`), at least 1.
   public static func items(_ count: Int) -> Window { Window(kind: .items(count)) }
@@ -178,6 +183,7 @@ extension MapOptions {
     try check("retry.maximumCrashes", retry.maximumCrashes, atLeast: 1)
     switch window.kind {
     case .items(let count): try check("window.items", count, atLeast: 1)
+    case .automatic: break
     case .chunks(let count), .perWorker(let count):
       guard count >= 1, count.isFinite else {
         throw InvalidOption(name: "window", value: "\(count)", allowed: "a finite number, at least 1")
@@ -191,6 +197,12 @@ extension MapOptions {
     try chunking.validate()
   }
 
+  /// Two chunks for each worker, or as many as make two thousand items.
+  private var chunksInMemory: Double {
+    guard case .items(let size) = chunking.rule else { return 2 }
+    return max(2, 2_048 / Double(size))
+  }
+
   private func check(_ name: String, _ value: Duration?) throws {
     if let value, value <= .zero { throw InvalidOption(name: name, value: value, allowed: "more than zero") }
   }
@@ -201,13 +213,15 @@ extension MapOptions {
     }
   }
 
-  func spec(_ worker: WorkerKey, ordered: Bool, width: Int) -> JobSpec {
+  /// - Parameter isInMemory: whether the whole input and all outputs are, so that a window saves nothing.
+  func spec(_ worker: WorkerKey, ordered: Bool, width: Int, isInMemory: Bool) -> JobSpec {
     var spec = JobSpec(worker: worker)
     spec.ordered = ordered
     spec.chunking = ChunkSizer(chunking)
     spec.total = count
     spec.window =
       switch window.kind {
+      case .automatic: .chunks(perWorker: isInMemory ? chunksInMemory : 2)
       case .items(let count): .items(count)
       case .chunks(let count): .chunks(perWorker: count)
       case .perWorker(let count): .items(max(1, Int((count * Double(width)).rounded(.up))))

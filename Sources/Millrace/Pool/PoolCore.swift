@@ -215,7 +215,9 @@ package final class PoolCore: Sendable {
     let isAccepted = withState(&effects) { state in
       guard !state.isClosed else { return false }
       // An equal worker may have closed since it was looked up: the job brings its record along.
-      var spec = options.spec(worker.key, ordered: ordered, width: max(1, state.dispatcher.width))
+      var spec = options.spec(
+        worker.key, ordered: ordered, width: max(1, state.dispatcher.width),
+        isInMemory: job.feeder.readsAtOnce && !isPulled && !isSerial)
       spec.isPulled = isPulled
       spec.readsAtOnce = job.feeder.readsAtOnce
       spec.keepsWorkers = spec.keepsWorkers && worker.identity != nil
