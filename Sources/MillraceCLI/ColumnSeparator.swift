@@ -43,7 +43,8 @@ final class ColumnSeparator: @unchecked Sendable {  // `regexec` only reads the 
     var columns: [Bytes] = []
     var columnStart = 0
     var searchStart = 0
-    value.withUnsafeBytes { bytes in
+    // The match's end counts, but the address sanitizer's `regexec` looks for a NUL nevertheless.
+    (value + [0]).withUnsafeBytes { bytes in
       let text = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
       while let text, searchStart < value.count {
         var match = regmatch_t(rm_so: regoff_t(searchStart), rm_eo: regoff_t(value.count))
