@@ -46,9 +46,18 @@ struct ChunkingTests {
     #expect(throws: InvalidOption.self) { try Chunking(size: nil, count: nil) }
   }
 
-  @Test("M3: default windows", arguments: [(1, 10.0, 20), (2, 1.8, 8), (4, 3.14, 32)])
-  func windows(width: Int, size: Double, window: Int) throws {
-    #expect(try ChunkPlan(.size(size), total: nil, width: width).defaultWindow == window)
+  @Test("M3: two chunks for each worker by default, and more small ones where all is in memory anyway")
+  func windows() {
+    func window(_ options: MapOptions, isInMemory: Bool) -> JobSpec.Window {
+      options.spec(WorkerKey(1), ordered: true, width: 2, isInMemory: isInMemory).window
+    }
+    for chunking in [Chunking.automatic, .size(1), .size(3.14), .count(5)] {
+      #expect(window(MapOptions(chunking: chunking), isInMemory: false) == .chunks(perWorker: 2))
+    }
+    for (chunking, perWorker) in [(Chunking.size(1), 2_048), (.size(100), 20.48), (.size(5_000), 2), (.automatic, 2)] {
+      #expect(window(MapOptions(chunking: chunking), isInMemory: true) == .chunks(perWorker: perWorker))
+    }
+    #expect(window(MapOptions(chunking: .size(1), window: .items(7)), isInMemory: true) == .items(7))
   }
 
   @Test("M3: fewer items than chunks, and an even division")

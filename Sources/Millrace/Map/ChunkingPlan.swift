@@ -6,7 +6,6 @@ struct ChunkPlan: Sendable {
   ///
   /// Nothing is cut beyond it; an input that ends earlier simply ends.
   let total: Int?
-  let width: Int
   /// Items and chunks cut so far.
   private(set) var itemsCut = 0
   private(set) var chunksCut = 0
@@ -25,7 +24,6 @@ struct ChunkPlan: Sendable {
   init(_ chunking: Chunking, total: Int?, width: Int) throws(InvalidOption) {
     try chunking.validate()
     self.total = total
-    self.width = width
     let count: Int
     switch chunking.rule {
     case .automatic:
@@ -79,9 +77,6 @@ struct ChunkPlan: Sendable {
     chunk.measured(items: items, nanoseconds: nanoseconds, bytes: bytes)
     pace = .adaptive(chunk)
   }
-
-  /// Items that may be between the input and the consumer by default: two chunks, of the largest size, for each worker.
-  var defaultWindow: Int { 2 * width * largest }
 
   /// The largest size that a chunk may have, from here on as far as is known.
   var largest: Int {
