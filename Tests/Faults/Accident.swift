@@ -100,6 +100,15 @@ func failures(
   return failures
 }
 
+/// The item, or what it came to, threw when it was encoded or decoded.
+func expectCodingFailed(_ failure: ItemFailure) {
+  guard case .undecodable(let error) = failure.cause else {
+    Issue.record(failure)
+    return
+  }
+  #expect(error is Misfortune)
+}
+
 /// A pool that has been through something still works.
 func expectUsable(_ pool: WorkerPool) async throws {
   #expect(try await pool.map(0..<100, Accident(deeds: [:])) == (0..<100).map { $0 * 2 })

@@ -51,11 +51,7 @@ extension Faults {
             workers.insert(output[1])
           case .failure(let failure):
             failed.append(failure.index)
-            guard case .undecodable(let error) = failure.cause else {
-              Issue.record(failure)
-              continue
-            }
-            #expect(error is Misfortune)
+            expectCodingFailed(failure)
           }
         }
         #expect(failed == [7])

@@ -222,11 +222,7 @@ extension Faults {
           case .success(let output): #expect(output.number == outcome.index)
           case .failure(let failure):
             failed.append(failure.index)
-            guard case .undecodable(let error) = failure.cause else {
-              Issue.record(failure)
-              continue
-            }
-            #expect(error is Misfortune)
+            expectCodingFailed(failure)
           }
         }
         #expect(failed == [7])

@@ -36,8 +36,8 @@ struct DispatchLimitTests {
     #expect(play.said() == ["deliver 1: 0..<1", "run 0: 1 1..<2"])
   }
 
-  @Test("a worker that does not take its chunk for a second is ended, and nobody is to blame")
-  func silent() {
+  /// An item has a limit of 50, and when that is over its worker has not taken it.
+  private func playToSilence() -> Play {
     let play = Play(width: 1)
     let job = play.submit(play.worker()) { $0.itemTimeout = 50 }
     play.arriveAll(job, 1)
@@ -45,6 +45,12 @@ struct DispatchLimitTests {
     play.wait(50)
     play.step { $0.inspected(slot: 0, generation: 1, chunk: 1, .untouched, now: $1) }
     #expect(play.said() == ["inspect 0: 1"])
+    return play
+  }
+
+  @Test("a worker that does not take its chunk for a second is ended, and nobody is to blame")
+  func silent() {
+    let play = playToSilence()
     play.wait(1_000_000_000)
     #expect(play.said() == ["inspect 0: 1"])
     play.step { $0.inspected(slot: 0, generation: 1, chunk: 1, .untouched, now: $1) }
@@ -55,13 +61,7 @@ struct DispatchLimitTests {
 
   @Test("an item that began while its worker was taken to be silent is held to its own limit")
   func beginsLate() {
-    let play = Play(width: 1)
-    let job = play.submit(play.worker()) { $0.itemTimeout = 50 }
-    play.arriveAll(job, 1)
-    _ = play.said()
-    play.wait(50)
-    play.step { $0.inspected(slot: 0, generation: 1, chunk: 1, .untouched, now: $1) }
-    #expect(play.said() == ["inspect 0: 1"])
+    let play = playToSilence()
     let begun = play.now + 10
     play.wait(1_000_000_000 / 32)
     #expect(play.said() == ["inspect 0: 1"])
