@@ -12,7 +12,10 @@ package struct WorkerKey: Hashable, Comparable, Sendable {
   package static func < (left: WorkerKey, right: WorkerKey) -> Bool { left.value < right.value }
 }
 
-/// Consecutive items of one job that travel together.
+/// Consecutive items of one job: a chunk, which travels as one, or a *batch*, several chunks in a row.
+///
+/// A slot is given a batch as one, so that small chunks cost the dispatcher little, but begins, answers and gives back each of
+/// its chunks for itself.
 package struct Chunk {
   package let id: Int
   package let job: JobID
@@ -21,6 +24,8 @@ package struct Chunk {
   package let seed: UInt64
   /// The items that have no outcome yet; its start moves up as outcomes arrive.
   package var range: Range<Int>
+  /// How many items travel together; a batch has more, and only its last chunk may have less.
+  package let grain: Int
   /// 1 for the first try.
   package var attempt = 1
   /// How often the first item of the range has crashed its worker.
@@ -37,6 +42,24 @@ package struct Chunk {
   var stuck: (before: Int?, since: UInt64)?
   /// When the worker is given up, because its job is over.
   package var abandonAt: UInt64?
+
+  /// How many chunks it is.
+  package var count: Int { range.count == grain ? 1 : (range.count + grain - 1) / grain }
+
+  /// Cuts the chunks behind the first `count` off. Each chunk of a batch has a number of its own, counted from the batch's.
+  package mutating func cut(after count: Int) -> Chunk { cut(at: range.lowerBound + count * grain) }
+
+  /// Cuts the items from `index` on off, which is inside its range.
+  package mutating func cut(at index: Int) -> Chunk {
+    let upperBound = range.upperBound
+    range = range.lowerBound..<index
+    var rest = Chunk(
+      id: id + count, job: job, worker: worker, seed: seed, range: index..<upperBound, grain: grain, attempt: attempt,
+      cell: cell)
+    rest.slot = slot
+    rest.notBefore = notBefore
+    return rest
+  }
 }
 
 /// Outcomes on the way to the consumer: of consecutive items, either all with outputs or one failure.
@@ -94,8 +117,8 @@ package enum Action {
   /// Run the worker's set-up.
   case prepare(slot: Int, generation: Int, WorkerKey)
   case run(slot: Int, generation: Int, Chunk)
-  /// Take back a chunk that the slot has not begun.
-  case revoke(slot: Int, generation: Int, chunk: Int)
+  /// Take back the chunk's items from `from` on that the slot has not begun: whole chunks of a batch.
+  case revoke(slot: Int, generation: Int, chunk: Int, from: Int)
   /// Say what the worker is doing about the chunk (``Inspection``).
   case inspect(slot: Int, generation: Int, chunk: Int)
   /// Tell the user's code in the slot that its work is no longer wanted.

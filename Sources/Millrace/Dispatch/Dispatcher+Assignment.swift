@@ -19,6 +19,7 @@ extension Dispatcher {
       range: chunk.range.lowerBound..<end, slot: slot, attempt: chunk.attempt, content: .outputs(outputs),
       cell: chunk.cell)
     chunk.range = end..<chunk.range.upperBound
+    slots[slot].busySince = now
     settle(chunk.job, segment)
   }
 
@@ -54,8 +55,11 @@ extension Dispatcher {
     if let outputs, isFirst { complete(&chunk, upTo: chunk.range.upperBound, slot, outputs) }
     giveBack(slot, chunk)
     if items > 0 {
-      slots[slot].chunkTime = slots[slot].chunkTime == 0 ? elapsed : (slots[slot].chunkTime &* 3 &+ elapsed) / 4
-      jobs[chunk.job]?.spec.chunking.measured(items: items, nanoseconds: elapsed, bytes: bytes)
+      let count = (items + chunk.grain - 1) / chunk.grain
+      let time = elapsed / UInt64(count)
+      slots[slot].chunkTime = slots[slot].chunkTime == 0 ? time : (slots[slot].chunkTime &* 3 &+ time) / 4
+      jobs[chunk.job]?.spec.chunking.measured(
+        items: (items + count - 1) / count, nanoseconds: time, bytes: bytes.map { $0 / count })
       checkLifespan(slot, chunk, memory)
     }
     if !chunk.range.isEmpty, let job = jobs[chunk.job], !job.ended { putBack(chunk) }
@@ -63,17 +67,25 @@ extension Dispatcher {
     finish()
   }
 
-  /// The answer to `.revoke`: whether the slot gave the chunk back unbegun.
-  package mutating func revoked(slot: Int, generation: Int, chunk id: Int, success: Bool, now: UInt64) {
+  /// The answer to `.revoke`: from which item on the slot gave the chunk back unbegun; nil if it gave nothing back.
+  package mutating func revoked(slot: Int, generation: Int, chunk id: Int, from start: Int?, now: UInt64) {
     self.now = now
     guard isCurrent(slot, generation) else { return }
     slots[slot].revoking.remove(id)
-    if !success {
+    guard let start else {
       if slots[slot].assigned.elements.contains(where: { $0.id == id }) { slots[slot].begun.insert(id) }
+      return finish()
+    }
+    var back: Chunk?
+    if slots[slot].assigned.elements.contains(where: { $0.id == id && $0.range.lowerBound < start }) {
+      slots[slot].assigned.change(where: { $0.id == id }) { back = $0.cut(at: start) }
     } else if let chunk = takeAssigned(slot, id) {
-      giveBack(slot, chunk)
       jobs[chunk.job]?.outstanding -= 1
-      if let job = jobs[chunk.job], !job.ended { putBack(chunk) } else { releaseIfDone(chunk.job) }
+      back = chunk
+    }
+    if let back {
+      giveBack(slot, back)
+      if let job = jobs[back.job], !job.ended { putBack(back) } else { releaseIfDone(back.job) }
     }
     finish()
   }
@@ -111,9 +123,8 @@ extension Dispatcher {
     if retryable, chunk.attempt <= job.spec.retries, !isQuarantined {
       nextChunk += 1
       var retry = Chunk(
-        id: nextChunk, job: chunk.job, worker: chunk.worker, seed: chunk.seed, range: index..<index + 1,
-        attempt: chunk.attempt + 1,
-        crashes: crashes, cell: chunk.cell)
+        id: nextChunk, job: chunk.job, worker: chunk.worker, seed: chunk.seed, range: index..<index + 1, grain: 1,
+        attempt: chunk.attempt + 1, crashes: crashes, cell: chunk.cell)
       retry.slot = chunk.slot
       var random = job.spec.seed ^ UInt64(bitPattern: Int64(index)) &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(chunk.attempt)
       let delay = job.spec.backoff.nanoseconds(beforeAttempt: retry.attempt, random: splitMix64(&random))
@@ -194,16 +205,20 @@ extension Dispatcher {
     guard slots[slot].kill == nil, slots[slot].errand == nil else { return }
     if slots[slot].assigned.isEmpty, goOnErrand(slot) { return }
     guard slots[slot].retirement == nil else { return }
-    while slots[slot].assigned.count < min(limit, depth(slot)), let chunk = pick(slot) { assign(chunk, to: slot) }
+    while true {
+      let depth = min(limit, depth(slot))
+      let chunks = slots[slot].chunks
+      // Half of them are left before more are given, so that those are a batch.
+      guard chunks * 2 <= depth, let chunk = pick(slot, atMost: depth - chunks) else { return }
+      assign(chunk, to: slot)
+    }
   }
 
   /// Whether there is something that a worker of this slot, which has none, would do.
   private func isWanted(_ slot: Int) -> Bool {
     if !slots[slot].pinned.isEmpty { return true }
     // What waits behind another slot's work can be taken from there.
-    if slots.contains(where: { $0.assigned.elements.dropFirst().contains { $0.slot == nil && $0.abandonAt == nil } }) {
-      return true
-    }
+    if slots.contains(where: { $0.waiting.contains { $0.slot == nil && $0.abandonAt == nil } }) { return true }
     return jobs.values.contains { job in
       guard !job.ended else { return false }
       return !job.ready.isEmpty || (job.spec.eagerSetUp && job.read > 0)
@@ -255,10 +270,10 @@ extension Dispatcher {
     return true
   }
 
-  /// The next chunk for the slot.
+  /// The next chunks for the slot, a batch of at most so many.
   ///
-  /// If its worker is not set up here yet, sets it up instead and returns nil.
-  private mutating func pick(_ slot: Int) -> Chunk? {
+  /// If their worker is not set up here yet, sets it up instead and returns nil.
+  private mutating func pick(_ slot: Int, atMost count: Int) -> Chunk? {
     if let chunk = slots[slot].pinned.first {
       guard isReady(slot, chunk.job) else { return nil }
       slots[slot].pinned.removeFirst()
@@ -275,7 +290,10 @@ extension Dispatcher {
         if slots[slot].errand != nil { return nil }
         continue
       }
-      let chunk = job.ready.popFirst()!
+      var chunk = job.ready.popFirst()!
+      // Whether a worker's life is over is asked after each chunk.
+      let most = job.spec.lifespan == JobSpec.Lifespan() ? count : 1
+      if chunk.count > most { job.ready.prepend(chunk.cut(after: most)) }
       if job.ready.isEmpty { job.isRunnable = false } else { runnable.append(id) }
       return chunk
     }
@@ -312,11 +330,10 @@ extension Dispatcher {
     }
     guard slots.allSatisfy({ $0.revoking.isEmpty }) else { return }
     var best: (victim: Int, chunk: Chunk)?
-    for slot in slots.indices where slots[slot].assigned.count > 1 && slots[slot].kill == nil {
-      if let best, slots[slot].assigned.count <= slots[best.victim].assigned.count { continue }
-      let waiting = slots[slot].assigned.elements.dropFirst()
+    for slot in slots.indices where slots[slot].chunks > 1 && slots[slot].kill == nil {
+      if let best, slots[slot].chunks <= slots[best.victim].chunks { continue }
       let begun = slots[slot].begun
-      guard let chunk = waiting.last(where: { isOfUse($0) && !begun.contains($0.id) }) else { continue }
+      guard let chunk = slots[slot].waiting.last(where: { isOfUse($0) && !begun.contains($0.id) }) else { continue }
       if isWorthRobbing(slot) {
         best = (slot, chunk)
       } else if robAt == nil {
@@ -325,12 +342,15 @@ extension Dispatcher {
     }
     guard let (victim, chunk) = best else { return }
     slots[victim].revoking.insert(chunk.id)
-    actions.append(.revoke(slot: victim, generation: slots[victim].generation, chunk: chunk.id))
+    // Half of all that waits there, as far as it is of one batch.
+    let count = min(chunk.count, max(1, (slots[victim].chunks - 1) / 2))
+    let from = chunk.range.lowerBound + (chunk.count - count) * chunk.grain
+    actions.append(.revoke(slot: victim, generation: slots[victim].generation, chunk: chunk.id, from: from))
   }
 
   /// Whether what waits at the slot would take it longer than giving it to another.
   private func isWorthRobbing(_ slot: Int) -> Bool {
-    let waiting = slots[slot].assigned.count - 1
+    let waiting = slots[slot].chunks - 1
     guard waiting > 0 else { return false }
     if slots[slot].chunkTime == 0 || slots[slot].chunkTime &* UInt64(waiting) >= limits.prefetchTime / 4 { return true }
     // Its chunks were short so far; this one is not.
@@ -368,6 +388,18 @@ extension Dispatcher {
 }
 
 extension Dispatcher.Slot {
+  /// What it has been given beside the chunk that it may have begun: of a batch, those behind that.
+  var waiting: [Chunk] {
+    var waiting = assigned.elements
+    guard let first = waiting.first else { return [] }
+    if first.count > 1 {
+      waiting[0].range = first.range.lowerBound + first.grain..<first.range.upperBound
+    } else {
+      waiting.removeFirst()
+    }
+    return waiting
+  }
+
   func service(_ worker: WorkerKey) -> Service? { served.first { $0.worker == worker } }
 
   mutating func serve(_ worker: WorkerKey, _ items: Int) {

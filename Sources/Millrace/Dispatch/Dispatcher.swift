@@ -139,12 +139,14 @@ package struct Dispatcher: ~Copyable {
     /// Chunks that it did not give back, for they were begun: it is not asked again.
     var begun: Set<Int> = []
     var hasWorked = false
-    /// Measured nanoseconds a chunk.
+    /// Measured nanoseconds a chunk, of those of a batch too.
     var chunkTime: UInt64 = 0
     /// Since when its first chunk may be running.
     var busySince: UInt64 = 0
 
     var isIdle: Bool { phase == .up && kill == nil && assigned.isEmpty && errand == nil }
+    /// How many chunks it has been given and is not done with.
+    var chunks: Int { assigned.sum { $0.count } }
   }
 
   // MARK: Jobs
@@ -196,22 +198,28 @@ package struct Dispatcher: ~Copyable {
     let isFirst = job.read == 0 && count > 0
     var left = count
     job.owed.removeAll(keepingCapacity: true)
+    var batch: Chunk?
     for asked in job.asked {
       let size = min(asked, left)
       left -= size
       if size < asked { job.owed.append(asked - size) }
       if size == 0 { continue }
       nextChunk += 1
-      var chunk = Chunk(
+      defer { job.read += size }
+      if let current = batch, current.grain == size, !job.spec.roundRobin {
+        batch!.range = current.range.lowerBound..<job.read + size
+        continue
+      }
+      if let batch { job.ready.append(batch) }
+      batch = Chunk(
         id: nextChunk, job: id, worker: job.spec.worker, seed: job.spec.seed, range: job.read..<job.read + size,
-        cell: cell)
+        grain: size, cell: cell)
       if job.spec.roundRobin, width > 0 {
-        chunk.slot = job.turn % width
+        batch!.slot = job.turn % width
         job.turn += 1
       }
-      job.read += size
-      job.ready.append(chunk)
     }
+    if let batch { job.ready.append(batch) }
     if ended { job.inputEnded = true }
     if isFirst, job.spec.eagerSetUp { prepareEverywhere(job.spec.worker) }
     if count > 0 { offer(id) }
@@ -371,7 +379,8 @@ package struct Dispatcher: ~Copyable {
         chunk.abandonAt = now &+ limits.cancellationGrace
         let generation = slots[slot].generation
         if !chunks.isEmpty, slots[slot].revoking.insert(chunk.id).inserted {
-          actions.append(.revoke(slot: slot, generation: generation, chunk: chunk.id))
+          actions.append(
+            .revoke(slot: slot, generation: generation, chunk: chunk.id, from: chunk.range.lowerBound))
         }
         actions.append(.cancel(slot: slot, generation: generation, chunk: chunk.id))
       }

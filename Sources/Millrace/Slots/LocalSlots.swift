@@ -45,7 +45,7 @@ package final class LocalSlots: Slots {
       case .stop(let slot, _): post(.stop, slot, &state)
       case .kill(let slot, let generation):
         if let lane = state.lanes[slot], lane.generation == generation { state.kills.append(lane) }
-      case .revoke(let slot, _, let chunk):
+      case .revoke(let slot, _, let chunk, _):
         if let lane = state.lanes[slot] {
           state.dropped.append((lane, chunk, lane.drop(chunk, andCancel: false)))
         }
@@ -80,7 +80,9 @@ package final class LocalSlots: Slots {
       for (lane, chunk, revoked) in pending.dropped {
         core?.step { dispatcher, now in
           if let revoked {
-            dispatcher.revoked(slot: lane.slot, generation: lane.generation, chunk: chunk, success: revoked, now: now)
+            // Of these slots none holds more than one chunk: it is given back whole or not at all.
+            dispatcher.revoked(
+              slot: lane.slot, generation: lane.generation, chunk: chunk, from: revoked ? 0 : nil, now: now)
           } else {
             dispatcher.finished(
               slot: lane.slot, generation: lane.generation, chunk: chunk, items: 0, elapsed: 0, now: now)

@@ -13,8 +13,8 @@ public enum _RunEnd {
 
 /// The place of a run: which items, where the outputs go, how far it is.
 ///
-/// The progress word is shared with those who watch the worker. It counts the items that are done; its highest bit says
-/// that the run is abandoned. Both change by compare-and-swap only, so an item is either done in time or given up, never
+/// The progress word is shared with those who watch the worker. It counts the items that are done, beside a tag that does not
+/// change during the run; its highest bit says that the run is abandoned. Both change by compare-and-swap only, so an item is either done in time or given up, never
 /// both. The memory it points to is owned by the slot and outlives the run.
 @frozen
 public struct _ItemRun<Input, Output> {
@@ -23,6 +23,8 @@ public struct _ItemRun<Input, Output> {
   @usableFromInline let end: Int
   @usableFromInline package var next: Int
   @usableFromInline let progress: UnsafePointer<Atomic<UInt64>>
+  /// What the progress word holds besides.
+  @usableFromInline let tag: UInt64
   @usableFromInline let startTime: UnsafePointer<Atomic<UInt64>>?
   /// Where outputs go that cannot be left in place: called with each output and its offset.
   @usableFromInline let sink: ((Int, Output) throws -> Void)?
@@ -32,7 +34,7 @@ public struct _ItemRun<Input, Output> {
   @usableFromInline
   package init(
     inputs: UnsafePointer<Input>, outputs: UnsafeMutablePointer<Output>, range: Range<Int>,
-    progress: UnsafePointer<Atomic<UInt64>>, startTime: UnsafePointer<Atomic<UInt64>>?,
+    progress: UnsafePointer<Atomic<UInt64>>, tag: UInt64 = 0, startTime: UnsafePointer<Atomic<UInt64>>?,
     sink: ((Int, Output) throws -> Void)? = nil
   ) {
     self.inputs = inputs
@@ -40,6 +42,7 @@ public struct _ItemRun<Input, Output> {
     self.end = range.upperBound
     self.next = range.lowerBound
     self.progress = progress
+    self.tag = tag
     self.startTime = startTime
     self.sink = sink
   }
@@ -81,7 +84,7 @@ public struct _ItemRun<Input, Output> {
   /// The current item is done: false if the run was abandoned before it.
   @inlinable
   public mutating func _advance() -> Bool {
-    let done = UInt64(truncatingIfNeeded: next)
+    let done = tag | UInt64(truncatingIfNeeded: next)
     guard
       progress.pointee.compareExchange(expected: done, desired: done &+ 1, ordering: .acquiringAndReleasing).exchanged
     else { return false }
@@ -96,7 +99,7 @@ package let abandonedBit = LaneLayout.abandoned
 extension UnsafePointer<Atomic<UInt64>> {
   /// Abandons the run that this is the progress of; how many of its items were done.
   package func abandon() -> Int {
-    Int(pointee.bitwiseOr(abandonedBit, ordering: .acquiringAndReleasing).oldValue & ~abandonedBit)
+    Int(pointee.bitwiseOr(abandonedBit, ordering: .acquiringAndReleasing).oldValue & LaneLayout.completed)
   }
 
   /// Memory for a progress word, to be freed by its owner.

@@ -1,4 +1,5 @@
 public import Logging
+import MillraceIPC
 package import Synchronization
 
 /// What a worker knows of where it runs and of the item that it is at.
@@ -81,7 +82,7 @@ package final class ItemPosition: @unchecked Sendable {
   }
 
   var index: Int {
-    first.load(ordering: .relaxed) + Int(progress.pointee.load(ordering: .relaxed) & ~abandonedBit)
+    first.load(ordering: .relaxed) + Int(progress.pointee.load(ordering: .relaxed) & LaneLayout.completed)
   }
 
   var isAbandoned: Bool { progress.pointee.load(ordering: .relaxed) & abandonedBit != 0 }

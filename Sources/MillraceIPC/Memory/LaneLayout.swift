@@ -36,6 +36,10 @@ package enum LaneLayout {
   package static let markerOffset = 1152  // the worker writes here at each item, so nothing else shares the line
   /// The bit of the progress word that says that the rest of the chunk is not wanted.
   package static let abandoned: UInt64 = 1 << 63
+  /// The bits of the progress word that count completed items. Those between say of which chunk.
+  package static let completed: UInt64 = 1 << 40 - 1
+  /// What the progress word holds of a chunk's number, so that nobody abandons another.
+  package static func tag(_ chunk: UInt64) -> UInt64 { chunk << 40 & ~abandoned }
   package static let crashRecordOffset = 1280
   package static let crashRecordSize = 256
   package static let headerEnd = 1536

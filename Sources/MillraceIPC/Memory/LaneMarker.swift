@@ -14,8 +14,8 @@ package enum LaneState: UInt32, Sendable {
 
 /// The worker's mark of what it is doing, which outlives it.
 ///
-/// The progress word counts the completed items of the chunk. Both sides change it by compare-and-swap or by setting its
-/// highest bit, which says that the rest of the chunk is not wanted; so an item is either completed in time or given up.
+/// The progress word counts the completed items of the chunk, and bears its tag. Both sides change it by compare-and-swap; its
+/// highest bit says that the rest of the chunk is not wanted. So an item is either completed in time or given up.
 /// The order of the other stores is their meaning: the chunk changes only while the state is `idle`, so `running` always
 /// goes with its own chunk.
 package struct LaneMarker: ~Copyable, @unchecked Sendable {
@@ -42,7 +42,7 @@ package struct LaneMarker: ~Copyable, @unchecked Sendable {
     enter(.idle)
     millrace_store_release_u64(words.itemStart, 0)
     millrace_store_release_u64(words.chunk, number)
-    millrace_store_release_u64(words.progress, 0)
+    millrace_store_release_u64(words.progress, LaneLayout.tag(number))
     millrace_store_release_u32(words.state, LaneState.running.rawValue)
   }
 }
@@ -93,7 +93,7 @@ struct MarkerWords {
     // In between, the other words are on their way from one chunk to the next.
     if snapshot.state == .running {
       snapshot.chunk = chunk
-      snapshot.completed = Int(truncatingIfNeeded: progress & ~LaneLayout.abandoned)
+      snapshot.completed = Int(truncatingIfNeeded: progress & LaneLayout.completed)
       snapshot.itemStart = start == 0 ? nil : start
     }
     return snapshot
@@ -124,7 +124,19 @@ extension Lane {
   /// What the worker is doing, or was when it died.
   package func snapshot() -> LaneSnapshot { markerWords.snapshot() }
 
-  /// The count of completed items, and the bit that ends the chunk; valid as long as the lane is.
+  /// Says that the rest of the chunk is not wanted, if it is the one that the worker is at.
+  package func abandon(chunk number: UInt64) {
+    let tag = LaneLayout.tag(number)
+    var word = progress.pointee.load(ordering: .relaxed)
+    while word & ~LaneLayout.completed == tag {
+      let (isDone, found) = progress.pointee.compareExchange(
+        expected: word, desired: word | LaneLayout.abandoned, ordering: .acquiringAndReleasing)
+      if isDone { return }
+      word = found
+    }
+  }
+
+  /// The count of completed items, the chunk's tag, and the bit that ends the chunk; valid as long as the lane is.
   package var progress: UnsafePointer<Atomic<UInt64>> { atomic(LaneLayout.markerOffset + 32) }
 
   /// Where the worker notes when it began its item; valid as long as the lane is.

@@ -19,8 +19,8 @@ extension Ledger {
     case .finished(let chunk, let outputs, _, _):
       if outputs != nil, let held = slots[slot].held.first { done(slot, upTo: held.range.upperBound) }
       give(back: chunk, from: slot)
-    case .revoked(let chunk, let success):
-      if success { give(back: chunk, from: slot) } else { slots[slot].kept.insert(chunk) }
+    case .revoked(let chunk, let start):
+      if let start { give(back: chunk, from: slot, items: start) } else { slots[slot].kept.insert(chunk) }
     case .inspected(let chunk, let found):
       slots[slot].inspected = nil
       if case .item(let index, _) = found { slots[slot].inspected = (chunk, index) }
@@ -68,9 +68,16 @@ extension Ledger {
     slots[slot] = Slot(generation: slots[slot].generation)
   }
 
-  private mutating func give(back chunk: Int, from slot: Int) {
+  /// The slot does not have the chunk any more, of a batch the items from `start` on.
+  private mutating func give(back chunk: Int, from slot: Int, items start: Int = 0) {
     guard let index = slots[slot].held.firstIndex(where: { $0.id == chunk }) else { return }
-    let held = slots[slot].held.remove(at: index)
+    var held = slots[slot].held[index]
+    if start > held.range.lowerBound {
+      slots[slot].held[index].range = held.range.lowerBound..<start
+      held.range = start..<held.range.upperBound
+    } else {
+      slots[slot].held.remove(at: index)
+    }
     if let worker = jobs[held.job]?.worker { slots[slot].served[worker]? -= held.range.count }
     put(back: held)
   }

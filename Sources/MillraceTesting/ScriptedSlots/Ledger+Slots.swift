@@ -78,7 +78,10 @@ extension Ledger {
     try check(slots[slot].prepared.contains(chunk.worker), "slot \(slot): chunk \(chunk.id) before set-up")
     try check(chunk.worker == job.worker, "chunk \(chunk.id) has another worker than its job")
     let depth = prefetch == 0 ? 1 : 2 + prefetch
-    try check(slots[slot].held.count < depth, "slot \(slot): \(slots[slot].held.count + 1) chunks at once")
+    let count = slots[slot].held.reduce(chunk.count) { $0 + $1.count }
+    try check(count <= depth, "slot \(slot): \(count) chunks at once")
+    try check(
+      chunk.count == 1 || job.plan.lifespan == JobSpec.Lifespan(), "chunk \(chunk.id) is a batch in spite of lifespans")
     try check(!chunk.range.isEmpty, "chunk \(chunk.id) is empty")
     try check(chunk.notBefore <= now, "chunk \(chunk.id) is sent before its back-off is over")
     for index in chunk.range {
@@ -103,7 +106,7 @@ extension Ledger {
     }
     slots[slot].served[chunk.worker]? += chunk.range.count
     if job.plan.roundRobin { try check(chunk.slot != nil, "chunk \(chunk.id) has lost its turn") }
-    slots[slot].held.append(Held(id: chunk.id, job: chunk.job, range: chunk.range, attempt: chunk.attempt))
+    slots[slot].held.append(Held(id: chunk.id, job: chunk.job, range: chunk.range, grain: chunk.grain, attempt: chunk.attempt))
   }
 
   func revoke(_ slot: Int, _ generation: Int, _ chunk: Int) throws {
@@ -136,9 +139,11 @@ extension Ledger {
   var hasChunksToShare: Bool {
     slots.contains { slot in
       slot.phase == .up && !slot.isKilled
-        && slot.held.dropFirst().contains { held in
+        && slot.held.indices.contains { index in
+          let held = slot.held[index]
           let job = jobs[held.job]
-          return job?.end == nil && job?.plan.roundRobin == false && !slot.kept.contains(held.id)
+          return (index > 0 || held.count > 1) && job?.end == nil && job?.plan.roundRobin == false
+            && !slot.kept.contains(held.id)
         }
     }
   }

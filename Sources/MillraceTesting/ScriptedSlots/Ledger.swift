@@ -57,7 +57,11 @@ struct Ledger {
     let id: Int
     let job: JobID
     var range: Range<Int>
+    let grain: Int
     let attempt: Int
+
+    /// How many chunks it is.
+    var count: Int { (range.count + grain - 1) / grain }
   }
 
   struct Slot {

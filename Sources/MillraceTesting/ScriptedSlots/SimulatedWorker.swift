@@ -21,7 +21,7 @@ enum Report {
   case completed(chunk: Int, upTo: Int, SimulatedItems)
   case itemFailed(chunk: Int, index: Int, retryable: Bool)
   case finished(chunk: Int, SimulatedItems?, items: Int, elapsed: UInt64)
-  case revoked(chunk: Int, success: Bool)
+  case revoked(chunk: Int, from: Int?)
   case inspected(chunk: Int, Inspection)
   case died(running: Int?, ItemFailure.Cause, retryable: Bool)
 }
@@ -49,12 +49,14 @@ final class SimulatedWorker {
   ///
   /// What is before `reported` was said, what is before `index` was done.
   struct Run {
-    let chunk: Chunk
+    var chunk: Chunk
     var index: Int
     var reported: Int
     var since: UInt64
     let began: UInt64
     var isUnwanted = false
+    /// Where the chunk began.
+    let first: Int
   }
 
   let slot: Int
@@ -75,8 +77,38 @@ final class SimulatedWorker {
   }
 
   /// Takes the chunk out of the mailbox; false if it was begun, or is not here.
-  func drop(_ id: Int) -> Bool {
-    !mailbox.extract { if case .run(let chunk) = $0 { chunk.id == id } else { false } }.isEmpty
+  func drop(_ id: Int) -> Bool { !takeOut(id).isEmpty }
+
+  private func takeOut(_ id: Int) -> [Command] {
+    mailbox.extract { if case .run(let chunk) = $0 { chunk.id == id } else { false } }
+  }
+
+  /// Gives back what it has not begun of the chunk's items from `start` on: from which on, or nil if that is nothing.
+  func giveBack(_ id: Int, from start: Int) -> Int? {
+    if case .running(var run) = activity, run.chunk.id == id {
+      let begun = (run.index - run.first) / run.chunk.grain + 1
+      return cut(&run.chunk, run.first, after: max(begun, (start - run.first) / run.chunk.grain)).map { from in
+        activity = .running(run)
+        return from
+      }
+    }
+    let place = mailbox.elements.firstIndex { if case .run(let chunk) = $0 { chunk.id == id } else { false } }
+    guard let place, case .run(var chunk) = mailbox.elements[place] else { return nil }
+    let first = chunk.range.lowerBound
+    if start <= first {
+      _ = takeOut(id)
+      return first
+    }
+    let from = cut(&chunk, first, after: (start - first) / chunk.grain)
+    mailbox.change(where: { if case .run(let chunk) = $0 { chunk.id == id } else { false } }) { $0 = .run(chunk) }
+    return from
+  }
+
+  private func cut(_ chunk: inout Chunk, _ first: Int, after count: Int) -> Int? {
+    let from = first + count * chunk.grain
+    guard from < chunk.range.upperBound else { return nil }
+    chunk.range = chunk.range.lowerBound..<from
+    return from
   }
 
   var run: Run? { if case .running(let run) = activity { run } else { nil } }

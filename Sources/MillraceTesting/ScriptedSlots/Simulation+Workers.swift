@@ -42,8 +42,8 @@ extension Simulation {
         let cause = ItemFailure.Cause.crashed(.signal, signal: 15)
         agenda.add(.death(worker, cause, onlyIdle: false), at: now + random.time(upTo: 10_000_000))
       }
-    case .revoke(_, worker.generation, let chunk):
-      try answer(.revoked(chunk: chunk, success: worker.drop(chunk)), worker)
+    case .revoke(_, worker.generation, let chunk, let start):
+      try answer(.revoked(chunk: chunk, from: worker.giveBack(chunk, from: start)), worker)
     case .cancel(_, worker.generation, let chunk): cancel(chunk, worker)
     case .inspect(_, worker.generation, let chunk):
       let run = worker.run.flatMap { $0.chunk.id == chunk && $0.index < $0.chunk.range.upperBound ? $0 : nil }
@@ -106,7 +106,7 @@ extension Simulation {
       }
       let first = chunk.range.lowerBound
       worker.activity = .running(
-        SimulatedWorker.Run(chunk: chunk, index: first, reported: first, since: now, began: now))
+        SimulatedWorker.Run(chunk: chunk, index: first, reported: first, since: now, began: now, first: first))
       beginItem(worker)
     case .tearDown(let key):
       worker.activity = .tearingDown(key)
@@ -193,7 +193,7 @@ extension Simulation {
     let isWhole = run.index == run.chunk.range.upperBound
     if !isWhole || random.chance(30) { sayOutputs(worker, &run) }
     let outputs = run.reported < run.index ? outputs(of: run) : nil
-    let items = run.index - run.chunk.range.lowerBound
+    let items = run.index - run.first
     say(.finished(chunk: run.chunk.id, outputs, items: items, elapsed: now - run.began), worker)
     worker.activity = nil
     worker.serial += 1
@@ -279,8 +279,8 @@ extension Simulation {
         dispatcher.finished(
           slot: slot, generation: generation, chunk: chunk, outputs: outputs, items: items, elapsed: elapsed,
           memory: chunk % 5 == 0 ? 2_000 : 500, now: now)
-      case .revoked(let chunk, let success):
-        dispatcher.revoked(slot: slot, generation: generation, chunk: chunk, success: success, now: now)
+      case .revoked(let chunk, let start):
+        dispatcher.revoked(slot: slot, generation: generation, chunk: chunk, from: start, now: now)
       case .inspected(let chunk, let found):
         dispatcher.inspected(slot: slot, generation: generation, chunk: chunk, found, now: now)
       case .died(let running, let cause, let retryable):

@@ -208,7 +208,7 @@ package final class Simulation {
     case .stop(let slot, let generation):
       try ledger.stop(slot, generation)
       order(action, slot)
-    case .revoke(let slot, let generation, let chunk):
+    case .revoke(let slot, let generation, let chunk, _):
       try ledger.revoke(slot, generation, chunk)
       order(action, slot)
     case .inspect(let slot, let generation, let chunk):

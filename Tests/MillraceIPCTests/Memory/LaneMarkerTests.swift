@@ -35,8 +35,12 @@ import Testing
     worker.marker.beginChunk(1)
     lane.finishItem()
     let word = lane.progress
-    #expect(word.pointee.bitwiseOr(LaneLayout.abandoned, ordering: .acquiringAndReleasing).oldValue == 1)
-    let next = word.pointee.compareExchange(expected: 1, desired: 2, ordering: .acquiringAndReleasing)
+    let done = LaneLayout.tag(1) | 1
+    // Another chunk, which the worker has left already: this one is not touched.
+    lane.abandon(chunk: 7)
+    #expect(word.pointee.load(ordering: .relaxed) == done)
+    lane.abandon(chunk: 1)
+    let next = word.pointee.compareExchange(expected: done, desired: done + 1, ordering: .acquiringAndReleasing)
     #expect(!next.exchanged)
     #expect(lane.snapshot().completed == 1)
     worker.marker.beginChunk(2)

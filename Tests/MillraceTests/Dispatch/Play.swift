@@ -82,9 +82,10 @@ final class Play {
     }
   }
 
-  func revoked(_ slot: Int, _ chunk: Int, success: Bool = true) {
+  /// The slot gives the chunk's items back, from `start` on; nil: none.
+  func revoked(_ slot: Int, _ chunk: Int, from start: Int? = 0) {
     step { [generation = generations[slot]!] in
-      $0.revoked(slot: slot, generation: generation, chunk: chunk, success: success, now: $1)
+      $0.revoked(slot: slot, generation: generation, chunk: chunk, from: start, now: $1)
     }
   }
 
@@ -115,7 +116,8 @@ final class Play {
       case .run(let slot, _, let chunk):
         chunks[chunk.id] = chunk
         log.append("run \(slot): \(chunk.id) \(chunk.range)" + (chunk.attempt > 1 ? " attempt \(chunk.attempt)" : ""))
-      case .revoke(let slot, _, let chunk): log.append("revoke \(slot): \(chunk)")
+      case .revoke(let slot, _, let chunk, let start):
+        log.append("revoke \(slot): \(chunk)" + (chunks[chunk]!.range.lowerBound < start ? " from \(start)" : ""))
       case .inspect(let slot, _, let chunk): log.append("inspect \(slot): \(chunk)")
       case .cancel(let slot, _, let chunk): log.append("cancel \(slot): \(chunk)")
       case .tearDown(let slot, _, let key): log.append("tearDown \(slot): \(key.value)")

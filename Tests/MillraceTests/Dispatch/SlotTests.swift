@@ -24,7 +24,7 @@ struct DispatchSlotTests {
     play.finish(1, 2)
     play.finish(1, 4)
     _ = play.said()
-    play.revoked(0, 3, success: false)
+    play.revoked(0, 3, from: nil)
     #expect(!play.said().contains { $0.hasPrefix("run") })
   }
 

@@ -30,7 +30,7 @@ package final class HostLane: @unchecked Sendable {
   var largestInline: Int { lane.responseCapacity / 4 }
 
   var completedItems: Int {
-    Int(truncatingIfNeeded: lane.progress.pointee.load(ordering: .relaxed) & ~LaneLayout.abandoned)
+    Int(truncatingIfNeeded: lane.progress.pointee.load(ordering: .relaxed) & LaneLayout.completed)
   }
 
   /// The pool announced a segment; called by the process's control thread.

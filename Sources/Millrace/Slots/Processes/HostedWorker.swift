@@ -107,7 +107,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       let room = try outputs.makeRoom(for: next..<range.upperBound)
       var run = _ItemRun(
         inputs: items, outputs: room.place, range: room.range, progress: lane.lane.progress,
-        startTime: request.isTimed ? lane.lane.itemStart : nil, sink: room.sink)
+        tag: LaneLayout.tag(request.id), startTime: request.isTimed ? lane.lane.itemStart : nil, sink: room.sink)
       KillPoint.workerRuns.reach()
       let end = await worker._run(&run, &state!)
       KillPoint.workerRan.reach()

@@ -147,7 +147,7 @@ final class OutputWriter<Output> {
       FrameHeader(
         kind: FrameKind.itemFailed, flags: isUndecodable ? FrameFlags.undecodable : 0, b: chunk,
         c: UInt64(truncatingIfNeeded: offset)), scratch.bytes)
-    let done = UInt64(truncatingIfNeeded: offset)
+    let done = LaneLayout.tag(chunk) | UInt64(truncatingIfNeeded: offset)
     return lane.lane.progress.pointee.compareExchange(
       expected: done, desired: done &+ 1, ordering: .acquiringAndReleasing
     ).exchanged

@@ -31,24 +31,30 @@ extension ProcessControl {
       seats[slot]!.isStopping = true
       for token in seat.processes { if let process = processes[token] { end(process) } }
       leaveIfEmpty(slot)
-    case .revoke(let slot, let generation, let chunk):
-      let success = lane(slot, generation, holding: chunk).map { lane in attempt(lane) { try lane.revoke(chunk) } }
+    case .revoke(let slot, let generation, let chunk, let start):
+      let lane = lane(slot, generation, holding: chunk)
+      let found = lane.flatMap { lane in attempt(lane) { try lane.revoke(chunk, from: start) } }
       core.step {
-        $0.revoked(slot: slot, generation: generation, chunk: chunk, success: success == true, now: $1)
+        $0.revoked(slot: slot, generation: generation, chunk: chunk, from: found ?? nil, now: $1)
       }
+      if let lane { finishIfGone(chunk, lane) }
     case .cancel(let slot, let generation, let chunk):
       guard let lane = lane(slot, generation, holding: chunk) else { return }
-      if attempt(lane, { try lane.revoke(chunk) }) == true {
-        core.step {
-          $0.finished(slot: slot, generation: generation, chunk: chunk, items: 0, elapsed: 0, now: $1)
-        }
-      } else {
-        lane.cancel(chunk)
-      }
+      _ = attempt(lane) { try lane.revoke(chunk, from: 0) }
+      lane.cancel(chunk)
+      finishIfGone(chunk, lane)
     case .inspect(let slot, let generation, let chunk):
       let found = lane(slot, generation, holding: chunk)?.inspect(chunk) ?? .waiting
       core.step { $0.inspected(slot: slot, generation: generation, chunk: chunk, found, now: $1) }
     case .read, .deliver, .end, .release, .closed, .stopped, .alarm, .report: break
+    }
+  }
+
+  /// The worker has nothing of the chunk any more, since it was taken back behind what it had answered.
+  private func finishIfGone(_ chunk: Int, _ lane: RemoteLane) {
+    guard !lane.holds(chunk) else { return }
+    core.step {
+      $0.finished(slot: lane.slot, generation: lane.generation, chunk: chunk, items: 0, elapsed: 0, now: $1)
     }
   }
 
@@ -172,7 +178,7 @@ extension ProcessControl {
   private func cannotSend(_ error: RemoteLane.Unsendable, _ lane: RemoteLane) {
     let chunk = error.chunk
     let cause = ItemFailure.Cause.undecodable(error.reason)
-    let retryable = core.isRetryable(chunk, chunk.range.lowerBound, lane.slot, cause)
+    let retryable = core.isRetryable(chunk, error.index, lane.slot, cause)
     core.step {
       $0.itemFailed(
         slot: lane.slot, generation: lane.generation, chunk: chunk.id, cause, retryable: retryable, now: $1)
@@ -246,7 +252,7 @@ extension ProcessControl {
       if lane.forkedFor != nil { send(.stop, to: lane) }
       tell { $0.prepareFailed(slot: slot, generation: generation, key, error, now: $1) }
     case .outputs(let sent, let end, let outputs):
-      if end == sent.chunk.range.upperBound {
+      if end == sent.end {
         held = (lane, sent, outputs)
       } else {
         report(lane, sent, end, outputs)
@@ -280,11 +286,11 @@ extension ProcessControl {
   func releaseHeld() {
     guard let (lane, sent, outputs) = held else { return }
     held = nil
-    report(lane, sent, sent.chunk.range.upperBound, outputs)
+    report(lane, sent, sent.end, outputs)
   }
 
   private func report(
-    _ lane: RemoteLane, _ sent: RemoteLane.SentChunk, _ end: Int, _ outputs: any AnyObject & Sendable
+    _ lane: RemoteLane, _ sent: SentChunk, _ end: Int, _ outputs: any AnyObject & Sendable
   ) {
     tell {
       $0.completed(
@@ -293,7 +299,7 @@ extension ProcessControl {
   }
 
   private func itemFailed(
-    _ lane: RemoteLane, _ sent: RemoteLane.SentChunk, _ index: Int, _ cause: ItemFailure.Cause
+    _ lane: RemoteLane, _ sent: SentChunk, _ index: Int, _ cause: ItemFailure.Cause
   ) {
     let retryable = core.isRetryable(sent.chunk, index, lane.slot, cause)
     tell {

@@ -45,7 +45,7 @@ final class ProcessControl: @unchecked Sendable {
   /// What the answers say to the dispatcher, not told yet.
   @exclusivity(unchecked) var news: [(inout Dispatcher, UInt64) -> Void] = []
   /// The chunk-ending outputs that were read but not reported yet: the next answer says how long the chunk took.
-  @exclusivity(unchecked) var held: (RemoteLane, RemoteLane.SentChunk, any AnyObject & Sendable)?
+  @exclusivity(unchecked) var held: (RemoteLane, SentChunk, any AnyObject & Sendable)?
 
   init(_ slots: ProcessSlots, _ core: PoolCore) throws {
     self.slots = slots

@@ -17,13 +17,16 @@ package protocol RemoteWorker: Sendable {
   /// The items in the range of the cell, encoded: `.packed` ones need `size` bytes and are copied by `write`.
   func prepare(_ cell: any AnyObject & Sendable, _ range: Range<Int>) -> EncodedItems
 
-  /// The next `count` outputs, with their first index. Records that cannot be decoded are errors of their items.
-  func decode(
-    _ payload: UnsafeRawBufferPointer, isPacked: Bool, count: Int, first: Int
-  ) throws -> (outputs: any AnyObject & Sendable, broken: [(index: Int, error: any Error)])
+  /// Room for the outputs of `count` items from `first` on, of `outputSize` bytes each.
+  func makeOutputs(first: Int, count: Int) -> any AnyObject & Sendable
 
-  /// Outputs of `count` packed items of which only the bytes are left, after a death.
-  var outputStride: Int? { get }
+  var outputSize: Int { get }
+
+  /// Puts `count` outputs, the first of the item at `index`, into their room. Records that cannot be decoded are errors of
+  /// their items.
+  func decode(
+    _ payload: UnsafeRawBufferPointer, isPacked: Bool, count: Int, at index: Int, into outputs: any AnyObject & Sendable
+  ) throws -> [(index: Int, error: any Error)]
 
   func decodeExit(_ payload: UnsafeRawBufferPointer) throws -> any Sendable
 }
@@ -125,39 +128,43 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
     }
   }
 
-  package var outputStride: Int? { (try? output.get())?.fixedStride }
+  package var outputSize: Int { MemoryLayout<W.Output>.stride }
+
+  package func makeOutputs(first: Int, count: Int) -> any AnyObject & Sendable {
+    OutputBuffer<W.Output>(base: first, capacity: count)
+  }
 
   package func decode(
-    _ payload: UnsafeRawBufferPointer, isPacked: Bool, count: Int, first: Int
-  ) throws -> (outputs: any AnyObject & Sendable, broken: [(index: Int, error: any Error)]) {
+    _ payload: UnsafeRawBufferPointer, isPacked: Bool, count: Int, at index: Int, into outputs: any AnyObject & Sendable
+  ) throws -> [(index: Int, error: any Error)] {
     let coding = try output.get()
+    let outputs = unsafeDowncast(outputs, to: OutputBuffer<W.Output>.self)
+    let place = index - outputs.base
     if isPacked {
       guard let stride = coding.fixedStride else { throw WireProblem("packed outputs of a type without a stride") }
       guard count >= 0, payload.count >= stride * count else {
         throw WireProblem("\(payload.count) bytes for \(count) outputs of \(stride)")
       }
-      let outputs = OutputBuffer<W.Output>(base: first, capacity: count)
-      let values = UnsafeMutableBufferPointer(start: outputs.storage, count: count)
+      let values = UnsafeMutableBufferPointer(start: outputs.storage + place, count: count)
       try coding.decodeBlock(from: UnsafeRawBufferPointer(rebasing: payload[..<(stride * count)]), into: values)
-      outputs.settle(0..<count)
-      return (outputs, [])
+      outputs.settle(place..<place + count)
+      return []
     }
     guard count >= 0, count <= payload.count / 8 else {
       throw WireProblem("\(payload.count) bytes for \(count) outputs")
     }
-    let outputs = OutputBuffer<W.Output>(base: first, capacity: count)
     var broken: [(index: Int, error: any Error)] = []
     var rest = payload
-    for offset in 0..<count {
+    for offset in place..<place + count {
       let record = try Records.next(&rest)
       do {
         (outputs.storage + offset).initialize(to: try coding.decode(from: record.bytes))
         outputs.settle(offset..<offset + 1)
       } catch {
-        broken.append((first + offset, error))
+        broken.append((outputs.base + offset, error))
       }
     }
-    return (outputs, broken)
+    return broken
   }
 
   package func decodeExit(_ payload: UnsafeRawBufferPointer) throws -> any Sendable {

@@ -268,7 +268,7 @@ private struct LaneLedger {
     try promise(since ?? 0 <= MonotonicTime.now, "an item began in the future")
   }
 
-  private mutating func advance(_ sent: RemoteLane.SentChunk, to end: Int) throws -> Range<Int> {
+  private mutating func advance(_ sent: SentChunk, to end: Int) throws -> Range<Int> {
     guard let start = next[sent.chunk.id] else { throw FuzzProblem("outcomes of chunk \(sent.chunk.id)") }
     try promise(end > start && end <= sent.chunk.range.upperBound, "outcomes \(start)..<\(end) of \(sent.chunk.range)")
     next[sent.chunk.id] = end

@@ -1,0 +1,220 @@
+import MillraceIPC
+
+/// Outputs of consecutive items of one chunk, or of several of a batch, on their way to the dispatcher.
+struct OutputBatch {
+  /// How large the room for them may be.
+  static let bytes = 16_384
+
+  let sent: SentChunk
+  /// The items that there is room for.
+  let room: Range<Int>
+  let outputs: any AnyObject & Sendable
+  /// The item behind the last that is here.
+  var next: Int
+  var broken: [(index: Int, error: any Error)] = []
+
+  init(_ sent: SentChunk, _ remote: any RemoteWorker, at index: Int, room count: Int) {
+    self.sent = sent
+    room = index..<index + count
+    outputs = remote.makeOutputs(first: index, count: count)
+    next = index
+  }
+
+  var answer: RemoteLane.Answer {
+    if broken.isEmpty { return .outputs(sent, upTo: next, outputs) }
+    return .mixed(sent, room.lowerBound..<next, outputs, broken)
+  }
+}
+
+extension RemoteLane {
+  /// The next answer, if there is one.
+  package func next(fetchSegments: () throws -> Void) throws -> Answer? {
+    if let answer = behind.popFirst() { return answer }
+    do {
+      while behind.isEmpty, !isBroken, let frame = try end.responses.next() {
+        hasAnswered = true
+        guard let answer = try answer(frame, count: Int(frame.header.a), fetchSegments) else { continue }
+        closeBatch()
+        behind.append(answer)
+      }
+    } catch {
+      // What follows might be taken for something that it is not; what came before it was said.
+      isBroken = true
+      problem = error
+    }
+    // Behind what is there, more of the open batch may come.
+    if behind.isEmpty { closeBatch() }
+    if let answer = behind.popFirst() { return answer }
+    if let error = problem {
+      problem = nil
+      throw error
+    }
+    return nil
+  }
+
+  private func closeBatch() {
+    if let open { behind.append(open.answer) }
+    open = nil
+  }
+
+  /// What a frame says; nil if it is outputs, which go to the open batch.
+  private func answer(_ frame: Frame, count: Int, _ fetchSegments: () throws -> Void) throws -> Answer? {
+    let (payload, segment) = try resolve(frame, fetchSegments)
+    defer { if let segment { receiver.release(segment) } }
+    let key = WorkerKey(Int(truncatingIfNeeded: frame.header.b))
+    let flags = frame.header.flags
+    switch frame.header.kind {
+    case FrameKind.outputs:
+      let sent = try first(frame.header.b)
+      let isFinal = flags & FrameFlags.final != 0
+      // Before anything is noted: what is refused was not said.
+      guard !isFinal || sent.received + count == sent.currentEnd else {
+        throw WireProblem("the end of a chunk that lacks outcomes")
+      }
+      try takeOutputs(payload, isPacked: flags & FrameFlags.packed != 0, count: count, sent)
+      return isFinal ? finish(sent, items: count, elapsed: frame.header.c, memory: nil) : nil
+    case FrameKind.itemFailed:
+      let sent = try first(frame.header.b)
+      guard sent.received < sent.currentEnd, frame.header.c == UInt64(sent.currentReceived) else {
+        throw WireProblem("a failure of an item that is not the next")
+      }
+      let error = try error(payload)
+      let index = sent.chunk.range.lowerBound + sent.received
+      sent.receive(1)
+      let cause = flags & FrameFlags.undecodable != 0 ? ItemFailure.Cause.undecodable(error) : .threw(error)
+      return .itemFailed(sent, index: index, cause)
+    case FrameKind.chunkDone:
+      let sent = try first(frame.header.b)
+      guard sent.received == sent.currentEnd || sent.isCancelled else {
+        throw WireProblem("the end of a chunk that lacks outcomes")
+      }
+      let memory = payload.count >= 8 ? Int(clamping: payload.loadUnaligned(as: UInt64.self)) : nil
+      return finish(sent, items: count, elapsed: frame.header.c, memory: memory)
+    case FrameKind.opened, FrameKind.openFailed:
+      guard opening.remove(key) != nil else { throw WireProblem("a set-up that nobody asked for") }
+      return frame.header.kind == FrameKind.opened ? .opened(key) : .openFailed(key, try error(payload))
+    case FrameKind.stopped:
+      guard isToldToStop, inFlight.isEmpty, !hasStopped else { throw WireProblem("an end that nobody asked for") }
+      hasStopped = true
+      return .stopped
+    case FrameKind.tornDown:
+      guard let record = tearingDown.removeValue(forKey: key) else { throw WireProblem("an exit of no worker") }
+      if flags & FrameFlags.failed != 0 { return .tornDown(key, .failure(try error(payload))) }
+      if flags & FrameFlags.empty != 0 { return .tornDown(key, nil) }
+      return .tornDown(key, Result { try record.remote.decodeExit(payload) })
+    default: throw WireProblem("an answer of kind \(frame.header.kind)")
+    }
+  }
+
+  /// The frame is over; what that says, if it was the chunk's last.
+  private func finish(_ sent: SentChunk, items: Int, elapsed: UInt64, memory: Int?) -> Answer? {
+    lastEnded = sent.currentNumber
+    sent.finishFrame(items: items, elapsed: elapsed)
+    guard sent.isDone else { return nil }
+    _ = inFlight.popFirst()
+    return .done(sent, items: sent.run, elapsed: sent.elapsed, memory: memory)
+  }
+
+  private func first(_ number: UInt64) throws -> SentChunk {
+    guard let sent = inFlight.first, sent.currentNumber == number, sent.answered < sent.positions.count else {
+      throw WireProblem("an answer about chunk \(number), which is not the one that runs")
+    }
+    return sent
+  }
+
+  private func takeOutputs(
+    _ payload: UnsafeRawBufferPointer, isPacked: Bool, count: Int, _ sent: SentChunk
+  ) throws {
+    guard count > 0, count <= sent.currentEnd - sent.received else {
+      throw WireProblem("\(count) outputs where \(sent.currentEnd - sent.received) are missing")
+    }
+    let index = sent.chunk.range.lowerBound + sent.received
+    if let found = open, found.sent !== sent || found.next != index || index + count > found.room.upperBound {
+      closeBatch()
+    }
+    let remote = sent.record.remote
+    var batch = open ?? OutputBatch(
+      sent, remote, at: index, room: max(count, min(sent.end - index, OutputBatch.bytes / max(1, remote.outputSize))))
+    let broken = try remote.decode(payload, isPacked: isPacked, count: count, at: index, into: batch.outputs)
+    if !broken.isEmpty { batch.broken += broken }
+    batch.next += count
+    open = batch
+    sent.receive(count)
+  }
+
+  private func error(_ payload: UnsafeRawBufferPointer) throws -> any Error {
+    let error = try WireError.decode(from: payload)
+    return error.value ?? RemoteError(typeName: error.typeName, message: error.description)
+  }
+
+  private func resolve(
+    _ frame: Frame, _ fetchSegments: () throws -> Void
+  ) throws -> (UnsafeRawBufferPointer, UInt32?) {
+    guard frame.header.flags & FrameFlags.segment != 0 else { return (frame.payload, nil) }
+    guard frame.payload.count >= MemoryLayout<SegmentReference>.size else { throw WireProblem("no segment") }
+    let reference = frame.payload.loadUnaligned(as: SegmentReference.self)
+    guard let id = UInt32(exactly: reference.id) else { throw WireProblem("segment \(reference.id)") }
+    // Its descriptor was sent before the frame was.
+    if !receiver.contains(id) { try fetchSegments() }
+    return (try receiver.resolve(id, length: Int(clamping: reference.length)), id)
+  }
+
+  package func adopt(_ id: UInt32, _ descriptor: Int32) throws { try receiver.adopt(id, descriptor: descriptor) }
+
+  package func knowsSegment(_ id: UInt32) -> Bool { receiver.contains(id) }
+
+  // MARK: After a death
+
+  /// What the worker made and had not handed over yet, and the item that was running.
+  package func salvage(fetchSegments: () throws -> Void) -> (answers: [Answer], running: Int?) {
+    var answers: [Answer] = []
+    var isIntact = true
+    do {
+      while let answer = try next(fetchSegments: fetchSegments) { answers.append(answer) }
+    } catch {
+      // What cannot be read was not said: its items are run again.
+      isIntact = false
+    }
+    let snapshot = lane.snapshot()
+    guard let sent = inFlight.first else { return (answers, nil) }
+    guard isIntact, isPossible(snapshot) else {
+      // Something has written over its memory, and has to answer for it: nobody is to run it for ever.
+      return (answers, suspect?.chunk.id)
+    }
+    guard snapshot.state == .running, snapshot.chunk != lastEnded else { return (answers, nil) }
+    guard sent.currentNumber == snapshot.chunk else { return (answers, suspect?.chunk.id) }
+    let done = min(snapshot.completed, sent.items(ofFrame: sent.answered).count)
+    let count = done - sent.currentReceived
+    if count > 0, let frame = try? end.responses.uncommitted(), frame.header.kind == FrameKind.outputs,
+      frame.header.b == snapshot.chunk
+    {
+      let isPacked = frame.header.flags & FrameFlags.packed != 0
+      try? takeOutputs(frame.payload, isPacked: isPacked, count: count, sent)
+      closeBatch()
+      answers += behind.elements
+      behind.removeAll()
+    }
+    guard sent.received < sent.currentEnd, sent.currentReceived <= done else { return (answers, nil) }
+    return (answers, sent.chunk.id)
+  }
+
+  /// The chunk that is to blame where what it left cannot be: the one that its marker shows, or else the first.
+  var suspect: SentChunk? {
+    let marker = lane.snapshot()
+    let shown = inFlight.elements.first { marker.state == .running && $0.frame(numbered: marker.chunk) != nil }
+    let suspect = shown ?? inFlight.first
+    return suspect.flatMap { $0.isDone ? nil : $0 }
+  }
+
+  /// Whether a worker in its right mind may have left its marker so.
+  func isPossible(_ marker: LaneSnapshot) -> Bool {
+    switch marker.state {
+    case .idle: marker.heartbeat > 0 || !hasAnswered
+    case .settingUp: !opening.isEmpty
+    case .tearingDown: !tearingDown.isEmpty || isToldToStop
+    // The end of the first may be in the ring, and the next begun.
+    case .running: marker.chunk == lastEnded || inFlight.elements.contains { $0.frame(numbered: marker.chunk) != nil }
+    case nil: false
+    }
+  }
+}

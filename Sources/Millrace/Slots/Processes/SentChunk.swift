@@ -1,0 +1,74 @@
+/// A chunk, or a batch of chunks, on its way through a lane: each chunk is a frame with a number of its own.
+package final class SentChunk {
+  package let chunk: Chunk
+  let record: WorkerRecord
+  /// The number of its first frame, which those of the others follow.
+  let number: UInt64
+  /// How many frames the worker gets. Those behind were taken back.
+  @exclusivity(unchecked) private(set) var frames: Int
+  /// Where its frames are in the ring; those that are not there yet wait for room.
+  @exclusivity(unchecked) private(set) var positions: [UInt64] = []
+  /// The size of its encoded items.
+  @exclusivity(unchecked) private(set) var bytes = 0
+  /// Frames that the worker is done with.
+  @exclusivity(unchecked) private(set) var answered = 0
+  /// The items before it have their outcomes.
+  @exclusivity(unchecked) package private(set) var received = 0
+  /// Items that were run, and the nanoseconds that they took, as the worker says.
+  @exclusivity(unchecked) private(set) var run = 0
+  @exclusivity(unchecked) private(set) var elapsed: UInt64 = 0
+  /// The worker was told that the rest is not wanted.
+  @exclusivity(unchecked) var isCancelled = false
+
+  init(_ chunk: Chunk, _ record: WorkerRecord, number: UInt64) {
+    self.chunk = chunk
+    self.record = record
+    self.number = number
+    frames = chunk.count
+  }
+
+  // MARK: Its frames
+
+  /// The items of a frame, counted from the chunk's first.
+  func items(ofFrame frame: Int) -> Range<Int> {
+    let start = frame * chunk.grain
+    return start..<min(start + chunk.grain, chunk.range.count)
+  }
+
+  /// Which of its frames has the number.
+  func frame(numbered number: UInt64) -> Int? {
+    number >= self.number && number - self.number < UInt64(frames) ? Int(number - self.number) : nil
+  }
+
+  var isSent: Bool { positions.count >= frames }
+  var isDone: Bool { answered == frames }
+  /// What is said next has to be about this frame.
+  var currentNumber: UInt64 { number + UInt64(answered) }
+  /// Up to where the outcomes of that frame go.
+  var currentEnd: Int { min((answered + 1) * chunk.grain, chunk.range.count) }
+  /// The outcomes of that frame that are here.
+  var currentReceived: Int { received - answered * chunk.grain }
+  /// The end of its items, in the input.
+  var end: Int { min(chunk.range.lowerBound + frames * chunk.grain, chunk.range.upperBound) }
+
+  func sent(at position: UInt64, bytes: Int) {
+    positions.append(position)
+    self.bytes += bytes
+  }
+
+  /// The frames from this one on were taken back.
+  func takeBack(from frame: Int) { frames = frame }
+
+  // MARK: Its outcomes
+
+  /// The next `count` items have their outcomes.
+  func receive(_ count: Int) { received += count }
+
+  /// The current frame is over; what of it was given up has no outcome.
+  func finishFrame(items: Int, elapsed: UInt64) {
+    run += min(items, currentEnd - answered * chunk.grain)
+    received = currentEnd
+    answered += 1
+    self.elapsed &+= elapsed
+  }
+}
