@@ -18,16 +18,18 @@ public enum _RunEnd {
 /// both. The memory it points to is owned by the slot and outlives the run.
 @frozen
 public struct _ItemRun<Input, Output> {
-  @usableFromInline let inputs: UnsafePointer<Input>
-  @usableFromInline let outputs: UnsafeMutablePointer<Output>
-  @usableFromInline let end: Int
+  @usableFromInline package var inputs: UnsafePointer<Input>
+  @usableFromInline package var outputs: UnsafeMutablePointer<Output>
+  @usableFromInline package var end: Int
   @usableFromInline package var next: Int
   @usableFromInline let progress: UnsafePointer<Atomic<UInt64>>
   /// What the progress word holds besides.
-  @usableFromInline let tag: UInt64
+  @usableFromInline package var tag: UInt64
   @usableFromInline let startTime: UnsafePointer<Atomic<UInt64>>?
   /// Where outputs go that cannot be left in place: called with each output and its offset.
   @usableFromInline let sink: ((Int, Output) throws -> Void)?
+  /// Asked for more when the items are used up: small chunks that lie in the ring already are run in one go.
+  @usableFromInline let goOn: ((inout _ItemRun) -> Bool)?
   /// Why the sink did not take the current item's output.
   package var sinkError: (any Error)?
 
@@ -35,7 +37,7 @@ public struct _ItemRun<Input, Output> {
   package init(
     inputs: UnsafePointer<Input>, outputs: UnsafeMutablePointer<Output>, range: Range<Int>,
     progress: UnsafePointer<Atomic<UInt64>>, tag: UInt64 = 0, startTime: UnsafePointer<Atomic<UInt64>>?,
-    sink: ((Int, Output) throws -> Void)? = nil
+    sink: ((Int, Output) throws -> Void)? = nil, goOn: ((inout _ItemRun) -> Bool)? = nil
   ) {
     self.inputs = inputs
     self.outputs = outputs
@@ -45,6 +47,7 @@ public struct _ItemRun<Input, Output> {
     self.tag = tag
     self.startTime = startTime
     self.sink = sink
+    self.goOn = goOn
   }
 
   /// The current item.
@@ -53,10 +56,13 @@ public struct _ItemRun<Input, Output> {
   /// Whether there is a current item; marks it as begun.
   @inlinable
   public mutating func _begin() -> Bool {
-    guard next < end else { return false }
+    guard next < end || goesOn() else { return false }
     if let startTime { startTime.pointee.store(_monotonicNow(), ordering: .relaxed) }
     return true
   }
+
+  @usableFromInline
+  mutating func goesOn() -> Bool { goOn?(&self) ?? false }
 
   /// The current item has an output: false if the run was abandoned before it.
   @inlinable

@@ -111,6 +111,26 @@ package struct FrameWriter: ~Copyable, Sendable {
     return position
   }
 
+  /// Writes a whole frame of which `write` makes the payload, to be handed over by `handOver`, with others.
+  ///
+  /// Returns its position, or nil if it does not fit now.
+  @inline(__always)
+  package mutating func add(
+    _ header: FrameHeader, payload count: Int, _ write: (UnsafeMutableRawPointer) -> Void
+  ) throws(ProtocolError) -> UInt64? {
+    precondition(open == 0, "a frame is open")
+    let size = FrameHeader.frameSize(payload: count)
+    guard let place = try ring.reserve(size) else { return nil }
+    header.store(at: place, length: UInt32(truncatingIfNeeded: count))
+    write(place + FrameHeader.size)
+    let position = ring.position
+    ring.advance(size)
+    return position
+  }
+
+  /// Hands the frames over that were added.
+  package mutating func handOver() { ring.publishHead() }
+
   /// Sleeps until the open frame can take `count` more bytes, or, if none is open, a frame with as much payload fits.
   package mutating func waitForSpace(
     _ count: Int, until deadline: UInt64 = MonotonicTime.never

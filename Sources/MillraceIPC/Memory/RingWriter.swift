@@ -60,8 +60,18 @@ package struct RingWriter: ~Copyable, @unchecked Sendable {
 
   /// Hands the first `count` reserved bytes to the reader, and wakes it if it sleeps.
   package mutating func commit(_ count: Int) {
+    advance(count)
+    publishHead()
+  }
+
+  /// The first `count` reserved bytes are written, and will be handed over with what follows them.
+  package mutating func advance(_ count: Int) {
     precondition(count >= 0 && count <= seenSpace, "more bytes are committed than were reserved")
     head &+= UInt64(truncatingIfNeeded: count)
+  }
+
+  /// Hands over what is written, and wakes the reader if it sleeps.
+  package mutating func publishHead() {
     millrace_store_release_u64(words.head, head)
     millrace_fence()
     if millrace_load_relaxed_u32(words.dataWanted) != 0 { bell.wake(words.dataWanted) }

@@ -14,6 +14,8 @@ package final class HostLane: @unchecked Sendable {
   private var sender = SegmentSender()
   private var instances: [UInt64: any HostedWorker] = [:]
   private(set) var measuresMemory = false
+  /// A request that was taken, and is no chunk like the one before.
+  private var pending: Frame?
   private let segments = Lock(SegmentReceiver())
   private let segmentBell = Bell()
 
@@ -46,7 +48,7 @@ package final class HostLane: @unchecked Sendable {
     do {
       try CrashReport.arm(at: lane.crashRecord)
       while true {
-        guard let frame = try end.requests.nextClaimed() else {
+        guard let frame = try takePending() ?? end.requests.nextClaimed() else {
           if case .closed = try end.requests.waitForData() { break }
           continue
         }
@@ -56,6 +58,11 @@ package final class HostLane: @unchecked Sendable {
     } catch {
       process.fail(error)
     }
+  }
+
+  private func takePending() -> Frame? {
+    defer { pending = nil }
+    return pending
   }
 
   private func handle(_ frame: Frame) async throws -> Bool {
@@ -99,23 +106,35 @@ package final class HostLane: @unchecked Sendable {
   private func run(_ frame: Frame) async throws {
     KillPoint.workerTakesChunk.reach()
     let (payload, segment) = try resolve(frame)
-    let headSize = MemoryLayout<ChunkHead>.size
-    guard payload.count >= headSize, let instance = instances[frame.header.c] else {
-      throw WireProblem("a chunk without a head, or for a worker that is not here")
-    }
-    let head = payload.loadUnaligned(as: ChunkHead.self)
-    measuresMemory = frame.header.flags & FrameFlags.measuresMemory != 0
-    position.enter(first: Int(head.first), attempt: Int(head.attempt), seed: head.seed)
-    end.marker.beginChunk(frame.header.b)
-    KillPoint.workerBeginsChunk.reach()
-    let request = ChunkRequest(
-      id: frame.header.b, count: Int(frame.header.a), isPacked: frame.header.flags & FrameFlags.packed != 0,
-      isTimed: frame.header.flags & FrameFlags.timed != 0, head: head,
-      items: UnsafeRawBufferPointer(rebasing: payload[headSize...]))
+    let request = try ChunkRequest(frame.header, payload)
+    guard let instance = instances[request.worker] else { throw WireProblem("a chunk for a worker that is not here") }
+    measuresMemory = request.flags & FrameFlags.measuresMemory != 0
+    begin(request)
     try await instance.run(request, on: self)
-    KillPoint.workerFinishedChunk.reach()
     end.marker.enter(.idle)
     release(segment)
+  }
+
+  private func begin(_ request: ChunkRequest) {
+    position.enter(first: Int(request.head.first), attempt: Int(request.head.attempt), seed: request.head.seed)
+    end.marker.beginChunk(request.id)
+    KillPoint.workerBeginsChunk.reach()
+  }
+
+  /// The next request, if it is there already, and a chunk of the same kind as the one that has just been answered.
+  func nextChunk(like last: ChunkRequest) throws -> ChunkRequest? {
+    end.marker.enter(.idle)
+    guard let frame = try end.requests.nextClaimed() else { return nil }
+    guard frame.header.kind == FrameKind.chunk, frame.header.c == last.worker, frame.header.flags == last.flags,
+      last.flags & FrameFlags.segment == 0
+    else {
+      pending = frame
+      return nil
+    }
+    KillPoint.workerTakesChunk.reach()
+    let request = try ChunkRequest(frame.header, frame.payload)
+    begin(request)
+    return request
   }
 
   private func tearDown(_ key: UInt64) async throws {

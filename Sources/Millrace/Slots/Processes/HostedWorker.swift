@@ -11,16 +11,38 @@ package protocol HostedWorker: AnyObject {
 /// A chunk as it came in, valid until the next request is read.
 package struct ChunkRequest {
   let id: UInt64
+  let worker: UInt64
   let count: Int
-  let isPacked: Bool
-  let isTimed: Bool
+  let flags: UInt16
   let head: ChunkHead
   let items: UnsafeRawBufferPointer
+
+  /// `payload` is the frame's, wherever it lies.
+  init(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) throws {
+    let headSize = MemoryLayout<ChunkHead>.size
+    guard payload.count >= headSize else { throw WireProblem("a chunk without a head") }
+    id = header.b
+    worker = header.c
+    count = Int(header.a)
+    flags = header.flags
+    head = payload.loadUnaligned(as: ChunkHead.self)
+    items = UnsafeRawBufferPointer(rebasing: payload[headSize...])
+  }
+
+  var isPacked: Bool { flags & FrameFlags.packed != 0 }
+  var isTimed: Bool { flags & FrameFlags.timed != 0 }
 }
 
 package final class TypedHostedWorker<W: Worker>: HostedWorker {
   private let worker: W
   private var state: W.State?
+  /// Made with the first chunk.
+  private var input: PayloadCoding<W.Input>?
+  private var outputs: OutputWriter<W.Output>?
+  /// The chunk that is run; nil when all that was there is done.
+  private var current: ChunkRequest?
+  /// What went wrong between two chunks.
+  private var problem: (any Error)?
 
   init(_ worker: W) { self.worker = worker }
 
@@ -42,24 +64,75 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
   }
 
   package func run(_ request: ChunkRequest, on lane: HostLane) async throws {
-    let input = try Payload.coding(for: W.Input.self)
-    let output = try Payload.coding(for: W.Output.self)
-    let outputs = OutputWriter(output, chunk: request.id, count: request.count, lane: lane)
-    // Runs write to its memory.
-    defer { withExtendedLifetime(outputs) {} }
-    let isAligned =
-      Int(bitPattern: request.items.baseAddress) % MemoryLayout<W.Input>.alignment == 0 || request.items.isEmpty
-    if request.isPacked, isAligned {
-      // The items are run where they lie in the ring.
-      let place = UnsafeMutablePointer<W.Input>.allocate(capacity: request.items.isEmpty ? request.count : 0)
+    let input = try input ?? Payload.coding(for: W.Input.self)
+    let outputs = try outputs ?? OutputWriter(Payload.coding(for: W.Output.self), lane: lane)
+    (self.input, self.outputs) = (input, outputs)
+    outputs.begin(request)
+    current = request
+    if request.isPacked, let items = Self.items(of: request) {
+      try await runInPlace(items, outputs, lane)
+    } else if request.isPacked, MemoryLayout<W.Input>.size == 0 {
+      let place = UnsafeMutablePointer<W.Input>.allocate(capacity: request.count)
       defer { place.deallocate() }
-      let items = request.items.baseAddress?.assumingMemoryBound(to: W.Input.self) ?? UnsafePointer(place)
-      _ = try await run(0..<request.count, of: items, request, outputs, lane)
+      try await runInPlace(place, outputs, lane)
     } else {
       try await runOneByOne(request, input, outputs, lane)
     }
+    guard current != nil else { return }
     KillPoint.workerFinishesChunk.reach()
     try outputs.finish(items: lane.completedItems)
+    KillPoint.workerFinishedChunk.reach()
+  }
+
+  /// The items where they lie, if they can be run there.
+  private static func items(of request: ChunkRequest) -> UnsafePointer<W.Input>? {
+    guard let start = request.items.baseAddress, !request.items.isEmpty,
+      Int(bitPattern: start) % MemoryLayout<W.Input>.alignment == 0
+    else { return nil }
+    return start.assumingMemoryBound(to: W.Input.self)
+  }
+
+  /// Runs the items where they lie, and those of the chunks behind theirs.
+  private func runInPlace(
+    _ items: UnsafePointer<W.Input>, _ outputs: OutputWriter<W.Output>, _ lane: HostLane
+  ) async throws {
+    var next = 0
+    var items = items
+    while let request = current, next < request.count {
+      let isWanted = try await run(next..<request.count, of: items, request, outputs, lane, &next) { run in
+        self.goOn(&run, outputs, lane)
+      }
+      if let problem { throw problem }
+      guard let now = current else { return }
+      if let place = Self.items(of: now) { items = place }
+      if !isWanted { return }
+    }
+  }
+
+  /// The chunk is done: goes on with the next, if it is there and of the same kind.
+  private func goOn(
+    _ run: inout _ItemRun<W.Input, W.Output>, _ outputs: OutputWriter<W.Output>, _ lane: HostLane
+  ) -> Bool {
+    guard let done = current, run.next == done.count, outputs.endsWithItsRoom else { return false }
+    do {
+      KillPoint.workerRan.reach()
+      try outputs.closeRoom(upTo: run.next)
+      KillPoint.workerFinishesChunk.reach()
+      KillPoint.workerFinishedChunk.reach()
+      current = nil
+      guard let request = try lane.nextChunk(like: done), let items = Self.items(of: request) else { return false }
+      current = request
+      outputs.begin(request)
+      KillPoint.workerMakesRoom.reach()
+      let room = try outputs.makeRoom(for: 0..<request.count)
+      KillPoint.workerRuns.reach()
+      (run.inputs, run.outputs, run.next, run.end) = (items, room.place, 0, room.range.upperBound)
+      run.tag = LaneLayout.tag(request.id)
+      return true
+    } catch {
+      problem = error
+      return false
+    }
   }
 
   /// Decodes each item just before it runs, so that the marker blames the right one for what its decoding does.
@@ -90,31 +163,40 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
         guard try outputs.itemFailed(error, isUndecodable: true, at: offset) else { return }
         continue
       }
-      let isWanted = try await run(offset..<offset + 1, of: place - offset, request, outputs, lane)
+      var next = offset
+      let isWanted = try await run(offset..<offset + 1, of: place - offset, request, outputs, lane, &next)
       place.deinitialize(count: 1)
       if !isWanted { return }
     }
   }
 
-  /// Runs the items in the range; false if the rest of the chunk is not wanted.
+  /// Runs the items in the range, or what the run goes on with; false if the rest of the chunk is not wanted. `next` becomes
+  /// the first item that was not run.
   private func run(
     _ range: Range<Int>, of items: UnsafePointer<W.Input>, _ request: ChunkRequest,
-    _ outputs: OutputWriter<W.Output>, _ lane: HostLane
+    _ outputs: OutputWriter<W.Output>, _ lane: HostLane, _ next: inout Int,
+    goOn: ((inout _ItemRun<W.Input, W.Output>) -> Bool)? = nil
   ) async throws -> Bool {
-    var next = range.lowerBound
+    next = range.lowerBound
     while next < range.upperBound {
       KillPoint.workerMakesRoom.reach()
       let room = try outputs.makeRoom(for: next..<range.upperBound)
       var run = _ItemRun(
         inputs: items, outputs: room.place, range: room.range, progress: lane.lane.progress,
-        tag: LaneLayout.tag(request.id), startTime: request.isTimed ? lane.lane.itemStart : nil, sink: room.sink)
+        tag: LaneLayout.tag(request.id), startTime: request.isTimed ? lane.lane.itemStart : nil, sink: room.sink,
+        goOn: goOn)
       KillPoint.workerRuns.reach()
       let end = await worker._run(&run, &state!)
-      KillPoint.workerRan.reach()
+      // Another chunk's, or none's: what is left of that is its own.
+      let hasGoneOn = current?.id != request.id
       next = run.next
+      if current == nil { return true }
+      KillPoint.workerRan.reach()
       try outputs.closeRoom(upTo: next)
       switch end {
-      case .finished: continue
+      case .finished:
+        if hasGoneOn { return true }
+        continue
       case .abandoned:
         guard let error = run.sinkError else { return false }
         guard try outputs.itemFailed(error, isUndecodable: true, at: next) else { return false }
@@ -122,6 +204,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
         guard try outputs.itemFailed(error, isUndecodable: false, at: next) else { return false }
       }
       next += 1
+      if hasGoneOn { return true }
     }
     return true
   }

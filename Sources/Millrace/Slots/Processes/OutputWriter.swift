@@ -1,7 +1,7 @@
 import MillraceIPC
 import Synchronization
 
-/// Puts the outputs of one chunk into the response ring of a lane.
+/// Puts the outputs of chunks, one after the other, into the response ring of a lane.
 ///
 /// Outputs of fixed size are made in their final place in the ring by the run itself; others are encoded, each as soon as
 /// it is made. Either way the parent finds all that the progress word counts, if this process dies the next moment.
@@ -14,12 +14,15 @@ final class OutputWriter<Output> {
   }
 
   private let coding: PayloadCoding<Output>
-  private let chunk: UInt64
-  /// How many items the chunk has.
-  private let count: Int
   private let lane: HostLane
-  private let begun = _monotonicNow()
+  private var chunk: UInt64 = 0
+  /// How many items the chunk has.
+  private var count = 0
+  /// When it began.
+  private var begun: UInt64 = 0
   private let nowhere: UnsafeMutablePointer<Output>
+  /// The stride, if outputs can lie in the ring as they are.
+  private let stride: Int?
   private var packedStart = 0
   private var isPackedOpen = false
   /// Outputs in the open frame of records.
@@ -27,23 +30,29 @@ final class OutputWriter<Output> {
   private var isDone = false
   private var scratch = ByteWriter()
 
-  init(_ coding: PayloadCoding<Output>, chunk: UInt64, count: Int, lane: HostLane) {
+  init(_ coding: PayloadCoding<Output>, lane: HostLane) {
     self.coding = coding
-    self.chunk = chunk
-    self.count = count
     self.lane = lane
     nowhere = .allocate(capacity: 1)
+    if let stride = coding.fixedStride, MemoryLayout<Output>.alignment <= 8, stride <= lane.largestInline {
+      self.stride = stride
+    } else {
+      stride = nil
+    }
   }
+
+  /// Another chunk begins.
+  func begin(_ request: ChunkRequest) {
+    chunk = request.id
+    count = request.count
+    isDone = false
+    begun = _monotonicNow()
+  }
+
+  /// Whether the end of the outputs that there is room for now says that the chunk is over.
+  var endsWithItsRoom: Bool { isPackedOpen && !lane.measuresMemory && stride != 0 }
 
   deinit { nowhere.deallocate() }
-
-  /// The stride, if outputs can lie in the ring as they are.
-  private var stride: Int? {
-    guard let stride = coding.fixedStride, MemoryLayout<Output>.alignment <= 8, stride <= lane.largestInline else {
-      return nil
-    }
-    return stride
-  }
 
   /// Room for the outputs of some of the items, from the first one on.
   func makeRoom(for items: Range<Int>) throws -> Room {

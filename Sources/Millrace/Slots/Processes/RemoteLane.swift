@@ -129,49 +129,65 @@ package final class RemoteLane {
 
   /// Sends what of the chunk is not sent yet, each of a batch in a frame of its own; false if there is no room for all.
   private func sendFrames(_ sent: SentChunk, _ announce: (UInt32, Int32) throws -> Void) throws -> Bool {
-    let (chunk, record) = (sent.chunk, sent.record)
+    let remote = sent.record.remote
+    defer { end.requests.handOver() }
     while !sent.isSent {
       KillPoint.parentSendsChunk.reach()
-      let frame = sent.positions.count
-      let offsets = sent.items(ofFrame: frame)
-      let range = chunk.range.lowerBound + offsets.lowerBound..<chunk.range.lowerBound + offsets.upperBound
-      let items = record.remote.prepare(chunk.cell, range)
-      var flags = items.isPacked ? FrameFlags.packed : 0
-      if chunk.inspectAt != nil { flags |= FrameFlags.timed }
-      if record.measuresMemory { flags |= FrameFlags.measuresMemory }
-      let header = FrameHeader(
-        kind: FrameKind.chunk, flags: flags, a: UInt32(range.count), b: sent.number + UInt64(frame),
-        c: UInt64(record.key.value))
-      let head = ChunkHead(first: Int64(range.lowerBound), seed: chunk.seed, attempt: Int64(chunk.attempt))
-      let headSize = MemoryLayout<ChunkHead>.size
+      let range = sent.nextRange
       let position: UInt64?
-      do {
-        position = try put(header, headSize + items.size, announce) { target in
-          target.storeBytes(of: head, as: ChunkHead.self)
-          items.write(target + headSize)
+      let size: Int
+      if let stride = remote.inputStride, stride * range.count <= largestInline - SentChunk.headSize {
+        size = stride * range.count
+        position = try end.requests.add(sent.header(range, isPacked: true), payload: SentChunk.headSize + size) { target in
+          sent.writeHead(range, to: target)
+          remote.copyItems(sent.chunk.cell, range, to: target + SentChunk.headSize)
         }
-      } catch let error as MemoryError {
-        // What is on its way will give some back.
-        guard inFlight.first === sent, sent.answered == frame else {
-          isShortOfMemory = true
-          return false
-        }
-        _ = inFlight.popFirst()
-        throw Unsendable(chunk: chunk, index: range.lowerBound, reason: error)
+      } else {
+        (position, size) = try sendEncoded(range, of: sent, announce)
       }
       guard let position else { return false }
       KillPoint.parentSentChunk.reach()
-      sent.sent(at: position, bytes: items.size)
+      sent.sent(at: position, bytes: size)
     }
     return true
   }
+
+  private func sendEncoded(
+    _ range: Range<Int>, of sent: SentChunk, _ announce: (UInt32, Int32) throws -> Void
+  ) throws -> (position: UInt64?, size: Int) {
+    let (cell, remote) = (sent.chunk.cell, sent.record.remote)
+    let stride = remote.inputStride
+    let items = stride.map { stride in
+      EncodedItems(size: stride * range.count) { remote.copyItems(cell, range, to: $0) }
+    }
+    let encoded = items ?? remote.prepare(cell, range)
+    do {
+      let header = sent.header(range, isPacked: stride != nil)
+      let position = try put(header, SentChunk.headSize + encoded.size, announce) { target in
+        sent.writeHead(range, to: target)
+        encoded.write(target + SentChunk.headSize)
+      }
+      return (position, encoded.size)
+    } catch let error as MemoryError {
+      // What is on its way will give some back.
+      guard inFlight.first === sent, sent.answered == sent.positions.count else {
+        isShortOfMemory = true
+        return (nil, 0)
+      }
+      _ = inFlight.popFirst()
+      throw Unsendable(chunk: sent.chunk, index: range.lowerBound, reason: error)
+    }
+  }
+
+  /// Payloads above this travel in segments.
+  private var largestInline: Int { lane.requestCapacity / 4 }
 
   /// Writes a frame, its payload in place or in a segment; its position, or nil if there is no room.
   private func put(
     _ header: FrameHeader, _ size: Int, _ announce: (UInt32, Int32) throws -> Void,
     _ write: (UnsafeMutableRawPointer) -> Void
   ) throws -> UInt64? {
-    if size <= lane.requestCapacity / 4 {
+    if size <= largestInline {
       guard try end.requests.begin(header) else { return nil }
       guard let place = try end.requests.append(count: size) else {
         end.requests.abandon()

@@ -14,7 +14,13 @@ package protocol RemoteWorker: Sendable {
   /// For a process that was forked from this one.
   var makeHost: @Sendable () -> any HostedWorker { get }
 
-  /// The items in the range of the cell, encoded: `.packed` ones need `size` bytes and are copied by `write`.
+  /// The bytes of an item, if items are sent as they lie in memory.
+  var inputStride: Int? { get }
+
+  /// Copies the items in the range of the cell as they lie in memory.
+  func copyItems(_ cell: any AnyObject & Sendable, _ range: Range<Int>, to target: UnsafeMutableRawPointer)
+
+  /// The items in the range of the cell as records, of `size` bytes, to be copied by `write`.
   func prepare(_ cell: any AnyObject & Sendable, _ range: Range<Int>) -> EncodedItems
 
   /// Room for the outputs of `count` items from `first` on, of `outputSize` bytes each.
@@ -33,7 +39,6 @@ package protocol RemoteWorker: Sendable {
 
 /// Encoded items, on the way to shared memory.
 package struct EncodedItems {
-  let isPacked: Bool
   let size: Int
   let write: (UnsafeMutableRawPointer) -> Void
 }
@@ -44,6 +49,9 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
   private let output: Result<PayloadCoding<W.Output>, any Error>
   private let exit: Result<PayloadCoding<W.Exit>, any Error>
   private let name: String
+  package let inputStride: Int?
+  package let outputSize = MemoryLayout<W.Output>.stride
+  private let outputStride: Int?
 
   package init(_ worker: W) {
     self.worker = worker
@@ -51,6 +59,8 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
     input = Result { try Payload.coding(for: W.Input.self) }
     output = Result { try Payload.coding(for: W.Output.self) }
     exit = Result { try Payload.coding(for: W.Exit.self) }
+    inputStride = (try? input.get())?.fixedStride
+    outputStride = (try? output.get())?.fixedStride
   }
 
   package var needsFork: Bool { worker is any ForkedOnly }
@@ -81,22 +91,24 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
     { [worker] in TypedHostedWorker(worker) }
   }
 
+  package func copyItems(_ cell: any AnyObject & Sendable, _ range: Range<Int>, to target: UnsafeMutableRawPointer) {
+    let cell = unsafeDowncast(cell, to: InputCell<W.Input>.self)
+    let stride = inputStride ?? 0
+    let source = UnsafeRawPointer(cell.items) + (range.lowerBound - cell.base) * stride
+    withExtendedLifetime(cell) { target.copyMemory(from: source, byteCount: range.count * stride) }
+  }
+
   package func prepare(_ cell: any AnyObject & Sendable, _ range: Range<Int>) -> EncodedItems {
     let cell = unsafeDowncast(cell, to: InputCell<W.Input>.self)
     let items = UnsafeBufferPointer(start: cell.items + (range.lowerBound - cell.base), count: range.count)
     guard let coding = try? input.get() else { preconditionFailure("validated at submission") }
-    if let stride = coding.fixedStride {
-      return EncodedItems(isPacked: true, size: stride * items.count) { target in
-        withExtendedLifetime(cell) { coding.encodeBlock(items, into: target) }
-      }
-    }
     defer { withExtendedLifetime(cell) {} }
     var size = 0
     for item in items {
       guard let count = coding.byteCount(of: item) else { return coded(items, coding) }
       size += Records.size(count)
     }
-    return EncodedItems(isPacked: false, size: size) { target in
+    return EncodedItems(size: size) { target in
       var place = target
       withExtendedLifetime(cell) {
         for item in items {
@@ -123,12 +135,10 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
         Array("\(error)".utf8).withUnsafeBytes { Records.append($0, isPoison: true, to: &box.writer) }
       }
     }
-    return EncodedItems(isPacked: false, size: box.writer.count) { target in
+    return EncodedItems(size: box.writer.count) { target in
       if box.writer.count > 0 { target.copyMemory(from: box.writer.base, byteCount: box.writer.count) }
     }
   }
-
-  package var outputSize: Int { MemoryLayout<W.Output>.stride }
 
   package func makeOutputs(first: Int, count: Int) -> any AnyObject & Sendable {
     OutputBuffer<W.Output>(base: first, capacity: count)
@@ -137,19 +147,20 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
   package func decode(
     _ payload: UnsafeRawBufferPointer, isPacked: Bool, count: Int, at index: Int, into outputs: any AnyObject & Sendable
   ) throws -> [(index: Int, error: any Error)] {
-    let coding = try output.get()
     let outputs = unsafeDowncast(outputs, to: OutputBuffer<W.Output>.self)
     let place = index - outputs.base
     if isPacked {
-      guard let stride = coding.fixedStride else { throw WireProblem("packed outputs of a type without a stride") }
+      guard let stride = outputStride else { throw WireProblem("packed outputs of a type without a stride") }
       guard count >= 0, payload.count >= stride * count else {
         throw WireProblem("\(payload.count) bytes for \(count) outputs of \(stride)")
       }
-      let values = UnsafeMutableBufferPointer(start: outputs.storage + place, count: count)
-      try coding.decodeBlock(from: UnsafeRawBufferPointer(rebasing: payload[..<(stride * count)]), into: values)
+      if let source = payload.baseAddress {
+        (UnsafeMutableRawPointer(outputs.storage) + place * outputSize).copyMemory(from: source, byteCount: stride * count)
+      }
       outputs.settle(place..<place + count)
       return []
     }
+    let coding = try output.get()
     guard count >= 0, count <= payload.count / 8 else {
       throw WireProblem("\(payload.count) bytes for \(count) outputs")
     }

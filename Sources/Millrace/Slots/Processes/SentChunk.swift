@@ -1,3 +1,5 @@
+import MillraceIPC
+
 /// A chunk, or a batch of chunks, on its way through a lane: each chunk is a frame with a number of its own.
 package final class SentChunk {
   package let chunk: Chunk
@@ -7,7 +9,7 @@ package final class SentChunk {
   /// How many frames the worker gets. Those behind were taken back.
   @exclusivity(unchecked) private(set) var frames: Int
   /// Where its frames are in the ring; those that are not there yet wait for room.
-  @exclusivity(unchecked) private(set) var positions: [UInt64] = []
+  @exclusivity(unchecked) private(set) var positions: [UInt64]
   /// The size of its encoded items.
   @exclusivity(unchecked) private(set) var bytes = 0
   /// Frames that the worker is done with.
@@ -25,6 +27,8 @@ package final class SentChunk {
     self.record = record
     self.number = number
     frames = chunk.count
+    positions = []
+    positions.reserveCapacity(frames)
   }
 
   // MARK: Its frames
@@ -50,6 +54,28 @@ package final class SentChunk {
   var currentReceived: Int { received - answered * chunk.grain }
   /// The end of its items, in the input.
   var end: Int { min(chunk.range.lowerBound + frames * chunk.grain, chunk.range.upperBound) }
+
+  /// The items of the frame that is to be sent next, in the input.
+  var nextRange: Range<Int> {
+    let items = items(ofFrame: positions.count)
+    return chunk.range.lowerBound + items.lowerBound..<chunk.range.lowerBound + items.upperBound
+  }
+
+  func header(_ range: Range<Int>, isPacked: Bool) -> FrameHeader {
+    var flags = isPacked ? FrameFlags.packed : 0
+    if chunk.inspectAt != nil { flags |= FrameFlags.timed }
+    if record.measuresMemory { flags |= FrameFlags.measuresMemory }
+    return FrameHeader(
+      kind: FrameKind.chunk, flags: flags, a: UInt32(range.count), b: number + UInt64(positions.count),
+      c: UInt64(record.key.value))
+  }
+
+  static let headSize = MemoryLayout<ChunkHead>.size
+
+  func writeHead(_ range: Range<Int>, to target: UnsafeMutableRawPointer) {
+    target.storeBytes(
+      of: ChunkHead(first: Int64(range.lowerBound), seed: chunk.seed, attempt: Int64(chunk.attempt)), as: ChunkHead.self)
+  }
 
   func sent(at position: UInt64, bytes: Int) {
     positions.append(position)
