@@ -60,7 +60,7 @@ package final class RemoteLane {
   /// Of those, the ones that have not answered.
   private var opening: Set<WorkerKey> = []
   private var tearingDown: [WorkerKey: WorkerRecord] = [:]
-  private var isToldToStop = false
+  private(set) var isToldToStop = false
   /// What waits does so until memory is given back, not for room in the ring.
   @exclusivity(unchecked) private var isShortOfMemory = false
   @exclusivity(unchecked) private var hasAnswered = false
