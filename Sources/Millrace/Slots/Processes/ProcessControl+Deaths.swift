@@ -94,6 +94,6 @@ extension ProcessControl {
   private func killKind() -> ItemFailure.Crash.Kind {
     let victims = Host.memoryVictims
     defer { knownVictims = victims }
-    return victims > knownVictims ? .outOfMemory : .killedFromOutside
+    return victims > knownVictims ?? victims ? .outOfMemory : .killedFromOutside
   }
 }
