@@ -19,6 +19,11 @@
 
 #define VARIABLE "MILLRACE_BOOTSTRAP"
 #define BACKTRACE "SWIFT_BACKTRACE"
+#define TUNABLES "GLIBC_TUNABLES"
+
+// The C library asks for huge pages where it takes large blocks from the system: large items and outputs are written
+// once and given back, and each small page of them would be a fault. Read when a process starts, and by nobody else.
+#define TUNABLES_OURS "glibc.malloc.hugetlb=1"
 
 // A short backtrace: the crashed thread, no register dump, no image list, and not a word where the backtracer is not
 // installed. And what may not be overruled: nobody is there to answer questions, and the parent reads plain text.
@@ -34,6 +39,15 @@ int millrace_depth(void) { return millrace_current_depth; }
 void millrace_fatal(const char *message) {
   dprintf(STDERR_FILENO, "millrace: %s\n", message);
   _exit(70);
+}
+
+// Takes ours off the front of the program's own, if it has any.
+static void give_back_tunables(void) {
+  char *value = getenv(TUNABLES);
+  size_t length = sizeof TUNABLES_OURS - 1;
+  if (!value || strncmp(value, TUNABLES_OURS, length) != 0) return;
+  if (value[length] == ':') memmove(value, value + length + 1, strlen(value + length + 1) + 1);
+  else unsetenv(TUNABLES);
 }
 
 typedef void (*initializer)(int, char **, char **);
@@ -55,7 +69,9 @@ __attribute__((constructor)) static void bootstrap(int argc, char **argv, char *
   initializer *own = __init_array_start;
   while (own < __init_array_end && *own != (initializer)bootstrap) own++;
   for (own++; own < __init_array_end; own++) (*own)(argc, argv, environment);
-  if (!had_backtrace) unsetenv(BACKTRACE);  // read by now; not for the programs that users' code starts
+  // Read by now, and not for the programs that users' code starts.
+  if (!had_backtrace) unsetenv(BACKTRACE);
+  give_back_tunables();
 
   if (role == MILLRACE_ROLE_SERVER) millrace_fork_server_run(MILLRACE_BOOTSTRAP_FD, parent);
   millrace_child_set_up(&(millrace_child){.control = MILLRACE_BOOTSTRAP_FD, .out = -1, .err = -1, .parent = parent});
@@ -105,16 +121,17 @@ int millrace_spawn_self(
     int role, int control, int out, int err, const char *own_backtrace, pid_t *pid, int *pidfd) {
   if (millrace_current_depth >= MILLRACE_DEPTH_LIMIT) return ELOOP;
 
-  // 1. The environment: the program's, with our two variables.
+  // 1. The environment: the program's, with our three variables.
   size_t entries = 0;
   while (environ[entries]) entries++;
-  char **environment = calloc(entries + 3, sizeof *environment);
-  char *backtrace = NULL, *variable = NULL;
+  char **environment = calloc(entries + 4, sizeof *environment);
+  char *backtrace = NULL, *variable = NULL, *tunables = NULL;
   size_t kept = 0;
-  const char *user_backtrace = NULL;
+  const char *user_backtrace = NULL, *user_tunables = NULL;
   if (!environment) return ENOMEM;
   for (size_t i = 0; i < entries; i++) {
     if (names(environ[i], BACKTRACE)) user_backtrace = strchr(environ[i], '=') + 1;
+    else if (names(environ[i], TUNABLES)) user_tunables = strchr(environ[i], '=') + 1;
     else if (!names(environ[i], VARIABLE)) environment[kept++] = environ[i];
   }
   int had_backtrace = user_backtrace != NULL;
@@ -126,14 +143,19 @@ int millrace_spawn_self(
   if (asprintf(
           &variable, VARIABLE "=%d:%d:%d:%d", role, millrace_current_depth + 1, (int)getpid(), had_backtrace) < 0)
     variable = NULL;
+  // Theirs come last, for the last one holds.
+  if (asprintf(
+          &tunables, TUNABLES "=" TUNABLES_OURS "%s%s", user_tunables ? ":" : "", user_tunables ? user_tunables : "") < 0)
+    tunables = NULL;
   environment[kept++] = variable;
-  environment[kept] = backtrace;
+  environment[kept++] = backtrace;
+  environment[kept] = tunables;
   char *text;
   char **arguments = copy_arguments(&text);
 
   // 2. Descriptors: first out of the way of 0...3, then each to its place.
   int sources[3] = {control, out, err};
-  int error = variable && backtrace ? 0 : ENOMEM;
+  int error = variable && backtrace && tunables ? 0 : ENOMEM;
   for (int i = 0; i < 3; i++) {
     int source = sources[i];
     sources[i] = source < 0 || error ? -1 : fcntl(source, F_DUPFD_CLOEXEC, MILLRACE_BOOTSTRAP_FD + 1);
@@ -180,6 +202,7 @@ int millrace_spawn_self(
   }
   free(backtrace);
   free(variable);
+  free(tunables);
   free(environment);
   return error;
 }

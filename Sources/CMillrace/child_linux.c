@@ -14,9 +14,15 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include "millrace_tree.h"
 
-enum { WATCHER_STACK = 256 * 1024 };
+enum {
+  WATCHER_STACK = 256 * 1024,
+  KEPT_BLOCK = 32 * 1024 * 1024,  // as far as the C library goes by itself, and no more is allowed
+};
 
 static void ignore_signal(int signal) { (void)signal; }
 
@@ -117,6 +123,15 @@ static void start_watcher(const millrace_child *child) {
   prctl(PR_SET_PDEATHSIG, SIGCONT);
 }
 
+// Large items and outputs come and go all the time, and fresh pages cost many times the work on them: what is freed is
+// kept for the next. The C library comes to that by itself, but halfway, and forgets the rest each time.
+static void set_up_memory(void) {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, KEPT_BLOCK);
+  mallopt(M_TRIM_THRESHOLD, 2 * KEPT_BLOCK);
+#endif
+}
+
 void millrace_child_set_up(const millrace_child *child) {
   // 1. Bound to the parent's life, from the first moment.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -134,6 +149,7 @@ void millrace_child_set_up(const millrace_child *child) {
   set_up_stdio(child);
   close_the_rest(child);
   // 3. What only workers have.
+  set_up_memory();
   millrace_crash_set_up(child->is_program_fork);
   start_watcher(child);
 }

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <time.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 void millrace_set_nonblocking(int descriptor) {
@@ -42,5 +43,10 @@ void millrace_write_all(int descriptor, const void *bytes, unsigned long count) 
     }
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+int millrace_has_data(int descriptor) {
+  int count = 0;
+  return ioctl(descriptor, FIONREAD, &count) == 0 && count > 0;
 }
 #endif

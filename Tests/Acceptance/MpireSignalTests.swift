@@ -80,5 +80,17 @@ extension CheckedMpire {
       #expect(lines.last == "over")
       #expect(code == 0)
     }
+
+    @Test("what workers print as the last thing they do is not lost", arguments: Place.processes)
+    func lastWords(place: Place) async throws {
+      let (lines, code) = try await onPlainThread {
+        let program = try TestProgram(["lastWords", place.rawValue])
+        return (program.rest(), program.wait())
+      }
+      // One of them may have come too late for any work.
+      #expect(Set(lines.dropLast()).isSubset(of: ["slot 0 ends", "slot 1 ends"]) && lines.count > 1)
+      #expect(lines.last == "over")
+      #expect(code == 0)
+    }
   }
 }

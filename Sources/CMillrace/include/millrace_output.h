@@ -11,4 +11,7 @@ void millrace_write_all(int descriptor, const void *bytes, unsigned long count);
 /// Makes reads and writes of a descriptor fail with EAGAIN where they would wait.
 void millrace_set_nonblocking(int descriptor);
 
+/// Whether there is something to be read from a pipe now; its end is not.
+int millrace_has_data(int descriptor);
+
 #endif

@@ -80,6 +80,10 @@ int millrace_memory_map_over(void *address, int descriptor, size_t offset, size_
 /// `address` and `size` are multiples of the page; they map `descriptor` from `offset` on.
 int millrace_memory_populate(void *address, size_t size, int descriptor, size_t offset);
 
+/// Readies memory of this process that is about to be written, all of it, if there is so much that it pays: where it is
+/// fresh, its pages come many at a time.
+void millrace_memory_prepare(void *address, size_t size);
+
 int millrace_memory_unmap(void *address, size_t size);
 
 size_t millrace_page_size(void);

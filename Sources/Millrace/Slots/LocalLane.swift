@@ -188,7 +188,7 @@ package final class LocalLane: @unchecked Sendable {
   private func prepare(_ key: WorkerKey) async {
     guard let instance = core.makeInstance(key) else { return }
     position.enter(first: 0, attempt: 1, seed: 0)
-    let context = WorkerContext(slot: slot, logger: core.logger(slot: slot), position: position)
+    let context = WorkerContext(slot: slot, position: position) { [core, slot] in core.logger(slot: slot) }
     do {
       try await instance.setUp(context)
       instances[key] = instance

@@ -9,13 +9,15 @@ public struct WorkerContext: Sendable {
   /// The slot (worker ID), from 0 to the pool's width - 1. A worker that is replaced keeps it.
   public let slot: Int
   /// A logger that names the slot.
-  public let logger: Logger
+  public var logger: Logger { lazyLogger.value }
+  private let lazyLogger: LazyLogger
   let position: ItemPosition
 
-  package init(slot: Int, logger: Logger, position: ItemPosition) {
+  /// - Parameter logger: makes the logger, when it is first asked for.
+  package init(slot: Int, position: ItemPosition, logger: @escaping @Sendable () -> Logger) {
     self.slot = slot
-    self.logger = logger
     self.position = position
+    lazyLogger = LazyLogger(logger)
   }
 
   /// The index of the current item in the input; in `setUp` and `tearDown` that of the last item, or 0.
@@ -32,6 +34,23 @@ public struct WorkerContext: Sendable {
 
   /// Whether the current item's outcome is no longer wanted (timed out, or its map is over). Long loops may ask.
   public var isCancelled: Bool { position.isAbandoned || Task.isCancelled }
+}
+
+/// A logger that is made when it is asked for: few workers log, and in a new process it takes as long as what most set up.
+private final class LazyLogger: Sendable {
+  private let made = Lock<Logger?>(nil)
+  private let make: @Sendable () -> Logger
+
+  init(_ make: @escaping @Sendable () -> Logger) { self.make = make }
+
+  var value: Logger {
+    made.withLock { made in
+      if let made { return made }
+      let logger = make()
+      made = logger
+      return logger
+    }
+  }
 }
 
 /// A random number generator whose stream depends on a seed and an item's index only (SplitMix64).

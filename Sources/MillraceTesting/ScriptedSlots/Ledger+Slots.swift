@@ -106,7 +106,8 @@ extension Ledger {
     }
     slots[slot].served[chunk.worker]? += chunk.range.count
     if job.plan.roundRobin { try check(chunk.slot != nil, "chunk \(chunk.id) has lost its turn") }
-    slots[slot].held.append(Held(id: chunk.id, job: chunk.job, range: chunk.range, grain: chunk.grain, attempt: chunk.attempt))
+    slots[slot].held.append(
+      Held(id: chunk.id, job: chunk.job, range: chunk.range, grain: chunk.grain, attempt: chunk.attempt))
   }
 
   func revoke(_ slot: Int, _ generation: Int, _ chunk: Int) throws {

@@ -109,13 +109,41 @@ struct IsolationTests {
         let status = "kill -\(signal) $$".withCString { system($0) }
         guard status & 0x7f == signal || status >> 8 == 128 + signal else { return signal }
       }
-      return getpgid(0) == getpid() && getenv("MILLRACE_BOOTSTRAP") == nil && getenv("SWIFT_BACKTRACE") == nil ? 0 : 1
+      let ours = ["MILLRACE_BOOTSTRAP", "SWIFT_BACKTRACE", "GLIBC_TUNABLES"]
+      return getpgid(0) == getpid() && ours.allSatisfy { getenv($0) == nil } ? 0 : 1
     }
   }
 
   @Test(.backtraces, arguments: StartMethod.allCases)
   func interruptsBelongToTheProgram(method: StartMethod) throws {
     #expect(try TestWorker(Deaf.self, by: method).waitForEnd().reason == .exited(code: 0))
+  }
+
+  /// Starts a worker in a program with settings of the C library's.
+  private enum Tuned: WorkerMain {
+    static let settings = "glibc.malloc.check=0:glibc.malloc.perturb=0"
+
+    static func run(control: consuming ControlSocket) -> Int32 {
+      guard case .message(let message)? = try? control.receive(),
+        let method = StartMethod(rawValue: String(decoding: message.bytes, as: UTF8.self))
+      else { return 1 }
+      setenv("GLIBC_TUNABLES", settings, 1)
+      guard let worker = try? TestWorker(Inner.self, by: method) else { return 2 }
+      return (try? worker.waitForEnd().reason) == .exited(code: 0) ? 0 : 3
+    }
+
+    enum Inner: WorkerMain {
+      static func run(control: consuming ControlSocket) -> Int32 {
+        getenv("GLIBC_TUNABLES").map { String(cString: $0) } == settings ? 0 : 1
+      }
+    }
+  }
+
+  @Test(arguments: StartMethod.allCases)
+  func settingsOfTheCLibraryAreThePrograms(method: StartMethod) throws {
+    let tuned = try TestWorker(Tuned.self, by: .server)
+    try tuned.control.send(method.rawValue)
+    #expect(try tuned.waitForEnd().reason == .exited(code: 0))
   }
 
   /// Says something on both outputs, buffered.

@@ -19,6 +19,7 @@ enum AcceptanceProgram {
       case "deaf": try await deaf(backend)
       case "killed": try await killed(backend)
       case "prints": try await prints(backend)
+      case "lastWords": try await lastWords(backend)
       case "faulted": try await faulted(words[2], retries: words.count > 3 ? Int(words[3]) ?? 0 : 3)
       case "patient": try await patient(backend)
       case "adds": try await adds(backend)
@@ -87,6 +88,20 @@ enum AcceptanceProgram {
     }
     say("over")
   }
+
+  /// Workers that print once, when they are torn down.
+  static func lastWords(_ backend: Backend) async throws {
+    try await withWorkerPool(backend) { pool in
+      try await pool.forEach(0..<8, LastWords(), options: MapOptions(chunking: .size(1)))
+    }
+    say("over")
+  }
+}
+
+struct LastWords: Worker {
+  func setUp(_ context: WorkerContext) -> Int { context.slot }
+  func process(_ item: Int, _ state: inout Int) { usleep(1_000) }
+  func tearDown(_ state: Int) { print("slot \(state) ends") }
 }
 
 /// Takes a millisecond.

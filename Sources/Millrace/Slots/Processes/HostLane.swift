@@ -88,10 +88,13 @@ package final class HostLane: @unchecked Sendable {
     position.enter(first: 0, attempt: 1, seed: 0)
     do {
       let instance = try withPayload(of: frame) { try process.makeWorker($0) }
-      var logger = Logger(label: "millrace.worker")
-      logger[metadataKey: "slot"] = "\(slot)"
       try KillPoint.workerSetsUp.reachThrowing()
-      try await instance.setUp(WorkerContext(slot: slot, logger: logger, position: position))
+      let context = WorkerContext(slot: slot, position: position) { [slot] in
+        var logger = Logger(label: "millrace.worker")
+        logger[metadataKey: "slot"] = "\(slot)"
+        return logger
+      }
+      try await instance.setUp(context)
       instances[key] = instance
       KillPoint.workerIsSetUp.reach()
       end.marker.enter(.idle)

@@ -20,6 +20,7 @@ package final class HostProcess: Sendable {
   /// In a process that was forked for one worker: makes it.
   private let makeForkedWorker: (@Sendable () -> any HostedWorker)?
   private let lanes = Lock<[Int: HostLane]>([:])
+  private let laneHasEnded = Bell()
 
   init(_ control: consuming ControlSocket, makeForkedWorker: (@Sendable () -> any HostedWorker)?) {
     self.control = control
@@ -63,15 +64,22 @@ package final class HostProcess: Sendable {
       Task(executorPreference: thread) {
         await lane.loop()
         self.lanes.withLock { $0[number] = nil }
+        self.laneHasEnded.ring()
         thread.end()
       }
       try startThread("millrace-\(slot)", cpus: cpus.isEmpty ? nil : cpus) { thread.run() }
     case .segment(let number, let id):
       guard let descriptor = message.takeDescriptor() else { throw WireProblem("a segment without its descriptor") }
       try lanes.withLock { $0[number] }?.adopt(id, descriptor.take())
-    case .end: return false
+    case .end:
+      waitForLanes()
+      return false
     }
     return true
+  }
+
+  private func waitForLanes() {
+    while !lanes.withLock({ $0.isEmpty }) { laneHasEnded.waitForWork() }
   }
 
   func makeWorker(_ announcement: UnsafeRawBufferPointer) throws -> any HostedWorker {

@@ -37,7 +37,16 @@ final class OutputRelay: @unchecked Sendable {
       return !state.isStarted
     }
     if mustStart {
-      try startThread("millrace-output") { self.run() }
+      do throws(ThreadRefused) {
+        try startThread("millrace-output") { self.run() }
+      } catch {
+        let refused = state.withLock { state in
+          defer { (state.arrivals, state.isStarted) = ([], false) }
+          return state.arrivals
+        }
+        for descriptor in refused { _ = Descriptor(owning: descriptor) }
+        throw error
+      }
     } else {
       _ = millrace_bell_ring(wake.rawValue)
     }

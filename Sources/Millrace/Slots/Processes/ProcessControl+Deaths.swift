@@ -24,6 +24,8 @@ extension ProcessControl {
       let found = lane.isBroken ? (answers: [], running: lane.suspect?.chunk.id) : salvaged(lane, process, lanes)
       for answer in found.answers { handle(answer, lane, process) }
       stepWithNews()
+      // It had ended in good order, and so did the process.
+      if lane.hasStopped { continue }
       guard let seat = seats[lane.slot], seat.generation == lane.generation else { continue }
       let cause = cause(exit, report, process)
       // In a process of several lanes, those that did not crash are bystanders.
@@ -92,6 +94,6 @@ extension ProcessControl {
   private func killKind() -> ItemFailure.Crash.Kind {
     let victims = Host.memoryVictims
     defer { knownVictims = victims }
-    return victims > knownVictims ? .outOfMemory : .killedFromOutside
+    return victims > knownVictims ?? victims ? .outOfMemory : .killedFromOutside
   }
 }

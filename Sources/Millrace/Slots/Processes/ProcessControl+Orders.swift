@@ -148,6 +148,14 @@ extension ProcessControl {
 
   func send(_ request: RemoteLane.Request, to lane: RemoteLane) {
     _ = attempt(lane) { try lane.send(request, announce: announcer(lane)) }
+    if case .stop = request, let process = process(of: lane) { endWithLanes(process) }
+  }
+
+  /// Tells a process whose lanes have all been told to stop that nothing more comes: it ends by itself when they have.
+  private func endWithLanes(_ process: WorkerProcess) {
+    guard !process.isEnding, process.lanes.allSatisfy(\.isToldToStop) else { return }
+    process.isEnding = true
+    try? process.tell(.end)
   }
 
   private func announcer(_ lane: RemoteLane) -> (UInt32, Int32) throws -> Void {
@@ -312,8 +320,7 @@ extension ProcessControl {
     process.lanes.removeAll { $0 === lane }
     seats[lane.slot]?.lanes.removeAll { $0 === lane }
     if process.lanes.isEmpty {
-      process.isEnding = true
-      try? process.tell(.end)
+      endWithLanes(process)
     } else {
       seats[lane.slot]?.processes.remove(process.token)
       leaveIfEmpty(lane.slot)

@@ -28,8 +28,9 @@ final class ProcessControl: @unchecked Sendable {
     static let server: UInt64 = 1
     static let firstProcess: UInt64 = 2
 
-    static func child(_ process: UInt64) -> UInt64 { process << 1 }
-    static func errors(_ process: UInt64) -> UInt64 { process << 1 | 1 }
+    static func child(_ process: UInt64) -> UInt64 { process << 2 }
+    static func errors(_ process: UInt64) -> UInt64 { process << 2 | 1 }
+    static func output(_ process: UInt64) -> UInt64 { process << 2 | 2 }
   }
 
   let slots: ProcessSlots
@@ -41,7 +42,7 @@ final class ProcessControl: @unchecked Sendable {
   @exclusivity(unchecked) var processes: [UInt64: WorkerProcess] = [:]
   private var lastToken = Token.firstProcess - 1
   /// How many processes the kernel had killed for want of memory when we last looked.
-  var knownVictims = Host.memoryVictims
+  var knownVictims: Int?
   /// What the answers say to the dispatcher, not told yet.
   @exclusivity(unchecked) var news: [(inout Dispatcher, UInt64) -> Void] = []
   /// The chunk-ending outputs that were read but not reported yet: the next answer says how long the chunk took.
@@ -71,6 +72,8 @@ final class ProcessControl: @unchecked Sendable {
       endOverdue()
       guard isIdle else { continue }
       if slots.isClosing, processes.isEmpty { break }
+      // While the first processes start: nothing waits for it then.
+      if knownVictims == nil { knownVictims = Host.memoryVictims }
       guard slots.fallAsleep(), arm() else {
         slots.wakeUp()
         continue
@@ -91,8 +94,12 @@ final class ProcessControl: @unchecked Sendable {
     case Token.bell: millrace_bell_clear(slots.bell.rawValue)
     case Token.server: serverHasNews()
     default:
-      guard let process = processes[token >> 1] else { return }
-      if token & 1 == 1 { readErrors(process) } else { childEnded(process) }
+      guard let process = processes[token >> 2] else { return }
+      switch token {
+      case Token.errors(process.token): readErrors(process)
+      case Token.output(process.token): passOutput(of: process)
+      default: childEnded(process)
+      }
     }
   }
 
@@ -139,7 +146,8 @@ final class ProcessControl: @unchecked Sendable {
     let pair = try ControlSocket.Pair()
     let output = try Pipe()
     let errors = try Pipe()
-    millrace_set_nonblocking(output.reading.rawValue)
+    let outputNumber = output.reading.rawValue
+    millrace_set_nonblocking(outputNumber)
     millrace_set_nonblocking(errors.reading.rawValue)
     let isServers = record == nil && slots.options.start == .forkServer
     let child: ChildProcess?
@@ -163,10 +171,10 @@ final class ProcessControl: @unchecked Sendable {
     KillPoint.parentLaunched.reach()
     let process = WorkerProcess(
       token: token, control: pair.parent, forkedFor: record?.key, group: slot / slots.options.threadsPerProcess,
-      isServers: isServers, errors: errors.reading)
+      isServers: isServers, output: output.reading, errors: errors.reading)
     processes[token] = process
     do {
-      try relay.add(output.reading)
+      try poller.add(outputNumber, as: Token.output(token))
       try poller.add(process.errors.rawValue, as: Token.errors(token))
       if let child { try started(process, child) }
       if record != nil {
@@ -261,8 +269,25 @@ final class ProcessControl: @unchecked Sendable {
   }
 
   func forget(_ process: WorkerProcess) {
+    passOutput(of: process)
     poller.remove(process.errors.rawValue)
     if let child = process.child, !process.isServers { poller.remove(child.descriptor) }
+  }
+
+  // MARK: Standard output
+
+  /// The process has printed for the first time, or will print no more. Most print nothing: the relay and its thread are
+  /// for those that do.
+  private func passOutput(of process: WorkerProcess) {
+    guard let output = process.output.take() else { return }
+    poller.remove(output.rawValue)
+    guard millrace_has_data(output.rawValue) != 0 else { return }
+    do {
+      try relay.add(output)
+    } catch {
+      core.logger(slot: process.group * slots.options.threadsPerProcess).error(
+        "what the worker prints is lost: \(error)")
+    }
   }
 
   // MARK: Standard error

@@ -133,8 +133,10 @@ extension RemoteLane {
       closeBatch()
     }
     let remote = sent.record.remote
-    var batch = open ?? OutputBatch(
-      sent, remote, at: index, room: max(count, min(sent.end - index, OutputBatch.bytes / max(1, remote.outputSize))))
+    var batch =
+      open
+      ?? OutputBatch(
+        sent, remote, at: index, room: max(count, min(sent.end - index, OutputBatch.bytes / max(1, remote.outputSize))))
     let broken = try remote.decode(payload, isPacked: isPacked, count: count, at: index, into: batch.outputs)
     if !broken.isEmpty { batch.broken += broken }
     batch.next += count

@@ -138,7 +138,8 @@ package final class RemoteLane {
       let size: Int
       if let stride = remote.inputStride, stride * range.count <= largestInline - SentChunk.headSize {
         size = stride * range.count
-        position = try end.requests.add(sent.header(range, isPacked: true), payload: SentChunk.headSize + size) { target in
+        position = try end.requests.add(sent.header(range, isPacked: true), payload: SentChunk.headSize + size) {
+          target in
           sent.writeHead(range, to: target)
           remote.copyItems(sent.chunk.cell, range, to: target + SentChunk.headSize)
         }

@@ -155,7 +155,8 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
         throw WireProblem("\(payload.count) bytes for \(count) outputs of \(stride)")
       }
       if let source = payload.baseAddress {
-        (UnsafeMutableRawPointer(outputs.storage) + place * outputSize).copyMemory(from: source, byteCount: stride * count)
+        let target = UnsafeMutableRawPointer(outputs.storage) + place * outputSize
+        target.copyMemory(from: source, byteCount: stride * count)
       }
       outputs.settle(place..<place + count)
       return []

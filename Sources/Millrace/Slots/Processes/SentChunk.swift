@@ -74,7 +74,8 @@ package final class SentChunk {
 
   func writeHead(_ range: Range<Int>, to target: UnsafeMutableRawPointer) {
     target.storeBytes(
-      of: ChunkHead(first: Int64(range.lowerBound), seed: chunk.seed, attempt: Int64(chunk.attempt)), as: ChunkHead.self)
+      of: ChunkHead(first: Int64(range.lowerBound), seed: chunk.seed, attempt: Int64(chunk.attempt)), as: ChunkHead.self
+    )
   }
 
   func sent(at position: UInt64, bytes: Int) {

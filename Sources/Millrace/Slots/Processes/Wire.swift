@@ -79,8 +79,8 @@ package enum Records {
     return (bytes, isPoison)
   }
 
-  private static func take(_ rest: inout UnsafeRawBufferPointer) throws -> UInt64 {
-    guard rest.count >= 8 else { throw WireProblem("a record without a length") }
+  static func take(_ rest: inout UnsafeRawBufferPointer) throws -> UInt64 {
+    guard rest.count >= 8 else { throw WireProblem("\(rest.count) bytes where a length or a number is missing") }
     defer { rest = UnsafeRawBufferPointer(rebasing: rest[8...]) }
     return rest.loadUnaligned(as: UInt64.self)
   }
@@ -104,21 +104,80 @@ package struct WireProblem: Error, CustomStringConvertible {
 }
 
 /// What goes over a worker process's control socket, besides the introduction; descriptors come with it.
-package enum ControlNews: Codable {
+package enum ControlNews: Equatable, Sendable {
   /// To the worker, first.
   case configure(environment: [String: String?])
   /// To the worker: a lane begins. Descriptors: its memory, the pool's bell.
   case lane(number: Int, slot: Int, cpus: [Int32])
   /// Either way: a segment of a lane. Descriptor: its memory.
   case segment(lane: Int, id: UInt32)
-  /// To the worker: nothing more comes.
+  /// To the worker: nothing more comes. It ends when its lanes have.
   case end
 }
 
+/// As words of 8 bytes: the kind, then its numbers; texts as records.
+///
+/// Not with the coder: a process that has just begun would spend more time on finding out how than on all the rest.
 extension ControlNews {
-  package var bytes: [UInt8] {
-    get throws { try BinaryEncoder().encode(self) }
+  private enum Kind {
+    static let configure: UInt64 = 1
+    static let lane: UInt64 = 2
+    static let segment: UInt64 = 3
+    static let end: UInt64 = 4
   }
 
-  package init(bytes: [UInt8]) throws { self = try BinaryDecoder().decode(ControlNews.self, from: bytes) }
+  package var bytes: [UInt8] {
+    var writer = ByteWriter(capacity: 64)
+    switch self {
+    case .configure(let environment):
+      writer.append(Kind.configure)
+      for (name, value) in environment {
+        Array(name.utf8).withUnsafeBytes { Records.append($0, to: &writer) }
+        // A variable that is to be unset.
+        Array((value ?? "").utf8).withUnsafeBytes { Records.append($0, isPoison: value == nil, to: &writer) }
+      }
+    case .lane(let number, let slot, let cpus):
+      writer.append(Kind.lane)
+      writer.append(Int64(number))
+      writer.append(Int64(slot))
+      for cpu in cpus { writer.append(Int64(cpu)) }
+    case .segment(let lane, let id):
+      writer.append(Kind.segment)
+      writer.append(Int64(lane))
+      writer.append(UInt64(id))
+    case .end: writer.append(Kind.end)
+    }
+    return Array(writer.bytes)
+  }
+
+  package init(bytes: [UInt8]) throws { self = try bytes.withUnsafeBytes { try ControlNews($0) } }
+
+  private init(_ bytes: UnsafeRawBufferPointer) throws {
+    var rest = bytes
+    func number<Number: FixedWidthInteger>(_ type: Number.Type) throws -> Number {
+      let word = Int64(bitPattern: try Records.take(&rest))
+      guard let number = Number(exactly: word) else { throw WireProblem("\(word) is no \(type)") }
+      return number
+    }
+    switch try Records.take(&rest) {
+    case Kind.configure:
+      var environment: [String: String?] = [:]
+      while !rest.isEmpty {
+        let name = String(decoding: try Records.next(&rest).bytes, as: UTF8.self)
+        let value = try Records.next(&rest)
+        environment.updateValue(value.isPoison ? nil : String(decoding: value.bytes, as: UTF8.self), forKey: name)
+      }
+      self = .configure(environment: environment)
+    case Kind.lane:
+      let lane = try number(Int.self)
+      let slot = try number(Int.self)
+      var cpus: [Int32] = []
+      while !rest.isEmpty { cpus.append(try number(Int32.self)) }
+      self = .lane(number: lane, slot: slot, cpus: cpus)
+    case Kind.segment: self = .segment(lane: try number(Int.self), id: try number(UInt32.self))
+    case Kind.end: self = .end
+    case let kind: throw WireProblem("news of kind \(kind)")
+    }
+    guard rest.isEmpty else { throw WireProblem("\(rest.count) bytes behind the news") }
+  }
 }

@@ -19,6 +19,8 @@ final class WorkerProcess {
   let isServers: Bool
   var lanes: [RemoteLane] = []
   private var nextLane = 0
+  /// What it prints, until it prints something: then it is the relay's.
+  var output: Descriptor?
   let errors: Descriptor
   var errorTail = TailBuffer()
   var errorLines = LineRelay()
@@ -36,13 +38,14 @@ final class WorkerProcess {
 
   init(
     token: UInt64, control: consuming ControlSocket, forkedFor: WorkerKey?, group: Int, isServers: Bool,
-    errors: consuming Descriptor
+    output: consuming Descriptor, errors: consuming Descriptor
   ) {
     self.token = token
     self.control = control
     self.forkedFor = forkedFor
     self.group = group
     self.isServers = isServers
+    self.output = consume output
     self.errors = errors
   }
 

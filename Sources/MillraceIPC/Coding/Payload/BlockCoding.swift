@@ -1,3 +1,5 @@
+internal import CMillrace
+
 /// How values of one type travel as one block of bytes: their size is known beforehand, and they are copied exactly once each way.
 ///
 /// The calls take addresses of values, so that generic code needs no metadata of generic types for them: to look that up takes
@@ -55,6 +57,7 @@ final class ArrayBlocks<Elements: ContiguousElements>: BlockCoding, @unchecked S
 extension Array: ContiguousElements {
   init(copying count: Int, _ bytes: UnsafeRawBufferPointer) {
     self.init(unsafeUninitializedCapacity: count) { elements, initialized in
+      millrace_memory_prepare(elements.baseAddress, bytes.count)
       copy(bytes, to: elements.baseAddress)
       initialized = count
     }
@@ -64,6 +67,7 @@ extension Array: ContiguousElements {
 extension ContiguousArray: ContiguousElements {
   init(copying count: Int, _ bytes: UnsafeRawBufferPointer) {
     self.init(unsafeUninitializedCapacity: count) { elements, initialized in
+      millrace_memory_prepare(elements.baseAddress, bytes.count)
       copy(bytes, to: elements.baseAddress)
       initialized = count
     }

@@ -43,12 +43,13 @@ struct ControlTarget: FuzzTarget {
         case 2: .segment(lane: random.below(9), id: UInt32(truncatingIfNeeded: random.next()))
         default: .end
         }
-      return try news.bytes
+      return news.bytes
     }
 
     func read(_ bytes: UnsafeRawBufferPointer) throws {
       let news = try ControlNews(bytes: Array(bytes))
-      _ = try promised("what was decoded") { try ControlNews(bytes: news.bytes) }
+      let again = try promised("what was decoded") { try ControlNews(bytes: news.bytes) }
+      try promise(again == news, "news comes back as another one")
     }
   }
 
