@@ -14,6 +14,7 @@ which holds if the program's part runs in one thread; part of it does not, so it
 items, so that the program never waited: a program that waits pays for wake-ups too, but then it is not what is short.
 """
 import json
+import math
 import os
 import statistics
 import sys
@@ -145,11 +146,16 @@ def answer(model, thread):
 
 def waiting(found):
     """What a chunk costs a program that mostly waits, beside the model, in which it never does."""
-    costs = ['%s at a width of %d' % (duration(point['parent_ns']), point['width']) for point in found
-             if point['item'] == '10us']
+    points = [point for point in found if point['item'] == '10us']
+    if not points:
+        return ''
+    costs = ', '.join('%s at a width of %d' % (duration(point['parent_ns']), point['width']) for point in points)
+    widest = max(points, key=lambda point: point['width'])
+    cores = math.ceil((widest['chunk'] * QUESTION_NS + widest['parent_ns']) / widest['parent_ns'])
     return ('A program that mostly waits, as with such items on the machine at hand, pays for being woken too: it took %s of CPU '
-            'time a chunk of 50. What it waits for comes together the more often the more it has to do.' % ', '.join(costs)
-            ) if costs else ''
+            'time a chunk of %d. The more it has to do, the more it finds each time, until it is not woken at all. If it paid '
+            'the last of these for every chunk, %d CPUs would saturate it: that is the worst that can be.' % (
+                costs, widest['chunk'], cores))
 
 
 def drawing(model):
