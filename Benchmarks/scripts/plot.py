@@ -54,10 +54,14 @@ def draw(title, x_label, y_label, lines, x_text, y_text):
         if power < rows[-1]:
             for step in range(2, 10):
                 parts.append('<path d="M%d %.1fH%d" stroke="#f0f0f0"/>' % (LEFT, y_of(step * 10.0 ** power), right))
-    for value in values:
+    written = float('inf')
+    for value in reversed(values):
         x = x_of(value)
         parts.append('<path d="M%.1f %dV%d" stroke="#e4e4e4"/>' % (x, TOP, bottom))
-        parts.append('<text x="%.1f" y="%d" text-anchor="middle">%s</text>' % (x, bottom + 20, escape(x_text(value))))
+        # The last one always; others where they do not touch the next.
+        if written - x >= 52:
+            written = x
+            parts.append('<text x="%.1f" y="%d" text-anchor="middle">%s</text>' % (x, bottom + 20, escape(x_text(value))))
     parts.append('<path d="M%d %dV%dH%d" fill="none" stroke="#222"/>' % (LEFT, TOP, bottom, right))
     parts.append('<text x="%.1f" y="%d" text-anchor="middle">%s</text>' % ((LEFT + right) / 2, HEIGHT - 16, escape(x_label)))
     middle = (TOP + bottom) / 2
@@ -76,6 +80,7 @@ def draw(title, x_label, y_label, lines, x_text, y_text):
             parts.append('<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>' % (x_of(x), y_of(y), colour))
         x, y = x_of(line[-1][0]), y_of(line[-1][1])
         if abs(labels[i] - y) > 1 or x < right:
-            parts.append('<path d="M%.1f %.1fL%d %.1f" stroke="%s" stroke-width="0.8"/>' % (x + 4, y, right + 20, labels[i], colour))
+            parts.append('<path d="M%.1f %.1fL%d %.1f" stroke="%s" stroke-width="0.8"/>' % (
+                x + 4, y, right + 20, labels[i], colour))
         parts.append('<text x="%d" y="%.1f" fill="%s">%s</text>' % (right + 24, labels[i] + 4.5, colour, escape(name)))
     return '\n'.join(parts + ['</svg>']) + '\n'
