@@ -61,6 +61,10 @@ let package = Package(
     .executableTarget(
       name: "Soak", dependencies: ["Millrace", "MillraceTesting", "TestSupport"], path: "Tests/Support/Soak",
       swiftSettings: swiftSettings),
+    // One small part of a map, so often: what `scripts/parts` counts.
+    .executableTarget(
+      name: "Parts", dependencies: ["Millrace", "MillraceIPC"], path: "Tests/Support/Parts",
+      swiftSettings: swiftSettings),
     // Spoiled input for everything that reads what another process wrote.
     .target(name: "AllocationMeter", path: "Tests/Support/AllocationMeter", cSettings: cSettings),
     .executableTarget(

@@ -14,6 +14,8 @@ enum MillraceBench {
     "W6": (["ballast"], startAndStop),
     "W8": (["mode", "n", "m"], lazyInput),
     "W9": (["kind", "command"], shellCommands),
+    "growth": (["axis", "most"], growth),
+    "scale": ([], scale),
   ]
 
   static func main() async {

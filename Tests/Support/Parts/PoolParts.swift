@@ -1,0 +1,33 @@
+import Millrace
+
+/// What users meet: an element of a stream, the start of a pool.
+enum PoolParts {
+  /// An item through a stream, in chunks of a thousand, all in this thread.
+  static func streamElement(_ times: Int) async throws -> Int { try await stream(times, chunk: 1_000) }
+
+  /// A chunk through a stream, of one item.
+  static func streamChunk(_ times: Int) async throws -> Int { try await stream(times, chunk: 1) }
+
+  private static func stream(_ times: Int, chunk: Int) async throws -> Int {
+    try await withWorkerPool(.serial) { pool in
+      var sum = 0
+      for try await number in pool.stream(0..<times, Increment(), options: MapOptions(chunking: .size(chunk))) {
+        sum &+= number
+      }
+      return sum
+    }
+  }
+
+  /// A pool, one item through it, its end.
+  static func start(_ times: Int, _ backend: Backend) async throws -> Int {
+    var sum = 0
+    for _ in 0..<times {
+      sum &+= try await withWorkerPool(backend) { pool in try await pool.map([1], Increment())[0] }
+    }
+    return sum
+  }
+}
+
+struct Increment: Worker {
+  func process(_ item: Int, _ state: inout Void) -> Int { item &+ 1 }
+}
