@@ -42,8 +42,8 @@ enum DispatcherPart {
       case .prepare(let slot, let generation, let key):
         dispatcher.prepared(slot: slot, generation: generation, key, now: now)
       case .run(let slot, let generation, let chunk): running.append((slot, generation, chunk))
-      case .revoke(let slot, let generation, let chunk):
-        dispatcher.revoked(slot: slot, generation: generation, chunk: chunk, success: false, now: now)
+      case .revoke(let slot, let generation, let chunk, _):
+        dispatcher.revoked(slot: slot, generation: generation, chunk: chunk, from: nil, now: now)
       case .deliver(_, let segment): delivered += segment.range.count
       default: break
       }
