@@ -6,19 +6,22 @@ internal import Synchronization
 final class Spare<Object: AnyObject>: Sendable {
   private let bits = Atomic<UInt>(0)
 
-  func take() -> Object? {
-    let found = bits.exchange(0, ordering: .acquiring)
-    guard let pointer = UnsafeRawPointer(bitPattern: found) else { return nil }
-    return Unmanaged<Object>.fromOpaque(pointer).takeRetainedValue()
+  /// The spare object, which is the caller's now.
+  @inline(__always) func take() -> Unmanaged<Object>? {
+    UnsafeRawPointer(bitPattern: bits.exchange(0, ordering: .acquiring)).map { .fromOpaque($0) }
   }
 
-  /// Keeps `object`, unless somebody else holds on to it: then it may still be used, and must not be shared.
-  func give(_ object: inout Object) {
-    guard isKnownUniquelyReferenced(&object) else { return }
-    let new = UInt(bitPattern: Unmanaged.passRetained(object).toOpaque())
-    let old = bits.exchange(new, ordering: .acquiringAndReleasing)
-    if let pointer = UnsafeRawPointer(bitPattern: old) { Unmanaged<Object>.fromOpaque(pointer).release() }
+  /// Takes `object` over, and keeps it, unless somebody else holds on to it: then it may still be used, and must not be shared.
+  @inline(__always) func give(_ object: Unmanaged<Object>) {
+    // Looked at where it is, for a reference of our own would make two.
+    var pointer = object.toOpaque()
+    let isOurs = withUnsafeMutablePointer(to: &pointer) {
+      $0.withMemoryRebound(to: Object.self, capacity: 1) { isKnownUniquelyReferenced(&$0.pointee) }
+    }
+    guard isOurs else { return object.release() }
+    let old = bits.exchange(UInt(bitPattern: pointer), ordering: .acquiringAndReleasing)
+    if let other = UnsafeRawPointer(bitPattern: old) { Unmanaged<Object>.fromOpaque(other).release() }
   }
 
-  deinit { _ = take() }
+  deinit { take()?.release() }
 }

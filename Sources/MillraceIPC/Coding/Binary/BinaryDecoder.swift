@@ -20,22 +20,11 @@ package struct BinaryDecoder: Sendable {
   ///
   /// They are needed during the call only.
   package func decode<T: Decodable>(_ type: T.Type, from bytes: UnsafeRawBufferPointer) throws -> T {
-    var state = spare.take() ?? DecodingState(maximumDepth: maximumDepth)
-    state.reader = ByteReader(bytes)
-    if !userInfo.isEmpty { state.userInfo = userInfo }
-    defer {
-      state.reset()
-      spare.give(&state)
-    }
-    do {
-      guard try state.reader.skip(at: 0, limit: bytes.count) == bytes.count else {
-        throw state.corrupted(0, "There are bytes after the value.")
-      }
-      let value = try state.decode(type, state.slot(at: 0, depth: 0))
-      if let damage = state.damage { throw damage }
-      return value
-    } catch let error as ByteReader.Malformed {
-      throw state.corrupted(error.offset, "The bytes are damaged: \(error.reason).")
+    let state = spare.take() ?? .passRetained(DecodingState(maximumDepth: maximumDepth))
+    defer { spare.give(state) }
+    return try state._withUnsafeGuaranteedRef { state in
+      if !userInfo.isEmpty { state.userInfo = userInfo }
+      return try state.decode(type, all: bytes)
     }
   }
 

@@ -23,22 +23,16 @@ package struct BinaryEncoder: Sendable {
   ///
   /// If it throws, the writer is as it was.
   package func encode<T: Encodable>(_ value: T, into writer: inout ByteWriter) throws {
-    var state = spare.take() ?? EncodingState(maximumDepth: maximumDepth)
-    swap(&writer, &state.writer)
-    defer {
-      swap(&writer, &state.writer)
-      state.reset()
-      spare.give(&state)
-    }
-    let origin = state.writer.count
-    state.origin = origin
-    state.entry = origin
-    if !userInfo.isEmpty { state.userInfo = userInfo }
-    do {
-      try state.encode(value)
-    } catch {
-      state.writer.truncate(to: origin)
-      throw error
+    try withUnsafePointer(to: value) { try encode(at: $0, into: &writer) }
+  }
+
+  /// Appends the value that is at an address to `writer`: it is not copied before its own `encode(to:)` has it.
+  func encode<T: Encodable>(at value: UnsafePointer<T>, into writer: inout ByteWriter) throws {
+    let state = spare.take() ?? .passRetained(EncodingState(maximumDepth: maximumDepth))
+    defer { spare.give(state) }
+    try state._withUnsafeGuaranteedRef { state in
+      if !userInfo.isEmpty { state.userInfo = userInfo }
+      try state.encode(at: value, into: &writer)
     }
   }
 

@@ -92,6 +92,30 @@ struct ByteReader {
     return Key(name: name, number: try load(Int.self, at: end), next: end + 8)
   }
 
+  /// The offset after the key at `offset`, if it is `name` and there is more before `limit`.
+  @inline(__always) func match(_ name: KeyNames.Name, at offset: Int, limit: Int) -> Int? {
+    guard has(name.size, at: offset), offset + name.size < limit else { return nil }
+    let place = base + offset
+    let isSame: Bool
+    if name.size >= 8, name.size <= 16 {
+      // The first eight bytes and the last eight, which may overlap.
+      let rest = name.size &- 8
+      isSame =
+        place.loadUnaligned(as: UInt64.self) == name.start.load(as: UInt64.self)
+        && place.loadUnaligned(fromByteOffset: rest, as: UInt64.self)
+          == name.start.loadUnaligned(fromByteOffset: rest, as: UInt64.self)
+    } else if name.size < 8, count - offset >= 8 {
+      // What is behind the name is shifted out.
+      let other = place.loadUnaligned(as: UInt64.self).littleEndian ^ name.start.load(as: UInt64.self).littleEndian
+      isSame = other << UInt64(truncatingIfNeeded: 64 &- name.size &* 8) == 0
+    } else {
+      isSame = isEqual(
+        UnsafeRawBufferPointer(start: place, count: name.size),
+        UnsafeRawBufferPointer(start: name.start, count: name.size))
+    }
+    return isSame ? offset + name.size : nil
+  }
+
   /// Element tag, first byte and end of a block whose payload begins at `offset`.
   func block(at offset: Int) throws(Malformed) -> (element: UInt8, start: Int, end: Int) {
     let element = try load(UInt8.self, at: offset)
@@ -106,7 +130,22 @@ struct ByteReader {
   }
 
   /// The offset after the value whose tag is at `offset`, which may reach to `limit` at most.
-  func skip(at offset: Int, limit: Int) throws(Malformed) -> Int {
+  @inline(__always) func skip(at offset: Int, limit: Int) throws(Malformed) -> Int {
+    let tag = try load(UInt8.self, at: offset)
+    var end = offset + 1
+    if tag <= Tag.double {
+      end += Tag.payloadSize(tag)
+    } else if tag & 0xC0 == Tag.shortString {
+      end += Int(tag & 0x3F)
+    } else if tag < Tag.smallInteger {
+      return try skipLarge(at: offset, limit: limit)
+    }
+    guard end <= limit, end <= count else { throw tooLong(offset) }
+    return end
+  }
+
+  /// `skip` for what has no size in its tag.
+  private func skipLarge(at offset: Int, limit: Int) throws(Malformed) -> Int {
     var at = offset
     var tag = try load(UInt8.self, at: at)
     while tag == Tag.some {
@@ -115,23 +154,22 @@ struct ByteReader {
     }
     at += 1
     let end: Int
-    if tag >= Tag.smallInteger {
-      end = at
-    } else if let text = try string(tag, at: at) {
-      end = tag == Tag.string ? base.distance(to: text.baseAddress!) + text.count : at + text.count
-    } else if let size = Tag.scalarSize(tag) {
-      end = at + size
-    } else {
-      switch tag {
-      case Tag.null, Tag.no, Tag.yes, Tag.empty: end = at
-      case Tag.keyed, Tag.unkeyed, Tag.wrapper: end = try containerEnd(at: at)
-      case Tag.block: end = try block(at: at).end
-      default: throw Malformed(offset: offset, reason: "there is \(Tag.name(tag))")
-      }
+    switch tag {
+    case Tag.keyed, Tag.unkeyed, Tag.wrapper: end = try containerEnd(at: at)
+    case Tag.block: end = try block(at: at).end
+    case Tag.string:
+      let (length, start) = try varint(at: at)
+      guard has(length, at: start) else { throw tooLong(offset) }
+      end = start + length
+    // A value that has its size in the tag, behind the mark of an optional.
+    case Tag.null...Tag.double, Tag.shortString...: end = try skip(at: at - 1, limit: limit)
+    default: throw Malformed(offset: offset, reason: "there is \(Tag.name(tag))")
     }
-    guard end <= limit, end <= count else {
-      throw Malformed(offset: offset, reason: "a value is longer than what is there")
-    }
+    guard end <= limit, end <= count else { throw tooLong(offset) }
     return end
+  }
+
+  private func tooLong(_ offset: Int) -> Malformed {
+    Malformed(offset: offset, reason: "a value is longer than what is there")
   }
 }

@@ -10,7 +10,7 @@ struct Slot {
   var start: Int { isElement ? offset : offset - 1 }
 }
 
-/// What one decoding works on: the bytes, and hints where the next key will be.
+/// What one decoding works on: the bytes.
 ///
 /// Containers are ranges of offsets into the bytes. Everything is checked against the end of the bytes at the moment of reading,
 /// so even a container that was kept after the decoding had ended can only throw.
@@ -31,37 +31,42 @@ final class DecodingState {
     var element: UInt8?
   }
 
-  /// Where the next key of a container is expected; there is one cursor for each depth, for the container last opened there.
-  private struct Cursor {
-    var container: Int
-    var position: Int
-  }
-
   @exclusivity(unchecked) var reader = ByteReader.none
   @exclusivity(unchecked) var userInfo: [CodingUserInfoKey: Any] = [:]
   /// The first damage found in a call that cannot throw; thrown when the decoding ends.
-  var damage: (any Error)?
+  @exclusivity(unchecked) var damage: (any Error)?
   let maximumDepth: Int32
   @exclusivity(unchecked) private var stack = StackGuard()
   let shortcuts = ShortcutCache<DecodingShortcut> { $0.decodingShortcut() }
-  private let cursors: UnsafeMutablePointer<Cursor>
+  @exclusivity(unchecked) var containers = KeyedContainers<KeyedReaderCore>()
 
-  init(maximumDepth: Int) {
-    self.maximumDepth = Int32(clamping: maximumDepth)
-    cursors = .allocate(capacity: Int(self.maximumDepth) + 1)
-    cursors.initialize(repeating: Cursor(container: -1, position: -1), count: Int(self.maximumDepth) + 1)
-  }
+  init(maximumDepth: Int) { self.maximumDepth = Int32(clamping: maximumDepth) }
 
-  deinit { cursors.deallocate() }
-
-  func reset() {
+  private func reset() {
     reader = .none
     if !userInfo.isEmpty { userInfo = [:] }
     damage = nil
     stack.reset()
+    containers.reset()
   }
 
   // MARK: - Values
+
+  /// The value that all of `bytes` are.
+  func decode<T: Decodable>(_ type: T.Type, all bytes: UnsafeRawBufferPointer) throws -> T {
+    reader = ByteReader(bytes)
+    defer { reset() }
+    do {
+      guard try reader.skip(at: 0, limit: bytes.count) == bytes.count else {
+        throw corrupted(0, "There are bytes after the value.")
+      }
+      let value = try decode(type, slot(at: 0, depth: 0))
+      if let damage { throw damage }
+      return value
+    } catch let error as ByteReader.Malformed {
+      throw corrupted(error.offset, "The bytes are damaged: \(error.reason).")
+    }
+  }
 
   func decode<T: Decodable>(_ type: T.Type, _ slot: Slot) throws -> T {
     if let shortcut = shortcuts.find(type), try shortcut._withUnsafeGuaranteedRef({ try $0.handles(slot, of: self) }) {
@@ -122,7 +127,6 @@ final class DecodingState {
     switch slot.tag {
     case Tag.keyed:
       let start = slot.offset + 8
-      cursors[Int(slot.depth)] = Cursor(container: start, position: start)
       return Content(start: start, end: try reader.containerEnd(at: slot.offset), depth: slot.depth)
     case Tag.empty: return Content(start: slot.offset, end: slot.offset, depth: slot.depth)
     case Tag.some: return try keyed(innermost(slot))
@@ -156,13 +160,14 @@ final class DecodingState {
 
   /// The value of a key, or nil.
   ///
-  /// The search begins where the last one ended, so in the order of encoding each key is found at once.
+  /// The search begins at `position`, where the last one ended, so in the order of encoding each key is found at once.
   ///
   /// - Parameter take: whether the next search should begin behind this entry.
-  func find(_ name: String, _ number: Int?, in content: Content, take: Bool) throws -> Slot? {
+  func find(
+    _ name: String, _ number: Int?, in content: Content, from position: inout Int, take: Bool
+  ) throws -> Slot? {
     try withUTF8Bytes(of: name) { name in
-      let cursor = cursors + Int(content.depth)
-      let known = cursor.pointee.container == content.start ? cursor.pointee.position : content.start
+      let known = position
       var at = known
       var isSecondRound = false
       while true {
@@ -175,7 +180,7 @@ final class DecodingState {
         let key = try reader.key(at: at)
         let next = try reader.skip(at: key.next, limit: content.end)
         if isEqual(key.name, name) || (number != nil && key.number == number) {
-          cursor.pointee = Cursor(container: content.start, position: take ? next : at)
+          position = take ? next : at
           return try slot(at: key.next, depth: content.depth)
         }
         at = next

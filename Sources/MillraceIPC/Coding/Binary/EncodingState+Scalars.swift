@@ -53,19 +53,6 @@ extension EncodingState {
     }
   }
 
-  func writeKey(_ name: String, _ number: Int?) {
-    withUTF8Bytes(of: name) { bytes in
-      if bytes.count < 64, number == nil {
-        writer.reserve(1 + bytes.count)
-        writer.storeReserved(UInt8(truncatingIfNeeded: bytes.count << 1))
-      } else {
-        writer.append(varint: bytes.count << 1 | (number == nil ? 0 : 1))
-      }
-      writer.append(contentsOf: bytes)
-      if let number { writer.append(number) }
-    }
-  }
-
   /// Writes a block of scalars, its bytes copied from `bytes`.
   func writeBlock(of element: UInt8, byteCount: Int, copy: (UnsafeMutableRawPointer) -> Void) {
     writer.reserve(12 + byteCount)

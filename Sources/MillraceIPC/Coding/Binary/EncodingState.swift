@@ -58,6 +58,7 @@ final class EncodingState {
   let maximumDepth: Int32
   @exclusivity(unchecked) private var stack = StackGuard()
   let shortcuts = ShortcutCache<EncodingShortcut> { $0.encodingShortcut() }
+  @exclusivity(unchecked) var containers = KeyedContainers<KeyedWriterCore>()
 
   @exclusivity(unchecked) private(set) var tail: Int32 = -1
   @exclusivity(unchecked) private(set) var frames: UnsafeMutablePointer<Frame>
@@ -72,10 +73,11 @@ final class EncodingState {
 
   deinit { frames.deallocate() }
 
-  func reset() {
+  private func reset() {
     if !userInfo.isEmpty { userInfo = [:] }
     failure = nil
     stack.reset()
+    containers.reset()
     tail = -1
     frameCount = 0
   }
@@ -88,7 +90,28 @@ final class EncodingState {
     Handle(index: index, serial: frames[Int(index)].serial)
   }
 
+  /// How deep a frame is nested; 0 if it has ended.
+  func depth(of handle: Handle) -> Int32 { isValid(handle) ? frames[Int(handle.index)].depth : 0 }
+
   // MARK: - Values
+
+  /// Appends a value to `writer`, which is as it was if that throws.
+  func encode<T: Encodable>(at value: UnsafePointer<T>, into writer: inout ByteWriter) throws {
+    swap(&writer, &self.writer)
+    origin = self.writer.count
+    entry = origin
+    defer {
+      swap(&writer, &self.writer)
+      reset()
+    }
+    do {
+      guard let shortcut = shortcuts.find(T.self) else { return try encodeByContainers(at: value) }
+      try shortcut._withUnsafeGuaranteedRef { try $0.encode(UnsafeRawPointer(value), to: self) }
+    } catch {
+      self.writer.truncate(to: origin)
+      throw error
+    }
+  }
 
   /// Appends a value at the tail.
   func encode<T: Encodable>(_ value: T) throws {
@@ -111,11 +134,15 @@ final class EncodingState {
     }
   }
 
+  private func encodeByContainers<T: Encodable>(_ value: T) throws {
+    try withUnsafePointer(to: value) { try encodeByContainers(at: $0) }
+  }
+
   /// Appends a value by its own `encode(to:)`.
-  func encodeByContainers<T: Encodable>(_ value: T) throws {
+  private func encodeByContainers<T: Encodable>(at value: UnsafePointer<T>) throws {
     let index = try push(.value)
     do {
-      try value.encode(to: ValueEncoder(state: self, handle: handle(index)))
+      try value.pointee.encode(to: ValueEncoder(state: self, handle: handle(index)))
       if let failure {
         self.failure = nil
         throw failure
@@ -131,7 +158,7 @@ final class EncodingState {
 
   /// Ends the value in frame `index`: what is open in it is sealed, and its frames are free again.
   private func finish(_ index: Int32) {
-    seal(above: index)
+    if tail > index { seal(above: index) }
     if tail == index { sealTail() }
     frameCount = index
   }
@@ -224,33 +251,43 @@ final class EncodingState {
 
   /// Lets `write` append to the container `handle`, wherever that is.
   @inline(__always) func add(to handle: Handle, _ write: () throws -> Void) throws {
-    if handle.index == tail, frames[Int(handle.index)].serial == handle.serial {
-      entry = writer.count
-      try write()
-    } else {
-      try addElsewhere(handle, write)
-    }
+    let isTail = handle.index == tail && frames[Int(handle.index)].serial == handle.serial
+    let detour = isTail ? nil : try begin(elsewhere: handle)
+    defer { if let detour { end(detour) } }
+    entry = writer.count
+    try write()
   }
 
-  private func addElsewhere(_ handle: Handle, _ write: () throws -> Void) throws {
+  /// An addition to a container that is sealed: the frame of the bytes that have to be moved there, and what was the tail before.
+  private struct Detour {
+    var moved: Int32
+    var target: Int32
+    var tail: Int32
+  }
+
+  /// Makes a container that is not the tail ready for an addition.
+  private func begin(elsewhere handle: Handle) throws -> Detour? {
     guard isValid(handle) else { throw failure ?? misuse("A container was written after its value had ended.") }
     guard frames[Int(handle.index)].end >= 0 else {
       seal(above: handle.index)
-      entry = writer.count
-      return try write()
+      return nil
     }
-    // The frame stays: containers opened by `write` are inside it.
     let saved = tail
     tail = handle.index
-    let moved = try push(.moved)
-    defer {
-      seal(above: moved)
-      sealTail()
+    do {
+      // The frame stays: containers opened by the addition are inside it.
+      return Detour(moved: try push(.moved), target: handle.index, tail: saved)
+    } catch {
       tail = saved
-      move(moved, into: handle.index)
+      throw error
     }
-    entry = writer.count
-    try write()
+  }
+
+  private func end(_ detour: Detour) {
+    seal(above: detour.moved)
+    sealTail()
+    tail = detour.tail
+    move(detour.moved, into: detour.target)
   }
 
   // MARK: - Frames

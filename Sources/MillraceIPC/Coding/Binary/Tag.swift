@@ -50,14 +50,13 @@ enum Tag {
 
   /// Size of a scalar's payload, or nil for what is no scalar of fixed width.
   @inline(__always) static func scalarSize(_ tag: UInt8) -> Int? {
-    switch tag {
-    case int8, uint8: 1
-    case int16, uint16: 2
-    case int32, uint32, float: 4
-    case int64, uint64, double: 8
-    case int128, uint128: 16
-    default: nil
-    }
+    tag >= int8 && tag <= double ? payloadSize(tag) : nil
+  }
+
+  /// Size of the payload of a tag up to `double`, without a branch.
+  @inline(__always) static func payloadSize(_ tag: UInt8) -> Int {
+    // Four bits for each tag: 0 for no payload, else one more than the size's binary logarithm.
+    (1 << Int((0x4354_3215_4321_0000 as UInt64 &>> (UInt64(tag) &* 4)) & 0xF)) >> 1
   }
 
   /// What stands behind a tag, for error messages.

@@ -37,7 +37,7 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
     keyedBy type: NestedKey.Type
   ) throws -> KeyedDecodingContainer<NestedKey> {
     let content = try take([String: Any].self) { try $0.keyed($0.deeper($1)) }
-    return KeyedDecodingContainer(KeyedReader<NestedKey>(state: state, content: content))
+    return state.container(keyedBy: type, content)
   }
 
   mutating func nestedUnkeyedContainer() throws -> any UnkeyedDecodingContainer {

@@ -21,7 +21,7 @@ struct UnkeyedWriter: UnkeyedEncodingContainer {
   mutating func nestedContainer<NestedKey: CodingKey>(
     keyedBy keyType: NestedKey.Type
   ) -> KeyedEncodingContainer<NestedKey> {
-    KeyedEncodingContainer(KeyedWriter<NestedKey>(state: state, handle: nest(.keyed)))
+    state.container(keyedBy: keyType, nest(.keyed))
   }
 
   mutating func nestedUnkeyedContainer() -> any UnkeyedEncodingContainer {

@@ -8,7 +8,7 @@ struct ValueDecoder: Decoder, SingleValueDecodingContainer {
   var userInfo: [CodingUserInfoKey: Any] { state.userInfo }
 
   func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
-    KeyedDecodingContainer(KeyedReader<Key>(state: state, content: try state.keyed(slot)))
+    try state.container(keyedBy: type, state.keyed(slot))
   }
 
   func unkeyedContainer() throws -> any UnkeyedDecodingContainer {

@@ -8,7 +8,7 @@ struct ValueEncoder: Encoder, SingleValueEncodingContainer {
   var userInfo: [CodingUserInfoKey: Any] { state.userInfo }
 
   func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
-    KeyedEncodingContainer(KeyedWriter<Key>(state: state, handle: state.open(.keyed, of: handle)))
+    state.container(keyedBy: type, state.open(.keyed, of: handle))
   }
 
   func unkeyedContainer() -> any UnkeyedEncodingContainer {

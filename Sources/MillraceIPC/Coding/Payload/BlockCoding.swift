@@ -119,10 +119,27 @@ final class ByteCollectionBlocks<Bytes: RangeReplaceableCollection<UInt8>>: Bloc
   target?.copyMemory(from: source, byteCount: bytes.count)
 }
 
+/// Whether fewer than 16 bytes are all ASCII: their first and last words are looked at, which may overlap.
+private func isShortASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
+  func ends<Word: FixedWidthInteger & BitwiseCopyable>(_: Word.Type) -> Word {
+    bytes.loadUnaligned(as: Word.self)
+      | bytes.loadUnaligned(fromByteOffset: bytes.count - MemoryLayout<Word>.size, as: Word.self)
+  }
+  if bytes.count >= 8 { return ends(UInt64.self) & 0x8080_8080_8080_8080 == 0 }
+  if bytes.count >= 4 { return ends(UInt32.self) & 0x8080_8080 == 0 }
+  return bytes.allSatisfy { $0 < 0x80 }
+}
+
 extension String {
   /// A copy of `bytes`, or nil if they are not UTF-8.
   init?(validUTF8 bytes: UnsafeRawBufferPointer) {
-    if bytes.count < 256 {
+    if bytes.count < 16, isShortASCII(bytes) {
+      // ASCII that fits in the string itself; nothing is repaired.
+      self.init(unsafeUninitializedCapacity: bytes.count) {
+        UnsafeMutableRawBufferPointer($0).copyMemory(from: bytes)
+        return bytes.count
+      }
+    } else if bytes.count < 256 {
       // The repairing initialiser is the faster one for short strings. What it had to repair is not what came in.
       self = bytes.withMemoryRebound(to: UInt8.self) { String(decoding: $0, as: UTF8.self) }
       guard withUTF8Bytes(of: self, { isEqual($0, bytes) }) else { return nil }

@@ -20,7 +20,7 @@ final class CodablePayload<Value: Codable>: CodedPayload, @unchecked Sendable {
   private let decoder = BinaryDecoder()
 
   override func encode(_ value: UnsafeRawPointer, into writer: inout ByteWriter) throws {
-    try encoder.encode(value.assumingMemoryBound(to: Value.self).pointee, into: &writer)
+    try encoder.encode(at: value.assumingMemoryBound(to: Value.self), into: &writer)
   }
 
   override func decode(_ bytes: UnsafeRawBufferPointer, into value: UnsafeMutableRawPointer) throws {

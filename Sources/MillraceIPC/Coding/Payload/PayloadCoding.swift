@@ -42,11 +42,16 @@ package struct PayloadCoding<Value>: Sendable {
   ///
   /// - Throws: what the value's own `encode(to:)` throws; the writer is as before then. Bitwise and block types never throw.
   @inlinable package func encode(_ value: Value, into writer: inout ByteWriter) throws {
+    try withUnsafePointer(to: value) { try encode(at: $0, into: &writer) }
+  }
+
+  /// Appends the value that is at an address, without copying it before.
+  package func encode(at value: UnsafePointer<Value>, into writer: inout ByteWriter) throws {
     switch form {
-    case .bitwise: Self.copy(value, to: writer.appendUninitialized(Self.stride))
-    case .block(let blocks):
-      withUnsafePointer(to: value) { blocks.write($0, to: writer.appendUninitialized(blocks.byteCount(of: $0))) }
-    case .coded(let payload): try withUnsafePointer(to: value) { try payload.encode($0, into: &writer) }
+    case .bitwise:
+      writer.appendUninitialized(Self.stride).copyMemory(from: value, byteCount: MemoryLayout<Value>.size)
+    case .block(let blocks): blocks.write(value, to: writer.appendUninitialized(blocks.byteCount(of: value)))
+    case .coded(let payload): try payload.encode(value, into: &writer)
     }
   }
 
@@ -79,16 +84,21 @@ package struct PayloadCoding<Value>: Sendable {
   ///
   /// - Throws: `PayloadError.malformed`, `DecodingError`, or what the value's own `init(from:)` throws.
   @inlinable package func decode(from bytes: UnsafeRawBufferPointer) throws -> Value {
-    try making(Value.self) { place in
-      switch form {
-      case .bitwise:
-        guard bytes.count == Self.stride else { throw malformed(bytes) }
-        if let source = bytes.baseAddress { place.copyMemory(from: source, byteCount: MemoryLayout<Value>.size) }
-      case .block(let blocks):
-        guard blocks.read(bytes, into: place) else { throw malformed(bytes) }
-      case .coded(let payload):
-        try payload.decode(bytes, into: place)
+    try making(Value.self) { try decode(from: bytes, into: $0.assumingMemoryBound(to: Value.self)) }
+  }
+
+  /// Makes the value that all of `bytes` are in uninitialised memory.
+  package func decode(from bytes: UnsafeRawBufferPointer, into value: UnsafeMutablePointer<Value>) throws {
+    switch form {
+    case .bitwise:
+      guard bytes.count == Self.stride else { throw malformed(bytes) }
+      if let source = bytes.baseAddress {
+        UnsafeMutableRawPointer(value).copyMemory(from: source, byteCount: MemoryLayout<Value>.size)
       }
+    case .block(let blocks):
+      guard blocks.read(bytes, into: value) else { throw malformed(bytes) }
+    case .coded(let payload):
+      try payload.decode(bytes, into: value)
     }
   }
 
