@@ -46,13 +46,12 @@ extension Dispatcher {
     self.now = now
     guard isCurrent(slot, generation) else { return }
     // The chunk leaves the slot before its outcomes are settled: if they end the job, there is nothing left to cancel.
-    let isFirst = slots[slot].assigned.first?.id == id
     guard var chunk = takeAssigned(slot, id) else { return finish() }
     slots[slot].hasWorked = true
     slots[slot].busySince = now
     slots[slot].revoking.remove(id)
     jobs[chunk.job]?.outstanding -= 1
-    if let outputs, isFirst { complete(&chunk, upTo: chunk.range.upperBound, slot, outputs) }
+    if let outputs { complete(&chunk, upTo: chunk.range.upperBound, slot, outputs) }
     giveBack(slot, chunk)
     if items > 0 {
       let count = (items + chunk.grain - 1) / chunk.grain
@@ -90,15 +89,13 @@ extension Dispatcher {
     finish()
   }
 
+  /// Changes a chunk that the slot has. It need not be the first: a slot that has several processes, one for each worker that
+  /// it was forked for, runs chunks of all of them.
   private mutating func advance(_ slot: Int, _ id: Int, _ body: (inout Dispatcher, inout Chunk) -> Void) {
-    guard var chunk = slots[slot].assigned.first, chunk.id == id else { return }
+    guard var chunk = slots[slot].assigned.first(where: { $0.id == id }) else { return }
     body(&self, &chunk)
     // `body` may have ended the job, which marks its chunks: keep those marks.
-    if let current = slots[slot].assigned.first, current.id == id {
-      chunk.abandonAt = current.abandonAt
-      chunk.inspectAt = current.inspectAt
-      slots[slot].assigned.replaceFirst(with: chunk)
-    }
+    slots[slot].assigned.change(where: { $0.id == id }) { current in current.range = chunk.range }
   }
 
   private mutating func takeAssigned(_ slot: Int, _ id: Int) -> Chunk? {

@@ -56,6 +56,13 @@ package struct FIFO<Element> {
 
   package var elements: [Element] { storage[head...].compactMap { $0 } }
 
+  package func first(where condition: (Element) -> Bool) -> Element? {
+    for index in head..<storage.count {
+      if let element = storage[index], condition(element) { return element }
+    }
+    return nil
+  }
+
   /// Changes the first element that `condition` holds for.
   package mutating func change(where condition: (Element) -> Bool, _ body: (inout Element) -> Void) {
     for index in head..<storage.count where condition(storage[index]!) { return body(&storage[index]!) }

@@ -26,6 +26,28 @@ extension Checked {
       }
     }
 
+    /// Each closure has a process of its own in each slot, so a slot hears of them in any order.
+    @Test("maps of several closures at once run each item once", arguments: Backends.everything)
+    func closuresAtOnce(backend: Backend) async throws {
+      let runs = SharedCounter()
+      try await withWorkerPool(backend) { pool in
+        try await withThrowingTaskGroup { group in
+          for factor in 1...4 {
+            group.addTask {
+              let outputs = try await pool.map(0..<100, options: MapOptions(chunking: .size(3))) { item in
+                runs.increment()
+                await Task.yield()
+                return item * factor
+              }
+              #expect(outputs == (0..<100).map { $0 * factor })
+            }
+          }
+          try await group.waitForAll()
+        }
+      }
+      #expect(runs.value == 400)
+    }
+
     @Test("a stream and a map take turns", arguments: Backends.all)
     func interleaved(backend: Backend) async throws {
       try await withWorkerPool(backend) { pool in

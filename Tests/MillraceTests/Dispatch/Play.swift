@@ -60,6 +60,13 @@ final class Play {
     }
   }
 
+  /// The chunk's items before `end` have their outputs.
+  func complete(_ slot: Int, _ chunk: Int, upTo end: Int) {
+    step { [generation = generations[slot]!] in
+      $0.completed(slot: slot, generation: generation, chunk: chunk, upTo: end, outputs: Cell(), now: $1)
+    }
+  }
+
   func fail(_ slot: Int, _ chunk: Int, retryable: Bool = true) {
     step { [generation = generations[slot]!] in
       $0.itemFailed(slot: slot, generation: generation, chunk: chunk, .threw(Trouble()), retryable: retryable, now: $1)

@@ -125,19 +125,21 @@ package final class HostLane: @unchecked Sendable {
   }
 
   /// The next request, if it is there already, and a chunk of the same kind as the one that has just been answered.
-  func nextChunk(like last: ChunkRequest) throws -> ChunkRequest? {
+  func nextChunk(like last: ChunkRequest, _ isFit: (ChunkRequest) -> Bool) throws -> ChunkRequest? {
     end.marker.enter(.idle)
     guard let frame = try end.requests.nextClaimed() else { return nil }
-    guard frame.header.kind == FrameKind.chunk, frame.header.c == last.worker, frame.header.flags == last.flags,
+    if frame.header.kind == FrameKind.chunk, frame.header.c == last.worker, frame.header.flags == last.flags,
       last.flags & FrameFlags.segment == 0
-    else {
-      pending = frame
-      return nil
+    {
+      let request = try ChunkRequest(frame.header, frame.payload)
+      if isFit(request) {
+        KillPoint.workerTakesChunk.reach()
+        begin(request)
+        return request
+      }
     }
-    KillPoint.workerTakesChunk.reach()
-    let request = try ChunkRequest(frame.header, frame.payload)
-    begin(request)
-    return request
+    pending = frame
+    return nil
   }
 
   private func tearDown(_ key: UInt64) async throws {

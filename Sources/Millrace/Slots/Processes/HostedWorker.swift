@@ -120,7 +120,8 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       KillPoint.workerFinishesChunk.reach()
       KillPoint.workerFinishedChunk.reach()
       current = nil
-      guard let request = try lane.nextChunk(like: done), let items = Self.items(of: request) else { return false }
+      let next = try lane.nextChunk(like: done) { Self.items(of: $0) != nil }
+      guard let request = next, let items = Self.items(of: request) else { return false }
       current = request
       outputs.begin(request)
       KillPoint.workerMakesRoom.reach()
@@ -148,14 +149,14 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
           let stride = MemoryLayout<W.Input>.stride
           let bytes = UnsafeRawBufferPointer(rebasing: rest[(offset * stride)..<((offset + 1) * stride)])
           try KillPoint.workerDecodesItem.reachThrowing()
-          place.initialize(to: try input.decode(from: bytes))
+          try input.decode(from: bytes, into: place)
         } else {
           let record = try Records.next(&rest)
           if record.isPoison {
             throw RemoteError(typeName: "EncodingError", message: String(decoding: record.bytes, as: UTF8.self))
           }
           try KillPoint.workerDecodesItem.reachThrowing()
-          place.initialize(to: try input.decode(from: record.bytes))
+          try input.decode(from: record.bytes, into: place)
         }
       } catch let problem as WireProblem {
         throw problem

@@ -37,24 +37,18 @@ extension ProcessControl {
       core.step {
         $0.revoked(slot: slot, generation: generation, chunk: chunk, from: found ?? nil, now: $1)
       }
-      if let lane { finishIfGone(chunk, lane) }
     case .cancel(let slot, let generation, let chunk):
       guard let lane = lane(slot, generation, holding: chunk) else { return }
       _ = attempt(lane) { try lane.revoke(chunk, from: 0) }
-      lane.cancel(chunk)
-      finishIfGone(chunk, lane)
+      if lane.holds(chunk) { return lane.cancel(chunk) }
+      // The worker has begun nothing of it, or nothing of what it had not answered.
+      core.step {
+        $0.finished(slot: slot, generation: generation, chunk: chunk, items: 0, elapsed: 0, now: $1)
+      }
     case .inspect(let slot, let generation, let chunk):
       let found = lane(slot, generation, holding: chunk)?.inspect(chunk) ?? .waiting
       core.step { $0.inspected(slot: slot, generation: generation, chunk: chunk, found, now: $1) }
     case .read, .deliver, .end, .release, .closed, .stopped, .alarm, .report: break
-    }
-  }
-
-  /// The worker has nothing of the chunk any more, since it was taken back behind what it had answered.
-  private func finishIfGone(_ chunk: Int, _ lane: RemoteLane) {
-    guard !lane.holds(chunk) else { return }
-    core.step {
-      $0.finished(slot: lane.slot, generation: lane.generation, chunk: chunk, items: 0, elapsed: 0, now: $1)
     }
   }
 

@@ -1,7 +1,7 @@
 import Millrace
 import MillraceIPC
 
-/// A worker's answers as the pool takes them in: one chunk after another, of packed outputs, of records, of encoded ones.
+/// A worker's answers as the pool takes them in: a chunk and a batch of two, of packed outputs, of records, of encoded ones.
 ///
 /// Input: which worker; the words of the page that the worker writes; then the response ring.
 struct LaneTarget: FuzzTarget {
@@ -18,7 +18,9 @@ struct LaneTarget: FuzzTarget {
     let choice = random.below(scenes.count)
     let frames = try scenes[choice].answers(&random)
     let size = UInt64(frames.reduce(0) { $0 + $1.count })
-    let marker = random.chance(70) ? littleEndian(0, 0, 0, 3, 0) : littleEndian(2, 2, 5, 3, UInt64(random.below(9)))
+    let marker =
+      random.chance(70)
+      ? littleEndian(0, 0, 0, 3, 0) : littleEndian(2, 2, 5, 3, LaneLayout.tag(2) | UInt64(random.below(9)))
     return [littleEndian(UInt64(choice)), littleEndian(size, size), marker] + frames
   }
 
@@ -53,7 +55,7 @@ struct LaneTarget: FuzzTarget {
     if let running = found.running {
       let sent = lane.inFlight.elements.first { $0.chunk.id == running }
       guard let sent else { throw FuzzProblem("a chunk that is not there was running") }
-      try promise(sent.received < Self.items, "an item behind the end of its chunk was running")
+      try promise(sent.received < sent.chunk.range.count, "an item behind the end of its chunk was running")
     }
     try first.get()
   }
@@ -120,7 +122,7 @@ private struct Scene<W: Worker>: LaneScene where W.Input == Int, W.Exit == Void 
   func answers(_ random: inout FuzzRandom) throws -> [[UInt8]] {
     let key: UInt64 = 1
     var frames = [frame(FrameHeader(kind: FrameKind.opened, b: key))]
-    for chunk in LanePool.chunkIDs {
+    for chunk in LanePool.frames {
       var offset = 0
       var isOver = false
       while offset < LaneTarget.items {
@@ -170,38 +172,47 @@ private struct LaneNothing: Worker { func process(_ item: Int, _ state: inout Vo
 
 /// What a pool would give to its only slot.
 private struct LanePool {
-  static let chunkIDs: [UInt64] = [1, 2]
+  static let frames: ClosedRange<UInt64> = 1...3
   let record: WorkerRecord
   let chunks: [Chunk]
   let generation: Int
 
   init(_ remote: LaneRecord) {
     var limits = DispatchLimits()
-    limits.prefetch = 1
+    limits.prefetch = 2
     var dispatcher = Dispatcher(limits: limits)
     let key = dispatcher.addWorker()
     record = remote.make(key)
+    dispatcher.resize(to: 1, now: 1)
+    // An item that took no time: what follows is given out in batches.
+    var first = JobSpec(worker: key)
+    first.total = 1
+    let opening = dispatcher.submit(first, now: 1)
     var spec = JobSpec(worker: key)
-    spec.total = 2 * LaneTarget.items
+    spec.total = 3 * LaneTarget.items
+    spec.window = .items(100)
     spec.chunking = ChunkSizer(.size(Double(LaneTarget.items)))
     spec.readsAtOnce = true
     spec.itemTimeout = 1_000
-    dispatcher.resize(to: 1, now: 1)
-    let job = dispatcher.submit(spec, now: 1)
+    var job: JobID?
     var chunks: [Chunk] = []
     var generation = 0
     var actions = dispatcher.takeActions()
     while !actions.isEmpty {
       for action in actions {
         switch action {
-        case .read(_, let count, _):
+        case .read(let job, let count, _):
           dispatcher.arrived(
-            job, count: min(count, 2 * LaneTarget.items), cell: remote.cell(2 * LaneTarget.items), ended: true, now: 2)
+            job, count: count, cell: remote.cell(3 * LaneTarget.items), ended: job != opening, now: 2)
         case .start(let slot, let started):
           generation = started
           dispatcher.started(slot: slot, generation: started, now: 3)
         case .prepare(let slot, let started, let key):
           dispatcher.prepared(slot: slot, generation: started, key, now: 4)
+        case .run(let slot, let started, let chunk) where chunk.job == opening:
+          dispatcher.finished(
+            slot: slot, generation: started, chunk: chunk.id, outputs: record, items: 1, elapsed: 1, now: 5)
+          job = dispatcher.submit(spec, now: 5)
         case .run(_, _, let chunk): chunks.append(chunk)
         default: break
         }
@@ -210,7 +221,7 @@ private struct LanePool {
     }
     self.chunks = chunks
     self.generation = generation
-    precondition(chunks.map { UInt64($0.id) } == Self.chunkIDs, "chunks \(chunks.map(\.id)) were given")
+    precondition(job != nil && chunks.map(\.count) == [1, 2], "chunks \(chunks.map(\.range)) were given")
   }
 }
 
@@ -251,7 +262,8 @@ private struct LaneLedger {
     case .done(let sent, let items, _, let memory):
       try promise(ended.insert(sent.chunk.id).inserted, "chunk \(sent.chunk.id) ended twice")
       try promise(next[sent.chunk.id] == sent.chunk.range.upperBound, "a chunk ended without all its outcomes")
-      try promise(items >= 0 && items <= LaneTarget.items && (memory ?? 0) >= 0, "\(items) items, \(memory ?? 0) bytes")
+      try promise(
+        items >= 0 && items <= sent.chunk.range.count && (memory ?? 0) >= 0, "\(items) items, \(memory ?? 0) bytes")
     case .tornDown(let key, _):
       tornDown += 1
       try promise(tornDown == 1 && key == pool.record.key, "\(key) was torn down, the \(tornDown). time")

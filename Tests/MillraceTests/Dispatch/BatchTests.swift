@@ -1,0 +1,87 @@
+import Millrace
+import Testing
+
+/// Small chunks that are given to a slot several at a time.
+@Suite("Dispatcher: batches")
+struct DispatchBatchTests {
+  /// A slot that is known to be quick, and `count` items in chunks of two that were read at once.
+  private func play(_ count: Int, width: Int = 1, lifespan: Int? = nil) -> (Play, JobID) {
+    let play = Play(width: width, prefetch: 6)
+    let key = play.worker()
+    let first = play.submit(key) { $0.total = width }
+    play.arriveAll(first, width)
+    for slot in 0..<width { play.finish(slot, slot + 1, elapsed: 1) }
+    let job = play.submit(key) {
+      $0.chunking = ChunkSizer(.size(2))
+      $0.readsAtOnce = true
+      $0.lifespan.items = lifespan
+    }
+    _ = play.said()
+    play.arrive(job, count, ended: true)
+    return (play, job)
+  }
+
+  private func runs(_ play: Play) -> [String] { play.said().filter { $0.hasPrefix("run") || $0.hasPrefix("revoke") } }
+
+  @Test("what a slot takes at once is a batch, and more comes when half of it is done")
+  func whole() {
+    let (play, _) = play(20)
+    // One chunk for who has nothing to do, then as many as the slot takes: eight in all.
+    #expect(runs(play) == ["run 0: 2 0..<2", "run 0: 3 2..<16"])
+    play.finish(0, 2, elapsed: 1)
+    play.complete(0, 3, upTo: 6)
+    #expect(runs(play) == [])
+    play.complete(0, 3, upTo: 8)
+    #expect(runs(play) == ["run 0: 10 16..<20"])
+  }
+
+  @Test("the last chunk of a batch may be smaller; each of its chunks has a number")
+  func odd() {
+    let (play, _) = play(7)
+    #expect(runs(play) == ["run 0: 2 0..<2", "run 0: 3 2..<6", "run 0: 5 6..<7"])
+  }
+
+  @Test("an idle slot gets half of what waits at a busy one, though that is at it")
+  func halves() {
+    let (play, _) = play(16, width: 2)
+    #expect(runs(play) == ["run 0: 3 0..<2", "run 1: 4 2..<4", "run 0: 5 4..<16"])
+    play.finish(0, 3, elapsed: 1)
+    play.finish(1, 4, elapsed: 1_000_000)
+    // Short chunks were the rule at slot 0; that this one is not, only time shows.
+    #expect(runs(play) == [])
+    play.wait(play.alarm! - play.now)
+    #expect(runs(play) == ["revoke 0: 5 from 12"])
+    play.revoked(0, 5, from: 12)
+    #expect(runs(play) == ["run 1: 9 12..<14", "run 1: 10 14..<16"])
+    // What is left of the batch ends where the rest was cut off.
+    play.complete(0, 5, upTo: 12)
+    play.finish(0, 5, elapsed: 1_000_000)
+    #expect(runs(play) == ["revoke 1: 10"])
+    play.revoked(1, 10)
+    #expect(runs(play) == ["run 0: 10 14..<16"])
+    play.finish(1, 9, elapsed: 1_000_000)
+    play.finish(0, 10, elapsed: 1_000_000)
+    #expect(play.said().contains("complete 2"))
+  }
+
+  @Test("what is left of a batch whose worker has died is given out anew, and only the item that ran is to blame")
+  func death() {
+    let (play, job) = play(8)
+    #expect(runs(play) == ["run 0: 2 0..<2", "run 0: 3 2..<8"])
+    play.finish(0, 2, elapsed: 1)
+    play.complete(0, 3, upTo: 5)
+    play.die(0, running: 3)
+    let said = play.said()
+    #expect(said.contains("failure \(job.value): 5 attempt 1 crashed"))
+    #expect(said.last { $0.hasPrefix("run") } == "run 0: 4 6..<8" || said.contains("run 0: 3 6..<8"))
+  }
+
+  @Test("a worker whose life may be over after each chunk gets one at a time")
+  func lifespan() {
+    let (play, _) = play(8, lifespan: 100)
+    #expect(
+      runs(play).allSatisfy {
+        $0.hasSuffix("0..<2") || $0.hasSuffix("2..<4") || $0.hasSuffix("4..<6") || $0.hasSuffix("6..<8")
+      })
+  }
+}
