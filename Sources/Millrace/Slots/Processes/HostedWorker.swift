@@ -21,8 +21,15 @@ package struct ChunkRequest {
 package final class TypedHostedWorker<W: Worker>: HostedWorker {
   private let worker: W
   private var state: W.State?
+  // Looked up once: that takes longer than a small chunk does.
+  private let input: Result<PayloadCoding<W.Input>, any Error>
+  private let output: Result<PayloadCoding<W.Output>, any Error>
 
-  init(_ worker: W) { self.worker = worker }
+  init(_ worker: W) {
+    self.worker = worker
+    input = Result { try Payload.coding(for: W.Input.self) }
+    output = Result { try Payload.coding(for: W.Output.self) }
+  }
 
   /// The worker that an announcement describes.
   static func make(_ configuration: UnsafeRawBufferPointer) throws -> any HostedWorker {
@@ -42,8 +49,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
   }
 
   package func run(_ request: ChunkRequest, on lane: HostLane) async throws {
-    let input = try Payload.coding(for: W.Input.self)
-    let output = try Payload.coding(for: W.Output.self)
+    let (input, output) = try (input.get(), output.get())
     let outputs = OutputWriter(output, chunk: request.id, count: request.count, lane: lane)
     // Runs write to its memory.
     defer { withExtendedLifetime(outputs) {} }
@@ -75,14 +81,14 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
           let stride = MemoryLayout<W.Input>.stride
           let bytes = UnsafeRawBufferPointer(rebasing: rest[(offset * stride)..<((offset + 1) * stride)])
           try KillPoint.workerDecodesItem.reachThrowing()
-          place.initialize(to: try input.decode(from: bytes))
+          try input.decode(from: bytes, into: place)
         } else {
           let record = try Records.next(&rest)
           if record.isPoison {
             throw RemoteError(typeName: "EncodingError", message: String(decoding: record.bytes, as: UTF8.self))
           }
           try KillPoint.workerDecodesItem.reachThrowing()
-          place.initialize(to: try input.decode(from: record.bytes))
+          try input.decode(from: record.bytes, into: place)
         }
       } catch let problem as WireProblem {
         throw problem

@@ -25,7 +25,7 @@ final class OutputWriter<Output> {
   /// Outputs in the open frame of records.
   private var records = 0
   private var isDone = false
-  private var scratch = ByteWriter()
+  @exclusivity(unchecked) private var scratch = ByteWriter()
 
   init(_ coding: PayloadCoding<Output>, chunk: UInt64, count: Int, lane: HostLane) {
     self.coding = coding

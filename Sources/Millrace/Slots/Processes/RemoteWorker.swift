@@ -108,20 +108,27 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
 
   private func coded(_ items: UnsafeBufferPointer<W.Input>, _ coding: PayloadCoding<W.Input>) -> EncodedItems {
     let box = WriterBox()
-    for item in items {
-      let start = box.writer.count
-      box.writer.append(UInt64(0))
-      do {
-        try coding.encode(item, into: &box.writer)
-        box.writer.replace(at: start, with: UInt64(box.writer.count - start - 8))
-        Records.pad(&box.writer)
-      } catch {
-        box.writer.truncate(to: start)
-        Array("\(error)".utf8).withUnsafeBytes { Records.append($0, isPoison: true, to: &box.writer) }
-      }
+    if let first = items.baseAddress {
+      for offset in 0..<items.count { append(first + offset, coding, to: &box.writer) }
     }
     return EncodedItems(isPacked: false, size: box.writer.count) { target in
       if box.writer.count > 0 { target.copyMemory(from: box.writer.base, byteCount: box.writer.count) }
+    }
+  }
+
+  /// Appends the record of an item; a poison record if it cannot be encoded.
+  private func append(
+    _ item: UnsafePointer<W.Input>, _ coding: PayloadCoding<W.Input>, to writer: inout ByteWriter
+  ) {
+    let start = writer.count
+    writer.append(UInt64(0))
+    do {
+      try coding.encode(at: item, into: &writer)
+      writer.replace(at: start, with: UInt64(writer.count - start - 8))
+      Records.pad(&writer)
+    } catch {
+      writer.truncate(to: start)
+      Array("\(error)".utf8).withUnsafeBytes { Records.append($0, isPoison: true, to: &writer) }
     }
   }
 
@@ -151,7 +158,7 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
     for offset in 0..<count {
       let record = try Records.next(&rest)
       do {
-        (outputs.storage + offset).initialize(to: try coding.decode(from: record.bytes))
+        try coding.decode(from: record.bytes, into: outputs.storage + offset)
         outputs.settle(offset..<offset + 1)
       } catch {
         broken.append((first + offset, error))
@@ -167,7 +174,7 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
 
 /// Encoded items on their way, kept by the closure that copies them.
 private final class WriterBox {
-  var writer = ByteWriter(capacity: 1_024)
+  @exclusivity(unchecked) var writer = ByteWriter(capacity: 1_024)
 }
 
 /// A worker that has no configuration that could be sent: closures.
