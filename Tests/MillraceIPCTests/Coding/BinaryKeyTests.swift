@@ -161,8 +161,9 @@ import Testing
       Keeper.writers = []
       Keeper.readers = []
     }
-    let coding = try Payload.coding(for: [Keeper].self)
     for _ in 0..<40 {
+      // Each round has coders of its own, which the containers outlive.
+      let coding = try Payload.coding(for: [Keeper].self)
       var writer = ByteWriter()
       try coding.encode([Keeper(), Keeper(), Keeper()], into: &writer)
       #expect(try coding.decode(from: writer.bytes).map(\.x) == [7, 7, 7])

@@ -5,9 +5,12 @@ struct KeyedReaderCore: KeyedCore {
   fileprivate var content: DecodingState.Content
   /// Where the next key is expected.
   fileprivate var position: Int
-  fileprivate let names: UnsafeMutablePointer<KeyNames>?
+  fileprivate private(set) var names: UnsafeMutablePointer<KeyNames>?
 
-  mutating func end() { state = .passRetained(DecodingState(maximumDepth: 0)) }
+  mutating func end() {
+    state = .passRetained(DecodingState(maximumDepth: 0))
+    names = nil
+  }
 
   mutating func free() { state.release() }
 }

@@ -3,11 +3,12 @@ struct KeyedWriterCore: KeyedCore {
   // Unmanaged, because the state has the containers.
   fileprivate private(set) var state: Unmanaged<EncodingState>
   fileprivate var handle: EncodingState.Handle
-  fileprivate let names: UnsafeMutablePointer<KeyNames>?
+  fileprivate private(set) var names: UnsafeMutablePointer<KeyNames>?
 
   mutating func end() {
     state = .passRetained(EncodingState(maximumDepth: 0))
     handle = .dead
+    names = nil
   }
 
   mutating func free() { state.release() }
