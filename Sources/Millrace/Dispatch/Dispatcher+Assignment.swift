@@ -202,12 +202,13 @@ extension Dispatcher {
     guard slots[slot].kill == nil, slots[slot].errand == nil else { return }
     if slots[slot].assigned.isEmpty, goOnErrand(slot) { return }
     guard slots[slot].retirement == nil else { return }
-    while true {
-      let depth = min(limit, depth(slot))
-      let chunks = slots[slot].chunks
-      // Half of them are left before more are given, so that those are a batch.
-      guard chunks * 2 <= depth, let chunk = pick(slot, atMost: depth - chunks) else { return }
+    let depth = min(limit, depth(slot))
+    var chunks = slots[slot].chunks
+    // Half of them are left before more are given, so that those are a batch.
+    guard chunks * 2 <= depth else { return }
+    while chunks < depth, let chunk = pick(slot, atMost: depth - chunks) {
       assign(chunk, to: slot)
+      chunks += chunk.count
     }
   }
 
