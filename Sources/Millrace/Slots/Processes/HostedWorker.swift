@@ -140,34 +140,30 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
   private func runOneByOne(
     _ request: ChunkRequest, _ input: PayloadCoding<W.Input>, _ outputs: OutputWriter<W.Output>, _ lane: HostLane
   ) async throws {
-    var rest = request.items
-    let place = UnsafeMutablePointer<W.Input>.allocate(capacity: 1)
-    defer { place.deallocate() }
-    for offset in 0..<request.count {
-      do {
-        if request.isPacked {
-          let stride = MemoryLayout<W.Input>.stride
-          let bytes = UnsafeRawBufferPointer(rebasing: rest[(offset * stride)..<((offset + 1) * stride)])
-          try KillPoint.workerDecodesItem.reachThrowing()
-          try input.decode(from: bytes, into: place)
-        } else {
-          let record = try Records.next(&rest)
-          if record.isPoison {
-            throw RemoteError(typeName: "EncodingError", message: String(decoding: record.bytes, as: UTF8.self))
-          }
-          try KillPoint.workerDecodesItem.reachThrowing()
-          try input.decode(from: record.bytes, into: place)
-        }
-      } catch let problem as WireProblem {
-        throw problem
-      } catch {
-        guard try outputs.itemFailed(error, isUndecodable: true, at: offset) else { return }
+    let reader = ItemReader(request, input)
+    var next = 0
+    while next < request.count {
+      if let error = try reader.read() {
+        guard try outputs.itemFailed(error, isUndecodable: true, at: next) else { return }
+        next += 1
         continue
       }
-      var next = offset
-      let isWanted = try await run(offset..<offset + 1, of: place - offset, request, outputs, lane, &next)
-      place.deinitialize(count: 1)
-      if !isWanted { return }
+      KillPoint.workerMakesRoom.reach()
+      let room = try outputs.makeRoom(for: next..<request.count)
+      var run = _ItemRun(
+        inputs: reader.place - next, outputs: room.place, range: next..<next + 1, progress: lane.lane.progress,
+        tag: LaneLayout.tag(request.id), startTime: request.isTimed ? lane.lane.itemStart : nil, sink: room.sink
+      ) { run in
+        guard run.next < room.range.upperBound, reader.readsOn() else { return false }
+        (run.inputs, run.end) = (UnsafePointer(reader.place - run.next), run.next + 1)
+        return true
+      }
+      KillPoint.workerRuns.reach()
+      let end = await worker._run(&run, &state!)
+      KillPoint.workerRan.reach()
+      next = run.next
+      try outputs.closeRoom(upTo: next)
+      guard try report(end, run.sinkError, outputs, at: &next) else { return }
     }
   }
 
@@ -194,19 +190,25 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       if current == nil { return true }
       KillPoint.workerRan.reach()
       try outputs.closeRoom(upTo: next)
-      switch end {
-      case .finished:
-        if hasGoneOn { return true }
-        continue
-      case .abandoned:
-        guard let error = run.sinkError else { return false }
-        guard try outputs.itemFailed(error, isUndecodable: true, at: next) else { return false }
-      case .threw(let error):
-        guard try outputs.itemFailed(error, isUndecodable: false, at: next) else { return false }
-      }
-      next += 1
+      guard try report(end, run.sinkError, outputs, at: &next) else { return false }
       if hasGoneOn { return true }
     }
+    return true
+  }
+
+  /// Says how a run ended, if it ended before its items; false if nobody wants the rest of the chunk.
+  private func report(
+    _ end: _RunEnd, _ sinkError: (any Error)?, _ outputs: OutputWriter<W.Output>, at next: inout Int
+  ) throws -> Bool {
+    switch end {
+    case .finished: return true
+    case .abandoned:
+      guard let error = sinkError else { return false }
+      guard try outputs.itemFailed(error, isUndecodable: true, at: next) else { return false }
+    case .threw(let error):
+      guard try outputs.itemFailed(error, isUndecodable: false, at: next) else { return false }
+    }
+    next += 1
     return true
   }
 }
