@@ -72,12 +72,12 @@ extension Dispatcher {
     guard isCurrent(slot, generation) else { return }
     slots[slot].revoking.remove(id)
     guard let start else {
-      if slots[slot].assigned.elements.contains(where: { $0.id == id }) { slots[slot].begun.insert(id) }
+      if slots[slot].assigned[id] != nil { slots[slot].begun.insert(id) }
       return finish()
     }
     var back: Chunk?
-    if slots[slot].assigned.elements.contains(where: { $0.id == id && $0.range.lowerBound < start }) {
-      slots[slot].assigned.change(where: { $0.id == id }) { back = $0.cut(at: start) }
+    if let chunk = slots[slot].assigned[id], chunk.range.lowerBound < start {
+      slots[slot].assigned.change(id) { back = $0.cut(at: start) }
     } else if let chunk = takeAssigned(slot, id) {
       jobs[chunk.job]?.outstanding -= 1
       back = chunk
@@ -92,16 +92,15 @@ extension Dispatcher {
   /// Changes a chunk that the slot has. It need not be the first: a slot that has several processes, one for each worker that
   /// it was forked for, runs chunks of all of them.
   private mutating func advance(_ slot: Int, _ id: Int, _ body: (inout Dispatcher, inout Chunk) -> Void) {
-    guard var chunk = slots[slot].assigned.first(where: { $0.id == id }) else { return }
+    guard var chunk = slots[slot].assigned[id] else { return }
     body(&self, &chunk)
     // `body` may have ended the job, which marks its chunks: keep those marks.
-    slots[slot].assigned.change(where: { $0.id == id }) { current in current.range = chunk.range }
+    slots[slot].assigned.change(id) { current in current.range = chunk.range }
   }
 
   private mutating func takeAssigned(_ slot: Int, _ id: Int) -> Chunk? {
     slots[slot].begun.remove(id)
-    if slots[slot].assigned.first?.id == id { return slots[slot].assigned.popFirst() }
-    return slots[slot].assigned.extract { $0.id == id }.first
+    return slots[slot].assigned.take(id)
   }
 
   // MARK: Failing and trying again
@@ -179,7 +178,9 @@ extension Dispatcher {
 
   mutating func fillSlots() {
     // Who has nothing to do comes before those who would only queue more: else a slot takes its stolen chunk back.
-    if limits.prefetch > 0 { for slot in slots.indices { fill(slot, upTo: 1) } }
+    if limits.prefetch > 0 {
+      for slot in slots.indices where slots[slot].assigned.isEmpty { fill(slot, upTo: 1) }
+    }
     for slot in slots.indices { fill(slot) }
     steal()
   }
@@ -201,9 +202,9 @@ extension Dispatcher {
     }
     guard slots[slot].kill == nil, slots[slot].errand == nil else { return }
     if slots[slot].assigned.isEmpty, goOnErrand(slot) { return }
-    guard slots[slot].retirement == nil else { return }
+    guard slots[slot].retirement == nil, !(runnable.isEmpty && slots[slot].pinned.isEmpty) else { return }
     let depth = min(limit, depth(slot))
-    var chunks = slots[slot].chunks
+    var chunks = slots[slot].assigned.count
     // Half of them are left before more are given, so that those are a batch.
     guard chunks * 2 <= depth else { return }
     while chunks < depth, let chunk = pick(slot, atMost: depth - chunks) {
@@ -216,7 +217,7 @@ extension Dispatcher {
   private func isWanted(_ slot: Int) -> Bool {
     if !slots[slot].pinned.isEmpty { return true }
     // What waits behind another slot's work can be taken from there.
-    if slots.contains(where: { $0.waiting.contains { $0.slot == nil && $0.abandonAt == nil } }) { return true }
+    if slots.contains(where: { $0.assigned.waiting.contains { $0.slot == nil && $0.abandonAt == nil } }) { return true }
     return jobs.values.contains { job in
       guard !job.ended else { return false }
       return !job.ready.isEmpty || (job.spec.eagerSetUp && job.read > 0)
@@ -328,10 +329,11 @@ extension Dispatcher {
     }
     guard slots.allSatisfy({ $0.revoking.isEmpty }) else { return }
     var best: (victim: Int, chunk: Chunk)?
-    for slot in slots.indices where slots[slot].chunks > 1 && slots[slot].kill == nil {
-      if let best, slots[slot].chunks <= slots[best.victim].chunks { continue }
+    for slot in slots.indices where slots[slot].assigned.count > 1 && slots[slot].kill == nil {
+      if let best, slots[slot].assigned.count <= slots[best.victim].assigned.count { continue }
       let begun = slots[slot].begun
-      guard let chunk = slots[slot].waiting.last(where: { isOfUse($0) && !begun.contains($0.id) }) else { continue }
+      let waiting = slots[slot].assigned.waiting
+      guard let chunk = waiting.last(where: { isOfUse($0) && !begun.contains($0.id) }) else { continue }
       if isWorthRobbing(slot) {
         best = (slot, chunk)
       } else if robAt == nil {
@@ -341,14 +343,14 @@ extension Dispatcher {
     guard let (victim, chunk) = best else { return }
     slots[victim].revoking.insert(chunk.id)
     // Half of all that waits there, as far as it is of one batch.
-    let count = min(chunk.count, max(1, (slots[victim].chunks - 1) / 2))
+    let count = min(chunk.count, max(1, (slots[victim].assigned.count - 1) / 2))
     let from = chunk.range.lowerBound + (chunk.count - count) * chunk.grain
     actions.append(.revoke(slot: victim, generation: slots[victim].generation, chunk: chunk.id, from: from))
   }
 
   /// Whether what waits at the slot would take it longer than giving it to another.
   private func isWorthRobbing(_ slot: Int) -> Bool {
-    let waiting = slots[slot].chunks - 1
+    let waiting = slots[slot].assigned.count - 1
     guard waiting > 0 else { return false }
     if slots[slot].chunkTime == 0 || slots[slot].chunkTime &* UInt64(waiting) >= limits.prefetchTime / 4 { return true }
     // Its chunks were short so far; this one is not.
@@ -386,18 +388,6 @@ extension Dispatcher {
 }
 
 extension Dispatcher.Slot {
-  /// What it has been given beside the chunk that it may have begun: of a batch, those behind that.
-  var waiting: [Chunk] {
-    var waiting = assigned.elements
-    guard let first = waiting.first else { return [] }
-    if first.count > 1 {
-      waiting[0].range = first.range.lowerBound + first.grain..<first.range.upperBound
-    } else {
-      waiting.removeFirst()
-    }
-    return waiting
-  }
-
   func service(_ worker: WorkerKey) -> Service? { served.first { $0.worker == worker } }
 
   mutating func serve(_ worker: WorkerKey, _ items: Int) {

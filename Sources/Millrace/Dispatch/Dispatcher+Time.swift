@@ -97,13 +97,13 @@ extension Dispatcher {
     }
     for chunk in delayed { consider(chunk.notBefore) }
     consider(robAt)
-    for slot in slots where slot.hasWorker && slot.kill == nil {
-      switch slot.errand {
+    for slot in slots.indices where slots[slot].hasWorker && slots[slot].kill == nil {
+      switch slots[slot].errand {
       case .preparing(_, let deadline), .tearingDown(_, let deadline): consider(deadline)
       case .ending(let deadline): consider(deadline)
       case nil: break
       }
-      guard let chunk = slot.assigned.first else { continue }
+      guard let chunk = slots[slot].assigned.first else { continue }
       consider(chunk.inspectAt)
       consider(chunk.abandonAt)
     }

@@ -123,7 +123,7 @@ package struct Dispatcher: ~Copyable {
 
     var phase: Phase = .down
     var generation = 0
-    var assigned = FIFO<Chunk>()
+    var assigned = SlotQueue()
     var prepared: [WorkerKey] = []
     var errand: Errand?
     var toPrepare: [WorkerKey] = []
@@ -145,8 +145,6 @@ package struct Dispatcher: ~Copyable {
     var busySince: UInt64 = 0
 
     var isIdle: Bool { phase == .up && kill == nil && assigned.isEmpty && errand == nil }
-    /// How many chunks it has been given and is not done with.
-    var chunks: Int { assigned.sum { $0.count } }
   }
 
   // MARK: Jobs
@@ -373,7 +371,7 @@ package struct Dispatcher: ~Copyable {
 
   /// Takes back what the slot has not begun, and gives what it has begun the time of the grace.
   private mutating func abandon(_ id: JobID, _ slot: Int) {
-    var chunks = FIFO<Chunk>()
+    var chunks = SlotQueue()
     while var chunk = slots[slot].assigned.popFirst() {
       if chunk.job == id, chunk.abandonAt == nil {
         chunk.abandonAt = now &+ limits.cancellationGrace

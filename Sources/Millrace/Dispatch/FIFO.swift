@@ -67,12 +67,6 @@ package struct FIFO<Element> {
   package mutating func change(where condition: (Element) -> Bool, _ body: (inout Element) -> Void) {
     for index in head..<storage.count where condition(storage[index]!) { return body(&storage[index]!) }
   }
-
-  package func sum(_ value: (Element) -> Int) -> Int {
-    var sum = 0
-    for index in head..<storage.count { sum += value(storage[index]!) }
-    return sum
-  }
 }
 
 extension FIFO: Sendable where Element: Sendable {}

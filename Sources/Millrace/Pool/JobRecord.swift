@@ -10,7 +10,7 @@ package final class JobRecord: @unchecked Sendable {
   /// Whether the consumer wants the outputs, and not only failures and the end.
   let keepsOutputs: Bool
   var end: JobEnd?
-  var waiter: UnsafeContinuation<Delivery, Never>?
+  var waiter: UnsafeContinuation<Void, Never>?
   /// When the wait for the next result is over.
   var waitsUntil: UInt64?
   var isReleased = false

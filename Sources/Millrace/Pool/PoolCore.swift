@@ -27,7 +27,7 @@ package final class PoolCore: Sendable {
   /// What is to be done once the lock is released.
   private struct Effects {
     var reads: [(JobRecord, Int)] = []
-    var resumptions: [(UnsafeContinuation<Delivery, Never>, Delivery)] = []
+    var resumptions: [UnsafeContinuation<Void, Never>] = []
     var ended: [JobRecord] = []
     var closed: [WorkerRecord] = []
     var reports: [(String, Int)] = []
@@ -121,16 +121,16 @@ package final class PoolCore: Sendable {
     }
   }
 
-  /// Resumes the job's consumer, if it waits, with what comes next.
+  /// Resumes the job's consumer, if it waits; it takes what there is itself.
   private static func wake(_ job: JobRecord, _ effects: inout Effects) {
-    guard let waiter = job.waiter, let delivery = takeNext(job) else { return }
+    guard let waiter = job.waiter else { return }
     job.waiter = nil
     job.waitsUntil = nil
-    effects.resumptions.append((waiter, delivery))
+    effects.resumptions.append(waiter)
   }
 
   private func perform(_ effects: consuming Effects) {
-    for (waiter, delivery) in effects.resumptions { waiter.resume(returning: delivery) }
+    for waiter in effects.resumptions { waiter.resume() }
     for (text, slot) in effects.reports { logger.warning("\(text)", metadata: ["slot": "\(slot)"]) }
     for job in effects.ended { job.feeder.end() }
     for worker in effects.closed { worker.closed() }
@@ -149,7 +149,7 @@ package final class PoolCore: Sendable {
       let now = _monotonicNow()
       state.alarmTime = nil
       state.dispatcher.tick(now: now)
-      return state.jobs.values.compactMap { job -> UnsafeContinuation<Delivery, Never>? in
+      return state.jobs.values.compactMap { job -> UnsafeContinuation<Void, Never>? in
         guard let time = job.waitsUntil, time <= now, let waiter = job.waiter else { return nil }
         job.waiter = nil
         job.waitsUntil = nil
@@ -157,7 +157,7 @@ package final class PoolCore: Sendable {
       }
     }
     perform(effects)
-    for waiter in late { waiter.resume(returning: .timedOut) }
+    for waiter in late { waiter.resume() }
   }
 
   // MARK: Workers
@@ -284,17 +284,18 @@ package final class PoolCore: Sendable {
   func next(_ job: JobRecord, limit: UInt64?) async -> Delivery {
     if let serial = serialSlots { return await nextInCaller(job, serial) }
     return await withTaskCancellationHandler {
-      await withUnsafeContinuation { continuation in
+      await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
         var effects = Effects()
-        let delivery = withState(&effects) { state -> Delivery? in
-          if let delivery = Self.takeNext(job) { return delivery }
+        let waits = withState(&effects) { _ in
+          guard job.queue.isEmpty, job.end == nil else { return false }
           job.waiter = continuation
           job.waitsUntil = limit.map { _monotonicNow() &+ $0 }
-          return nil
+          return true
         }
         perform(effects)
-        if let delivery { continuation.resume(returning: delivery) }
+        if !waits { continuation.resume() }
       }
+      return poll(job) ?? .timedOut
     } onCancel: {
       cancel(job)
     }

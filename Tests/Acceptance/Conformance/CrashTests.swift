@@ -94,6 +94,13 @@ extension Checked {
 
     /// Runs items 0..<200 and returns the one failure, which has to be item 100's.
     private func onlyFailure(_ pool: WorkerPool, _ worker: Doomed, _ options: MapOptions) async throws -> ItemFailure {
+      let failures = try await failures(pool, worker, options)
+      #expect(failures.map(\.index) == [100])
+      return try #require(failures.first)
+    }
+
+    /// Runs items 0..<200 and returns the failures.
+    private func failures(_ pool: WorkerPool, _ worker: Doomed, _ options: MapOptions) async throws -> [ItemFailure] {
       var failures: [ItemFailure] = []
       var index = 0
       for try await outcome in pool.outcomes(of: 0..<200, worker, options: options) {
@@ -104,10 +111,8 @@ extension Checked {
         case .failure(let failure): failures.append(failure)
         }
       }
-      #expect(index == 200 && failures.count == 1)
-      let failure = try #require(failures.first)
-      #expect(failure.index == 100)
-      return failure
+      #expect(index == 200)
+      return failures
     }
 
     @Test("a worker that is killed from outside", arguments: Backends.isolating)
@@ -124,12 +129,17 @@ extension Checked {
       killer.start()
       try await withWorkerPool(backend) { pool in
         let worker = Doomed(fate: .killedFromOutside, at: 100, fifo: fifo)
-        let failure = try await onlyFailure(pool, worker, MapOptions(chunking: .size(64)))
-        guard case .crashed(let crash) = failure.cause else {
-          Issue.record("\(failure)")
-          return
+        let failures = try await failures(pool, worker, MapOptions(chunking: .size(64)))
+        // Nobody can tell which thread of a process was meant: what they ran has failed.
+        let threads = backend.description == Backends.crowded.description ? 2 : 1
+        #expect(failures.contains { $0.index == 100 } && failures.count <= threads)
+        for failure in failures {
+          guard case .crashed(let crash) = failure.cause else {
+            Issue.record("\(failure)")
+            continue
+          }
+          #expect(crash.kind == .killedFromOutside && crash.signal == SIGKILL)
         }
-        #expect(crash.kind == .killedFromOutside && crash.signal == SIGKILL)
         #expect(try await pool.map(0..<100, AddOne()) == Array(1...100))
       }
     }
