@@ -16,6 +16,8 @@ public final class WorkerPool: Sendable {
     try CPUIDs.validate(backend.cpuIDs, width: width)
     let cpuIDs = backend.cpuIDs.map { $0.map(Int32.init) }
     var limits = DispatchLimits()
+    // Not the property before nothing can throw any more: what is whole is ended when it is dropped.
+    let core: PoolCore
     switch backend.kind {
     case .serial, .tasks, .threads:
       core = PoolCore(logger: logger, limits: limits)
@@ -33,6 +35,7 @@ public final class WorkerPool: Sendable {
       core.connect(try ProcessSlots(backend.processes, cpuIDs: cpuIDs, core: core))
     }
     core.resize(to: width)
+    self.core = core
   }
 
   deinit { core.terminate() }

@@ -43,13 +43,15 @@ extension AcceptanceProgram {
     }
   }
 
-  /// A pool in a program that may have only so many descriptors.
-  static func cramped(_ start: String, _ descriptors: Int32) async throws {
+  /// A pool in a program that may open only so many descriptors more.
+  static func cramped(_ start: String, _ free: Int32) async throws {
     let starts: [String: ProcessOptions.Start] = ["forkServer": .forkServer, "spawn": .spawn, "fork": .fork]
     guard let start = starts[start] else { exit(64) }
     // Dispatch opens what it needs at first use, and traps if it cannot.
     try await Task.sleep(for: .milliseconds(1))
-    var limit = rlimit(rlim_cur: rlim_t(descriptors), rlim_max: rlim_t(descriptors))
+    let next = dup(1)
+    close(next)
+    var limit = rlimit(rlim_cur: rlim_t(next + free), rlim_max: rlim_t(next + free))
     setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     do {
       let outputs = try await withWorkerPool(.processes(4, ProcessOptions(start: start))) { pool in
