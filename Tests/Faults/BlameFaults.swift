@@ -19,6 +19,21 @@ private struct Target: Worker, Codable {
   }
 }
 
+/// Says its process number, then does nothing until the word is said; item 0 is nothing.
+private struct Patient: Worker, Codable {
+  var ledger: LineLedger
+  var word: String
+  var ignoresSIGTERM = false
+
+  func process(_ item: Int, _ state: inout Void) throws -> Int {
+    if item == 0 { return item }
+    if ignoresSIGTERM { signal(SIGTERM, SIG_IGN) }
+    ledger.note("\(getpid())")
+    while try !ledger.lines.contains(word) { usleep(1_000) }
+    return item
+  }
+}
+
 extension Faults {
   /// Poison, retries, and who is to blame.
   @Suite struct Blame {
@@ -100,6 +115,38 @@ extension Faults {
         once.attempts = 1
         #expect(try await failures(pool, 200, once, patient).isEmpty)
         try await expectUsable(pool)
+      }
+    }
+
+    /// Two items run at once in one slot or in one process. The one that is too slow has to be ended, and goes later than the
+    /// other, which runs again until the failure is known.
+    @Test(
+      "an item that is too slow is ended and blamed, and nobody beside it", .forks,
+      arguments: [
+        // A thread beside it in its process, and another worker's process beside it in its slot.
+        Backend.processes(2, ProcessOptions(threadsPerProcess: 2)), .processes(1, ProcessOptions(start: .fork)),
+      ])
+    func bystanders(backend: Backend) async throws {
+      try await LineLedger.with { ledger in
+        try await withWorkerPool(backend) { pool async throws in
+          let beside = Patient(ledger: ledger, word: "known")
+          let slow = Patient(ledger: ledger, word: "never", ignoresSIGTERM: true)
+          // Both are set up: else the slot takes up the one only when it is done with the other.
+          for worker in [beside, slow] { #expect(try await pool.map([0, 0], worker) == [0, 0]) }
+          async let outputs = pool.map([7], beside)
+          while try ledger.lines.count < 1 { try await Task.sleep(for: .milliseconds(1)) }
+          let options = MapOptions(retry: .retry(max: 1), timeouts: Timeouts(item: .milliseconds(100)))
+          let error = await #expect(throws: ItemFailure.self) { try await pool.map([8], slow, options: options) }
+          ledger.note("known")
+          guard case .timedOut? = error?.cause else {
+            Issue.record("\(String(describing: error))")
+            return
+          }
+          #expect(error?.attempt == 2)
+          #expect(try await outputs == [7])
+        }
+        // Each twice at least.
+        #expect(try ledger.lines.count >= 5)
       }
     }
   }

@@ -38,10 +38,18 @@ package struct Chunk {
   package let cell: any AnyObject & Sendable
   /// When to look at what the worker is doing, for the item timeout.
   package var inspectAt: UInt64?
+  /// It was found to be behind another chunk: nothing is to be seen before that is done.
+  var isBehind = false
   /// Since when the worker was found before the same item (nil: before the chunk itself) without beginning it.
   var stuck: (before: Int?, since: UInt64)?
   /// When the worker is given up, because its job is over.
   package var abandonAt: UInt64?
+
+  /// When to do something about it that is at a slot.
+  var deadline: UInt64? {
+    guard let inspectAt, let abandonAt else { return inspectAt ?? abandonAt }
+    return min(inspectAt, abandonAt)
+  }
 
   /// How many chunks it is.
   package var count: Int { range.count == grain ? 1 : (range.count + grain - 1) / grain }
@@ -89,19 +97,18 @@ package enum JobEnd: Sendable {
 
 /// How a worker left its slot.
 package struct Death {
-  /// The chunk whose item was running, if one was; that item is the first of the chunk's range.
-  package var running: Int?
+  /// The chunks of which an item was running, the first of the range, each with whether the policy lets that item be tried
+  /// again. Several, where the worker was several processes.
+  package var running: [Int: Bool]
+  /// `.cancelled`: the pool itself ended it, perhaps for something that another slot did.
   package var cause: ItemFailure.Cause
-  /// Whether the policy lets the item that was running be tried again.
-  package var retryable: Bool
   package var standardError: String
 
   package init(
     running: Int?, cause: ItemFailure.Cause, retryable: Bool = true, standardError: String = ""
   ) {
-    self.running = running
+    self.running = running.map { [$0: retryable] } ?? [:]
     self.cause = cause
-    self.retryable = retryable
     self.standardError = standardError
   }
 }
@@ -146,6 +153,8 @@ package enum Action {
 package enum Inspection: Sendable {
   /// It is at something else, and will come to the chunk.
   case waiting
+  /// Its process has another chunk before it, and comes to it when that is done.
+  case behind
   /// It has nothing else to do, and has not taken the chunk.
   case untouched
   /// It is at this item, since then; nil: it has not begun it.
@@ -172,6 +181,8 @@ package struct DispatchLimits: Sendable {
 }
 
 extension ItemFailure.Cause {
+  package var isCancelled: Bool { if case .cancelled = self { true } else { false } }
+
   /// Whether somebody else ended the worker.
   package var isFromOutside: Bool {
     if case .crashed(let crash) = self { crash.kind == .killedFromOutside } else { false }

@@ -148,6 +148,7 @@ extension Dispatcher {
     guard let job = jobs[chunk.job], !job.ended else { return }
     var chunk = chunk
     chunk.inspectAt = nil
+    chunk.isBehind = false
     chunk.stuck = nil
     chunk.abandonAt = nil
     if chunk.slot != nil { return pin(chunk, first: true) }
@@ -206,7 +207,7 @@ extension Dispatcher {
     let depth = min(limit, depth(slot))
     var chunks = slots[slot].assigned.count
     // Half of them are left before more are given, so that those are a batch.
-    guard chunks * 2 <= depth else { return }
+    guard chunks * 2 <= depth, !hasErrand(slot) else { return }
     while chunks < depth, let chunk = pick(slot, atMost: depth - chunks) {
       assign(chunk, to: slot)
       chunks += chunk.count
@@ -256,6 +257,12 @@ extension Dispatcher {
     return false
   }
 
+  /// Whether the slot has to be idle some time: else it would never be, with a job that always has another chunk for it.
+  private func hasErrand(_ slot: Int) -> Bool {
+    slots[slot].toPrepare.contains { workers[$0] != nil && !slots[slot].prepared.contains($0) }
+      || slots[slot].prepared.contains { workers[$0]?.closing == true && workers[$0]?.users == 0 }
+  }
+
   private mutating func prepare(_ slot: Int, _ key: WorkerKey) -> Bool {
     slots[slot].errand = .preparing(key, deadline: workers[key]?.setUpTimeout.map { now &+ $0 })
     slots[slot].toPrepare.removeAll { $0 == key }
@@ -286,7 +293,7 @@ extension Dispatcher {
       }
       guard workers[job.spec.worker]?.benched.contains(slot) != true, isReady(slot, id) else {
         runnable.append(id)
-        if slots[slot].errand != nil { return nil }
+        if slots[slot].errand != nil || hasErrand(slot) { return nil }
         continue
       }
       var chunk = job.ready.popFirst()!
@@ -303,7 +310,11 @@ extension Dispatcher {
     guard let spec = jobs[id]?.spec else { return false }
     let key = spec.worker
     if slots[slot].prepared.contains(key) { return !isSpent(slot, key, spec.lifespan) }
-    if slots[slot].assigned.isEmpty, slots[slot].errand == nil { _ = prepare(slot, key) }
+    if slots[slot].assigned.isEmpty, slots[slot].errand == nil {
+      _ = prepare(slot, key)
+    } else if !slots[slot].toPrepare.contains(key) {
+      slots[slot].toPrepare.append(key)
+    }
     return false
   }
 

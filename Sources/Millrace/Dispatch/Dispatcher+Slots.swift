@@ -138,7 +138,7 @@ extension Dispatcher {
     let reason = slots[slot].kill
     let errand = slots[slot].errand
     let wasStarting = slots[slot].phase == .starting
-    let wasToldToEnd = slots[slot].phase == .ending || reason != nil
+    let wasToldToEnd = slots[slot].phase == .ending || reason != nil || death.cause.isCancelled
     let diedYoung = !slots[slot].hasWorked && now &- slots[slot].startedAt < 1_000_000_000
     let chunks = slots[slot].assigned
     vacate(slot)
@@ -147,13 +147,13 @@ extension Dispatcher {
     for var chunk in chunks.elements {
       jobs[chunk.job]?.outstanding -= 1
       if let job = jobs[chunk.job], !job.ended {
-        if chunk.id == death.running, !chunk.range.isEmpty {
+        if let retryable = death.running[chunk.id], !chunk.range.isEmpty {
           switch reason {
           // The item that was too slow may just have made it: then the next one was running, which is not to blame.
           case .timedOut(chunk.id, chunk.range.lowerBound, let limit):
-            failItem(&chunk, slot, .timedOut(limit: .nanoseconds(limit)), death.retryable, death.standardError)
+            failItem(&chunk, slot, .timedOut(limit: .nanoseconds(limit)), retryable, death.standardError)
           case nil:
-            failItem(&chunk, slot, death.cause, death.retryable, death.standardError)
+            failItem(&chunk, slot, death.cause, retryable, death.standardError)
           default: break  // killed for something else: nobody is to blame
           }
         }
@@ -190,7 +190,7 @@ extension Dispatcher {
       if case .silent = reason {
         actions.append(.report("the worker did not begin what it was given, and was ended", slot: slot))
       }
-      if !wasToldToEnd, wasStarting || (diedYoung && death.running == nil) { diedOnStart(death) }
+      if !wasToldToEnd, wasStarting || (diedYoung && death.running.isEmpty) { diedOnStart(death) }
     }
     for key in workers.keys { closeIfDone(key) }
     finish()

@@ -32,11 +32,14 @@ extension Dispatcher {
       case .ending: slots[slot].errand = .ending(deadline: now &+ limits.endingTime)
       default: break
       }
-      guard var chunk = slots[slot].assigned.first else { continue }
-      if chunk.inspectAt != nil, let limit = jobs[chunk.job]?.spec.itemTimeout { chunk.inspectAt = now &+ limit }
-      if chunk.abandonAt != nil { chunk.abandonAt = now &+ limits.cancellationGrace }
-      chunk.stuck = nil
-      slots[slot].assigned.replaceFirst(with: chunk)
+      for chunk in slots[slot].assigned.heads {
+        let limit = jobs[chunk.job]?.spec.itemTimeout
+        slots[slot].assigned.change(chunk.id) { chunk in
+          if chunk.inspectAt != nil, let limit { chunk.inspectAt = now &+ limit }
+          if chunk.abandonAt != nil { chunk.abandonAt = now &+ limits.cancellationGrace }
+          chunk.stuck = nil
+        }
+      }
     }
     finish()
   }
@@ -51,27 +54,37 @@ extension Dispatcher {
     case .ending(let deadline) where deadline <= now: return kill(slot, .endingTimedOut)
     default: break
     }
-    guard var chunk = slots[slot].assigned.first else { return }
-    if let abandonAt = chunk.abandonAt, abandonAt <= now { return kill(slot, .abandoned) }
-    if let inspectAt = chunk.inspectAt, inspectAt <= now {
-      chunk.inspectAt = nil
-      slots[slot].assigned.replaceFirst(with: chunk)
-      actions.append(.inspect(slot: slot, generation: generation, chunk: chunk.id))
+    for chunk in slots[slot].assigned.heads {
+      if let abandonAt = chunk.abandonAt, abandonAt <= now {
+        if mayRun(chunk, slot) { return kill(slot, .abandoned) }
+        // It is not known yet whether it was begun.
+        slots[slot].assigned.change(chunk.id) { $0.abandonAt = now &+ limits.cancellationGrace }
+      }
+      if let inspectAt = chunk.inspectAt, inspectAt <= now {
+        slots[slot].assigned.change(chunk.id) { $0.inspectAt = nil }
+        actions.append(.inspect(slot: slot, generation: generation, chunk: chunk.id))
+      }
     }
+  }
+
+  /// Whether the chunk may be running: it is the first, or was not given back.
+  private func mayRun(_ chunk: Chunk, _ slot: Int) -> Bool {
+    slots[slot].assigned.first?.id == chunk.id || slots[slot].begun.contains(chunk.id)
   }
 
   /// The answer to `.inspect`.
   package mutating func inspected(slot: Int, generation: Int, chunk id: Int, _ found: Inspection, now: UInt64) {
     self.now = now
-    guard isCurrent(slot, generation), var chunk = slots[slot].assigned.first, chunk.id == id,
+    guard isCurrent(slot, generation), var chunk = slots[slot].assigned[id],
       let limit = jobs[chunk.job]?.spec.itemTimeout, slots[slot].kill == nil
     else { return finish() }
     let deadline: UInt64
     var item: Int?
     switch found {
-    case .waiting:
+    case .waiting, .behind:
       chunk.stuck = nil
       deadline = now &+ limit
+      if case .behind = found { slots[slot].assigned.change(id) { $0.isBehind = true } }
     case .item(let index, let since?):
       item = index
       deadline = max(since, revivedAt) &+ limit
@@ -84,8 +97,8 @@ extension Dispatcher {
       kill(slot, item.map { .timedOut(chunk: id, index: $0, limit: limit) } ?? .silent)
     } else {
       // Whoever is silent may begin at any moment, and its item's limit with it: it is looked at again before its own is over.
-      chunk.inspectAt = min(deadline, now &+ max(limit, limits.silence / 32))
-      slots[slot].assigned.replaceFirst(with: chunk)
+      let (inspectAt, stuck) = (min(deadline, now &+ max(limit, limits.silence / 32)), chunk.stuck)
+      slots[slot].assigned.change(id) { ($0.inspectAt, $0.stuck) = (inspectAt, stuck) }
     }
     finish()
   }
@@ -103,9 +116,7 @@ extension Dispatcher {
       case .ending(let deadline): consider(deadline)
       case nil: break
       }
-      guard let chunk = slots[slot].assigned.first else { continue }
-      consider(chunk.inspectAt)
-      consider(chunk.abandonAt)
+      consider(slots[slot].assigned.deadline)
     }
     return next
   }

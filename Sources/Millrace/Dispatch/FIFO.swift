@@ -20,8 +20,6 @@ package struct FIFO<Element> {
     }
   }
 
-  package mutating func replaceFirst(with element: Element) { storage[head] = element }
-
   package mutating func popFirst() -> Element? {
     guard head < storage.count else { return nil }
     let element = storage[head]

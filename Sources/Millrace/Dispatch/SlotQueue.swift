@@ -3,6 +3,10 @@ struct SlotQueue {
   private var chunks = FIFO<Chunk>()
   /// How many they are, each of a batch counted. Kept, for it is asked of every slot at every step.
   private(set) var count = 0
+  /// How many of what was given are of each worker.
+  private var workers: [(key: WorkerKey, count: Int)] = []
+  /// Whether one of them may have to be looked at or given up some time. Mostly none has.
+  private var hasDeadlines = false
 
   var isEmpty: Bool { chunks.isEmpty }
   var first: Chunk? { chunks.first }
@@ -20,21 +24,33 @@ struct SlotQueue {
     return waiting
   }
 
+  /// What may be running: the first, and where each worker has a process of its own in the slot the first of each.
+  var heads: [Chunk] {
+    guard let first else { return [] }
+    guard workers.count > 1 else { return [first] }
+    let others = chunks.elements.filter { $0.worker != first.worker }
+    return [first] + workers.compactMap { worker in others.first { $0.worker == worker.key } }.filter { !$0.isBehind }
+  }
+
+  /// When one of them is to be looked at, or given up.
+  var deadline: UInt64? { hasDeadlines ? heads.compactMap(\.deadline).min() : nil }
+
   subscript(id: Int) -> Chunk? { chunks.first { $0.id == id } }
 
   mutating func append(_ chunk: Chunk) {
     chunks.append(chunk)
     count += chunk.count
-  }
-
-  mutating func replaceFirst(with chunk: Chunk) {
-    count += chunk.count - (first?.count ?? 0)
-    chunks.replaceFirst(with: chunk)
+    if chunk.deadline != nil { hasDeadlines = true }
+    if let place = workers.firstIndex(where: { $0.key == chunk.worker }) {
+      workers[place].count += 1
+    } else {
+      workers.append((chunk.worker, 1))
+    }
   }
 
   mutating func popFirst() -> Chunk? {
     let chunk = chunks.popFirst()
-    count -= chunk?.count ?? 0
+    if let chunk { forget(chunk) }
     return chunk
   }
 
@@ -42,8 +58,16 @@ struct SlotQueue {
   mutating func take(_ id: Int) -> Chunk? {
     if first?.id == id { return popFirst() }
     let chunk = chunks.extract { $0.id == id }.first
-    count -= chunk?.count ?? 0
+    if let chunk { forget(chunk) }
     return chunk
+  }
+
+  private mutating func forget(_ chunk: Chunk) {
+    count -= chunk.count
+    if chunks.isEmpty { hasDeadlines = false }
+    guard let place = workers.firstIndex(where: { $0.key == chunk.worker }) else { return }
+    workers[place].count -= 1
+    if workers[place].count == 0 { workers.remove(at: place) }
   }
 
   /// Changes the chunk, or batch, of this number.
@@ -52,6 +76,7 @@ struct SlotQueue {
       count -= chunk.count
       body(&chunk)
       count += chunk.count
+      if chunk.deadline != nil { hasDeadlines = true }
     }
   }
 }

@@ -1,11 +1,21 @@
-/// The inputs of consecutive items, kept until each has its outcome with the consumer.
+/// The inputs of consecutive items, kept until each has its outcome with the consumer; as memory, whatever their type.
 @usableFromInline
-package final class InputCell<Input: Sendable>: @unchecked Sendable {
+package class InputStore: @unchecked Sendable {
   // Sound: written by the initializer only; freed when nobody refers to it.
   package let base: Int
   package let count: Int
-  package let items: UnsafePointer<Input>
+  package let start: UnsafeRawPointer
 
+  fileprivate init(base: Int, count: Int, start: UnsafeRawPointer) {
+    self.base = base
+    self.count = count
+    self.start = start
+  }
+}
+
+/// The inputs of consecutive items.
+@usableFromInline
+package final class InputCell<Input: Sendable>: InputStore, @unchecked Sendable {
   /// Takes up to `limit` items from `next`.
   @inlinable
   package convenience init(base: Int, limit: Int, _ next: () -> Input?) {
@@ -26,9 +36,7 @@ package final class InputCell<Input: Sendable>: @unchecked Sendable {
 
   @usableFromInline
   package init(base: Int, count: Int, adopting storage: UnsafeMutablePointer<Input>) {
-    self.base = base
-    self.count = count
-    items = UnsafePointer(storage)
+    super.init(base: base, count: count, start: storage)
   }
 
   deinit {
@@ -37,39 +45,55 @@ package final class InputCell<Input: Sendable>: @unchecked Sendable {
     storage.deallocate()
   }
 
+  package var items: UnsafePointer<Input> { start.assumingMemoryBound(to: Input.self) }
+
   package subscript(index: Int) -> Input { items[index - base] }
 }
 
-/// Room for the outputs of a chunk, in the order of its items; those that failed leave holes.
+/// Room for the outputs of a chunk, in the order of its items; those that failed leave holes. As memory, whatever their type.
 @usableFromInline
-package final class OutputBuffer<Output>: @unchecked Sendable {
+package class OutputStore: @unchecked Sendable {
   // Sound: one run at a time writes, each place once, before the progress word or the pool's lock publishes it; readers
   // look only at what was published to them.
   @usableFromInline package let base: Int
   package let capacity: Int
-  @usableFromInline package let storage: UnsafeMutablePointer<Output>
-  @exclusivity(unchecked) private var initialized: [Range<Int>] = []
+  @usableFromInline package let start: UnsafeMutableRawPointer
+  /// The offsets of the outputs that are there: those that came last, and those before a hole.
+  @exclusivity(unchecked) fileprivate var last = 0..<0
+  @exclusivity(unchecked) fileprivate var earlier: [Range<Int>] = []
 
-  package init(base: Int, capacity: Int) {
+  fileprivate init(base: Int, capacity: Int, start: UnsafeMutableRawPointer) {
     self.base = base
     self.capacity = capacity
-    storage = .allocate(capacity: max(1, capacity))
+    self.start = start
   }
 
   /// Says that the outputs at these offsets are there. Called once for each, before they are handed on.
   package func settle(_ offsets: Range<Int>) {
     guard !offsets.isEmpty else { return }
-    if let last = initialized.last, last.upperBound == offsets.lowerBound {
-      initialized[initialized.count - 1] = last.lowerBound..<offsets.upperBound
+    if last.upperBound == offsets.lowerBound {
+      last = last.lowerBound..<offsets.upperBound
     } else {
-      initialized.append(offsets)
+      if !last.isEmpty { earlier.append(last) }
+      last = offsets
     }
+  }
+}
+
+/// Room for the outputs of a chunk.
+@usableFromInline
+package final class OutputBuffer<Output>: OutputStore, @unchecked Sendable {
+  package init(base: Int, capacity: Int) {
+    let storage = UnsafeMutablePointer<Output>.allocate(capacity: max(1, capacity))
+    super.init(base: base, capacity: capacity, start: storage)
   }
 
   deinit {
-    for range in initialized { (storage + range.lowerBound).deinitialize(count: range.count) }
+    for range in earlier + [last] { (storage + range.lowerBound).deinitialize(count: range.count) }
     storage.deallocate()
   }
+
+  @inlinable package var storage: UnsafeMutablePointer<Output> { start.assumingMemoryBound(to: Output.self) }
 
   package subscript(index: Int) -> Output { storage[index - base] }
 

@@ -14,17 +14,17 @@ extension Ledger {
     case .tornDown(let key):
       slots[slot].errand = nil
       slots[slot].prepared.removeAll { $0 == key }
-    case .completed(_, let end, _): done(slot, upTo: end)
-    case .itemFailed: failed(slot)
+    case .completed(let chunk, let end, _): done(slot, chunk, upTo: end)
+    case .itemFailed(let chunk, _, _): failed(slot, chunk)
     case .finished(let chunk, let outputs, _, _):
-      if outputs != nil, let held = slots[slot].held.first { done(slot, upTo: held.range.upperBound) }
+      if outputs != nil { done(slot, chunk, upTo: .max) }
       give(back: chunk, from: slot)
     case .revoked(let chunk, let start):
       if let start { give(back: chunk, from: slot, items: start) } else { slots[slot].kept.insert(chunk) }
     case .inspected(let chunk, let found):
-      slots[slot].inspected = nil
-      if case .item(let index, _) = found { slots[slot].inspected = (chunk, index) }
-    case .died(let running, let cause, _): hearsOfDeath(slot, running, cause)
+      if case .item(let index, _) = found { inspected = (slot, chunk, index) }
+      if case .behind = found { slots[slot].behind.insert(chunk) }
+    case .died(let running, let cause): hearsOfDeath(slot, Set(running.keys), cause)
     }
   }
 
@@ -45,19 +45,20 @@ extension Ledger {
     failedLast = key
   }
 
-  private mutating func hearsOfDeath(_ slot: Int, _ running: Int?, _ cause: ItemFailure.Cause) {
-    if case .preparing(let key) = slots[slot].errand, !cause.isFromOutside { setUpFails(key) }
-    if slots[slot].phase == .starting || running == nil { startTroubles += 1 }
-    if let running, let held = slots[slot].held.first, held.id == running, !held.range.isEmpty {
+  private mutating func hearsOfDeath(_ slot: Int, _ running: Set<Int>, _ cause: ItemFailure.Cause) {
+    let isOurs = cause.isCancelled && !slots[slot].isKilled
+    if case .preparing(let key) = slots[slot].errand, !cause.isFromOutside, !isOurs { setUpFails(key) }
+    if !isOurs, slots[slot].phase == .starting || running.isEmpty { startTroubles += 1 }
+    for held in slots[slot].held where running.contains(held.id) && !held.range.isEmpty {
       let item = held.range.lowerBound
       let behaviour = jobs[held.job]!.plan.behaviour(item, attempt: held.attempt)
       let isTimeout = behaviour == .overruns || behaviour == .stalls || behaviour == .dawdles
       if !slots[slot].isKilled {
         jobs[held.job]!.items[item].deaths[held.attempt] = Self.verdict(of: cause)
-        failed(slot)
-      } else if isTimeout, let condemned = slots[slot].condemned, condemned == (running, item) {
+        failed(slot, held.id)
+      } else if isTimeout, let condemned = slots[slot].condemned, condemned == (held.id, item) {
         jobs[held.job]!.items[item].deaths[held.attempt] = .timedOut
-        failed(slot)
+        failed(slot, held.id)
       }
     }
     leave(slot)
@@ -89,18 +90,21 @@ extension Ledger {
     }
   }
 
-  private mutating func done(_ slot: Int, upTo end: Int) {
-    let held = slots[slot].held[0]
+  private mutating func done(_ slot: Int, _ chunk: Int, upTo end: Int) {
+    guard let place = slots[slot].held.firstIndex(where: { $0.id == chunk }) else { return }
+    let held = slots[slot].held[place]
+    let end = min(end, held.range.upperBound)
     for item in held.range.lowerBound..<end { jobs[held.job]!.items[item].state = .done(attempt: held.attempt) }
-    slots[slot].held[0].range = end..<held.range.upperBound
+    slots[slot].held[place].range = end..<held.range.upperBound
   }
 
-  private mutating func failed(_ slot: Int) {
-    let held = slots[slot].held[0]
+  private mutating func failed(_ slot: Int, _ chunk: Int) {
+    guard let place = slots[slot].held.firstIndex(where: { $0.id == chunk }) else { return }
+    let held = slots[slot].held[place]
     let item = held.range.lowerBound
     jobs[held.job]!.items[item].state = .failed
     jobs[held.job]!.items[item].failures = held.attempt
     jobs[held.job]!.items[item].lastFailure = now
-    slots[slot].held[0].range = item + 1..<held.range.upperBound
+    slots[slot].held[place].range = item + 1..<held.range.upperBound
   }
 }

@@ -57,9 +57,7 @@ extension Ledger {
       let time = now - max(slots[slot].since, revivedAt)
       try check(time >= limit, "slot \(slot): killed after \(time / 1_000) µs of \(limit / 1_000)")
     }
-    if let first = slots[slot].held.first, jobs[first.job]?.end == nil, slots[slot].inspected?.chunk == first.id {
-      slots[slot].condemned = slots[slot].inspected
-    }
+    if let inspected, inspected.slot == slot { slots[slot].condemned = (inspected.chunk, inspected.index) }
   }
 
   /// How long what the slot does beside its chunks may last.
@@ -77,6 +75,8 @@ extension Ledger {
     try check(job.end == nil, "\(chunk.job): chunk \(chunk.id) is sent after the end")
     try check(slots[slot].prepared.contains(chunk.worker), "slot \(slot): chunk \(chunk.id) before set-up")
     try check(chunk.worker == job.worker, "chunk \(chunk.id) has another worker than its job")
+    let unneeded = slots[slot].prepared.first { workers[$0].map { $0.isClosing && $0.users == 0 } ?? false }
+    try check(unneeded == nil, "slot \(slot): chunk \(chunk.id), though \(unneeded!) is to be torn down there")
     let depth = prefetch == 0 ? 1 : 2 + prefetch
     let count = slots[slot].held.reduce(chunk.count) { $0 + $1.count }
     try check(count <= depth, "slot \(slot): \(count) chunks at once")
@@ -115,6 +115,14 @@ extension Ledger {
     let isOver = slots[slot].held.contains { $0.id == chunk && jobs[$0.job]?.end != nil }
     // It was begun. Who asks for it all the same may ask for ever.
     try check(isOver || !slots[slot].kept.contains(chunk), "slot \(slot): chunk \(chunk) is asked back once more")
+  }
+
+  func inspect(_ slot: Int, _ generation: Int, _ chunk: Int) throws {
+    try checkHeld(slot, generation, chunk, "inspect")
+    // Else it is looked at again and again, for as long as what is before it takes.
+    try check(
+      !slots[slot].behind.contains(chunk) || slots[slot].held.first?.id == chunk,
+      "slot \(slot): chunk \(chunk) is looked at though it is behind another")
   }
 
   /// A worker whose set-up fails again and again has to be given up somewhere.

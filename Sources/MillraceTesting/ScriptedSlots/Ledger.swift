@@ -79,8 +79,8 @@ struct Ledger {
     /// Items that it was given and did not give back, by worker.
     var served: [WorkerKey: Int] = [:]
     var isKilled = false
-    /// What its driver said last of what is running.
-    var inspected: (chunk: Int, index: Int)?
+    /// Chunks that were found behind others in their process.
+    var behind: Set<Int> = []
     /// The item that it is killed for, if it is for one.
     var condemned: (chunk: Int, index: Int)?
   }
@@ -105,6 +105,8 @@ struct Ledger {
   let limits: DispatchLimits
   var prefetch: Int { limits.prefetch }
   var startTroubles = 0
+  /// What a driver has said of what is running, in this step.
+  var inspected: (slot: Int, chunk: Int, index: Int)?
   /// The worker whose set-up has failed in this step.
   var failedLast: WorkerKey?
   var isEnding = false

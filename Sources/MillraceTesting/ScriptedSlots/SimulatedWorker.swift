@@ -23,11 +23,62 @@ enum Report {
   case finished(chunk: Int, SimulatedItems?, items: Int, elapsed: UInt64)
   case revoked(chunk: Int, from: Int?)
   case inspected(chunk: Int, Inspection)
-  case died(running: Int?, ItemFailure.Cause, retryable: Bool)
+  case died(running: [Int: Bool], ItemFailure.Cause)
+
+  var isTheLast: Bool {
+    switch self {
+    case .startFailed, .died: true
+    default: false
+    }
+  }
 }
 
 /// A worker of one generation in its slot, and its driver.
 final class SimulatedWorker {
+  let slot: Int
+  let generation: Int
+  /// The one that starts and is told to end; others that were made for one of the users' workers each, if they are.
+  private(set) var processes: [SimulatedProcess] = []
+  /// Its end was said, and heard.
+  var isGone = false
+  var isKilled = false
+  /// What was running in its processes when they were ended, while others of them are still there.
+  var running: [Int: Bool] = [:]
+  var reports = FIFO<Report>()
+  var lastReport: UInt64 = 0
+
+  init(slot: Int, generation: Int) {
+    self.slot = slot
+    self.generation = generation
+    processes = [SimulatedProcess(self, for: nil)]
+  }
+
+  var first: SimulatedProcess { processes[0] }
+  var isStalled: Bool { processes.contains(where: \.isStalled) }
+  var isDead: Bool { processes.allSatisfy(\.isDead) }
+
+  func add(for key: WorkerKey) -> SimulatedProcess {
+    let process = SimulatedProcess(self, for: key)
+    process.activity = nil
+    processes.append(process)
+    return process
+  }
+
+  /// The process has done all that it was made for.
+  func remove(_ process: SimulatedProcess) {
+    process.end()
+    processes.removeAll { $0 === process }
+  }
+
+  /// Its end was heard: whatever is left of it is ended, and says nothing any more.
+  func end() {
+    isGone = true
+    for process in processes { process.end() }
+  }
+}
+
+/// A process, or a thread, that a worker consists of.
+final class SimulatedProcess {
   enum Command {
     case prepare(WorkerKey)
     case run(Chunk)
@@ -59,21 +110,32 @@ final class SimulatedWorker {
     let first: Int
   }
 
-  let slot: Int
-  let generation: Int
+  unowned let worker: SimulatedWorker
+  /// The only one of the users' workers that it runs, if it was made for one.
+  let key: WorkerKey?
   var mailbox = FIFO<Command>()
   var activity: Activity? = .starting
   /// Numbers the activities, so that an end which comes too late is known.
   var serial = 0
   var isDead = false
   var isStalled = false
-  var isKilled = false
-  var reports = FIFO<Report>()
-  var lastReport: UInt64 = 0
 
-  init(slot: Int, generation: Int) {
-    self.slot = slot
-    self.generation = generation
+  init(_ worker: SimulatedWorker, for key: WorkerKey?) {
+    self.worker = worker
+    self.key = key
+  }
+
+  /// It is gone, and what it was at will not end.
+  func end() {
+    isDead = true
+    isStalled = false
+    serial += 1
+    activity = nil
+  }
+
+  /// Whether it has the chunk, begun or not.
+  func holds(_ id: Int) -> Bool {
+    run?.chunk.id == id || mailbox.first { if case .run(let chunk) = $0 { chunk.id == id } else { false } } != nil
   }
 
   /// Takes the chunk out of the mailbox; false if it was begun, or is not here.

@@ -7,13 +7,13 @@ extension Simulation {
     case .deed(let deed): try perform(plan.deeds[deed].deed)
     case .alarm: try ring()
     case .order(let slot): try performOrder(slot)
-    case .worker(let worker, let serial):
-      if !worker.isDead, worker.serial == serial { activityEnds(worker) }
+    case .process(let process, let serial):
+      if !process.isDead, process.serial == serial { activityEnds(process) }
     case .report(let worker): try deliverReport(worker)
     case .stale(let worker, let report):
       try tell(report, worker, isLate: true)
-    case .death(let worker, let cause, let onlyIdle):
-      if !onlyIdle || worker.activity == nil { die(worker, cause) }
+    case .death(let process, let cause, let onlyIdle):
+      if !onlyIdle || process.activity == nil { die(process, cause) }
     case .read(let job): try arrive(job)
     case .take(let job): try take(job)
     case .took(let job, let count):

@@ -17,220 +17,265 @@ extension Simulation {
       let worker = SimulatedWorker(slot: slot, generation: generation)
       workers[slot] = worker
       note("    slot \(slot).\(generation) starts")
-      return schedule(worker, random.time(upTo: 3_000_000))
+      return schedule(worker.first, random.time(upTo: 3_000_000))
     }
-    guard let worker = workers[slot], !worker.isDead else { return }
+    guard let worker = workers[slot], !worker.isDead, !worker.isGone else { return }
     switch action {
-    case .prepare(_, worker.generation, let key): post(.prepare(key), worker)
+    case .prepare(_, worker.generation, let key):
+      let process = plan.hasProcessForEach ? worker.add(for: key) : worker.first
+      post(.prepare(key), process)
+      endForAnother(process)
     case .run(_, worker.generation, let chunk):
-      post(.run(chunk), worker)
+      let process = process(of: worker, for: chunk.worker)
+      post(.run(chunk), process)
       if random.chance(plan.faults.killedFromOutside) {
         let crash = ItemFailure.Cause.crashed(.killedFromOutside, signal: 9)
-        agenda.add(.death(worker, crash, onlyIdle: false), at: now + random.time(upTo: 40_000_000))
+        agenda.add(.death(process, crash, onlyIdle: false), at: now + random.time(upTo: 40_000_000))
       }
       if random.chance(plan.faults.diesIdle) {
         let crash = ItemFailure.Cause.exited(code: 0)
-        agenda.add(.death(worker, crash, onlyIdle: true), at: now + random.time(upTo: 40_000_000))
+        agenda.add(.death(process, crash, onlyIdle: true), at: now + random.time(upTo: 40_000_000))
       }
-    case .tearDown(_, worker.generation, let key): post(.tearDown(key), worker)
-    case .stop(_, worker.generation): post(.stop, worker)
+      endForAnother(process)
+    case .tearDown(_, worker.generation, let key): post(.tearDown(key), process(of: worker, for: key))
+    case .stop(_, worker.generation): post(.stop, worker.first)
     case .kill(_, worker.generation):
       worker.isKilled = true
-      if plan.killsAtOnce {
-        die(worker, .cancelled)
-      } else {
-        let cause = ItemFailure.Cause.crashed(.signal, signal: 15)
-        agenda.add(.death(worker, cause, onlyIdle: false), at: now + random.time(upTo: 10_000_000))
+      for process in worker.processes where !process.isDead {
+        if plan.killsAtOnce {
+          die(process, .cancelled)
+        } else {
+          let cause = ItemFailure.Cause.crashed(.signal, signal: 15)
+          agenda.add(.death(process, cause, onlyIdle: false), at: now + random.time(upTo: 10_000_000))
+        }
       }
     case .revoke(_, worker.generation, let chunk, let start):
-      try answer(.revoked(chunk: chunk, from: worker.giveBack(chunk, from: start)), worker)
-    case .cancel(_, worker.generation, let chunk): cancel(chunk, worker)
+      guard let process = process(of: worker, holding: chunk) else { return }
+      try answer(.revoked(chunk: chunk, from: process.giveBack(chunk, from: start)), worker)
+    case .cancel(_, worker.generation, let chunk):
+      if let process = process(of: worker, holding: chunk) { cancel(chunk, process) }
     case .inspect(_, worker.generation, let chunk):
-      let run = worker.run.flatMap { $0.chunk.id == chunk && $0.index < $0.chunk.range.upperBound ? $0 : nil }
-      let found: Inspection
-      if let run {
-        found = .item(run.index, since: run.since)
-      } else if case .silent = worker.activity {
-        found = .untouched
-      } else {
-        found = .waiting
-      }
-      try answer(.inspected(chunk: chunk, found), worker)
+      guard let process = process(of: worker, holding: chunk) else { return }
+      try answer(.inspected(chunk: chunk, inspect(chunk, process)), worker)
     default: break  // for a worker that is no more
     }
   }
 
-  private func cancel(_ chunk: Int, _ worker: SimulatedWorker) {
-    if worker.drop(chunk) { return say(.finished(chunk: chunk, nil, items: 0, elapsed: 0), worker) }
-    guard var run = worker.run, run.chunk.id == chunk, isCooperative(run.chunk.job) else { return }
+  private func endForAnother(_ process: SimulatedProcess) {
+    // Without the fault it is not asked for: what else the seed says stays the same.
+    guard plan.faults.endsForAnother > 0, random.chance(plan.faults.endsForAnother) else { return }
+    agenda.add(.death(process, .cancelled, onlyIdle: false), at: now + random.time(upTo: 40_000_000))
+  }
+
+  /// The process that runs what is for this one of the users' workers.
+  private func process(of worker: SimulatedWorker, for key: WorkerKey) -> SimulatedProcess {
+    worker.processes.last { $0.key == key } ?? worker.first
+  }
+
+  /// The process that has the chunk, or had it and is done with it; nil if that one is gone.
+  private func process(of worker: SimulatedWorker, holding chunk: Int) -> SimulatedProcess? {
+    if let holder = worker.processes.first(where: { $0.holds(chunk) }) { return holder.isDead ? nil : holder }
+    return worker.processes.contains(where: \.isDead) ? nil : worker.first
+  }
+
+  private func inspect(_ chunk: Int, _ process: SimulatedProcess) -> Inspection {
+    if case .silent = process.activity { return .untouched }
+    guard let run = process.run else { return .waiting }
+    if run.chunk.id != chunk { return .behind }
+    return run.index < run.chunk.range.upperBound ? .item(run.index, since: run.since) : .waiting
+  }
+
+  private func cancel(_ chunk: Int, _ process: SimulatedProcess) {
+    if process.drop(chunk) { return say(.finished(chunk: chunk, nil, items: 0, elapsed: 0), process.worker) }
+    guard var run = process.run, run.chunk.id == chunk, isCooperative(run.chunk.job) else { return }
     run.isUnwanted = true
-    worker.activity = .running(run)
+    process.activity = .running(run)
   }
 
   private func isCooperative(_ id: JobID) -> Bool { plan.jobs[plansOfJobs[id]!].isCooperative }
 
-  private func post(_ command: SimulatedWorker.Command, _ worker: SimulatedWorker) {
-    worker.mailbox.append(command)
-    if worker.activity == nil { begin(worker) }
+  private func post(_ command: SimulatedProcess.Command, _ process: SimulatedProcess) {
+    process.mailbox.append(command)
+    if process.activity == nil { begin(process) }
   }
 
-  // MARK: What a worker does
+  // MARK: What a process does
 
-  /// The worker's activity will end in so many nanoseconds; nil: never.
-  private func schedule(_ worker: SimulatedWorker, _ time: UInt64?) {
-    worker.serial += 1
-    worker.isStalled = time == nil
-    if let time { agenda.add(.worker(worker, serial: worker.serial), at: now + time) }
+  /// Its activity will end in so many nanoseconds; nil: never.
+  private func schedule(_ process: SimulatedProcess, _ time: UInt64?) {
+    process.serial += 1
+    process.isStalled = time == nil
+    if let time { agenda.add(.process(process, serial: process.serial), at: now + time) }
   }
 
-  private func begin(_ worker: SimulatedWorker) {
-    guard !worker.isDead, worker.activity == nil, let command = worker.mailbox.popFirst() else { return }
+  private func begin(_ process: SimulatedProcess) {
+    guard !process.isDead, process.activity == nil, let command = process.mailbox.popFirst() else { return }
     switch command {
     case .prepare(let key):
-      worker.activity = .preparing(key)
+      process.activity = .preparing(key)
       if random.chance(plan.faults.setUpStalls) {
-        schedule(worker, nil)
+        schedule(process, nil)
       } else if random.chance(plan.faults.setUpDawdles) {
-        schedule(worker, 45_000_000 + random.time(upTo: 20_000_000))
+        schedule(process, 45_000_000 + random.time(upTo: 20_000_000))
       } else {
-        schedule(worker, random.time(upTo: 20_000_000))
+        schedule(process, random.time(upTo: 20_000_000))
       }
     case .run(let chunk):
       if random.chance(plan.faults.diesOnReceipt) {
-        return die(worker, .crashed(.killedFromOutside, signal: 9))
+        return die(process, .crashed(.killedFromOutside, signal: 9))
       }
       if random.chance(plan.faults.goesSilent), plan.jobs[plansOfJobs[chunk.job]!].itemTimeout != nil {
-        worker.mailbox.prepend(command)
-        worker.activity = .silent
-        return schedule(worker, nil)
+        process.mailbox.prepend(command)
+        process.activity = .silent
+        return schedule(process, nil)
       }
       let first = chunk.range.lowerBound
-      worker.activity = .running(
-        SimulatedWorker.Run(chunk: chunk, index: first, reported: first, since: now, began: now, first: first))
-      beginItem(worker)
+      process.activity = .running(
+        SimulatedProcess.Run(chunk: chunk, index: first, reported: first, since: now, began: now, first: first))
+      beginItem(process)
     case .tearDown(let key):
-      worker.activity = .tearingDown(key)
-      schedule(worker, random.chance(plan.faults.tearDownStalls) ? nil : random.time(upTo: 20_000_000))
+      process.activity = .tearingDown(key)
+      schedule(process, random.chance(plan.faults.tearDownStalls) ? nil : random.time(upTo: 20_000_000))
     case .stop:
-      worker.activity = .stopping
-      schedule(worker, random.chance(plan.faults.endingStalls) ? nil : random.time(upTo: 1_000_000))
+      process.activity = .stopping
+      schedule(process, random.chance(plan.faults.endingStalls) ? nil : random.time(upTo: 1_000_000))
     }
   }
 
-  func activityEnds(_ worker: SimulatedWorker) {
-    guard let activity = worker.activity else { return }
+  func activityEnds(_ process: SimulatedProcess) {
+    guard let activity = process.activity else { return }
     switch activity {
     case .starting:
-      if random.chance(plan.faults.diesStarting) { return die(worker, .exited(code: 1)) }
-      worker.activity = nil
+      if random.chance(plan.faults.diesStarting) { return die(process, .exited(code: 1)) }
+      process.activity = nil
       if random.chance(plan.faults.cannotStart) {
-        worker.isDead = true
-        return say(.startFailed, worker)
+        process.isDead = true
+        return say(.startFailed, process.worker)
       }
-      say(.started, worker)
+      say(.started, process.worker)
     case .preparing(let key):
-      if plan.faults.barrenSlots.contains(worker.slot) || random.chance(plan.faults.setUpThrows) {
-        worker.activity = nil
-        say(.prepareFailed(key), worker)
+      if plan.faults.barrenSlots.contains(process.worker.slot) || random.chance(plan.faults.setUpThrows) {
+        process.activity = nil
+        say(.prepareFailed(key), process.worker)
+        if process.key != nil { return leave(process) }
       } else if random.chance(plan.faults.setUpDies) {
-        return die(worker, .crashed(.trap, signal: 4))
+        return die(process, .crashed(.trap, signal: 4))
       } else {
-        worker.activity = nil
-        say(.prepared(key), worker)
+        process.activity = nil
+        say(.prepared(key), process.worker)
       }
-    case .running(let run): return itemEnds(worker, run)
+    case .running(let run): return itemEnds(process, run)
     case .tearingDown(let key):
       if random.chance(plan.faults.tearDownDies) {
-        return die(worker, .crashed(.trap, signal: 4))
+        return die(process, .crashed(.trap, signal: 4))
       }
-      worker.activity = nil
-      say(.tornDown(key), worker)
-    case .stopping: return die(worker, .cancelled)
+      process.activity = nil
+      say(.tornDown(key), process.worker)
+      if process.key != nil { return leave(process) }
+    case .stopping: return die(process, .cancelled)
     case .silent: return
     }
-    begin(worker)
+    begin(process)
   }
 
-  private func beginItem(_ worker: SimulatedWorker) {
-    guard case .running(var run) = worker.activity else { return }
+  private func beginItem(_ process: SimulatedProcess) {
+    guard case .running(var run) = process.activity else { return }
     run.since = now
-    worker.activity = .running(run)
+    process.activity = .running(run)
     let planned = plan.jobs[plansOfJobs[run.chunk.job]!]
     let isStalling = planned.behaviour(run.index, attempt: run.chunk.attempt) == .stalls
-    schedule(worker, isStalling ? nil : planned.time(of: run.index, attempt: run.chunk.attempt))
+    schedule(process, isStalling ? nil : planned.time(of: run.index, attempt: run.chunk.attempt))
   }
 
-  private func itemEnds(_ worker: SimulatedWorker, _ finished: SimulatedWorker.Run) {
+  private func itemEnds(_ process: SimulatedProcess, _ finished: SimulatedProcess.Run) {
     var run = finished
     let planned = plan.jobs[plansOfJobs[run.chunk.job]!]
     // Everything is done: the chunk's end was still to be said.
-    if run.index == run.chunk.range.upperBound { return chunkEnds(worker, run) }
-    switch planned.behaviour(run.index, attempt: run.chunk.attempt) {
-    case .traps: return die(worker, .crashed(.trap, signal: 4))
-    case .exits: return die(worker, .exited(code: 3))
+    if run.index == run.chunk.range.upperBound { return chunkEnds(process, run) }
+    let behaviour = planned.behaviour(run.index, attempt: run.chunk.attempt)
+    if behaviour == .overruns { checkIsEnded(process, run) }
+    switch behaviour {
+    case .traps: return die(process, .crashed(.trap, signal: 4))
+    case .exits: return die(process, .exited(code: 3))
     case .throwsError:
-      sayOutputs(worker, &run)
+      sayOutputs(process, &run)
       let retryable = planned.isRetryable(run.index, attempt: run.chunk.attempt)
-      say(.itemFailed(chunk: run.chunk.id, index: run.index, retryable: retryable), worker)
+      say(.itemFailed(chunk: run.chunk.id, index: run.index, retryable: retryable), process.worker)
       run.index += 1
       run.reported = run.index
     case .works, .isSlow, .overruns, .stalls, .dawdles:
       run.index += 1
-      if random.chance(30), run.index < run.chunk.range.upperBound { sayOutputs(worker, &run) }
+      if random.chance(30), run.index < run.chunk.range.upperBound { sayOutputs(process, &run) }
     }
-    worker.activity = .running(run)
+    process.activity = .running(run)
     if run.isUnwanted {
-      chunkEnds(worker, run)
+      chunkEnds(process, run)
     } else if run.index == run.chunk.range.upperBound {
-      schedule(worker, random.time(upTo: 10_000))
+      schedule(process, random.time(upTo: 10_000))
     } else {
-      beginItem(worker)
+      beginItem(process)
     }
   }
 
-  private func chunkEnds(_ worker: SimulatedWorker, _ finished: SimulatedWorker.Run) {
+  /// An item that takes three times as long as it may has to be on its way out by now.
+  private func checkIsEnded(_ process: SimulatedProcess, _ run: SimulatedProcess.Run) {
+    let job = plansOfJobs[run.chunk.job]!
+    let worker = process.worker
+    guard plan.jobs[job].itemTimeout != nil, !jobs[job].isOver, !worker.isKilled, run.since > ledger.revivedAt,
+      ledger.isLive(worker.slot, worker.generation)
+    else { return }
+    broken = "slot \(worker.slot): item \(run.index) of job \(job + 1) has a limit, and nobody ends it"
+  }
+
+  private func chunkEnds(_ process: SimulatedProcess, _ finished: SimulatedProcess.Run) {
     var run = finished
     let isWhole = run.index == run.chunk.range.upperBound
-    if !isWhole || random.chance(30) { sayOutputs(worker, &run) }
+    if !isWhole || random.chance(30) { sayOutputs(process, &run) }
     let outputs = run.reported < run.index ? outputs(of: run) : nil
     let items = run.index - run.first
-    say(.finished(chunk: run.chunk.id, outputs, items: items, elapsed: now - run.began), worker)
-    worker.activity = nil
-    worker.serial += 1
-    worker.isStalled = false
-    begin(worker)
+    say(.finished(chunk: run.chunk.id, outputs, items: items, elapsed: now - run.began), process.worker)
+    process.activity = nil
+    process.serial += 1
+    process.isStalled = false
+    begin(process)
   }
 
-  private func outputs(of run: SimulatedWorker.Run) -> SimulatedItems {
+  private func outputs(of run: SimulatedProcess.Run) -> SimulatedItems {
     SimulatedItems(job: run.chunk.job, range: run.reported..<run.index)
   }
 
-  private func sayOutputs(_ worker: SimulatedWorker, _ run: inout SimulatedWorker.Run) {
+  private func sayOutputs(_ process: SimulatedProcess, _ run: inout SimulatedProcess.Run) {
     guard run.reported < run.index else { return }
-    say(.completed(chunk: run.chunk.id, upTo: run.index, outputs(of: run)), worker)
+    say(.completed(chunk: run.chunk.id, upTo: run.index, outputs(of: run)), process.worker)
     run.reported = run.index
   }
 
   // MARK: Death
 
-  func die(_ worker: SimulatedWorker, _ cause: ItemFailure.Cause) {
-    guard !worker.isDead else { return }
-    note("    slot \(worker.slot).\(worker.generation) dies: \(cause)")
-    worker.isDead = true
-    worker.isStalled = false
-    worker.serial += 1
-    var running: Int?
-    var retryable = true
-    if var run = worker.run {
-      if !random.chance(plan.faults.losesOutputs) { sayOutputs(worker, &run) }
-      // Whoever runs is only known if nothing before it is missing.
-      if run.reported == run.index, run.index < run.chunk.range.upperBound {
-        running = run.chunk.id
-        retryable = plan.jobs[plansOfJobs[run.chunk.job]!].isRetryable(run.index, attempt: run.chunk.attempt)
+  func die(_ process: SimulatedProcess, _ cause: ItemFailure.Cause) {
+    guard !process.isDead else { return }
+    let worker = process.worker
+    let name = process.key.map { " for worker \($0.value)" } ?? ""
+    note("    slot \(worker.slot).\(worker.generation)\(name) dies: \(cause)")
+    if var run = process.run {
+      if !random.chance(plan.faults.losesOutputs) { sayOutputs(process, &run) }
+      // Whoever runs is only known if nothing before it is missing. Nobody does who is ended for another slot's sake.
+      let isEndedForAnother = cause.isCancelled && !worker.isKilled
+      if run.reported == run.index, run.index < run.chunk.range.upperBound, !isEndedForAnother {
+        let job = plan.jobs[plansOfJobs[run.chunk.job]!]
+        worker.running[run.chunk.id] = job.isRetryable(run.index, attempt: run.chunk.attempt)
       }
     }
-    worker.activity = nil
-    say(.died(running: running, cause, retryable: retryable), worker)
+    process.end()
+    // One that is ended is not gone before all of it is.
+    if !worker.isKilled || worker.isDead { say(.died(running: worker.running, cause), worker) }
+  }
+
+  /// The process has done all that it was made for.
+  private func leave(_ process: SimulatedProcess) {
+    let worker = process.worker
+    worker.remove(process)
+    if worker.isKilled, worker.isDead { say(.died(running: worker.running, .cancelled), worker) }
   }
 
   // MARK: Reports
@@ -262,6 +307,7 @@ extension Simulation {
     // A worker that lives does not repeat itself.
     if isLate, isLive { return }
     if isLive { ledger.hears(report, slot: slot) }
+    if isLive, report.isTheLast { worker.end() }
     try step("slot \(slot).\(generation)\(isLive ? "" : ", written off"): \(report)") { dispatcher, now in
       switch report {
       case .started: dispatcher.started(slot: slot, generation: generation, now: now)
@@ -283,9 +329,10 @@ extension Simulation {
         dispatcher.revoked(slot: slot, generation: generation, chunk: chunk, from: start, now: now)
       case .inspected(let chunk, let found):
         dispatcher.inspected(slot: slot, generation: generation, chunk: chunk, found, now: now)
-      case .died(let running, let cause, let retryable):
-        dispatcher.died(
-          slot: slot, generation: generation, Death(running: running, cause: cause, retryable: retryable), now: now)
+      case .died(let running, let cause):
+        var death = Death(running: nil, cause: cause)
+        death.running = running
+        dispatcher.died(slot: slot, generation: generation, death, now: now)
       }
     }
   }

@@ -14,11 +14,11 @@ package final class Simulation {
     case deed(Int)
     case alarm
     case order(slot: Int)
-    case worker(SimulatedWorker, serial: Int)
+    case process(SimulatedProcess, serial: Int)
     case report(SimulatedWorker)
     case stale(SimulatedWorker, Report)
-    /// Something ends the worker, whatever it does.
-    case death(SimulatedWorker, ItemFailure.Cause, onlyIdle: Bool)
+    /// Something ends the process, whatever it does.
+    case death(SimulatedProcess, ItemFailure.Cause, onlyIdle: Bool)
     case read(Int)
     case take(Int)
     case took(Int, count: Int)
@@ -72,6 +72,8 @@ package final class Simulation {
   var unsharedSince: UInt64?
   /// Slots that were said not to get a worker set up.
   var slotsWithoutSetUp: Set<Int> = []
+  /// A promise that was found broken where nothing can be thrown.
+  var broken: String?
   private var isTraced = false
   private var trace: [String] = []
 
@@ -133,6 +135,7 @@ package final class Simulation {
       now = max(now, time)
       ledger.now = now
       try handle(event)
+      if let broken { throw BrokenPromise(description: broken) }
     }
   }
 
@@ -147,6 +150,7 @@ package final class Simulation {
       note("    → \(action.summary)")
       try route(action)
     }
+    ledger.inspected = nil
     try checkWorkIsShared()
     try ledger.checkSetUps()
     try ledger.checkReading()
@@ -212,7 +216,7 @@ package final class Simulation {
       try ledger.revoke(slot, generation, chunk)
       order(action, slot)
     case .inspect(let slot, let generation, let chunk):
-      try ledger.checkHeld(slot, generation, chunk, "inspect")
+      try ledger.inspect(slot, generation, chunk)
       order(action, slot)
     case .cancel(let slot, let generation, let chunk):
       try ledger.checkHeld(slot, generation, chunk, "cancel")
@@ -233,8 +237,10 @@ package final class Simulation {
   /// Nothing more will happen: then nobody may be waiting, except for what stalls without a limit.
   private func checkQuiescence() throws {
     try ledger.check(alarm == nil, "an alarm is left at \(alarm ?? 0)")
-    let stalled = workers.values.filter(\.isStalled)
-    for worker in stalled { try ledger.check(!hasLimit(worker), "slot \(worker.slot) stalls, and nobody ends it") }
+    let stalled = workers.values.flatMap(\.processes).filter(\.isStalled)
+    for process in stalled {
+      try ledger.check(!hasLimit(process), "slot \(process.worker.slot) stalls, and nobody ends it")
+    }
     for job in jobs.indices where !isOver(job) {
       let id = jobs[job].id!
       let waitsOutside = !isClosed || !plan.jobs[job].isPulled
@@ -251,10 +257,10 @@ package final class Simulation {
     }
   }
 
-  /// Whether what the worker is at has to end some time, for a limit or because nobody wants it any more.
-  private func hasLimit(_ worker: SimulatedWorker) -> Bool {
+  /// Whether what the process is at has to end some time, for a limit or because nobody wants it any more.
+  private func hasLimit(_ process: SimulatedProcess) -> Bool {
     if ledger.isTerminated { return true }
-    switch worker.activity {
+    switch process.activity {
     case .preparing(let key): return ledger.workers[key]?.plan.setUpTimeout != nil
     case .tearingDown(let key): return ledger.workers[key]?.plan.tearDownTimeout != nil
     case .running(let run):
@@ -262,7 +268,7 @@ package final class Simulation {
       return plan.jobs[job].itemTimeout != nil || jobs[job].isOver
     case .stopping: return true
     case .silent:
-      switch worker.mailbox.first {
+      switch process.mailbox.first {
       case .prepare(let key): return ledger.workers[key]?.plan.setUpTimeout != nil
       case .tearDown(let key): return ledger.workers[key]?.plan.tearDownTimeout != nil
       case .run(let chunk): return plan.jobs[plansOfJobs[chunk.job]!].itemTimeout != nil
@@ -274,17 +280,19 @@ package final class Simulation {
   }
 
   /// Chunks may not wait behind a worker that stalls while others have nothing to do.
-  private func checkNobodyIsIdle(_ job: Int, _ stalled: [SimulatedWorker]) throws {
+  private func checkNobodyIsIdle(_ job: Int, _ stalled: [SimulatedProcess]) throws {
     let id = jobs[job].id!
     let canHelp = (0..<ledger.width).contains { slot in
-      !stalled.contains { $0.slot == slot } && !plan.faults.barrenSlots.contains(slot)
+      !stalled.contains { $0.worker.slot == slot } && !plan.faults.barrenSlots.contains(slot)
         && !slotsWithoutSetUp.contains(slot)
     }
     guard canHelp else { return }
-    for worker in stalled {
-      for held in ledger.slots[worker.slot].held.dropFirst() where held.job == id {
+    for slot in Set(stalled.map(\.worker.slot)) {
+      for held in ledger.slots[slot].held.dropFirst() where held.job == id {
+        // It may stall itself, in a process beside the first.
+        if stalled.contains(where: { $0.run?.chunk.id == held.id }) { continue }
         throw BrokenPromise(
-          description: "\(id): chunk \(held.id) waits behind slot \(worker.slot), which stalls, while others are idle")
+          description: "\(id): chunk \(held.id) waits behind slot \(slot), which stalls, while others are idle")
       }
     }
     for index in ledger.jobs[id]!.items.indices where ledger.isToBeRun(ledger.jobs[id]!, index) {

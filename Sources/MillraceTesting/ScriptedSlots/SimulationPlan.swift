@@ -18,6 +18,8 @@ package struct SimulationPlan {
     var tearDownStalls = 0
     /// It does not take a chunk, and nothing after it, if the chunk's job has a limit.
     var goesSilent = 0
+    /// It is ended for what another slot did that shares its process.
+    var endsForAnother = 0
     /// It does not end when it is told to.
     var endingStalls = 0
     /// Outputs that a dead worker had made are lost with it.
@@ -51,6 +53,8 @@ package struct SimulationPlan {
   var limits = DispatchLimits()
   /// Whether a kill ends a worker at once, as it does one of this process, or after a while.
   var killsAtOnce = false
+  /// Whether a slot has a process for each of the users' workers, as where they are forked.
+  var hasProcessForEach = false
   /// Whether a slot's driver answers questions itself, ahead of what its worker has said.
   var answersAtOnce = false
   var latency: UInt64 = 0
@@ -89,7 +93,28 @@ package struct SimulationPlan {
       let time: UInt64 = random.one(of: [500_000_000, 2_000_000_000, 20_000_000_000])
       deeds.append((random.time(upTo: 300_000_000), .standStill(time)))
     }
+    var later = SimulatedRandom(hash: seed, 2)
+    hasProcessForEach = later.chance(30)
+    if !isCalm, later.chance(15) { faults.endsForAnother = later.one(of: [3, 10, 30]) }
+    if hasProcessForEach, later.chance(20) { makeRivals() }
     apply(mask)
+  }
+
+  /// Items that take their time, and beside them in the slot, given to it later, items of another worker that have a limit.
+  private mutating func makeRivals() {
+    if workers.count == 1 { workers.append(workers[0]) }
+    limits.prefetch = max(2, limits.prefetch)
+    for job in jobs.indices {
+      let isLimited = !job.isMultiple(of: 2)
+      jobs[job].worker = job % 2
+      jobs[job].submitAt = 0
+      jobs[job].readTime = 0
+      jobs[job].window = .items(100)
+      jobs[job].chunking = .size(isLimited ? 1 : 7)
+      jobs[job].itemTimeout = isLimited ? 50_000_000 : nil
+      jobs[job].behaviours = JobPlan.Behaviours()
+      if isLimited { jobs[job].behaviours.overruns = 40 } else { jobs[job].behaviours.isSlow = 100 }
+    }
   }
 
   /// Short chunks queue up in slots, some of which may not go elsewhere, and now and then one takes its time.

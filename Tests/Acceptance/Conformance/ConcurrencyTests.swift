@@ -1,6 +1,15 @@
+import Foundation
 import Millrace
 import TestSupport
 import Testing
+
+/// Takes a moment.
+private struct Brief: Worker {
+  func process(_ item: Int, _ state: inout Void) -> Int {
+    usleep(500)
+    return item
+  }
+}
 
 extension Checked {
   /// One pool, many users.
@@ -46,6 +55,26 @@ extension Checked {
         }
       }
       #expect(runs.value == 400)
+    }
+
+    @Test("a map of another worker gets its turn beside a stream without an end", arguments: Backends.everything)
+    func besideAnEndlessStream(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let taken = SharedCounter()
+        let endless = Task {
+          let items = sequence(first: 0) { $0 + 1 }
+          for try await _ in pool.stream(items, Brief(), options: MapOptions(chunking: .size(1), window: .items(64))) {
+            taken.increment()
+          }
+        }
+        while taken.value < 100 { await Task.yield() }
+        let outputs = try await pool.map(0..<10, Times(factor: 2))
+        #expect(outputs == (0..<10).map { $0 * 2 })
+        let before = taken.value
+        while taken.value < before + 100 { await Task.yield() }
+        endless.cancel()
+        _ = await endless.result
+      }
     }
 
     @Test("a stream and a map take turns", arguments: Backends.all)

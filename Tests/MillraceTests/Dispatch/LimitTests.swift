@@ -36,6 +36,30 @@ struct DispatchLimitTests {
     #expect(play.said() == ["deliver 1: 0..<1", "run 0: 1 1..<2"])
   }
 
+  @Test("an item that runs too long behind another worker's chunk, in a process of its own, is noticed and to blame")
+  func timeoutBehindAnother() {
+    let play = Play(width: 1, prefetch: 2)
+    let keys = [play.worker(), play.worker()]
+    let brief = keys.map { key in play.submit(key) { $0.itemTimeout = 50 } }
+    for (chunk, job) in brief.enumerated() {
+      play.arriveAll(job, 1)
+      play.finish(0, chunk + 1)
+    }
+    let first = play.submit(keys[0])
+    play.arriveAll(first, 1)
+    let second = play.submit(keys[1]) { $0.itemTimeout = 50 }
+    play.arriveAll(second, 1)
+    #expect(play.said().suffix(3).contains("run 0: 4 0..<1"))
+    play.wait(50)
+    #expect(play.said() == ["inspect 0: 4"])
+    play.step { $0.inspected(slot: 0, generation: 1, chunk: 4, .item(0, since: $1 - 50), now: $1) }
+    #expect(play.said() == ["kill 0"])
+    var death = Death(running: 4, cause: .cancelled)
+    death.running[3] = true
+    play.step { [death] in $0.died(slot: 0, generation: 1, death, now: $1) }
+    #expect(play.said() == ["failure 4: 0 attempt 1 timed out", "complete 4", "release 4", "run 0: 3 0..<1"])
+  }
+
   /// An item has a limit of 50, and when that is over its worker has not taken it.
   private func playToSilence() -> Play {
     let play = Play(width: 1)

@@ -44,6 +44,43 @@ struct DispatchSlotTests {
     #expect(play.said() == ["revoke 0: 6"])
   }
 
+  @Test("a slot that always has another chunk is set up for another job nevertheless", arguments: [true, false])
+  func setUpBesideWork(eager: Bool) {
+    let play = Play(width: 1, prefetch: 2)
+    let first = play.submit(play.worker())
+    play.arrive(first, 9)
+    let second = play.submit(play.worker()) { $0.eagerSetUp = eager }
+    play.arrive(second, 1)
+    var chunk = 1
+    var order: [Int] = []
+    while chunk <= 10, !order.contains(second.value) {
+      for line in play.said() where line.hasPrefix("run") {
+        order.append(play.chunks[Int(line.split(separator: " ")[2])!]!.job.value)
+      }
+      if !order.contains(second.value) { play.finish(0, chunk) }
+      chunk += 1
+    }
+    #expect(order.last == second.value && order.count < 9, "\(order)")
+  }
+
+  @Test("a worker that nobody needs is torn down in a slot that always has another chunk")
+  func tearDownBesideWork() {
+    let play = Play(width: 1, prefetch: 2)
+    let keys = [play.worker(), play.worker()]
+    let brief = play.submit(keys[1])
+    play.arriveAll(brief, 1)
+    play.finish(0, 1)
+    let long = play.submit(keys[0])
+    play.arrive(long, 9)
+    play.step { $0.close(keys[1], now: $1) }
+    var finished = 0
+    while finished < 9, !play.said().contains("tearDown 0: 2") {
+      finished += 1
+      play.finish(0, 1 + finished)
+    }
+    #expect(finished < 9)
+  }
+
   @Test("a slot that goes finishes what it was given")
   func shrink() {
     let play = Play(width: 2)

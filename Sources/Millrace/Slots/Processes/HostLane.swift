@@ -6,16 +6,16 @@ import Synchronization
 package final class HostLane: @unchecked Sendable {
   // Sound: everything but `segments` belongs to the lane's own thread.
   let lane: Lane
-  var end: WorkerEnd
+  @exclusivity(unchecked) var end: WorkerEnd
   private let number: Int
   private let slot: Int
   private let process: HostProcess
   private let position: ItemPosition
   private var sender = SegmentSender()
   private var instances: [UInt64: any HostedWorker] = [:]
-  private(set) var measuresMemory = false
+  @exclusivity(unchecked) private(set) var measuresMemory = false
   /// A request that was taken, and is no chunk like the one before.
-  private var pending: Frame?
+  @exclusivity(unchecked) private var pending: Frame?
   private let segments = Lock(SegmentReceiver())
   private let segmentBell = Bell()
 

@@ -39,10 +39,12 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
   /// Made with the first chunk.
   private var input: PayloadCoding<W.Input>?
   private var outputs: OutputWriter<W.Output>?
+  // Of the lane's thread alone, which is in them once at a time: small chunks pay for each check.
   /// The chunk that is run; nil when all that was there is done.
-  private var current: ChunkRequest?
+  @exclusivity(unchecked) private var current: ChunkRequest?
   /// What went wrong between two chunks.
-  private var problem: (any Error)?
+  @exclusivity(unchecked) private var problem: (any Error)?
+  private let alignment = MemoryLayout<W.Input>.alignment
 
   init(_ worker: W) { self.worker = worker }
 
@@ -69,8 +71,8 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
     (self.input, self.outputs) = (input, outputs)
     outputs.begin(request)
     current = request
-    if request.isPacked, let items = Self.items(of: request) {
-      try await runInPlace(items, outputs, lane)
+    if request.isPacked, let items = items(of: request) {
+      try await runInPlace(items.assumingMemoryBound(to: W.Input.self), outputs, lane)
     } else if request.isPacked, MemoryLayout<W.Input>.size == 0 {
       let place = UnsafeMutablePointer<W.Input>.allocate(capacity: request.count)
       defer { place.deallocate() }
@@ -85,11 +87,11 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
   }
 
   /// The items where they lie, if they can be run there.
-  private static func items(of request: ChunkRequest) -> UnsafePointer<W.Input>? {
+  private func items(of request: ChunkRequest) -> UnsafeRawPointer? {
     guard let start = request.items.baseAddress, !request.items.isEmpty,
-      Int(bitPattern: start) % MemoryLayout<W.Input>.alignment == 0
+      Int(bitPattern: start) & (alignment - 1) == 0
     else { return nil }
-    return start.assumingMemoryBound(to: W.Input.self)
+    return start
   }
 
   /// Runs the items where they lie, and those of the chunks behind theirs.
@@ -104,7 +106,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       }
       if let problem { throw problem }
       guard let now = current else { return }
-      if let place = Self.items(of: now) { items = place }
+      if let place = self.items(of: now) { items = place.assumingMemoryBound(to: W.Input.self) }
       if !isWanted { return }
     }
   }
@@ -120,15 +122,16 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       KillPoint.workerFinishesChunk.reach()
       KillPoint.workerFinishedChunk.reach()
       current = nil
-      let next = try lane.nextChunk(like: done) { Self.items(of: $0) != nil }
-      guard let request = next, let items = Self.items(of: request) else { return false }
+      let next = try lane.nextChunk(like: done) { items(of: $0) != nil }
+      guard let request = next, let items = items(of: request) else { return false }
       current = request
-      outputs.begin(request)
+      outputs.begin(request, at: outputs.ended)
       KillPoint.workerMakesRoom.reach()
-      let room = try outputs.makeRoom(for: 0..<request.count)
+      let (place, count) = try outputs.openPacked(0..<request.count)
       KillPoint.workerRuns.reach()
-      (run.inputs, run.outputs, run.next, run.end) = (items, room.place, 0, room.range.upperBound)
-      run.tag = LaneLayout.tag(request.id)
+      run.inputs = items.assumingMemoryBound(to: W.Input.self)
+      run.outputs = place.assumingMemoryBound(to: W.Output.self)
+      (run.next, run.end, run.tag) = (0, count, LaneLayout.tag(request.id))
       return true
     } catch {
       problem = error

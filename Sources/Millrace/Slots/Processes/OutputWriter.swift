@@ -15,19 +15,22 @@ final class OutputWriter<Output> {
 
   private let coding: PayloadCoding<Output>
   private let lane: HostLane
-  private var chunk: UInt64 = 0
+  // Of the lane's thread alone, which is in them once at a time: small chunks pay for each check.
+  @exclusivity(unchecked) private var chunk: UInt64 = 0
   /// How many items the chunk has.
-  private var count = 0
+  @exclusivity(unchecked) private var count = 0
   /// When it began.
-  private var begun: UInt64 = 0
+  @exclusivity(unchecked) private var begun: UInt64 = 0
+  /// When the last one ended that was ended by its outputs.
+  @exclusivity(unchecked) private(set) var ended: UInt64 = 0
   private let nowhere: UnsafeMutablePointer<Output>
   /// The stride, if outputs can lie in the ring as they are.
   private let stride: Int?
-  private var packedStart = 0
-  private var isPackedOpen = false
+  @exclusivity(unchecked) private var packedStart = 0
+  @exclusivity(unchecked) private var isPackedOpen = false
   /// Outputs in the open frame of records.
-  private var records = 0
-  private var isDone = false
+  @exclusivity(unchecked) private var records = 0
+  @exclusivity(unchecked) private var isDone = false
   @exclusivity(unchecked) private var scratch = ByteWriter()
 
   init(_ coding: PayloadCoding<Output>, lane: HostLane) {
@@ -41,12 +44,12 @@ final class OutputWriter<Output> {
     }
   }
 
-  /// Another chunk begins.
-  func begin(_ request: ChunkRequest) {
+  /// Another chunk begins, now or at the time that is given.
+  func begin(_ request: ChunkRequest, at time: UInt64? = nil) {
     chunk = request.id
     count = request.count
     isDone = false
-    begun = _monotonicNow()
+    begun = time ?? _monotonicNow()
   }
 
   /// Whether the end of the outputs that there is room for now says that the chunk is over.
@@ -62,16 +65,23 @@ final class OutputWriter<Output> {
       isPackedOpen = true
       return Room(range: items, place: nowhere, sink: { _, _ in })
     }
-    let count = min(items.count, max(1, lane.largestInline / stride))
+    let (place, count) = try openPacked(items)
+    return Room(
+      range: items.lowerBound..<items.lowerBound + count,
+      place: place.assumingMemoryBound(to: Output.self) - items.lowerBound, sink: nil)
+  }
+
+  /// Room in the ring for as many of the items as a frame takes; only where outputs can lie there, and are not empty.
+  func openPacked(_ items: Range<Int>) throws -> (place: UnsafeMutableRawPointer, count: Int) {
+    let stride = stride!
+    let count = items.count * stride <= lane.largestInline ? items.count : max(1, lane.largestInline / stride)
     let place = try lane.openFrame(
       FrameHeader(kind: FrameKind.outputs, flags: FrameFlags.packed, b: chunk), payload: count * stride)
     // All of it is there for the parent to see; how much of it is meant, the progress word says.
     lane.end.responses.publish()
     packedStart = items.lowerBound
     isPackedOpen = true
-    return Room(
-      range: items.lowerBound..<items.lowerBound + count,
-      place: place.assumingMemoryBound(to: Output.self) - items.lowerBound, sink: nil)
+    return (place, count)
   }
 
   /// The items before `end` have their outputs.
@@ -98,7 +108,8 @@ final class OutputWriter<Output> {
     if end == count, outputs > 0, !lane.measuresMemory {
       isDone = true
       header.flags |= FrameFlags.final
-      header.c = _monotonicNow() &- begun
+      ended = _monotonicNow()
+      header.c = ended &- begun
     }
     return header
   }

@@ -27,24 +27,29 @@ extension ProcessControl {
       // It had ended in good order, and so did the process.
       if lane.hasStopped { continue }
       guard let seat = seats[lane.slot], seat.generation == lane.generation else { continue }
-      let cause = cause(exit, report, process)
-      // In a process of several lanes, those that did not crash are bystanders.
-      let isGuilty = report != nil || !isAnyoneGuilty
-      var retryable = true
+      // In a process of several lanes, those that did not crash are bystanders, and so are those that it is not ended for.
+      let isGuilty = report != nil || !(isAnyoneGuilty || process.isKilledByUs && !seat.isStopping)
+      let cause = isGuilty ? cause(exit, report, process) : .cancelled
+      var death = seat.death
+      death.cause = cause
+      death.standardError += process.standardError
       if isGuilty, let id = found.running, let sent = lane.inFlight.elements.first(where: { $0.chunk.id == id }) {
-        retryable = core.isRetryable(sent.chunk, sent.chunk.range.lowerBound + sent.received, lane.slot, cause)
+        let index = sent.chunk.range.lowerBound + sent.received
+        death.running[id] = core.isRetryable(
+          sent.chunk, index, lane.slot, seat.isStopping ? .timedOut(limit: .zero) : cause)
       }
-      seats[lane.slot] = nil
       var rest = seat
       rest.processes.remove(process.token)
-      abandon(rest, lane.slot)
-      core.step {
-        $0.died(
-          slot: lane.slot, generation: lane.generation,
-          Death(
-            running: isGuilty ? found.running : nil, cause: cause, retryable: retryable,
-            standardError: process.standardError), now: $1)
+      rest.lanes.removeAll { $0 === lane }
+      rest.death = death
+      // It is ended for one of its processes, perhaps not for this one.
+      if seat.isStopping, !rest.processes.isEmpty {
+        seats[lane.slot] = rest
+        continue
       }
+      seats[lane.slot] = nil
+      abandon(rest, lane.slot)
+      core.step { $0.died(slot: lane.slot, generation: lane.generation, death, now: $1) }
     }
     for slot in Array(seats.keys) where seats[slot]!.processes.remove(process.token) != nil { leaveIfEmpty(slot) }
   }

@@ -325,8 +325,6 @@ extension ProcessControl {
   func leaveIfEmpty(_ slot: Int) {
     guard let seat = seats[slot], seat.isStopping, seat.processes.isEmpty else { return }
     seats[slot] = nil
-    core.step {
-      $0.died(slot: slot, generation: seat.generation, Death(running: nil, cause: .cancelled), now: $1)
-    }
+    core.step { $0.died(slot: slot, generation: seat.generation, seat.death, now: $1) }
   }
 }

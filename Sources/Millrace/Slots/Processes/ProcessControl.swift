@@ -21,6 +21,8 @@ final class ProcessControl: @unchecked Sendable {
     /// Processes that must be gone before the slot is empty.
     var processes: Set<UInt64> = []
     var isStopping = false
+    /// What is known of its end, while some of its processes are still there.
+    var death = Death(running: nil, cause: .cancelled)
   }
 
   private enum Token {

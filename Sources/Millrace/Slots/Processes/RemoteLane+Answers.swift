@@ -8,7 +8,7 @@ struct OutputBatch {
   let sent: SentChunk
   /// The items that there is room for.
   let room: Range<Int>
-  let outputs: any AnyObject & Sendable
+  let outputs: OutputStore
   /// The item behind the last that is here.
   var next: Int
   var broken: [(index: Int, error: any Error)] = []
@@ -18,6 +18,11 @@ struct OutputBatch {
     room = index..<index + count
     outputs = remote.makeOutputs(first: index, count: count)
     next = index
+  }
+
+  /// Whether it has room for so many outputs of the chunk from this index on.
+  func takes(_ count: Int, at index: Int, of sent: SentChunk) -> Bool {
+    self.sent === sent && next == index && index + count <= room.upperBound
   }
 
   var answer: RemoteLane.Answer {
@@ -53,7 +58,8 @@ extension RemoteLane {
   }
 
   private func closeBatch() {
-    if let open { behind.append(open.answer) }
+    // One that was opened for outputs that cannot be read has none.
+    if let open, open.next > open.room.lowerBound { behind.append(open.answer) }
     open = nil
   }
 
@@ -129,19 +135,34 @@ extension RemoteLane {
       throw WireProblem("\(count) outputs where \(sent.currentEnd - sent.received) are missing")
     }
     let index = sent.chunk.range.lowerBound + sent.received
-    if let found = open, found.sent !== sent || found.next != index || index + count > found.room.upperBound {
-      closeBatch()
+    if open?.takes(count, at: index, of: sent) == false { closeBatch() }
+    if open == nil {
+      let remote = sent.record.remote
+      let room = max(count, min(sent.end - index, OutputBatch.bytes / max(1, remote.outputSize)))
+      open = OutputBatch(sent, remote, at: index, room: room)
     }
-    let remote = sent.record.remote
-    var batch =
-      open
-      ?? OutputBatch(
-        sent, remote, at: index, room: max(count, min(sent.end - index, OutputBatch.bytes / max(1, remote.outputSize))))
-    let broken = try remote.decode(payload, isPacked: isPacked, count: count, at: index, into: batch.outputs)
-    if !broken.isEmpty { batch.broken += broken }
-    batch.next += count
-    open = batch
+    if isPacked {
+      try copyOutputs(payload, count: count, at: index, of: sent)
+    } else {
+      let broken = try sent.record.remote.decode(payload, count: count, at: index, into: open!.outputs)
+      if !broken.isEmpty { open!.broken += broken }
+    }
+    open!.next += count
     sent.receive(count)
+  }
+
+  /// Takes in outputs that are sent as they lie in memory.
+  private func copyOutputs(_ payload: UnsafeRawBufferPointer, count: Int, at index: Int, of sent: SentChunk) throws {
+    guard let stride = sent.outputStride else { throw WireProblem("packed outputs of a type without a stride") }
+    guard payload.count >= stride * count else {
+      throw WireProblem("\(payload.count) bytes for \(count) outputs of \(stride)")
+    }
+    let outputs = open!.outputs
+    let place = index - outputs.base
+    if let source = payload.baseAddress {
+      (outputs.start + place * stride).copyMemory(from: source, byteCount: stride * count)
+    }
+    outputs.settle(place..<place + count)
   }
 
   private func error(_ payload: UnsafeRawBufferPointer) throws -> any Error {

@@ -129,22 +129,23 @@ package final class RemoteLane {
 
   /// Sends what of the chunk is not sent yet, each of a batch in a frame of its own; false if there is no room for all.
   private func sendFrames(_ sent: SentChunk, _ announce: (UInt32, Int32) throws -> Void) throws -> Bool {
-    let remote = sent.record.remote
+    let inputs = unsafeDowncast(sent.chunk.cell, to: InputStore.self)
     defer { end.requests.handOver() }
     while !sent.isSent {
       KillPoint.parentSendsChunk.reach()
       let range = sent.nextRange
       let position: UInt64?
       let size: Int
-      if let stride = remote.inputStride, stride * range.count <= largestInline - SentChunk.headSize {
+      if let stride = sent.inputStride, stride * range.count <= largestInline - SentChunk.headSize {
         size = stride * range.count
+        let items = inputs.start + (range.lowerBound - inputs.base) * stride
         position = try end.requests.add(sent.header(range, isPacked: true), payload: SentChunk.headSize + size) {
           target in
           sent.writeHead(range, to: target)
-          remote.copyItems(sent.chunk.cell, range, to: target + SentChunk.headSize)
+          (target + SentChunk.headSize).copyMemory(from: items, byteCount: size)
         }
       } else {
-        (position, size) = try sendEncoded(range, of: sent, announce)
+        (position, size) = try sendEncoded(range, of: sent, inputs, announce)
       }
       guard let position else { return false }
       KillPoint.parentSentChunk.reach()
@@ -154,16 +155,17 @@ package final class RemoteLane {
   }
 
   private func sendEncoded(
-    _ range: Range<Int>, of sent: SentChunk, _ announce: (UInt32, Int32) throws -> Void
+    _ range: Range<Int>, of sent: SentChunk, _ inputs: InputStore, _ announce: (UInt32, Int32) throws -> Void
   ) throws -> (position: UInt64?, size: Int) {
-    let (cell, remote) = (sent.chunk.cell, sent.record.remote)
-    let stride = remote.inputStride
-    let items = stride.map { stride in
-      EncodedItems(size: stride * range.count) { remote.copyItems(cell, range, to: $0) }
+    let items = sent.inputStride.map { stride in
+      EncodedItems(size: stride * range.count) { target in
+        let items = inputs.start + (range.lowerBound - inputs.base) * stride
+        target.copyMemory(from: items, byteCount: stride * range.count)
+      }
     }
-    let encoded = items ?? remote.prepare(cell, range)
+    let encoded = items ?? sent.record.remote.prepare(inputs, range)
     do {
-      let header = sent.header(range, isPacked: stride != nil)
+      let header = sent.header(range, isPacked: items != nil)
       let position = try put(header, SentChunk.headSize + encoded.size, announce) { target in
         sent.writeHead(range, to: target)
         encoded.write(target + SentChunk.headSize)
@@ -254,7 +256,8 @@ package final class RemoteLane {
 
   /// What the worker is doing about the chunk.
   package func inspect(_ id: Int) -> Inspection {
-    guard let sent = inFlight.first, sent.chunk.id == id else { return .waiting }
+    guard let sent = inFlight.first else { return .waiting }
+    guard sent.chunk.id == id else { return .behind }
     let snapshot = lane.snapshot()
     // The worker wrote all of this: it may be anything.
     switch snapshot.state {

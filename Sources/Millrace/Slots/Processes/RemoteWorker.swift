@@ -16,22 +16,21 @@ package protocol RemoteWorker: Sendable {
 
   /// The bytes of an item, if items are sent as they lie in memory.
   var inputStride: Int? { get }
+  /// The bytes of an output, if outputs are sent as they lie in memory.
+  var outputStride: Int? { get }
 
-  /// Copies the items in the range of the cell as they lie in memory.
-  func copyItems(_ cell: any AnyObject & Sendable, _ range: Range<Int>, to target: UnsafeMutableRawPointer)
-
-  /// The items in the range of the cell as records, of `size` bytes, to be copied by `write`.
-  func prepare(_ cell: any AnyObject & Sendable, _ range: Range<Int>) -> EncodedItems
+  /// The items in the range as records, of `size` bytes, to be copied by `write`.
+  func prepare(_ inputs: InputStore, _ range: Range<Int>) -> EncodedItems
 
   /// Room for the outputs of `count` items from `first` on, of `outputSize` bytes each.
-  func makeOutputs(first: Int, count: Int) -> any AnyObject & Sendable
+  func makeOutputs(first: Int, count: Int) -> OutputStore
 
   var outputSize: Int { get }
 
-  /// Puts `count` outputs, the first of the item at `index`, into their room. Records that cannot be decoded are errors of
-  /// their items.
+  /// Decodes `count` outputs, the first of the item at `index`, into their room. Records that cannot be decoded are errors
+  /// of their items.
   func decode(
-    _ payload: UnsafeRawBufferPointer, isPacked: Bool, count: Int, at index: Int, into outputs: any AnyObject & Sendable
+    _ payload: UnsafeRawBufferPointer, count: Int, at index: Int, into outputs: OutputStore
   ) throws -> [(index: Int, error: any Error)]
 
   func decodeExit(_ payload: UnsafeRawBufferPointer) throws -> any Sendable
@@ -51,7 +50,7 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
   private let name: String
   package let inputStride: Int?
   package let outputSize = MemoryLayout<W.Output>.stride
-  private let outputStride: Int?
+  package let outputStride: Int?
 
   package init(_ worker: W) {
     self.worker = worker
@@ -91,15 +90,8 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
     { [worker] in TypedHostedWorker(worker) }
   }
 
-  package func copyItems(_ cell: any AnyObject & Sendable, _ range: Range<Int>, to target: UnsafeMutableRawPointer) {
-    let cell = unsafeDowncast(cell, to: InputCell<W.Input>.self)
-    let stride = inputStride ?? 0
-    let source = UnsafeRawPointer(cell.items) + (range.lowerBound - cell.base) * stride
-    withExtendedLifetime(cell) { target.copyMemory(from: source, byteCount: range.count * stride) }
-  }
-
-  package func prepare(_ cell: any AnyObject & Sendable, _ range: Range<Int>) -> EncodedItems {
-    let cell = unsafeDowncast(cell, to: InputCell<W.Input>.self)
+  package func prepare(_ inputs: InputStore, _ range: Range<Int>) -> EncodedItems {
+    let cell = unsafeDowncast(inputs, to: InputCell<W.Input>.self)
     let items = UnsafeBufferPointer(start: cell.items + (range.lowerBound - cell.base), count: range.count)
     guard let coding = try? input.get() else { preconditionFailure("validated at submission") }
     defer { withExtendedLifetime(cell) {} }
@@ -147,27 +139,15 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
     }
   }
 
-  package func makeOutputs(first: Int, count: Int) -> any AnyObject & Sendable {
+  package func makeOutputs(first: Int, count: Int) -> OutputStore {
     OutputBuffer<W.Output>(base: first, capacity: count)
   }
 
   package func decode(
-    _ payload: UnsafeRawBufferPointer, isPacked: Bool, count: Int, at index: Int, into outputs: any AnyObject & Sendable
+    _ payload: UnsafeRawBufferPointer, count: Int, at index: Int, into outputs: OutputStore
   ) throws -> [(index: Int, error: any Error)] {
     let outputs = unsafeDowncast(outputs, to: OutputBuffer<W.Output>.self)
     let place = index - outputs.base
-    if isPacked {
-      guard let stride = outputStride else { throw WireProblem("packed outputs of a type without a stride") }
-      guard count >= 0, payload.count >= stride * count else {
-        throw WireProblem("\(payload.count) bytes for \(count) outputs of \(stride)")
-      }
-      if let source = payload.baseAddress {
-        let target = UnsafeMutableRawPointer(outputs.storage) + place * outputSize
-        target.copyMemory(from: source, byteCount: stride * count)
-      }
-      outputs.settle(place..<place + count)
-      return []
-    }
     let coding = try output.get()
     guard count >= 0, count <= payload.count / 8 else {
       throw WireProblem("\(payload.count) bytes for \(count) outputs")

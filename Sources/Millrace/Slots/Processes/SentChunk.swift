@@ -4,6 +4,9 @@ import MillraceIPC
 package final class SentChunk {
   package let chunk: Chunk
   let record: WorkerRecord
+  /// The bytes of an item and of an output, if they travel as they lie in memory.
+  let inputStride: Int?
+  let outputStride: Int?
   /// The number of its first frame, which those of the others follow.
   let number: UInt64
   /// How many frames the worker gets. Those behind were taken back.
@@ -25,6 +28,8 @@ package final class SentChunk {
   init(_ chunk: Chunk, _ record: WorkerRecord, number: UInt64) {
     self.chunk = chunk
     self.record = record
+    inputStride = record.remote.inputStride
+    outputStride = record.remote.outputStride
     self.number = number
     frames = chunk.count
     positions = []
