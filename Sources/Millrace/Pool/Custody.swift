@@ -11,6 +11,9 @@ package class InputStore: @unchecked Sendable {
     self.count = count
     self.start = start
   }
+
+  /// Where the item lies, of those that take so many bytes each.
+  func place(of index: Int, stride: Int) -> UnsafeRawPointer { start + (index - base) * stride }
 }
 
 /// The inputs of consecutive items.

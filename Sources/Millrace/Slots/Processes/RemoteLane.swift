@@ -138,7 +138,7 @@ package final class RemoteLane {
       let size: Int
       if let stride = sent.inputStride, stride * range.count <= largestInline - SentChunk.headSize {
         size = stride * range.count
-        let items = inputs.start + (range.lowerBound - inputs.base) * stride
+        let items = inputs.place(of: range.lowerBound, stride: stride)
         position = try end.requests.add(sent.header(range, isPacked: true), payload: SentChunk.headSize + size) {
           target in
           sent.writeHead(range, to: target)
@@ -159,8 +159,7 @@ package final class RemoteLane {
   ) throws -> (position: UInt64?, size: Int) {
     let items = sent.inputStride.map { stride in
       EncodedItems(size: stride * range.count) { target in
-        let items = inputs.start + (range.lowerBound - inputs.base) * stride
-        target.copyMemory(from: items, byteCount: stride * range.count)
+        target.copyMemory(from: inputs.place(of: range.lowerBound, stride: stride), byteCount: stride * range.count)
       }
     }
     let encoded = items ?? sent.record.remote.prepare(inputs, range)
