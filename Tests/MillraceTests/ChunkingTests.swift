@@ -41,6 +41,19 @@ struct ChunkingTests {
     }
   }
 
+  @Test(
+    "so many chunks from here on are alike, as far as is known",
+    arguments: [(nil, Int.max), (10, 1), (12, 2), (13, 2), (100, 24)])
+  func alike(total: Int?, expected: Int) throws {
+    for chunking in [Chunking.size(4), .size(1), .size(200), .size(2.5), .automatic] {
+      var plan = try ChunkPlan(chunking, total: total, width: 2)
+      plan.took(3)
+      if chunking == .size(4) { #expect(plan.alike == expected) }
+      let first = try #require(plan.upcoming)
+      for _ in 0..<min(plan.alike, 1_000) { #expect(plan.next() == first, "\(chunking)") }
+    }
+  }
+
   @Test("M2: neither size nor splits")
   func neither() {
     #expect(throws: InvalidOption.self) { try Chunking(size: nil, count: nil) }

@@ -23,9 +23,20 @@ package struct ChunkSizer {
   /// The largest size that a chunk may have.
   package var largest: Int { plan?.largest ?? 0 }
 
-  mutating func took(_ count: Int) { plan?.took(count) }
+  /// How many chunks have the size of the next one, as far as is known.
+  var alike: Int { plan?.alike ?? 1 }
+
+  mutating func took(_ run: ChunkRun) { plan?.took(run.size, times: run.chunks) }
 
   mutating func measured(items: Int, nanoseconds: UInt64, bytes: Int?) {
     plan?.measured(items: items, nanoseconds: Int(clamping: nanoseconds), bytes: bytes)
   }
+}
+
+/// Chunks of one size, behind each other.
+struct ChunkRun {
+  let size: Int
+  var chunks = 1
+
+  var items: Int { size * chunks }
 }

@@ -179,11 +179,25 @@ extension Dispatcher {
 
   mutating func fillSlots() {
     // Who has nothing to do comes before those who would only queue more: else a slot takes its stolen chunk back.
-    if limits.prefetch > 0 {
-      for slot in slots.indices where slots[slot].assigned.isEmpty { fill(slot, upTo: 1) }
+    if limits.prefetch > 0, slots.contains(where: { $0.assigned.isEmpty }) {
+      let share = max(1, readyChunks / max(1, width))
+      for slot in slots.indices where slots[slot].assigned.isEmpty { fill(slot, upTo: share) }
     }
     for slot in slots.indices { fill(slot) }
     steal()
+  }
+
+  /// How many chunks any slot may run, counted as far as all slots together would take them.
+  private var readyChunks: Int {
+    var count = 0
+    let most = width * (limits.prefetch + 2)
+    _ = runnable.first { id in
+      jobs[id]?.ready.first { chunk in
+        count += chunk.count
+        return count >= most
+      } != nil
+    }
+    return count
   }
 
   mutating func fill(_ slot: Int, upTo limit: Int = .max) {

@@ -58,9 +58,9 @@ package struct Dispatcher: ~Copyable {
     @exclusivity(unchecked) var delivered = 0
     @exclusivity(unchecked) var isReading = false
     /// The chunks that a read was asked for.
-    @exclusivity(unchecked) var asked: [Int] = []
+    @exclusivity(unchecked) var asked: [ChunkRun] = []
     /// What was asked for and did not come, though the input goes on.
-    @exclusivity(unchecked) var owed: [Int] = []
+    @exclusivity(unchecked) var owed: [ChunkRun] = []
     @exclusivity(unchecked) var inputEnded = false
     @exclusivity(unchecked) var inputError: (any Error)?
     @exclusivity(unchecked) var failures = 0
@@ -196,34 +196,41 @@ package struct Dispatcher: ~Copyable {
     let isFirst = job.read == 0 && count > 0
     var left = count
     job.owed.removeAll(keepingCapacity: true)
-    var batch: Chunk?
     for asked in job.asked {
-      let size = min(asked, left)
-      left -= size
-      if size < asked { job.owed.append(asked - size) }
-      if size == 0 { continue }
-      nextChunk += 1
-      defer { job.read += size }
-      if let current = batch, current.grain == size, !job.spec.roundRobin {
-        batch!.range = current.range.lowerBound..<job.read + size
-        continue
-      }
-      if let batch { job.ready.append(batch) }
-      batch = Chunk(
-        id: nextChunk, job: id, worker: job.spec.worker, seed: job.spec.seed, range: job.read..<job.read + size,
-        grain: size, cell: cell)
-      if job.spec.roundRobin, width > 0 {
-        batch!.slot = job.turn % width
-        job.turn += 1
-      }
+      let whole = min(asked.chunks, left / asked.size)
+      makeReady(job, id, ChunkRun(size: asked.size, chunks: whole), cell)
+      left -= whole * asked.size
+      if whole == asked.chunks { continue }
+      if left > 0 { makeReady(job, id, ChunkRun(size: left), cell) }
+      job.owed.append(ChunkRun(size: asked.size - left))
+      left = 0
+      if whole + 1 < asked.chunks { job.owed.append(ChunkRun(size: asked.size, chunks: asked.chunks - whole - 1)) }
     }
-    if let batch { job.ready.append(batch) }
     if ended { job.inputEnded = true }
     if isFirst, job.spec.eagerSetUp { prepareEverywhere(job.spec.worker) }
     if count > 0 { offer(id) }
     readOn(id)
     completeIfDone(id)
     finish()
+  }
+
+  /// The next items of the job have come, and are so many chunks: a batch, but for `.roundRobin`.
+  private mutating func makeReady(
+    _ job: Job, _ id: JobID, _ run: ChunkRun, _ cell: any AnyObject & Sendable
+  ) {
+    let (batches, batch) = job.spec.roundRobin ? (run.chunks, 1) : (min(run.chunks, 1), run.chunks)
+    for _ in 0..<batches {
+      var chunk = Chunk(
+        id: nextChunk + 1, job: id, worker: job.spec.worker, seed: job.spec.seed,
+        range: job.read..<job.read + batch * run.size, grain: run.size, cell: cell)
+      nextChunk += batch
+      job.read = chunk.range.upperBound
+      if job.spec.roundRobin, width > 0 {
+        chunk.slot = job.turn % width
+        job.turn += 1
+      }
+      job.ready.append(chunk)
+    }
   }
 
   /// The input cannot be read on: what was read gets its outcomes, then the job ends with the error.
@@ -265,47 +272,54 @@ package struct Dispatcher: ~Copyable {
     guard let job = jobs[id], !job.isReading, !job.inputEnded, !job.ended else { return }
     // Room was made for what is owed already, and the plan of chunks counts on it.
     job.asked = job.owed
-    var count = job.asked.reduce(0, +)
-    let most = job.spec.readsAtOnce ? Self.chunksAtOnce : 1
+    var asked = (chunks: 0, items: 0)
+    for run in job.asked { asked = (asked.chunks + run.chunks, asked.items + run.items) }
     var isAtEnd = false
-    while job.asked.count < most, let size = nextChunkSize(job, inside: job.read - job.consumed + count) {
-      if size == 0 {
+    while let run = nextChunks(job, behind: asked.chunks, items: asked.items) {
+      if run.items == 0 {
         // The declared length is reached.
         isAtEnd = true
         break
       }
-      job.spec.chunking.took(size)
-      job.asked.append(size)
-      count += size
+      job.spec.chunking.took(run)
+      job.asked.append(run)
+      asked = (asked.chunks + run.chunks, asked.items + run.items)
     }
-    guard count > 0 else {
+    guard asked.items > 0 else {
       job.inputEnded = job.inputEnded || isAtEnd
       return completeIfDone(id)
     }
     job.isReading = true
-    actions.append(.read(id, count: count, largest: job.asked.max()!))
+    actions.append(.read(id, count: asked.items, largest: job.asked.reduce(0) { max($0, $1.size) }))
   }
 
-  /// So many chunks are read at once of an input in memory: each costs less, and the first does not wait long.
-  private static var chunksAtOnce: Int { 64 }
+  /// So many chunks are read at once of an input in memory, or more up to so many items: each costs less, and the first
+  /// does not wait long.
+  private static var readAtOnce: (chunks: Int, items: Int) { (64, 1_024) }
 
-  /// The size of the next chunk if the window has room for it behind so many items; 0 at the declared end.
-  private func nextChunkSize(_ job: Job, inside: Int) -> Int? {
+  /// The next chunks, of one size, if they are to be read with what is asked for already, and the window has room for
+  /// them behind that; none at the declared end.
+  private func nextChunks(_ job: Job, behind chunks: Int, items: Int) -> ChunkRun? {
+    let most = job.spec.readsAtOnce ? Self.readAtOnce : (chunks: 1, items: 0)
+    guard chunks < most.chunks || items < most.items else { return nil }
+    let inside = job.read - job.consumed + items
+    let wanted: Int
+    let room: Int
     switch job.spec.window {
     case .items(let limit):
-      let room = limit - inside
-      guard room > 0 else { return nil }
-      let share = max(1, limit / (2 * width))
-      let wanted = job.spec.chunking.next(atMost: limit, share: share)
-      // A chunk waits for the room that it needs, unless nothing else would ever make any.
-      return wanted <= room || inside == 0 ? min(wanted, room) : nil
+      wanted = job.spec.chunking.next(atMost: limit, share: max(1, limit / (2 * width)))
+      room = limit - inside
     case .chunks(let perWorker):
-      let wanted = job.spec.chunking.next(atMost: .max, share: .max)
+      wanted = job.spec.chunking.next(atMost: .max, share: .max)
       // Chunks of 3.14 items are of 3 and of 4: the window is the same before each of them.
       let chunk = max(wanted, job.spec.chunking.largest)
-      let limit = Int((Double(chunk) * perWorker * Double(width)).rounded(.up))
-      return wanted <= limit - inside || inside == 0 ? wanted : nil
+      room = Int((Double(chunk) * perWorker * Double(width)).rounded(.up)) - inside
     }
+    // A chunk waits for the room that it needs, unless nothing else would ever make any.
+    guard wanted <= room || inside == 0 else { return nil }
+    if wanted == 0 { return ChunkRun(size: 0) }
+    let alike = min(job.spec.chunking.alike, max(most.chunks - chunks, (most.items - items) / wanted), room / wanted)
+    return ChunkRun(size: wanted, chunks: max(1, alike))
   }
 
   // MARK: Delivery

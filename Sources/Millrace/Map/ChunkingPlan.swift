@@ -52,10 +52,10 @@ struct ChunkPlan: Sendable {
     return size
   }
 
-  /// Cuts a chunk of this size, which the caller may have made smaller than it was to be.
-  mutating func took(_ size: Int) {
-    itemsCut += size
-    chunksCut += 1
+  /// Cuts chunks of this size, which the caller may have made smaller than they were to be.
+  mutating func took(_ size: Int, times count: Int = 1) {
+    itemsCut += size * count
+    chunksCut += count
   }
 
   /// What `next` would give.
@@ -69,6 +69,12 @@ struct ChunkPlan: Sendable {
       }
     if let remaining { size = min(size, remaining) }
     return size
+  }
+
+  /// How many chunks from here on have the size of the next one, as far as is known.
+  var alike: Int {
+    guard case .fixed(.items(let size)) = pace else { return 1 }
+    return total.map { max(1, ($0 - itemsCut) / size) } ?? .max
   }
 
   /// Takes in what a finished chunk has cost; only automatic chunking minds.

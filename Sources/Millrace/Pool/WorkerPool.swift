@@ -30,7 +30,7 @@ public final class WorkerPool: Sendable {
       core.connect(LocalSlots(kind, core: core))
     case .processes:
       try backend.processes.validate()
-      limits.prefetch = 254
+      limits.prefetch = 1_022
       core = PoolCore(logger: logger, limits: limits)
       core.connect(try ProcessSlots(backend.processes, cpuIDs: cpuIDs, core: core))
     }

@@ -132,6 +132,12 @@ struct JobPlan {
     return spec
   }
 
+  /// How many of the items that are asked for may come now; the others have to be asked for again.
+  func coming(of demand: Int, at position: Int) -> Int {
+    var random = SimulatedRandom(hash: salt, UInt64(position), 3)
+    return readsAtOnce && demand > 1 && random.chance(20) ? random.within(1...demand - 1) : demand
+  }
+
   // MARK: What an item does, the same each time that it is asked
 
   func behaviour(_ index: Int, attempt: Int) -> Behaviour {

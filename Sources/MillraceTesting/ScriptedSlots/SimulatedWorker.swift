@@ -44,7 +44,7 @@ final class SimulatedWorker {
   var isKilled = false
   /// What was running in its processes when they were ended, while others of them are still there.
   var running: [Int: Bool] = [:]
-  var reports = FIFO<Report>()
+  var reports: ArraySlice<Report> = []
   var lastReport: UInt64 = 0
 
   init(slot: Int, generation: Int) {
@@ -113,7 +113,7 @@ final class SimulatedProcess {
   unowned let worker: SimulatedWorker
   /// The only one of the users' workers that it runs, if it was made for one.
   let key: WorkerKey?
-  var mailbox = FIFO<Command>()
+  var mailbox: ArraySlice<Command> = []
   var activity: Activity? = .starting
   /// Numbers the activities, so that an end which comes too late is known.
   var serial = 0
@@ -135,15 +135,11 @@ final class SimulatedProcess {
 
   /// Whether it has the chunk, begun or not.
   func holds(_ id: Int) -> Bool {
-    run?.chunk.id == id || mailbox.first { if case .run(let chunk) = $0 { chunk.id == id } else { false } } != nil
+    run?.chunk.id == id || place(of: id) != nil
   }
 
   /// Takes the chunk out of the mailbox; false if it was begun, or is not here.
-  func drop(_ id: Int) -> Bool { !takeOut(id).isEmpty }
-
-  private func takeOut(_ id: Int) -> [Command] {
-    mailbox.extract { if case .run(let chunk) = $0 { chunk.id == id } else { false } }
-  }
+  func drop(_ id: Int) -> Bool { place(of: id).map { mailbox.remove(at: $0) } != nil }
 
   /// Gives back what it has not begun of the chunk's items from `start` on: from which on, or nil if that is nothing.
   func giveBack(_ id: Int, from start: Int) -> Int? {
@@ -154,16 +150,19 @@ final class SimulatedProcess {
         return from
       }
     }
-    let place = mailbox.elements.firstIndex { if case .run(let chunk) = $0 { chunk.id == id } else { false } }
-    guard let place, case .run(var chunk) = mailbox.elements[place] else { return nil }
+    guard let place = place(of: id), case .run(var chunk) = mailbox[place] else { return nil }
     let first = chunk.range.lowerBound
     if start <= first {
-      _ = takeOut(id)
+      mailbox.remove(at: place)
       return first
     }
     let from = cut(&chunk, first, after: (start - first) / chunk.grain)
-    mailbox.change(where: { if case .run(let chunk) = $0 { chunk.id == id } else { false } }) { $0 = .run(chunk) }
+    mailbox[place] = .run(chunk)
     return from
+  }
+
+  private func place(of id: Int) -> Int? {
+    mailbox.firstIndex { if case .run(let chunk) = $0 { chunk.id == id } else { false } }
   }
 
   private func cut(_ chunk: inout Chunk, _ first: Int, after count: Int) -> Int? {

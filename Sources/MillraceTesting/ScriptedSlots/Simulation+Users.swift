@@ -127,7 +127,7 @@ extension Simulation {
       ledger.jobs[id]!.inputEnded = true
       return try step("job \(job + 1): input fails") { $0.inputFailed(id, InputTrouble(), now: $1) }
     }
-    var count = min(demand, (planned.length ?? .max) - position)
+    var count = min(planned.coming(of: demand, at: position), (planned.length ?? .max) - position)
     if let failsAt = planned.inputFailsAt, failsAt > position { count = min(count, failsAt - position) }
     let ended = planned.length == position + count && count < demand
     jobs[job].position += count

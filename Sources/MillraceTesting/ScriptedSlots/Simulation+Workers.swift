@@ -5,7 +5,7 @@ extension Simulation {
 
   /// The slot's driver will come to it, in order.
   func order(_ action: Action, _ slot: Int) {
-    orders[slot, default: FIFO()].append(action)
+    orders[slot, default: []].append(action)
     let time = max(now + random.time(upTo: plan.latency), lastOrder[slot] ?? 0)
     lastOrder[slot] = time
     agenda.add(.order(slot: slot), at: time)
@@ -125,7 +125,7 @@ extension Simulation {
         return die(process, .crashed(.killedFromOutside, signal: 9))
       }
       if random.chance(plan.faults.goesSilent), plan.jobs[plansOfJobs[chunk.job]!].itemTimeout != nil {
-        process.mailbox.prepend(command)
+        process.mailbox.insert(command, at: process.mailbox.startIndex)
         process.activity = .silent
         return schedule(process, nil)
       }

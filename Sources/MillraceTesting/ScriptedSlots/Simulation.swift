@@ -41,7 +41,7 @@ package final class Simulation {
     var position = 0
     /// What a read that is under way asked for.
     var demand: Int?
-    var queue = FIFO<Int>()
+    var queue: ArraySlice<Int> = []
     var isTaking = false
     var taken = 0
     var isOver = false
@@ -64,7 +64,7 @@ package final class Simulation {
   var plansOfJobs: [JobID: Int] = [:]
   var keys: [WorkerKey] = []
   var alarm: UInt64?
-  var orders: [Int: FIFO<Action>] = [:]
+  var orders: [Int: ArraySlice<Action>] = [:]
   var lastOrder: [Int: UInt64] = [:]
   var workers: [Int: SimulatedWorker] = [:]
   var isClosed = false

@@ -26,51 +26,52 @@ struct DispatchBatchTests {
   @Test("what a slot takes at once is a batch, and more comes when half of it is done")
   func whole() {
     let (play, _) = play(20)
-    // One chunk for who has nothing to do, then as many as the slot takes: eight in all.
-    #expect(runs(play) == ["run 0: 2 0..<2", "run 0: 3 2..<16"])
-    play.finish(0, 2, elapsed: 1)
-    play.complete(0, 3, upTo: 6)
+    #expect(runs(play) == ["run 0: 2 0..<16"])
+    play.complete(0, 2, upTo: 6)
     #expect(runs(play) == [])
-    play.complete(0, 3, upTo: 8)
+    play.complete(0, 2, upTo: 8)
     #expect(runs(play) == ["run 0: 10 16..<20"])
   }
 
   @Test("the last chunk of a batch may be smaller; each of its chunks has a number")
   func odd() {
     let (play, _) = play(7)
-    #expect(runs(play) == ["run 0: 2 0..<2", "run 0: 3 2..<6", "run 0: 5 6..<7"])
+    #expect(runs(play) == ["run 0: 2 0..<6", "run 0: 5 6..<7"])
+  }
+
+  @Test("slots that have nothing to do share what there is")
+  func shares() {
+    let (play, _) = play(12, width: 2)
+    #expect(runs(play) == ["run 0: 3 0..<6", "run 1: 6 6..<12"])
   }
 
   @Test("an idle slot gets half of what waits at a busy one, though that is at it")
   func halves() {
     let (play, _) = play(16, width: 2)
-    #expect(runs(play) == ["run 0: 3 0..<2", "run 1: 4 2..<4", "run 0: 5 4..<16"])
-    play.finish(0, 3, elapsed: 1)
-    play.finish(1, 4, elapsed: 1_000_000)
+    #expect(runs(play) == ["run 0: 3 0..<8", "run 1: 7 8..<16"])
+    play.finish(1, 7, elapsed: 1_000_000)
     // Short chunks were the rule at slot 0; that this one is not, only time shows.
     #expect(runs(play) == [])
     play.wait(play.alarm! - play.now)
-    #expect(runs(play) == ["revoke 0: 5 from 12"])
-    play.revoked(0, 5, from: 12)
-    #expect(runs(play) == ["run 1: 9 12..<14", "run 0: 10 14..<16"])
+    #expect(runs(play) == ["revoke 0: 3 from 6"])
+    play.revoked(0, 3, from: 6)
+    #expect(runs(play) == ["run 1: 6 6..<8"])
     // What is left of the batch ends where the rest was cut off.
-    play.complete(0, 5, upTo: 12)
-    play.finish(0, 5, elapsed: 1_000_000)
-    play.finish(1, 9, elapsed: 1_000_000)
-    play.finish(0, 10, elapsed: 1_000_000)
+    play.complete(0, 3, upTo: 6)
+    play.finish(0, 3, elapsed: 1_000_000)
+    play.finish(1, 6, elapsed: 1_000_000)
     #expect(play.said().contains("complete 2"))
   }
 
   @Test("what is left of a batch whose worker has died is given out anew, and only the item that ran is to blame")
   func death() {
     let (play, job) = play(8)
-    #expect(runs(play) == ["run 0: 2 0..<2", "run 0: 3 2..<8"])
-    play.finish(0, 2, elapsed: 1)
-    play.complete(0, 3, upTo: 5)
-    play.die(0, running: 3)
+    #expect(runs(play) == ["run 0: 2 0..<8"])
+    play.complete(0, 2, upTo: 5)
+    play.die(0, running: 2)
     let said = play.said()
     #expect(said.contains("failure \(job.value): 5 attempt 1 crashed"))
-    #expect(said.filter { $0.hasPrefix("run") } == ["run 0: 3 6..<8"])
+    #expect(said.filter { $0.hasPrefix("run") } == ["run 0: 2 6..<8"])
   }
 
   @Test("a worker whose life may be over after each chunk gets one at a time")

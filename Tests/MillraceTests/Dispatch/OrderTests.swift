@@ -68,6 +68,43 @@ struct DispatchOrderTests {
       play.said().filter { $0.hasPrefix("deliver") } == ["deliver 1: 0..<2", "deliver 1: 2..<4", "deliver 1: 4..<5"])
   }
 
+  @Test("of small chunks as many are read at once as make a thousand items, of large ones 64")
+  func readsSoMany() {
+    for (size, items) in [(1, 1_024), (5, 1_025), (16, 1_024), (100, 6_400)] {
+      let play = Play(width: 1)
+      let job = play.submit(play.worker()) {
+        $0.chunking = ChunkSizer(.size(size))
+        $0.window = .items(1_000_000)
+        $0.total = items + 2 * size + 1
+        $0.readsAtOnce = true
+      }
+      #expect(play.said() == ["read 1: \(items)"])
+      play.arrive(job, items)
+      #expect(play.said().contains("read 1: \(2 * size + 1)"))
+    }
+  }
+
+  @Test("what does not come of several chunks is asked for again")
+  func shortReads() {
+    let play = Play(width: 1)
+    let job = play.submit(play.worker()) {
+      $0.chunking = ChunkSizer(.size(4))
+      $0.window = .items(20)
+      $0.total = 20
+      $0.readsAtOnce = true
+    }
+    #expect(play.said() == ["read 1: 20"])
+    play.arrive(job, 6)
+    #expect(play.said().filter { $0.hasPrefix("read") } == ["read 1: 14"])
+    play.arrive(job, 14)
+    for chunk in 1...6 { play.finish(0, chunk) }
+    #expect(
+      play.said().filter { $0.hasPrefix("deliver") || $0.hasPrefix("complete") } == [
+        "deliver 1: 0..<4", "deliver 1: 4..<6", "deliver 1: 6..<8", "deliver 1: 8..<12", "deliver 1: 12..<16",
+        "deliver 1: 16..<20", "complete 1",
+      ])
+  }
+
   @Test("an input's error after a part of the last chunk is not lost")
   func inputErrorAfterPart() {
     let play = Play(width: 1)
