@@ -105,6 +105,9 @@ extension Ledger {
         served < limit, "slot \(slot): chunk \(chunk.id) is queued behind \(served) items of a lifespan of \(limit)")
     }
     slots[slot].served[chunk.worker]? += chunk.range.count
+    // What was found out about it when it was here before is over.
+    slots[slot].kept.remove(chunk.id)
+    slots[slot].behind.remove(chunk.id)
     if job.plan.roundRobin { try check(chunk.slot != nil, "chunk \(chunk.id) has lost its turn") }
     slots[slot].held.append(
       Held(id: chunk.id, job: chunk.job, range: chunk.range, grain: chunk.grain, attempt: chunk.attempt))
