@@ -185,74 +185,6 @@ package struct Dispatcher: ~Copyable {
     return id
   }
 
-  /// The items of the last `.read` have come; `ended` if the input has no more.
-  package mutating func arrived(_ id: JobID, count: Int, cell: any AnyObject & Sendable, ended: Bool, now: UInt64) {
-    self.now = now
-    guard let job = jobs[id] else { return }
-    // Nobody asked: what came after the input was ended from here is not the job's any more.
-    guard job.isReading else { return }
-    job.isReading = false
-    if job.ended { return }
-    let isFirst = job.read == 0 && count > 0
-    var left = count
-    job.owed.removeAll(keepingCapacity: true)
-    for asked in job.asked {
-      let whole = min(asked.chunks, left / asked.size)
-      makeReady(job, id, ChunkRun(size: asked.size, chunks: whole), cell)
-      left -= whole * asked.size
-      if whole == asked.chunks { continue }
-      if left > 0 { makeReady(job, id, ChunkRun(size: left), cell) }
-      job.owed.append(ChunkRun(size: asked.size - left))
-      left = 0
-      if whole + 1 < asked.chunks { job.owed.append(ChunkRun(size: asked.size, chunks: asked.chunks - whole - 1)) }
-    }
-    if ended { job.inputEnded = true }
-    if isFirst, job.spec.eagerSetUp { prepareEverywhere(job.spec.worker) }
-    if count > 0 { offer(id) }
-    readOn(id)
-    completeIfDone(id)
-    finish()
-  }
-
-  /// The next items of the job have come, and are so many chunks: a batch, but for `.roundRobin`.
-  private mutating func makeReady(
-    _ job: Job, _ id: JobID, _ run: ChunkRun, _ cell: any AnyObject & Sendable
-  ) {
-    let (batches, batch) = job.spec.roundRobin ? (run.chunks, 1) : (min(run.chunks, 1), run.chunks)
-    for _ in 0..<batches {
-      var chunk = Chunk(
-        id: nextChunk + 1, job: id, worker: job.spec.worker, seed: job.spec.seed,
-        range: job.read..<job.read + batch * run.size, grain: run.size, cell: cell)
-      nextChunk += batch
-      job.read = chunk.range.upperBound
-      if job.spec.roundRobin, width > 0 {
-        chunk.slot = job.turn % width
-        job.turn += 1
-      }
-      job.ready.append(chunk)
-    }
-  }
-
-  /// The input cannot be read on: what was read gets its outcomes, then the job ends with the error.
-  package mutating func inputFailed(_ id: JobID, _ error: any Error, now: UInt64) {
-    self.now = now
-    guard let job = jobs[id] else { return }
-    job.isReading = false
-    job.inputEnded = true
-    job.inputError = error
-    completeIfDone(id)
-    finish()
-  }
-
-  /// The consumer has taken so many items.
-  package mutating func consumed(_ id: JobID, count: Int, now: UInt64) {
-    self.now = now
-    guard let job = jobs[id], job.spec.isPulled else { return }
-    job.consumed += count
-    readOn(id)
-    finish()
-  }
-
   /// Nobody wants the job's outcomes any more.
   package mutating func cancel(_ id: JobID, now: UInt64) {
     self.now = now
@@ -265,61 +197,6 @@ package struct Dispatcher: ~Copyable {
     self.now = now
     end(id, .failed(error))
     finish()
-  }
-
-  /// Asks for more input, if the window has room.
-  mutating func readOn(_ id: JobID) {
-    guard let job = jobs[id], !job.isReading, !job.inputEnded, !job.ended else { return }
-    // Room was made for what is owed already, and the plan of chunks counts on it.
-    job.asked = job.owed
-    var asked = (chunks: 0, items: 0)
-    for run in job.asked { asked = (asked.chunks + run.chunks, asked.items + run.items) }
-    var isAtEnd = false
-    while let run = nextChunks(job, behind: asked.chunks, items: asked.items) {
-      if run.items == 0 {
-        // The declared length is reached.
-        isAtEnd = true
-        break
-      }
-      job.spec.chunking.took(run)
-      job.asked.append(run)
-      asked = (asked.chunks + run.chunks, asked.items + run.items)
-    }
-    guard asked.items > 0 else {
-      job.inputEnded = job.inputEnded || isAtEnd
-      return completeIfDone(id)
-    }
-    job.isReading = true
-    actions.append(.read(id, count: asked.items, largest: job.asked.reduce(0) { max($0, $1.size) }))
-  }
-
-  /// So many chunks are read at once of an input in memory, or more up to so many items: each costs less, and the first
-  /// does not wait long.
-  private static var readAtOnce: (chunks: Int, items: Int) { (64, 1_024) }
-
-  /// The next chunks, of one size, if they are to be read with what is asked for already, and the window has room for
-  /// them behind that; none at the declared end.
-  private func nextChunks(_ job: Job, behind chunks: Int, items: Int) -> ChunkRun? {
-    let most = job.spec.readsAtOnce ? Self.readAtOnce : (chunks: 1, items: 0)
-    guard chunks < most.chunks || items < most.items else { return nil }
-    let inside = job.read - job.consumed + items
-    let wanted: Int
-    let room: Int
-    switch job.spec.window {
-    case .items(let limit):
-      wanted = job.spec.chunking.next(atMost: limit, share: max(1, limit / (2 * width)))
-      room = limit - inside
-    case .chunks(let perWorker):
-      wanted = job.spec.chunking.next(atMost: .max, share: .max)
-      // Chunks of 3.14 items are of 3 and of 4: the window is the same before each of them.
-      let chunk = max(wanted, job.spec.chunking.largest)
-      room = Int((Double(chunk) * perWorker * Double(width)).rounded(.up)) - inside
-    }
-    // A chunk waits for the room that it needs, unless nothing else would ever make any.
-    guard wanted <= room || inside == 0 else { return nil }
-    if wanted == 0 { return ChunkRun(size: 0) }
-    let alike = min(job.spec.chunking.alike, max(most.chunks - chunks, (most.items - items) / wanted), room / wanted)
-    return ChunkRun(size: wanted, chunks: max(1, alike))
   }
 
   // MARK: Delivery

@@ -1,0 +1,177 @@
+extension Dispatcher {
+  // MARK: What the slots report of their chunks
+
+  /// The items of the chunk before `end` that had no outcome yet have outputs.
+  package mutating func completed(
+    slot: Int, generation: Int, chunk id: Int, upTo end: Int, outputs: any AnyObject & Sendable, now: UInt64
+  ) {
+    self.now = now
+    guard isCurrent(slot, generation) else { return }
+    advance(slot, id) { $0.complete(&$1, upTo: end, slot, outputs) }
+    finish()
+  }
+
+  private mutating func complete(
+    _ chunk: inout Chunk, upTo end: Int, _ slot: Int, _ outputs: any AnyObject & Sendable
+  ) {
+    guard chunk.range.lowerBound < end, end <= chunk.range.upperBound else { return }
+    let segment = Segment(
+      range: chunk.range.lowerBound..<end, slot: slot, attempt: chunk.attempt, content: .outputs(outputs),
+      cell: chunk.cell)
+    chunk.range = end..<chunk.range.upperBound
+    slots[slot].busySince = now
+    settle(chunk.job, segment)
+  }
+
+  /// The first item of the chunk without an outcome failed; the worker lives and goes on.
+  package mutating func itemFailed(
+    slot: Int, generation: Int, chunk id: Int, _ cause: ItemFailure.Cause, retryable: Bool, now: UInt64
+  ) {
+    self.now = now
+    guard isCurrent(slot, generation) else { return }
+    advance(slot, id) { dispatcher, chunk in
+      guard !chunk.range.isEmpty else { return }
+      dispatcher.failItem(&chunk, slot, cause, retryable, "")
+    }
+    finish()
+  }
+
+  /// The slot is done with the chunk; `outputs`, if given, are those of all its items that had no outcome yet.
+  ///
+  /// `elapsed` is what its items took; `memory` the worker's resident bytes, if known.
+  package mutating func finished(
+    slot: Int, generation: Int, chunk id: Int, outputs: (any AnyObject & Sendable)? = nil, items: Int,
+    elapsed: UInt64, bytes: Int? = nil, memory: Int? = nil, now: UInt64
+  ) {
+    self.now = now
+    guard isCurrent(slot, generation) else { return }
+    // The chunk leaves the slot before its outcomes are settled: if they end the job, there is nothing left to cancel.
+    guard var chunk = takeAssigned(slot, id) else { return finish() }
+    slots[slot].hasWorked = true
+    slots[slot].busySince = now
+    slots[slot].revoking.remove(id)
+    jobs[chunk.job]?.outstanding -= 1
+    if let outputs { complete(&chunk, upTo: chunk.range.upperBound, slot, outputs) }
+    giveBack(slot, chunk)
+    if items > 0 {
+      let count = (items + chunk.grain - 1) / chunk.grain
+      let time = elapsed / UInt64(count)
+      slots[slot].chunkTime = slots[slot].chunkTime == 0 ? time : (slots[slot].chunkTime &* 3 &+ time) / 4
+      jobs[chunk.job]?.spec.chunking.measured(
+        items: (items + count - 1) / count, nanoseconds: time, bytes: bytes.map { $0 / count })
+      checkLifespan(slot, chunk, memory)
+    }
+    if !chunk.range.isEmpty, let job = jobs[chunk.job], !job.ended { putBack(chunk) }
+    releaseIfDone(chunk.job)
+    finish()
+  }
+
+  /// The answer to `.revoke`: from which item on the slot gave the chunk back unbegun; nil if it gave nothing back.
+  package mutating func revoked(slot: Int, generation: Int, chunk id: Int, from start: Int?, now: UInt64) {
+    self.now = now
+    guard isCurrent(slot, generation) else { return }
+    slots[slot].revoking.remove(id)
+    guard let start else {
+      if slots[slot].assigned[id] != nil { slots[slot].begun.insert(id) }
+      return finish()
+    }
+    var back: Chunk?
+    if let chunk = slots[slot].assigned[id], chunk.range.lowerBound < start {
+      slots[slot].assigned.change(id) { back = $0.cut(at: start) }
+    } else if let chunk = takeAssigned(slot, id) {
+      jobs[chunk.job]?.outstanding -= 1
+      back = chunk
+    }
+    if let back {
+      giveBack(slot, back)
+      if let job = jobs[back.job], !job.ended { putBack(back) } else { releaseIfDone(back.job) }
+    }
+    finish()
+  }
+
+  /// Changes a chunk that the slot has. It need not be the first: a slot that has several processes, one for each worker that
+  /// it was forked for, runs chunks of all of them.
+  private mutating func advance(_ slot: Int, _ id: Int, _ body: (inout Dispatcher, inout Chunk) -> Void) {
+    guard var chunk = slots[slot].assigned[id] else { return }
+    body(&self, &chunk)
+    // `body` may have ended the job, which marks its chunks: keep those marks.
+    slots[slot].assigned.change(id) { current in current.range = chunk.range }
+  }
+
+  private mutating func takeAssigned(_ slot: Int, _ id: Int) -> Chunk? {
+    slots[slot].begun.remove(id)
+    return slots[slot].assigned.take(id)
+  }
+
+  // MARK: Failing and trying again
+
+  /// Decides what becomes of the chunk's first item, which failed; the chunk goes on behind it.
+  mutating func failItem(
+    _ chunk: inout Chunk, _ slot: Int, _ cause: ItemFailure.Cause, _ retryable: Bool, _ standardError: String
+  ) {
+    let index = chunk.range.lowerBound
+    chunk.range = index + 1..<chunk.range.upperBound
+    guard let job = jobs[chunk.job], !job.ended else { return }
+    var crashes = chunk.crashes
+    if case .crashed = cause { crashes += 1 }
+    if case .exited = cause { crashes += 1 }
+    let isQuarantined = crashes > chunk.crashes && crashes >= job.spec.crashLimit && job.spec.retries > 0
+    if retryable, chunk.attempt <= job.spec.retries, !isQuarantined {
+      nextChunk += 1
+      var retry = Chunk(
+        id: nextChunk, job: chunk.job, worker: chunk.worker, seed: chunk.seed, range: index..<index + 1, grain: 1,
+        attempt: chunk.attempt + 1, crashes: crashes, cell: chunk.cell)
+      retry.slot = chunk.slot
+      var random = job.spec.seed ^ UInt64(bitPattern: Int64(index)) &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(chunk.attempt)
+      let delay = job.spec.backoff.nanoseconds(beforeAttempt: retry.attempt, random: splitMix64(&random))
+      if delay > 0 {
+        retry.notBefore = now &+ delay
+        delayed.append(retry)
+        job.outstanding += 1
+      } else {
+        putBack(retry)
+      }
+      return
+    }
+    let failure = ItemFailure(
+      index: index, slot: slot, attempt: chunk.attempt,
+      cause: isQuarantined ? .quarantined(crashes: crashes, last: cause) : cause, standardError: standardError)
+    settle(
+      chunk.job,
+      Segment(
+        range: index..<index + 1, slot: slot, attempt: chunk.attempt, content: .failure(failure), cell: chunk.cell))
+  }
+
+  /// Offers the chunk again, before what was not begun.
+  mutating func putBack(_ chunk: Chunk) {
+    // The failure of an item before it may just have ended the job.
+    guard let job = jobs[chunk.job], !job.ended else { return }
+    var chunk = chunk
+    chunk.inspectAt = nil
+    chunk.isBehind = false
+    chunk.stuck = nil
+    chunk.abandonAt = nil
+    if chunk.slot != nil { return pin(chunk, first: true) }
+    job.ready.prepend(chunk)
+    offer(chunk.job)
+  }
+
+  mutating func pin(_ chunk: Chunk, first: Bool) {
+    let width = max(1, width)
+    let turn = chunk.slot! % width
+    let benched = workers[chunk.worker]?.benched ?? []
+    // A slot that cannot set the worker up passes its turn on.
+    let slot = ((turn..<turn + width).first { !benched.contains($0 % width) } ?? turn) % width
+    if first { slots[slot].pinned.insert(chunk, at: 0) } else { slots[slot].pinned.append(chunk) }
+  }
+
+  mutating func offer(_ id: JobID) {
+    guard let job = jobs[id], !job.ended else { return }
+    if job.spec.roundRobin {
+      while let chunk = job.ready.popFirst() { pin(chunk, first: false) }
+    } else if !job.isRunnable, !job.ready.isEmpty {
+      job.isRunnable = true
+      runnable.append(id)
+    }
+  }
+}
