@@ -82,7 +82,7 @@ extension WorkerPool {
     // Who collects all outcomes is not woken for each.
     let wakesAt = isPulled || options.timeouts.next != nil ? 1 : 64
     let job = JobRecord(
-      feeder: feeder, condition: options.retry.condition, wakesAt: wakesAt,
+      feeder: feeder, options: options, wakesAt: wakesAt,
       keepsOutputs: keepsOutputs || options.timeouts.next != nil)
     box.job = job
     do {

@@ -3,6 +3,8 @@ package final class JobRecord: @unchecked Sendable {
   // Sound: `queue`, `end`, `waiter`, `isReleased` and `demand` change under the pool's lock only.
   let feeder: any Feeding
   let condition: (@Sendable (ItemFailure) -> Bool)?
+  /// How long an item may take.
+  let itemTimeout: Duration?
   var id = JobID(0)
   var queue = FIFO<Segment>()
   /// A consumer that waits is woken when so many segments are there, or the end.
@@ -15,9 +17,10 @@ package final class JobRecord: @unchecked Sendable {
   var waitsUntil: UInt64?
   var isReleased = false
 
-  init(feeder: any Feeding, condition: (@Sendable (ItemFailure) -> Bool)?, wakesAt: Int, keepsOutputs: Bool) {
+  init(feeder: any Feeding, options: MapOptions, wakesAt: Int, keepsOutputs: Bool) {
     self.feeder = feeder
-    self.condition = condition
+    condition = options.retry.condition
+    itemTimeout = options.timeouts.item
     self.wakesAt = wakesAt
     self.keepsOutputs = keepsOutputs
   }

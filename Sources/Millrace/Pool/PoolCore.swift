@@ -251,8 +251,11 @@ package final class PoolCore: Sendable {
   func job(_ id: JobID) -> JobRecord? { state.withLock { $0.jobs[id] } }
 
   /// Whether the map's policy, were there attempts left, would try the item again.
-  package func isRetryable(_ chunk: Chunk, _ index: Int, _ slot: Int, _ cause: ItemFailure.Cause) -> Bool {
-    guard let condition = job(chunk.job)?.condition else { return true }
+  ///
+  /// Without a cause: its time is over.
+  package func isRetryable(_ chunk: Chunk, _ index: Int, _ slot: Int, _ cause: ItemFailure.Cause?) -> Bool {
+    guard let job = job(chunk.job), let condition = job.condition else { return true }
+    let cause = cause ?? .timedOut(limit: job.itemTimeout ?? .zero)
     return condition(ItemFailure(index: index, slot: slot, attempt: chunk.attempt, cause: cause))
   }
 
@@ -406,6 +409,11 @@ package final class PoolCore: Sendable {
       "item \(index) was given up, but its code runs on in this program until it looks at Task.isCancelled",
       metadata: ["slot": "\(slot)"])
   }
+}
+
+extension PoolCore: CustomReflectable {
+  /// For who prints a pool, or what belongs to one: reflection cannot look into what is not copyable.
+  package var customMirror: Mirror { Mirror(self, children: ["width": width]) }
 }
 
 /// A feeder that the consumer itself drives.

@@ -112,7 +112,7 @@ package final class LocalLane: @unchecked Sendable {
     let isRunning = run.map { done < $0.chunk.range.count } ?? false
     if isRunning, let run { core.reportRunaway(slot: slot, index: run.chunk.range.lowerBound + done) }
     let retryable = run.map {
-      core.isRetryable($0.chunk, $0.chunk.range.lowerBound + done, slot, .timedOut(limit: .zero))
+      core.isRetryable($0.chunk, $0.chunk.range.lowerBound + done, slot, nil)
     }
     core.step { [slot, generation] dispatcher, now in
       if let run, done > run.settled {

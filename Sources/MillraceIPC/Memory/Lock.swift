@@ -45,3 +45,8 @@ package final class Lock<Value: ~Copyable>: @unchecked Sendable {
   @usableFromInline
   func unlock() { pthread_mutex_unlock(mutex) }
 }
+
+extension Lock: CustomReflectable where Value: ~Copyable {
+  /// Shows nothing: what it guards may change at any moment, and may not be copyable.
+  package var customMirror: Mirror { Mirror(self, children: [:]) }
+}

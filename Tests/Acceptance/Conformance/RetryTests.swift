@@ -76,6 +76,30 @@ extension Checked {
       #expect(tries.value == 1 + 6 + 1)
     }
 
+    @Test("whether to try again is asked with the limit that was passed", arguments: Backends.everything)
+    func conditionOfTimeout(backend: Backend) async throws {
+      let limit = Duration.milliseconds(50)
+      let asked = Lock<[ItemFailure]>([])
+      try await withWorkerPool(backend) { pool in
+        let options = MapOptions(
+          onFailure: .skip,
+          retry: .retry(max: 1) { failure in
+            asked.withLock { $0.append(failure) }
+            return true
+          }, timeouts: Timeouts(item: limit))
+        let outputs = try await pool.map(0..<5, Stuck(items: [3]), options: options)
+        #expect(outputs == [0, 1, 2, 4])
+      }
+      let failures = asked.withLock { $0 }
+      #expect(failures.first?.attempt == 1)
+      for failure in failures {
+        guard failure.index == 3, case .timedOut(limit) = failure.cause else {
+          Issue.record("\(failure)")
+          continue
+        }
+      }
+    }
+
     @Test("a back-off passes before the retry", arguments: Backends.all)
     func backoff(backend: Backend) async throws {
       try await withWorkerPool(backend) { pool in

@@ -19,6 +19,23 @@ extension Checked {
       }
     }
 
+    @Test("a pool, a submission and a stream can be printed with all that they hold", arguments: Backends.everything)
+    func dumped(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let submission = try pool.submit(21, Times(factor: 2))
+        #expect(try await submission.value == 42)
+        let things: [(Any, String)] = [
+          (pool, "width: \(pool.width)"), (submission, "width: \(pool.width)"),
+          (pool.stream(0..<9, Times(factor: 2)), "OutputStream"),
+        ]
+        for (thing, expected) in things {
+          var text = ""
+          dump(thing, to: &text)
+          #expect(text.contains(expected))
+        }
+      }
+    }
+
     @Test("a failed item leaves the others alone", arguments: Backends.all)
     func failure(backend: Backend) async throws {
       try await withWorkerPool(backend) { pool in

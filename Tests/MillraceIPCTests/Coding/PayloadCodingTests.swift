@@ -113,20 +113,6 @@ import Testing
     }
   }
 
-  @Test func blocksOfBitwiseValues() throws {
-    let coding = try Payload.coding(for: Point.self)
-    let points = (0..<50).map { Point(x: Double($0), n: Int8($0)) }
-    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 50 * 16 + 1, alignment: 16)
-    defer { bytes.deallocate() }
-    points.withUnsafeBufferPointer { coding.encodeBlock($0, into: bytes.baseAddress! + 1) }
-    let source = UnsafeRawBufferPointer(rebasing: bytes[1...])
-    let back = try [Point](unsafeUninitializedCapacity: 50) { room, count in
-      try coding.decodeBlock(from: source, into: UnsafeMutableBufferPointer(rebasing: room[..<50]))
-      count = 50
-    }
-    #expect(back == points)
-  }
-
   @Test func whatCannotTravelSaysSo() throws {
     final class Connection {}
     struct Holder { var connection: Connection }

@@ -35,8 +35,7 @@ extension ProcessControl {
       death.standardError += process.standardError
       if isGuilty, let id = found.running, let sent = lane.inFlight.elements.first(where: { $0.chunk.id == id }) {
         let index = sent.chunk.range.lowerBound + sent.received
-        death.running[id] = core.isRetryable(
-          sent.chunk, index, lane.slot, seat.isStopping ? .timedOut(limit: .zero) : cause)
+        death.running[id] = core.isRetryable(sent.chunk, index, lane.slot, seat.isStopping ? nil : cause)
       }
       var rest = seat
       rest.processes.remove(process.token)

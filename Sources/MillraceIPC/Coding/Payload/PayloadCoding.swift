@@ -66,14 +66,6 @@ package struct PayloadCoding<Value>: Sendable {
     }
   }
 
-  /// Copies all `values` one after another, `fixedStride` bytes each.
-  ///
-  /// Only for types that have a fixed stride.
-  @inlinable package func encodeBlock(_ values: UnsafeBufferPointer<Value>, into target: UnsafeMutableRawPointer) {
-    guard case .bitwise = form else { preconditionFailure("values of this type have no fixed stride") }
-    if let source = values.baseAddress { target.copyMemory(from: source, byteCount: values.count * Self.stride) }
-  }
-
   @inlinable @inline(__always) static func copy(_ value: Value, to target: UnsafeMutableRawPointer) {
     withUnsafePointer(to: value) { target.copyMemory(from: $0, byteCount: MemoryLayout<Value>.size) }
   }
@@ -99,19 +91,6 @@ package struct PayloadCoding<Value>: Sendable {
       guard blocks.read(bytes, into: value) else { throw malformed(bytes) }
     case .coded(let payload):
       try payload.decode(bytes, into: value)
-    }
-  }
-
-  /// Makes `count` values out of as many strides of bytes at `source`.
-  ///
-  /// Only for types that have a fixed stride.
-  @inlinable package func decodeBlock(
-    from source: UnsafeRawBufferPointer, into values: UnsafeMutableBufferPointer<Value>
-  ) throws {
-    guard case .bitwise = form else { preconditionFailure("values of this type have no fixed stride") }
-    guard source.count == values.count * Self.stride else { throw malformed(source) }
-    if let first = source.baseAddress, let target = values.baseAddress {
-      UnsafeMutableRawPointer(target).copyMemory(from: first, byteCount: source.count)
     }
   }
 
