@@ -16,11 +16,14 @@ extension Dispatcher {
       let whole = min(asked.chunks, left / asked.size)
       makeReady(job, id, ChunkRun(size: asked.size, chunks: whole), cell)
       left -= whole * asked.size
-      if whole == asked.chunks { continue }
-      if left > 0 { makeReady(job, id, ChunkRun(size: left), cell) }
-      job.owed.append(ChunkRun(size: asked.size - left))
-      left = 0
-      if whole + 1 < asked.chunks { job.owed.append(ChunkRun(size: asked.size, chunks: asked.chunks - whole - 1)) }
+      var missing = asked.chunks - whole
+      if missing > 0, left > 0 {
+        makeReady(job, id, ChunkRun(size: left), cell)
+        job.owed.append(ChunkRun(size: asked.size - left))
+        missing -= 1
+        left = 0
+      }
+      if missing > 0 { job.owed.append(ChunkRun(size: asked.size, chunks: missing)) }
     }
     if ended { job.inputEnded = true }
     if isFirst, job.spec.eagerSetUp { prepareEverywhere(job.spec.worker) }
@@ -86,7 +89,11 @@ extension Dispatcher {
         break
       }
       job.spec.chunking.took(run)
-      job.asked.append(run)
+      if job.asked.last?.size == run.size {
+        job.asked[job.asked.count - 1].chunks += run.chunks
+      } else {
+        job.asked.append(run)
+      }
       asked = (asked.chunks + run.chunks, asked.items + run.items)
     }
     guard asked.items > 0 else {

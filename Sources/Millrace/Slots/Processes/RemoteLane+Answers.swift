@@ -226,7 +226,7 @@ extension RemoteLane {
     let marker = lane.snapshot()
     let shown = inFlight.elements.first { marker.state == .running && $0.frame(numbered: marker.chunk) != nil }
     let suspect = shown ?? inFlight.first
-    return suspect.flatMap { $0.isDone ? nil : $0 }
+    return suspect.flatMap { $0.hasMore ? $0 : nil }
   }
 
   /// Whether a worker in its right mind may have left its marker so.

@@ -60,6 +60,9 @@ package final class SentChunk {
   /// The end of its items, in the input.
   var end: Int { min(chunk.range.lowerBound + frames * chunk.grain, chunk.range.upperBound) }
 
+  /// Whether one of its items has no outcome yet.
+  var hasMore: Bool { chunk.range.lowerBound + received < end }
+
   /// The items of the frame that is to be sent next, in the input.
   var nextRange: Range<Int> {
     let items = items(ofFrame: positions.count)

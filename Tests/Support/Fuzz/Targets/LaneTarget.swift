@@ -194,6 +194,7 @@ private struct LanePool {
     spec.chunking = ChunkSizer(.size(Double(LaneTarget.items)))
     spec.readsAtOnce = true
     spec.itemTimeout = 1_000
+    let cell = remote.cell(3 * LaneTarget.items)
     var job: JobID?
     var chunks: [Chunk] = []
     var generation = 0
@@ -202,8 +203,10 @@ private struct LanePool {
       for action in actions {
         switch action {
         case .read(let job, let count, _):
+          // A chunk comes, and then the others: they are a batch behind it.
+          let come = job == opening ? count : count == spec.total ? LaneTarget.items : count
           dispatcher.arrived(
-            job, count: count, cell: remote.cell(3 * LaneTarget.items), ended: job != opening, now: 2)
+            job, count: come, cell: cell, ended: job != opening && come == count, now: 2)
         case .start(let slot, let started):
           generation = started
           dispatcher.started(slot: slot, generation: started, now: 3)
