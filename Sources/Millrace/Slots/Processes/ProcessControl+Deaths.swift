@@ -34,8 +34,13 @@ extension ProcessControl {
       death.cause = cause
       death.standardError += process.standardError
       if isGuilty, let id = found.running, let sent = lane.inFlight.elements.first(where: { $0.chunk.id == id }) {
-        let index = sent.chunk.range.lowerBound + sent.received
-        death.running[id] = core.isRetryable(sent.chunk, index, lane.slot, seat.isStopping ? nil : cause)
+        if let index = lane.begunBehindLost(sent) {
+          // Nobody is to blame yet: it is cut off, to be the first of its chunk when it does that again.
+          tell { $0.revoked(slot: lane.slot, generation: lane.generation, chunk: id, from: index, now: $1) }
+        } else {
+          let index = sent.chunk.range.lowerBound + sent.received
+          death.running[id] = core.isRetryable(sent.chunk, index, lane.slot, seat.isStopping ? nil : cause)
+        }
       }
       var rest = seat
       rest.processes.remove(process.token)
@@ -48,7 +53,8 @@ extension ProcessControl {
       }
       seats[lane.slot] = nil
       abandon(rest, lane.slot)
-      core.step { $0.died(slot: lane.slot, generation: lane.generation, death, now: $1) }
+      tell { $0.died(slot: lane.slot, generation: lane.generation, death, now: $1) }
+      stepWithNews()
     }
     for slot in Array(seats.keys) where seats[slot]!.processes.remove(process.token) != nil { leaveIfEmpty(slot) }
   }

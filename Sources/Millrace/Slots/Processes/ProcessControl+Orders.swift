@@ -198,7 +198,7 @@ extension ProcessControl {
   // MARK: Answers
 
   /// Keeps an event for the dispatcher until all answers that are there were read: one step, one lock for all.
-  private func tell(_ event: @escaping (inout Dispatcher, UInt64) -> Void) { news.append(event) }
+  func tell(_ event: @escaping (inout Dispatcher, UInt64) -> Void) { news.append(event) }
 
   /// Steps the dispatcher with what the answers said.
   func stepWithNews() {
@@ -325,6 +325,7 @@ extension ProcessControl {
   func leaveIfEmpty(_ slot: Int) {
     guard let seat = seats[slot], seat.isStopping, seat.processes.isEmpty else { return }
     seats[slot] = nil
-    core.step { $0.died(slot: slot, generation: seat.generation, seat.death, now: $1) }
+    tell { $0.died(slot: slot, generation: seat.generation, seat.death, now: $1) }
+    stepWithNews()
   }
 }

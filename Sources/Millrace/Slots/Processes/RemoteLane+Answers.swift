@@ -229,6 +229,15 @@ extension RemoteLane {
     return suspect.flatMap { $0.hasMore ? $0 : nil }
   }
 
+  /// The item that the marker shows, where what was said of items before it in its batch is lost, for it cannot be read.
+  package func begunBehindLost(_ sent: SentChunk) -> Int? {
+    let marker = lane.snapshot()
+    guard marker.state == .running, let frame = sent.frame(numbered: marker.chunk), frame > sent.answered else {
+      return nil
+    }
+    return sent.chunk.range.lowerBound + sent.items(ofFrame: frame).lowerBound
+  }
+
   /// Whether a worker in its right mind may have left its marker so.
   func isPossible(_ marker: LaneSnapshot) -> Bool {
     switch marker.state {

@@ -56,6 +56,10 @@ struct LaneTarget: FuzzTarget {
       let sent = lane.inFlight.elements.first { $0.chunk.id == running }
       guard let sent else { throw FuzzProblem("a chunk that is not there was running") }
       try promise(sent.received < sent.chunk.range.count, "an item behind the end of its chunk was running")
+      if let index = lane.begunBehindLost(sent) {
+        let unanswered = sent.chunk.range.dropFirst(sent.received)
+        try promise(unanswered.dropFirst().contains(index), "what was begun behind lost outcomes is not behind them")
+      }
     }
     try first.get()
   }
