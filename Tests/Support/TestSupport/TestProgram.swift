@@ -62,19 +62,36 @@ package final class TestProgram: Sendable {
     return lines
   }
 
-  /// Sends a signal and waits until it has been delivered, so that the next of its kind is another one.
+  /// Sends a signal and waits until it has been handled, so that the next one comes after it.
+  ///
+  /// A thread blocks the signal while it handles it, from when it is pending no more.
   package func send(_ signal: Int32) {
+    let listening = threads { !$0.contains(signal) }
     kill(id, signal)
-    while isPending(signal), Self.isRunning(id) { sched_yield() }
+    while isPending(signal) || !listening.isDisjoint(with: threads { $0.contains(signal) }), Self.isRunning(id) {
+      sched_yield()
+    }
+  }
+
+  /// Its threads with such a set of blocked signals.
+  private func threads(where condition: (SignalSet) -> Bool) -> Set<String> {
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(id)/task")) ?? []
+    return Set(threads.filter { condition(signals("SigBlk", "/proc/\(id)/task/\($0)/status")) })
   }
 
   private func isPending(_ signal: Int32) -> Bool {
-    guard let status = try? String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8) else { return false }
-    let masks = status.split(separator: "\n").filter { $0.hasPrefix("SigPnd:") || $0.hasPrefix("ShdPnd:") }
-    return masks.contains { mask in
-      let bits = UInt64(mask.split(separator: "\t").last ?? "", radix: 16) ?? 0
-      return bits & (1 << UInt64(signal - 1)) != 0
-    }
+    ["SigPnd", "ShdPnd"].contains { signals($0, "/proc/\(id)/status").contains(signal) }
+  }
+
+  private struct SignalSet {
+    var bits: UInt64
+    func contains(_ signal: Int32) -> Bool { bits & (1 << UInt64(signal - 1)) != 0 }
+  }
+
+  private func signals(_ name: String, _ path: String) -> SignalSet {
+    let status = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+    let mask = status.split(separator: "\n").first { $0.hasPrefix(name + ":") }?.split(separator: "\t").last
+    return SignalSet(bits: UInt64(mask ?? "", radix: 16) ?? 0)
   }
 
   /// Waits for its end: its exit code, or 1,000 and the signal that ended it.
