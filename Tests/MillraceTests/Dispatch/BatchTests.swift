@@ -74,6 +74,25 @@ struct DispatchBatchTests {
     #expect(said.filter { $0.hasPrefix("run") } == ["run 0: 2 6..<8"])
   }
 
+  @Test("what was begun behind lost outcomes is cut off as its worker dies, and is to blame the next time")
+  func begunBehindLost() {
+    let (play, job) = play(8)
+    #expect(runs(play) == ["run 0: 2 0..<8"])
+    play.step { [generation = play.generations[0]!] dispatcher, now in
+      dispatcher.batch {
+        $0.revoked(slot: 0, generation: generation, chunk: 2, from: 4, now: now)
+        $0.died(slot: 0, generation: generation, Death(running: nil, cause: .crashed(.trap, signal: 4)), now: now)
+      }
+    }
+    let said = play.said()
+    #expect(said.filter { $0.hasPrefix("run") } == ["run 0: 2 0..<4"])
+    #expect(!said.contains { $0.hasPrefix("failure") })
+    play.finish(0, 2, elapsed: 1)
+    #expect(runs(play) == ["run 0: 4 4..<8"])
+    play.die(0, running: 4)
+    #expect(play.said().filter { $0.hasPrefix("failure") } == ["failure \(job.value): 4 attempt 1 crashed"])
+  }
+
   @Test("a worker whose life may be over after each chunk gets one at a time")
   func lifespan() {
     let (play, _) = play(8, lifespan: 100)
