@@ -22,8 +22,8 @@ def rows():
             name = 'W2.%s.' % order
             yield Row(name + ours, 'efficiency', 'efficiency', 1, name + ours, kind, [name + '*'], ('is', 1))
     for chunks, limit in (('chunk1', 'chunk1'), ('default', 'default'), ('chunk1000', 'default')):
-        for ours in ('ordered', 'unordered', 'ordered_struct', 'unordered_struct'):
-            # Whole numbers only: no peer maps the structure, and the ring does not carry it.
+        for ours in ('ordered', 'unordered', 'ordered_struct', 'unordered_struct', 'ordered_memberwise', 'unordered_memberwise'):
+            # Whole numbers only: no peer maps the structures, and the ring does not carry them.
             is_plain = '_' not in ours
             yield Row('W3.%s.%s' % (ours, chunks), 'items/s', 'rate', 1, 'W3.%s.%s' % (ours, chunks),
                       'processes' if is_plain else None, ['W3.*.' + chunks],

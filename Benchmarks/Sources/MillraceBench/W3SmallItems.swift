@@ -2,13 +2,15 @@ import Contract
 import Kernel
 import Millrace
 
-/// W3, small items through worker processes: whole numbers, and a structure of five fields.
+/// W3, small items through worker processes: whole numbers, and a structure of five fields, which travels through `Codable` or as
+/// it is.
 func smallItems(_ run: Run) async throws {
   try await throughProcesses(run, "", Square(), inputs: Array(0..<1_000_000))
   let readings = (0..<1_000_000).map {
     Reading(number: $0, station: "station \($0 % 100)", time: Double($0) / 8, level: Float($0 % 1_000), isValid: true)
   }
   try await throughProcesses(run, "_struct", SquareReading(), inputs: readings)
+  try await throughProcesses(run, "_memberwise", SquareMemberwise(), inputs: readings.map(MemberwiseReading.init))
 }
 
 private func throughProcesses<W: Worker>(
@@ -48,6 +50,10 @@ struct SquareReading: Worker {
   func process(_ item: Reading, _ state: inout Void) -> Reading { item.squared }
 }
 
+struct SquareMemberwise: Worker {
+  func process(_ item: MemberwiseReading, _ state: inout Void) -> MemberwiseReading { item.squared }
+}
+
 /// What has a number, which W3 squares.
 protocol Numbered {
   var number: Int { get }
@@ -68,6 +74,29 @@ struct Reading: Codable, Equatable, Sendable, Numbered {
   var isValid: Bool
 
   var squared: Reading {
+    var result = self
+    result.number = squarePlusOne(number)
+    return result
+  }
+}
+
+/// The same, with the word that it need not be encoded.
+struct MemberwiseReading: Codable, MemberwiseTransport, Equatable, Sendable, Numbered {
+  var number: Int
+  var station: String
+  var time: Double
+  var level: Float
+  var isValid: Bool
+
+  init(_ reading: Reading) {
+    number = reading.number
+    station = reading.station
+    time = reading.time
+    level = reading.level
+    isValid = reading.isValid
+  }
+
+  var squared: MemberwiseReading {
     var result = self
     result.number = squarePlusOne(number)
     return result

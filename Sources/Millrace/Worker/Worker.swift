@@ -2,8 +2,8 @@
 ///
 /// A pool makes one instance of the state for each slot: ``setUp(_:)`` runs there before the first item, ``process(_:_:)``
 /// for each item, one at a time, and ``tearDown(_:)`` at the end. The value itself is the configuration: for worker
-/// processes it is encoded once and sent to each of them, so it must be `Codable` there (or hold plain bytes only), and
-/// so must `Input`, `Output` and `Exit`.
+/// processes it is encoded once and sent to each of them, so it must be `Codable` there or made of values only (see
+/// ``MemberwiseTransport``), and so must `Input`, `Output` and `Exit`.
 ///
 /// ```swift
 /// struct Square: Worker {

@@ -36,8 +36,37 @@ struct Record: Codable, Hashable, Sendable {
   var date: Date
 }
 
+/// Neither Codable nor bitwise-copyable.
+struct Plain: Hashable, Sendable {
+  var name: String
+  var weights: [Double?]
+  var kind: Record.Kind?
+}
+
+struct SplitPlain: Worker {
+  let separator: String
+  func process(_ item: Plain, _ state: inout Void) -> [(part: String, of: Plain)] {
+    item.name.components(separatedBy: separator).map { ($0, item) }
+  }
+}
+
+/// `Codable` would leave something out.
+struct Counted: Codable, Hashable, MemberwiseTransport {
+  enum CodingKeys: CodingKey { case text }
+  var text: String
+  var count = 0
+}
+
+struct Count: Worker {
+  func process(_ item: Counted, _ state: inout Void) -> [Counted] {
+    [item, Counted(text: item.text, count: item.count + item.text.count)]
+  }
+}
+
+private final class Token: Sendable {}
+
 private struct Unsendable: Sendable {
-  let text: String
+  let token = Token()
 }
 
 private struct TakesUnsendable: Worker {
@@ -48,8 +77,9 @@ private struct GivesUnsendable: Worker {
   func process(_ item: Int, _ state: inout Void) -> [Unsendable] { [] }
 }
 
-private struct NotCodable: Worker {
+private struct HoldsToken: Worker {
   let text: String
+  let token = Token()
   func process(_ item: Int, _ state: inout Void) -> String { text }
 }
 
@@ -102,6 +132,22 @@ extension Checked {
       }
     }
 
+    @Test("structures that are not Codable, and tuples", arguments: Backends.everything)
+    func plain(backend: Backend) async throws {
+      let plain = Plain(name: "mill-race-wheel", weights: [1, nil], kind: .wheel)
+      let single = Plain(name: "", weights: [], kind: nil)
+      try await withWorkerPool(backend) { pool in
+        let items = (0..<50).map { $0 % 2 == 0 ? plain : single }
+        let parts = try await pool.map(items, SplitPlain(separator: "-"), options: MapOptions(chunking: .size(7)))
+        #expect(parts.map { $0.map(\.part) } == (0..<50).map { $0 % 2 == 0 ? ["mill", "race", "wheel"] : [""] })
+        #expect(zip(parts, items).allSatisfy { parts, item in parts.allSatisfy { $0.of == item } })
+        let pairs = try await pool.map(items) { ($0.name.count, $0) }
+        #expect(pairs.map(\.0) == items.map(\.name.count) && pairs.map(\.1) == items)
+        let counted = try await pool.map([Counted(text: "mill", count: 1)], Count())
+        #expect(counted == [[Counted(text: "mill", count: 1), Counted(text: "mill", count: 5)]])
+      }
+    }
+
     @Test("more items than a ring holds, with nothing in them", arguments: Backends.isolating)
     func empty(backend: Backend) async throws {
       try await withWorkerPool(backend) { pool in
@@ -118,15 +164,15 @@ extension Checked {
           #expect(error.kind == .notTransportable)
           return "\(error)"
         }
-        let input = try await refusal { _ = try await pool.map([Unsendable(text: "")], TakesUnsendable()) }
-        #expect(input.contains("TakesUnsendable") && input.contains("Unsendable"))
+        let input = try await refusal { _ = try await pool.map([Unsendable()], TakesUnsendable()) }
+        #expect(input.contains("TakesUnsendable") && input.contains("property token"))
         let output = try await refusal { _ = try await pool.map([1], GivesUnsendable()) }
         #expect(output.contains("GivesUnsendable") && output.contains("Unsendable"))
-        let worker = try await refusal { _ = try await pool.map([1], NotCodable(text: "x")) }
-        #expect(worker.contains("NotCodable"))
+        let worker = try await refusal { _ = try await pool.map([1], HoldsToken(text: "x")) }
+        #expect(worker.contains("HoldsToken") && worker.contains("property token"))
         let local = try await refusal { _ = try await pool.map([1], Echo<Int>()) }
         #expect(local.contains("Echo<"))
-        let closure = try await refusal { _ = try await pool.map([1]) { _ in Unsendable(text: "") } }
+        let closure = try await refusal { _ = try await pool.map([1]) { _ in Unsendable() } }
         #expect(closure.contains("Unsendable"))
         #expect(try await pool.map([1], AddOne()) == [2])
       }
@@ -135,7 +181,7 @@ extension Checked {
     @Test("a forked worker needs no configuration that could be sent", .forks)
     func forked() async throws {
       try await withWorkerPool(Backends.forking) { pool async throws in
-        #expect(try await pool.map(0..<3, NotCodable(text: "x")) == ["x", "x", "x"])
+        #expect(try await pool.map(0..<3, HoldsToken(text: "x")) == ["x", "x", "x"])
         #expect(try await pool.map(0..<3, Echo<Int>()) == [0, 1, 2])
       }
     }

@@ -30,10 +30,13 @@ struct SnippetRunTests {
     }
   }
 
-  @Test func tuplesWithStringsAreRefusedByProcesses() async throws {
+  @Test func tuplesTravelIfTheirPartsDo() async throws {
+    final class Reference: Sendable {}
     try await withWorkerPool(.processes(1)) { (pool) async throws in
+      let texts = try await pool.map(zip([1, 2], ["a", "b"])) { number, text in "\(number)\(text)" }
+      #expect(texts == ["1a", "2b"])
       let error = await #expect(throws: WorkerPoolError.self) {
-        try await pool.map(zip([1], ["a"])) { number, text in number }
+        try await pool.map(zip([1], [Reference()])) { number, _ in number }
       }
       #expect(error?.kind == .notTransportable)
     }

@@ -1,6 +1,6 @@
 import MillraceIPC
 
-/// Ten shapes of value, on their way to bytes and back, as items travel between processes.
+/// Eleven shapes of value, on their way to bytes and back, as items travel between processes.
 enum CodingParts {
   static let all: [(name: String, run: Parts.Part)] =
     parts("int", 17)
@@ -8,6 +8,7 @@ enum CodingParts {
     + parts("string", "a text that is long enough to be on the heap")
     + parts("strings_10", [String](repeating: "a text that is long enough", count: 10))
     + parts("struct", Reading())
+    + parts("memberwise_struct", PlainReading())
     + parts("nested_struct", Report())
     + parts("enum", Event.failed(reason: "no answer within a minute", code: 7))
     + parts("dictionary_10", Dictionary(uniqueKeysWithValues: (0..<10).map { ("the key number \($0)", $0) }))

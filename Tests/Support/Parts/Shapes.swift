@@ -1,3 +1,5 @@
+import Millrace
+
 /// A value as programs send them.
 protocol Shape: Codable {
   /// Something that is known only once the value is there.
@@ -22,6 +24,17 @@ extension Dictionary: Shape where Key == String, Value == Int {
 
 /// Five fields.
 struct Reading: Shape, Sendable {
+  var number = 17
+  var station = "station 42, in the north"
+  var time = 0.125
+  var level: Float = 3
+  var isValid = true
+
+  var weight: Int { number }
+}
+
+/// Five fields that travel as they are.
+struct PlainReading: Shape, Sendable, MemberwiseTransport {
   var number = 17
   var station = "station 42, in the north"
   var time = 0.125

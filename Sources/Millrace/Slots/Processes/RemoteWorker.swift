@@ -183,26 +183,19 @@ extension ClosureWorker: ForkedOnly {}
 
 /// A worker's configuration as bytes.
 func encodedWorker<W: Worker>(_ worker: W) throws -> [UInt8] {
-  if _isPOD(W.self) { return withUnsafeBytes(of: worker) { Array($0) } }
-  guard let encodable = worker as? any (Codable & Worker) else {
+  let coding: PayloadCoding<W>
+  do { coding = try Payload.coding(for: W.self) } catch {
     throw WorkerPoolError(
       .notTransportable,
-      "\(readableTypeName(W.self)) cannot be sent to a worker process: make it Codable, or start the workers with .fork"
-    )
+      "\(readableTypeName(W.self)) cannot be sent to a worker process: make it Codable, or start the workers with .fork",
+      underlying: error)
   }
-  return try BinaryEncoder().encode(encodable)
+  var writer = ByteWriter()
+  try coding.encode(worker, into: &writer)
+  return [UInt8](writer.bytes)
 }
 
 /// The worker of these bytes.
 func decodedWorker<W: Worker>(_ type: W.Type, _ bytes: UnsafeRawBufferPointer) throws -> W {
-  if _isPOD(type) {
-    guard bytes.count == MemoryLayout<W>.size else { throw WireProblem("\(bytes.count) bytes are no \(type)") }
-    return withUnsafeTemporaryAllocation(of: W.self, capacity: 1) { place in
-      UnsafeMutableRawBufferPointer(place).copyMemory(from: bytes)
-      return place.baseAddress!.move()
-    }
-  }
-  guard let decodable = type as? any (Codable & Worker).Type else { throw WireProblem("\(type) is not Codable") }
-  func decode<D: Codable & Worker>(_ type: D.Type) throws -> D { try BinaryDecoder().decode(type, from: bytes) }
-  return try decode(decodable) as! W
+  try Payload.coding(for: type).decode(from: bytes)
 }

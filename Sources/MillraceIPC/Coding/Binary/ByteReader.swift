@@ -40,6 +40,11 @@ struct ByteReader {
     return base.loadUnaligned(fromByteOffset: offset, as: T.self)
   }
 
+  @inline(__always) func bytes(_ length: Int, at offset: Int) throws(Malformed) -> UnsafeRawBufferPointer {
+    guard has(length, at: offset) else { throw Malformed(offset: offset, reason: "the bytes end too early") }
+    return UnsafeRawBufferPointer(start: base + offset, count: length)
+  }
+
   /// A number in seven-bit groups, never above `Int.max`, and the offset after it.
   @inline(__always) func varint(at offset: Int) throws(Malformed) -> (value: Int, next: Int) {
     let first = try load(UInt8.self, at: offset)

@@ -1,16 +1,16 @@
 /// Why a value cannot travel.
 package enum PayloadError: Error, Equatable, CustomStringConvertible {
-  /// Values of the type named cannot leave the process, nor come into it.
-  case notTransportable(_ typeName: String)
+  /// Values of the type named cannot leave the process, nor come into it; because of one of its properties, if so said.
+  case notTransportable(_ typeName: String, _ obstacle: String?)
   /// The bytes are no value of the type named.
   case malformed(_ typeName: String, byteCount: Int)
 
   package var description: String {
     switch self {
-    case .notTransportable(let name):
+    case .notTransportable(let name, let obstacle):
       """
-      Values of \(name) cannot be sent to another process. Make the type Codable, or use a type that is: \
-      numbers, String, Data, arrays, dictionaries and optionals of such, and structs without references.
+      Values of \(name) cannot be sent to another process\(obstacle.map { ": " + $0 } ?? ""). Make the type Codable, or use one \
+      that can: numbers, String, Data, arrays, dictionaries and optionals of such, and structures and tuples of such.
       """
     case .malformed(let name, let byteCount):
       "\(byteCount) bytes from another process are no \(name)."

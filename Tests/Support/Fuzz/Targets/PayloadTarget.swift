@@ -11,6 +11,15 @@ struct PayloadTarget: FuzzTarget {
     var z: Int32
   }
 
+  /// By its stored properties.
+  private struct Loose {
+    var number: Int
+    var text: String
+    var points: [Point]
+    var list: [(String, Bool, Point?)]
+    var texts: [String]?
+  }
+
   private let probes = Probes(all: [
     Plain { $0.number() }, Plain { Point(x: Double($0.number()), y: 1, z: Int32(truncatingIfNeeded: $0.next())) },
     Plain { $0.text(upTo: 600) }, Plain { $0.bytes($0.below(200)) },
@@ -19,7 +28,14 @@ struct PayloadTarget: FuzzTarget {
     Plain { random in (0..<random.below(9)).map { Point(x: 0.5, y: Int32($0), z: 0) } },
     Plain { random in (0..<random.below(9)).map { _ in Double(random.number()) }[...] },
     Plain { Data($0.bytes($0.below(90))) }, Plain(isExact: false) { Anything(&$0) },
-    Plain(isExact: false) { random in (0..<random.below(5)).map { _ in random.text(upTo: 9) } }, Nothing(),
+    Plain(isExact: false) { random in (0..<random.below(5)).map { _ in random.text(upTo: 9) } },
+    Plain(isExact: false) { random in
+      Loose(
+        number: random.number(), text: random.text(upTo: 40),
+        points: (0..<random.below(3)).map { Point(x: 1, y: Int32($0), z: 2) },
+        list: (0..<random.below(4)).map { (random.text(upTo: 5), $0 == 1, $0 == 2 ? nil : Point(x: 0, y: 0, z: 0)) },
+        texts: random.below(2) == 0 ? nil : (0..<random.below(3)).map { _ in random.text(upTo: 20) })
+    }, Nothing(),
   ])
 
   func valid(_ random: inout FuzzRandom) throws -> [[UInt8]] { try probes.valid(&random) }

@@ -1,0 +1,62 @@
+/// How a value travels among others: as `PayloadCoding` has it, with its size in front where the type does not tell it.
+///
+/// Values are given by address, for the reason that `BlockCoding` tells.
+class EnclosedCoding: @unchecked Sendable {
+  // Sendable because the subclass has nothing but Sendable constants.
+
+  func write(_ value: UnsafeRawPointer, to writer: inout ByteWriter) throws { fatalError("abstract") }
+
+  /// Makes the value that begins at `position`, which is behind it afterwards, in uninitialised memory.
+  func read(_ reader: ByteReader, at position: inout Int, into value: UnsafeMutableRawPointer) throws {
+    fatalError("abstract")
+  }
+
+  func destroy(_ value: UnsafeMutableRawPointer) { fatalError("abstract") }
+}
+
+final class EnclosedValueCoding<Value>: EnclosedCoding, @unchecked Sendable {
+  private let form: PayloadForm
+
+  init(_ form: PayloadForm) { self.form = form }
+
+  override func write(_ value: UnsafeRawPointer, to writer: inout ByteWriter) throws {
+    switch form {
+    case .bitwise:
+      let count = MemoryLayout<Value>.size
+      writer.appendUninitialized(count).copyMemory(from: value, byteCount: count)
+    case .block(let blocks):
+      let count = blocks.byteCount(of: value)
+      writer.append(varint: count)
+      blocks.write(value, to: writer.appendUninitialized(count))
+    case .coded(let payload):
+      let start = writer.count
+      writer.append(UInt64(0))
+      try payload.encode(value, into: &writer)
+      writer.replace(at: start, with: UInt64(writer.count - start - 8))
+    }
+  }
+
+  override func read(_ reader: ByteReader, at position: inout Int, into value: UnsafeMutableRawPointer) throws {
+    switch form {
+    case .bitwise:
+      let bytes = try reader.bytes(MemoryLayout<Value>.size, at: position)
+      UnsafeMutableRawBufferPointer(start: value, count: bytes.count).copyMemory(from: bytes)
+      position += bytes.count
+    case .block(let blocks):
+      let (count, start) = try reader.varint(at: position)
+      guard blocks.read(try reader.bytes(count, at: start), into: value) else {
+        throw ByteReader.Malformed(offset: position, reason: "a block is of another type")
+      }
+      position = start + count
+    case .coded(let payload):
+      let end = try reader.containerEnd(at: position)
+      let start = position + 8
+      try payload.decode(try reader.bytes(end - start, at: start), into: value)
+      position = end
+    }
+  }
+
+  override func destroy(_ value: UnsafeMutableRawPointer) {
+    value.assumingMemoryBound(to: Value.self).deinitialize(count: 1)
+  }
+}
