@@ -36,19 +36,17 @@ struct Members {
   }
 
   private mutating func add(_ type: Any.Type, at offset: Int, in whole: [Any.Type]) throws(Obstacle) {
-    // Unowned and weak ones are of these types too, and cannot be told from others.
-    if isClass((type as? any WrappingValues.Type)?.wrapped ?? type) { throw Obstacle(type: type, reason: "a class") }
     if Payload.isBitwise(type) {
       // What is in a gap is nobody's, and would make equal values unequal bytes.
       if bits?.upperBound != offset { endBits() }
-      bits = (bits?.lowerBound ?? offset)..<(offset + size(of: type))
+      bits = (bits?.lowerBound ?? offset)..<(offset + layout(of: type).size)
     } else if Payload.isInlined(type, in: whole) {
       try add(membersOf: type, at: offset, in: whole)
     } else {
       endBits()
       let coding = enclosed(type, try Payload.form(of: type, in: whole))
       codings.append(coding)
-      all.append(Member(offset: offset, byteCount: size(of: type), coding: .passUnretained(coding)))
+      all.append(Member(offset: offset, byteCount: layout(of: type).size, coding: .passUnretained(coding)))
     }
   }
 
@@ -60,19 +58,31 @@ struct Members {
   private static func properties(
     of type: Any.Type
   ) throws(Obstacle) -> [(name: String, offset: Int, type: Any.Type)] {
-    if isClass(type) { throw Obstacle(type: type, reason: "a class") }
     // What these keep in their properties is their own affair: a substring has all of its string.
     let name = String(reflecting: type)
     if ["Swift.", "Foundation.", "FoundationEssentials."].contains(where: name.hasPrefix) {
       throw Obstacle(type: type, reason: "not Codable")
     }
+    if isClass(type) { throw Obstacle(type: type, reason: "a class") }
     var properties: [(name: String, offset: Int, type: Any.Type)] = []
-    _ = _forEachField(of: type) { name, offset, type, _ in
-      properties.append((String(cString: name), offset, type))
+    var reference: Obstacle?
+    var end = 0
+    var isGapless = true
+    _ = _forEachField(of: type) { name, offset, type, kind in
+      let name = String(cString: name)
+      // Weak and unowned ones are of these types too, and cannot be told from others.
+      if isClass(type) || kind == .optional && isClass((type as? any WrappingValues.Type)?.wrapped ?? type) {
+        reference = reference ?? Obstacle(type: type, reason: "a class").within(name)
+      }
+      let layout = layout(of: type)
+      isGapless = isGapless && offset == (end + layout.alignment - 1) & -layout.alignment
+      end = offset + layout.size
+      properties.append((name, offset, type))
       return true
     }
+    if let reference { throw reference }
     // Enumerations, functions and protocols have none, nor have structures that were compiled without this information.
-    guard properties.map({ $0.offset + size(of: $0.type) }).max() == size(of: type) else {
+    guard isGapless, end == layout(of: type).size else {
       throw Obstacle(type: type, reason: "neither Codable nor a structure")
     }
     return properties
@@ -105,9 +115,9 @@ struct Obstacle: Error {
 
 private func isClass(_ type: Any.Type) -> Bool { type is AnyObject.Type }
 
-private func size(of type: Any.Type) -> Int {
-  func size<T>(_: T.Type) -> Int { MemoryLayout<T>.size }
-  return _openExistential(type, do: size)
+private func layout(of type: Any.Type) -> (size: Int, alignment: Int) {
+  func layout<T>(_: T.Type) -> (size: Int, alignment: Int) { (MemoryLayout<T>.size, MemoryLayout<T>.alignment) }
+  return _openExistential(type, do: layout)
 }
 
 private func enclosed(_ type: Any.Type, _ form: PayloadForm) -> EnclosedCoding {
