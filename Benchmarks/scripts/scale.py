@@ -27,7 +27,7 @@ from samples import Samples
 from table import number
 
 # `AdaptiveChunk.target` and `AdaptiveChunk.maximum`: automatic chunks take so long, and hold at most so many items.
-TARGET_NS, LARGEST = 500_000, 65_536
+TARGET_NS, LARGEST = 1_000_000, 65_536
 ITEM_TIMES = [1_000, 10_000, 100_000, 1_000_000, 10_000_000]
 CORES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
 CHUNKS = [1, 16, 256, 'default']

@@ -79,6 +79,27 @@ extension CheckedMpire {
       }
     }
 
+    /// Many others are run while one worker is at the first item.
+    @Test(
+      "an item that takes long does not stop the other workers",
+      arguments: [(Chunking.automatic, 12), (.size(500), 5_000)])
+    func longItem(chunking: Chunking, others: Int) async throws {
+      try await withWorkerPool(.threads(2)) { pool async throws in
+        let gate = Gate()
+        let run = Lock(0)
+        let outputs = try await pool.map(Array(0..<20_000), options: MapOptions(chunking: chunking)) { item in
+          if item == 0 { await gate.pass() }
+          let isEnough = run.withLock { run in
+            run += 1
+            return run == others
+          }
+          if isEnough { gate.open() }
+          return item
+        }
+        #expect(outputs == Array(0..<20_000))
+      }
+    }
+
     static let wrong: [@Sendable (Int) -> MapOptions] = [
       { MapOptions(chunking: .size($0)) },
       { MapOptions(chunking: .size(Double($0))) },

@@ -5,7 +5,7 @@
 /// known end, chunks are cut so that every worker has two more to come, and the last ones end together.
 struct AdaptiveChunk: Sendable {
   /// Nanoseconds that a chunk should take.
-  static let target = 500_000.0
+  static let target = 1_000_000.0
   static let growth = 8
   static let maximum = 65_536
   /// Bytes that a chunk should not exceed, unless one item does.

@@ -63,8 +63,11 @@ public struct Window: Sendable, Hashable {
   }
   let kind: Kind
 
-  /// Two chunks for each worker. More of small chunks where input and outputs are in memory anyway, as for an array whose
-  /// map is collected into another: nobody waits for a chunk of a single item there.
+  /// Two chunks for each worker. Sixteen where input and outputs are in memory anyway, as for an array whose map is collected
+  /// into another, and more if they are small.
+  ///
+  /// An item that takes longer than all that the window has behind it makes the other workers wait. If a few take thousands of
+  /// times as long as the rest, a wider window keeps all workers busy meanwhile.
   public static let automatic = Window(kind: .automatic)
 
   /// At most so many items (MPIRE's `max_tasks_active`), at least 1.
@@ -197,10 +200,11 @@ extension MapOptions {
     try chunking.validate()
   }
 
-  /// Two chunks for each worker, or as many as make two thousand items.
+  /// Sixteen chunks for each worker, or as many as make two thousand items: while one worker is at an item that takes long, the
+  /// others do what is behind it. Not more, for what is read ahead is cut in chunks before its time is known.
   private var chunksInMemory: Double {
-    guard case .items(let size) = chunking.rule else { return 2 }
-    return max(2, 2_048 / Double(size))
+    guard case .items(let size) = chunking.rule else { return 16 }
+    return max(16, 2_048 / Double(size))
   }
 
   private func check(_ name: String, _ value: Duration?) throws {
