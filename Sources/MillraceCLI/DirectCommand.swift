@@ -60,6 +60,12 @@ enum DirectCommand {
     {
       return nil
     }
+    // Those of `echo` differ in options and backslashes.
+    if name == Bytes("echo".utf8),
+      arguments.dropFirst().contains(where: { $0.first == UInt8(ascii: "-") || $0.contains(UInt8(ascii: "\\")) })
+    {
+      return nil
+    }
     return arguments
   }
 
@@ -76,11 +82,11 @@ enum DirectCommand {
     }
   }
 
-  /// Keywords and builtins of sh, dash and bash, but for `true` and `false`.
+  /// Keywords and builtins of sh, dash and bash, but for `true`, `false` and `echo`.
   static let shellWords: Set<String> = [
     "!", ".", ":", "[", "[[", "]]", "alias", "bg", "bind", "break", "builtin", "caller", "case", "cd", "chdir",
     "command", "compgen", "complete", "compopt", "continue", "coproc", "declare", "dirs", "disown", "do", "done",
-    "echo", "elif", "else", "enable", "esac", "eval", "exec", "exit", "export", "fc", "fg", "fi", "for", "function",
+    "elif", "else", "enable", "esac", "eval", "exec", "exit", "export", "fc", "fg", "fi", "for", "function",
     "getopts", "hash", "help", "history", "if", "in", "jobs", "kill", "let", "local", "logout", "mapfile", "popd",
     "printf", "pushd", "pwd", "read", "readarray", "readonly", "return", "select", "set", "shift", "shopt",
     "source", "suspend", "test", "then", "time", "times", "trap", "type", "typeset", "ulimit", "umask", "unalias",

@@ -22,6 +22,8 @@ struct JobRunner: Sendable {
 
   let spawner: JobSpawner
   let grouping: OutputGrouping
+  /// For `.whole`.
+  let quiet: QuietStart
   let captureMemory: Int
   let spill: SpillFile
   let stop: StopState
@@ -58,6 +60,7 @@ struct JobRunner: Sendable {
           error.closeWriting()
           result.ending = try supervise(process, &streams, job, start, bell)
           result.received = streams[0].received
+          quiet.learn(result.received + streams[1].received)
           result.captures = streams.filter { !$0.capture.isEmpty }.map { ($0.stream, $0.capture) }
         }
       }
@@ -91,9 +94,11 @@ struct JobRunner: Sendable {
         forced.isKilled = true
         end = forced
       }
-      let wakeAt = end.map { $0.isKilled ? nil : $0.killAt } ?? limit().map { start + $0 }
+      var wakeAt = end.map { $0.isKilled ? nil : $0.killAt } ?? limit().map { start + $0 }
+      let isQuiet = quiet.lasts(since: start)
+      if isQuiet { wakeAt = min(wakeAt ?? .max, start + QuietStart.time) }
       var events = [descriptor.number, bell.number].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-      events += streams.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
+      events += streams.map { pollfd(fd: isQuiet ? -1 : $0.descriptor, events: Int16(POLLIN), revents: 0) }
       events.append(pollfd(fd: watchedOutput, events: 0, revents: 0))
       guard poll(&events, nfds_t(events.count), wakeAt.map(millisecondsUntil) ?? -1) >= 0 || errno == EINTR else {
         throw SystemError("cannot wait for a job")

@@ -96,7 +96,7 @@ final class MapRun: Sendable {
 
   private func makeRunner() -> JobRunner {
     JobRunner(
-      spawner: spawner, grouping: options.grouping,
+      spawner: spawner, grouping: options.grouping, quiet: QuietStart(isWanted: options.grouping == .whole),
       // Results that wait for their turn are many; they keep less each.
       captureMemory: options.order == .input ? 16 * 1024 : 1024 * 1024,
       spill: spill, stop: stop,

@@ -65,6 +65,7 @@ import Testing
       ("wc -l {}", ["wc", "-l", "a b"]), ("wc  -l\t{}", ["wc", "-l", "a b"]),
       ("cc -o{.}.o {}", ["cc", "-oa b.o", "a b"]),
       ("wc", ["wc", "a b"]), ("dd if={}", ["dd", "if=a b"]), ("wc {2}", ["wc"]), ("wc {2}{1}", ["wc", "a b"]),
+      ("echo {} end", ["echo", "a b", "end"]),
     ])
   func direct(command: String, expected: [String]) {
     let template = CommandTemplate([Bytes(command.utf8)], quoting: false)
@@ -75,12 +76,22 @@ import Testing
   @Test(
     "What a shell could read differently goes to it",
     arguments: [
-      "wc -l {} | head", "echo {}", "X=1 wc", "wc *", "wc ~", "wc $HOME", "wc '{}'", "if true", "wc \\{}",
+      "wc -l {} | head", "echo -n {}", "echo x -e{}", "X=1 wc", "wc *", "wc ~", "wc $HOME", "wc '{}'", "if true",
+      "wc \\{}",
       "wc {a,b}", "wc;", "wc &", "true --{}", "wc # {}", "wc é", "test {}", "./{1}/run {}",
     ])
   func shell(command: String) {
     let template = CommandTemplate([Bytes(command.utf8)], quoting: false)
     #expect(template.arguments(for: JobValues(sequence: 1, slot: 1, arguments: [Bytes("a".utf8)])) == nil)
+  }
+
+  @Test(
+    "Shells do not agree on what echo makes of a backslash",
+    arguments: [(#"a\tb"#, false), ("-n", false), ("a-n", true)])
+  func echo(value: String, isDirect: Bool) {
+    let template = CommandTemplate([Bytes("echo {}".utf8)], quoting: false)
+    let job = JobValues(sequence: 1, slot: 1, arguments: [Bytes(value.utf8)])
+    #expect((template.arguments(for: job) != nil) == isDirect)
   }
 }
 #endif

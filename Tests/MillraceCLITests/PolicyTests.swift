@@ -67,6 +67,19 @@ import Testing
     #expect(throws: UsageError.self) { try WidthOption.parse(text) }
   }
 
+  @Test func noQuietAfterAJobThatWroteMuch() {
+    let start = monotonicNow()
+    let quiet = QuietStart(isWanted: true)
+    #expect(quiet.lasts(since: start + 1_000_000_000) && !quiet.lasts(since: start - QuietStart.time))
+    quiet.learn(100_000)
+    #expect(!quiet.lasts(since: start + 1_000_000_000))
+    quiet.learn(100)
+    #expect(quiet.lasts(since: start + 1_000_000_000))
+    let unwanted = QuietStart(isWanted: false)
+    unwanted.learn(100)
+    #expect(!unwanted.lasts(since: start + 1_000_000_000))
+  }
+
   @Test func logLineHasGNUsColumns() {
     let entry = JobLog.Entry(
       sequence: 2, started: 1_795_261_771_830_999, runtimeMilliseconds: 2, receivedBytes: 3, exitValue: 1, signal: 0,
