@@ -23,6 +23,8 @@ SUMMARY = [
     ('W2.shuffled.processes', 'the same on processes'),
     ('W3.unordered.default', 'small items through two processes, default settings'),
     ('W3.unordered.chunk1', 'the same one by one'),
+    ('W3.unordered_struct.default', 'structures of five fields, a string among them, `Codable`'),
+    ('W3.unordered_memberwise.default', 'the same as `MemberwiseTransport`'),
     ('W4.1MiB', 'byte arrays of 1 MiB to two processes and back'),
     ('W5.init.processes', 'models that each worker loads once, the whole run (0.55 s without any cost)'),
     ('W6', 'a pool of two processes: start, two items, end'),
