@@ -31,6 +31,7 @@ package final class HostProcess: Sendable {
   func run() -> Int32 {
     millrace_output_by_lines()
     KillPoint.workerServes.reach()
+    FirstUse.ofStandardTypes()
     if makeForkedWorker != nil { ForkProbe.run() }
     do {
       while true {
