@@ -74,10 +74,7 @@ __attribute__((constructor)) static void bootstrap(int argc, char **argv, char *
   give_back_tunables();
 
   if (role == MILLRACE_ROLE_SERVER) millrace_fork_server_run(MILLRACE_BOOTSTRAP_FD, parent);
-  millrace_child_set_up(&(millrace_child){.control = MILLRACE_BOOTSTRAP_FD, .out = -1, .err = -1, .parent = parent});
-  if (!millrace_worker_entry) millrace_fatal("this executable has no worker entry");
-  millrace_worker_entry(MILLRACE_BOOTSTRAP_FD);
-  millrace_worker_exit(0);
+  millrace_child_serve(&(millrace_child){.control = MILLRACE_BOOTSTRAP_FD, .out = -1, .err = -1, .parent = parent});
 }
 
 // The words of the program's own command line, so that a worker sees the same `CommandLine.arguments`.

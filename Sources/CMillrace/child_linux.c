@@ -20,7 +20,7 @@
 #include "millrace_tree.h"
 
 enum {
-  WATCHER_STACK = 256 * 1024,
+  BODY_STACK = 8 * 1024 * 1024,
   KEPT_BLOCK = 32 * 1024 * 1024,  // as far as the C library goes by itself, and no more is allowed
 };
 
@@ -79,50 +79,6 @@ static void close_the_rest(const millrace_child *child) {
   syscall(SYS_close_range, from, ~0u, 0);
 }
 
-// The watcher: a thread that ends the worker and all that it started when the parent is gone.
-
-static struct {
-  int control;  // an epoll that holds the control socket: unlike poll, it lets the worker really close its end
-  int parent;   // a pidfd
-} watched;
-
-static void *watch_parent(void *unused) {
-  (void)unused;
-  prctl(PR_SET_NAME, "millrace-watch");
-  struct pollfd ends[2] = {{watched.control, POLLIN, 0}, {watched.parent, POLLIN, 0}};
-  while (poll(ends, 2, -1) < 0 && errno == EINTR) {}
-  millrace_descendants_kill(getpid(), NULL, 0);
-  kill(getpid(), SIGKILL);
-  return NULL;
-}
-
-static void start_watcher(const millrace_child *child) {
-  watched.parent = millrace_pidfd_open(child->parent);
-  watched.control = epoll_create1(EPOLL_CLOEXEC);
-  struct epoll_event hang_up = {.events = EPOLLRDHUP};
-  if (watched.parent < 0 || watched.control < 0 ||
-      epoll_ctl(watched.control, EPOLL_CTL_ADD, child->control, &hang_up) != 0)
-    millrace_fatal("cannot watch the parent");
-  if (getppid() != child->parent) _exit(70);  // it died before its descriptor was opened: that may be a stranger's
-
-  pthread_t thread;
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_attr_setstacksize(&attributes, WATCHER_STACK);
-  sigset_t all, before;
-  sigfillset(&all);
-  sigdelset(&all, SIGPROF);  // by which Swift's backtracer halts the other threads of a crash
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  int error = pthread_create(&thread, &attributes, watch_parent, NULL);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  pthread_attr_destroy(&attributes);
-  if (error) millrace_fatal("cannot start the watcher thread");
-  // From here on the watcher does it, and takes the worker's own processes along, which SIGKILL would orphan. The
-  // signal only makes sure that a stopped worker runs.
-  prctl(PR_SET_PDEATHSIG, SIGCONT);
-}
-
 // Large items and outputs come and go all the time, and fresh pages cost many times the work on them: what is freed is
 // kept for the next. The C library comes to that by itself, but halfway, and forgets the rest each time.
 static void set_up_memory(void) {
@@ -132,7 +88,7 @@ static void set_up_memory(void) {
 #endif
 }
 
-void millrace_child_set_up(const millrace_child *child) {
+static void set_up(const millrace_child *child) {
   // 1. Bound to the parent's life, from the first moment.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != child->parent) _exit(70);
@@ -151,6 +107,69 @@ void millrace_child_set_up(const millrace_child *child) {
   // 3. What only workers have.
   set_up_memory();
   millrace_crash_set_up(child->is_program_fork);
-  start_watcher(child);
+}
+
+typedef struct {
+  void (*run)(void *context, int control);
+  void *context;
+  int control;
+} child_body;
+
+static void *run_body(void *argument) {
+  const child_body *body = argument;
+  prctl(PR_SET_NAME, "millrace-serve");
+  body->run(body->context, body->control);
+  millrace_worker_exit(0);
+}
+
+// On a thread of its own, for the first one of a forked process has the thread number of the thread that forked in the
+// Swift runtime's memory. The runtime's `once` hands that to the kernel (a futex with priority inheritance): when a
+// second thread wants the same `once`, the kernel refuses both, and both try again for ever.
+static void start_body(child_body *body) {
+  pthread_t thread;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&attributes, BODY_STACK);
+  int error = pthread_create(&thread, &attributes, run_body, body);
+  pthread_attr_destroy(&attributes);
+  if (error) millrace_fatal("cannot start the worker's thread");
+}
+
+void millrace_child_run(const millrace_child *child, void (*run)(void *context, int control), void *context) {
+  set_up(child);
+  // An epoll that holds the control socket: unlike poll of itself, it lets the worker really close its end.
+  int control = epoll_create1(EPOLL_CLOEXEC);
+  int parent = millrace_pidfd_open(child->parent);
+  struct epoll_event hang_up = {.events = EPOLLRDHUP};
+  if (parent < 0 || control < 0 || epoll_ctl(control, EPOLL_CTL_ADD, child->control, &hang_up) != 0)
+    millrace_fatal("cannot watch the parent");
+  if (getppid() != child->parent) _exit(70);  // it died before its descriptor was opened: that may be a stranger's
+
+  child_body body = {.run = run, .context = context, .control = child->control};
+  start_body(&body);
+
+  // This thread ends the worker and all that it started when the parent is gone. From here on the parent-death signal,
+  // which would orphan what the worker started, only makes sure that a stopped worker runs.
+  prctl(PR_SET_PDEATHSIG, SIGCONT);
+  sigset_t others;
+  sigfillset(&others);
+  sigdelset(&others, SIGPROF);  // by which Swift's backtracer halts the other threads of a crash
+  pthread_sigmask(SIG_SETMASK, &others, NULL);
+  struct pollfd ends[2] = {{control, POLLIN, 0}, {parent, POLLIN, 0}};
+  while (poll(ends, 2, -1) < 0 && errno == EINTR) {}
+  millrace_descendants_kill(getpid(), NULL, 0);
+  kill(getpid(), SIGKILL);
+  _exit(70);
+}
+
+static void run_entry(void *unused, int control) {
+  (void)unused;
+  millrace_worker_entry(control);
+}
+
+void millrace_child_serve(const millrace_child *child) {
+  if (!millrace_worker_entry) millrace_fatal("this executable has no worker entry");
+  millrace_child_run(child, run_entry, NULL);
 }
 #endif

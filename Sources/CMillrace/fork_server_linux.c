@@ -60,12 +60,7 @@ static void fork_worker(const millrace_server_request *request, const int *fds, 
 
   pid_t own = getpid();
   pid_t pid = fork();
-  if (pid == 0) {
-    millrace_child_set_up(&(millrace_child){.control = fds[0], .out = out, .err = err, .parent = own});
-    if (!millrace_worker_entry) millrace_fatal("this executable has no worker entry");
-    millrace_worker_entry(fds[0]);
-    millrace_worker_exit(0);
-  }
+  if (pid == 0) millrace_child_serve(&(millrace_child){.control = fds[0], .out = out, .err = err, .parent = own});
   reply.value = errno;
   if (pid < 0) return answer(reply, -1);
   setpgid(pid, pid);

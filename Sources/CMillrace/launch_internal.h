@@ -23,8 +23,13 @@ typedef struct {
   int is_program_fork;     // forked from a program with threads, open files, handlers and unflushed output
 } millrace_child;
 
-/// Everything that makes a fresh process a worker; never fails halfway (it exits instead).
-void millrace_child_set_up(const millrace_child *child);
+/// Makes a fresh process a worker that runs `run` on a new thread, while this one watches the parent. Never fails halfway
+/// (it exits instead).
+_Noreturn void millrace_child_run(
+    const millrace_child *child, void (*run)(void *context, int control), void *context);
+
+/// The same, for a worker that reads from its socket what it is to run.
+_Noreturn void millrace_child_serve(const millrace_child *child);
 
 /// Installs the crash handlers and the exit hook, and forgets the records of the process that we were forked from.
 void millrace_crash_set_up(int is_program_fork);

@@ -17,7 +17,7 @@
 #define P_PIDFD 3
 #endif
 
-enum { SPAWNER_STACK = 8 * 1024 * 1024 };  // a forked child lives on it
+enum { SPAWNER_STACK = 1024 * 1024 };  // fork handlers of whatever the program is made of run on it
 
 static struct {
   pthread_mutex_t lock;
@@ -95,16 +95,15 @@ int millrace_fork_program(
   *pid = fork();
   if (*pid < 0) return errno;
   if (*pid == 0) {
-    millrace_child_set_up(&(millrace_child){
+    millrace_child child = {
         .control = control,
         .out = out,
         .err = err,
         .parent = own,
         .keep = keep,
         .keep_count = keep_count,
-        .is_program_fork = 1});
-    body(context, control);
-    millrace_worker_exit(0);
+        .is_program_fork = 1};
+    millrace_child_run(&child, body, context);
   }
   setpgid(*pid, *pid);
   *pidfd = millrace_pidfd_open(*pid);

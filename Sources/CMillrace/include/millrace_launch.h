@@ -26,8 +26,8 @@ enum {
 int millrace_spawn_self(
     int role, int control, int out, int err, const char *backtrace, pid_t *pid, int *pidfd);
 
-/// Forks the program. In the child, everything but `control`, `keep` and 0...2 is closed and `body` is called; it must
-/// not return. To be called on the spawner thread. 0, or errno.
+/// Forks the program. In the child, everything but `control`, `keep` and 0...2 is closed and `body` is called on a new
+/// thread; when it returns, the child exits with 0. To be called on the spawner thread. 0, or errno.
 int millrace_fork_program(
     int control, int out, int err, const int *keep, size_t keep_count, void (*body)(void *context, int control),
     void *context, pid_t *pid, int *pidfd);

@@ -32,4 +32,33 @@ struct LaunchTests {
     #expect(worker.child.hasEnded)
     #expect(try worker.receive() == nil)
   }
+
+  /// Two threads want the same global for the first time, and one of them has to wait for the other.
+  private enum Racer: WorkerMain {
+    private static let isBegun = Flag()
+    private static let isWanted = Flag()
+    private static let slow: Int32 = {
+      isBegun.set()
+      while !isWanted.isSet { usleep(100) }
+      usleep(50_000)
+      return 7
+    }()
+
+    static func run(control: consuming ControlSocket) -> Int32 {
+      alarm(20)  // the fault that this looks for is a thread that tries again for ever
+      let other = BareThread {
+        while !isBegun.isSet { usleep(100) }
+        isWanted.set()
+        _ = slow
+      }
+      let own = slow
+      other.join()
+      return own
+    }
+  }
+
+  @Test(arguments: StartMethod.allCases)
+  func twoThreadsMayWantTheSameAtOnce(method: StartMethod) throws {
+    #expect(try TestWorker(Racer.self, by: method).waitForEnd().reason == .exited(code: 7))
+  }
 }

@@ -14,7 +14,7 @@ package enum WorkerProcessMain: WorkerMain {
   }
 }
 
-/// A worker process: its control socket on the first thread, each lane on a thread of its own.
+/// A worker process: its control socket on the thread that it starts with, each lane on a thread of its own.
 package final class HostProcess: Sendable {
   private let control: ControlSocket
   /// In a process that was forked for one worker: makes it.
@@ -31,7 +31,6 @@ package final class HostProcess: Sendable {
   func run() -> Int32 {
     millrace_output_by_lines()
     KillPoint.workerServes.reach()
-    FirstUse.ofStandardTypes()
     if makeForkedWorker != nil { ForkProbe.run() }
     do {
       while true {
