@@ -12,10 +12,17 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-def build(is_dynamic=False, with_command=True):
+# What is inside the executables: nothing, Swift's libraries, those and the C library. Each has a folder of its own.
+LINKINGS = {
+    'dynamic': ('.build-dynamic', []),
+    'static-stdlib': ('.build-static', ['--static-swift-stdlib']),
+    'static-executable': ('.build-static-executable', ['--static-swift-stdlib', '-Xswiftc', '-static-executable']),
+}
+
+
+def build(linking='static-stdlib', with_command=True):
     """Builds the benchmarks, and the command if it is needed, in release; returns where each is."""
-    static = [] if is_dynamic else ['--static-swift-stdlib']
-    scratch = '.build-dynamic' if is_dynamic else '.build-static'
+    scratch, static = LINKINGS[linking]
     paths = []
     packages = [('Benchmarks', []), ('.', ['--product', 'millrace'])]
     for package, product in packages if with_command else packages[:1]:
