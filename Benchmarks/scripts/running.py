@@ -20,7 +20,7 @@ LINKINGS = {
 }
 
 
-def build(linking='static-stdlib', with_command=True):
+def build(linking, with_command=True):
     """Builds the benchmarks, and the command if it is needed, in release; returns where each is."""
     scratch, static = LINKINGS[linking]
     paths = []

@@ -26,9 +26,9 @@ package enum Spawner {
   /// A copy of this program, memory and all, that runs one closure and ends with its result.
   ///
   /// Of the program's threads the child has none, and of its descriptors 0 to 2, `control` and `keeping`; the closure runs
-  /// on a new thread. Plain code, Foundation and further threads work in it; Dispatch and Swift's default executor do not (their threads were not
-  /// copied). The program's exit handlers and its unflushed output do not run or appear there again. Swift's backtracer
-  /// is on if it is on in the program, for it is set up at a program's start.
+  /// on a new thread. Plain code, Foundation and further threads work in it; Dispatch and Swift's default executor do not
+  /// (their threads were not copied). The program's exit handlers and its unflushed output do not run or appear there
+  /// again. Swift's backtracer is on if it is on in the program, for it is set up at a program's start.
   package static func fork(
     control: Int32, stdout: Int32? = nil, stderr: Int32? = nil, keeping: [Int32] = [],
     body: @escaping @Sendable (consuming ControlSocket) -> Int32
