@@ -49,12 +49,12 @@ package struct SegmentSender: ~Copyable, @unchecked Sendable {
       buffer: UnsafeMutableRawBufferPointer(start: segment.mapping.base, count: length))
   }
 
-  /// Takes back a placement that was not sent.
+  /// Takes back a segment whose payload the peer will never look at: its frame was not sent, or was revoked.
   ///
-  /// - Parameter isAnnounced: whether its descriptor, if it had one, was passed to the peer.
-  package mutating func cancel(_ placement: Placement, isAnnounced: Bool = false) {
-    guard let segment = segments.first(where: { $0.id == placement.id }) else { return }
-    if placement.newDescriptor != nil { segment.isAnnounced = isAnnounced }
+  /// - Parameter isAnnounced: whether the peer knows the segment.
+  package mutating func cancel(_ id: UInt32, isAnnounced: Bool) {
+    guard let segment = segments.first(where: { $0.id == id }) else { return }
+    segment.isAnnounced = isAnnounced
     segment.mark(busy: false)
   }
 
@@ -75,10 +75,11 @@ package struct SegmentSender: ~Copyable, @unchecked Sendable {
     drop(sparing: nil, to: limit)
   }
 
-  /// Ids of segments that were dropped since the last call, for the peer to drop them too.
-  package mutating func takeRetired() -> [UInt32] {
-    defer { retired = [] }
-    return retired
+  /// Tells the peer which segments were dropped, for it to drop them too: their memory is there until it does.
+  ///
+  /// - Parameter tell: false if there is no room for it now; then it is told the next time.
+  package mutating func tellRetired(_ tell: (UInt32) throws -> Bool) rethrows {
+    while let id = retired.last, try tell(id) { retired.removeLast() }
   }
 
   /// Bytes of segments that nobody uses, and of all.

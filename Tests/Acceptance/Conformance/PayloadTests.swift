@@ -63,6 +63,17 @@ struct Count: Worker {
   }
 }
 
+#if os(Linux)
+/// How many pieces of shared memory for large payloads this process has, besides its own.
+struct CountSegments: Worker {
+  func process(_ item: [UInt8], _ state: inout Void) -> Int {
+    // Whoever reads a segment has one view of its data, which cannot be written.
+    let maps = ProcFS.text(of: "/proc/self/maps") ?? ""
+    return maps.split(separator: "\n").count { $0.contains("memfd:millrace-segment") && $0.contains(" r--s ") }
+  }
+}
+#endif
+
 private final class Token: Sendable {}
 
 private struct Unsendable: Sendable {
@@ -110,6 +121,32 @@ extension Checked {
         #expect(isEqual(output, item))
       }
     }
+
+    #if os(Linux)
+    /// The workers are out of step all the time, and what waits for one is taken back for the other.
+    @Test("the memory of items is used again", arguments: [Backend.processes(2), Backends.spawning].runnable)
+    func segmentsAreRecycled(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let items = (0..<1_000).lazy.map { [UInt8](repeating: 0, count: 100_000 + $0 % 3 * 10_000) }
+        let counts = pool.stream(items, CountSegments(), order: .completion, options: MapOptions(chunking: .size(1)))
+        var most = 0
+        for try await count in counts { most = max(most, count) }
+        #expect((1...8).contains(most))
+      }
+    }
+
+    @Test("memory that is not kept is given back by both sides", arguments: [Backend.processes(1)].runnable)
+    func segmentsAreRetired(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        var counts: [Int] = []
+        for size in [257 << 20, 1 << 20, 1 << 20] {
+          counts.append(try await pool.apply([UInt8](repeating: 0, count: size), CountSegments()))
+        }
+        // The second item finds the large segment idle, and one of its own.
+        #expect(counts.first == 1 && counts.last == 1)
+      }
+    }
+    #endif
 
     /// As `==`, which takes its time over bytes in a debug build.
     private func isEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool { Data(left) == Data(right) }

@@ -57,7 +57,7 @@ import Glibc
     #expect(sender.sizes.idle == 0 && sender.sizes.all == 2 << 20)
 
     // A small payload does not take a segment that is far too large.
-    sender.cancel(third)
+    sender.cancel(third.id, isAnnounced: true)
     #expect(sender.sizes.idle == 1 << 20)
     #expect(try sender.place(65_536).id != first.id)
   }
@@ -65,10 +65,10 @@ import Glibc
   @Test func canceledPlacementIsAnnouncedLater() throws {
     var sender = SegmentSender()
     let lost = try sender.place(70_000)
-    sender.cancel(lost)
+    sender.cancel(lost.id, isAnnounced: false)
     let again = try sender.place(70_000)
     #expect(again.id == lost.id && again.newDescriptor != nil)
-    sender.cancel(again, isAnnounced: true)
+    sender.cancel(again.id, isAnnounced: true)
     #expect(try sender.place(70_000).newDescriptor == nil)
   }
 
@@ -82,12 +82,24 @@ import Glibc
       _ = try receiver.resolve(placement.id, length: length)
       ids.append(placement.id)
     }
-    #expect(sender.takeRetired().isEmpty)
+    var retired: [UInt32] = []
+    sender.tellRetired { _ in
+      Issue.record("nothing was dropped")
+      return true
+    }
     for id in ids { receiver.release(id) }
     sender.trim(to: sender.idleLimit)
-    // The largest went first, and what is left is within the limit.
-    #expect(sender.takeRetired() == [ids[4], ids[3], ids[2]])
-    #expect(sender.takeRetired().isEmpty)
+    // There is no room for more than one, and then there is.
+    for room in [1, 0, 5] {
+      sender.tellRetired { id in
+        guard retired.count < room else { return false }
+        retired.append(id)
+        return true
+      }
+      #expect(retired.count == (room == 5 ? 3 : 1))
+    }
+    // The largest went, and what is left is within the limit.
+    #expect(retired.sorted() == Array(ids[2...]))
     #expect(sender.sizes.idle == 192 << 10)
     try receiver.drop(ids[4])
     try receiver.drop(ids[4])
@@ -164,11 +176,7 @@ import Glibc
           while try parent.requests.send(header) == nil {
             guard try parent.requests.waitForSpace(0, until: soon()) == .ready else { return }
           }
-          for id in sender.takeRetired() {
-            while try parent.requests.send(FrameHeader(kind: 2, a: id)) == nil {
-              guard try parent.requests.waitForSpace(0, until: soon()) == .ready else { return }
-            }
-          }
+          try sender.tellRetired { try parent.requests.send(FrameHeader(kind: 2, a: $0)) != nil }
         }
         #expect(sender.sizes.all < 64 << 20)  // recycled: 2,000 payloads are 300 MB
       } catch {

@@ -70,6 +70,7 @@ package final class HostLane: @unchecked Sendable {
     case FrameKind.open: try await open(frame)
     case FrameKind.chunk: try await run(frame)
     case FrameKind.tearDown: try await tearDown(frame.header.b)
+    case FrameKind.retired: try segments.withLock { try $0.drop(frame.header.a) }
     case FrameKind.stop:
       end.marker.enter(.tearingDown)
       KillPoint.workerStops.reach()
@@ -212,6 +213,10 @@ package final class HostLane: @unchecked Sendable {
     }
     var reference = SegmentReference(id: UInt64(placement.id), length: UInt64(length))
     try withUnsafeBytes(of: &reference) { try send(header, $0) }
+    try sender.tellRetired {
+      try send(FrameHeader(kind: FrameKind.retired, a: $0))
+      return true
+    }
   }
 
   private func sendAnySize(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) throws {

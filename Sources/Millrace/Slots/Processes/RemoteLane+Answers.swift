@@ -63,7 +63,7 @@ extension RemoteLane {
     open = nil
   }
 
-  /// What a frame says; nil if it is outputs, which go to the open batch.
+  /// What a frame says; nil if that is for the lane alone, or outputs, which go to the open batch.
   private func answer(_ frame: Frame, count: Int, _ fetchSegments: () throws -> Void) throws -> Answer? {
     let (payload, segment) = try resolve(frame, fetchSegments)
     defer { if let segment { receiver.release(segment) } }
@@ -108,6 +108,9 @@ extension RemoteLane {
       if flags & FrameFlags.failed != 0 { return .tornDown(key, .failure(try error(payload))) }
       if flags & FrameFlags.empty != 0 { return .tornDown(key, nil) }
       return .tornDown(key, Result { try record.remote.decodeExit(payload) })
+    case FrameKind.retired:
+      try receiver.drop(frame.header.a)
+      return nil
     default: throw WireProblem("an answer of kind \(frame.header.kind)")
     }
   }

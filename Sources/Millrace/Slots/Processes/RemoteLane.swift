@@ -101,12 +101,12 @@ package final class RemoteLane {
     switch request {
     case .open(let record, let announcement):
       let header = FrameHeader(kind: FrameKind.open, b: UInt64(record.key.value))
-      let position = try put(header, announcement.count, announce) { target in
+      let place = try put(header, announcement.count, announce) { target in
         announcement.withUnsafeBytes {
           if $0.count > 0 { target.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
         }
       }
-      guard position != nil else { return false }
+      guard place != nil else { return false }
       opening.insert(record.key)
       return true
     case .chunk(let chunk, let record):
@@ -134,29 +134,30 @@ package final class RemoteLane {
     while !sent.isSent {
       KillPoint.parentSendsChunk.reach()
       let range = sent.nextRange
-      let position: UInt64?
+      let place: Place?
       let size: Int
       if let stride = sent.inputStride, stride * range.count <= largestInline - SentChunk.headSize {
         size = stride * range.count
         let items = inputs.place(of: range.lowerBound, stride: stride)
-        position = try end.requests.add(sent.header(range, isPacked: true), payload: SentChunk.headSize + size) {
+        let position = try end.requests.add(sent.header(range, isPacked: true), payload: SentChunk.headSize + size) {
           target in
           sent.writeHead(range, to: target)
           (target + SentChunk.headSize).copyMemory(from: items, byteCount: size)
         }
+        place = position.map { Place(position: $0) }
       } else {
-        (position, size) = try sendEncoded(range, of: sent, inputs, announce)
+        (place, size) = try sendEncoded(range, of: sent, inputs, announce)
       }
-      guard let position else { return false }
+      guard let place else { return false }
       KillPoint.parentSentChunk.reach()
-      sent.sent(at: position, bytes: size)
+      sent.sent(at: place.position, segment: place.segment, bytes: size)
     }
     return true
   }
 
   private func sendEncoded(
     _ range: Range<Int>, of sent: SentChunk, _ inputs: InputStore, _ announce: (UInt32, Int32) throws -> Void
-  ) throws -> (position: UInt64?, size: Int) {
+  ) throws -> (place: Place?, size: Int) {
     let items = sent.inputStride.map { stride in
       EncodedItems(size: stride * range.count) { target in
         target.copyMemory(from: inputs.place(of: range.lowerBound, stride: stride), byteCount: stride * range.count)
@@ -165,11 +166,11 @@ package final class RemoteLane {
     let encoded = items ?? sent.record.remote.prepare(inputs, range)
     do {
       let header = sent.header(range, isPacked: items != nil)
-      let position = try put(header, SentChunk.headSize + encoded.size, announce) { target in
+      let place = try put(header, SentChunk.headSize + encoded.size, announce) { target in
         sent.writeHead(range, to: target)
         encoded.write(target + SentChunk.headSize)
       }
-      return (position, encoded.size)
+      return (place, encoded.size)
     } catch let error as MemoryError {
       // What is on its way will give some back.
       guard inFlight.first === sent, sent.answered == sent.positions.count else {
@@ -184,11 +185,17 @@ package final class RemoteLane {
   /// Payloads above this travel in segments.
   private var largestInline: Int { lane.requestCapacity / 4 }
 
-  /// Writes a frame, its payload in place or in a segment; its position, or nil if there is no room.
+  /// Where a frame is, and its payload if that is elsewhere.
+  private struct Place {
+    var position: UInt64
+    var segment: UInt32?
+  }
+
+  /// Writes a frame, its payload in place or in a segment; nil if there is no room.
   private func put(
     _ header: FrameHeader, _ size: Int, _ announce: (UInt32, Int32) throws -> Void,
     _ write: (UnsafeMutableRawPointer) -> Void
-  ) throws -> UInt64? {
+  ) throws -> Place? {
     if size <= largestInline {
       guard try end.requests.begin(header) else { return nil }
       guard let place = try end.requests.append(count: size) else {
@@ -196,7 +203,7 @@ package final class RemoteLane {
         return nil
       }
       write(place)
-      return try end.requests.commit()
+      return Place(position: try end.requests.commit())
     }
     var header = header
     header.flags |= FrameFlags.segment
@@ -216,7 +223,9 @@ package final class RemoteLane {
     }
     place.storeBytes(
       of: SegmentReference(id: UInt64(placement.id), length: UInt64(size)), as: SegmentReference.self)
-    return try end.requests.commit()
+    let position = try end.requests.commit()
+    try sender.tellRetired { try end.requests.send(FrameHeader(kind: FrameKind.retired, a: $0)) != nil }
+    return Place(position: position, segment: placement.id)
   }
 
   package func willTearDown(_ record: WorkerRecord) {
@@ -241,7 +250,7 @@ package final class RemoteLane {
       frame -= 1
     }
     guard frame < sent.frames else { return nil }
-    sent.takeBack(from: frame)
+    for segment in sent.takeBack(from: frame) { sender.cancel(segment, isAnnounced: true) }
     if sent.isDone { _ = inFlight.extract { $0 === sent } }
     return sent.chunk.range.lowerBound + sent.items(ofFrame: frame).lowerBound
   }

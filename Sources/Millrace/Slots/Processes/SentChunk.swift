@@ -13,6 +13,8 @@ package final class SentChunk {
   @exclusivity(unchecked) private(set) var frames: Int
   /// Where its frames are in the ring; those that are not there yet wait for room.
   @exclusivity(unchecked) private(set) var positions: [UInt64]
+  /// The segments of those that travel in one.
+  private var segments: [Int: UInt32] = [:]
   /// The size of its encoded items.
   @exclusivity(unchecked) private(set) var bytes = 0
   /// Frames that the worker is done with.
@@ -86,13 +88,17 @@ package final class SentChunk {
     )
   }
 
-  func sent(at position: UInt64, bytes: Int) {
+  func sent(at position: UInt64, segment: UInt32?, bytes: Int) {
+    if let segment { segments[positions.count] = segment }
     positions.append(position)
     self.bytes += bytes
   }
 
-  /// The frames from this one on were taken back.
-  func takeBack(from frame: Int) { frames = frame }
+  /// The frames from this one on were taken back; their segments.
+  func takeBack(from frame: Int) -> [UInt32] {
+    frames = frame
+    return segments.isEmpty ? [] : (frame..<max(frame, positions.count)).compactMap { segments.removeValue(forKey: $0) }
+  }
 
   // MARK: Its outcomes
 

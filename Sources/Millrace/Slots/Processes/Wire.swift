@@ -15,6 +15,11 @@ package enum FrameKind {
   /// Tear down what is left and end.
   package static let stop: UInt16 = 4
 
+  // Either way
+
+  /// The segment `a` was dropped, and is to be forgotten. No payload.
+  package static let retired: UInt16 = 5
+
   // Responses
 
   package static let opened: UInt16 = 10

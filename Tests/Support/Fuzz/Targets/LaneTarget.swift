@@ -148,6 +148,7 @@ private struct Scene<W: Worker>: LaneScene where W.Input == Int, W.Exit == Void 
             payload = littleEndian(1, UInt64(payload.count))
           }
           frames.append(frame(header, payload))
+          if random.chance(10) { frames.append(frame(FrameHeader(kind: FrameKind.retired, a: 1))) }
           offset = end
         }
       }
