@@ -78,7 +78,7 @@ extension RemoteLane {
         throw WireProblem("the end of a chunk that lacks outcomes")
       }
       try takeOutputs(payload, isPacked: flags & FrameFlags.packed != 0, count: count, sent)
-      return isFinal ? finish(sent, items: count, elapsed: frame.header.c, memory: nil) : nil
+      return isFinal ? finish(sent, items: sent.currentCount, elapsed: frame.header.c, memory: nil) : nil
     case FrameKind.itemFailed:
       let sent = try first(frame.header.b)
       guard sent.received < sent.currentEnd, frame.header.c == UInt64(sent.currentReceived) else {

@@ -57,6 +57,8 @@ package final class SentChunk {
   var currentNumber: UInt64 { number + UInt64(answered) }
   /// Up to where the outcomes of that frame go.
   var currentEnd: Int { min((answered + 1) * chunk.grain, chunk.range.count) }
+  /// How many those are.
+  var currentCount: Int { currentEnd - answered * chunk.grain }
   /// The outcomes of that frame that are here.
   var currentReceived: Int { received - answered * chunk.grain }
   /// The end of its items, in the input.
@@ -107,7 +109,7 @@ package final class SentChunk {
 
   /// The current frame is over; what of it was given up has no outcome.
   func finishFrame(items: Int, elapsed: UInt64) {
-    run += min(items, currentEnd - answered * chunk.grain)
+    run += min(items, currentCount)
     received = currentEnd
     answered += 1
     self.elapsed &+= elapsed

@@ -25,8 +25,8 @@ package enum FrameKind {
   package static let opened: UInt16 = 10
   /// Payload: a `WireError`.
   package static let openFailed: UInt16 = 11
-  /// The outputs of the next `a` items of the chunk. With `FrameFlags.final` the chunk is over, and its items took `c`
-  /// nanoseconds.
+  /// The outputs of the next `a` items of the chunk. With `FrameFlags.final` they are the last, and all of the chunk's items
+  /// took `c` nanoseconds.
   package static let outputs: UInt16 = 12
   /// The next item of the chunk failed. Payload: a `WireError`; it could not be sent if `FrameFlags.undecodable`.
   package static let itemFailed: UInt16 = 13

@@ -1,0 +1,46 @@
+import MillraceIPC
+import Testing
+
+@testable import Millrace
+
+/// The pool's side of a lane, with a worker played by hand.
+@Suite struct RemoteLaneTests {
+  private struct Echo: Worker {
+    func process(_ item: String, _ state: inout Void) -> String { item }
+  }
+
+  /// How long the next chunks get to be hangs on it.
+  @Test func theEndOfAChunkIsAboutAllFramesOfItsOutputs() throws {
+    let items = (0..<8).map { "\($0)" }
+    let record = WorkerRecord(Echo(), key: WorkerKey(1))
+    let chunk = Chunk(
+      id: 1, job: JobID(1), worker: record.key, seed: 0, range: 0..<8, grain: 8,
+      cell: InputCell(base: 0, items: items))
+    let lane = try RemoteLane(slot: 0, generation: 1, number: 0, forkedFor: nil, capacity: 1 << 16)
+    try lane.send(.chunk(chunk, record)) { _, _ in }
+
+    var worker = WorkerEnd(lane.lane, bell: .futex)
+    let request = try #require(try worker.requests.nextClaimed()).header
+    #expect(request.a == 8)
+    for part in [0..<5, 5..<8] {
+      var records = ByteWriter()
+      for item in items[part] { Array(item.utf8).withUnsafeBytes { Records.append($0, to: &records) } }
+      let header = FrameHeader(
+        kind: FrameKind.outputs, flags: part.upperBound == 8 ? FrameFlags.final : 0, a: UInt32(part.count),
+        b: request.b, c: 800)
+      #expect(try worker.responses.send(header, records.bytes) != nil)
+    }
+
+    var outputs: [String] = []
+    while let answer = try lane.next(fetchSegments: {}) {
+      switch answer {
+      case .outputs(_, let end, let buffer):
+        let buffer = try #require(buffer as? OutputBuffer<String>)
+        outputs += (outputs.count..<end).map { buffer[$0] }
+      case .done(_, let count, let elapsed, _): #expect(count == 8 && elapsed == 800)
+      default: Issue.record("\(answer)")
+      }
+    }
+    #expect(outputs == items && lane.inFlight.isEmpty)
+  }
+}
