@@ -42,8 +42,6 @@ package struct SegmentReceiver: ~Copyable, @unchecked Sendable {
     }
     segments[id] = try AdoptedSegment(memory, capacity: capacity)
     bytes += capacity
-    // Large values come, are copied and freed all the time: fresh pages would cost many times the copies.
-    millrace_memory_keep()
   }
 
   /// Whether the segment was announced: a frame may arrive before the descriptor does.

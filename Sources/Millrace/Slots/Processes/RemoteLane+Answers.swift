@@ -1,9 +1,12 @@
+import CMillrace
 import MillraceIPC
 
 /// Outputs of consecutive items of one chunk, or of several of a batch, on their way to the dispatcher.
 struct OutputBatch {
   /// How large the room for them may be.
   static let bytes = 16_384
+  /// From this size on, what a frame brings is worth keeping memory for.
+  static let large = 16_384
 
   let sent: SentChunk
   /// The items that there is room for.
@@ -147,6 +150,8 @@ extension RemoteLane {
     if isPacked {
       try copyOutputs(payload, count: count, at: index, of: sent)
     } else {
+      // Values that are copied and freed all the time: fresh pages would cost many times the copies.
+      if payload.count >= OutputBatch.large { millrace_memory_keep() }
       let broken = try sent.record.remote.decode(payload, count: count, at: index, into: open!.outputs)
       if !broken.isEmpty { open!.broken += broken }
     }
