@@ -37,13 +37,15 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
   private let worker: W
   private var state: W.State?
   /// Made with the first chunk.
-  private var input: PayloadCoding<W.Input>?
+  private var input: ItemReader<W.Input>?
   private var outputs: OutputWriter<W.Output>?
   // Of the lane's thread alone, which is in them once at a time: small chunks pay for each check.
   /// The chunk that is run; nil when all that was there is done.
   @exclusivity(unchecked) private var current: ChunkRequest?
   /// What went wrong between two chunks.
   @exclusivity(unchecked) private var problem: (any Error)?
+  /// The item behind those that there is room for, where they are read one by one.
+  @exclusivity(unchecked) private var roomEnd = 0
   private let alignment = MemoryLayout<W.Input>.alignment
 
   init(_ worker: W) { self.worker = worker }
@@ -66,7 +68,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
   }
 
   package func run(_ request: ChunkRequest, on lane: HostLane) async throws {
-    let input = try input ?? Payload.coding(for: W.Input.self)
+    let input = try input ?? ItemReader(Payload.coding(for: W.Input.self))
     let outputs = try outputs ?? OutputWriter(Payload.coding(for: W.Output.self), lane: lane)
     (self.input, self.outputs) = (input, outputs)
     outputs.begin(request)
@@ -78,7 +80,8 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       defer { place.deallocate() }
       try await runInPlace(place, outputs, lane)
     } else {
-      try await runOneByOne(request, input, outputs, lane)
+      input.begin(request)
+      try await runOneByOne(input, outputs, lane)
     }
     guard current != nil else { return }
     KillPoint.workerFinishesChunk.reach()
@@ -139,13 +142,14 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
     }
   }
 
-  /// Decodes each item just before it runs, so that the marker blames the right one for what its decoding does.
+  /// Decodes each item just before it runs, so that the marker blames the right one for what its decoding does. Runs the
+  /// items of the chunks behind it too.
   private func runOneByOne(
-    _ request: ChunkRequest, _ input: PayloadCoding<W.Input>, _ outputs: OutputWriter<W.Output>, _ lane: HostLane
+    _ reader: ItemReader<W.Input>, _ outputs: OutputWriter<W.Output>, _ lane: HostLane
   ) async throws {
-    let reader = ItemReader(request, input)
+    defer { reader.empty() }
     var next = 0
-    while next < request.count {
+    while let request = current, next < request.count {
       if let error = try reader.read() {
         guard try outputs.itemFailed(error, isUndecodable: true, at: next) else { return }
         next += 1
@@ -153,21 +157,56 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       }
       KillPoint.workerMakesRoom.reach()
       let room = try outputs.makeRoom(for: next..<request.count)
+      roomEnd = room.range.upperBound
       var run = _ItemRun(
         inputs: reader.place - next, outputs: room.place, range: next..<next + 1, progress: lane.lane.progress,
         tag: LaneLayout.tag(request.id), startTime: request.isTimed ? lane.lane.itemStart : nil, sink: room.sink
       ) { run in
-        guard run.next < room.range.upperBound, reader.readsOn() else { return false }
-        (run.inputs, run.end) = (UnsafePointer(reader.place - run.next), run.next + 1)
-        return true
+        self.readOn(&run, reader, outputs, lane)
       }
       KillPoint.workerRuns.reach()
       let end = await worker._run(&run, &state!)
-      KillPoint.workerRan.reach()
+      if let problem { throw problem }
+      if current == nil { return }
       next = run.next
+      KillPoint.workerRan.reach()
       try outputs.closeRoom(upTo: next)
       guard try report(end, run.sinkError, outputs, at: &next) else { return }
     }
+  }
+
+  /// Reads the next item: of the chunk, or of the one behind it if that is there and of the same kind.
+  private func readOn(
+    _ run: inout _ItemRun<W.Input, W.Output>, _ reader: ItemReader<W.Input>, _ outputs: OutputWriter<W.Output>,
+    _ lane: HostLane
+  ) -> Bool {
+    if run.next == roomEnd {
+      guard let done = current, run.next == done.count else { return false }
+      do {
+        KillPoint.workerRan.reach()
+        try outputs.closeRoom(upTo: run.next)
+        KillPoint.workerFinishesChunk.reach()
+        try outputs.finish(items: run.next)
+        KillPoint.workerFinishedChunk.reach()
+        current = nil
+        guard let request = try lane.nextChunk(like: done, { _ in true }) else { return false }
+        current = request
+        outputs.begin(request, at: outputs.ended)
+        reader.begin(request)
+        KillPoint.workerMakesRoom.reach()
+        let room = try outputs.makeRoom(for: 0..<request.count)
+        roomEnd = room.range.upperBound
+        KillPoint.workerRuns.reach()
+        run.outputs = room.place
+        (run.next, run.end, run.tag) = (0, 0, LaneLayout.tag(request.id))
+      } catch {
+        problem = error
+        return false
+      }
+    }
+    guard reader.readsOn() else { return false }
+    (run.inputs, run.end) = (UnsafePointer(reader.place - run.next), run.next + 1)
+    return true
   }
 
   /// Runs the items in the range, or what the run goes on with; false if the rest of the chunk is not wanted. `next` becomes

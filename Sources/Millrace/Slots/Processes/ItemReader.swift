@@ -1,21 +1,20 @@
 import MillraceIPC
 
-/// Decodes the items of a chunk, one after the other, into one place.
+/// Decodes the items of chunks, one after the other, into one place.
 final class ItemReader<Input> {
   /// Where the item is that was read last.
   let place: UnsafeMutablePointer<Input>
   private let coding: PayloadCoding<Input>
-  private let isPacked: Bool
+  // Of the lane's thread alone, which is in them once at a time: small chunks pay for each check.
+  @exclusivity(unchecked) private var isPacked = false
   /// What has not been read.
-  private var rest: UnsafeRawBufferPointer
-  private var isFull = false
+  @exclusivity(unchecked) private var rest = UnsafeRawBufferPointer(start: nil, count: 0)
+  @exclusivity(unchecked) private var isFull = false
   /// How it went with an item that was read ahead.
-  private var ahead: Result<(any Error)?, any Error>?
+  @exclusivity(unchecked) private var ahead: Result<(any Error)?, any Error>?
 
-  init(_ request: ChunkRequest, _ coding: PayloadCoding<Input>) {
+  init(_ coding: PayloadCoding<Input>) {
     self.coding = coding
-    isPacked = request.isPacked
-    rest = request.items
     place = .allocate(capacity: 1)
   }
 
@@ -24,7 +23,15 @@ final class ItemReader<Input> {
     place.deallocate()
   }
 
-  private func empty() {
+  /// Another chunk's items are read.
+  func begin(_ request: ChunkRequest) {
+    isPacked = request.isPacked
+    rest = request.items
+    ahead = nil
+  }
+
+  /// The item that was read last is not needed any more.
+  func empty() {
     if isFull { place.deinitialize(count: 1) }
     isFull = false
   }

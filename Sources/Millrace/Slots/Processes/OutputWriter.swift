@@ -21,7 +21,7 @@ final class OutputWriter<Output> {
   @exclusivity(unchecked) private var count = 0
   /// When it began.
   @exclusivity(unchecked) private var begun: UInt64 = 0
-  /// When the last one ended that was ended by its outputs.
+  /// When the last one ended.
   @exclusivity(unchecked) private(set) var ended: UInt64 = 0
   private let nowhere: UnsafeMutablePointer<Output>
   /// The stride, if outputs can lie in the ring as they are.
@@ -134,6 +134,7 @@ final class OutputWriter<Output> {
     if size > lane.largestInline {
       try flush()
       try lane.sendSegment(FrameHeader(kind: FrameKind.outputs, flags: FrameFlags.segment, a: 1, b: chunk), size, write)
+      scratch.trim(above: 1 << 20)
       return
     }
     if records > 0, lane.end.responses.openPayload + size > lane.largestInline { try flush() }
@@ -178,7 +179,7 @@ final class OutputWriter<Output> {
     if records > 0 { try lane.end.responses.update(header(0, outputs: records, upTo: items)) }
     try flush()
     if isDone { return }
-    let elapsed = _monotonicNow() &- begun
-    try lane.sendDone(chunk, items: items, elapsed: elapsed)
+    ended = _monotonicNow()
+    try lane.sendDone(chunk, items: items, elapsed: ended &- begun)
   }
 }

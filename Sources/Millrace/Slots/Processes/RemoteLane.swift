@@ -34,6 +34,7 @@ package final class RemoteLane {
   let forkedFor: WorkerKey?
   @exclusivity(unchecked) var end: ParentEnd
   private var sender = SegmentSender()
+  private let scratch = EncodingScratch()
   var receiver = SegmentReceiver()
   @exclusivity(unchecked) package internal(set) var inFlight = FIFO<SentChunk>()
   /// Of the next chunk's first frame.
@@ -163,7 +164,8 @@ package final class RemoteLane {
         target.copyMemory(from: inputs.place(of: range.lowerBound, stride: stride), byteCount: stride * range.count)
       }
     }
-    let encoded = items ?? sent.record.remote.prepare(inputs, range)
+    let encoded = items ?? sent.record.remote.prepare(inputs, range, scratch)
+    defer { scratch.clear() }
     do {
       let header = sent.header(range, isPacked: items != nil)
       let place = try put(header, SentChunk.headSize + encoded.size, announce) { target in

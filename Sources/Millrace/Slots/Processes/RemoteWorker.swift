@@ -19,8 +19,8 @@ package protocol RemoteWorker: Sendable {
   /// The bytes of an output, if outputs are sent as they lie in memory.
   var outputStride: Int? { get }
 
-  /// The items in the range as records, of `size` bytes, to be copied by `write`.
-  func prepare(_ inputs: InputStore, _ range: Range<Int>) -> EncodedItems
+  /// The items in the range as records, of `size` bytes, to be copied by `write` before `scratch` is cleared.
+  func prepare(_ inputs: InputStore, _ range: Range<Int>, _ scratch: EncodingScratch) -> EncodedItems
 
   /// Room for the outputs of `count` items from `first` on, of `outputSize` bytes each.
   func makeOutputs(first: Int, count: Int) -> OutputStore
@@ -44,9 +44,12 @@ package struct EncodedItems {
 
 package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
   private let worker: W
-  private let input: Result<PayloadCoding<W.Input>, any Error>
-  private let output: Result<PayloadCoding<W.Output>, any Error>
-  private let exit: Result<PayloadCoding<W.Exit>, any Error>
+  // Nil if there is none, which `validate` refuses.
+  private let input: PayloadCoding<W.Input>?
+  private let output: PayloadCoding<W.Output>?
+  private let exit: PayloadCoding<W.Exit>?
+  /// Why one of them is missing.
+  private let refusal: (any Error)?
   private let name: String
   package let inputStride: Int?
   package let outputSize = MemoryLayout<W.Output>.stride
@@ -55,20 +58,28 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
   package init(_ worker: W) {
     self.worker = worker
     name = readableTypeName(W.self)
-    input = Result { try Payload.coding(for: W.Input.self) }
-    output = Result { try Payload.coding(for: W.Output.self) }
-    exit = Result { try Payload.coding(for: W.Exit.self) }
-    inputStride = (try? input.get())?.fixedStride
-    outputStride = (try? output.get())?.fixedStride
+    var refusal: (any Error)?
+    func coding<Value>(for type: Value.Type) -> PayloadCoding<Value>? {
+      do {
+        return try Payload.coding(for: type)
+      } catch {
+        refusal = refusal ?? error
+        return nil
+      }
+    }
+    input = coding(for: W.Input.self)
+    output = coding(for: W.Output.self)
+    exit = coding(for: W.Exit.self)
+    self.refusal = refusal
+    inputStride = input?.fixedStride
+    outputStride = output?.fixedStride
   }
 
   package var needsFork: Bool { worker is any ForkedOnly }
 
   package func validate(forking: Bool) throws {
-    do {
-      _ = try (input.get(), output.get(), exit.get())
-    } catch {
-      throw WorkerPoolError(.notTransportable, "\(name) cannot run in worker processes", underlying: error)
+    if let refusal {
+      throw WorkerPoolError(.notTransportable, "\(name) cannot run in worker processes", underlying: refusal)
     }
     if !forking { _ = try announcement() }
   }
@@ -90,14 +101,14 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
     { [worker] in TypedHostedWorker(worker) }
   }
 
-  package func prepare(_ inputs: InputStore, _ range: Range<Int>) -> EncodedItems {
+  package func prepare(_ inputs: InputStore, _ range: Range<Int>, _ scratch: EncodingScratch) -> EncodedItems {
     let cell = unsafeDowncast(inputs, to: InputCell<W.Input>.self)
     let items = UnsafeBufferPointer(start: cell.items + (range.lowerBound - cell.base), count: range.count)
-    guard let coding = try? input.get() else { preconditionFailure("validated at submission") }
+    guard let coding = input else { preconditionFailure("validated at submission") }
     defer { withExtendedLifetime(cell) {} }
     var size = 0
     for item in items {
-      guard let count = coding.byteCount(of: item) else { return coded(items, coding) }
+      guard let count = coding.byteCount(of: item) else { return coded(items, coding, scratch) }
       size += Records.size(count)
     }
     return EncodedItems(size: size) { target in
@@ -113,13 +124,14 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
     }
   }
 
-  private func coded(_ items: UnsafeBufferPointer<W.Input>, _ coding: PayloadCoding<W.Input>) -> EncodedItems {
-    let box = WriterBox()
+  private func coded(
+    _ items: UnsafeBufferPointer<W.Input>, _ coding: PayloadCoding<W.Input>, _ scratch: EncodingScratch
+  ) -> EncodedItems {
     if let first = items.baseAddress {
-      for offset in 0..<items.count { append(first + offset, coding, to: &box.writer) }
+      for offset in 0..<items.count { append(first + offset, coding, to: &scratch.writer) }
     }
-    return EncodedItems(size: box.writer.count) { target in
-      if box.writer.count > 0 { target.copyMemory(from: box.writer.base, byteCount: box.writer.count) }
+    return EncodedItems(size: scratch.writer.count) { target in
+      if scratch.writer.count > 0 { target.copyMemory(from: scratch.writer.base, byteCount: scratch.writer.count) }
     }
   }
 
@@ -148,7 +160,7 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
   ) throws -> [(index: Int, error: any Error)] {
     let outputs = unsafeDowncast(outputs, to: OutputBuffer<W.Output>.self)
     let place = index - outputs.base
-    let coding = try output.get()
+    guard let coding = output else { preconditionFailure("validated at submission") }
     guard count >= 0, count <= payload.count / 8 else {
       throw WireProblem("\(payload.count) bytes for \(count) outputs")
     }
@@ -167,13 +179,20 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
   }
 
   package func decodeExit(_ payload: UnsafeRawBufferPointer) throws -> any Sendable {
-    try exit.get().decode(from: payload)
+    guard let coding = exit else { preconditionFailure("validated at submission") }
+    return try coding.decode(from: payload)
   }
 }
 
-/// Encoded items on their way, kept by the closure that copies them.
-private final class WriterBox {
-  @exclusivity(unchecked) var writer = ByteWriter(capacity: 1_024)
+/// Where items are encoded on their way to shared memory, one chunk after the other.
+package final class EncodingScratch {
+  @exclusivity(unchecked) fileprivate var writer = ByteWriter(capacity: 1_024)
+
+  /// What was encoded has been copied.
+  func clear() {
+    writer.removeAll()
+    writer.trim(above: 1 << 20)
+  }
 }
 
 /// A worker that has no configuration that could be sent: closures.
