@@ -34,7 +34,10 @@ import Testing
   @Test(.timeLimit(.minutes(1))) func oneInputIsReadAheadForEachSlot() async throws {
     let scene = Scene()
     let run = Task {
-      try await runJobs(inputs: scene, width: 2, order: .completion) { _, _, _ in scene.job() } deliver: {}
+      try await runJobs(inputs: scene, width: 2, order: .completion) { _, _, _ in
+        scene.job()
+      } deliver: {
+      }
     }
     while scene.begun.load(ordering: .relaxed) < 2 || scene.drawn.load(ordering: .relaxed) < 4 {
       try await Task.sleep(for: .milliseconds(1))
