@@ -118,17 +118,11 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
   private func goOn(
     _ run: inout _ItemRun<W.Input, W.Output>, _ outputs: OutputWriter<W.Output>, _ lane: HostLane
   ) -> Bool {
-    guard let done = current, run.next == done.count, outputs.endsWithItsRoom else { return false }
+    guard outputs.endsWithItsRoom else { return false }
     do {
-      KillPoint.workerRan.reach()
-      try outputs.closeRoom(upTo: run.next)
-      KillPoint.workerFinishesChunk.reach()
-      KillPoint.workerFinishedChunk.reach()
-      current = nil
-      let next = try lane.nextChunk(like: done) { items(of: $0) != nil }
-      guard let request = next, let items = items(of: request) else { return false }
-      current = request
-      outputs.begin(request, at: outputs.ended)
+      guard let request = try takeNext(run.next, outputs, lane, { items(of: $0) != nil }),
+        let items = items(of: request)
+      else { return false }
       KillPoint.workerMakesRoom.reach()
       let (place, count) = try outputs.openPacked(0..<request.count)
       KillPoint.workerRuns.reach()
@@ -140,6 +134,24 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       problem = error
       return false
     }
+  }
+
+  /// Ends the chunk, if `done` are all of its items, and begins the next, if it is there and fits.
+  @inline(__always)
+  private func takeNext(
+    _ done: Int, _ outputs: OutputWriter<W.Output>, _ lane: HostLane, _ isFit: (ChunkRequest) -> Bool
+  ) throws -> ChunkRequest? {
+    guard let last = current, done == last.count else { return nil }
+    KillPoint.workerRan.reach()
+    try outputs.closeRoom(upTo: done)
+    KillPoint.workerFinishesChunk.reach()
+    try outputs.finish(items: done)
+    KillPoint.workerFinishedChunk.reach()
+    current = nil
+    guard let next = try lane.nextChunk(like: last, isFit) else { return nil }
+    current = next
+    outputs.begin(next, at: outputs.ended)
+    return next
   }
 
   /// Decodes each item just before it runs, so that the marker blames the right one for what its decoding does. Runs the
@@ -181,17 +193,8 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
     _ lane: HostLane
   ) -> Bool {
     if run.next == roomEnd {
-      guard let done = current, run.next == done.count else { return false }
       do {
-        KillPoint.workerRan.reach()
-        try outputs.closeRoom(upTo: run.next)
-        KillPoint.workerFinishesChunk.reach()
-        try outputs.finish(items: run.next)
-        KillPoint.workerFinishedChunk.reach()
-        current = nil
-        guard let request = try lane.nextChunk(like: done, { _ in true }) else { return false }
-        current = request
-        outputs.begin(request, at: outputs.ended)
+        guard let request = try takeNext(run.next, outputs, lane, { _ in true }) else { return false }
         reader.begin(request)
         KillPoint.workerMakesRoom.reach()
         let room = try outputs.makeRoom(for: 0..<request.count)
