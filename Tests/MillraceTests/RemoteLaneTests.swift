@@ -43,4 +43,13 @@ import Testing
     }
     #expect(outputs == items && lane.inFlight.isEmpty)
   }
+
+  /// Frames that change nothing would keep the pool's thread for as long as a worker in a loop writes them.
+  @Test func segmentsThatAreNotThereCannotEnd() throws {
+    let lane = try RemoteLane(slot: 0, generation: 1, number: 0, forkedFor: nil, capacity: 1 << 16)
+    var worker = WorkerEnd(lane.lane, bell: .futex)
+    #expect(try worker.responses.send(FrameHeader(kind: FrameKind.retired, a: 7)) != nil)
+    #expect(throws: WireProblem.self) { try lane.next(fetchSegments: {}) }
+    #expect(try lane.next(fetchSegments: {}) == nil)
+  }
 }

@@ -70,7 +70,9 @@ package final class HostLane: @unchecked Sendable {
     case FrameKind.open: try await open(frame)
     case FrameKind.chunk: try await run(frame)
     case FrameKind.tearDown: try await tearDown(frame.header.b)
-    case FrameKind.retired: try segments.withLock { try $0.drop(frame.header.a) }
+    case FrameKind.retired:
+      waitForSegment(frame.header.a)
+      try segments.withLock { try $0.drop(frame.header.a) }
     case FrameKind.stop:
       end.marker.enter(.tearingDown)
       KillPoint.workerStops.reach()
@@ -168,10 +170,15 @@ package final class HostLane: @unchecked Sendable {
     guard frame.payload.count >= MemoryLayout<SegmentReference>.size else { throw WireProblem("no segment") }
     let reference = frame.payload.loadUnaligned(as: SegmentReference.self)
     let id = UInt32(truncatingIfNeeded: reference.id)
-    while !segments.withLock({ $0.contains(id) }) { segmentBell.waitForWork() }
+    waitForSegment(id)
     nonisolated(unsafe) var bytes = UnsafeRawBufferPointer(start: nil, count: 0)
     try segments.withLock { bytes = try $0.resolve(id, length: Int(clamping: reference.length)) }
     return (bytes, id)
+  }
+
+  /// It was announced before the frame that speaks of it was sent, but another thread listens to that.
+  private func waitForSegment(_ id: UInt32) {
+    while !segments.withLock({ $0.contains(id) }) { segmentBell.waitForWork() }
   }
 
   private func release(_ segment: UInt32?) {

@@ -112,6 +112,8 @@ extension RemoteLane {
       if flags & FrameFlags.empty != 0 { return .tornDown(key, nil) }
       return .tornDown(key, Result { try record.remote.decodeExit(payload) })
     case FrameKind.retired:
+      // Else there would be no end to such frames.
+      guard receiver.contains(frame.header.a) else { throw WireProblem("the end of a segment that is not there") }
       try receiver.drop(frame.header.a)
       return nil
     default: throw WireProblem("an answer of kind \(frame.header.kind)")

@@ -186,7 +186,7 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
 
 /// Where items are encoded on their way to shared memory, one chunk after the other.
 package final class EncodingScratch {
-  @exclusivity(unchecked) fileprivate var writer = ByteWriter(capacity: 1_024)
+  @exclusivity(unchecked) fileprivate var writer = ByteWriter()
 
   /// What was encoded has been copied.
   func clear() {

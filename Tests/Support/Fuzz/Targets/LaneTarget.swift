@@ -126,6 +126,7 @@ private struct Scene<W: Worker>: LaneScene where W.Input == Int, W.Exit == Void 
   func answers(_ random: inout FuzzRandom) throws -> [[UInt8]] {
     let key: UInt64 = 1
     var frames = [frame(FrameHeader(kind: FrameKind.opened, b: key))]
+    var hasSegment = false
     for chunk in LanePool.frames {
       var offset = 0
       var isOver = false
@@ -146,9 +147,13 @@ private struct Scene<W: Worker>: LaneScene where W.Input == Int, W.Exit == Void 
           if random.chance(10), offset == 0 {
             header.flags |= FrameFlags.segment
             payload = littleEndian(1, UInt64(payload.count))
+            hasSegment = true
           }
           frames.append(frame(header, payload))
-          if random.chance(10) { frames.append(frame(FrameHeader(kind: FrameKind.retired, a: 1))) }
+          if hasSegment, random.chance(30) {
+            frames.append(frame(FrameHeader(kind: FrameKind.retired, a: 1)))
+            hasSegment = false
+          }
           offset = end
         }
       }
