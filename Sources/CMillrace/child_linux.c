@@ -17,11 +17,11 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+#include "millrace_ring.h"
 #include "millrace_tree.h"
 
 enum {
   BODY_STACK = 8 * 1024 * 1024,
-  KEPT_BLOCK = 32 * 1024 * 1024,  // as far as the C library goes by itself, and no more is allowed
 };
 
 static void ignore_signal(int signal) { (void)signal; }
@@ -83,8 +83,8 @@ static void close_the_rest(const millrace_child *child) {
 // kept for the next. The C library comes to that by itself, but halfway, and forgets the rest each time.
 static void set_up_memory(void) {
 #ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, KEPT_BLOCK);
-  mallopt(M_TRIM_THRESHOLD, 2 * KEPT_BLOCK);
+  mallopt(M_MMAP_THRESHOLD, MILLRACE_KEPT_BLOCK);
+  mallopt(M_TRIM_THRESHOLD, 2 * MILLRACE_KEPT_BLOCK);
 #endif
 }
 

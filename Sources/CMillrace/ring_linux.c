@@ -126,7 +126,7 @@ void millrace_memory_keep(void) {
   static atomic_flag is_done = ATOMIC_FLAG_INIT;
   if (atomic_flag_test_and_set_explicit(&is_done, memory_order_relaxed)) return;
   // The largest block that it learns from, with room for its header. No page of it is touched.
-  void *volatile block = malloc(32 * 1024 * 1024 - 2 * millrace_page_size());
+  void *volatile block = malloc(MILLRACE_KEPT_BLOCK - 2 * millrace_page_size());
   free(block);
 #endif
 }

@@ -84,6 +84,11 @@ int millrace_memory_populate(void *address, size_t size, int descriptor, size_t 
 /// fresh, its pages come many at a time.
 void millrace_memory_prepare(void *address, size_t size);
 
+enum {
+  /// The largest block that the C library keeps: it goes so far by itself, and allows no more.
+  MILLRACE_KEPT_BLOCK = 32 * 1024 * 1024,
+};
+
 /// Has the C library keep what this process frees for what it allocates next, up to 64 MiB in each of its arenas, where it
 /// would give back all above 128 KiB. It does so by itself from when a block of 32 MiB was freed: this is such a block. Whoever
 /// has set its thresholds has them as they were set.
