@@ -163,15 +163,23 @@ package enum Inspection: Sendable {
 
 /// What the pool does about deaths and limits, whatever the job.
 package struct DispatchLimits: Sendable {
-  /// How many workers may die on start within `restartPeriod` before the pool gives up.
+  /// How many workers may die on start within `restartPeriod`, or fail to be set up in a row, before a slot is left out.
   package var maximumRestarts = 3
   package var restartPeriod: UInt64 = 10_000_000_000
+  /// How long a slot where no worker could be started waits before it asks again, unless another slot's worker ends.
+  package var startPause: UInt64 = 5_000_000_000
   /// How long an item of a job that is over may go on before its worker is ended.
   package var cancellationGrace: UInt64 = 300_000_000
   /// How long a worker may take to begin what it has before it, where items have a limit; a longer limit holds instead.
   package var silence: UInt64 = 1_000_000_000
   /// How long a worker may take to be gone after it was told to end.
   package var endingTime: UInt64 = 5_000_000_000
+  /// How long a worker may take to start.
+  package var startTime: UInt64 = 30_000_000_000
+  /// How long a set-up or tear-down for which its map has no limit may take once its end alone is waited for.
+  package var leavingTime: UInt64 = 30_000_000_000
+  /// How long a worker that was killed may take to be gone, before it is given up.
+  package var killTime: UInt64 = 10_000_000_000
   /// How many chunks may wait at a slot behind the one that runs, at the most.
   package var prefetch = 0
   /// Chunks wait at a slot only for as much work as this.

@@ -54,13 +54,22 @@ extension Dispatcher {
 
   /// Whether there is something that a worker of this slot, which has none, would do.
   private func isWanted(_ slot: Int) -> Bool {
+    if rests(slot) { return false }
+    return isNeeded(slot)
+      || jobs.values.contains { job in
+        !job.ended && job.spec.eagerSetUp && job.read > 0 && workers[job.spec.worker]?.benched.contains(slot) != true
+      }
+  }
+
+  /// Whether there is work that waits for a worker, and this slot's would do it.
+  func isNeeded(_ slot: Int) -> Bool {
     if !slots[slot].pinned.isEmpty { return true }
+    func isOut(_ key: WorkerKey) -> Bool { workers[key]?.benched.contains(slot) == true }
     // What waits behind another slot's work can be taken from there.
-    if slots.contains(where: { $0.assigned.waiting.contains { $0.slot == nil && $0.abandonAt == nil } }) { return true }
-    return jobs.values.contains { job in
-      guard !job.ended else { return false }
-      return !job.ready.isEmpty || (job.spec.eagerSetUp && job.read > 0)
+    let canTake = slots.contains { other in
+      other.assigned.waiting.contains { $0.slot == nil && $0.abandonAt == nil && !isOut($0.worker) }
     }
+    return canTake || jobs.values.contains { !$0.ended && !$0.ready.isEmpty && !isOut($0.spec.worker) }
   }
 
   /// How many chunks may be at the slot: one, and as many more as keep it busy while it is not looked after.

@@ -160,8 +160,8 @@ extension Dispatcher {
     let width = max(1, width)
     let turn = chunk.slot! % width
     let benched = workers[chunk.worker]?.benched ?? []
-    // A slot that cannot set the worker up passes its turn on.
-    let slot = ((turn..<turn + width).first { !benched.contains($0 % width) } ?? turn) % width
+    // A slot that cannot set the worker up, or gets none, passes its turn on.
+    let slot = ((turn..<turn + width).first { !benched.contains($0 % width) && !rests($0 % width) } ?? turn) % width
     if first { slots[slot].pinned.insert(chunk, at: 0) } else { slots[slot].pinned.append(chunk) }
   }
 

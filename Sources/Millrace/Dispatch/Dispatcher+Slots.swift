@@ -14,13 +14,15 @@ extension Dispatcher {
         if case .remove = slots[slot].retirement { slots[slot].retirement = nil }
       } else if slots[slot].phase != .gone {
         slots[slot].retirement = .remove
+        hasLeavers = true
         let pinned = slots[slot].pinned
         slots[slot].pinned = []
         for chunk in pinned { slots[slot % width].pinned.append(chunk) }
       }
     }
     // Those that have it may be the ones that go.
-    for worker in workers.values { worker.benched.removeAll() }
+    for worker in workers.values { worker.forgetTroubles() }
+    for slot in slots.indices { slots[slot].rest = nil }
     for id in jobs.keys { readOn(id) }
     finish()
   }
@@ -29,6 +31,7 @@ extension Dispatcher {
   package mutating func shutDown(now: UInt64) {
     self.now = now
     draining = true
+    hasLeavers = true
     for (id, job) in jobs.entries where job.spec.isPulled && !job.ended && !job.inputEnded {
       job.inputEnded = true
       job.inputError = WorkerPoolError(.closed, "the pool was shut down before the input's end")
@@ -42,6 +45,7 @@ extension Dispatcher {
   package mutating func drain(_ error: any Error, now: UInt64) {
     self.now = now
     draining = true
+    hasLeavers = true
     for (id, job) in jobs.entries where !job.ended {
       job.inputEnded = true
       job.inputError = error
@@ -55,6 +59,7 @@ extension Dispatcher {
   package mutating func terminate(now: UInt64) {
     self.now = now
     draining = true
+    hasLeavers = true
     for id in jobs.keys { end(id, .cancelled) }
     for slot in slots.indices {
       slots[slot].retirement = .remove
@@ -65,9 +70,7 @@ extension Dispatcher {
 
   mutating func stopIfDrained() {
     guard draining, !hasStopped, jobs.values.allSatisfy(\.ended) else { return }
-    for slot in slots.indices where slots[slot].retirement == nil && slots[slot].phase != .gone {
-      slots[slot].retirement = .remove
-    }
+    for slot in slots.indices where slots[slot].phase != .gone { slots[slot].retirement = .remove }
     for slot in slots.indices { fill(slot) }
     guard slots.allSatisfy({ $0.phase == .gone }), jobs.isEmpty else { return }
     hasStopped = true
@@ -86,6 +89,7 @@ extension Dispatcher {
     slots[slot].startedAt = now
     slots[slot].toPrepare = []
     for (_, job) in jobs.entries where !job.ended && job.read > 0 && job.spec.eagerSetUp {
+      if workers[job.spec.worker]?.benched.contains(slot) == true { continue }
       if !slots[slot].toPrepare.contains(job.spec.worker) { slots[slot].toPrepare.append(job.spec.worker) }
     }
     finish()
@@ -97,10 +101,11 @@ extension Dispatcher {
     slots[slot].errand = nil
     slots[slot].prepared.append(key)
     workers[key]?.benched.remove(slot)
+    workers[key]?.setUpFailures[slot] = nil
     slots[slot].served.append(Slot.Service(worker: key, since: now))
     slots[slot].hasWorked = true
-    workers[key]?.setUpFailures = 0
-    startDeaths.removeAll()
+    slots[slot].startDeaths.removeAll()
+    slots[slot].isShort = false
     finish()
   }
 
@@ -111,7 +116,7 @@ extension Dispatcher {
     self.now = now
     guard isSettingUp(slot, generation, key) else { return }
     slots[slot].errand = nil
-    setUpFailed(slot, key, error, mayBench: true)
+    setUpFailed(slot, key, error)
     finish()
   }
 
@@ -135,6 +140,12 @@ extension Dispatcher {
   package mutating func died(slot: Int, generation: Int, _ death: Death, now: UInt64) {
     self.now = now
     guard isCurrent(slot, generation), slots[slot].hasWorker else { return }
+    isGone(slot, death)
+    finish()
+  }
+
+  /// The slot's worker is gone, or is given up: what it had is settled.
+  mutating func isGone(_ slot: Int, _ death: Death) {
     let reason = slots[slot].kill
     let errand = slots[slot].errand
     let wasStarting = slots[slot].phase == .starting
@@ -142,6 +153,8 @@ extension Dispatcher {
     let diedYoung = !slots[slot].hasWorked && now &- slots[slot].startedAt < 1_000_000_000
     let chunks = slots[slot].assigned
     vacate(slot)
+    // What it had of the system's is free.
+    tryOneMore()
 
     var rest: [Chunk] = []
     for var chunk in chunks.elements {
@@ -167,12 +180,11 @@ extension Dispatcher {
     switch errand {
     case .preparing(let key, _):
       if case .setUpTimedOut(key, let limit) = reason {
-        setUpFailed(slot, key, SetUpTimedOut(limit: .nanoseconds(limit)), mayBench: true)
+        setUpFailed(slot, key, SetUpTimedOut(limit: .nanoseconds(limit)))
       } else if !wasToldToEnd, death.cause.isFromOutside {
-        diedOnStart(death)
+        diedOnStart(slot, death)
       } else if !wasToldToEnd {
-        setUpFailed(
-          slot, key, ItemFailureCauseError(cause: death.cause, standardError: death.standardError), mayBench: true)
+        setUpFailed(slot, key, ItemFailureCauseError(cause: death.cause, standardError: death.standardError))
       }
     case .tearingDown(let key, _):
       if case .tearDownTimedOut(key, let limit) = reason {
@@ -190,48 +202,18 @@ extension Dispatcher {
       if case .silent = reason {
         actions.append(.report("the worker did not begin what it was given, and was ended", slot: slot))
       }
-      if !wasToldToEnd, wasStarting || (diedYoung && death.running.isEmpty) { diedOnStart(death) }
+      if case .startTimedOut = reason { startTimedOut(slot) }
+      if !wasToldToEnd, wasStarting || (diedYoung && death.running.isEmpty) { diedOnStart(slot, death) }
     }
     for key in workers.keys { closeIfDone(key) }
-    finish()
   }
 
-  private mutating func diedOnStart(_ death: Death) {
-    startDeaths.append(now)
-    startDeaths.removeAll { now &- $0 > limits.restartPeriod }
-    // Where somebody goes about killing workers, those that had just begun say nothing about the next.
-    let patience = death.cause.isFromOutside ? 8 : 1
-    guard startDeaths.count > max(limits.maximumRestarts, width) * patience else { return }
-    let count = startDeaths.count
-    startDeaths.removeAll()
-    let error = WorkerPoolError(
-      .cannotStart, "\(count) workers died on start within \(Duration.nanoseconds(limits.restartPeriod))",
-      underlying: ItemFailureCauseError(cause: death.cause, standardError: death.standardError))
-    for id in jobs.keys { failEverything(id, error) }
-  }
-
-  /// No worker could be started in the slot.
-  package mutating func startFailed(slot: Int, generation: Int, _ error: any Error, now: UInt64) {
-    self.now = now
-    guard isCurrent(slot, generation), slots[slot].hasWorker else { return }
-    let chunks = slots[slot].assigned.elements
-    vacate(slot)
-    for chunk in chunks.reversed() {
-      jobs[chunk.job]?.outstanding -= 1
-      putBack(chunk)
-      releaseIfDone(chunk.job)
-    }
-    let failure = WorkerPoolError(.cannotStart, "no worker could be started", underlying: error, slot: slot)
-    for id in jobs.keys { failEverything(id, failure) }
-    for key in workers.keys { closeIfDone(key) }
-    finish()
-  }
-
-  private mutating func vacate(_ slot: Int) {
-    let pinned = slots[slot].pinned
+  mutating func vacate(_ slot: Int) {
     var next = Slot()
     next.generation = slots[slot].generation
-    next.pinned = pinned
+    next.pinned = slots[slot].pinned
+    next.startDeaths = slots[slot].startDeaths
+    next.isShort = slots[slot].isShort
     if case .remove = slots[slot].retirement { next.phase = .gone }
     slots[slot] = next
   }
@@ -239,8 +221,9 @@ extension Dispatcher {
   // MARK: Set-up and tear-down
 
   mutating func prepareEverywhere(_ key: WorkerKey) {
-    for slot in slots.indices
-    where slots[slot].phase == .up && !slots[slot].prepared.contains(key) && !slots[slot].toPrepare.contains(key) {
+    let benched = workers[key]?.benched ?? []
+    for slot in slots.indices where slots[slot].phase == .up && !benched.contains(slot) {
+      if slots[slot].prepared.contains(key) || slots[slot].toPrepare.contains(key) { continue }
       if case .preparing(key, _) = slots[slot].errand { continue }
       slots[slot].toPrepare.append(key)
     }
@@ -255,6 +238,8 @@ extension Dispatcher {
     self.now = now
     guard workers[key] != nil else { return }
     workers[key]!.closing = true
+    workers[key]!.isAwaited = true
+    hasLeavers = true
     closeIfDone(key)
     finish()
   }
@@ -279,59 +264,10 @@ extension Dispatcher {
     closeIfDone(key)
   }
 
-  private mutating func setUpFailed(_ slot: Int, _ key: WorkerKey, _ error: any Error, mayBench: Bool) {
-    guard let worker = workers[key] else { return }
-    worker.setUpFailures += 1
-    if worker.users == 0 {
-      actions.append(.report("set-up failed: \(error)", slot: slot))
-      return closeIfDone(key)
-    }
-    guard worker.setUpFailures >= max(limits.maximumRestarts, width) else {
-      if slots[slot].phase == .up { slots[slot].toPrepare.append(key) }
-      return
-    }
-    worker.setUpFailures = 0
-    let othersHaveIt = slots.contains { other in
-      if case .remove = other.retirement { false } else { other.prepared.contains(key) }
-    }
-    if othersHaveIt {
-      worker.benched.insert(slot)
-      let pinned = slots[slot].pinned.filter { $0.worker == key }
-      slots[slot].pinned.removeAll { $0.worker == key }
-      for chunk in pinned { pin(chunk, first: false) }
-      actions.append(.report("set-up keeps failing here, the other slots go on: \(error)", slot: slot))
-      return
-    }
-    forgetSetUps(key)
-    let failure = WorkerPoolError(
-      .setUpFailed, "the worker could not be set up (slot \(slot))", underlying: error, slot: slot)
-    for (id, job) in jobs.entries where job.spec.worker == key { failEverything(id, failure) }
-  }
-
-  /// Ends a job that can never run: what was read of it has `.setUpFailed` as its outcome.
-  private mutating func failEverything(_ id: JobID, _ error: WorkerPoolError) {
-    guard let job = jobs[id], !job.ended else { return }
-    if !job.spec.failFast {
-      var chunks = job.ready.elements + delayed.filter { $0.job == id }
-      for slot in slots { chunks += slot.pinned.filter { $0.job == id } }
-      for chunk in chunks.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
-        for index in chunk.range {
-          let failure = ItemFailure(
-            index: index, slot: error.slot ?? 0, attempt: chunk.attempt, cause: .setUpFailed(error.underlying ?? error))
-          settle(
-            id,
-            Segment(
-              range: index..<index + 1, slot: failure.slot, attempt: chunk.attempt, content: .failure(failure),
-              cell: chunk.cell))
-        }
-      }
-    }
-    end(id, .failed(error))
-  }
-
   mutating func kill(_ slot: Int, _ reason: Slot.KillReason) {
     guard slots[slot].hasWorker, slots[slot].kill == nil else { return }
     slots[slot].kill = reason
+    slots[slot].goneBy = now &+ limits.killTime
     actions.append(.kill(slot: slot, generation: slots[slot].generation))
   }
 

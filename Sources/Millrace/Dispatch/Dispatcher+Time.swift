@@ -15,7 +15,9 @@ extension Dispatcher {
       jobs[chunk.job]?.outstanding -= 1
       putBack(chunk)
     }
-    for slot in slots.indices where slots[slot].hasWorker && slots[slot].kill == nil { look(at: slot) }
+    for slot in slots.indices where slots[slot].hasWorker {
+      if slots[slot].kill == nil { look(at: slot) } else { giveUpIfOverdue(slot) }
+    }
     finish()
   }
 
@@ -24,11 +26,11 @@ extension Dispatcher {
     self.now = now
     revivedAt = now
     for slot in slots.indices {
+      if slots[slot].phase == .starting { slots[slot].startedAt = now }
+      if slots[slot].kill != nil { slots[slot].goneBy = now &+ limits.killTime }
       switch slots[slot].errand {
-      case .preparing(let key, _?):
-        slots[slot].errand = .preparing(key, deadline: workers[key]?.setUpTimeout.map { now &+ $0 })
-      case .tearingDown(let key, _?):
-        slots[slot].errand = .tearingDown(key, deadline: workers[key]?.tearDownTimeout.map { now &+ $0 })
+      case .preparing(let key, _?): slots[slot].errand = .preparing(key, deadline: now &+ setUpLimit(key))
+      case .tearingDown(let key, _?): slots[slot].errand = .tearingDown(key, deadline: now &+ tearDownLimit(key))
       case .ending: slots[slot].errand = .ending(deadline: now &+ limits.endingTime)
       default: break
       }
@@ -48,11 +50,14 @@ extension Dispatcher {
     let generation = slots[slot].generation
     switch slots[slot].errand {
     case .preparing(let key, let deadline?) where deadline <= now:
-      return kill(slot, .setUpTimedOut(key, limit: workers[key]?.setUpTimeout ?? 0))
+      return kill(slot, .setUpTimedOut(key, limit: setUpLimit(key)))
     case .tearingDown(let key, let deadline?) where deadline <= now:
-      return kill(slot, .tearDownTimedOut(key, limit: workers[key]?.tearDownTimeout ?? 0))
+      return kill(slot, .tearDownTimedOut(key, limit: tearDownLimit(key)))
     case .ending(let deadline) where deadline <= now: return kill(slot, .endingTimedOut)
     default: break
+    }
+    if slots[slot].phase == .starting, now &- slots[slot].startedAt >= limits.startTime {
+      return kill(slot, .startTimedOut)
     }
     for chunk in slots[slot].assigned.heads {
       if let abandonAt = chunk.abandonAt, abandonAt <= now {
@@ -65,6 +70,36 @@ extension Dispatcher {
         actions.append(.inspect(slot: slot, generation: generation, chunk: chunk.id))
       }
     }
+  }
+
+  private func setUpLimit(_ key: WorkerKey) -> UInt64 { workers[key]?.setUpTimeout ?? limits.leavingTime }
+  private func tearDownLimit(_ key: WorkerKey) -> UInt64 { workers[key]?.tearDownTimeout ?? limits.leavingTime }
+
+  /// What has no limit of its own has one from when nobody wants more than its end.
+  mutating func limitLeavers() {
+    for slot in slots.indices {
+      switch slots[slot].errand {
+      case .preparing(let key, nil) where isAwaited(slot, key):
+        slots[slot].errand = .preparing(key, deadline: now &+ limits.leavingTime)
+      case .tearingDown(let key, nil) where isAwaited(slot, key):
+        slots[slot].errand = .tearingDown(key, deadline: now &+ limits.leavingTime)
+      default: break
+      }
+    }
+  }
+
+  private func isAwaited(_ slot: Int, _ key: WorkerKey) -> Bool {
+    if case .remove = slots[slot].retirement { return true }
+    return workers[key].map { $0.isAwaited && $0.users == 0 } ?? true
+  }
+
+  /// A worker that was killed, and is not gone, is waited for no longer. Its item may be running yet, so it is not tried again.
+  private mutating func giveUpIfOverdue(_ slot: Int) {
+    guard let goneBy = slots[slot].goneBy, goneBy <= now else { return }
+    var death = Death(running: nil, cause: .cancelled)
+    if case .timedOut(let chunk, _, _) = slots[slot].kill { death.running = [chunk: false] }
+    actions.append(.report("the worker could not be ended, and is given up", slot: slot))
+    isGone(slot, death)
   }
 
   /// Whether the chunk may be running: it is the first, or was not given back.
@@ -110,7 +145,13 @@ extension Dispatcher {
     }
     for chunk in delayed { consider(chunk.notBefore) }
     consider(robAt)
-    for slot in slots.indices where slots[slot].hasWorker && slots[slot].kill == nil {
+    for slot in slots.indices where rests(slot) && isNeeded(slot) { consider(slots[slot].rest?.until) }
+    for slot in slots.indices where slots[slot].hasWorker {
+      if slots[slot].kill != nil {
+        consider(slots[slot].goneBy)
+        continue
+      }
+      if slots[slot].phase == .starting { consider(slots[slot].startedAt &+ limits.startTime) }
       switch slots[slot].errand {
       case .preparing(_, let deadline), .tearingDown(_, let deadline): consider(deadline)
       case .ending(let deadline): consider(deadline)

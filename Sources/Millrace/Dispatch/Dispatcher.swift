@@ -25,7 +25,6 @@ package struct Dispatcher: ~Copyable {
   var nextJob = 0
   var nextWorker = 0
   var nextChunk = 0
-  var startDeaths: [UInt64] = []
   var alarm: UInt64?
   /// When to look once more for chunks that wait behind one that takes its time, while others are idle.
   var robAt: UInt64?
@@ -33,6 +32,8 @@ package struct Dispatcher: ~Copyable {
   var revivedAt: UInt64 = 0
   private var isBatching = false
   var draining = false
+  /// Whether workers may be on their way out to whom nobody has set a limit.
+  var hasLeavers = false
   var hasStopped = false
   /// The number of slots that should be there.
   package internal(set) var width = 0
@@ -81,11 +82,19 @@ package struct Dispatcher: ~Copyable {
     var users = 0
     var keeps = true
     var closing = false
-    var setUpFailures = 0
+    /// Somebody waits until no slot has it.
+    var isAwaited = false
+    /// How often in a row each slot has failed to set it up.
+    var setUpFailures: [Int: Int] = [:]
     var setUpTimeout: UInt64?
     var tearDownTimeout: UInt64?
-    /// Slots that have failed to set it up once too often while others have it.
+    /// Slots that have failed to set it up once too often while others may have it yet.
     var benched: Set<Int> = []
+
+    func forgetTroubles() {
+      setUpFailures.removeAll()
+      benched.removeAll()
+    }
   }
 
   struct Slot {
@@ -105,6 +114,12 @@ package struct Dispatcher: ~Copyable {
       case ending(deadline: UInt64)
     }
     enum Retirement { case replace, remove }
+    /// It got no worker, and does not ask for one before then.
+    struct Rest {
+      let until: UInt64
+      /// Whether it was for want of something that others have: then it is asked again when one of them ends.
+      let isForRoom: Bool
+    }
     struct Service {
       let worker: WorkerKey
       var items = 0
@@ -117,6 +132,7 @@ package struct Dispatcher: ~Copyable {
       /// It does not begin what it was given.
       case silent
       case endingTimedOut
+      case startTimedOut
       case abandoned
       case terminated
     }
@@ -131,7 +147,14 @@ package struct Dispatcher: ~Copyable {
     var pinned: [Chunk] = []
     var retirement: Retirement?
     var kill: KillReason?
+    /// When a worker that was killed is given up.
+    var goneBy: UInt64?
     var startedAt: UInt64 = 0
+    /// When its last workers died on start.
+    var startDeaths: [UInt64] = []
+    var rest: Rest?
+    /// No worker could be started here, and none has been set up since.
+    var isShort = false
     /// What each worker has run and was given to run, and since when it is there.
     var served: [Service] = []
     /// Chunks that it was asked to give back.
@@ -178,8 +201,7 @@ package struct Dispatcher: ~Copyable {
     worker.keeps = spec.keepsWorkers
     worker.setUpTimeout = spec.setUpTimeout
     worker.tearDownTimeout = spec.tearDownTimeout
-    worker.setUpFailures = 0
-    worker.benched = []
+    worker.forgetTroubles()
     readOn(id)
     finish()
     return id
@@ -299,6 +321,7 @@ package struct Dispatcher: ~Copyable {
     if isBatching { return }
     fillSlots()
     stopIfDrained()
+    if hasLeavers { limitLeavers() }
     let next = nextDeadline()
     if next != alarm {
       alarm = next

@@ -4,9 +4,9 @@ public struct WorkerPoolError: Error, Sendable, CustomStringConvertible {
   public enum Kind: Sendable, Hashable {
     /// The pool was shut down or terminated.
     case closed
-    /// No worker could be set up.
+    /// No worker could be set up: it has failed again and again in every slot.
     case setUpFailed
-    /// Worker processes cannot be started, or die on start again and again.
+    /// No slot gets a worker: none can be started, or those that are die at once, again and again.
     case cannotStart
     /// The worker, an input or an output cannot be sent to another process.
     case notTransportable

@@ -31,6 +31,8 @@ public final class WorkerPool: Sendable {
     case .processes:
       try backend.processes.validate()
       limits.prefetch = 1_022
+      // Whoever is killed has the grace first.
+      limits.killTime &+= min(backend.processes.grace.nanoseconds, .max / 4)
       core = PoolCore(logger: logger, limits: limits)
       core.connect(try ProcessSlots(backend.processes, cpuIDs: cpuIDs, core: core))
     }
@@ -57,7 +59,8 @@ public final class WorkerPool: Sendable {
   /// Finishes what was begun, tears the workers down and waits until they are gone.
   ///
   /// Maps run to their end. Streams end their input: what was read is finished, and waits for its consumer. If the task
-  /// that waits is cancelled, the pool is terminated instead.
+  /// that waits is cancelled, the pool is terminated instead. A tear-down for which no map has set a limit may take 30 seconds;
+  /// then its worker is ended.
   public func shutdown() async {
     core.shutDown()
     await withTaskCancellationHandler {
@@ -75,7 +78,7 @@ public final class WorkerPool: Sendable {
 
   /// Tears down every instance of the worker, once the maps that use it are over, and returns what they handed back:
   /// one value for each instance that ever ran (also of those replaced at the end of their lifespan), in the order of
-  /// slots. MPIRE's exit results.
+  /// slots. MPIRE's exit results. A tear-down without a limit of its own may take 30 seconds; then its worker is ended.
   ///
   /// - Returns: Empty if no worker that equals this one was used (see ``MapOptions/keepsWorkers``).
   public func tearDown<W: Worker>(_ worker: W) async -> [WorkerExit<W.Exit>] {

@@ -123,9 +123,6 @@ extension Ledger {
     try check(job.end == nil, "\(id): ends twice")
     jobs[id]!.end = end
     workers[job.worker]!.users -= 1
-    if case .failed(let error as WorkerPoolError) = end, error.kind == .setUpFailed {
-      workers[job.worker]!.failuresInARow = 0
-    }
     if workers[job.worker]!.users == 0, !workers[job.worker]!.plan.keeps { workers[job.worker]!.isClosing = true }
     switch end {
     case .complete:
@@ -161,10 +158,31 @@ extension Ledger {
         try check(job.plan.maximumFailures.map { failures > $0 } == true, "\(id): \(failures) are too many failures")
       case .setUpFailed:
         try check(workers[job.worker]!.setUpFailures >= 3, "\(id): \(error)")
-      case .cannotStart: try check(startTroubles > 0, "\(id): \(error)")
+        try checkNoSlotMayServe(id, job, error)
+      case .cannotStart:
+        try check(startTroubles > 0, "\(id): \(error)")
+        try checkNoSlotMayServe(id, job, error)
       default: throw BrokenPromise(description: "\(id): ends with \(error)")
       }
     default: throw BrokenPromise(description: "\(id): ends with \(error)")
+    }
+  }
+
+  /// A job ends for want of workers only when each slot has failed to get one, and none is at it.
+  private func checkNoSlotMayServe(_ id: JobID, _ job: Job, _ error: WorkerPoolError) throws {
+    for slot in 0..<width {
+      try check(slot < slots.count, "\(id): slot \(slot) has not tried yet, but: \(error)")
+      let state = slots[slot]
+      let failures = state.setUpFailures[job.worker, default: 0]
+      if failures >= limits.maximumRestarts { continue }
+      try check(state.phase != .starting, "\(id): slot \(slot) is starting, but: \(error)")
+      if !state.isKilled, state.phase == .up {
+        try check(!state.prepared.contains(job.worker), "\(id): slot \(slot) has the worker, but: \(error)")
+        try check(state.errand != .preparing(job.worker), "\(id): slot \(slot) sets it up, but: \(error)")
+      }
+      try check(
+        state.startTroubles > 0,
+        "\(id): slot \(slot) has failed \(failures) times to set it up, and may do it yet, but: \(error)")
     }
   }
 

@@ -6,7 +6,7 @@ extension Ledger {
     switch report {
     case .started: slots[slot].phase = .up
     case .startFailed:
-      startTroubles += 1
+      isTroubled(slot)
       leave(slot)
     // What a set-up says while it is being ended for its slowness is not how it ended.
     case .prepared, .prepareFailed:
@@ -33,22 +33,31 @@ extension Ledger {
     if case .prepared(let key) = report {
       slots[slot].prepared.append(key)
       slots[slot].served[key] = 0
-      workers[key]?.failuresInARow = 0
+      slots[slot].setUpFailures[key] = 0
+      slots[slot].givenUp.remove(key)
+      slots[slot].startTroubles = 0
     } else if case .prepareFailed(let key) = report {
-      setUpFails(key)
+      setUpFails(slot, key)
     }
   }
 
-  private mutating func setUpFails(_ key: WorkerKey) {
+  private mutating func setUpFails(_ slot: Int, _ key: WorkerKey) {
     workers[key]?.setUpFailures += 1
-    workers[key]?.failuresInARow += 1
-    failedLast = key
+    slots[slot].setUpFailures[key, default: 0] += 1
+    failedLast = (slot, key)
+  }
+
+  /// The slot could get no worker, or lost it before it had done anything.
+  private mutating func isTroubled(_ slot: Int) {
+    startTroubles += 1
+    slots[slot].startTroubles += 1
+    slots[slot].troubledAt = now
   }
 
   private mutating func hearsOfDeath(_ slot: Int, _ running: Set<Int>, _ cause: ItemFailure.Cause) {
     let isOurs = cause.isCancelled && !slots[slot].isKilled
-    if case .preparing(let key) = slots[slot].errand, !cause.isFromOutside, !isOurs { setUpFails(key) }
-    if !isOurs, slots[slot].phase == .starting || running.isEmpty { startTroubles += 1 }
+    if case .preparing(let key) = slots[slot].errand, !cause.isFromOutside, !isOurs { setUpFails(slot, key) }
+    if !isOurs, slots[slot].phase == .starting || running.isEmpty { isTroubled(slot) }
     for held in slots[slot].held where running.contains(held.id) && !held.range.isEmpty {
       let item = held.range.lowerBound
       let behaviour = jobs[held.job]!.plan.behaviour(item, attempt: held.attempt)
@@ -64,9 +73,29 @@ extension Ledger {
     leave(slot)
   }
 
+  /// A worker that was killed is not waited for any more. The item that it was killed for has had its last attempt.
+  mutating func givesUp(_ slot: Int) throws {
+    try check(slots[slot].isKilled, "slot \(slot) is given up, but nobody has killed it")
+    let time = now - max(slots[slot].killedAt, revivedAt)
+    try check(time >= limits.killTime, "slot \(slot) is given up after \(time / 1_000) µs")
+    if let (chunk, item) = slots[slot].condemned, let held = slots[slot].held.first(where: { $0.id == chunk }),
+      held.range.lowerBound == item
+    {
+      jobs[held.job]!.items[item].last = held.attempt
+      hearsOfDeath(slot, [chunk], .cancelled)
+    } else {
+      hearsOfDeath(slot, [], .cancelled)
+    }
+  }
+
   private mutating func leave(_ slot: Int) {
     for held in slots[slot].held { put(back: held) }
-    slots[slot] = Slot(generation: slots[slot].generation)
+    var next = Slot(generation: slots[slot].generation)
+    next.setUpFailures = slots[slot].setUpFailures
+    next.givenUp = slots[slot].givenUp
+    next.startTroubles = slots[slot].startTroubles
+    next.troubledAt = slots[slot].troubledAt
+    slots[slot] = next
   }
 
   /// The slot does not have the chunk any more, of a batch the items from `start` on.

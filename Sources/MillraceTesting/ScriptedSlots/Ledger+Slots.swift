@@ -10,7 +10,9 @@ extension Ledger {
     try check(slots[slot].phase == .down, "slot \(slot) is started twice")
     try check(generation > slots[slot].generation, "slot \(slot): generation \(generation) is not new")
     try check(jobs.values.contains { $0.end == nil }, "slot \(slot) is started for nothing")
-    slots[slot] = Slot(phase: .starting, generation: generation)
+    slots[slot].phase = .starting
+    slots[slot].generation = generation
+    slots[slot].since = now
   }
 
   private func checkIdle(_ slot: Int, _ generation: Int, _ what: String) throws {
@@ -53,6 +55,7 @@ extension Ledger {
     try checkLive(slot, generation, "kill")
     try check(!slots[slot].isKilled, "slot \(slot): killed twice")
     slots[slot].isKilled = true
+    slots[slot].killedAt = now
     if !isTerminated, let limit = limit(slot) {
       let time = now - max(slots[slot].since, revivedAt)
       try check(time >= limit, "slot \(slot): killed after \(time / 1_000) µs of \(limit / 1_000)")
@@ -63,9 +66,14 @@ extension Ledger {
   /// How long what the slot does beside its chunks may last.
   private func limit(_ slot: Int) -> UInt64? {
     switch slots[slot].errand {
-    case .preparing(let key): workers[key]?.plan.setUpTimeout
-    case .tearingDown(let key): workers[key]?.plan.tearDownTimeout
-    case nil: slots[slot].phase == .ending ? limits.endingTime : nil
+    case .preparing(let key): workers[key]?.plan.setUpTimeout ?? limits.leavingTime
+    case .tearingDown(let key): workers[key]?.plan.tearDownTimeout ?? limits.leavingTime
+    case nil:
+      switch slots[slot].phase {
+      case .starting: limits.startTime
+      case .ending: limits.endingTime
+      case .up, .down: nil
+      }
     }
   }
 
@@ -128,20 +136,30 @@ extension Ledger {
       "slot \(slot): chunk \(chunk) is looked at though it is behind another")
   }
 
-  /// A worker whose set-up fails again and again has to be given up somewhere.
+  /// A worker whose set-up fails again and again in a slot has to be given up there.
   mutating func checkSetUps() throws {
-    guard let key = failedLast, let worker = workers[key] else { return }
+    guard let (slot, key) = failedLast, let worker = workers[key] else { return }
     failedLast = nil
+    let failures = slots[slot].setUpFailures[key, default: 0]
     try check(
-      worker.users == 0 || isTerminated || worker.failuresInARow < max(limits.maximumRestarts, width),
-      "\(key): \(worker.failuresInARow) set-ups have failed in a row, and nothing is made of it")
+      worker.users == 0 || isTerminated || failures < limits.maximumRestarts || slots[slot].givenUp.contains(key),
+      "\(key): \(failures) set-ups have failed in a row in slot \(slot), and nothing is made of it")
+  }
+
+  /// Each slot may try again: there is a new job, or other slots.
+  mutating func forgetSetUps(_ key: WorkerKey) {
+    for slot in slots.indices {
+      slots[slot].setUpFailures[key] = 0
+      slots[slot].givenUp.remove(key)
+    }
   }
 
   /// Whether the slot has a worker that does nothing, or none, and nobody starts one.
   func isIdle(_ slot: Int) -> Bool {
     guard slot < slots.count else { return true }
     switch slots[slot].phase {
-    case .down: return true
+    // One that could not be started may rest.
+    case .down: return slots[slot].troubledAt.map { now - $0 > limits.restartPeriod } ?? true
     case .up: return slots[slot].held.isEmpty && slots[slot].errand == nil && !slots[slot].isKilled
     case .starting, .ending: return false
     }

@@ -25,6 +25,8 @@ struct Ledger {
     var lastFailure: UInt64 = 0
     /// It was delivered as a failure.
     var hasFailed = false
+    /// The attempt that may be running yet, in a worker that was given up.
+    var last: Int?
     /// What ended an attempt by the death of its worker, which may have come from outside.
     var deaths: [Int: Verdict] = [:]
   }
@@ -76,9 +78,17 @@ struct Ledger {
     /// Since when it is on its errand, or ends.
     var since: UInt64 = 0
     var prepared: [WorkerKey] = []
+    /// Set-ups that have failed here since the last one that did not, or since the slot was to begin anew.
+    var setUpFailures: [WorkerKey: Int] = [:]
+    /// Workers of which it was said that they are left to other slots.
+    var givenUp: Set<WorkerKey> = []
+    /// How often it got no worker, or one that died at once, since it had one; and when last.
+    var startTroubles = 0
+    var troubledAt: UInt64?
     /// Items that it was given and did not give back, by worker.
     var served: [WorkerKey: Int] = [:]
     var isKilled = false
+    var killedAt: UInt64 = 0
     /// Chunks that were found behind others in their process.
     var behind: Set<Int> = []
     /// The item that it is killed for, if it is for one.
@@ -89,10 +99,10 @@ struct Ledger {
     var plan: SimulationPlan.WorkerPlan
     var users = 0
     var isClosing = false
+    /// A user waits until it is closed.
+    var isAwaited = false
     var isClosed = false
     var setUpFailures = 0
-    /// Set-ups that have failed since the last one that did not, or since something was made of it.
-    var failuresInARow = 0
   }
 
   var now: UInt64 = 0
@@ -108,7 +118,7 @@ struct Ledger {
   /// What a driver has said of what is running, in this step.
   var inspected: (slot: Int, chunk: Int, index: Int)?
   /// The worker whose set-up has failed in this step.
-  var failedLast: WorkerKey?
+  var failedLast: (slot: Int, key: WorkerKey)?
   var isEnding = false
   var isTerminated = false
   var isStopped = false
@@ -154,7 +164,8 @@ struct Ledger {
       let isCrash = verdict == .crashed || verdict == .exited
       if isCrash { crashes += 1 }
       if isCrash, crashes >= plan.crashLimit, plan.retries > 0 { return (.quarantined(crashes), attempt) }
-      if attempt > plan.retries || !plan.isRetryable(index, attempt: attempt) { return (verdict, attempt) }
+      let isLast = attempt > plan.retries || !plan.isRetryable(index, attempt: attempt)
+      if isLast || job.items[index].last == attempt { return (verdict, attempt) }
     }
     return nil
   }

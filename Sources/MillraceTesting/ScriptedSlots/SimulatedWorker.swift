@@ -42,6 +42,8 @@ final class SimulatedWorker {
   /// Its end was said, and heard.
   var isGone = false
   var isKilled = false
+  /// It was killed, and is there all the same.
+  var isUndead = false
   /// What was running in its processes when they were ended, while others of them are still there.
   var running: [Int: Bool] = [:]
   var reports: ArraySlice<Report> = []

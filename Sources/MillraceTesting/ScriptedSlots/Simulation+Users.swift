@@ -41,7 +41,7 @@ extension Simulation {
     chunking.start(total: spec.total, width: ledger.width)
     ledger.jobs[id] = Ledger.Job(plan: planned, worker: key, largestChunk: chunking.largest)
     ledger.workers[key]!.users += 1
-    ledger.workers[key]!.failuresInARow = 0
+    ledger.forgetSetUps(key)
     try step("submit job \(job + 1): \(planned)") { _ = $0.submit(spec, now: $1) }
   }
 
@@ -51,6 +51,7 @@ extension Simulation {
     switch deed {
     case .resize(let width):
       ledger.width = width
+      for key in keys { ledger.forgetSetUps(key) }
       try step("resize to \(width)") { $0.resize(to: width, now: $1) }
     case .cancel(let job): try cancel(job)
     case .fail(let job):
@@ -60,6 +61,7 @@ extension Simulation {
     case .close(let worker):
       guard !ledger.workers[keys[worker]]!.isClosed else { return }
       ledger.workers[keys[worker]]!.isClosing = true
+      ledger.workers[keys[worker]]!.isAwaited = true
       try step("close worker \(worker + 1)") { $0.close(keys[worker], now: $1) }
     case .tick: try step("tick, unasked") { $0.tick(now: $1) }
     case .shutDown:

@@ -17,7 +17,8 @@ extension Simulation {
       let worker = SimulatedWorker(slot: slot, generation: generation)
       workers[slot] = worker
       note("    slot \(slot).\(generation) starts")
-      return schedule(worker.first, random.time(upTo: 3_000_000))
+      let isStalling = plan.faults.startStalls > 0 && random.chance(plan.faults.startStalls)
+      return schedule(worker.first, isStalling ? nil : random.time(upTo: 3_000_000))
     }
     guard let worker = workers[slot], !worker.isDead, !worker.isGone else { return }
     switch action {
@@ -41,6 +42,11 @@ extension Simulation {
     case .stop(_, worker.generation): post(.stop, worker.first)
     case .kill(_, worker.generation):
       worker.isKilled = true
+      if plan.faults.outlivesKill > 0, random.chance(plan.faults.outlivesKill) {
+        worker.isUndead = true
+        for process in worker.processes { process.serial += 1 }
+        return note("    slot \(worker.slot).\(worker.generation) does not die")
+      }
       for process in worker.processes where !process.isDead {
         if plan.killsAtOnce {
           die(process, .cancelled)
@@ -146,9 +152,12 @@ extension Simulation {
     guard let activity = process.activity else { return }
     switch activity {
     case .starting:
-      if random.chance(plan.faults.diesStarting) { return die(process, .exited(code: 1)) }
+      let isStartless = plan.faults.startlessSlots.contains(process.worker.slot)
+      if random.chance(plan.faults.diesStarting) || isStartless && plan.faults.diesInStartless {
+        return die(process, .exited(code: 1))
+      }
       process.activity = nil
-      if random.chance(plan.faults.cannotStart) {
+      if random.chance(plan.faults.cannotStart) || isStartless {
         process.isDead = true
         return say(.startFailed, process.worker)
       }

@@ -191,9 +191,10 @@ package final class Simulation {
       alarm = time
       if let time { agenda.add(.alarm, at: max(now, time) + random.time(upTo: 100_000)) }
     case .report(let text, let slot):
+      if text.hasPrefix("the worker could not be ended") { try ledger.givesUp(slot) }
       guard text.hasPrefix("set-up keeps failing") else { break }
       slotsWithoutSetUp.insert(slot)
-      if let key = ledger.failedLast { ledger.workers[key]!.failuresInARow = 0 }
+      if let failed = ledger.failedLast { ledger.slots[failed.slot].givenUp.insert(failed.key) }
     case .start(let slot, let generation):
       try ledger.start(slot, generation)
       order(action, slot)
@@ -228,8 +229,11 @@ package final class Simulation {
 
   /// Whether something that will never happen may keep the pool from ending.
   var isExcused: Bool {
-    workers.values.contains { $0.isStalled }
-      || jobs.indices.contains { !isOver($0) && jobs[$0].hasStalledInput && !plan.jobs[$0].isPulled }
+    jobs.indices.contains { job in
+      !isOver(job)
+        && (jobs[job].hasStalledInput && !plan.jobs[job].isPulled
+          || workers.values.contains { $0.isStalled && !$0.isUndead })
+    }
   }
 
   func isOver(_ job: Int) -> Bool { jobs[job].id == nil || jobs[job].isOver }
@@ -237,7 +241,11 @@ package final class Simulation {
   /// Nothing more will happen: then nobody may be waiting, except for what stalls without a limit.
   private func checkQuiescence() throws {
     try ledger.check(alarm == nil, "an alarm is left at \(alarm ?? 0)")
-    let stalled = workers.values.flatMap(\.processes).filter(\.isStalled)
+    for worker in workers.values where worker.isUndead && !worker.isDead {
+      try ledger.check(
+        !ledger.isLive(worker.slot, worker.generation), "slot \(worker.slot) was killed, lives, and is not given up")
+    }
+    let stalled = workers.values.filter { !$0.isUndead }.flatMap(\.processes).filter(\.isStalled)
     for process in stalled {
       try ledger.check(!hasLimit(process), "slot \(process.worker.slot) stalls, and nobody ends it")
     }
@@ -260,22 +268,28 @@ package final class Simulation {
   /// Whether what the process is at has to end some time, for a limit or because nobody wants it any more.
   private func hasLimit(_ process: SimulatedProcess) -> Bool {
     if ledger.isTerminated { return true }
+    func isAwaited(_ key: WorkerKey) -> Bool {
+      let isLast = isClosed && jobs.indices.allSatisfy(isOver)
+      return isLast || process.worker.slot >= ledger.width
+        || ledger.workers[key].map { $0.isAwaited && $0.users == 0 } == true
+    }
     switch process.activity {
-    case .preparing(let key): return ledger.workers[key]?.plan.setUpTimeout != nil
-    case .tearingDown(let key): return ledger.workers[key]?.plan.tearDownTimeout != nil
+    case .preparing(let key): return ledger.workers[key]?.plan.setUpTimeout != nil || isAwaited(key)
+    case .tearingDown(let key): return ledger.workers[key]?.plan.tearDownTimeout != nil || isAwaited(key)
     case .running(let run):
       let job = plansOfJobs[run.chunk.job]!
       return plan.jobs[job].itemTimeout != nil || jobs[job].isOver
     case .stopping: return true
     case .silent:
       switch process.mailbox.first {
-      case .prepare(let key): return ledger.workers[key]?.plan.setUpTimeout != nil
-      case .tearDown(let key): return ledger.workers[key]?.plan.tearDownTimeout != nil
+      case .prepare(let key): return ledger.workers[key]?.plan.setUpTimeout != nil || isAwaited(key)
+      case .tearDown(let key): return ledger.workers[key]?.plan.tearDownTimeout != nil || isAwaited(key)
       case .run(let chunk): return plan.jobs[plansOfJobs[chunk.job]!].itemTimeout != nil
       case .stop: return true
       case nil: return false
       }
-    case .starting, nil: return false
+    case .starting: return true
+    case nil: return false
     }
   }
 
@@ -284,7 +298,7 @@ package final class Simulation {
     let id = jobs[job].id!
     let canHelp = (0..<ledger.width).contains { slot in
       !stalled.contains { $0.worker.slot == slot } && !plan.faults.barrenSlots.contains(slot)
-        && !slotsWithoutSetUp.contains(slot)
+        && !slotsWithoutSetUp.contains(slot) && !plan.faults.startlessSlots.contains(slot)
     }
     guard canHelp else { return }
     for slot in Set(stalled.map(\.worker.slot)) {
@@ -305,7 +319,7 @@ package final class Simulation {
     try ledger.check(alarm == nil, "an alarm is left after the end")
     for (id, job) in ledger.jobs { try ledger.check(job.isReleased, "\(id) was never released") }
     for (key, worker) in ledger.workers { try ledger.check(worker.isClosed, "\(key) was never closed") }
-    for (slot, worker) in workers where !worker.isDead {
+    for (slot, worker) in workers where !worker.isDead && !worker.isUndead {
       throw BrokenPromise(description: "slot \(slot) still has a worker after the end")
     }
   }

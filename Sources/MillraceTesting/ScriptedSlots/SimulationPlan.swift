@@ -22,12 +22,20 @@ package struct SimulationPlan {
     var endsForAnother = 0
     /// It does not end when it is told to.
     var endingStalls = 0
+    /// Its start does not end.
+    var startStalls = 0
+    /// It is not gone when it is killed.
+    var outlivesKill = 0
     /// Outputs that a dead worker had made are lost with it.
     var losesOutputs = 0
     /// What was written off speaks nevertheless.
     var speaksLate = 0
     /// Slots where set-up always fails.
     var barrenSlots: Set<Int> = []
+    /// Slots where no worker can be started, or each dies on start.
+    var startlessSlots: Set<Int> = []
+    /// Whether they die there.
+    var diesInStartless = false
   }
 
   enum Deed {
@@ -97,6 +105,22 @@ package struct SimulationPlan {
     hasProcessForEach = later.chance(30)
     if !isCalm, later.chance(15) { faults.endsForAnother = later.one(of: [3, 10, 30]) }
     if hasProcessForEach, later.chance(20) { makeRivals() }
+    if !isCalm, later.chance(8) { faults.startStalls = later.one(of: [3, 10, 30]) }
+    if !isCalm, later.chance(8) { faults.outlivesKill = later.one(of: [10, 50, 100]) }
+    // What stalls without a limit of its own may do so for ever, but for the pool's end.
+    if later.chance(40) {
+      for worker in workers.indices {
+        if faults.setUpStalls > 0 { workers[worker].setUpTimeout = nil }
+        if faults.tearDownStalls > 0 { workers[worker].tearDownTimeout = nil }
+      }
+    }
+    // Where something stalls for ever, such slots would be tried for ever.
+    let isStalling = faults.setUpStalls + faults.tearDownStalls + faults.goesSilent > 0
+    if isStalling || allowsHardStalls { faults.diesStarting = min(faults.diesStarting, 60) }
+    if !isCalm, !allowsHardStalls, !isStalling, later.chance(10) {
+      for slot in 0..<width + 1 where later.chance(40) { faults.startlessSlots.insert(slot) }
+      faults.diesInStartless = later.chance(40)
+    }
     apply(mask)
   }
 

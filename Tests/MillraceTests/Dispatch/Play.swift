@@ -8,6 +8,7 @@ final class Play {
   var now: UInt64 = 1_000
   /// What was decided since the last look, without what the play answers itself.
   private(set) var log: [String] = []
+  private(set) var reports: [String] = []
   private(set) var generations: [Int: Int] = [:]
   private(set) var chunks: [Int: Chunk] = [:]
   private(set) var alarm: UInt64?
@@ -147,7 +148,7 @@ final class Play {
       case .closed(let key): log.append("closed \(key.value)")
       case .stopped: log.append("stopped")
       case .alarm(let time): alarm = time
-      case .report: break
+      case .report(let text, _): reports.append(text)
       }
     }
   }

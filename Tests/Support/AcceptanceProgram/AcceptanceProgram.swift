@@ -23,7 +23,8 @@ enum AcceptanceProgram {
       case "faulted": try await faulted(words[2], retries: words.count > 3 ? Int(words[3]) ?? 0 : 3)
       case "patient": try await patient(backend)
       case "adds": try await adds(backend)
-      case "cramped": try await cramped(words[2], Int32(words[3]) ?? 0)
+      case "cramped":
+        try await cramped(words[2], Int32(words[3]) ?? 0, width: words.count > 4 ? Int(words[4]) ?? 0 : 4)
       case "limited": try await limited(words[2], Int(words[3]) ?? 0)
       default: exit(64)
       }

@@ -44,7 +44,7 @@ extension AcceptanceProgram {
   }
 
   /// A pool in a program that may open only so many descriptors more.
-  static func cramped(_ start: String, _ free: Int32) async throws {
+  static func cramped(_ start: String, _ free: Int32, width: Int = 4) async throws {
     let starts: [String: ProcessOptions.Start] = ["forkServer": .forkServer, "spawn": .spawn, "fork": .fork]
     guard let start = starts[start] else { exit(64) }
     // Dispatch opens what it needs at first use, and traps if it cannot.
@@ -54,7 +54,7 @@ extension AcceptanceProgram {
     var limit = rlimit(rlim_cur: rlim_t(next + free), rlim_max: rlim_t(next + free))
     setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     do {
-      let outputs = try await withWorkerPool(.processes(4, ProcessOptions(start: start))) { pool in
+      let outputs = try await withWorkerPool(.processes(width, ProcessOptions(start: start))) { pool in
         try await pool.map(0..<40, Triple(), options: MapOptions(chunking: .size(1)))
       }
       say(outputs == (0..<40).map { $0 * 3 } ? "right" : "wrong")

@@ -1,0 +1,167 @@
+/// Where workers cannot be had: which slot is left out, and when that is the end of a job.
+///
+/// Each slot speaks for itself. One that has failed too often is left out, and the others go on. A job ends for want of workers
+/// only when no slot is left that has its worker, is about to have it, or has not tried yet.
+extension Dispatcher {
+  // MARK: Set-up
+
+  /// The slot could not set the worker up. It tries again, a few times.
+  mutating func setUpFailed(_ slot: Int, _ key: WorkerKey, _ error: any Error) {
+    guard let worker = workers[key] else { return }
+    if worker.users == 0 {
+      actions.append(.report("set-up failed: \(error)", slot: slot))
+      return closeIfDone(key)
+    }
+    let failures = worker.setUpFailures[slot, default: 0] + 1
+    guard failures >= limits.maximumRestarts else {
+      worker.setUpFailures[slot] = failures
+      if slots[slot].phase == .up { slots[slot].toPrepare.append(key) }
+      return
+    }
+    worker.setUpFailures[slot] = nil
+    worker.benched.insert(slot)
+    let failure =
+      error as? WorkerPoolError
+      ?? WorkerPoolError(
+        .setUpFailed, "the worker could not be set up (slot \(slot))", underlying: error, slot: slot)
+    guard isHopeless(key) else {
+      passTurns(of: slot) { $0.worker == key }
+      return actions.append(
+        .report("set-up keeps failing here, the other slots go on: \(failure.underlying ?? error)", slot: slot))
+    }
+    failHopeless(failure)
+  }
+
+  // MARK: Starts
+
+  /// The slot's worker died before it had done anything.
+  mutating func diedOnStart(_ slot: Int, _ death: Death) {
+    slots[slot].startDeaths.append(now)
+    slots[slot].startDeaths.removeAll { now &- $0 > limits.restartPeriod }
+    // Where somebody goes about killing workers, those that had just begun say nothing about the next.
+    let patience = death.cause.isFromOutside ? 8 : 1
+    let count = slots[slot].startDeaths.count
+    guard count > limits.maximumRestarts * patience else { return }
+    slots[slot].startDeaths.removeAll()
+    let error = WorkerPoolError(
+      .cannotStart, "\(count) workers died on start within \(Duration.nanoseconds(limits.restartPeriod))",
+      underlying: ItemFailureCauseError(cause: death.cause, standardError: death.standardError), slot: slot)
+    let rest = Slot.Rest(until: now &+ limits.restartPeriod, isForRoom: false)
+    if putToRest(slot, rest, error) {
+      actions.append(.report("\(error); the other slots go on", slot: slot))
+    }
+  }
+
+  /// No worker could be started in the slot.
+  package mutating func startFailed(slot: Int, generation: Int, _ error: any Error, now: UInt64) {
+    self.now = now
+    guard isCurrent(slot, generation), slots[slot].hasWorker else { return }
+    let chunks = slots[slot].assigned.elements
+    let errand = slots[slot].errand
+    let hadWorkers = !slots[slot].prepared.isEmpty
+    vacate(slot)
+    for chunk in chunks.reversed() {
+      jobs[chunk.job]?.outstanding -= 1
+      putBack(chunk)
+      releaseIfDone(chunk.job)
+    }
+    let failure = WorkerPoolError(.cannotStart, "no worker could be started", underlying: error, slot: slot)
+    if hadWorkers, case .preparing(let key, _) = errand {
+      // The slot can have workers, but not this one beside the others.
+      setUpFailed(slot, key, failure)
+      tryOneMore()
+    } else {
+      let isNews = !slots.contains(where: \.isShort)
+      slots[slot].isShort = true
+      if putToRest(slot, Slot.Rest(until: now &+ limits.startPause, isForRoom: true), failure), isNews {
+        actions.append(.report("\(failure); the pool goes on with fewer, and tries again", slot: slot))
+      }
+    }
+    for key in workers.keys { closeIfDone(key) }
+    finish()
+  }
+
+  /// The slot's worker was ended because it had not started in time.
+  mutating func startTimedOut(_ slot: Int) {
+    let error = WorkerPoolError(
+      .cannotStart, "a worker did not start within \(Duration.nanoseconds(limits.startTime))", slot: slot)
+    let rest = Slot.Rest(until: now &+ limits.restartPeriod, isForRoom: false)
+    if putToRest(slot, rest, error) { actions.append(.report("\(error); the other slots go on", slot: slot)) }
+  }
+
+  /// The slot, which has no worker, gets none for a while. False if that leaves no other: then its jobs have ended.
+  private mutating func putToRest(_ slot: Int, _ rest: Slot.Rest, _ error: WorkerPoolError) -> Bool {
+    slots[slot].rest = rest
+    passTurns(of: slot) { _ in true }
+    failHopeless(error)
+    guard slots.indices.contains(where: { mayServe($0) }) else {
+      // The next job begins anew.
+      for slot in slots.indices {
+        slots[slot].rest = nil
+        slots[slot].isShort = false
+      }
+      return false
+    }
+    return true
+  }
+
+  /// Whether the slot waits before it asks for a worker again.
+  func rests(_ slot: Int) -> Bool { slots[slot].rest.map { $0.until > now } ?? false }
+
+  /// Another worker is gone: of the slots that had none for want of something, the first asks again.
+  mutating func tryOneMore() {
+    let waiting = slots.indices.filter { slots[$0].rest?.isForRoom == true && rests($0) }
+    if let first = waiting.min(by: { slots[$0].rest!.until < slots[$1].rest!.until }) { slots[first].rest = nil }
+  }
+
+  // MARK: Hope
+
+  /// Whether the slot has a worker, or may have one.
+  private func mayServe(_ slot: Int) -> Bool {
+    if case .remove = slots[slot].retirement { return false }
+    return slots[slot].phase != .gone && !rests(slot)
+  }
+
+  /// Whether no slot has the worker, or may have it yet.
+  private func isHopeless(_ key: WorkerKey) -> Bool {
+    let benched = workers[key]?.benched ?? []
+    return !slots.indices.contains { mayServe($0) && !benched.contains($0) }
+  }
+
+  /// Ends the jobs that no slot will ever run.
+  private mutating func failHopeless(_ error: WorkerPoolError) {
+    for key in workers.keys where isHopeless(key) {
+      forgetSetUps(key)
+      for (id, job) in jobs.entries where job.spec.worker == key { failEverything(id, error) }
+      workers[key]?.forgetTroubles()
+    }
+  }
+
+  /// What only this slot was to run goes to the next that can.
+  private mutating func passTurns(of slot: Int, _ isMeant: (Chunk) -> Bool) {
+    let chunks = slots[slot].pinned.filter(isMeant)
+    slots[slot].pinned.removeAll(where: isMeant)
+    for chunk in chunks { pin(chunk, first: false) }
+  }
+
+  /// Ends a job that can never run: what was read of it has `.setUpFailed` as its outcome.
+  private mutating func failEverything(_ id: JobID, _ error: WorkerPoolError) {
+    guard let job = jobs[id], !job.ended else { return }
+    if !job.spec.failFast {
+      var chunks = job.ready.elements + delayed.filter { $0.job == id }
+      for slot in slots { chunks += slot.pinned.filter { $0.job == id } }
+      for chunk in chunks.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
+        for index in chunk.range {
+          let failure = ItemFailure(
+            index: index, slot: error.slot ?? 0, attempt: chunk.attempt, cause: .setUpFailed(error.underlying ?? error))
+          settle(
+            id,
+            Segment(
+              range: index..<index + 1, slot: failure.slot, attempt: chunk.attempt, content: .failure(failure),
+              cell: chunk.cell))
+        }
+      }
+    }
+    end(id, .failed(error))
+  }
+}

@@ -1,0 +1,54 @@
+import Millrace
+import MillraceTesting
+import TestSupport
+import Testing
+
+/// Cannot be set up in one slot, and takes until that has failed for good in the others.
+private struct BadSlot: Worker {
+  let failures: SharedCounter
+
+  func setUp(_ context: WorkerContext) async throws {
+    if context.slot == 1 {
+      failures.increment()
+      throw Misfortune()
+    }
+    while failures.value < 3 { await Task.yield() }
+  }
+
+  func process(_ item: Int, _ state: inout Void) -> Int { item }
+}
+
+extension Faults {
+  /// Slots that cannot have a worker, beside others that can.
+  @Suite struct NarrowPool {
+    @Test("U14: set-up that fails in one slot of three costs that slot", arguments: [Backend.threads(3), .tasks(3)])
+    func badSlot(backend: Backend) async throws {
+      for _ in 0..<100 {
+        try await withWorkerPool(backend) { pool async throws in
+          let worker = BadSlot(failures: SharedCounter())
+          #expect(try await pool.map(0..<6, worker, options: MapOptions(chunking: .size(1))) == Array(0..<6))
+        }
+      }
+    }
+
+    @Test(
+      "U26: where there are descriptors for one worker, a pool of four does the work with it", .forks,
+      arguments: ["forkServer", "spawn", "fork"])
+    func oneWorkersDescriptors(start: String) async throws {
+      var free = 8
+      while try await lines(start, free, width: 1) != ["right"] {
+        free += 1
+        try #require(free < 60)
+      }
+      for more in 0...2 { #expect(try await lines(start, free + more, width: 4) == ["right"]) }
+    }
+
+    private func lines(_ start: String, _ free: Int, width: Int) async throws -> [String] {
+      try await onPlainThread {
+        let program = try TestProgram(["cramped", start, "\(free)", "\(width)"])
+        defer { _ = program.wait() }
+        return program.rest()
+      }
+    }
+  }
+}
