@@ -180,6 +180,8 @@ package struct DispatchLimits: Sendable {
   package var leavingTime: UInt64 = 30_000_000_000
   /// How long a worker that was killed may take to be gone, before it is given up.
   package var killTime: UInt64 = 10_000_000_000
+  /// How many workers that no job uses stay set up for the next; those that were used last.
+  package var keptWorkers = 16
   /// How many chunks may wait at a slot behind the one that runs, at the most.
   package var prefetch = 0
   /// Chunks wait at a slot only for as much work as this.

@@ -170,6 +170,10 @@ extension Dispatcher {
     var chunk = chunk
     if let limit = job.spec.itemTimeout { chunk.inspectAt = now &+ limit }
     job.outstanding += 1
+    if !job.hasBegun {
+      job.hasBegun = true
+      waitingJobs -= 1
+    }
     if slots[slot].assigned.isEmpty { slots[slot].busySince = now }
     slots[slot].assigned.append(chunk)
     slots[slot].serve(chunk.worker, chunk.range.count)

@@ -239,6 +239,7 @@ extension Dispatcher {
     guard workers[key] != nil else { return }
     workers[key]!.closing = true
     workers[key]!.isAwaited = true
+    kept.removeAll { $0 == key }
     hasLeavers = true
     closeIfDone(key)
     finish()

@@ -5,6 +5,7 @@ extension Dispatcher {
   package mutating func tick(now: UInt64) {
     self.now = now
     if let robAt, robAt <= now { self.robAt = nil }
+    if let nextOverdue, nextOverdue <= now { endOverdueJobs() }
     var due: [Chunk] = []
     delayed.removeAll { chunk in
       guard chunk.notBefore <= now else { return false }
@@ -25,6 +26,8 @@ extension Dispatcher {
   package mutating func stoodStill(now: UInt64) {
     self.now = now
     revivedAt = now
+    for job in jobs.values { job.deadline = job.spec.totalTimeout.map { now &+ $0 } }
+    nextOverdue = jobs.values.compactMap(\.deadline).min()
     for slot in slots.indices {
       if slots[slot].phase == .starting { slots[slot].startedAt = now }
       if slots[slot].kill != nil { slots[slot].goneBy = now &+ limits.killTime }
@@ -70,6 +73,16 @@ extension Dispatcher {
         actions.append(.inspect(slot: slot, generation: generation, chunk: chunk.id))
       }
     }
+  }
+
+  private mutating func endOverdueJobs() {
+    for (id, job) in jobs.entries {
+      guard let deadline = job.deadline, deadline <= now, !job.ended else { continue }
+      let limit = Duration.nanoseconds(job.spec.totalTimeout ?? 0)
+      let begun = job.hasBegun ? "" : ", all of them waiting for a worker"
+      end(id, .failed(WorkerPoolError(.timedOut, "not done within \(limit)\(begun)")))
+    }
+    nextOverdue = jobs.values.compactMap { $0.ended ? nil : $0.deadline }.min()
   }
 
   private func setUpLimit(_ key: WorkerKey) -> UInt64 { workers[key]?.setUpTimeout ?? limits.leavingTime }
@@ -145,6 +158,7 @@ extension Dispatcher {
     }
     for chunk in delayed { consider(chunk.notBefore) }
     consider(robAt)
+    consider(nextOverdue)
     for slot in slots.indices where rests(slot) && isNeeded(slot) { consider(slots[slot].rest?.until) }
     for slot in slots.indices where slots[slot].hasWorker {
       if slots[slot].kill != nil {

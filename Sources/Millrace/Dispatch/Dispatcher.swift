@@ -22,12 +22,18 @@ package struct Dispatcher: ~Copyable {
   var runnable = FIFO<JobID>()
   /// Chunks that wait for their back-off.
   var delayed: [Chunk] = []
+  /// Workers that no job uses, kept for the next, the one that was used last behind the others.
+  var kept: [WorkerKey] = []
   var nextJob = 0
   var nextWorker = 0
   var nextChunk = 0
   var alarm: UInt64?
   /// When to look once more for chunks that wait behind one that takes its time, while others are idle.
   var robAt: UInt64?
+  /// Not before this time a job has taken as long as it may. It may be that none has then, if that one ended before.
+  var nextOverdue: UInt64?
+  /// Jobs of which no slot has been given an item yet.
+  var waitingJobs = 0
   /// When the program last went on after it had stood still: no limit counts what was before.
   var revivedAt: UInt64 = 0
   private var isBatching = false
@@ -72,6 +78,10 @@ package struct Dispatcher: ~Copyable {
     /// Chunks at slots or in their back-off.
     @exclusivity(unchecked) var outstanding = 0
     @exclusivity(unchecked) var ended = false
+    /// Whether a slot has been given an item of it.
+    @exclusivity(unchecked) var hasBegun = false
+    /// When it has taken as long as it may.
+    @exclusivity(unchecked) var deadline: UInt64?
     /// The next slot for `.roundRobin`.
     @exclusivity(unchecked) var turn = 0
 
@@ -196,8 +206,17 @@ package struct Dispatcher: ~Copyable {
     let job = Job(spec: spec)
     job.spec.chunking.start(total: spec.total, width: max(1, width))
     jobs[id] = job
+    waitingJobs += 1
+    if let limit = spec.totalTimeout {
+      let deadline = now &+ limit
+      job.deadline = deadline
+      nextOverdue = min(nextOverdue ?? deadline, deadline)
+    }
     let worker = workers[spec.worker]!
     worker.users += 1
+    kept.removeAll { $0 == spec.worker }
+    // It was to make room, and is used once more.
+    if !worker.isAwaited { worker.closing = false }
     worker.keeps = spec.keepsWorkers
     worker.setUpTimeout = spec.setUpTimeout
     worker.tearDownTimeout = spec.tearDownTimeout
@@ -205,6 +224,12 @@ package struct Dispatcher: ~Copyable {
     readOn(id)
     finish()
     return id
+  }
+
+  /// Whether so many jobs wait for a worker, beside those that free slots will take.
+  package func isFull(_ limit: Int) -> Bool {
+    let busy = slots.prefix(width).count { !$0.assigned.isEmpty }
+    return waitingJobs - (width - busy) >= limit
   }
 
   /// Nobody wants the job's outcomes any more.
@@ -262,6 +287,7 @@ package struct Dispatcher: ~Copyable {
   mutating func end(_ id: JobID, _ how: JobEnd) {
     guard let job = jobs[id], !job.ended else { return }
     job.ended = true
+    if !job.hasBegun { waitingJobs -= 1 }
     job.ready.removeAll()
     job.held.removeAll()
     let waiting = delayed.count
@@ -276,10 +302,19 @@ package struct Dispatcher: ~Copyable {
     worker.users -= 1
     if worker.users == 0 {
       if case .complete = how {} else { forgetSetUps(job.spec.worker) }
-      if !worker.keeps { worker.closing = true }
+      if worker.keeps && !worker.closing { keep(job.spec.worker) } else { worker.closing = true }
       closeIfDone(job.spec.worker)
     }
     releaseIfDone(id)
+  }
+
+  /// The worker stays for the next job, for which the one has to make room that was not used for longest.
+  private mutating func keep(_ key: WorkerKey) {
+    kept.append(key)
+    guard kept.count > limits.keptWorkers else { return }
+    let oldest = kept.removeFirst()
+    workers[oldest]?.closing = true
+    closeIfDone(oldest)
   }
 
   /// Takes back what the slot has not begun, and gives what it has begun the time of the grace.

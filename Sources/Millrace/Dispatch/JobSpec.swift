@@ -30,6 +30,8 @@ package struct JobSpec {
   package var itemTimeout: UInt64?
   package var setUpTimeout: UInt64?
   package var tearDownTimeout: UInt64?
+  /// How long the job may take, from its submission.
+  package var totalTimeout: UInt64?
   package var lifespan = Lifespan()
   package var roundRobin = false
   package var eagerSetUp = true

@@ -12,6 +12,10 @@ public struct WorkerPoolError: Error, Sendable, CustomStringConvertible {
     case notTransportable
     /// More items failed than ``MapOptions/maximumFailures`` allows.
     case tooManyFailures
+    /// As many maps and submissions wait for a worker as the pool's `queueLimit` allows.
+    case queueFull
+    /// The map or submission was not done within ``Timeouts/total``.
+    case timedOut
     /// No result within the limit that was set for waiting on the next one.
     case nextTimedOut
     /// Tear-down of a worker failed or timed out.

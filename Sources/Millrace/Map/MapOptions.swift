@@ -25,6 +25,9 @@ public struct MapOptions: Sendable {
   ///
   /// Workers are equal if they are of one type and compare equal (`Equatable`), encode to the same bytes (`Encodable`),
   /// or have no stored properties. A closure is equal to nothing, so its workers end with their map.
+  ///
+  /// Of workers that no map uses, a pool keeps the sixteen that were used last, with `start: .fork`, where
+  /// each has a process of its own in every slot, four. The others are torn down, and what they hand back is not kept.
   public var keepsWorkers: Bool
   /// The length of the input, if it is known better than the input itself says; no more items than these are read.
   public var count: Int?
@@ -128,13 +131,22 @@ public struct Timeouts: Sendable, Hashable {
   public var tearDown: Duration?
   /// How long the consumer waits for the next result of a stream; the wait fails, the item goes on.
   public var next: Duration?
+  /// How long the whole map or submission may take, from when it is given to the pool: waiting for a worker counts.
+  ///
+  /// Then it ends with a ``WorkerPoolError`` of kind ``WorkerPoolError/Kind-swift.enum/timedOut``, and what it has running is given up,
+  /// as when it is cancelled.
+  public var total: Duration?
 
   /// Creates limits.
-  public init(item: Duration? = nil, setUp: Duration? = nil, tearDown: Duration? = nil, next: Duration? = nil) {
+  public init(
+    item: Duration? = nil, setUp: Duration? = nil, tearDown: Duration? = nil, next: Duration? = nil,
+    total: Duration? = nil
+  ) {
     self.item = item
     self.setUp = setUp
     self.tearDown = tearDown
     self.next = next
+    self.total = total
   }
 }
 
@@ -177,6 +189,7 @@ extension MapOptions {
     try check("timeouts.setUp", timeouts.setUp)
     try check("timeouts.tearDown", timeouts.tearDown)
     try check("timeouts.next", timeouts.next)
+    try check("timeouts.total", timeouts.total)
     try check("lifespan.age", lifespan.age)
     try check("lifespan.items", lifespan.items, atLeast: 1)
     try check("lifespan.memory", lifespan.memory, atLeast: 1)
@@ -238,6 +251,7 @@ extension MapOptions {
     spec.itemTimeout = timeouts.item?.nanoseconds
     spec.setUpTimeout = timeouts.setUp?.nanoseconds
     spec.tearDownTimeout = timeouts.tearDown?.nanoseconds
+    spec.totalTimeout = timeouts.total?.nanoseconds
     spec.lifespan = JobSpec.Lifespan(
       items: lifespan.items, memory: lifespan.memory, age: lifespan.age?.nanoseconds)
     spec.roundRobin = dispatch == .roundRobin

@@ -16,6 +16,7 @@ package final class PoolCore: Sendable {
     var dispatcher: Dispatcher
     var jobs = Registry<JobID, JobRecord>()
     var workers: [WorkerKey: WorkerRecord] = [:]
+    var index = WorkerIndex()
     var isClosed = false
     var isStopped = false
     var stopWaiters: [UnsafeContinuation<Void, Never>] = []
@@ -29,7 +30,7 @@ package final class PoolCore: Sendable {
     var reads: [(JobRecord, Int)] = []
     var resumptions: [UnsafeContinuation<Void, Never>] = []
     var ended: [JobRecord] = []
-    var closed: [WorkerRecord] = []
+    var closed: [(WorkerRecord, waiters: [UnsafeContinuation<Void, Never>])] = []
     var reports: [(String, Int)] = []
     var isStopped = false
     var alarm: (time: UInt64?, change: UInt64)?
@@ -42,9 +43,12 @@ package final class PoolCore: Sendable {
   /// Of the consumers of a serial pool.
   private let turn = Turn()
   let logger: Logger
+  /// How many jobs may wait for a worker.
+  let queueLimit: Int?
 
-  init(logger: Logger, limits: DispatchLimits) {
+  init(logger: Logger, limits: DispatchLimits, queueLimit: Int? = nil) {
     self.logger = logger
+    self.queueLimit = queueLimit
     state = Lock(State(dispatcher: Dispatcher(limits: limits)))
   }
 
@@ -99,7 +103,9 @@ package final class PoolCore: Sendable {
         state.jobs[id]?.isReleased = true
         state.jobs[id] = nil
       case .closed(let key):
-        if let worker = state.workers.removeValue(forKey: key) { effects.closed.append(worker) }
+        guard let worker = state.workers.removeValue(forKey: key) else { continue }
+        state.index.remove(worker)
+        effects.closed.append((worker, worker.closed()))
       case .stopped:
         effects.isStopped = true
       case .alarm(let time):
@@ -133,7 +139,7 @@ package final class PoolCore: Sendable {
     for waiter in effects.resumptions { waiter.resume() }
     for (text, slot) in effects.reports { logger.warning("\(text)", metadata: ["slot": "\(slot)"]) }
     for job in effects.ended { job.feeder.end() }
-    for worker in effects.closed { worker.closed() }
+    for (_, waiters) in effects.closed { for waiter in waiters { waiter.resume() } }
     if let (time, change) = effects.alarm { alarm.set(time, change) }
     backend.flush()
     for (job, count) in effects.reads { job.feeder.read(count) }
@@ -165,21 +171,29 @@ package final class PoolCore: Sendable {
   /// The record of the worker, or of one that it equals; made if there is none.
   func record<W: Worker>(of worker: W, keeps: Bool) -> WorkerRecord {
     let identity = keeps ? WorkerIdentity(worker) : nil
-    return state.withLock { state in
-      if let identity, let found = find(worker, identity, in: state) { return found }
-      let record = WorkerRecord(worker, key: state.dispatcher.addWorker(), identity: identity)
-      state.workers[record.key] = record
-      return record
+    var known: [WorkerRecord] = []
+    while true {
+      // The user's `==` is asked without the lock; who came in meanwhile is asked next.
+      if let identity, let found = known.first(where: { $0.isSame(as: identity) }) { return found }
+      let seen = known
+      let (record, others) = state.withLock { state -> (WorkerRecord?, [WorkerRecord]) in
+        if let identity {
+          let candidates = state.index.candidates(identity)
+          guard candidates.elementsEqual(seen, by: ===) else { return (nil, candidates) }
+        }
+        let record = WorkerRecord(worker, key: state.dispatcher.addWorker(), identity: identity)
+        state.workers[record.key] = record
+        state.index.insert(record)
+        return (record, [])
+      }
+      if let record { return record }
+      known = others
     }
   }
 
   func existingRecord<W: Worker>(of worker: W) -> WorkerRecord? {
     guard let identity = WorkerIdentity(worker) else { return nil }
-    return state.withLock { find(worker, identity, in: $0) }
-  }
-
-  private func find<W: Worker>(_ worker: W, _ identity: WorkerIdentity, in state: borrowing State) -> WorkerRecord? {
-    state.workers.values.first { $0.identity?.isEqual(to: worker) == true }
+    return state.withLock { $0.index.candidates(identity) }.first { $0.isSame(as: identity) }
   }
 
   func makeInstance(_ key: WorkerKey) -> AnyWorkerInstance? {
@@ -212,8 +226,14 @@ package final class PoolCore: Sendable {
   ) throws {
     try backend.validate(worker, options)
     var effects = Effects()
-    let isAccepted = withState(&effects) { state in
-      guard !state.isClosed else { return false }
+    let refusal = withState(&effects) { state -> WorkerPoolError? in
+      guard !state.isClosed else {
+        return WorkerPoolError(.closed, "the pool was shut down: it takes no more work")
+      }
+      if let queueLimit, state.dispatcher.isFull(queueLimit) {
+        return WorkerPoolError(
+          .queueFull, "\(queueLimit) maps and submissions wait already: the pool takes no more now")
+      }
       // An equal worker may have closed since it was looked up: the job brings its record along.
       var spec = options.spec(
         worker.key, ordered: ordered, width: max(1, state.dispatcher.width),
@@ -221,15 +241,17 @@ package final class PoolCore: Sendable {
       spec.isPulled = isPulled
       spec.readsAtOnce = job.feeder.readsAtOnce
       spec.keepsWorkers = spec.keepsWorkers && worker.identity != nil
-      if state.workers[worker.key] == nil { state.dispatcher.readdWorker(worker.key) }
+      if state.workers[worker.key] == nil {
+        state.dispatcher.readdWorker(worker.key)
+        worker.isBack()
+      }
       state.workers[worker.key] = worker
+      state.index.insert(worker)
       job.id = state.dispatcher.submit(spec, now: _monotonicNow())
       state.jobs[job.id] = job
-      return true
+      return nil
     }
-    guard isAccepted else {
-      throw WorkerPoolError(.closed, "the pool was shut down: it takes no more work")
-    }
+    if let refusal { throw refusal }
     perform(effects)
   }
 

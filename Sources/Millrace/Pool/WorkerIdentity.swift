@@ -1,24 +1,50 @@
 /// What makes two workers equal, so that instances of the one may run the items of the other.
+///
+/// To compare two may run `==` of the user's type: never under a lock.
 struct WorkerIdentity: Sendable {
-  private let type: any Any.Type
-  private let isEqual: @Sendable (Any) -> Bool
+  /// The same for equal workers, and seldom for others.
+  struct Fingerprint: Hashable, Sendable {
+    fileprivate let type: ObjectIdentifier
+    fileprivate let hash: Int
+  }
+
+  private enum Content: Sendable {
+    /// All workers of the type are equal.
+    case none
+    case value(EquatableWorker)
+    case bytes([UInt8])
+  }
+
+  let fingerprint: Fingerprint
+  private let content: Content
 
   /// Nil if the worker is equal to none but itself.
   init?<W: Worker>(_ worker: W) {
-    type = W.self
+    var hash = 0
     if MemoryLayout<W>.size == 0 {
-      isEqual = { $0 is W }
+      content = .none
     } else if let equatable = worker as? any Equatable {
-      let worker = EquatableWorker(equatable)
-      isEqual = { worker.equals($0) }
+      content = .value(EquatableWorker(equatable))
+      // Those that cannot be hashed are all looked at.
+      if let hashable = worker as? any Hashable { hash = hashable.hashValue }
     } else if let encoded = try? encodedWorker(worker) {
-      isEqual = { other in (other as? W).flatMap { try? encodedWorker($0) } == encoded }
+      content = .bytes(encoded)
+      hash = encoded.hashValue
     } else {
       return nil
     }
+    fingerprint = Fingerprint(type: ObjectIdentifier(W.self), hash: hash)
   }
 
-  func isEqual<W: Worker>(to worker: W) -> Bool { type == W.self && isEqual(worker) }
+  func isSame(as other: WorkerIdentity) -> Bool {
+    guard fingerprint == other.fingerprint else { return false }
+    return switch (content, other.content) {
+    case (.none, .none): true
+    case (.value(let mine), .value(let theirs)): mine.equals(theirs.value)
+    case (.bytes(let mine), .bytes(let theirs)): mine == theirs
+    default: false
+    }
+  }
 }
 
 /// An equatable worker; it is `Sendable` because every worker is.

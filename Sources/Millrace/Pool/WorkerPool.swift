@@ -2,16 +2,27 @@ public import Logging
 
 /// Workers that stay, for one map after another, and several at once.
 ///
-/// Prefer the scope ``withWorkerPool(_:logger:_:)``; a pool made by hand ends with ``shutdown()`` or ``terminate()``.
+/// Prefer the scope ``withWorkerPool(_:queueLimit:logger:_:)``; a pool made by hand ends with ``shutdown()`` or ``terminate()``.
 /// A pool that is dropped without either is terminated.
 public final class WorkerPool: Sendable {
   let core: PoolCore
 
   /// Creates a pool. Its workers start with its first map.
   ///
+  /// - Parameters:
+  ///   - backend: What the pool's slots are made of, and how many they are.
+  ///   - queueLimit: How many maps and submissions may wait for a worker, nothing of them begun, beside those for which a slot is
+  ///     free; nil (default): any number. One more is refused at once, with a ``WorkerPoolError`` of kind
+  ///     ``WorkerPoolError/Kind-swift.enum/queueFull``.
+  ///   - logger: Where the pool says what it has to say.
   /// - Throws: ``InvalidOption`` if the width, CPUs or process options are out of range; ``WorkerPoolError`` if worker
   ///   processes cannot be started.
-  public init(_ backend: Backend = .threads(), logger: Logger = Logger(label: "millrace")) throws {
+  public init(
+    _ backend: Backend = .threads(), queueLimit: Int? = nil, logger: Logger = Logger(label: "millrace")
+  ) throws {
+    if let queueLimit, queueLimit < 0 {
+      throw InvalidOption(name: "queueLimit", value: "\(queueLimit)", allowed: "zero or more")
+    }
     let width = try Nesting.width(for: backend)
     try CPUIDs.validate(backend.cpuIDs, width: width)
     let cpuIDs = backend.cpuIDs.map { $0.map(Int32.init) }
@@ -20,7 +31,7 @@ public final class WorkerPool: Sendable {
     let core: PoolCore
     switch backend.kind {
     case .serial, .tasks, .threads:
-      core = PoolCore(logger: logger, limits: limits)
+      core = PoolCore(logger: logger, limits: limits, queueLimit: queueLimit)
       let kind: LocalSlots.Kind =
         switch backend.kind {
         case .serial: .serial
@@ -30,10 +41,12 @@ public final class WorkerPool: Sendable {
       core.connect(LocalSlots(kind, core: core))
     case .processes:
       try backend.processes.validate()
+      // Each of them has a process of its own in each slot.
+      if backend.processes.start == .fork { limits.keptWorkers = 4 }
       limits.prefetch = 1_022
       // Whoever is killed has the grace first.
       limits.killTime &+= min(backend.processes.grace.nanoseconds, .max / 4)
-      core = PoolCore(logger: logger, limits: limits)
+      core = PoolCore(logger: logger, limits: limits, queueLimit: queueLimit)
       core.connect(try ProcessSlots(backend.processes, cpuIDs: cpuIDs, core: core))
     }
     core.resize(to: width)
@@ -103,12 +116,12 @@ public struct WorkerExit<Value: Sendable>: Sendable {
 /// When the body returns, the pool is shut down (``WorkerPool/shutdown()``); when it throws or its task is cancelled, the
 /// pool is terminated. Either way no worker, process or descriptor of the pool is left when this returns.
 ///
-/// - Throws: What the body throws, and what ``WorkerPool/init(_:logger:)`` throws.
+/// - Throws: What the body throws, and what ``WorkerPool/init(_:queueLimit:logger:)`` throws.
 public func withWorkerPool<Result>(
-  _ backend: Backend = .threads(), logger: Logger = Logger(label: "millrace"),
+  _ backend: Backend = .threads(), queueLimit: Int? = nil, logger: Logger = Logger(label: "millrace"),
   _ body: (WorkerPool) async throws -> Result
 ) async throws -> Result {
-  let pool = try WorkerPool(backend, logger: logger)
+  let pool = try WorkerPool(backend, queueLimit: queueLimit, logger: logger)
   do {
     let result = try await body(pool)
     if Task.isCancelled { await pool.terminate() } else { await pool.shutdown() }

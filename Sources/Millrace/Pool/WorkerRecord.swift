@@ -40,14 +40,19 @@ package final class WorkerRecord: Sendable {
     state.withLock { $0.exits.append((slot, result)) }
   }
 
-  func closed() {
-    let waiters = state.withLock { state in
+  func isSame(as other: WorkerIdentity) -> Bool { identity?.isSame(as: other) == true }
+
+  /// No slot has it any more. Returns who waits for that, to be resumed without a lock.
+  func closed() -> [UnsafeContinuation<Void, Never>] {
+    state.withLock { state in
       state.isClosed = true
       defer { state.waiters = [] }
       return state.waiters
     }
-    for waiter in waiters { waiter.resume() }
   }
+
+  /// A job has taken it up again.
+  func isBack() { state.withLock { $0.isClosed = false } }
 
   func waitUntilClosed() async {
     await withUnsafeContinuation { continuation in

@@ -33,6 +33,7 @@ struct JobPlan {
   var backoff = Backoff.none
   var crashLimit = 3
   var itemTimeout: UInt64?
+  var totalTimeout: UInt64?
   var lifespan = JobSpec.Lifespan()
   var roundRobin = false
   var eagerSetUp = true
@@ -92,6 +93,7 @@ struct JobPlan {
     if random.chance(10) { inputFailsAt = random.below(20) }
     if random.chance(6) { inputStallsAt = random.below(20) }
     if isPulled, random.chance(10) { consumerStallsAfter = random.below(10) }
+    if random.chance(10) { totalTimeout = random.one(of: [1_000_000, 50_000_000, 400_000_000]) }
     if !isCalm {
       func rate(_ percent: Int, _ random: inout SimulatedRandom) -> Int {
         random.chance(percent) ? random.one(of: [2, 10, 40]) : 0
@@ -120,6 +122,7 @@ struct JobPlan {
     spec.backoff = backoff
     spec.crashLimit = crashLimit
     spec.itemTimeout = itemTimeout
+    spec.totalTimeout = totalTimeout
     spec.setUpTimeout = worker.setUpTimeout
     spec.tearDownTimeout = worker.tearDownTimeout
     spec.lifespan = lifespan

@@ -44,6 +44,18 @@ extension Ledger {
     }
   }
 
+  /// No job takes longer than it may, but for what its clock is late.
+  func checkTotals() throws {
+    for (id, job) in jobs where job.end == nil {
+      guard let limit = job.plan.totalTimeout else { continue }
+      let time = now - max(job.began, revivedAt)
+      try check(time <= limit + 200_000, "\(id): takes \(time / 1_000) µs, and may take \(limit / 1_000)")
+    }
+  }
+
+  /// Jobs of which no slot has got anything.
+  var waitingJobs: Int { jobs.values.count { $0.end == nil && !$0.hasBegun } }
+
   /// Returns the number of items delivered.
   mutating func deliver(_ id: JobID, _ segment: Segment) throws {
     guard let job = jobs[id] else { throw BrokenPromise(description: "delivers to no job: \(id)") }
@@ -123,7 +135,7 @@ extension Ledger {
     try check(job.end == nil, "\(id): ends twice")
     jobs[id]!.end = end
     workers[job.worker]!.users -= 1
-    if workers[job.worker]!.users == 0, !workers[job.worker]!.plan.keeps { workers[job.worker]!.isClosing = true }
+    if workers[job.worker]!.users == 0 { leaves(job.worker) }
     switch end {
     case .complete:
       try check(job.inputEnded || job.items.count == job.plan.declared, "\(id): complete before the input's end")
@@ -156,6 +168,9 @@ extension Ledger {
       case .tooManyFailures:
         let failures = failures(of: job)
         try check(job.plan.maximumFailures.map { failures > $0 } == true, "\(id): \(failures) are too many failures")
+      case .timedOut:
+        let time = now - max(job.began, revivedAt)
+        try check(job.plan.totalTimeout.map { time >= $0 } == true, "\(id): timed out after \(time / 1_000) µs")
       case .setUpFailed:
         try check(workers[job.worker]!.setUpFailures >= 3, "\(id): \(error)")
         try checkNoSlotMayServe(id, job, error)
@@ -166,6 +181,19 @@ extension Ledger {
       }
     default: throw BrokenPromise(description: "\(id): ends with \(error)")
     }
+  }
+
+  /// No job uses the worker any more: it is closed, or is kept, and the one that was used longest ago makes room for it.
+  private mutating func leaves(_ key: WorkerKey) {
+    if !workers[key]!.plan.keeps { workers[key]!.isClosing = true }
+    if workers[key]!.isClosing { return }
+    departures += 1
+    workers[key]!.leftAt = departures
+    let kept = workers.filter { !$0.value.isClosing && !$0.value.isClosed && $0.value.leftAt != nil }
+    guard kept.count > limits.keptWorkers, let oldest = kept.min(by: { $0.value.leftAt! < $1.value.leftAt! }) else {
+      return
+    }
+    workers[oldest.key]!.isClosing = true
   }
 
   /// A job ends for want of workers only when each slot has failed to get one, and none is at it.
@@ -209,6 +237,7 @@ extension Ledger {
     guard let worker = workers[key] else { throw BrokenPromise(description: "closes no worker: \(key)") }
     try check(!worker.isClosed, "\(key): closed twice")
     try check(worker.users == 0, "\(key): closed while a job uses it")
+    try check(worker.isClosing || isEnding, "\(key): closed, though it is to be kept")
     for slot in slots.indices {
       try check(!slots[slot].prepared.contains(key), "\(key): closed while slot \(slot) has it")
       try check(slots[slot].errand != .preparing(key), "\(key): closed while slot \(slot) sets it up")

@@ -117,6 +117,7 @@ extension Ledger {
     slots[slot].kept.remove(chunk.id)
     slots[slot].behind.remove(chunk.id)
     if job.plan.roundRobin { try check(chunk.slot != nil, "chunk \(chunk.id) has lost its turn") }
+    jobs[chunk.job]!.hasBegun = true
     slots[slot].held.append(
       Held(id: chunk.id, job: chunk.job, range: chunk.range, grain: chunk.grain, attempt: chunk.attempt))
   }

@@ -48,6 +48,9 @@ struct Ledger {
     var isClosedToInput = false
     var end: JobEnd?
     var isReleased = false
+    /// When it was submitted, or its time began anew.
+    var began: UInt64 = 0
+    var hasBegun = false
     var wasCancelled = false
     var wasFailed = false
 
@@ -102,6 +105,8 @@ struct Ledger {
     /// A user waits until it is closed.
     var isAwaited = false
     var isClosed = false
+    /// When its last user went, counted; nil while it is used, or was never.
+    var leftAt: Int?
     var setUpFailures = 0
   }
 
@@ -115,6 +120,7 @@ struct Ledger {
   let limits: DispatchLimits
   var prefetch: Int { limits.prefetch }
   var startTroubles = 0
+  var departures = 0
   /// What a driver has said of what is running, in this step.
   var inspected: (slot: Int, chunk: Int, index: Int)?
   /// The worker whose set-up has failed in this step.

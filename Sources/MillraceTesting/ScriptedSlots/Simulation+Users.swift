@@ -40,7 +40,10 @@ extension Simulation {
     var chunking = spec.chunking
     chunking.start(total: spec.total, width: ledger.width)
     ledger.jobs[id] = Ledger.Job(plan: planned, worker: key, largestChunk: chunking.largest)
+    ledger.jobs[id]!.began = now
     ledger.workers[key]!.users += 1
+    ledger.workers[key]!.leftAt = nil
+    if !ledger.workers[key]!.isAwaited { ledger.workers[key]!.isClosing = false }
     ledger.forgetSetUps(key)
     try step("submit job \(job + 1): \(planned)") { _ = $0.submit(spec, now: $1) }
   }

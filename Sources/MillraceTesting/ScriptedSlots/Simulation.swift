@@ -154,6 +154,12 @@ package final class Simulation {
     try checkWorkIsShared()
     try ledger.checkSetUps()
     try ledger.checkReading()
+    try ledger.checkTotals()
+    let free = (0..<ledger.width).count { $0 >= ledger.slots.count || ledger.slots[$0].held.isEmpty }
+    let excess = ledger.waitingJobs - free
+    try ledger.check(
+      dispatcher.isFull(max(0, excess)) == (excess >= 0) && !dispatcher.isFull(max(0, excess) + 1),
+      "\(excess) jobs wait for a worker, and it does not know")
   }
 
   /// While a slot is idle, chunks may wait in others only for as long as it takes to see that they are stuck.

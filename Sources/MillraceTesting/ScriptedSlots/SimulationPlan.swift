@@ -114,6 +114,7 @@ package struct SimulationPlan {
         if faults.tearDownStalls > 0 { workers[worker].tearDownTimeout = nil }
       }
     }
+    limits.keptWorkers = later.one(of: [0, 1, 1, 16])
     // Where something stalls for ever, such slots would be tried for ever.
     let isStalling = faults.setUpStalls + faults.tearDownStalls + faults.goesSilent > 0
     if isStalling || allowsHardStalls { faults.diesStarting = min(faults.diesStarting, 60) }

@@ -97,6 +97,8 @@ final class Play {
     }
   }
 
+  func isFull(_ limit: Int) -> Bool { dispatcher.isFull(limit) }
+
   func wait(_ time: UInt64) {
     now += time
     step { $0.tick(now: $1) }

@@ -60,6 +60,16 @@ enum FailureSnippets {
     return options
   }
 
+  static func busy(_ row: String) async throws -> Int? {
+    let pool = try WorkerPool(.processes(4), queueLimit: 100)
+    let options = MapOptions(timeouts: Timeouts(item: .seconds(1), total: .seconds(3)), setUp: .lazy)
+    do {
+      return try await pool.apply(row, Parse(), options: options)
+    } catch let error as WorkerPoolError where error.kind == .queueFull || error.kind == .timedOut {
+      return nil  // busy: try again later
+    }
+  }
+
   static func lifespan() -> MapOptions {
     let options = MapOptions(lifespan: Lifespan(items: 10_000, memory: 512 << 20, age: .seconds(3600)))
 

@@ -1,0 +1,78 @@
+import Millrace
+import MillraceTesting
+import TestSupport
+import Testing
+
+extension Checked {
+  /// Servers: no more than so much may wait, and nothing for longer than so long.
+  @Suite struct Queue {
+    @Test("U35: with a queue limit, one submission too many is refused at once", arguments: Backends.apart)
+    func limit(backend: Backend) async throws {
+      let gate = SharedCounter()
+      let running = SharedCounter()
+      let pool = try WorkerPool(backend, queueLimit: 3)
+      let width = pool.width
+      func submit(_ item: Int) throws -> Submission<Int> {
+        try pool.submit(item) { item in
+          running.increment()
+          await gate.wait(for: 1)
+          return item
+        }
+      }
+      let busy = try (0..<width).map(submit)
+      await running.wait(for: width)
+      let waiting = try (0..<3).map(submit)
+      let error = #expect(throws: WorkerPoolError.self) { _ = try submit(9) }
+      #expect(error?.kind == .queueFull)
+      let map = await #expect(throws: WorkerPoolError.self) { _ = try await pool.map([1]) { $0 } }
+      #expect(map?.kind == .queueFull)
+      gate.increment()
+      for submission in busy + waiting { _ = try await submission.value }
+      #expect(try await submit(7).value == 7)
+      await pool.shutdown()
+    }
+
+    @Test("U35: the limit on the whole counts waiting too", arguments: Backends.apart)
+    func total(backend: Backend) async throws {
+      let gate = SharedCounter()
+      let running = SharedCounter()
+      let late = SharedCounter()
+      try await withWorkerPool(backend) { pool async throws in
+        let width = pool.width
+        let busy = try (0..<width).map { item in
+          try pool.submit(item) { item in
+            running.increment()
+            await gate.wait(for: 1)
+            return item
+          }
+        }
+        await running.wait(for: width)
+        let options = MapOptions(timeouts: Timeouts(total: .milliseconds(50)), setUp: .lazy)
+        let error = await #expect(throws: WorkerPoolError.self) {
+          try await pool.apply(1, options: options) { _ in late.increment() }
+        }
+        #expect(error?.kind == .timedOut)
+        #expect("\(error!)".contains("0.05 seconds"))
+        let stream = await #expect(throws: WorkerPoolError.self) {
+          for try await _ in pool.stream(0..<10, options: options, { $0 }) { Issue.record("nothing is free") }
+        }
+        #expect(stream?.kind == .timedOut)
+        gate.increment()
+        for submission in busy { _ = try await submission.value }
+        #expect(try await pool.map(0..<10) { $0 } == Array(0..<10))
+      }
+      #expect(late.value == 0)
+    }
+
+    @Test("U35: a queue limit below zero and a limit of no time are refused")
+    func hostile() async throws {
+      #expect(throws: InvalidOption.self) { try WorkerPool(.threads(1), queueLimit: -1) }
+      try await withWorkerPool(.threads(1), queueLimit: 0) { pool async throws in
+        #expect(try await pool.map([1, 2]) { $0 } == [1, 2])
+        await #expect(throws: InvalidOption.self) {
+          try await pool.map([1], options: MapOptions(timeouts: Timeouts(total: .zero))) { $0 }
+        }
+      }
+    }
+  }
+}
