@@ -58,7 +58,7 @@ extension Dispatcher {
     // What waits behind another slot's work can be taken from there.
     if slots.contains(where: { $0.assigned.waiting.contains { $0.slot == nil && $0.abandonAt == nil } }) { return true }
     return jobs.values.contains { job in
-      guard !job.ended else { return false }
+      guard !job.ended, serves(slot, job.spec) else { return false }
       return !job.ready.isEmpty || (job.spec.eagerSetUp && job.read > 0)
     }
   }
@@ -129,7 +129,7 @@ extension Dispatcher {
         job.isRunnable = false
         continue
       }
-      guard workers[job.spec.worker]?.benched.contains(slot) != true, isReady(slot, id) else {
+      guard serves(slot, job.spec), workers[job.spec.worker]?.benched.contains(slot) != true, isReady(slot, id) else {
         runnable.append(id)
         if slots[slot].errand != nil || hasErrand(slot) { return nil }
         continue

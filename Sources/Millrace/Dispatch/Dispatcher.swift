@@ -1,3 +1,5 @@
+import MillraceIPC
+
 /// The scheduler: which chunk runs where and when, what a death costs, what is delivered, when to read on.
 ///
 /// It is a pure state machine: events go in as method calls, what to do comes out in ``actions``. It owns no thread, no
@@ -75,6 +77,8 @@ package struct Dispatcher: ~Copyable {
     @exclusivity(unchecked) var turn = 0
 
     init(spec: JobSpec) { self.spec = spec }
+
+    deinit { Unlocked.release(inputError) }
   }
 
   final class WorkerState {
@@ -122,6 +126,8 @@ package struct Dispatcher: ~Copyable {
     }
 
     var phase: Phase = .down
+    /// Above 0 for a spare slot: it runs maps of this level and above only, in the place of the slots whose items wait for them.
+    var level = 0
     var generation = 0
     var assigned = SlotQueue()
     var prepared: [WorkerKey] = []
@@ -180,6 +186,7 @@ package struct Dispatcher: ~Copyable {
     worker.tearDownTimeout = spec.tearDownTimeout
     worker.setUpFailures = 0
     worker.benched = []
+    if spec.level > 0 { addSpareSlots(upTo: spec.level) }
     readOn(id)
     finish()
     return id
@@ -241,6 +248,7 @@ package struct Dispatcher: ~Copyable {
     guard let job = jobs[id], !job.ended else { return }
     job.ended = true
     job.ready.removeAll()
+    Unlocked.release(job.held)
     job.held.removeAll()
     let waiting = delayed.count
     delayed.removeAll { $0.job == id }
