@@ -48,13 +48,13 @@ extension CheckedMpire {
           // Whatever is done after a nanosecond is done by an old worker.
           let options = MapOptions(chunking: .size(1), lifespan: Lifespan(age: .nanoseconds(1)))
           #expect(try await pool.map(0..<6, SetUps.Counted(tally: tally), options: options) == Array(0..<6))
-          _ = await pool.tearDown(SetUps.Counted(tally: tally))
+          _ = try await pool.tearDown(SetUps.Counted(tally: tally))
           #expect((6...6 + 2).contains(tally.count))
 
           let long = MapOptions(chunking: .size(1), lifespan: Lifespan(age: .seconds(3_600)))
           let before = tally.count
           #expect(try await pool.map(0..<6, SetUps.Counted(tally: tally, factor: 2), options: long).count == 6)
-          _ = await pool.tearDown(SetUps.Counted(tally: tally, factor: 2))
+          _ = try await pool.tearDown(SetUps.Counted(tally: tally, factor: 2))
           #expect((1...place.width(2)).contains(tally.count - before))
         }
       }

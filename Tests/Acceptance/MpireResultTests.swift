@@ -73,7 +73,7 @@ extension CheckedMpire {
     func ended(place: Place) async throws {
       let pool = try WorkerPool(place.backend(1), logger: silent)
       let submissions = try (0..<3).map { try pool.submit($0, Endless()) }
-      await pool.terminate()
+      try await pool.terminate()
       for submission in submissions {
         let error = await error { _ = try await submission.value }
         #expect((error as? WorkerPoolError)?.kind == .closed)
@@ -117,7 +117,7 @@ extension CheckedMpire {
       let pool = try WorkerPool(place.backend(2))
       var outputs = pool.stream(0..<1_000, Errors.Picky(refuses: 0..<0)).makeAsyncIterator()
       #expect(try await outputs.next() == 0)
-      await pool.terminate()
+      try await pool.terminate()
       let error = await error { while try await outputs.next() != nil {} }
       #expect((error as? WorkerPoolError)?.kind == .closed)
     }

@@ -28,7 +28,7 @@ extension CheckedMpire {
         let worker = Counted(tally: tally, awaits: place.width(workers))
         try await withWorkerPool(place.backend(workers)) { pool async throws in
           #expect(try await pool.map(0..<10, worker) == Array(0..<10))
-          let exits = await pool.tearDown(worker)
+          let exits = try await pool.tearDown(worker)
           #expect(exits.map(\.slot) == Array(0..<place.width(workers)))
           #expect(try exits.reduce(0) { $0 + (try $1.result.get()) } == 45)
           #expect(tally.count == place.width(workers))
@@ -42,7 +42,7 @@ extension CheckedMpire {
         try await withWorkerPool(place.backend(workers)) { pool async throws in
           let options = MapOptions(chunking: .size(1), lifespan: Lifespan(items: 1))
           #expect(try await pool.map(0..<10, Counted(tally: tally), options: options) == Array(0..<10))
-          let exits = await pool.tearDown(Counted(tally: tally))
+          let exits = try await pool.tearDown(Counted(tally: tally))
           #expect((10...10 + workers).contains(tally.count))
           #expect(exits.count == tally.count)
           #expect(try exits.reduce(0) { $0 + (try $1.result.get()) } == 45)
@@ -91,7 +91,7 @@ extension CheckedMpire {
     func largeExits(place: Place) async throws {
       try await withWorkerPool(place.backend(2)) { pool async throws in
         #expect(try await pool.map(0..<10, LargeExit()) == Array(0..<10))
-        let exits = await pool.tearDown(LargeExit())
+        let exits = try await pool.tearDown(LargeExit())
         #expect((1...place.width(2)).contains(exits.count))
         for exit in exits {
           let value = try exit.result.get()
@@ -110,7 +110,7 @@ extension CheckedMpire {
     func failingTearDown(place: Place) async throws {
       try await withWorkerPool(place.backend(2), logger: silent) { pool async throws in
         #expect(try await pool.map(0..<10, FailingTearDown()) == Array(0..<10))
-        let exits = await pool.tearDown(FailingTearDown())
+        let exits = try await pool.tearDown(FailingTearDown())
         #expect((1...place.width(2)).contains(exits.count))
         for exit in exits { #expect(throws: Refused(item: -2)) { try exit.result.get() } }
         #expect(try await pool.map(data, Square()) == squares)
@@ -120,10 +120,10 @@ extension CheckedMpire {
     @Test("M8 no exit values", arguments: Place.allCases)
     func noExits(place: Place) async throws {
       try await withWorkerPool(place.backend(2)) { pool async throws in
-        #expect(await pool.tearDown(Square()).isEmpty, "it was never used")
+        #expect(try await pool.tearDown(Square()).isEmpty, "it was never used")
         #expect(try await pool.map(data, Square()) == squares)
-        #expect(!(await pool.tearDown(Square()).isEmpty), "each hands back ()")
-        #expect(await pool.tearDown(Square()).isEmpty, "it was torn down")
+        #expect(try await !pool.tearDown(Square()).isEmpty, "each hands back ()")
+        #expect(try await pool.tearDown(Square()).isEmpty, "it was torn down")
       }
     }
 
@@ -166,8 +166,8 @@ extension CheckedMpire {
           #expect(try await pool.map(0..<10) { $0 + 1 } == Array(1...10))
           let options = MapOptions(chunking: .size(1), timeouts: Timeouts(item: .seconds(50)), dispatch: .roundRobin)
           #expect(try await pool.map(0..<10, Counted(tally: tally), options: options) == Array(0..<10))
-          _ = await pool.tearDown(Counted(tally: tally))
-          _ = await pool.tearDown(Counted(tally: tally, factor: 2))
+          _ = try await pool.tearDown(Counted(tally: tally))
+          _ = try await pool.tearDown(Counted(tally: tally, factor: 2))
           #expect((2...2 * place.width(2)).contains(tally.count))
         }
       }

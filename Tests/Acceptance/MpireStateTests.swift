@@ -66,7 +66,7 @@ extension CheckedMpire {
     func workerState(place: Place, items: Int) async throws {
       try await withWorkerPool(place.backend(3)) { pool async throws in
         let reports = try await pool.map(0..<items, Summing(), options: MapOptions(chunking: .size(2)))
-        let exits = await pool.tearDown(Summing())
+        let exits = try await pool.tearDown(Summing())
         let counts = try exits.map { try $0.result.get() }
         #expect(counts.reduce(0) { $0 + $1[0] } == items)
         #expect(counts.reduce(0) { $0 + $1[1] } == (0..<items).reduce(0) { $0 + $1 * $1 })
@@ -88,7 +88,7 @@ extension CheckedMpire {
     func evens(place: Place) async throws {
       try await withWorkerPool(place.backend(2)) { pool async throws in
         try await pool.forEach(0..<100, CountEvens())
-        let counts = await pool.tearDown(CountEvens()).map { try? $0.result.get() }
+        let counts = try await pool.tearDown(CountEvens()).map { try? $0.result.get() }
         #expect(counts.reduce(0) { $0 + ($1 ?? -1_000) } == 50)
       }
     }

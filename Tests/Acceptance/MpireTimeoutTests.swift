@@ -33,7 +33,7 @@ extension CheckedMpire {
         let options = Self.options(.seconds(100))
         #expect(try await pool.map(0..<10, Sleepy(phase: .none), options: options) == Array(0..<10))
         #expect(try await pool.apply(7, Sleepy(phase: .none), options: options) == 7)
-        #expect(await pool.tearDown(Sleepy(phase: .none)).allSatisfy { (try? $0.result.get()) != nil })
+        #expect(try await pool.tearDown(Sleepy(phase: .none)).allSatisfy { (try? $0.result.get()) != nil })
       }
     }
 
@@ -80,7 +80,7 @@ extension CheckedMpire {
         let worker = Sleepy(phase: .tearDown)
         #expect(try await pool.map(0..<3, worker, options: options) == [0, 1, 2])
         let begun = ContinuousClock.now
-        let exits = await pool.tearDown(worker)
+        let exits = try await pool.tearDown(worker)
         #expect(ContinuousClock.now - begun < .seconds(1))
         #expect(exits.allSatisfy { (try? $0.result.get()) == nil })
         #expect(try await pool.map(data, Square()) == squares)

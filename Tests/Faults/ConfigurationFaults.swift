@@ -81,7 +81,7 @@ extension Faults {
       try await withWorkerPool(.threads(1)) { pool async throws in
         for factor in [0] + Array(1...40) + [0] { _ = try await pool.map([1], Scale(factor: factor, alive: alive)) }
         let before = alive.value
-        _ = await pool.tearDown(Scale(factor: 0, alive: alive))
+        _ = try await pool.tearDown(Scale(factor: 0, alive: alive))
         #expect(alive.value < before)
       }
     }

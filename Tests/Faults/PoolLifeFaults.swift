@@ -106,7 +106,7 @@ extension Faults {
       try await Task.sleep(for: .milliseconds(100))
       let after = try await pool.map(0..<100, Whoever())
       #expect(Set(after).isSubset(of: before))
-      await pool.shutdown()
+      try await pool.shutdown()
     }
 
     @Test(
@@ -131,7 +131,7 @@ extension Faults {
         }
         let resizing = Task { try? pool.resize(to: round % 3 + 1) }
         for _ in 0..<round % 50 { await Task.yield() }
-        if round % 2 == 0 { await pool.shutdown() } else { await pool.terminate() }
+        if round % 2 == 0 { try await pool.shutdown() } else { try await pool.terminate() }
         for submission in await submitting.value {
           if let output = try? await submission.value { #expect(output % 2 == 0 && output != 6) }
           // Whoever waits and is cancelled leaves before. (Not the submission itself: what an expectation shows is copied.)

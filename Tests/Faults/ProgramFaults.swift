@@ -127,7 +127,7 @@ extension Faults {
       do {
         let pool = try WorkerPool(backend)
         submissions = try (0..<50).map { try pool.submit($0, Accident(deeds: [:])) }
-        if case .some = submissions.first { await pool.terminate() }
+        if case .some = submissions.first { try await pool.terminate() }
       }
       for submission in submissions {
         // Each is resolved: with its output, or with an error.

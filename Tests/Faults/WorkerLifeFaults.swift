@@ -201,10 +201,10 @@ extension Faults {
         let pool = try WorkerPool(backend)
         _ = try await pool.map(0..<20, Target(ledger: ledger))
         for line in try ledger.lines { kill(try #require(pid_t(line)), SIGSTOP) }
-        let end = Task { await pool.shutdown() }
+        let end = Task { try await pool.shutdown() }
         try await Task.sleep(for: .milliseconds(50))
         end.cancel()
-        await end.value
+        try await end.value
       }
     }
 

@@ -35,7 +35,7 @@ private func meter<W: Worker>(
       sample.report("parent_cpu", "s", used)
       // What no second CPU would take off the program.
       sample.report("busiest_thread_cpu", "s", after.map { $1 - threads[$0, default: 0] }.max() ?? 0)
-      let exits = await pool.tearDown(worker)
+      let exits = try await pool.tearDown(worker)
       sample.report("worker_cpu", "s", try exits.reduce(0) { try $0 + $1.result.get() })
       sample.check(outputs.count == count && exits.count == width, "\(outputs.count) outputs, \(exits.count) workers")
     }

@@ -115,7 +115,7 @@ private func counts(_ run: Run) async throws {
       let popular = try await withWorkerPool(backend) { pool in
         for try await _ in pool.stream(documents, CountPrefixes(), order: .completion) {}
         var popular: Set<[UInt8]> = []
-        for exit in await pool.tearDown(CountPrefixes()) { popular.formUnion(try exit.result.get()) }
+        for exit in try await pool.tearDown(CountPrefixes()) { popular.formUnion(try exit.result.get()) }
         return popular
       }
       sample.stop()

@@ -18,4 +18,27 @@ static inline void millrace_lock_init(pthread_mutex_t *mutex) {
   pthread_mutexattr_destroy(&attributes);
 }
 
+// What this thread knows of the locks that it holds. (A child of fork begins on a new thread, and so with none.)
+
+/// How many it holds.
+extern _Thread_local int millrace_thread_locks;
+/// What is to be let go of when it holds none any more: a list of Swift's.
+extern _Thread_local void *millrace_thread_leftovers;
+
+static inline void millrace_lock_taken(void) { millrace_thread_locks++; }
+
+/// Whether that was the last one, and something was left for this moment.
+static inline int millrace_lock_released(void) {
+  return --millrace_thread_locks == 0 && millrace_thread_leftovers != 0;
+}
+
+static inline int millrace_locks_held(void) { return millrace_thread_locks; }
+
+/// Puts `head` in the place of the list, which is returned.
+static inline void *millrace_leftovers_exchange(void *head) {
+  void *old = millrace_thread_leftovers;
+  millrace_thread_leftovers = head;
+  return old;
+}
+
 #endif

@@ -184,6 +184,8 @@ package struct DispatchLimits: Sendable {
   package var keptWorkers = 16
   /// How many chunks may wait at a slot behind the one that runs, at the most.
   package var prefetch = 0
+  /// A map inside an item runs in spare slots of its own level only, as where the consumers themselves do the work.
+  package var levelsAreApart = false
   /// Chunks wait at a slot only for as much work as this.
   package var prefetchTime: UInt64 = 200_000
 

@@ -57,7 +57,8 @@ extension Dispatcher {
     if rests(slot) { return false }
     return isNeeded(slot)
       || jobs.values.contains { job in
-        !job.ended && job.spec.eagerSetUp && job.read > 0 && workers[job.spec.worker]?.benched.contains(slot) != true
+        !job.ended && job.spec.eagerSetUp && job.read > 0 && serves(slot, job.spec)
+          && workers[job.spec.worker]?.benched.contains(slot) != true
       }
   }
 
@@ -69,7 +70,8 @@ extension Dispatcher {
     let canTake = slots.contains { other in
       other.assigned.waiting.contains { $0.slot == nil && $0.abandonAt == nil && !isOut($0.worker) }
     }
-    return canTake || jobs.values.contains { !$0.ended && !$0.ready.isEmpty && !isOut($0.spec.worker) }
+    return canTake
+      || jobs.values.contains { !$0.ended && !$0.ready.isEmpty && !isOut($0.spec.worker) && serves(slot, $0.spec) }
   }
 
   /// How many chunks may be at the slot: one, and as many more as keep it busy while it is not looked after.
@@ -138,7 +140,7 @@ extension Dispatcher {
         job.isRunnable = false
         continue
       }
-      guard workers[job.spec.worker]?.benched.contains(slot) != true, isReady(slot, id) else {
+      guard serves(slot, job.spec), workers[job.spec.worker]?.benched.contains(slot) != true, isReady(slot, id) else {
         runnable.append(id)
         if slots[slot].errand != nil || hasErrand(slot) { return nil }
         continue

@@ -26,7 +26,7 @@ extension Dispatcher {
       if missing > 0 { job.owed.append(ChunkRun(size: asked.size, chunks: missing)) }
     }
     if ended { job.inputEnded = true }
-    if isFirst, job.spec.eagerSetUp { prepareEverywhere(job.spec.worker) }
+    if isFirst, job.spec.eagerSetUp { prepareEverywhere(job.spec) }
     if count > 0 { offer(id) }
     readOn(id)
     completeIfDone(id)

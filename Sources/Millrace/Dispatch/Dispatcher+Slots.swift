@@ -10,9 +10,10 @@ extension Dispatcher {
     while slots.count < width { slots.append(Slot()) }
     for slot in slots.indices {
       if slot < width {
+        slots[slot].level = 0
         if slots[slot].phase == .gone { slots[slot].phase = .down }
         if case .remove = slots[slot].retirement { slots[slot].retirement = nil }
-      } else if slots[slot].phase != .gone {
+      } else if slots[slot].phase != .gone, slots[slot].level == 0 {
         slots[slot].retirement = .remove
         hasLeavers = true
         let pinned = slots[slot].pinned
@@ -25,6 +26,32 @@ extension Dispatcher {
     for slot in slots.indices { slots[slot].rest = nil }
     for id in jobs.keys { readOn(id) }
     finish()
+  }
+
+  /// A map was begun by an item of the same pool, which will wait for it: there are spare slots for such maps, of each level
+  /// as many as there are such maps, but no more than the pool has slots. (No more of their items can be waiting at once.) They
+  /// stay, and have nothing to do while there are no such maps.
+  ///
+  /// So what waits deepest always finds a slot, and a slot whose item waits is stood in for.
+  mutating func addSpareSlots(upTo level: Int) {
+    guard !draining else { return }
+    for level in 1...level {
+      let users = jobs.values.reduce(0) { $0 + ($1.spec.level == level && !$1.ended ? 1 : 0) }
+      let there = slots.reduce(0) { $0 + ($1.level == level && $1.phase != .gone ? 1 : 0) }
+      guard there < min(max(1, users), max(1, width)) else { continue }
+      if let place = slots.indices.first(where: { $0 >= width && slots[$0].phase == .gone }) {
+        slots[place].phase = .down
+        slots[place].level = level
+      } else {
+        slots.append(Slot())
+        slots[slots.count - 1].level = level
+      }
+    }
+  }
+
+  /// Whether the slot may run the map.
+  func serves(_ slot: Int, _ spec: JobSpec) -> Bool {
+    limits.levelsAreApart ? slots[slot].level == spec.level : slots[slot].level <= spec.level
   }
 
   /// Ends the pool once every job has ended: workers tear down, then go.
@@ -89,7 +116,7 @@ extension Dispatcher {
     slots[slot].startedAt = now
     slots[slot].toPrepare = []
     for (_, job) in jobs.entries where !job.ended && job.read > 0 && job.spec.eagerSetUp {
-      if workers[job.spec.worker]?.benched.contains(slot) == true { continue }
+      if workers[job.spec.worker]?.benched.contains(slot) == true || !serves(slot, job.spec) { continue }
       if !slots[slot].toPrepare.contains(job.spec.worker) { slots[slot].toPrepare.append(job.spec.worker) }
     }
     finish()
@@ -211,6 +238,7 @@ extension Dispatcher {
   mutating func vacate(_ slot: Int) {
     var next = Slot()
     next.generation = slots[slot].generation
+    next.level = slots[slot].level
     next.pinned = slots[slot].pinned
     next.startDeaths = slots[slot].startDeaths
     next.isShort = slots[slot].isShort
@@ -220,9 +248,10 @@ extension Dispatcher {
 
   // MARK: Set-up and tear-down
 
-  mutating func prepareEverywhere(_ key: WorkerKey) {
+  mutating func prepareEverywhere(_ spec: JobSpec) {
+    let key = spec.worker
     let benched = workers[key]?.benched ?? []
-    for slot in slots.indices where slots[slot].phase == .up && !benched.contains(slot) {
+    for slot in slots.indices where slots[slot].phase == .up && !benched.contains(slot) && serves(slot, spec) {
       if slots[slot].prepared.contains(key) || slots[slot].toPrepare.contains(key) { continue }
       if case .preparing(key, _) = slots[slot].errand { continue }
       slots[slot].toPrepare.append(key)

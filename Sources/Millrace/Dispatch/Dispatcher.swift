@@ -1,3 +1,5 @@
+import MillraceIPC
+
 /// The scheduler: which chunk runs where and when, what a death costs, what is delivered, when to read on.
 ///
 /// It is a pure state machine: events go in as method calls, what to do comes out in ``actions``. It owns no thread, no
@@ -86,6 +88,8 @@ package struct Dispatcher: ~Copyable {
     @exclusivity(unchecked) var turn = 0
 
     init(spec: JobSpec) { self.spec = spec }
+
+    deinit { Unlocked.release(inputError) }
   }
 
   final class WorkerState {
@@ -148,6 +152,8 @@ package struct Dispatcher: ~Copyable {
     }
 
     var phase: Phase = .down
+    /// Above 0 for a spare slot: it runs maps of this level and above only, in the place of the slots whose items wait for them.
+    var level = 0
     var generation = 0
     var assigned = SlotQueue()
     var prepared: [WorkerKey] = []
@@ -221,6 +227,7 @@ package struct Dispatcher: ~Copyable {
     worker.setUpTimeout = spec.setUpTimeout
     worker.tearDownTimeout = spec.tearDownTimeout
     worker.forgetTroubles()
+    if spec.level > 0 { addSpareSlots(upTo: spec.level) }
     readOn(id)
     finish()
     return id
@@ -289,6 +296,7 @@ package struct Dispatcher: ~Copyable {
     job.ended = true
     if !job.hasBegun { waitingJobs -= 1 }
     job.ready.removeAll()
+    Unlocked.release(job.held)
     job.held.removeAll()
     let waiting = delayed.count
     delayed.removeAll { $0.job == id }

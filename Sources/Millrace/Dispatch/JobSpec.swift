@@ -34,6 +34,8 @@ package struct JobSpec {
   package var totalTimeout: UInt64?
   package var lifespan = Lifespan()
   package var roundRobin = false
+  /// How many maps of the same pool there are around it: 0, if it was not made by an item of the pool.
+  package var level = 0
   package var eagerSetUp = true
   /// Whether the worker's instances stay in their slots when the job is over.
   package var keepsWorkers = true

@@ -20,8 +20,12 @@ public struct WorkerPoolError: Error, Sendable, CustomStringConvertible {
     case nextTimedOut
     /// Tear-down of a worker failed or timed out.
     case tearDownFailed
-    /// Pools are nested deeper than allowed.
+    /// Pools are nested deeper than allowed, or maps on one pool.
     case nestedTooDeep
+    /// The pool was used in a worker process, which has only a copy of it.
+    case foreignPool
+    /// An item asked for the end of the pool that it runs in.
+    case calledFromItem
   }
 
   /// What kind of trouble it is.

@@ -39,7 +39,7 @@ final class Alarm: @unchecked Sendable {
       try startThread("millrace-alarm") { self.run() }
     } catch {
       // No thread to be had: a task is less exact, but nothing waits for ever.
-      Task { await self.runAsTask() }
+      Task.detached { await self.runAsTask() }
     }
   }
 

@@ -1,3 +1,5 @@
+import MillraceIPC
+
 /// The inputs of consecutive items, kept until each has its outcome with the consumer; as memory, whatever their type.
 @usableFromInline
 package class InputStore: @unchecked Sendable {
@@ -43,7 +45,12 @@ package final class InputCell<Input: Sendable>: InputStore, @unchecked Sendable 
   }
 
   deinit {
-    let storage = UnsafeMutablePointer(mutating: items)
+    let (storage, count) = (UnsafeMutablePointer(mutating: items), count)
+    guard Unlocked.isSo else { return Unlocked.later { Self.free(storage, count) } }
+    Self.free(storage, count)
+  }
+
+  private static func free(_ storage: UnsafeMutablePointer<Input>, _ count: Int) {
     storage.deinitialize(count: count)
     storage.deallocate()
   }
@@ -92,7 +99,14 @@ package final class OutputBuffer<Output>: OutputStore, @unchecked Sendable {
   }
 
   deinit {
-    for range in earlier + [last] { (storage + range.lowerBound).deinitialize(count: range.count) }
+    let (storage, earlier, last) = (storage, earlier, last)
+    guard Unlocked.isSo else { return Unlocked.later { Self.free(storage, earlier, last) } }
+    Self.free(storage, earlier, last)
+  }
+
+  private static func free(_ storage: UnsafeMutablePointer<Output>, _ earlier: [Range<Int>], _ last: Range<Int>) {
+    for range in earlier { (storage + range.lowerBound).deinitialize(count: range.count) }
+    (storage + last.lowerBound).deinitialize(count: last.count)
     storage.deallocate()
   }
 

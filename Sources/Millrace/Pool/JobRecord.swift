@@ -1,11 +1,17 @@
+import MillraceIPC
+
 /// What the pool keeps of a job besides the dispatcher's state. Its variables are guarded by the pool's lock.
 package final class JobRecord: @unchecked Sendable {
-  // Sound: `queue`, `end`, `waiter`, `isReleased` and `demand` change under the pool's lock only.
+  // Sound: `id`, `place` and `context` are set before it is submitted, the other variables change under the pool's lock only.
   let feeder: any Feeding
   let condition: (@Sendable (ItemFailure) -> Bool)?
   /// How long an item may take.
   let itemTimeout: Duration?
   var id = JobID(0)
+  /// Where its items run, for those who make pools and maps there.
+  var place: Nesting.Place?
+  /// What its items in this process see of the task that made it.
+  var context: CallerContext?
   var queue = FIFO<Segment>()
   /// A consumer that waits is woken when so many segments are there, or the end.
   let wakesAt: Int
@@ -15,7 +21,6 @@ package final class JobRecord: @unchecked Sendable {
   var waiter: UnsafeContinuation<Void, Never>?
   /// When the wait for the next result is over.
   var waitsUntil: UInt64?
-  var isReleased = false
 
   init(feeder: any Feeding, options: MapOptions, wakesAt: Int, keepsOutputs: Bool) {
     self.feeder = feeder
@@ -23,6 +28,24 @@ package final class JobRecord: @unchecked Sendable {
     itemTimeout = options.timeouts.item
     self.wakesAt = wakesAt
     self.keepsOutputs = keepsOutputs
+  }
+
+  /// Takes what its items are to see from the calling task; throws where it cannot run.
+  func enter(_ core: PoolCore, hasContext: Bool) throws(WorkerPoolError) {
+    try core.expectOwnProcess()
+    guard hasContext else { return }
+    let level = Nesting.level(in: core)
+    guard level <= Nesting.maximumLevel else {
+      throw WorkerPoolError(
+        .nestedTooDeep, "a map inside \(level) items of the same pool; at most \(Nesting.maximumLevel) may be nested")
+    }
+    place = Nesting.Place(in: core, level: level, depth: core.depth, outer: Nesting.place)
+    context = CallerContext()
+  }
+
+  deinit {
+    // An input's iterator, a condition's closure, outputs, errors.
+    Unlocked.release((feeder, condition, queue, end))
   }
 }
 

@@ -30,6 +30,7 @@ package final class PoolCore: Sendable {
     var reads: [(JobRecord, Int)] = []
     var resumptions: [UnsafeContinuation<Void, Never>] = []
     var ended: [JobRecord] = []
+    var released: [JobRecord] = []
     var closed: [(WorkerRecord, waiters: [UnsafeContinuation<Void, Never>])] = []
     var reports: [(String, Int)] = []
     var isStopped = false
@@ -40,11 +41,15 @@ package final class PoolCore: Sendable {
   /// Set once, by `connect`.
   nonisolated(unsafe) private var connected: (any Slots)?
   private let alarm = Alarm()
-  /// Of the consumers of a serial pool.
-  private let turn = Turn()
+  /// Of the consumers of a serial pool, for each level of maps inside items.
+  private let turns = Lock([Turn()])
   let logger: Logger
   /// How many jobs may wait for a worker.
   let queueLimit: Int?
+  /// How many pools there are around its items, this one included.
+  let depth = Nesting.depth + 1
+  /// How many launches of worker processes lie above the process in which the pool lives.
+  private let processDepth = Nesting.processDepth
 
   init(logger: Logger, limits: DispatchLimits, queueLimit: Int? = nil) {
     self.logger = logger
@@ -100,7 +105,7 @@ package final class PoolCore: Sendable {
         wake(job, &effects)
         effects.ended.append(job)
       case .release(let id):
-        state.jobs[id]?.isReleased = true
+        if let job = state.jobs[id] { effects.released.append(job) }
         state.jobs[id] = nil
       case .closed(let key):
         guard let worker = state.workers.removeValue(forKey: key) else { continue }
@@ -136,9 +141,11 @@ package final class PoolCore: Sendable {
   }
 
   private func perform(_ effects: consuming Effects) {
+    Unlocked.expect("what a step of the pool leads to")
     for waiter in effects.resumptions { waiter.resume() }
     for (text, slot) in effects.reports { logger.warning("\(text)", metadata: ["slot": "\(slot)"]) }
     for job in effects.ended { job.feeder.end() }
+    for job in effects.released { job.context?.end() }
     for (_, waiters) in effects.closed { for waiter in waiters { waiter.resume() } }
     if let (time, change) = effects.alarm { alarm.set(time, change) }
     backend.flush()
@@ -214,7 +221,7 @@ package final class PoolCore: Sendable {
   /// Tears down every instance of the worker, and waits until that is done.
   func close(_ record: WorkerRecord) async {
     step { $0.close(record.key, now: $1) }
-    if let serial = serialSlots { await runInTurn(serial) }
+    if let serial = serialSlots { await runInTurns(serial) }
     await record.waitUntilClosed()
   }
 
@@ -225,6 +232,7 @@ package final class PoolCore: Sendable {
     _ worker: WorkerRecord, _ job: JobRecord, _ options: MapOptions, ordered: Bool, isPulled: Bool
   ) throws {
     try backend.validate(worker, options)
+    try job.enter(self, hasContext: backend is LocalSlots)
     var effects = Effects()
     let refusal = withState(&effects) { state -> WorkerPoolError? in
       guard !state.isClosed else {
@@ -238,6 +246,9 @@ package final class PoolCore: Sendable {
       var spec = options.spec(
         worker.key, ordered: ordered, width: max(1, state.dispatcher.width),
         isInMemory: job.feeder.readsAtOnce && !isPulled && !isSerial)
+      spec.level = job.place?.level ?? 0
+      // Its turn may be that of a slot whose item waits for it.
+      if spec.level > 0 { spec.roundRobin = false }
       spec.isPulled = isPulled
       spec.readsAtOnce = job.feeder.readsAtOnce
       spec.keepsWorkers = spec.keepsWorkers && worker.identity != nil
@@ -251,7 +262,10 @@ package final class PoolCore: Sendable {
       state.jobs[job.id] = job
       return nil
     }
-    if let refusal { throw refusal }
+    if let refusal {
+      job.context?.end()
+      throw refusal
+    }
     perform(effects)
   }
 
@@ -277,6 +291,7 @@ package final class PoolCore: Sendable {
   /// Without a cause: its time is over.
   package func isRetryable(_ chunk: Chunk, _ index: Int, _ slot: Int, _ cause: ItemFailure.Cause?) -> Bool {
     guard let job = job(chunk.job), let condition = job.condition else { return true }
+    Unlocked.expect("a retry's condition")
     let cause = cause ?? .timedOut(limit: job.itemTimeout ?? .zero)
     return condition(ItemFailure(index: index, slot: slot, attempt: chunk.attempt, cause: cause))
   }
@@ -339,13 +354,15 @@ package final class PoolCore: Sendable {
   /// Of several consumers one has its turn, and works for all; it reads without the turn, for its input may be another
   /// map on this pool.
   private func nextInCaller(_ job: JobRecord, _ serial: LocalSlots) async -> Delivery {
+    let level = job.place?.level ?? 0
+    let turn = turn(of: level)
     while true {
       if Task.isCancelled { cancel(job) }
       if let delivery = poll(job) { return delivery }
       guard await turn.take() else { continue }
       var delivery = poll(job)
       if delivery == nil {
-        await serial.runInCaller()
+        await serial.runInCaller(level, job)
         delivery = poll(job)
       }
       turn.pass()
@@ -362,12 +379,21 @@ package final class PoolCore: Sendable {
     }
   }
 
-  /// Runs what the slot of a serial pool has to do, though nobody waits for outcomes.
-  private func runInTurn(_ serial: LocalSlots) async {
-    // In a task of its own, for this one may be cancelled, and waits nevertheless.
-    _ = await Task { await turn.take() }.value
-    await serial.runInCaller()
-    turn.pass()
+  /// Runs what the slots of a serial pool have to do, though nobody waits for outcomes.
+  private func runInTurns(_ serial: LocalSlots) async {
+    for (slot, turn) in turns.withLock({ $0 }).enumerated() {
+      // In a task of its own, for this one may be cancelled, and waits nevertheless.
+      _ = await Task { await turn.take() }.value
+      await serial.runInCaller(slot, nil)
+      turn.pass()
+    }
+  }
+
+  private func turn(of level: Int) -> Turn {
+    turns.withLock { turns in
+      while turns.count <= level { turns.append(Turn()) }
+      return turns[level]
+    }
   }
 
   func cancel(_ job: JobRecord) { step { $0.cancel(job.id, now: $1) } }
@@ -375,6 +401,26 @@ package final class PoolCore: Sendable {
   func fail(_ job: JobRecord, _ error: any Error) { step { $0.fail(job.id, error, now: $1) } }
 
   // MARK: The pool's life
+
+  /// Throws in a process that was forked with a copy of the pool: its threads are not there.
+  func expectOwnProcess() throws(WorkerPoolError) {
+    guard Nesting.processDepth == processDepth else {
+      throw WorkerPoolError(
+        .foreignPool,
+        "this pool belongs to the program that made it, and this is one of its worker processes: make a pool here (withWorkerPool), or have the outer one run what it is for"
+      )
+    }
+  }
+
+  /// Throws where waiting for the pool's end would be waiting for oneself.
+  func expectOutside(_ call: String) throws(WorkerPoolError) {
+    try expectOwnProcess()
+    guard Nesting.level(in: self) == 0 else {
+      throw WorkerPoolError(
+        .calledFromItem,
+        "\(call) was called by an item of the same pool, which would wait for itself: call it where the pool was made")
+    }
+  }
 
   var width: Int { state.withLock { $0.dispatcher.width } }
 
@@ -404,11 +450,12 @@ package final class PoolCore: Sendable {
       defer { state.stopWaiters = [] }
       return state.stopWaiters
     }
+    Unlocked.expect("a continuation")
     for waiter in waiters { waiter.resume() }
   }
 
   func waitUntilStopped() async {
-    if let serial = serialSlots { await runInTurn(serial) }
+    if let serial = serialSlots { await runInTurns(serial) }
     await withUnsafeContinuation { continuation in
       let isStopped = state.withLock { state in
         if !state.isStopped { state.stopWaiters.append(continuation) }

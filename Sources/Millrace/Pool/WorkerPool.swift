@@ -31,6 +31,7 @@ public final class WorkerPool: Sendable {
     let core: PoolCore
     switch backend.kind {
     case .serial, .tasks, .threads:
+      if case .serial = backend.kind { limits.levelsAreApart = true }
       core = PoolCore(logger: logger, limits: limits, queueLimit: queueLimit)
       let kind: LocalSlots.Kind =
         switch backend.kind {
@@ -53,7 +54,10 @@ public final class WorkerPool: Sendable {
     self.core = core
   }
 
-  deinit { core.terminate() }
+  deinit {
+    // A copy in a worker process has nothing to end.
+    if (try? core.expectOwnProcess()) != nil { core.terminate() }
+  }
 
   /// The number of slots.
   public var width: Int { core.width }
@@ -62,6 +66,7 @@ public final class WorkerPool: Sendable {
   ///
   /// - Throws: ``InvalidOption`` if the width is out of range; a serial pool always has one slot.
   public func resize(to width: Int) throws {
+    try core.expectOwnProcess()
     let maximum = core.isSerial ? 1 : Backend.maximumWidth
     guard (1...maximum).contains(width) else {
       throw InvalidOption(name: "width", value: "\(width)", allowed: "1 to \(maximum)")
@@ -74,7 +79,15 @@ public final class WorkerPool: Sendable {
   /// Maps run to their end. Streams end their input: what was read is finished, and waits for its consumer. If the task
   /// that waits is cancelled, the pool is terminated instead. A tear-down for which no map has set a limit may take 30 seconds;
   /// then its worker is ended.
-  public func shutdown() async {
+  ///
+  /// - Throws: A ``WorkerPoolError`` of kind `calledFromItem` in an item of this pool, which would wait for itself, and of kind
+  ///   `foreignPool` in a worker process that has a copy of it. Nothing else: elsewhere it does not fail.
+  public func shutdown() async throws(WorkerPoolError) {
+    try core.expectOutside("shutdown()")
+    await end()
+  }
+
+  func end() async {
     core.shutDown()
     await withTaskCancellationHandler {
       await core.waitUntilStopped()
@@ -84,7 +97,14 @@ public final class WorkerPool: Sendable {
   }
 
   /// Gives up what was begun, ends the workers and waits until they are gone.
-  public func terminate() async {
+  ///
+  /// - Throws: As ``shutdown()``, where it is called from inside.
+  public func terminate() async throws(WorkerPoolError) {
+    try core.expectOutside("terminate()")
+    await giveUp()
+  }
+
+  func giveUp() async {
     core.terminate()
     await core.waitUntilStopped()
   }
@@ -94,7 +114,9 @@ public final class WorkerPool: Sendable {
   /// slots. MPIRE's exit results. A tear-down without a limit of its own may take 30 seconds; then its worker is ended.
   ///
   /// - Returns: Empty if no worker that equals this one was used (see ``MapOptions/keepsWorkers``).
-  public func tearDown<W: Worker>(_ worker: W) async -> [WorkerExit<W.Exit>] {
+  /// - Throws: As ``shutdown()``, where it is called from inside.
+  public func tearDown<W: Worker>(_ worker: W) async throws(WorkerPoolError) -> [WorkerExit<W.Exit>] {
+    try core.expectOutside("tearDown(_:)")
     guard let record = core.existingRecord(of: worker) else { return [] }
     await core.close(record)
     return record.takeExits().sorted { $0.slot < $1.slot }.map { exit in
@@ -124,10 +146,10 @@ public func withWorkerPool<Result>(
   let pool = try WorkerPool(backend, queueLimit: queueLimit, logger: logger)
   do {
     let result = try await body(pool)
-    if Task.isCancelled { await pool.terminate() } else { await pool.shutdown() }
+    if Task.isCancelled { await pool.giveUp() } else { await pool.end() }
     return result
   } catch {
-    await pool.terminate()
+    await pool.giveUp()
     throw error
   }
 }

@@ -8,6 +8,8 @@ package final class WorkerRecord: Sendable {
   /// Equal for workers that may stand for each other.
   let identity: WorkerIdentity?
   let makeInstance: @Sendable () -> AnyWorkerInstance
+  /// Whether its set-up and tear-down are ours, not a user's.
+  let isClosure: Bool
   /// What a backend of other processes needs to know of it.
   let remote: any RemoteWorker
   /// Whether its workers are to say how much memory they have.
@@ -30,11 +32,17 @@ package final class WorkerRecord: Sendable {
     self.identity = identity
     typeName = String(reflecting: W.self)
     makeInstance = { WorkerInstance(worker) }
+    isClosure = worker is any ClosureWorkerType
     remote = TypedRemoteWorker(worker)
   }
 
   /// A worker that nothing else stands for.
   package convenience init<W: Worker>(_ worker: W, key: WorkerKey) { self.init(worker, key: key, identity: nil) }
+
+  deinit {
+    // What a user's worker or closure holds.
+    Unlocked.release((makeInstance, remote))
+  }
 
   func exited(slot: Int, _ result: Result<any Sendable, any Error>) {
     state.withLock { $0.exits.append((slot, result)) }

@@ -1,12 +1,16 @@
 import MillraceIPC
 import Synchronization
 
-/// A worker in this process: it runs what its mailbox holds, one command after the other, in one task.
+/// A worker in this process: it runs what its mailbox holds, one command after the other.
 ///
-/// The lane's task and those who watch it meet in the mailbox, under its lock: whoever takes the current run out of it
+/// The lane has a task of its own, which has nothing of any caller's. Chunks run in tasks that have the context of whoever made
+/// their map (``CallerContext``), one for the chunks of a map that follow each other; the lane's own waits meanwhile.
+///
+/// Those tasks and those who watch the lane meet in the mailbox, under its lock: whoever takes the current run out of it
 /// reports what became of it, so each item is reported once, also when a timeout and the end of an item coincide.
 package final class LocalLane: @unchecked Sendable {
-  // Sound: `instances` is touched by the lane's own task only, everything else is constant or in the mailbox.
+  // Sound: `instances` is touched by the lane's own task or the one that it waits for, everything else is constant or in
+  // the mailbox.
   enum Command {
     case prepare(WorkerKey)
     case run(Chunk)
@@ -35,24 +39,27 @@ package final class LocalLane: @unchecked Sendable {
     var sleeper: UnsafeContinuation<Void, Never>?
     var current: Run?
     var isDead = false
-    var task: Task<Void, Never>?
+    /// The lane's own task.
+    var own: Task<Void, Never>?
+    /// The task of the map whose chunk is running.
+    var task: ItemTask?
   }
 
   let core: PoolCore
   package let slot: Int
   package let generation: Int
-  /// How deep pools are nested in this process for the code that runs here.
-  private let depth: Int
+  /// Where the lane's tasks run; nil: on the default executor.
+  let executor: (any TaskExecutor)?
   package let position = ItemPosition()
   private let mailbox = Lock(Mailbox())
   private var instances: [WorkerKey: AnyWorkerInstance] = [:]
   private(set) var isTimed = false
 
-  init(core: PoolCore, slot: Int, generation: Int, depth: Int) {
+  init(core: PoolCore, slot: Int, generation: Int, executor: (any TaskExecutor)?) {
     self.core = core
     self.slot = slot
     self.generation = generation
-    self.depth = depth
+    self.executor = executor
   }
 
   // MARK: From those who step the dispatcher
@@ -66,25 +73,29 @@ package final class LocalLane: @unchecked Sendable {
   }
 
   func wake() {
-    mailbox.withLock { mailbox in
+    let sleeper = mailbox.withLock { mailbox in
       defer { mailbox.sleeper = nil }
       return mailbox.sleeper
-    }?.resume()
+    }
+    Unlocked.expect("a continuation")
+    sleeper?.resume()
   }
 
-  /// Takes back the chunk if it was not begun. If it is running and no longer wanted, its items are told.
-  func drop(_ chunk: Int, andCancel: Bool) -> Bool {
-    let (dropped, task) = mailbox.withLock { mailbox -> (Bool, Task<Void, Never>?) in
-      if mailbox.current?.chunk.id == chunk {
-        guard andCancel else { return (false, nil) }
-        _ = position.progress.abandon()
-        return (false, mailbox.task)
-      }
-      let found = mailbox.commands.extract { if case .run(let queued) = $0 { queued.id == chunk } else { false } }
-      return (!found.isEmpty, nil)
+  /// Takes back the chunk if it was not begun.
+  func drop(_ chunk: Int) -> Bool {
+    mailbox.withLock { mailbox in
+      if mailbox.current?.chunk.id == chunk { return false }
+      return !mailbox.commands.extract { if case .run(let queued) = $0 { queued.id == chunk } else { false } }.isEmpty
     }
-    task?.cancel()
-    return dropped
+  }
+
+  /// Gives up the chunk, which is running: the task that is to be cancelled, as soon as no lock is held.
+  func abandon(_ chunk: Int) -> ItemTask? {
+    mailbox.withLock { mailbox in
+      guard mailbox.current?.chunk.id == chunk else { return nil }
+      _ = position.progress.abandon()
+      return mailbox.task
+    }
   }
 
   /// Which item of the chunk is running since when; nil if the chunk was not begun.
@@ -98,16 +109,17 @@ package final class LocalLane: @unchecked Sendable {
 
   /// Writes the worker off. What it has done is kept; what it still does is not waited for.
   func kill() {
-    let (run, task, done) = mailbox.withLock { mailbox -> (Run?, Task<Void, Never>?, Int) in
+    let (run, tasks, done) = mailbox.withLock { mailbox -> (Run?, (own: Task<Void, Never>?, items: ItemTask?), Int) in
       mailbox.isDead = true
       mailbox.commands.removeAll()
       let run = mailbox.current
       mailbox.current = nil
       let done = run == nil ? 0 : position.progress.abandon()
       if let run { run.settle(run.settled..<max(run.settled, done)) }
-      return (run, mailbox.task, done)
+      return (run, (mailbox.own, mailbox.task), done)
     }
-    task?.cancel()
+    tasks.items?.cancel()
+    tasks.own?.cancel()
     wake()
     let isRunning = run.map { done < $0.chunk.range.count } ?? false
     if isRunning, let run { core.reportRunaway(slot: slot, index: run.chunk.range.lowerBound + done) }
@@ -127,31 +139,23 @@ package final class LocalLane: @unchecked Sendable {
 
   // MARK: The lane's own task
 
-  func start(on executor: (any TaskExecutor)?, atEnd: @escaping @Sendable () -> Void) {
-    let task = Task(executorPreference: executor) { [self] in
-      if await Nesting.$depth.withValue(depth, operation: loop) {
-        atEnd()
-      } else {
-        // An item was cancelled, and this task with it: the lane goes on in a new one.
-        start(on: executor, atEnd: atEnd)
-      }
+  func start(atEnd: @escaping @Sendable () -> Void) {
+    let task = Task.detached(executorPreference: executor) { [self] in
+      await Nesting.$place.withValue(Nesting.Place(in: core, level: 0, depth: core.depth, outer: nil), operation: loop)
+      atEnd()
     }
-    mailbox.withLock { $0.task = task }
+    // If it was killed before: nothing of a user's runs in it.
+    mailbox.withLock { $0.own = task }
   }
 
-  /// Runs commands until told to stop (true) or until the task was cancelled with an item (false).
-  private func loop() async -> Bool {
+  private func loop() async {
     while true {
       guard let command = next() else {
         await waitForWork()
         continue
       }
-      if !(await execute(command)) { return true }
-      if mailbox.withLock({ $0.isDead }) {
-        await tearDownQuietly()
-        return true
-      }
-      if Task.isCancelled { return false }
+      if !(await execute(command)) { return }
+      if mailbox.withLock({ $0.isDead }) { return await tearDownQuietly() }
     }
   }
 
@@ -174,15 +178,82 @@ package final class LocalLane: @unchecked Sendable {
   func execute(_ command: Command) async -> Bool {
     switch command {
     case .prepare(let key): await prepare(key)
-    case .run(let chunk):
-      isTimed = chunk.inspectAt != nil
-      await instances[chunk.worker]?.run(chunk, seed: chunk.seed, on: self)
+    case .run(let chunk): await run(chunk)
     case .tearDown(let key): await tearDown(key)
     case .stop:
       await tearDownQuietly()
       return false
     }
     return true
+  }
+
+  /// Executes a command of a serial pool that is not of the calling task's own map: code of a worker's that is not a map's
+  /// sees nothing of a caller's.
+  func executeApart(_ command: Command) async -> Bool {
+    switch command {
+    case .run: return await execute(command)
+    case .prepare(let key), .tearDown(let key):
+      if core.worker(key)?.isClosure == true { return await execute(command) }
+    case .stop: break
+    }
+    let place = Nesting.Place(in: core, level: slot, depth: core.depth, outer: nil)
+    let task = Task.detached { [self] in
+      await Nesting.$place.withValue(place) { await execute(command) }
+    }
+    return await withTaskCancellationHandler {
+      await task.value
+    } onCancel: {
+      task.cancel()
+    }
+  }
+
+  /// Runs the chunk, and those of its map that are behind it, in the map's context.
+  private func run(_ chunk: Chunk) async {
+    guard let job = core.job(chunk.job), let context = job.context else { return gaveBack(chunk) }
+    await withUnsafeContinuation { continuation in
+      let task = ItemTask()
+      mailbox.withLock { $0.task = task }
+      let isMade = context.spawn(on: executor) { [self] in
+        await runRow(chunk, job.place)
+        task.end()
+        continuation.resume()
+      } made: {
+        task.begin($0)
+      }
+      if !isMade {
+        gaveBack(chunk)
+        continuation.resume()
+      }
+    }
+  }
+
+  /// Runs the chunk, and those of its map that are behind it. In a task that has the map's context.
+  func runRow(_ first: Chunk, _ place: Nesting.Place?) async {
+    await Nesting.$place.withValue(place) {
+      var chunk = first
+      while true {
+        isTimed = chunk.inspectAt != nil
+        Unlocked.expect("an item")
+        await instances[chunk.worker]?.run(chunk, seed: chunk.seed, on: self)
+        guard !Task.isCancelled, let next = nextRun(of: chunk.job) else { return }
+        chunk = next
+      }
+    }
+  }
+
+  private func nextRun(of job: JobID) -> Chunk? {
+    mailbox.withLock { mailbox in
+      guard !mailbox.isDead, case .run(let chunk) = mailbox.commands.first, chunk.job == job else { return nil }
+      _ = mailbox.commands.popFirst()
+      return chunk
+    }
+  }
+
+  /// Nobody wants the chunk any more, and its map is gone.
+  private func gaveBack(_ chunk: Chunk) {
+    core.step { [slot, generation] in
+      $0.finished(slot: slot, generation: generation, chunk: chunk.id, items: 0, elapsed: 0, now: $1)
+    }
   }
 
   private func prepare(_ key: WorkerKey) async {

@@ -14,6 +14,7 @@ package final class LocalSlots: Slots {
     var starts: [LocalLane] = []
     var wakes: [LocalLane] = []
     var kills: [LocalLane] = []
+    var cancels: [ItemTask] = []
     var dropped: [(lane: LocalLane, chunk: Int, revoked: Bool?)] = []
     var inspections: [(lane: LocalLane, chunk: Int)] = []
   }
@@ -22,8 +23,6 @@ package final class LocalSlots: Slots {
   private let state = Lock(State())
   private let isPending = Atomic(false)
   private weak let core: PoolCore?
-  /// One more than where the pool was made.
-  private let depth = Nesting.depth + 1
 
   init(_ kind: Kind, core: PoolCore) {
     self.kind = kind
@@ -36,7 +35,8 @@ package final class LocalSlots: Slots {
       case .start(let slot, let generation):
         guard let core else { return }
         // From here on it can be killed, also by somebody who comes between this and its start.
-        let lane = LocalLane(core: core, slot: slot, generation: generation, depth: depth)
+        let executor: LaneThread? = if case .threads = kind { LaneThread() } else { nil }
+        let lane = LocalLane(core: core, slot: slot, generation: generation, executor: executor)
         state.lanes[slot] = lane
         state.starts.append(lane)
       case .prepare(let slot, _, let key): post(.prepare(key), slot, &state)
@@ -47,17 +47,19 @@ package final class LocalSlots: Slots {
         if let lane = state.lanes[slot], lane.generation == generation { state.kills.append(lane) }
       case .revoke(let slot, _, let chunk, _):
         if let lane = state.lanes[slot] {
-          state.dropped.append((lane, chunk, lane.drop(chunk, andCancel: false)))
+          state.dropped.append((lane, chunk, lane.drop(chunk)))
         }
       case .cancel(let slot, _, let chunk):
-        if let lane = state.lanes[slot], lane.drop(chunk, andCancel: true) { state.dropped.append((lane, chunk, nil)) }
+        guard let lane = state.lanes[slot] else { break }
+        if lane.drop(chunk) { state.dropped.append((lane, chunk, nil)) }
+        if let task = lane.abandon(chunk) { state.cancels.append(task) }
       case .inspect(let slot, _, let chunk):
         if let lane = state.lanes[slot] { state.inspections.append((lane, chunk)) }
       default: return
       }
       let quiet =
-        state.starts.isEmpty && state.wakes.isEmpty && state.kills.isEmpty && state.dropped.isEmpty
-        && state.inspections.isEmpty
+        state.starts.isEmpty && state.wakes.isEmpty && state.kills.isEmpty && state.cancels.isEmpty
+        && state.dropped.isEmpty && state.inspections.isEmpty
       if !quiet { isPending.store(true, ordering: .releasing) }
     }
   }
@@ -76,6 +78,7 @@ package final class LocalSlots: Slots {
       }
       for lane in pending.wakes { lane.wake() }
       for lane in pending.kills { lane.kill() }
+      for task in pending.cancels { task.cancel() }
       for lane in pending.starts { start(lane) }
       for (lane, chunk, revoked) in pending.dropped {
         core?.step { dispatcher, now in
@@ -103,10 +106,9 @@ package final class LocalSlots: Slots {
     let ended: @Sendable () -> Void = { [weak self] in self?.ended(lane) }
     switch kind {
     case .serial: break
-    case .tasks: lane.start(on: nil, atEnd: ended)
+    case .tasks: lane.start(atEnd: ended)
     case .threads(let cpuIDs):
-      let thread = LaneThread()
-      lane.start(on: thread, atEnd: thread.end)
+      guard let thread = lane.executor as? LaneThread else { return }
       do {
         try startThread("millrace-\(slot)", cpus: cpuIDs.isEmpty ? nil : cpuIDs[slot % cpuIDs.count]) {
           thread.run()
@@ -116,6 +118,7 @@ package final class LocalSlots: Slots {
         core.step { $0.startFailed(slot: slot, generation: generation, error, now: $1) }
         return
       }
+      lane.start(atEnd: thread.end)
     }
     core.step { $0.started(slot: slot, generation: generation, now: $1) }
   }
@@ -129,10 +132,15 @@ package final class LocalSlots: Slots {
     }
   }
 
-  /// Runs what the only slot of a serial pool has to do, in the calling task.
-  func runInCaller() async {
-    while let lane = state.withLock({ $0.lanes[0] }), let command = lane.next() {
-      let goesOn = await Nesting.$depth.withValue(depth) { await lane.execute(command) }
+  /// Runs what a slot of a serial pool has to do: the items of the caller's own job in the calling task.
+  func runInCaller(_ slot: Int, _ job: JobRecord?) async {
+    while let lane = state.withLock({ $0.lanes[slot] }), let command = lane.next() {
+      var goesOn = true
+      if case .run(let chunk) = command, let job, chunk.job == job.id {
+        await lane.runRow(chunk, job.place)
+      } else {
+        goesOn = await lane.executeApart(command)
+      }
       if !goesOn { ended(lane) }
     }
   }

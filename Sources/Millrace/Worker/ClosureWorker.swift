@@ -1,3 +1,7 @@
+/// Told from workers whose set-up and tear-down are a user's.
+protocol ClosureWorkerType {}
+extension ClosureWorker: ClosureWorkerType {}
+
 /// A closure as a worker.
 ///
 /// The loop over a chunk is made where the closure is written, so that it is compiled for its types.

@@ -44,11 +44,12 @@ private final class LazyLogger: Sendable {
   init(_ make: @escaping @Sendable () -> Logger) { self.make = make }
 
   var value: Logger {
-    made.withLock { made in
-      if let made { return made }
-      let logger = make()
-      made = logger
-      return logger
+    if let logger = made.withLock({ $0 }) { return logger }
+    // Not under the lock: the log handler is a user's.
+    let logger = make()
+    return made.withLock { made in
+      if made == nil { made = logger }
+      return made!
     }
   }
 }

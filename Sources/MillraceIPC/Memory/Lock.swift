@@ -40,10 +40,16 @@ package final class Lock<Value: ~Copyable>: @unchecked Sendable {
   }
 
   @usableFromInline
-  func lock() { pthread_mutex_lock(mutex) }
+  func lock() {
+    pthread_mutex_lock(mutex)
+    millrace_lock_taken()
+  }
 
   @usableFromInline
-  func unlock() { pthread_mutex_unlock(mutex) }
+  func unlock() {
+    pthread_mutex_unlock(mutex)
+    if millrace_lock_released() != 0 { Unlocked.releaseLeftovers() }
+  }
 }
 
 extension Lock: CustomReflectable where Value: ~Copyable {

@@ -29,7 +29,7 @@ extension Checked {
       gate.increment()
       for submission in busy + waiting { _ = try await submission.value }
       #expect(try await submit(7).value == 7)
-      await pool.shutdown()
+      try await pool.shutdown()
     }
 
     @Test("U35: the limit on the whole counts waiting too", arguments: Backends.apart)

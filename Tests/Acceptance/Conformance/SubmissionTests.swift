@@ -130,7 +130,7 @@ extension Checked {
     func closed(backend: Backend) async throws {
       let pool = try WorkerPool(backend)
       #expect(try await pool.apply(1, AddOne()) == 2)
-      await pool.shutdown()
+      try await pool.shutdown()
       let error = await #expect(throws: WorkerPoolError.self) { _ = try await pool.map([1], AddOne()) }
       #expect(error?.kind == .closed)
       #expect(throws: WorkerPoolError.self) { _ = try pool.submit(1, AddOne()) }

@@ -10,10 +10,10 @@ extension Checked {
       try await withWorkerPool(backend) { pool in
         let worker = Counting()
         for _ in 0..<2 { _ = try await pool.map(0..<100, worker, options: MapOptions(chunking: .size(5))) }
-        let exits = await pool.tearDown(worker)
+        let exits = try await pool.tearDown(worker)
         #expect(exits.map(\.slot) == Array(0..<pool.width))
         #expect(try exits.reduce(0) { $0 + (try $1.result.get()) } == 200)
-        #expect(await pool.tearDown(worker).isEmpty)
+        #expect(try await pool.tearDown(worker).isEmpty)
         // It can be used again, and begins anew.
         #expect(try await pool.map([1], worker) == [1])
         #expect(try await pool.tearDown(worker).reduce(0) { $0 + (try $1.result.get()) } == 1)

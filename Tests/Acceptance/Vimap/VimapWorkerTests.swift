@@ -89,7 +89,7 @@ extension Checked {
       try await withWorkerPool(backend) { pool async throws in
         let options = MapOptions(chunking: .size(1), dispatch: .roundRobin)
         #expect(try await pool.map(0..<9, BadEnd(), options: options) == Array(1...9))
-        let exits = await pool.tearDown(BadEnd())
+        let exits = try await pool.tearDown(BadEnd())
         #expect(exits.count == pool.width)
         for exit in exits {
           #expect(throws: Refused(item: exit.slot)) { try exit.result.get() }

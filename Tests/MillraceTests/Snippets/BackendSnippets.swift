@@ -47,6 +47,14 @@ enum BackendSnippets {
     return pinned
   }
 
+  static func nested(_ pool: WorkerPool, _ shelves: [[Int]]) async throws -> [Int] {
+    let totals = try await pool.map(shelves) { shelf in
+      try await pool.map(shelf) { price in try checked(price) }.reduce(0, +)
+    }
+
+    return totals
+  }
+
   static func resizing(_ pool: WorkerPool, _ items: [Int]) async throws -> [Int] {
     async let results = pool.map(items) { $0 + 1 }
     try pool.resize(to: 8)

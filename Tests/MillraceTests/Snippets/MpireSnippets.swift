@@ -28,7 +28,7 @@ enum MpireSnippets {
   static func exits() async throws -> Int {
     try await withWorkerPool(.processes(2)) { pool in
       try await pool.forEach(0..<100, CountEven())
-      let exits = await pool.tearDown(CountEven())
+      let exits = try await pool.tearDown(CountEven())
       let total = try exits.reduce(0) { try $0 + $1.result.get() }
 
       return total
