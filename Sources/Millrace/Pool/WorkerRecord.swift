@@ -9,13 +9,17 @@ package final class WorkerRecord: Sendable {
   let identity: WorkerIdentity?
   let makeInstance: @Sendable () -> AnyWorkerInstance
   /// What a backend of other processes needs to know of it.
-  let remote: any RemoteWorker
+  ///
+  /// Made when such a backend asks for the first time. Others never do, and no type is asked how its values would travel.
+  package var remote: any RemoteWorker { (lazyRemote.load() ?? lazyRemote.storeIfNil(RemoteBox(makeRemote()))).worker }
   /// Whether its workers are to say how much memory they have.
   package var measuresMemory: Bool {
     get { memory.load(ordering: .relaxed) }
     set { memory.store(newValue, ordering: .relaxed) }
   }
 
+  private let makeRemote: @Sendable () -> any RemoteWorker
+  private let lazyRemote = AtomicLazyReference<RemoteBox>()
   private let memory = Atomic(false)
   private let state = Lock(State())
 
@@ -30,7 +34,7 @@ package final class WorkerRecord: Sendable {
     self.identity = identity
     typeName = String(reflecting: W.self)
     makeInstance = { WorkerInstance(worker) }
-    remote = TypedRemoteWorker(worker)
+    makeRemote = { TypedRemoteWorker(worker) }
   }
 
   /// A worker that nothing else stands for.
@@ -65,4 +69,10 @@ package final class WorkerRecord: Sendable {
       return state.exits
     }
   }
+}
+
+private final class RemoteBox: Sendable {
+  let worker: any RemoteWorker
+
+  init(_ worker: any RemoteWorker) { self.worker = worker }
 }
