@@ -3,6 +3,7 @@
 #ifndef CMILLRACE_H
 #define CMILLRACE_H
 
+#include "millrace_box.h"
 #include "millrace_crash.h"
 #include "millrace_host.h"
 #include "millrace_image.h"

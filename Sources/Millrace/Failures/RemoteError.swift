@@ -1,3 +1,5 @@
+import MillraceIPC
+
 /// An error thrown in a worker process, of a type that is not `Codable`: its type and text came back.
 public struct RemoteError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The name of the error's type, with its module.
@@ -14,3 +16,5 @@ public struct RemoteError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The error's text.
   public var description: String { message }
 }
+
+extension RemoteError: ErrorStandIn {}

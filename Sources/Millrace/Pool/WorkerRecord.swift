@@ -11,13 +11,17 @@ package final class WorkerRecord: Sendable {
   /// Whether its set-up and tear-down are ours, not a user's.
   let isClosure: Bool
   /// What a backend of other processes needs to know of it.
-  let remote: any RemoteWorker
+  ///
+  /// Made when such a backend asks for the first time. Others never do, and no type is asked how its values would travel.
+  package var remote: any RemoteWorker { (lazyRemote.load() ?? lazyRemote.storeIfNil(RemoteBox(makeRemote()))).worker }
   /// Whether its workers are to say how much memory they have.
   package var measuresMemory: Bool {
     get { memory.load(ordering: .relaxed) }
     set { memory.store(newValue, ordering: .relaxed) }
   }
 
+  private let makeRemote: @Sendable () -> any RemoteWorker
+  private let lazyRemote = AtomicLazyReference<RemoteBox>()
   private let memory = Atomic(false)
   private let state = Lock(State())
 
@@ -33,7 +37,7 @@ package final class WorkerRecord: Sendable {
     typeName = String(reflecting: W.self)
     makeInstance = { WorkerInstance(worker) }
     isClosure = worker is any ClosureWorkerType
-    remote = TypedRemoteWorker(worker)
+    makeRemote = { TypedRemoteWorker(worker) }
   }
 
   /// A worker that nothing else stands for.
@@ -41,7 +45,7 @@ package final class WorkerRecord: Sendable {
 
   deinit {
     // What a user's worker or closure holds.
-    Unlocked.release((makeInstance, remote))
+    Unlocked.release((makeInstance, makeRemote, lazyRemote.load()))
   }
 
   func exited(slot: Int, _ result: Result<any Sendable, any Error>) {
@@ -78,4 +82,10 @@ package final class WorkerRecord: Sendable {
       return state.exits
     }
   }
+}
+
+private final class RemoteBox: Sendable {
+  let worker: any RemoteWorker
+
+  init(_ worker: any RemoteWorker) { self.worker = worker }
 }

@@ -1,11 +1,12 @@
 public import MillraceIPC
 
-/// A structure whose values travel to worker processes and back stored property by stored property.
+/// A structure or enumeration whose values travel to worker processes and back part by part, without `Codable`.
 ///
-/// A `Codable` type travels through its own `encode(to:)` and `init(from:)`, which take far longer than the bytes that they write. A
-/// structure that adopts this protocol too says that its stored properties are all that there is to a value. They are copied as
-/// they are, and `Codable` is not asked: what `encode(to:)` would leave out is sent, and what `init(from:)` would check is not
-/// checked.
+/// A `Codable` type travels through its own `encode(to:)` and `init(from:)`, which take far longer than the bytes that they write. That
+/// goes for bitwise-copyable types too, for whoever wrote them meant it, and the compiler's own cannot be told from others. A
+/// type that adopts this protocol too says that its stored properties, or its cases and what they carry, are all that there
+/// is to a value. They are copied as they are, and `Codable` is not asked: what `encode(to:)` would leave out is sent, and what
+/// `init(from:)` would check is not checked.
 ///
 /// ```swift
 /// struct Reading: Codable, MemberwiseTransport {
@@ -15,7 +16,7 @@ public import MillraceIPC
 /// }
 /// ```
 ///
-/// Tuples, and structures that are not `Codable`, travel in this way without saying so, and so do optionals and arrays of them. Each
-/// stored property has to be a value that can travel by itself. Classes are refused, whether `Codable` or not, and so are
-/// enumerations that adopt this protocol: ``WorkerPoolError/Kind-swift.enum/notTransportable`` says which property it is.
+/// Tuples, and structures and enumerations that are not `Codable`, travel in this way without saying so, and so do optionals, arrays,
+/// sets and dictionaries of them. Each stored property has to be a value that can travel by itself, and travels as its own type does.
+/// Properties that are classes are refused, whether `Codable` or not: ``WorkerPoolError/Kind-swift.enum/notTransportable`` says which.
 public typealias MemberwiseTransport = MillraceIPC.MemberwiseTransport

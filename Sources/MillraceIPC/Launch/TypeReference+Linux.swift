@@ -59,16 +59,14 @@ package struct TypeReference: Hashable, Sendable {
   // The rest knows the layout of Swift's metadata (stable on Apple's platforms, and the same on Linux; see ABI/
   // TypeMetadata.rst). Every step is checked against the image's range, and the round trip in `init`.
 
-  private enum MetadataKind: UInt {
-    case `class` = 0
-    case `struct` = 0x200
-    case `enum` = 0x201
-  }
-
   private static func descriptorOffset(of type: Any.Type) -> Int? {
     let metadata = unsafeBitCast(type, to: UnsafePointer<UInt>.self)
-    guard let kind = MetadataKind(rawValue: metadata[0]) else { return nil }
-    let descriptor = metadata[kind == .class ? 5 : 1]
+    let descriptor: UInt
+    switch TypeKind(type) {
+    case .class: descriptor = metadata[5]
+    case .structure, .enumeration: descriptor = metadata[1]
+    default: return nil
+    }
     guard let image = image, image.contains(descriptor) else { return nil }
     return Int(descriptor - image.lowerBound)
   }

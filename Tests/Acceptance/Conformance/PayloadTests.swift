@@ -78,6 +78,50 @@ struct ListSegments: Worker {
 }
 #endif
 
+/// Not `Codable`, with a bit of everything that is not.
+enum Finding: Hashable, Sendable {
+  case nothing
+  case word(Substring, at: Int)
+  case letters([Character])
+  case failed(Result<Plain, Trouble>)
+  indirect case boxed([Substring: Int], String?)
+}
+
+enum Trouble: Error, Hashable { case none, some(String) }
+
+struct EchoFinding: Worker {
+  func process(_ item: (Finding?, Result<Substring, Trouble>), _ state: inout Void) -> [(Finding?, Character)] {
+    [(item.0, (try? item.1.get())?.first ?? "-")]
+  }
+}
+
+struct Fails: Worker {
+  func process(_ item: Int, _ state: inout Void) -> Result<Int, any Error> {
+    item == 0 ? .success(0) : .failure([SimpleTrouble.second, Odd()][item % 2])
+  }
+}
+
+enum SimpleTrouble: Error { case first, second }
+final class Odd: Error {}
+
+/// Bitwise-copyable, and rounded by its own coding.
+struct Rounded: Codable, Hashable, Sendable {
+  var value: Double
+
+  init(_ value: Double) { self.value = value }
+  init(from decoder: any Decoder) throws { value = try decoder.singleValueContainer().decode(Double.self) }
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(value.rounded())
+  }
+}
+
+struct AddRounded: Worker, Codable {
+  var summand: Rounded
+  func process(_ item: Rounded, _ state: inout Void) -> [Rounded] { [Rounded(item.value + summand.value + 0.25)] }
+}
+
 private final class Token: Sendable {}
 
 private struct Unsendable: Sendable {
@@ -187,6 +231,38 @@ extension Checked {
         #expect(pairs.map(\.0) == items.map(\.name.count) && pairs.map(\.1) == items)
         let counted = try await pool.map([Counted(text: "mill", count: 1)], Count())
         #expect(counted == [[Counted(text: "mill", count: 1), Counted(text: "mill", count: 5)]])
+      }
+    }
+
+    @Test("U24: enumerations, results, substrings and characters", arguments: Backends.everything)
+    func enumerations(backend: Backend) async throws {
+      let text = "mill race wheel"
+      let plain = Plain(name: "a", weights: [nil], kind: .race)
+      let findings: [Finding?] = [
+        .nothing, .word(text.split(separator: " ")[1], at: 1), .letters(["é", "水"]), .failed(.success(plain)), nil,
+        .failed(.failure(.some("text"))), .boxed([text[...]: 1], nil),
+      ]
+      try await withWorkerPool(backend) { pool in
+        let items = (findings + findings).map { ($0, Result<Substring, Trouble>.success(text.suffix(5))) }
+        let outputs = try await pool.map(items, EchoFinding(), options: MapOptions(chunking: .size(3)))
+        #expect(outputs.map { $0[0].0 } == findings + findings && outputs.allSatisfy { $0[0].1 == "w" })
+        #expect(try await pool.map(text.split(separator: " ")) { $0.first } == ["m", "r", "w"])
+        #expect(try await pool.map(Array("mill")) { Character($0.uppercased()) } == ["M", "I", "L", "L"])
+        let words = try await pool.map(0..<2) { $0 == 0 ? nil : text.prefix(4) }
+        #expect(words == [nil, "mill"])
+        let results = try await pool.map(0..<3, Fails())
+        #expect(try results[0].get() == 0)
+        #expect(throws: SimpleTrouble.second) { try results[2].get() }
+        let odd = try #require(throws: (any Error).self) { try results[1].get() }
+        #expect(odd is Odd || (odd as? RemoteError)?.typeName.hasSuffix("Odd") == true)
+      }
+    }
+
+    @Test("U7: Codable is asked though the bytes would do", arguments: Backends.isolating)
+    func ownCoding(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let outputs = try await pool.map([Rounded(1.4), Rounded(1.6)], AddRounded(summand: Rounded(9)))
+        #expect(outputs == [[Rounded(10)], [Rounded(11)]])
       }
     }
 

@@ -132,20 +132,20 @@ import Testing
     }
     struct Closure { var name: String, run: () -> Void }
     struct Erased { var name: String, value: any Codable }
-    struct Slice { var line: Substring }
-    enum Choice: Codable, MemberwiseTransport { case one(String), two }
+    struct Slice { var line: AnySequence<Int> }
+    enum Choice: Codable, MemberwiseTransport, Equatable { case one(String), two }
     #expect(
       obstacle(Weak.self).contains("its property lock.lock, of type ") && obstacle(Weak.self).contains("is a class"))
     #expect(obstacle(Unowned.self).contains("its property lock, of type "))
     #expect(obstacle((Int, Lock).self).contains("its property .1, of type "))
-    typealias Maybe = (Int, CodableLock?)
-    #expect(obstacle(Maybe.self).contains("its property .1, of type "))
+    // Nothing in a tuple is weak.
+    #expect((try? Payload.coding(for: (Int, CodableLock?).self)) != nil)
     #expect((try? Payload.coding(for: (Int, [CodableLock]).self)) != nil)
-    #expect(obstacle(Closure.self).contains("its property run, of type () -> (), is neither Codable nor a structure"))
+    #expect(obstacle(Closure.self).contains("its property run, of type () -> (), is a function"))
     #expect(obstacle(Erased.self).contains("its property value, of type "))
-    #expect(obstacle(Slice.self).contains("its property line, of type Swift.Substring, is not Codable"))
+    #expect(obstacle(Slice.self).contains("its property line, of type Swift.AnySequence<Swift.Int>, is not Codable"))
     #expect(obstacle([String: Lock].self).contains("cannot be sent to another process"))
-    #expect(obstacle(Choice.self).contains("Choice cannot be sent to another process"))
+    #expect(try sent(Choice.one("a")) == .one("a"))
   }
 
   @Test func wrongBytesThrowAndLeaveNothing() throws {

@@ -63,13 +63,13 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
     let exit = try await worker.tearDown(state)
     try KillPoint.workerEncodesExit.reachThrowing()
     var writer = ByteWriter()
-    try Payload.coding(for: W.Exit.self).encode(exit, into: &writer)
+    try Payload.coding(for: W.Exit.self, standIn: RemoteError.self).encode(exit, into: &writer)
     return Array(writer.bytes)
   }
 
   package func run(_ request: ChunkRequest, on lane: HostLane) async throws {
-    let input = try input ?? ItemReader(Payload.coding(for: W.Input.self))
-    let outputs = try outputs ?? OutputWriter(Payload.coding(for: W.Output.self), lane: lane)
+    let input = try input ?? ItemReader(Payload.coding(for: W.Input.self, standIn: RemoteError.self))
+    let outputs = try outputs ?? OutputWriter(Payload.coding(for: W.Output.self, standIn: RemoteError.self), lane: lane)
     (self.input, self.outputs) = (input, outputs)
     outputs.begin(request)
     current = request

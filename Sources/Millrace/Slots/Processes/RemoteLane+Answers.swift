@@ -176,8 +176,7 @@ extension RemoteLane {
   }
 
   private func error(_ payload: UnsafeRawBufferPointer) throws -> any Error {
-    let error = try WireError.decode(from: payload)
-    return error.value ?? RemoteError(typeName: error.typeName, message: error.description)
+    try WireError.decode(from: payload).error(RemoteError.self)
   }
 
   private func resolve(

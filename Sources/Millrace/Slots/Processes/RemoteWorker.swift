@@ -61,7 +61,7 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
     var refusal: (any Error)?
     func coding<Value>(for type: Value.Type) -> PayloadCoding<Value>? {
       do {
-        return try Payload.coding(for: type)
+        return try Payload.coding(for: type, standIn: RemoteError.self)
       } catch {
         refusal = refusal ?? error
         return nil
@@ -203,7 +203,7 @@ extension ClosureWorker: ForkedOnly {}
 /// A worker's configuration as bytes.
 func encodedWorker<W: Worker>(_ worker: W) throws -> [UInt8] {
   let coding: PayloadCoding<W>
-  do { coding = try Payload.coding(for: W.self) } catch {
+  do { coding = try Payload.coding(for: W.self, standIn: RemoteError.self) } catch {
     throw WorkerPoolError(
       .notTransportable,
       "\(readableTypeName(W.self)) cannot be sent to a worker process: make it Codable, or start the workers with .fork",
@@ -216,5 +216,5 @@ func encodedWorker<W: Worker>(_ worker: W) throws -> [UInt8] {
 
 /// The worker of these bytes.
 func decodedWorker<W: Worker>(_ type: W.Type, _ bytes: UnsafeRawBufferPointer) throws -> W {
-  try Payload.coding(for: type).decode(from: bytes)
+  try Payload.coding(for: type, standIn: RemoteError.self).decode(from: bytes)
 }

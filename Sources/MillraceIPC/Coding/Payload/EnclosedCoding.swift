@@ -56,7 +56,18 @@ final class EnclosedValueCoding<Value>: EnclosedCoding, @unchecked Sendable {
     }
   }
 
+  /// The value that begins at `position`, which is behind it afterwards.
+  func value(_ reader: ByteReader, at position: inout Int) throws -> Value {
+    try making(Value.self) { try read(reader, at: &position, into: $0) }
+  }
+
   override func destroy(_ value: UnsafeMutableRawPointer) {
     value.assumingMemoryBound(to: Value.self).deinitialize(count: 1)
   }
+}
+
+/// How values of a type travel among others, in the given form.
+func enclosed(_ type: Any.Type, _ form: PayloadForm) -> EnclosedCoding {
+  func coding<T>(_: T.Type) -> EnclosedCoding { EnclosedValueCoding<T>(form) }
+  return _openExistential(type, do: coding)
 }

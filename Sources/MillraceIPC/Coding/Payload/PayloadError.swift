@@ -10,7 +10,8 @@ package enum PayloadError: Error, Equatable, CustomStringConvertible {
     case .notTransportable(let name, let obstacle):
       """
       Values of \(name) cannot be sent to another process\(obstacle.map { ": " + $0 } ?? ""). Make the type Codable, or use one \
-      that can: numbers, String, Data, arrays, dictionaries and optionals of such, and structures and tuples of such.
+      that can: numbers, String, Data, arrays, dictionaries and optionals of such, and structures, tuples \
+      and enumerations of such.
       """
     case .malformed(let name, let byteCount):
       "\(byteCount) bytes from another process are no \(name)."

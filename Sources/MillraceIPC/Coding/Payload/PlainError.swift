@@ -24,18 +24,15 @@ enum PlainError {
   }
 
   /// How many values a type without payloads and properties has; nil for all other types.
-  ///
-  /// It reads the number of cases from the type's descriptor, whose layout is part of Swift's stable ABI.
   private static func caseCount<E>(of type: E.Type) -> UInt64? {
     guard _isPOD(type), MemoryLayout<E>.size <= 4 else { return nil }
-    let metadata = unsafeBitCast(type, to: UnsafeRawPointer.self)
-    switch metadata.load(as: UInt.self) {
-    case 0x200 where MemoryLayout<E>.size == 0: return 1
-    case 0x201:
-      let descriptor = metadata.load(fromByteOffset: 8, as: UnsafeRawPointer.self)
-      let payloadCases = descriptor.load(fromByteOffset: 20, as: UInt32.self) & 0xFF_FFFF
-      let emptyCases = descriptor.load(fromByteOffset: 24, as: UInt32.self)
-      return payloadCases == 0 && emptyCases > 0 ? UInt64(emptyCases) : nil
+    switch TypeKind(type) {
+    case .structure where MemoryLayout<E>.size == 0: return 1
+    case .enumeration:
+      guard let cases = EnumCases(of: type)?.all, !cases.isEmpty, cases.allSatisfy({ $0.payload == nil }) else {
+        return nil
+      }
+      return UInt64(cases.count)
     default: return nil
     }
   }

@@ -1,3 +1,10 @@
+/// An error that comes in place of one of another process, with its texts.
+package protocol ErrorStandIn: Error {
+  var typeName: String { get }
+  var message: String { get }
+  init(typeName: String, message: String)
+}
+
 /// An error of a worker as it arrives at the parent: always its texts, and where possible the error itself.
 ///
 /// The error itself arrives if it is `Codable`, if it is an enum without payloads, or if it has no stored properties at all.
@@ -22,11 +29,21 @@ package struct WireError: Error, CustomStringConvertible {
       self = error
       return
     }
+    // It has come from another process, and goes on as it came.
+    if let error = error as? any ErrorStandIn {
+      self.init(typeName: error.typeName, description: error.message)
+      return
+    }
     var text = String(describing: error)
     if text.utf8.count > Self.descriptionLimit {
       text = String(decoding: text.utf8.prefix(Self.descriptionLimit), as: UTF8.self) + "…"
     }
     self.init(typeName: readableTypeName(type(of: error)), description: text, value: error)
+  }
+
+  /// What the user sees: the original error, or what stands in for it.
+  package func error(_ standIn: any ErrorStandIn.Type) -> any Error {
+    value ?? standIn.init(typeName: typeName, message: description)
   }
 
   /// What goes over.
@@ -77,4 +94,10 @@ package struct WireError: Error, CustomStringConvertible {
     }
     return error
   }
+}
+
+extension WireError: ErrorStandIn {
+  package var message: String { description }
+
+  package init(typeName: String, message: String) { self.init(typeName: typeName, description: message, value: nil) }
 }
