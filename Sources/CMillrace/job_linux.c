@@ -43,7 +43,7 @@ int millrace_job_signal(int pidfd, int signal) {
 }
 
 int millrace_job_spawn(const char *program, char *const argv[], char *const envp[], int input, int output, int error,
-                       pid_t *pid, int *pidfd) {
+                       pid_t *pid) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   int failure = posix_spawn_file_actions_init(&actions);
@@ -64,12 +64,6 @@ int millrace_job_spawn(const char *program, char *const argv[], char *const envp
     failure = posix_spawnp(pid, program, &actions, &attributes, argv, envp);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
-  if (failure != 0) return failure;
-  *pidfd = millrace_job_pidfd(*pid);
-  if (*pidfd >= 0) return 0;
-  failure = errno;
-  kill(-*pid, SIGKILL);
-  while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR) {}
   return failure;
 }
 

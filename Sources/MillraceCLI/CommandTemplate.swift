@@ -80,6 +80,27 @@ struct CommandTemplate: Sendable {
     return DirectCommand.arguments(from: words, job)
   }
 
+  /// GNU parallel's `{= … =}` is code in Perl.
+  ///
+  /// As text it would silently mean something else.
+  /// - Throws: `UsageError` that names it.
+  static func refusePerl(_ command: [Bytes]) throws {
+    let text = Bytes(command.joined(separator: [.space]))
+    for start in text.indices where text[start] == UInt8(ascii: "{") {
+      let rest = text[(start + 1)...].drop {
+        $0 == UInt8(ascii: "-") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+      }
+      guard rest.first == UInt8(ascii: "=") else { continue }
+      let ending = zip(rest.dropFirst().indices, rest.dropFirst().dropFirst().indices).first {
+        text[$0] == UInt8(ascii: "=") && text[$1] == UInt8(ascii: "}")
+      }
+      guard let ending else { continue }
+      throw UsageError(
+        "'\(Shown.text(Bytes(text[start...ending.1])))' is code in Perl, which only GNU parallel runs; let the shell change {} instead"
+      )
+    }
+  }
+
   private static func quotingLiteral(_ piece: Piece) -> Piece {
     if case .literal(let bytes) = piece { .literal(ShellQuoting.quote(bytes)) } else { piece }
   }

@@ -8,6 +8,8 @@ struct MapSettings: Sendable {
   var sources: InputSources
   var format = InputFormat()
   var width = 1
+  /// As many as can be, so nothing is said where that is fewer.
+  var isWidthUnbounded = false
   var order = OutcomeOrder.completion
   var grouping = OutputGrouping.whole
   var isTagged = false
@@ -46,17 +48,25 @@ final class MapRun: Sendable {
   /// Opens everything that can be missing, so that a run that cannot work starts no job.
   init(_ options: MapSettings) throws {
     var options = options
-    let stop = try StopState()
-    options.format.stop = stop.inputStop
     let spill = SpillFile(directory: options.temporaryDirectory)
     let writer = OutputWriter(spill: spill)
+    // A shell of ours and what it starts.
+    let processes = options.template.words == nil ? 3 : 1
+    let width = SystemRoom.now().jobs(wanted: options.width, processes: processes)
+    if width < options.width, !options.isWidthUnbounded {
+      writer.say("the system has room for \(width) of \(options.width) jobs at once")
+    }
+    options.width = width
+    let stop = try StopState(gate: StartGate(width: width) { writer.say($0) })
+    options.format.stop = stop.inputStop
     self.stop = stop
     self.spill = spill
     self.writer = writer
     self.options = options
-    spawner = try JobSpawner(template: options.template, environment: JobSpawner.ownEnvironment())
+    spawner = try JobSpawner(
+      template: options.template, environment: JobSpawner.ownEnvironment(), starting: StartingShell.find())
     signals = SignalStages(stop: stop) { writer.say($0) }
-    if let path = options.logPath { log = try JobLog(path: path) } else { log = nil }
+    if let path = options.logPath, !options.isDryRun { log = try JobLog(path: path) } else { log = nil }
     progress = Lock(Progress(tally: Tally(policy: options.halt)))
   }
 
@@ -65,14 +75,14 @@ final class MapRun: Sendable {
   /// `millrace_job_prepare_signals` must have been called.
   func run() async throws -> Int32 {
     let cursor = try InputCursor(options.sources, options.format)
+    try log?.begin()
     try signals.start()
-    var inputs = AnySequence<[Bytes]> { [stop] in
+    let inputs = AnySequence<[Bytes]> { [stop] in
       AnyIterator { stop.stage == .running ? cursor.next() : nil }
     }
     if options.halt?.needsTotal == true {
-      let all = Array(inputs)
-      progress.withLock { $0.tally = Tally(policy: options.halt, total: all.count) }
-      inputs = AnySequence(all)
+      let total = try cursor.total()
+      progress.withLock { $0.tally = Tally(policy: options.halt, total: total) }
     }
     let runner = makeRunner()
     try await runJobs(inputs: inputs, width: options.width, order: options.order) { [self] arguments, index, slot in
@@ -147,6 +157,7 @@ final class MapRun: Sendable {
     switch result.ending {
     case .timedOut: messages.append("this job was ended, since it ran too long")
     case .failed(let reason): messages.append("this job could not run (\(reason))")
+    case .lost(let reason): messages.append("this job was ended, since it could not be finished (\(reason))")
     default: break
     }
     if halts, let halt = options.halt {
@@ -154,7 +165,7 @@ final class MapRun: Sendable {
       messages.append("no more jobs are started, since this one \(halt.reason.pastTense)")
     }
     guard !messages.isEmpty else { return nil }
-    return Bytes((messages.joined(separator: "; ") + ": ").utf8) + options.template.text(for: result.job)
+    return Bytes((messages.joined(separator: "; ") + ": " + Shown.text(options.template.text(for: result.job))).utf8)
   }
 
   private func record(_ result: JobResult) {

@@ -2,6 +2,10 @@
 internal import CMillrace
 internal import MillraceIPC
 
+#if canImport(Glibc)
+import Glibc
+#endif
+
 /// How far the run is being stopped.
 ///
 /// Stages only go up.
@@ -17,18 +21,31 @@ enum StopStage: Int, Comparable, Sendable {
   static func < (a: StopStage, b: StopStage) -> Bool { a.rawValue < b.rawValue }
 }
 
-/// The stage, and bells for everyone who waits for something else meanwhile.
+/// A job that runs, for those who have something to tell it.
+struct RunningJob: Sendable {
+  let values: JobValues
+  /// Its process, which leads its process group.
+  let leader: pid_t
+  let bell: Int32
+}
+
+/// The stage of the run, and its jobs, so that everyone who waits for something else hears of it.
 final class StopState: Sendable {
   private struct State: ~Copyable {
     var stage = StopStage.running
-    /// Bells of the jobs that are waiting, by slot.
-    var bells: [Int: Int32] = [:]
+    /// By slot.
+    var jobs: [Int: RunningJob] = [:]
   }
 
+  /// Where jobs wait for their start.
+  let gate: StartGate
   private let state = Lock(State())
   private let noMoreInput: Descriptor
 
-  init() throws { noMoreInput = try .bell() }
+  init(gate: StartGate) throws {
+    self.gate = gate
+    noMoreInput = try .bell()
+  }
 
   var stage: StopStage { state.withLock { $0.stage } }
 
@@ -44,23 +61,25 @@ final class StopState: Sendable {
     }
     guard isNew else { return }
     noMoreInput.ring()
+    gate.close()
     if stage > .draining { wakeJobs() }
   }
 
   /// Makes every waiting job look at its stage and its time limit again.
   func wakeJobs() {
     state.withLock { state in
-      for bell in state.bells.values { millrace_bell_ring(bell) }
+      for job in state.jobs.values { millrace_bell_ring(job.bell) }
     }
   }
 
-  /// Runs `body` with a bell that `wakeJobs` rings.
-  func withBell<Result>(slot: Int, _ body: (borrowing Descriptor) throws -> Result) throws -> Result {
-    let bell = try Descriptor.bell()
-    let number = bell.number
-    state.withLock { $0.bells[slot] = number }
-    defer { _ = state.withLock { $0.bells.removeValue(forKey: slot) } }
-    return try body(bell)
+  /// A job runs from here until `ended`; its bell is rung by `wakeJobs`.
+  func begun(_ job: RunningJob) {
+    state.withLock { $0.jobs[job.values.slot] = job }
+  }
+
+  /// The job of a slot has ended; to be called before its process is reaped.
+  func ended(slot: Int) {
+    _ = state.withLock { $0.jobs.removeValue(forKey: slot) }
   }
 }
 #endif

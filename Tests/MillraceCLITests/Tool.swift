@@ -50,6 +50,9 @@ struct Tool {
       folder = try temporaryFolder()
       var variables = ProcessInfo.processInfo.environment
       variables["SHELL"] = "/bin/bash"
+      // Whatever started the tests.
+      variables["PARALLEL_SHELL"] = "/bin/bash"
+      variables["PARALLEL"] = nil
       variables["M"] = "\(Tool.path) map"
       variables.merge(environment) { $1 }
       let paths = ["in", "out", "err"].map { [folder] in folder.appendingPathComponent($0).path }

@@ -6,10 +6,9 @@
 
 /// Starts a program (searched on PATH unless it holds a slash) as the leader of a new process group, with these three
 /// descriptors as its standard ones, no other descriptor that is close-on-exec, the signal mask of the caller's start
-/// and SIGPIPE as the caller found it. Stores the process and a close-on-exec pidfd. Returns 0 or an errno value, then
-/// no process is left.
+/// and SIGPIPE as the caller found it. Stores the process. Returns 0 or an errno value, then no process is left.
 int millrace_job_spawn(const char *program, char *const argv[], char *const envp[], int input, int output, int error,
-                       pid_t *pid, int *pidfd);
+                       pid_t *pid);
 
 /// To be called once, before any thread is made: ignores SIGPIPE, blocks the signals that end a program from outside
 /// (SIGINT, SIGTERM, SIGHUP; not those that the caller was started to ignore), and remembers both for the jobs.
