@@ -27,11 +27,14 @@ struct CommandTemplate: Sendable {
   ///
   /// They are not where they are the command itself.
   let quotesValues: Bool
+  /// Whether there is no command: each value is one.
+  let isEmpty: Bool
 
   /// - Parameters:
   ///   - command: the command's words as they came from our own command line; none: each input is a command.
   ///   - quoting: the words mean themselves (`--quote`); otherwise they are joined by spaces and belong to the shell.
   init(_ command: [Bytes], quoting: Bool) {
+    isEmpty = command.isEmpty
     let parsed = command.map(Self.parse)
     let needsValues = !parsed.joined().contains { if case .replacement = $0 { true } else { false } }
     let everything = Piece.replacement(Replacement(source: .all, part: .whole))

@@ -46,10 +46,10 @@ struct JobRunner: Sendable {
       guard let started = try start(job) else { return result }
       stop.gate.started()
       result.started = wallClockMicroseconds()
-      let start = monotonicNow()
+      let start = stop.now()
       var streams = started.streams.map { StreamReader($0.stream, $0.descriptor, captureMemory) }
       stop.begun(RunningJob(values: job, leader: started.id, bell: started.bell.number))
-      defer { result.runtimeNanoseconds = monotonicNow() - start }
+      defer { result.runtimeNanoseconds = stop.now() - start }
       result.ending = try supervise(started, &streams, job, start)
       result.received = streams.first?.received ?? 0
       quiet.learn(streams.reduce(0) { $0 + $1.received })
@@ -66,7 +66,9 @@ struct JobRunner: Sendable {
   private func start(_ job: JobValues) throws -> StartedJob? {
     while stop.stage == .running {
       do {
-        return try StartedJob.start(job, spawner, captures: grouping != .none, gate: stop.gate)
+        return try stop.gate.start {
+          try StartedJob.start(job, spawner, captures: grouping != .none, gate: stop.gate)
+        }
       } catch let error as SystemError where error.isWantOfRoom {
         try stop.gate.stepBack(for: error)
       }
@@ -86,25 +88,30 @@ struct JobRunner: Sendable {
     var watchedOutput: Int32 = 1
     waiting: while true {
       if end == nil, let reason = reasonToEnd(start) {
-        var marked = ProcessTree(leader: started.id, marks: Array(spawner.marks(job).prefix(2)))
+        var marked = ProcessTree(leaders: [started.id], marks: Array(spawner.marks(job).prefix(2)))
         marked.signal(SIGTERM)
+        // One that stands still would not hear it.
+        marked.signal(SIGCONT)
         tree = consume marked
-        end = ForcedEnd(reason: reason, killAt: monotonicNow() + Self.grace)
+        end = ForcedEnd(reason: reason, killAt: stop.now() + Self.grace)
       }
-      if var forced = end, !forced.isKilled, stop.stage == .killing || monotonicNow() >= forced.killAt {
+      if var forced = end, !forced.isKilled, stop.stage == .killing || stop.now() >= forced.killAt {
         tree?.signal(SIGKILL)
         forced.isKilled = true
         end = forced
       }
       var wakeAt = end.map { $0.isKilled ? nil : $0.killAt } ?? limit().map { start + $0 }
-      let isQuiet = quiet.lasts(since: start)
+      let isQuiet = quiet.lasts(since: start, now: stop.now())
       if isQuiet { wakeAt = min(wakeAt ?? .max, start + QuietStart.time) }
       var events = [started.process.number, started.bell.number].map {
         pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
       }
       events += streams.map { pollfd(fd: isQuiet ? -1 : $0.descriptor, events: Int16(POLLIN), revents: 0) }
       events.append(pollfd(fd: watchedOutput, events: 0, revents: 0))
-      guard poll(&events, nfds_t(events.count), wakeAt.map(millisecondsUntil) ?? -1) >= 0 || errno == EINTR else {
+      guard
+        poll(&events, nfds_t(events.count), wakeAt.map { millisecondsUntil(stop.monotonic($0)) } ?? -1) >= 0
+          || errno == EINTR
+      else {
         throw StartedJob.Lost(description: "\(SystemError("cannot wait for a job"))")
       }
       if events[1].revents != 0 { started.bell.hear() }
@@ -125,7 +132,7 @@ struct JobRunner: Sendable {
       }
       if hasEnded { break waiting }
     }
-    if let forced = end { tree?.end(by: stop.stage == .killing ? 0 : forced.killAt) }
+    if let forced = end { tree?.end(by: stop.stage == .killing ? 0 : stop.monotonic(forced.killAt)) }
     stop.ended(slot: job.slot)
     var value: Int32 = 0
     let ending = millrace_job_reap(started.process.number, &value)
@@ -144,7 +151,7 @@ struct JobRunner: Sendable {
 
   private func reasonToEnd(_ start: UInt64) -> JobEnding? {
     if stop.stage > .draining { return .stopped }
-    if let limit = limit(), monotonicNow() - start >= limit { return .timedOut }
+    if let limit = limit(), stop.now() - start >= limit { return .timedOut }
     return nil
   }
 

@@ -33,6 +33,9 @@ struct JobSpawner: Sendable {
     zip(Self.markNames, [Int(ownID), job.sequence, job.slot]).map { Bytes("\($0)=\($1)".utf8) }
   }
 
+  /// Those that all jobs of this run have, and no others.
+  var runMarks: [Bytes] { [Bytes("\(Self.markNames[0])=\(ownID)".utf8)] }
+
   /// The variables of this program.
   static func ownEnvironment() -> [Bytes] {
     var variables: [Bytes] = []

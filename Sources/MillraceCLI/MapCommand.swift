@@ -42,10 +42,12 @@ struct MapCommand: ParsableCommand {
 
       Where the system is short of descriptors, processes or memory, fewer jobs run at once, and one line says so.
 
-      Ctrl-C or SIGTERM starts no new job, a second one ends the running jobs, a third kills them.
+      Ctrl-C starts no new job, a second one ends the running jobs, a third kills them. After SIGTERM running jobs have \
+      5 seconds before they are ended. Ctrl-\\ kills them, Ctrl-Z stops them too. A job that is to end gets SIGTERM, and \
+      SIGKILL a second later.
 
       Exit code: the number of failed jobs up to 100, 101 for more; with --halt that of the job that stopped the run, \
-      or the percentage of failed jobs; 64 for a wrong command line, 130 and 143 after Ctrl-C and SIGTERM, 141 when \
+      or the percentage of failed jobs; 64 for a wrong command line, 130, 131 and 143 after Ctrl-C, Ctrl-\\ and SIGTERM, 141 when \
       the reader of the output has gone, 255 for other errors.
 
       Examples:

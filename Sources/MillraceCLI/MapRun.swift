@@ -2,6 +2,10 @@
 import Millrace
 import MillraceIPC
 
+#if canImport(Glibc)
+import Glibc
+#endif
+
 /// What `millrace map` was asked for, checked.
 struct MapSettings: Sendable {
   var template: CommandTemplate
@@ -57,15 +61,20 @@ final class MapRun: Sendable {
       writer.say("the system has room for \(width) of \(options.width) jobs at once")
     }
     options.width = width
-    let stop = try StopState(gate: StartGate(width: width) { writer.say($0) })
+    let spawner = try JobSpawner(
+      template: options.template, environment: JobSpawner.ownEnvironment(), starting: StartingShell.find())
+    let stop = try StopState(gate: StartGate(width: width) { writer.say($0) }, marks: spawner.runMarks)
     options.format.stop = stop.inputStop
     self.stop = stop
     self.spill = spill
     self.writer = writer
     self.options = options
-    spawner = try JobSpawner(
-      template: options.template, environment: JobSpawner.ownEnvironment(), starting: StartingShell.find())
-    signals = SignalStages(stop: stop) { writer.say($0) }
+    self.spawner = spawner
+    signals = SignalStages(stop: stop) {
+      writer.say($0)
+    } text: { [template = options.template] in
+      template.text(for: $0)
+    }
     if let path = options.logPath, !options.isDryRun { log = try JobLog(path: path) } else { log = nil }
     progress = Lock(Progress(tally: Tally(policy: options.halt)))
   }
@@ -77,6 +86,10 @@ final class MapRun: Sendable {
     let cursor = try InputCursor(options.sources, options.format)
     try log?.begin()
     try signals.start()
+    if options.sources.groups.joined().contains(.standardInput), isatty(0) != 0 {
+      let what = options.template.isEmpty ? "commands" : "values"
+      writer.say("reading \(what) from the terminal, one a line; Ctrl-D ends them (or give them after :::)")
+    }
     let inputs = AnySequence<[Bytes]> { [stop] in
       AnyIterator { stop.stage == .running ? cursor.next() : nil }
     }

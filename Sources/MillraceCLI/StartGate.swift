@@ -31,6 +31,7 @@ final class StartGate: @unchecked Sendable {  // `state` is touched with the loc
   private let width: Int
   private let warn: @Sendable (String) -> Void
   private let lock = ThreadLock()
+  private let turn = ThreadLock()
   private var state: State
 
   /// - Parameter warn: takes the one line that is said when there is no room for the first time.
@@ -114,6 +115,17 @@ final class StartGate: @unchecked Sendable {  // `state` is touched with the loc
       }
     }
     waitForPlace()
+  }
+
+  /// Runs one start, and none beside it once room has been short: what one frees for itself, another would take.
+  func start<Job: ~Copyable>(_ body: () throws -> Job) rethrows -> Job {
+    lock.lock()
+    let isShort = state.hasWarned
+    lock.unlock()
+    guard isShort else { return try body() }
+    turn.lock()
+    defer { turn.unlock() }
+    return try body()
   }
 
   /// Waits until a job has ended, but not for long.

@@ -59,16 +59,18 @@ struct StartedJob: ~Copyable {
       id: id, process: try hold(id, gate), bell: bell, streams: streams, output: output, error: error)
   }
 
+  private static let patience: UInt64 = 5_000_000_000
+
   /// A descriptor of a process that was just started.
   ///
-  /// It must not be started again, so where there is no descriptor left (ours, which we closed for it, can be taken by another
-  /// start) it waits for the end of others.
+  /// It must not be started again, so where there is no descriptor left, though we have just closed some for it, it waits.
   private static func hold(_ id: pid_t, _ gate: StartGate) throws -> Descriptor {
+    let deadline = monotonicNow() + patience
     while true {
       let number = millrace_job_pidfd(id)
       if number >= 0 { return Descriptor(owning: number) }
       let failure = SystemError("cannot watch a process")
-      guard failure.isWantOfRoom, !gate.isClosed else {
+      guard failure.isWantOfRoom, !gate.isClosed, monotonicNow() < deadline else {
         kill(-id, SIGKILL)
         while waitpid(id, nil, 0) < 0 && errno == EINTR {}
         throw Lost(description: failure.description)

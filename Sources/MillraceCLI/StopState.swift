@@ -35,15 +35,21 @@ final class StopState: Sendable {
     var stage = StopStage.running
     /// By slot.
     var jobs: [Int: RunningJob] = [:]
+    /// Since when the run stands still, and how long it did so before.
+    var pausedAt: UInt64?
+    var paused: UInt64 = 0
   }
 
   /// Where jobs wait for their start.
   let gate: StartGate
+  private let marks: [Bytes]
   private let state = Lock(State())
   private let noMoreInput: Descriptor
 
-  init(gate: StartGate) throws {
+  /// - Parameter marks: variables that all processes of all jobs have.
+  init(gate: StartGate, marks: [Bytes] = []) throws {
     self.gate = gate
+    self.marks = marks
     noMoreInput = try .bell()
   }
 
@@ -74,12 +80,56 @@ final class StopState: Sendable {
 
   /// A job runs from here until `ended`; its bell is rung by `wakeJobs`.
   func begun(_ job: RunningJob) {
-    state.withLock { $0.jobs[job.values.slot] = job }
+    state.withLock { state in
+      state.jobs[job.values.slot] = job
+      if state.pausedAt != nil { kill(-job.leader, SIGSTOP) }
+    }
   }
 
   /// The job of a slot has ended; to be called before its process is reaped.
   func ended(slot: Int) {
     _ = state.withLock { $0.jobs.removeValue(forKey: slot) }
+  }
+
+  /// The job that a process leads.
+  func job(ledBy process: pid_t) -> RunningJob? {
+    state.withLock { state in state.jobs.values.first { $0.leader == process } }
+  }
+
+  // MARK: Standing still
+
+  /// Nanoseconds of a clock that stands still while the run does: a limit is not for the time in which a job was stopped.
+  func now() -> UInt64 {
+    state.withLock { ($0.pausedAt ?? monotonicNow()) - $0.paused }
+  }
+
+  /// The same moment on the clock of the system, as things are now.
+  func monotonic(_ moment: UInt64) -> UInt64 { state.withLock { moment + $0.paused } }
+
+  /// Stops all jobs; one that is just starting is stopped when it has begun.
+  func pause() {
+    state.withLock { state in
+      state.pausedAt = state.pausedAt ?? monotonicNow()
+      for job in state.jobs.values { kill(-job.leader, SIGSTOP) }
+    }
+    signalOthers(SIGSTOP)
+  }
+
+  /// Lets all jobs go on.
+  func resume() {
+    state.withLock { state in
+      if let since = state.pausedAt { state.paused += monotonicNow() - since }
+      state.pausedAt = nil
+      for job in state.jobs.values { kill(-job.leader, SIGCONT) }
+    }
+    signalOthers(SIGCONT)
+    wakeJobs()
+  }
+
+  /// Processes of the jobs that have left their process groups.
+  private func signalOthers(_ number: Int32) {
+    var tree = ProcessTree(leaders: [], marks: marks)
+    tree.signal(number)
   }
 }
 #endif

@@ -65,6 +65,8 @@ struct Tool {
         posix_spawn_file_actions_addopen(
           &actions, Int32(number), path, number == 0 ? O_RDONLY : O_WRONLY | O_CREAT | O_APPEND, 0o600)
       }
+      // Of the test runner's own descriptors, none.
+      posix_spawn_file_actions_addclosefrom_np(&actions, 3)
       var attributes = posix_spawnattr_t()
       posix_spawnattr_init(&attributes)
       defer { posix_spawnattr_destroy(&attributes) }
