@@ -134,7 +134,9 @@ struct MapCommand: ParsableCommand {
   }
 
   struct OutputOptions: ParsableArguments {
-    @Flag(name: [.customShort("k"), .customLong("keep-order")], help: "Print outputs in the order of the inputs.")
+    @Flag(
+      name: [.customShort("k"), .customLong("keep-order")],
+      help: "Print outputs in the order of the inputs; those that wait are kept in memory and in $TMPDIR.")
     var keepOrder = false
 
     @Flag(help: "Print the values and a tab before each line.")

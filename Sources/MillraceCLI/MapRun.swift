@@ -36,8 +36,8 @@ final class MapRun: Sendable {
 
   /// A job that has ended, and what we have to say about it.
   private struct Delivery: Sendable {
-    var result: JobResult
-    var message: Bytes?
+    var sequence: Int
+    var output: JobOutput
   }
 
   private let options: MapSettings
@@ -90,19 +90,30 @@ final class MapRun: Sendable {
       let what = options.template.isEmpty ? "commands" : "values"
       writer.say("reading \(what) from the terminal, one a line; Ctrl-D ends them (or give them after :::)")
     }
+    let held = options.order == .input ? try HeldResults(first: 1, spill: spill) : nil
     let inputs = AnySequence<[Bytes]> { [stop] in
-      AnyIterator { stop.stage == .running ? cursor.next() : nil }
+      AnyIterator {
+        held?.waitForRoom(stop: stop.inputStop)
+        return stop.stage == .running ? cursor.next() : nil
+      }
     }
     if options.halt?.needsTotal == true {
       let total = try cursor.total()
       progress.withLock { $0.tally = Tally(policy: options.halt, total: total) }
     }
     let runner = makeRunner()
-    try await runJobs(inputs: inputs, width: options.width, order: options.order) { [self] arguments, index, slot in
+    try await runJobs(inputs: inputs, width: options.width) { [self] arguments, index, slot in
       work(on: JobValues(sequence: index + 1, slot: slot + 1, arguments: arguments), runner)
     } deliver: { [self] delivery in
-      print(delivery.result)
-      if let message = delivery.message { writer.say(message) }
+      guard let held else { return print(delivery.output) }
+      if let reason = held.add(delivery.output, sequence: delivery.sequence) {
+        writer.say("\(reason); no more jobs are begun until those are printed that wait for an earlier one")
+      }
+      do {
+        while let output = try held.take() { print(output) }
+      } catch {
+        fail("\(error)")
+      }
     }
     if let failure = cursor.failure { fail("\(failure)") }
     return exitCode
@@ -135,22 +146,25 @@ final class MapRun: Sendable {
   /// One job with its retries.
   private func work(on job: JobValues, _ runner: JobRunner) -> Delivery {
     // It was read before the run was stopped, and has not begun.
-    guard stop.stage == .running else {
-      return Delivery(result: JobResult(job: job, ending: .notRun, captures: []), message: nil)
+    guard stop.stage == .running else { return Delivery(sequence: job.sequence, output: JobOutput()) }
+    if options.isDryRun {
+      var capture = Capture(memory: .max)
+      capture.append(options.template.text(for: job) + [.newline])
+      return Delivery(sequence: job.sequence, output: JobOutput(tag: tag(of: job), captures: [(.output, capture)]))
     }
-    if options.isDryRun { return dryRun(job) }
     var result = runner.run(job)
     for _ in 1..<max(options.attempts, 1) {
       guard result.ending.code != 0, stop.stage == .running else { break }
       result = runner.run(job)
     }
-    return Delivery(result: result, message: account(for: result))
-  }
-
-  private func dryRun(_ job: JobValues) -> Delivery {
-    var capture = Capture(memory: .max)
-    capture.append(options.template.text(for: job) + [.newline])
-    return Delivery(result: JobResult(job: job, ending: .exited(0), captures: [(.output, capture)]), message: nil)
+    let message = account(for: result)
+    // Output of a job that we cut off for the end of the run is no result.
+    guard result.ending != .stopped else {
+      return Delivery(sequence: job.sequence, output: JobOutput(message: message))
+    }
+    let tag = result.captures.isEmpty ? nil : tag(of: job)
+    return Delivery(
+      sequence: job.sequence, output: JobOutput(tag: tag, captures: result.captures, message: message))
   }
 
   /// Logs and counts a job that has ended, stops the run if that follows from it, and returns what is to be said.
@@ -194,10 +208,9 @@ final class MapRun: Sendable {
     }
   }
 
-  private func print(_ result: JobResult) {
-    // Output of a job that we cut off for the end of the run is no result.
-    guard result.ending != .stopped else { return }
-    print(result.captures, tag: tag(of: result.job))
+  private func print(_ output: JobOutput) {
+    print(output.captures, tag: output.tag)
+    if let message = output.message { writer.say(message) }
   }
 
   private func print(_ captures: [(stream: OutputWriter.Stream, capture: Capture)], tag: Bytes?) {

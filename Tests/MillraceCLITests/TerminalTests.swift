@@ -21,7 +21,7 @@ import Glibc
     return try #require(number.flatMap { pid_t($0) })
   }
 
-  @Test("U27: Ctrl-Z stops the jobs too, and fg goes on", arguments: ["", "setsid "])
+  @Test("U27: Ctrl-Z stops the jobs too, and fg goes on", arguments: ["", "true; timeout 50 ", "setsid -w "])
   func suspend(prefix: String) throws {
     let folder = try Tool.temporaryFolder()
     defer { try? FileManager.default.removeItem(at: folder) }
