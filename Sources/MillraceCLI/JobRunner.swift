@@ -49,7 +49,10 @@ struct JobRunner: Sendable {
       let start = stop.now()
       var streams = started.streams.map { StreamReader($0.stream, $0.descriptor, captureMemory) }
       stop.begun(RunningJob(values: job, leader: started.id, bell: started.bell.number))
-      defer { result.runtimeNanoseconds = stop.now() - start }
+      defer {
+        stop.ended(slot: job.slot)
+        result.runtimeNanoseconds = stop.now() - start
+      }
       result.ending = try supervise(started, &streams, job, start)
       result.received = streams.first?.received ?? 0
       quiet.learn(streams.reduce(0) { $0 + $1.received })

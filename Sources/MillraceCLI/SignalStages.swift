@@ -15,6 +15,9 @@ final class SignalStages: Sendable {
   /// From SIGTERM to the end of running jobs; with what these have from then on it is less than the ten seconds of a container.
   static let grace: UInt64 = 5_000_000_000
 
+  /// `timeout` sends its signal to its child and to the whole process group, so one comes twice.
+  private static let echo: UInt64 = 250_000_000
+
   private let stop: StopState
   private let say: @Sendable (String) -> Void
   private let text: @Sendable (JobValues) -> Bytes
@@ -39,6 +42,7 @@ final class SignalStages: Sendable {
   func start() throws {
     try startThread { [self] in
       var deadline: UInt64?
+      var terminatedAt: UInt64?
       while true {
         let wait = deadline.map { Int64(clamping: $0) - Int64(clamping: min($0, monotonicNow())) } ?? -1
         switch millrace_job_wait_signal(wait) {
@@ -50,7 +54,10 @@ final class SignalStages: Sendable {
           millrace_job_suspend()
           stop.resume()
         case SIGCHLD: noticeStopped()
-        case let number: if receive(number) { deadline = monotonicNow() + Self.grace }
+        case SIGTERM where terminatedAt.map { monotonicNow() < $0 + Self.echo } ?? false: break
+        case let number:
+          if number == SIGTERM { terminatedAt = monotonicNow() }
+          if receive(number) { deadline = monotonicNow() + Self.grace }
         }
       }
     }

@@ -10,14 +10,19 @@ import Glibc
 final class Terminal {
   let id: pid_t
   private let device: Int32
+  /// `POSIX_SPAWN_SETSID`, which Swift does not see.
+  private static let newSession: Int32 = 0x80
   /// What was shown so far.
   private(set) var shown = ""
 
   /// Runs a script of bash in which `$M` is the command.
   init(_ script: String, environment: [String: String] = [:]) throws {
-    device = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)
-    try #require(device >= 0 && grantpt(device) == 0 && unlockpt(device) == 0)
-    let name = try #require(ptsname(device).map { String(cString: $0) })
+    var ends: (ours: Int32, theirs: Int32) = (-1, -1)
+    try #require(openpty(&ends.ours, &ends.theirs, nil, nil, nil) == 0)
+    device = ends.ours
+    _ = fcntl(device, F_SETFD, FD_CLOEXEC)
+    defer { close(ends.theirs) }
+    let name = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(ends.theirs)")
     var variables = ProcessInfo.processInfo.environment
     variables.merge(["M": "\(Tool.path) map", "PARALLEL_SHELL": "/bin/bash"]) { $1 }
     variables.merge(environment) { $1 }
@@ -27,7 +32,7 @@ final class Terminal {
     // The first terminal that the leader of a session opens is the session's.
     posix_spawn_file_actions_addopen(&actions, 0, name, O_RDWR, 0)
     for number in 1...2 as ClosedRange<Int32> { posix_spawn_file_actions_adddup2(&actions, 0, number) }
-    posix_spawn_file_actions_addclosefrom_np(&actions, 3)
+    for number in 3..<256 as Range<Int32> { posix_spawn_file_actions_addclose(&actions, number) }
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
@@ -38,12 +43,14 @@ final class Terminal {
     sigfillset(&all)
     posix_spawnattr_setsigdefault(&attributes, &all)
     posix_spawnattr_setflags(
-      &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | Int32(POSIX_SPAWN_SETSID)))
-    var argv = ["/bin/bash", "-c", script].map { strdup($0) } + [nil]
+      &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | Self.newSession))
+    let arguments = ["/bin/bash", "-c", script]
+    var argv = arguments.map { strdup($0) } + [nil]
     var envp = variables.map { strdup("\($0)=\($1)") } + [nil]
     defer { for text in argv + envp { free(text) } }
     var id = pid_t()
-    try #require(posix_spawn(&id, "/bin/bash", &actions, &attributes, &argv, &envp) == 0)
+    let failure = posix_spawn(&id, arguments[0], &actions, &attributes, &argv, &envp)
+    try #require(failure == 0)
     self.id = id
   }
 

@@ -50,7 +50,7 @@ import Glibc
     let terminal = try Terminal(
       """
       set -m
-      $M -u --timeout 1 'echo begun; sleep 0.5; echo end' ::: 1; echo "stopped $?"; sleep 1.2; fg > /dev/null; echo "ended $?"
+      $M -u --timeout 1 'echo begun; sleep 0.5; echo end # {}' ::: 1; echo "stopped $?"; sleep 1.2; fg > /dev/null; echo "ended $?"
       """)
     terminal.wait(for: "begun")
     terminal.type("\u{1A}")

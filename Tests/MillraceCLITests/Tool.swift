@@ -66,7 +66,7 @@ struct Tool {
           &actions, Int32(number), path, number == 0 ? O_RDONLY : O_WRONLY | O_CREAT | O_APPEND, 0o600)
       }
       // Of the test runner's own descriptors, none.
-      posix_spawn_file_actions_addclosefrom_np(&actions, 3)
+      for number in 3..<256 as Range<Int32> { posix_spawn_file_actions_addclose(&actions, number) }
       var attributes = posix_spawnattr_t()
       posix_spawnattr_init(&attributes)
       defer { posix_spawnattr_destroy(&attributes) }
