@@ -14,6 +14,7 @@ struct SystemRoom: Equatable, Sendable {
 
   /// A bell, a process and two pipes of which we keep one end each.
   private static let descriptorsPerJob = 4
+  private static let descriptorsOfDispatch = 6
   /// The other ends of the pipes, for a moment.
   private static let descriptorsPerStart = 2
 
@@ -22,8 +23,9 @@ struct SystemRoom: Equatable, Sendable {
   func jobs(wanted: Int, processes: Int) -> Int {
     var most = wanted
     if let descriptors {
-      // For large outputs, and to look for the processes of a job that has to end.
-      let own = min(16, descriptors / 4)
+      // For large outputs, and to look for the processes of a job that has to end; and for Dispatch, which opens what it needs
+      // when it first needs it, and traps if it cannot.
+      let own = Self.descriptorsOfDispatch + min(16, descriptors / 4)
       let starting = min(8, wanted) * Self.descriptorsPerStart
       let room = descriptors - own
       // Where there is little, the few may all start at once.
