@@ -90,12 +90,17 @@ final class SignalStages: Sendable {
     var process: pid_t = 0
     var number: Int32 = 0
     while millrace_job_stopped(&process, &number) != 0 {
-      guard number == SIGTTIN || number == SIGTTOU, let job = stop.job(ledBy: process) else { continue }
-      let wish = number == SIGTTIN ? "read from" : "write to or change"
-      say(
-        "this job stands still, for it wants to \(wish) the terminal, which jobs cannot (Ctrl-C twice ends it): "
-          + Shown.text(text(job.values)))
+      guard number == SIGTTIN || number == SIGTTOU, let job = stop.stopped(process, by: number) else { continue }
+      sayStopped(job, number)
     }
+    for (job, number) in stop.jobsStoppedEarly() { sayStopped(job, number) }
+  }
+
+  private func sayStopped(_ job: RunningJob, _ number: Int32) {
+    let wish = number == SIGTTIN ? "read from" : "write to or change"
+    say(
+      "this job stands still, for it wants to \(wish) the terminal, which jobs cannot (Ctrl-C twice ends it): "
+        + Shown.text(text(job.values)))
   }
 }
 #endif

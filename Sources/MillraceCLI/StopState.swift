@@ -38,6 +38,8 @@ final class StopState: Sendable {
     /// Since when the run stands still, and how long it did so before.
     var pausedAt: UInt64?
     var paused: UInt64 = 0
+    /// Processes that the terminal stopped before their job was known here, and the signals.
+    var stoppedEarly: [pid_t: Int32] = [:]
   }
 
   /// Where jobs wait for their start.
@@ -83,6 +85,8 @@ final class StopState: Sendable {
     state.withLock { state in
       state.jobs[job.values.slot] = job
       if state.pausedAt != nil { kill(-job.leader, SIGSTOP) }
+      // Whoever was told of it could not say whose it was, and looks again.
+      if state.stoppedEarly[job.leader] != nil { kill(getpid(), SIGCHLD) }
     }
   }
 
@@ -91,9 +95,23 @@ final class StopState: Sendable {
     _ = state.withLock { $0.jobs.removeValue(forKey: slot) }
   }
 
-  /// The job that a process leads.
-  func job(ledBy process: pid_t) -> RunningJob? {
-    state.withLock { state in state.jobs.values.first { $0.leader == process } }
+  /// The terminal stopped a process; nil if its job is not known yet, which is then one of `jobsStoppedEarly`.
+  func stopped(_ process: pid_t, by signal: Int32) -> RunningJob? {
+    state.withLock { state in
+      if let job = state.jobs.values.first(where: { $0.leader == process }) { return job }
+      state.stoppedEarly[process] = signal
+      return nil
+    }
+  }
+
+  /// Jobs that have become known since they were stopped, once.
+  func jobsStoppedEarly() -> [(job: RunningJob, signal: Int32)] {
+    state.withLock { state in
+      guard !state.stoppedEarly.isEmpty else { return [] }
+      return state.jobs.values.compactMap { job in
+        state.stoppedEarly.removeValue(forKey: job.leader).map { (job, $0) }
+      }
+    }
   }
 
   // MARK: Standing still

@@ -2,6 +2,8 @@
 import Foundation
 import Testing
 
+@testable import MillraceCLI
+
 #if canImport(Glibc)
 import Glibc
 #endif
@@ -90,6 +92,16 @@ import Glibc
     terminal.type("\u{3}")
     #expect(terminal.end() == 0)
     #expect(terminal.shown.contains(wish) && terminal.shown.contains("ended 130"))
+  }
+
+  @Test("U27: a job that the terminal stopped before it was known is not forgotten") func stoppedEarly() throws {
+    let stop = try StopState(gate: StartGate(width: 1) { _ in })
+    let job = RunningJob(values: JobValues(sequence: 1, slot: 1, arguments: []), leader: .max, bell: -1)
+    #expect(stop.stopped(job.leader, by: SIGTTIN) == nil && stop.jobsStoppedEarly().isEmpty)
+    stop.begun(job)
+    #expect(stop.jobsStoppedEarly().map(\.signal) == [SIGTTIN])
+    #expect(stop.jobsStoppedEarly().isEmpty)
+    #expect(stop.stopped(job.leader, by: SIGTTOU)?.leader == job.leader)
   }
 
   @Test(
