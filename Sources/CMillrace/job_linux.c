@@ -3,6 +3,7 @@
 #include "millrace_job.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <linux/falloc.h>
 #include <signal.h>
 #include <spawn.h>
@@ -18,22 +19,49 @@ static sigset_t stop_signals;
 static sigset_t restored_signals;
 
 void millrace_job_prepare_signals(void) {
-  static const int candidates[] = {SIGINT, SIGTERM, SIGHUP};
+  static const int candidates[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
   struct sigaction found;
   sigemptyset(&stop_signals);
   sigemptyset(&restored_signals);
   // A signal that we were started to ignore (nohup, a background list of a script) stays ignored, here and in the jobs.
   for (size_t i = 0; i < sizeof candidates / sizeof candidates[0]; i++)
     if (sigaction(candidates[i], NULL, &found) == 0 && found.sa_handler != SIG_IGN) sigaddset(&stop_signals, candidates[i]);
+  int terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+  if (terminal >= 0) {
+    close(terminal);
+    sigaddset(&stop_signals, SIGCHLD);
+  }
   pthread_sigmask(SIG_BLOCK, &stop_signals, &original_mask);
   if (sigaction(SIGPIPE, NULL, &found) == 0 && found.sa_handler != SIG_IGN) sigaddset(&restored_signals, SIGPIPE);
   signal(SIGPIPE, SIG_IGN);
 }
 
-int millrace_job_wait_signal(void) {
-  int number = 0;
-  while (sigwait(&stop_signals, &number) != 0) {}
-  return number;
+int millrace_job_wait_signal(int64_t nanoseconds) {
+  struct timespec time = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
+  for (;;) {
+    int number = sigtimedwait(&stop_signals, NULL, nanoseconds < 0 ? NULL : &time);
+    if (number > 0) return number;
+    // Being stopped and continued interrupts it; the time then begins again, which is not counted on.
+    if (errno == EAGAIN) return 0;
+  }
+}
+
+void millrace_job_suspend(void) {
+  sigset_t suspending, before;
+  sigemptyset(&suspending);
+  sigaddset(&suspending, SIGTSTP);
+  // Sent to this thread alone while it is blocked, it does its work in the moment in which it is let through.
+  pthread_kill(pthread_self(), SIGTSTP);
+  pthread_sigmask(SIG_UNBLOCK, &suspending, &before);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+int millrace_job_stopped(pid_t *pid, int *signal) {
+  siginfo_t info = {.si_pid = 0};
+  if (waitid(P_ALL, 0, &info, WSTOPPED | WNOHANG) != 0 || info.si_pid == 0) return 0;
+  *pid = info.si_pid;
+  *signal = info.si_status;
+  return 1;
 }
 
 int millrace_job_pidfd(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
@@ -43,7 +71,7 @@ int millrace_job_signal(int pidfd, int signal) {
 }
 
 int millrace_job_spawn(const char *program, char *const argv[], char *const envp[], int input, int output, int error,
-                       pid_t *pid, int *pidfd) {
+                       pid_t *pid) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   int failure = posix_spawn_file_actions_init(&actions);
@@ -64,12 +92,6 @@ int millrace_job_spawn(const char *program, char *const argv[], char *const envp
     failure = posix_spawnp(pid, program, &actions, &attributes, argv, envp);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
-  if (failure != 0) return failure;
-  *pidfd = millrace_job_pidfd(*pid);
-  if (*pidfd >= 0) return 0;
-  failure = errno;
-  kill(-*pid, SIGKILL);
-  while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR) {}
   return failure;
 }
 

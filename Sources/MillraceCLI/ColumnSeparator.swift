@@ -9,31 +9,64 @@ final class ColumnSeparator: @unchecked Sendable {  // `regexec` only reads the 
 
   /// - Throws: `UsageError` with the library's reason.
   init(_ pattern: String) throws {
-    var extended = ""
-    var isEscaped = false
-    for character in pattern {
-      if isEscaped {
-        switch character {
-        case "t": extended += "\t"
-        case "n": extended += "\n"
-        case "d": extended += "[0-9]"
-        default: extended += "\\\(character)"
-        }
-        isEscaped = false
-      } else if character == "\\" {
-        isEscaped = true
-      } else {
-        extended.append(character)
-      }
-    }
-    if isEscaped { extended += "\\" }
+    let extended = try Self.extended(pattern)
     let result = regcomp(&expression, extended, REG_EXTENDED)
     guard result == 0 else {
       var reason = [CChar](repeating: 0, count: 256)
       regerror(result, &expression, &reason, reason.count)
       let text = String(decoding: reason.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-      throw UsageError("--colsep '\(pattern)' is no regular expression: \(text)")
+      throw UsageError("--colsep '\(Shown.text(pattern))' is no regular expression: \(text)")
     }
+  }
+
+  /// The pattern in the library's language, which has no escapes within brackets and not all outside.
+  private static func extended(_ pattern: String) throws -> String {
+    let classes: [Character: String] = ["d": "0-9", "s": "[:space:]", "w": "[:alnum:]_"]
+    var extended = ""
+    var characters = pattern[...]
+    /// Characters since the bracket that is open.
+    var sinceBracket: Int?
+    while let character = characters.popFirst() {
+      if character == "\\" {
+        guard let escaped = characters.popFirst() else {
+          extended += "\\"
+          break
+        }
+        switch escaped {
+        case "t": extended += "\t"
+        case "n": extended += "\n"
+        case "d" where sinceBracket == nil: extended += "[0-9]"
+        case "D" where sinceBracket == nil: extended += "[^0-9]"
+        case _ where sinceBracket == nil: extended += "\\\(escaped)"
+        case "d", "s", "w": extended += classes[escaped]!
+        case "]", "-", "^", "[":
+          throw UsageError(
+            "--colsep '\(Shown.text(pattern))': \\\(escaped) within brackets; ] stands first there, - last")
+        case "D", "S", "W":
+          throw UsageError("--colsep '\(Shown.text(pattern))': \\\(escaped) cannot stand within brackets")
+        case "\\": extended += "\\"
+        default: extended.append(escaped)
+        }
+        sinceBracket = sinceBracket.map { $0 + 1 }
+        continue
+      }
+      extended.append(character)
+      if let since = sinceBracket {
+        let isFirst = since == 0 || since == 1 && extended.hasSuffix("^]")
+        if character == "[", let next = characters.first, ":.=".contains(next) {
+          // A class, as in [[:space:]]: as it is.
+          while let inner = characters.popFirst() {
+            extended.append(inner)
+            if inner == "]", extended.dropLast().last == next { break }
+          }
+        }
+        sinceBracket = character == "]" && !isFirst ? nil : since + 1
+      } else if character == "[" {
+        sinceBracket = 0
+      }
+    }
+    guard !extended.isEmpty else { throw UsageError("--colsep '' separates nothing") }
+    return extended
   }
 
   deinit { regfree(&expression) }

@@ -27,11 +27,14 @@ struct CommandTemplate: Sendable {
   ///
   /// They are not where they are the command itself.
   let quotesValues: Bool
+  /// Whether there is no command: each value is one.
+  let isEmpty: Bool
 
   /// - Parameters:
   ///   - command: the command's words as they came from our own command line; none: each input is a command.
   ///   - quoting: the words mean themselves (`--quote`); otherwise they are joined by spaces and belong to the shell.
   init(_ command: [Bytes], quoting: Bool) {
+    isEmpty = command.isEmpty
     let parsed = command.map(Self.parse)
     let needsValues = !parsed.joined().contains { if case .replacement = $0 { true } else { false } }
     let everything = Piece.replacement(Replacement(source: .all, part: .whole))
@@ -78,6 +81,27 @@ struct CommandTemplate: Sendable {
       return DirectCommand.words(of: [.literal(text(for: job))]).flatMap { DirectCommand.arguments(from: $0, job) }
     }
     return DirectCommand.arguments(from: words, job)
+  }
+
+  /// GNU parallel's `{= … =}` is code in Perl.
+  ///
+  /// As text it would silently mean something else.
+  /// - Throws: `UsageError` that names it.
+  static func refusePerl(_ command: [Bytes]) throws {
+    let text = Bytes(command.joined(separator: [.space]))
+    for start in text.indices where text[start] == UInt8(ascii: "{") {
+      let rest = text[(start + 1)...].drop {
+        $0 == UInt8(ascii: "-") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+      }
+      guard rest.first == UInt8(ascii: "=") else { continue }
+      let ending = zip(rest.dropFirst().indices, rest.dropFirst().dropFirst().indices).first {
+        text[$0] == UInt8(ascii: "=") && text[$1] == UInt8(ascii: "}")
+      }
+      guard let ending else { continue }
+      throw UsageError(
+        "'\(Shown.text(Bytes(text[start...ending.1])))' is code in Perl, which only GNU parallel runs; let the shell change {} instead"
+      )
+    }
   }
 
   private static func quotingLiteral(_ piece: Piece) -> Piece {

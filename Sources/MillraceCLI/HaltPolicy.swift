@@ -49,7 +49,8 @@ struct HaltPolicy: Equatable, Sendable {
       let moment = Moment(rawValue: String(parts[0])), let reason = Reason(rawValue: String(condition[0])),
       let number = Int(condition[1].hasSuffix("%") ? condition[1].dropLast() : condition[1]), number > 0
     else {
-      throw UsageError("--halt '\(text)' is not never, or now or soon with fail, success or done, as in now,fail=1")
+      throw UsageError(
+        "--halt '\(Shown.text(text))' is not never, or now or soon with fail, success or done, as in now,fail=1")
     }
     return HaltPolicy(
       moment: moment, reason: reason, threshold: condition[1].hasSuffix("%") ? .percent(number) : .count(number))

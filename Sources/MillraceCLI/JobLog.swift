@@ -20,16 +20,24 @@ struct JobLog: ~Copyable, Sendable {
 
   private let file: Descriptor
 
-  /// Starts a new log in place of what the file holds.
+  private let goesOn: Bool
+
+  /// Opens a log, and changes nothing of it yet.
+  /// - Parameter path: with `+` before it, what the file holds stays, as in GNU parallel.
   init(path: Bytes) throws {
-    file = try Self.started(path)
+    goesOn = path.first == UInt8(ascii: "+") && path.count > 1
+    file = try .open(goesOn ? Bytes(path.dropFirst()) : path, O_WRONLY | O_CREAT | O_APPEND)
   }
 
-  private static func started(_ path: Bytes) throws -> Descriptor {
-    let file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND)
-    let number = file.number
-    try Array(header.utf8).withUnsafeBytes { try writeAll($0, to: number) }
-    return file
+  /// Starts a new log in place of what the file holds, or goes on with it.
+  borrowing func begin() throws {
+    if !goesOn {
+      // What cannot be cut (a pipe, a terminal) is empty.
+      guard ftruncate(file.number, 0) == 0 || errno == EINVAL else { throw SystemError("cannot empty the job log") }
+    }
+    var status = stat()
+    guard fstat(file.number, &status) == 0, !goesOn || status.st_size == 0 else { return }
+    try Array(Self.header.utf8).withUnsafeBytes { try writeAll($0, to: file.number) }
   }
 
   /// One `write` a line, so lines of jobs that end together stay whole.

@@ -8,6 +8,8 @@ enum JobEnding: Equatable, Sendable {
   case stopped
   /// Could not be started; the reason is in the message.
   case failed(String)
+  /// Ran and was ended by us, since it could not be followed or what it wrote could not be kept; the reason is in the message.
+  case lost(String)
   /// The run ended before its turn.
   case notRun
 
@@ -16,7 +18,7 @@ enum JobEnding: Equatable, Sendable {
     switch self {
     case .exited(let code): code
     case .signaled(let signal): MillraceExit.signal(signal)
-    case .timedOut, .stopped, .failed, .notRun: MillraceExit.otherError
+    case .timedOut, .stopped, .failed, .lost, .notRun: MillraceExit.otherError
     }
   }
 
@@ -26,6 +28,7 @@ enum JobEnding: Equatable, Sendable {
     case .exited(let code): (code, 0)
     case .signaled(let signal): (0, signal)
     case .timedOut, .stopped: (-1, 15)
+    case .lost: (-1, 9)
     case .failed, .notRun: (MillraceExit.otherError, 0)
     }
   }

@@ -36,74 +36,88 @@ struct JobRunner: Sendable {
   let readerHasGone: @Sendable () -> Void
 
   /// Blocks until the job and, if it had to be ended, its whole tree has ended.
+  ///
+  /// Where the system has no room for it, it waits for its start.
   func run(_ job: JobValues) -> JobResult {
     var result = JobResult(job: job, ending: .notRun)
-    guard stop.stage == .running else { return result }
+    stop.gate.enter()
+    defer { stop.gate.leave() }
     do {
-      try stop.withBell(slot: job.slot) { bell in
-        result.started = wallClockMicroseconds()
-        let start = monotonicNow()
-        defer { result.runtimeNanoseconds = monotonicNow() - start }
-        if grouping == .none {
-          var streams: [StreamReader] = []
-          let process = try spawner.start(job, output: 1, error: 2)
-          result.ending = try supervise(process, &streams, job, start, bell)
-        } else {
-          var output = try Pipe()
-          var error = try Pipe()
-          var streams = [
-            StreamReader(.output, output.reading.number, captureMemory),
-            StreamReader(.error, error.reading.number, captureMemory),
-          ]
-          let process = try spawner.start(job, output: output.writingNumber, error: error.writingNumber)
-          output.closeWriting()
-          error.closeWriting()
-          result.ending = try supervise(process, &streams, job, start, bell)
-          result.received = streams[0].received
-          quiet.learn(result.received + streams[1].received)
-          result.captures = streams.filter { !$0.capture.isEmpty }.map { ($0.stream, $0.capture) }
-        }
+      guard let started = try start(job) else { return result }
+      stop.gate.started()
+      result.started = wallClockMicroseconds()
+      let start = stop.now()
+      var streams = started.streams.map { StreamReader($0.stream, $0.descriptor, captureMemory) }
+      stop.begun(RunningJob(values: job, leader: started.id, bell: started.bell.number))
+      defer {
+        stop.ended(slot: job.slot)
+        result.runtimeNanoseconds = stop.now() - start
       }
+      result.ending = try supervise(started, &streams, job, start)
+      result.received = streams.first?.received ?? 0
+      quiet.learn(streams.reduce(0) { $0 + $1.received })
+      result.captures = streams.filter { !$0.capture.isEmpty }.map { ($0.stream, $0.capture) }
+    } catch let error as StartedJob.Lost {
+      result.ending = .lost(error.description)
     } catch {
       result.ending = .failed("\(error)")
     }
     return result
   }
 
+  /// Starts a job as soon as there is room for it; nil if the run ends before.
+  private func start(_ job: JobValues) throws -> StartedJob? {
+    while stop.stage == .running {
+      do {
+        return try stop.gate.start {
+          try StartedJob.start(job, spawner, captures: grouping != .none, gate: stop.gate)
+        }
+      } catch let error as SystemError where error.isWantOfRoom {
+        try stop.gate.stepBack(for: error)
+      }
+    }
+    return nil
+  }
+
   /// Waits for the end of a process, reading its streams meanwhile.
   ///
   /// Its end counts, not that of its streams: a process that the job leaves behind may hold them for ever.
   private func supervise(
-    _ process: JobSpawner.Process, _ streams: inout [StreamReader], _ job: JobValues, _ start: UInt64,
-    _ bell: borrowing Descriptor
+    _ started: borrowing StartedJob, _ streams: inout [StreamReader], _ job: JobValues, _ start: UInt64
   ) throws -> JobEnding {
-    let descriptor = Descriptor(owning: process.descriptor)
     var end: ForcedEnd?
     var tree: ProcessTree?
     var failure: (any Error)?
     var watchedOutput: Int32 = 1
     waiting: while true {
       if end == nil, let reason = reasonToEnd(start) {
-        var marked = ProcessTree(leader: process.id, marks: Array(spawner.marks(job).prefix(2)))
+        var marked = ProcessTree(leaders: [started.id], marks: Array(spawner.marks(job).prefix(2)))
         marked.signal(SIGTERM)
+        // One that stands still would not hear it.
+        marked.signal(SIGCONT)
         tree = consume marked
-        end = ForcedEnd(reason: reason, killAt: monotonicNow() + Self.grace)
+        end = ForcedEnd(reason: reason, killAt: stop.now() + Self.grace)
       }
-      if var forced = end, !forced.isKilled, stop.stage == .killing || monotonicNow() >= forced.killAt {
+      if var forced = end, !forced.isKilled, stop.stage == .killing || stop.now() >= forced.killAt {
         tree?.signal(SIGKILL)
         forced.isKilled = true
         end = forced
       }
       var wakeAt = end.map { $0.isKilled ? nil : $0.killAt } ?? limit().map { start + $0 }
-      let isQuiet = quiet.lasts(since: start)
+      let isQuiet = quiet.lasts(since: start, now: stop.now())
       if isQuiet { wakeAt = min(wakeAt ?? .max, start + QuietStart.time) }
-      var events = [descriptor.number, bell.number].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+      var events = [started.process.number, started.bell.number].map {
+        pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+      }
       events += streams.map { pollfd(fd: isQuiet ? -1 : $0.descriptor, events: Int16(POLLIN), revents: 0) }
       events.append(pollfd(fd: watchedOutput, events: 0, revents: 0))
-      guard poll(&events, nfds_t(events.count), wakeAt.map(millisecondsUntil) ?? -1) >= 0 || errno == EINTR else {
-        throw SystemError("cannot wait for a job")
+      guard
+        poll(&events, nfds_t(events.count), wakeAt.map { millisecondsUntil(stop.monotonic($0)) } ?? -1) >= 0
+          || errno == EINTR
+      else {
+        throw StartedJob.Lost(description: "\(SystemError("cannot wait for a job"))")
       }
-      if events[1].revents != 0 { bell.hear() }
+      if events[1].revents != 0 { started.bell.hear() }
       if let output = events.last, output.revents != 0 {
         watchedOutput = -1
         if output.revents & Int16(POLLERR) != 0 { readerHasGone() }
@@ -115,18 +129,19 @@ struct JobRunner: Sendable {
         } catch {
           // The job must not fill a pipe that no one reads: it ends, and fails with this reason.
           failure = failure ?? error
-          kill(-process.id, SIGKILL)
+          kill(-started.id, SIGKILL)
           streams[index].descriptor = -1
         }
       }
       if hasEnded { break waiting }
     }
-    if let forced = end { tree?.end(by: stop.stage == .killing ? 0 : forced.killAt) }
+    if let forced = end { tree?.end(by: stop.stage == .killing ? 0 : stop.monotonic(forced.killAt)) }
+    stop.ended(slot: job.slot)
     var value: Int32 = 0
-    let ending = millrace_job_reap(descriptor.number, &value)
-    if let failure { throw failure }
+    let ending = millrace_job_reap(started.process.number, &value)
+    if let failure { throw StartedJob.Lost(description: "\(failure)") }
     if let end { return end.reason }
-    guard ending >= 0 else { throw SystemError("cannot learn how a job ended") }
+    guard ending >= 0 else { throw StartedJob.Lost(description: "\(SystemError("cannot learn how it ended"))") }
     return ending == 0 ? .exited(value) : .signaled(value)
   }
 
@@ -139,7 +154,7 @@ struct JobRunner: Sendable {
 
   private func reasonToEnd(_ start: UInt64) -> JobEnding? {
     if stop.stage > .draining { return .stopped }
-    if let limit = limit(), monotonicNow() - start >= limit { return .timedOut }
+    if let limit = limit(), stop.now() - start >= limit { return .timedOut }
     return nil
   }
 
@@ -156,40 +171,6 @@ struct JobRunner: Sendable {
       reader.capture = Capture(memory: captureMemory)
       try reader.capture.append(bytes[(end + 1)...], spill: spill)
     } while untilEmpty
-  }
-}
-
-/// One stream of a running job.
-private struct StreamReader {
-  let stream: OutputWriter.Stream
-  /// -1 after its end.
-  var descriptor: Int32
-  var capture: Capture
-  var received = 0
-
-  init(_ stream: OutputWriter.Stream, _ descriptor: Int32, _ memory: Int) {
-    self.stream = stream
-    self.descriptor = descriptor
-    capture = Capture(memory: memory)
-  }
-
-  /// What is there now; nil if nothing is.
-  mutating func readOnce() throws -> Bytes? {
-    var event = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-    guard poll(&event, 1, 0) == 1 else { return nil }
-    guard event.revents & Int16(POLLIN) != 0 else {
-      descriptor = -1
-      return nil
-    }
-    let bytes = Bytes(unsafeUninitializedCapacity: 64 * 1024) { buffer, count in
-      count = max(Glibc.read(descriptor, buffer.baseAddress, buffer.count), 0)
-    }
-    if bytes.isEmpty {
-      descriptor = -1
-      return nil
-    }
-    received += bytes.count
-    return bytes
   }
 }
 

@@ -7,11 +7,6 @@ import Glibc
 
 /// Starts the processes of jobs: the program itself where that is the same, a shell where not.
 struct JobSpawner: Sendable {
-  struct Process: Sendable {
-    var id: pid_t
-    var descriptor: Int32
-  }
-
   let template: CommandTemplate
   let shell: Shell
   private let environment: [Bytes]
@@ -20,9 +15,11 @@ struct JobSpawner: Sendable {
   private let nullInput: Int32
 
   /// - Parameter environment: variables for the jobs (`NAME=value`), without the marks of a job.
-  init(template: CommandTemplate, environment: [Bytes]) throws {
+  init(template: CommandTemplate, environment: [Bytes], starting: StartingShell? = nil) throws {
     self.template = template
-    shell = Shell(environment: environment)
+    shell = try Shell(environment: environment, starting: starting)
+    // Where no job can do without it, none is begun.
+    if template.words == nil, let problem = shell.problem { throw problem }
     let markNames = Self.markNames.map { Bytes("\($0)=".utf8) }
     self.environment = environment.filter { variable in !markNames.contains { variable.starts(with: $0) } }
     nullInput = open("/dev/null", O_RDONLY | O_CLOEXEC)
@@ -36,6 +33,9 @@ struct JobSpawner: Sendable {
     zip(Self.markNames, [Int(ownID), job.sequence, job.slot]).map { Bytes("\($0)=\($1)".utf8) }
   }
 
+  /// Those that all jobs of this run have, and no others.
+  var runMarks: [Bytes] { [Bytes("\(Self.markNames[0])=\(ownID)".utf8)] }
+
   /// The variables of this program.
   static func ownEnvironment() -> [Bytes] {
     var variables: [Bytes] = []
@@ -48,30 +48,35 @@ struct JobSpawner: Sendable {
   }
 
   /// Starts a job in a process group of its own, with these descriptors as its output and error.
-  func start(_ job: JobValues, output: Int32, error: Int32) throws(SystemError) -> Process {
+  ///
+  /// After an error no process is left.
+  func start(_ job: JobValues, output: Int32, error: Int32) throws(SystemError) -> pid_t {
     let variables = environment + marks(job)
     if let arguments = template.arguments(for: job), shell.onlyStarts(arguments[0]) {
       do throws(SystemError) {
         return try spawn(arguments, variables, output, error)
       } catch {
         // Not there, no program, too long: the shell knows the words and the exit code for it.
-        if error.code == EAGAIN || error.code == ENOMEM || error.code == EMFILE { throw error }
+        if error.isWantOfRoom { throw error }
       }
     }
-    return try spawn(shell.arguments(toRun: template.text(for: job)), variables, output, error)
+    do throws(SystemError) {
+      return try spawn(shell.arguments(toRun: template.text(for: job)), variables, output, error)
+    } catch {
+      throw error.code == ENOENT || error.code == EACCES ? shell.startError(error.code) : error
+    }
   }
 
   private func spawn(
     _ arguments: [Bytes], _ variables: [Bytes], _ output: Int32, _ error: Int32
-  ) throws(SystemError) -> Process {
+  ) throws(SystemError) -> pid_t {
     guard !arguments.contains(where: { $0.contains(0) }) else {
       throw SystemError("a NUL byte in an input cannot be passed to a command (did you mean --null?)", code: EINVAL)
     }
-    var process = Process(id: 0, descriptor: -1)
+    var process: pid_t = 0
     let failure = withCStrings(arguments) { arguments in
       withCStrings(variables) { variables in
-        millrace_job_spawn(
-          arguments[0]!, arguments, variables, nullInput, output, error, &process.id, &process.descriptor)
+        millrace_job_spawn(arguments[0]!, arguments, variables, nullInput, output, error, &process)
       }
     }
     guard failure == 0 else { throw SystemError("cannot start a process", code: failure) }

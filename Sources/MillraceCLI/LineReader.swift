@@ -21,6 +21,51 @@ final class LineReader {
     self.stop = stop
   }
 
+  /// What tells this stream from others, if it can be read once only; nil for files.
+  var identityOfStream: [UInt64]? {
+    var status = stat()
+    guard fstat(input.number, &status) == 0, status.st_mode & S_IFMT != S_IFREG else { return nil }
+    // /dev/null is as empty the second time.
+    return status.st_mode & S_IFMT == S_IFCHR && isatty(input.number) == 0
+      ? nil : [UInt64(status.st_dev), UInt64(status.st_ino)]
+  }
+
+  /// Whether it is a file with nothing in it.
+  var isKnownEmpty: Bool {
+    var status = stat()
+    guard fstat(input.number, &status) == 0 else { return false }
+    if status.st_mode & S_IFMT == S_IFCHR { return isatty(input.number) == 0 && isNull(status) }
+    guard status.st_mode & S_IFMT == S_IFREG else { return false }
+    return lseek(input.number, 0, SEEK_CUR) >= status.st_size
+  }
+
+  private func isNull(_ status: stat) -> Bool {
+    var null = stat()
+    return stat("/dev/null", &null) == 0 && null.st_rdev == status.st_rdev
+  }
+
+  /// How many records a file still has, counted beside the reading; nil for what is no file.
+  ///
+  /// To be asked before the first record is read.
+  func count() throws -> Int? {
+    var status = stat()
+    guard fstat(input.number, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    var place = lseek(input.number, 0, SEEK_CUR)
+    guard place >= 0 else { return nil }
+    var count = 0
+    var last = separator
+    var piece = Bytes(repeating: 0, count: 256 * 1024)
+    while true {
+      let size = pread(input.number, &piece, piece.count, place)
+      if size < 0 && errno == EINTR { continue }
+      guard size >= 0 else { throw SystemError("cannot read input") }
+      guard size > 0 else { return last == separator ? count : count + 1 }
+      count += piece[..<size].count { $0 == separator }
+      last = piece[size - 1]
+      place += off_t(size)
+    }
+  }
+
   /// The next record without its separator; nil at the end.
   func next() throws -> Bytes? {
     var searched = position

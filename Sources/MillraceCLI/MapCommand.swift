@@ -19,8 +19,8 @@ struct MapCommand: ParsableCommand {
       """,
     discussion: """
       Options stand before the command. A command of several words, or with pipes and redirections in one quoted word, \
-      is read by $PARALLEL_SHELL, $SHELL or /bin/sh, whichever is first a shell of the Bourne family; values are \
-      quoted, so spaces, quotes and newlines in them are safe. Without a command each value is a command itself.
+      is read by $PARALLEL_SHELL, the shell that started millrace, $SHELL or /bin/sh, whichever is first a shell of the \
+      Bourne family, so exported functions of a bash script can be called; values are quoted, so spaces, quotes and newlines in them are safe. Without a command each value is a command itself.
 
       Replacement strings:
         {}    the value                     {1} {-1}   of the first, last source
@@ -35,13 +35,19 @@ struct MapCommand: ParsableCommand {
         :::: file   lines (- is stdin)      ::::+ file  lines, linked
       Several sources give every combination. Without a source, values are the lines of standard input.
 
+      Options in $PARALLEL stand before all others. GNU parallel's other names of these options are taken too.
+
       Jobs read /dev/null. Each runs in its own process group and knows PARALLEL_SEQ and PARALLEL_JOBSLOT. A job has \
       ended when its command has; output of what it leaves behind is not waited for.
 
-      Ctrl-C or SIGTERM starts no new job, a second one ends the running jobs, a third kills them.
+      Where the system is short of descriptors, processes or memory, fewer jobs run at once, and one line says so.
+
+      Ctrl-C starts no new job, a second one ends the running jobs, a third kills them. After SIGTERM running jobs have \
+      5 seconds before they are ended. Ctrl-\\ kills them, Ctrl-Z stops them too. A job that is to end gets SIGTERM, and \
+      SIGKILL a second later.
 
       Exit code: the number of failed jobs up to 100, 101 for more; with --halt that of the job that stopped the run, \
-      or the percentage of failed jobs; 64 for a wrong command line, 130 and 143 after Ctrl-C and SIGTERM, 141 when \
+      or the percentage of failed jobs; 64 for a wrong command line, 130, 131 and 143 after Ctrl-C, Ctrl-\\ and SIGTERM, 141 when \
       the reader of the output has gone, 255 for other errors.
 
       Examples:
@@ -77,13 +83,20 @@ struct MapCommand: ParsableCommand {
       name: [.customShort("C"), .customLong("colsep")], parsing: .unconditional,
       help: ArgumentHelp("Split values into columns {1} {2} ... at this regular expression.", valueName: "regex"))
     var columnSeparator: String?
+
+    @Flag(help: "Take one value of each source for a job; a source that is shorter begins again.")
+    var link = false
+
+    @Flag(
+      name: [.customShort("r"), .customLong("no-run-if-empty")], help: "Leave out values of nothing but white space.")
+    var noRunIfEmpty = false
   }
 
   struct RunningOptions: ParsableArguments {
     @Option(
       name: [.customShort("j", allowingJoined: true), .customLong("jobs")], parsing: .unconditional,
       help: ArgumentHelp(
-        "Jobs at once: a number, a percentage of the CPUs, +n or -n beside their number, or 0 for as many as can be.",
+        "Jobs at once: a number, a percentage of the CPUs, +n or -n beside their number, or 0 for as many as there is room for, at most 1000.",
         valueName: "n"))
     var jobs = "100%"
 
@@ -114,13 +127,16 @@ struct MapCommand: ParsableCommand {
 
     @Option(
       parsing: .unconditional,
-      help: ArgumentHelp("Log each job as it ends, in GNU parallel's columns.", valueName: "file"),
+      help: ArgumentHelp(
+        "Log each job as it ends, in GNU parallel's columns; +file goes on with a log.", valueName: "file"),
       completion: .file())
     var joblog: String?
   }
 
   struct OutputOptions: ParsableArguments {
-    @Flag(name: [.customShort("k"), .customLong("keep-order")], help: "Print outputs in the order of the inputs.")
+    @Flag(
+      name: [.customShort("k"), .customLong("keep-order")],
+      help: "Print outputs in the order of the inputs; those that wait are kept in memory and in $TMPDIR.")
     var keepOrder = false
 
     @Flag(help: "Print the values and a tab before each line.")
@@ -142,19 +158,24 @@ struct MapCommand: ParsableCommand {
   /// - Throws: `UsageError` for values that mean nothing and for options that contradict each other.
   func checked() throws -> MapSettings {
     var words = words.map(ArgumentBytes.bytes(from:))
-    if words.first == Bytes("--help".utf8) || words.first == Bytes("-h".utf8) {
-      throw CleanExit.helpRequest(MapCommand.self)
-    } else if words.first == Bytes("--".utf8) {
-      words.removeFirst()
-    } else if let option = words.first, option.first == UInt8(ascii: "-"), option.count > 1 {
-      throw UsageError("unknown option '\(String(decoding: option, as: UTF8.self))' (see millrace map --help)")
+    switch words.first.map({ String(decoding: $0, as: UTF8.self) }) {
+    case "--help", "-h": throw CleanExit.helpRequest(MapCommand.self)
+    case "--version": throw CleanExit.message(MillraceCommand.versionLine)
+    case "--": words.removeFirst()
+    default: break
     }
     try refuseContradictions()
-    let (command, sources) = InputSources.split(words, files: inputs.files.map(ArgumentBytes.bytes(from:)))
+    let files = inputs.files.map(ArgumentBytes.bytes(from:))
+    let (command, sources) = InputSources.split(words, files: files, linked: inputs.link)
+    try sources.check()
+    try CommandTemplate.refusePerl(command)
     var options = MapSettings(template: CommandTemplate(command, quoting: running.quote), sources: sources)
     options.format.separator = inputs.null ? 0 : .newline
+    options.format.skipsBlank = inputs.noRunIfEmpty
     options.format.columns = try inputs.columnSeparator.map { try ColumnSeparator($0) }
-    options.width = try WidthOption.parse(running.jobs).width(cpus: Host.usableCPUs)
+    let width = try WidthOption.parse(running.jobs)
+    options.width = width.width(cpus: Host.usableCPUs)
+    options.isWidthUnbounded = width == .unlimited
     options.order = output.keepOrder ? .input : .completion
     options.grouping = output.ungroup ? .none : output.lineBuffer && !output.keepOrder ? .lines : .whole
     options.isTagged = output.tag

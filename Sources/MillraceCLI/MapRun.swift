@@ -2,12 +2,18 @@
 import Millrace
 import MillraceIPC
 
+#if canImport(Glibc)
+import Glibc
+#endif
+
 /// What `millrace map` was asked for, checked.
 struct MapSettings: Sendable {
   var template: CommandTemplate
   var sources: InputSources
   var format = InputFormat()
   var width = 1
+  /// As many as can be, so nothing is said where that is fewer.
+  var isWidthUnbounded = false
   var order = OutcomeOrder.completion
   var grouping = OutputGrouping.whole
   var isTagged = false
@@ -30,8 +36,8 @@ final class MapRun: Sendable {
 
   /// A job that has ended, and what we have to say about it.
   private struct Delivery: Sendable {
-    var result: JobResult
-    var message: Bytes?
+    var sequence: Int
+    var output: JobOutput
   }
 
   private let options: MapSettings
@@ -46,17 +52,30 @@ final class MapRun: Sendable {
   /// Opens everything that can be missing, so that a run that cannot work starts no job.
   init(_ options: MapSettings) throws {
     var options = options
-    let stop = try StopState()
-    options.format.stop = stop.inputStop
     let spill = SpillFile(directory: options.temporaryDirectory)
     let writer = OutputWriter(spill: spill)
+    // A shell of ours and what it starts.
+    let processes = options.template.words == nil ? 3 : 1
+    let width = SystemRoom.now().jobs(wanted: options.width, processes: processes)
+    if width < options.width, !options.isWidthUnbounded {
+      writer.say("the system has room for \(width) of \(options.width) jobs at once")
+    }
+    options.width = width
+    let spawner = try JobSpawner(
+      template: options.template, environment: JobSpawner.ownEnvironment(), starting: StartingShell.find())
+    let stop = try StopState(gate: StartGate(width: width) { writer.say($0) }, marks: spawner.runMarks)
+    options.format.stop = stop.inputStop
     self.stop = stop
     self.spill = spill
     self.writer = writer
     self.options = options
-    spawner = try JobSpawner(template: options.template, environment: JobSpawner.ownEnvironment())
-    signals = SignalStages(stop: stop) { writer.say($0) }
-    if let path = options.logPath { log = try JobLog(path: path) } else { log = nil }
+    self.spawner = spawner
+    signals = SignalStages(stop: stop) {
+      writer.say($0)
+    } text: { [template = options.template] in
+      template.text(for: $0)
+    }
+    if let path = options.logPath, !options.isDryRun { log = try JobLog(path: path) } else { log = nil }
     progress = Lock(Progress(tally: Tally(policy: options.halt)))
   }
 
@@ -65,21 +84,36 @@ final class MapRun: Sendable {
   /// `millrace_job_prepare_signals` must have been called.
   func run() async throws -> Int32 {
     let cursor = try InputCursor(options.sources, options.format)
+    try log?.begin()
     try signals.start()
-    var inputs = AnySequence<[Bytes]> { [stop] in
-      AnyIterator { stop.stage == .running ? cursor.next() : nil }
+    if options.sources.groups.joined().contains(.standardInput), isatty(0) != 0 {
+      let what = options.template.isEmpty ? "commands" : "values"
+      writer.say("reading \(what) from the terminal, one a line; Ctrl-D ends them (or give them after :::)")
+    }
+    let held = options.order == .input ? try HeldResults(first: 1, spill: spill) : nil
+    let inputs = AnySequence<[Bytes]> { [stop] in
+      AnyIterator {
+        held?.waitForRoom(stop: stop.inputStop)
+        return stop.stage == .running ? cursor.next() : nil
+      }
     }
     if options.halt?.needsTotal == true {
-      let all = Array(inputs)
-      progress.withLock { $0.tally = Tally(policy: options.halt, total: all.count) }
-      inputs = AnySequence(all)
+      let total = try cursor.total()
+      progress.withLock { $0.tally = Tally(policy: options.halt, total: total) }
     }
     let runner = makeRunner()
-    try await runJobs(inputs: inputs, width: options.width, order: options.order) { [self] arguments, index, slot in
+    try await runJobs(inputs: inputs, width: options.width) { [self] arguments, index, slot in
       work(on: JobValues(sequence: index + 1, slot: slot + 1, arguments: arguments), runner)
     } deliver: { [self] delivery in
-      print(delivery.result)
-      if let message = delivery.message { writer.say(message) }
+      guard let held else { return print(delivery.output) }
+      if let reason = held.add(delivery.output, sequence: delivery.sequence) {
+        writer.say("\(reason); no more jobs are begun until those are printed that wait for an earlier one")
+      }
+      do {
+        while let output = try held.take() { print(output) }
+      } catch {
+        fail("\(error)")
+      }
     }
     if let failure = cursor.failure { fail("\(failure)") }
     return exitCode
@@ -112,22 +146,25 @@ final class MapRun: Sendable {
   /// One job with its retries.
   private func work(on job: JobValues, _ runner: JobRunner) -> Delivery {
     // It was read before the run was stopped, and has not begun.
-    guard stop.stage == .running else {
-      return Delivery(result: JobResult(job: job, ending: .notRun, captures: []), message: nil)
+    guard stop.stage == .running else { return Delivery(sequence: job.sequence, output: JobOutput()) }
+    if options.isDryRun {
+      var capture = Capture(memory: .max)
+      capture.append(options.template.text(for: job) + [.newline])
+      return Delivery(sequence: job.sequence, output: JobOutput(tag: tag(of: job), captures: [(.output, capture)]))
     }
-    if options.isDryRun { return dryRun(job) }
     var result = runner.run(job)
     for _ in 1..<max(options.attempts, 1) {
       guard result.ending.code != 0, stop.stage == .running else { break }
       result = runner.run(job)
     }
-    return Delivery(result: result, message: account(for: result))
-  }
-
-  private func dryRun(_ job: JobValues) -> Delivery {
-    var capture = Capture(memory: .max)
-    capture.append(options.template.text(for: job) + [.newline])
-    return Delivery(result: JobResult(job: job, ending: .exited(0), captures: [(.output, capture)]), message: nil)
+    let message = account(for: result)
+    // Output of a job that we cut off for the end of the run is no result.
+    guard result.ending != .stopped else {
+      return Delivery(sequence: job.sequence, output: JobOutput(message: message))
+    }
+    let tag = result.captures.isEmpty ? nil : tag(of: job)
+    return Delivery(
+      sequence: job.sequence, output: JobOutput(tag: tag, captures: result.captures, message: message))
   }
 
   /// Logs and counts a job that has ended, stops the run if that follows from it, and returns what is to be said.
@@ -147,6 +184,7 @@ final class MapRun: Sendable {
     switch result.ending {
     case .timedOut: messages.append("this job was ended, since it ran too long")
     case .failed(let reason): messages.append("this job could not run (\(reason))")
+    case .lost(let reason): messages.append("this job was ended, since it could not be finished (\(reason))")
     default: break
     }
     if halts, let halt = options.halt {
@@ -154,7 +192,7 @@ final class MapRun: Sendable {
       messages.append("no more jobs are started, since this one \(halt.reason.pastTense)")
     }
     guard !messages.isEmpty else { return nil }
-    return Bytes((messages.joined(separator: "; ") + ": ").utf8) + options.template.text(for: result.job)
+    return Bytes((messages.joined(separator: "; ") + ": " + Shown.text(options.template.text(for: result.job))).utf8)
   }
 
   private func record(_ result: JobResult) {
@@ -170,10 +208,9 @@ final class MapRun: Sendable {
     }
   }
 
-  private func print(_ result: JobResult) {
-    // Output of a job that we cut off for the end of the run is no result.
-    guard result.ending != .stopped else { return }
-    print(result.captures, tag: tag(of: result.job))
+  private func print(_ output: JobOutput) {
+    print(output.captures, tag: output.tag)
+    if let message = output.message { writer.say(message) }
   }
 
   private func print(_ captures: [(stream: OutputWriter.Stream, capture: Capture)], tag: Bytes?) {

@@ -8,10 +8,12 @@ import Glibc
 
 /// The command `millrace`.
 struct MillraceCommand: ParsableCommand {
+  static let versionLine = "millrace 0.1.0-dev"
+
   static let configuration = CommandConfiguration(
     commandName: "millrace",
     abstract: "Run work over many inputs at once, and lose nothing.",
-    version: "millrace 0.1.0-dev",
+    version: versionLine,
     subcommands: [MapCommand.self])
 }
 
@@ -19,7 +21,9 @@ struct MillraceCommand: ParsableCommand {
 struct Entry {
   static func main() {
     do {
-      var command = try MillraceCommand.parseAsRoot(ShortOptions.separated(ArgumentBytes.ofThisProgram()))
+      let arguments = try OptionSpelling.canonical(
+        ArgumentBytes.ofThisProgram(), variable: getenv("PARALLEL").map { String(cString: $0) })
+      var command = try MillraceCommand.parseAsRoot(arguments)
       guard let map = command as? MapCommand else { return try command.run() }
       let options = try map.checked()
       // Before there is any other thread, so that all have the same signals blocked; an `async` main would be late.
@@ -41,14 +45,18 @@ struct Entry {
     case is UsageError: exitCode = MillraceExit.usage
     case is SystemError: break
     default:
-      exitCode = MillraceCommand.exitCode(for: error).rawValue
-      if exitCode == MillraceExit.success {
+      // The parser knows its own errors; any other would be told from them by nothing but its code.
+      switch MillraceCommand.exitCode(for: error) {
+      case .success:
         print(MillraceCommand.fullMessage(for: error))
-        exit(exitCode)
+        exit(MillraceExit.success)
+      case .validationFailure:
+        exitCode = MillraceExit.usage
+        message = MillraceCommand.message(for: error)
+      default: break
       }
-      message = MillraceCommand.message(for: error)
     }
-    let line = Bytes("millrace: \(message.split(separator: "\n").joined(separator: " "))\n".utf8)
+    let line = Bytes("millrace: \(Shown.line(message))\n".utf8)
     try? line.withUnsafeBytes { try writeAll($0, to: 2) }
     exit(exitCode)
   }

@@ -11,19 +11,36 @@ struct ProcessEntry: Sendable {
 
   /// All processes that have not ended.
   static func all() -> [ProcessEntry] {
-    guard let directory = opendir("/proc") else { return [] }
+    (names(in: "/proc") ?? []).compactMap { pid_t($0) }.compactMap(ProcessEntry.init(id:))
+  }
+
+  /// How many threads of all processes a user has.
+  static func taskCount(of user: uid_t) -> Int {
+    (names(in: "/proc") ?? []).filter { pid_t($0) != nil }.reduce(0) { count, id in
+      var status = stat()
+      guard stat("/proc/\(id)", &status) == 0, status.st_uid == user else { return count }
+      return count + (names(in: "/proc/\(id)/task")?.count ?? 1)
+    }
+  }
+
+  /// The names in a folder; nil where we may not look.
+  static func names(in folder: String) -> [String]? {
+    guard let directory = opendir(folder) else { return nil }
     defer { closedir(directory) }
-    var entries: [ProcessEntry] = []
+    var names: [String] = []
     while let entry = readdir(directory) {
       let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
         String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
       }
-      if let id = pid_t(name), let process = ProcessEntry(id: id) { entries.append(process) }
+      if name != "." && name != ".." { names.append(name) }
     }
-    return entries
+    return names
   }
 
-  private init?(id: pid_t) {
+  /// The text of a small file of the kernel's; nil where we may not look.
+  static func text(of path: String) -> String? { contents(of: path).map { String(decoding: $0, as: UTF8.self) } }
+
+  init?(id: pid_t) {
     guard let stat = Self.contents(of: "/proc/\(id)/stat"),
       // The name in parentheses may hold anything; the fields after it do not.
       let end = stat.lastIndex(of: UInt8(ascii: ")"))
@@ -46,7 +63,15 @@ struct ProcessEntry: Sendable {
     return variables.allSatisfy { found.contains($0[...]) }
   }
 
-  private static func contents(of path: String) -> Bytes? {
+  /// Where a link of the kernel's points to; nil where we may not look.
+  static func target(of link: String) -> Bytes? {
+    var buffer = Bytes(repeating: 0, count: Int(PATH_MAX))
+    let count = buffer.withUnsafeMutableBytes { readlink(link, $0.baseAddress!, $0.count) }
+    return count > 0 ? Bytes(buffer[..<count]) : nil
+  }
+
+  /// The bytes of a small file of the kernel's; nil where we may not look.
+  static func contents(of path: String) -> Bytes? {
     let file = open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { return nil }
     defer { close(file) }

@@ -11,13 +11,15 @@ import Glibc
 /// daemons too, which left both their session and their parent. Once seen, a process is held by a descriptor, so no
 /// other that gets its number later is meant.
 struct ProcessTree: ~Copyable {
-  private let leader: pid_t
+  private let leaders: Set<pid_t>
   private let marks: [Bytes]
   private var members: [pid_t: Int32] = [:]
 
-  /// - Parameter marks: variables (`NAME=value`) that only this job's processes have, all of them.
-  init(leader: pid_t, marks: [Bytes]) {
-    self.leader = leader
+  /// - Parameters:
+  ///   - leaders: processes that lead process groups, and have not been reaped.
+  ///   - marks: variables (`NAME=value`) that only these processes have, all of them.
+  init(leaders: Set<pid_t>, marks: [Bytes]) {
+    self.leaders = leaders
     self.marks = marks
   }
 
@@ -26,8 +28,8 @@ struct ProcessTree: ~Copyable {
   /// Sends a signal to every process of the tree.
   mutating func signal(_ number: Int32) {
     collect()
-    kill(-leader, number)
-    for (member, descriptor) in members where member != leader { millrace_job_signal(descriptor, number) }
+    for leader in leaders { kill(-leader, number) }
+    for (member, descriptor) in members where !leaders.contains(member) { millrace_job_signal(descriptor, number) }
   }
 
   /// Returns when no process of the tree runs any more: those that do not end by the deadline are killed.
@@ -36,7 +38,7 @@ struct ProcessTree: ~Copyable {
     waitForEnd(until: deadline)
     // A process can start another while we look; look until there is none.
     while collect() {
-      kill(-leader, SIGKILL)
+      for leader in leaders { kill(-leader, SIGKILL) }
       for descriptor in members.values { millrace_job_signal(descriptor, SIGKILL) }
       waitForEnd(until: nil)
     }
@@ -64,13 +66,14 @@ struct ProcessTree: ~Copyable {
       close(descriptor)
       members[member] = nil
     }
-    var known = Set(members.keys).union([leader])
+    var known = Set(members.keys).union(leaders)
     let processes = ProcessEntry.all()
     var isComplete = false
     while !isComplete {
       isComplete = true
       for process in processes where !known.contains(process.id) {
-        guard process.group == leader || known.contains(process.parent) || process.environment(has: marks) else {
+        guard leaders.contains(process.group) || known.contains(process.parent) || process.environment(has: marks)
+        else {
           continue
         }
         known.insert(process.id)

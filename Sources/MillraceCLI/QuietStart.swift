@@ -20,7 +20,7 @@ final class QuietStart: Sendable {
     isOn = Atomic(isWanted)
   }
 
-  func lasts(since start: UInt64) -> Bool { isOn.load(ordering: .relaxed) && monotonicNow() < start + Self.time }
+  func lasts(since start: UInt64, now: UInt64) -> Bool { isOn.load(ordering: .relaxed) && now < start + Self.time }
 
   /// A job has written so much.
   func learn(_ byteCount: Int) { isOn.store(isWanted && byteCount <= Self.little, ordering: .relaxed) }

@@ -6,17 +6,28 @@ import Synchronization
 import Glibc
 #endif
 
-/// Ctrl-C and SIGTERM in stages: the first starts no new job, the second ends the running ones, the third kills them.
+/// Signals as people know them.
 ///
-/// A closed terminal (SIGHUP) ends them at once.
+/// Ctrl-C comes in stages: the first starts no new job, the second ends the running ones, the third kills them. SIGTERM is the same,
+/// but nobody sends it twice, so the second stage comes by itself after a grace. A closed terminal (SIGHUP) ends the jobs at once,
+/// Ctrl-\ (SIGQUIT) kills them. Ctrl-Z stops the jobs with us. And a job that the terminal stopped is said to stand still.
 final class SignalStages: Sendable {
+  /// From SIGTERM to the end of running jobs; with what these have from then on it is less than the ten seconds of a container.
+  static let grace: UInt64 = 5_000_000_000
+
+  /// `timeout` sends its signal to its child and to the whole process group, so one comes twice.
+  private static let echo: UInt64 = 250_000_000
+
   private let stop: StopState
   private let say: @Sendable (String) -> Void
+  private let text: @Sendable (JobValues) -> Bytes
   private let first = Atomic<Int32>(0)
 
-  init(stop: StopState, say: @escaping @Sendable (String) -> Void) {
+  /// - Parameter text: the command of a job, for messages.
+  init(stop: StopState, say: @escaping @Sendable (String) -> Void, text: @escaping @Sendable (JobValues) -> Bytes) {
     self.stop = stop
     self.say = say
+    self.text = text
   }
 
   /// The signal that began the stop; nil if there was none.
@@ -30,21 +41,66 @@ final class SignalStages: Sendable {
   /// Signals must have been blocked before any other thread began (`millrace_job_prepare_signals`).
   func start() throws {
     try startThread { [self] in
-      while true { receive(millrace_job_wait_signal()) }
+      var deadline: UInt64?
+      var terminatedAt: UInt64?
+      while true {
+        let wait = deadline.map { Int64(clamping: $0) - Int64(clamping: min($0, monotonicNow())) } ?? -1
+        switch millrace_job_wait_signal(wait) {
+        case 0:
+          deadline = nil
+          stop.raise(to: .terminating)
+        case SIGTSTP:
+          stop.pause()
+          millrace_job_suspend()
+          stop.resume()
+        case SIGCHLD: noticeStopped()
+        case SIGTERM where terminatedAt.map { monotonicNow() < $0 + Self.echo } ?? false: break
+        case let number:
+          if number == SIGTERM { terminatedAt = monotonicNow() }
+          if receive(number) { deadline = monotonicNow() + Self.grace }
+        }
+      }
     }
   }
 
-  private func receive(_ number: Int32) {
-    _ = first.compareExchange(expected: 0, desired: number, ordering: .acquiringAndReleasing)
+  /// Goes to the next stage; true if it is to end by itself.
+  private func receive(_ number: Int32) -> Bool {
+    let isFirst = first.compareExchange(expected: 0, desired: number, ordering: .acquiringAndReleasing).exchanged
     switch stop.stage {
-    case .running where number != SIGHUP:
+    case _ where number == SIGQUIT:
+      stop.raise(to: .killing)
+    case .running where number != SIGHUP, .draining where isFirst && number != SIGHUP:
       stop.raise(to: .draining)
-      say("no new jobs; waiting for those that run (once more ends them)")
+      let isPatient = number != SIGTERM
+      say(
+        isPatient
+          ? "no new jobs; waiting for those that run (once more ends them)"
+          : "no new jobs; those that run have \(Self.grace / 1_000_000_000) s (once more ends them)")
+      return !isPatient
     case .running, .draining:
       stop.raise(to: .terminating)
     case .terminating, .killing:
       stop.raise(to: .killing)
     }
+    return false
+  }
+
+  /// A job in a process group of its own is stopped if it reads from the terminal or changes it, and would stand there for ever.
+  private func noticeStopped() {
+    var process: pid_t = 0
+    var number: Int32 = 0
+    while millrace_job_stopped(&process, &number) != 0 {
+      guard number == SIGTTIN || number == SIGTTOU, let job = stop.stopped(process, by: number) else { continue }
+      sayStopped(job, number)
+    }
+    for (job, number) in stop.jobsStoppedEarly() { sayStopped(job, number) }
+  }
+
+  private func sayStopped(_ job: RunningJob, _ number: Int32) {
+    let wish = number == SIGTTIN ? "read from" : "write to or change"
+    say(
+      "this job stands still, for it wants to \(wish) the terminal, which jobs cannot (Ctrl-C twice ends it): "
+        + Shown.text(text(job.values)))
   }
 }
 #endif

@@ -19,6 +19,8 @@ final class SpillFile: Sendable {
     /// -1 until it is needed.
     var file: Int32 = -1
     var end = 0
+    /// Bytes that are still to be taken.
+    var kept = 0
   }
 
   private let directory: String
@@ -32,9 +34,22 @@ final class SpillFile: Sendable {
     let (file, offset) = try state.withLock { state in
       if state.file < 0 { state.file = millrace_unlinked_file(directory) }
       guard state.file >= 0 else { throw SystemError("cannot make a temporary file in \(directory)") }
-      defer { state.end += bytes.count }
+      defer {
+        state.end += bytes.count
+        state.kept += bytes.count
+      }
       return (state.file, state.end)
     }
+    let part = Part(offset: offset, length: bytes.count)
+    do { try write(bytes, file, part) } catch {
+      release(part)
+      throw error
+    }
+    return part
+  }
+
+  private func write(_ bytes: Bytes, _ file: Int32, _ part: Part) throws {
+    let offset = part.offset
     try bytes.withUnsafeBytes { bytes in
       var written = 0
       while written < bytes.count {
@@ -46,7 +61,19 @@ final class SpillFile: Sendable {
         }
       }
     }
-    return Part(offset: offset, length: bytes.count)
+  }
+
+  /// Gives the room of a part back; small ones share their blocks, so all of it when nothing is kept any more.
+  private func release(_ part: Part) {
+    state.withLock { state in
+      state.kept -= part.length
+      if state.kept == 0 {
+        ftruncate(state.file, 0)
+        state.end = 0
+      } else {
+        millrace_punch_hole(state.file, off_t(part.offset), off_t(part.length))
+      }
+    }
   }
 
   /// The bytes of a part; it is gone afterwards.
@@ -62,7 +89,7 @@ final class SpillFile: Sendable {
         }
       }
     }
-    millrace_punch_hole(file, off_t(part.offset), off_t(part.length))
+    release(part)
     return bytes
   }
 }

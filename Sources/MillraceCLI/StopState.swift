@@ -2,6 +2,10 @@
 internal import CMillrace
 internal import MillraceIPC
 
+#if canImport(Glibc)
+import Glibc
+#endif
+
 /// How far the run is being stopped.
 ///
 /// Stages only go up.
@@ -17,18 +21,39 @@ enum StopStage: Int, Comparable, Sendable {
   static func < (a: StopStage, b: StopStage) -> Bool { a.rawValue < b.rawValue }
 }
 
-/// The stage, and bells for everyone who waits for something else meanwhile.
+/// A job that runs, for those who have something to tell it.
+struct RunningJob: Sendable {
+  let values: JobValues
+  /// Its process, which leads its process group.
+  let leader: pid_t
+  let bell: Int32
+}
+
+/// The stage of the run, and its jobs, so that everyone who waits for something else hears of it.
 final class StopState: Sendable {
   private struct State: ~Copyable {
     var stage = StopStage.running
-    /// Bells of the jobs that are waiting, by slot.
-    var bells: [Int: Int32] = [:]
+    /// By slot.
+    var jobs: [Int: RunningJob] = [:]
+    /// Since when the run stands still, and how long it did so before.
+    var pausedAt: UInt64?
+    var paused: UInt64 = 0
+    /// Processes that the terminal stopped before their job was known here, and the signals.
+    var stoppedEarly: [pid_t: Int32] = [:]
   }
 
+  /// Where jobs wait for their start.
+  let gate: StartGate
+  private let marks: [Bytes]
   private let state = Lock(State())
   private let noMoreInput: Descriptor
 
-  init() throws { noMoreInput = try .bell() }
+  /// - Parameter marks: variables that all processes of all jobs have.
+  init(gate: StartGate, marks: [Bytes] = []) throws {
+    self.gate = gate
+    self.marks = marks
+    noMoreInput = try .bell()
+  }
 
   var stage: StopStage { state.withLock { $0.stage } }
 
@@ -44,23 +69,85 @@ final class StopState: Sendable {
     }
     guard isNew else { return }
     noMoreInput.ring()
+    gate.close()
     if stage > .draining { wakeJobs() }
   }
 
   /// Makes every waiting job look at its stage and its time limit again.
   func wakeJobs() {
     state.withLock { state in
-      for bell in state.bells.values { millrace_bell_ring(bell) }
+      for job in state.jobs.values { millrace_bell_ring(job.bell) }
     }
   }
 
-  /// Runs `body` with a bell that `wakeJobs` rings.
-  func withBell<Result>(slot: Int, _ body: (borrowing Descriptor) throws -> Result) throws -> Result {
-    let bell = try Descriptor.bell()
-    let number = bell.number
-    state.withLock { $0.bells[slot] = number }
-    defer { _ = state.withLock { $0.bells.removeValue(forKey: slot) } }
-    return try body(bell)
+  /// A job runs from here until `ended`; its bell is rung by `wakeJobs`.
+  func begun(_ job: RunningJob) {
+    state.withLock { state in
+      state.jobs[job.values.slot] = job
+      if state.pausedAt != nil { kill(-job.leader, SIGSTOP) }
+      // Whoever was told of it could not say whose it was, and looks again.
+      if state.stoppedEarly[job.leader] != nil { kill(getpid(), SIGCHLD) }
+    }
+  }
+
+  /// The job of a slot has ended; to be called before its process is reaped.
+  func ended(slot: Int) {
+    _ = state.withLock { $0.jobs.removeValue(forKey: slot) }
+  }
+
+  /// The terminal stopped a process; nil if its job is not known yet, which is then one of `jobsStoppedEarly`.
+  func stopped(_ process: pid_t, by signal: Int32) -> RunningJob? {
+    state.withLock { state in
+      if let job = state.jobs.values.first(where: { $0.leader == process }) { return job }
+      state.stoppedEarly[process] = signal
+      return nil
+    }
+  }
+
+  /// Jobs that have become known since they were stopped, once.
+  func jobsStoppedEarly() -> [(job: RunningJob, signal: Int32)] {
+    state.withLock { state in
+      guard !state.stoppedEarly.isEmpty else { return [] }
+      return state.jobs.values.compactMap { job in
+        state.stoppedEarly.removeValue(forKey: job.leader).map { (job, $0) }
+      }
+    }
+  }
+
+  // MARK: Standing still
+
+  /// Nanoseconds of a clock that stands still while the run does: a limit is not for the time in which a job was stopped.
+  func now() -> UInt64 {
+    state.withLock { ($0.pausedAt ?? monotonicNow()) - $0.paused }
+  }
+
+  /// The same moment on the clock of the system, as things are now.
+  func monotonic(_ moment: UInt64) -> UInt64 { state.withLock { moment + $0.paused } }
+
+  /// Stops all jobs; one that is just starting is stopped when it has begun.
+  func pause() {
+    state.withLock { state in
+      state.pausedAt = state.pausedAt ?? monotonicNow()
+      for job in state.jobs.values { kill(-job.leader, SIGSTOP) }
+    }
+    signalOthers(SIGSTOP)
+  }
+
+  /// Lets all jobs go on.
+  func resume() {
+    state.withLock { state in
+      if let since = state.pausedAt { state.paused += monotonicNow() - since }
+      state.pausedAt = nil
+      for job in state.jobs.values { kill(-job.leader, SIGCONT) }
+    }
+    signalOthers(SIGCONT)
+    wakeJobs()
+  }
+
+  /// Processes of the jobs that have left their process groups.
+  private func signalOthers(_ number: Int32) {
+    var tree = ProcessTree(leaders: [], marks: marks)
+    tree.signal(number)
   }
 }
 #endif

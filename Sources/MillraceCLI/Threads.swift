@@ -35,7 +35,11 @@ final class ThreadLock: @unchecked Sendable {  // pthread's own primitives, at f
 
   init() {
     pthread_mutex_init(mutex, nil)
-    pthread_cond_init(condition, nil)
+    var attributes = pthread_condattr_t()
+    pthread_condattr_init(&attributes)
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    pthread_cond_init(condition, &attributes)
+    pthread_condattr_destroy(&attributes)
   }
 
   deinit {
@@ -49,6 +53,11 @@ final class ThreadLock: @unchecked Sendable {  // pthread's own primitives, at f
   func unlock() { pthread_mutex_unlock(mutex) }
   /// Gives the lock up until `wakeAll`.
   func wait() { pthread_cond_wait(condition, mutex) }
+  /// The same, but not beyond a time of `monotonicNow`.
+  func wait(until deadline: UInt64) {
+    var time = timespec(tv_sec: Int(deadline / 1_000_000_000), tv_nsec: Int(deadline % 1_000_000_000))
+    pthread_cond_timedwait(condition, mutex, &time)
+  }
   func wakeAll() { pthread_cond_broadcast(condition) }
 }
 #endif

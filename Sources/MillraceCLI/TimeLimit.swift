@@ -6,7 +6,8 @@ enum TimeLimit: Equatable, Sendable {
 
   /// Reads seconds (`10`, `1.5`), units (`90s`, `2m`, `1.5h`, `1d`, also together: `1h30m`) or `200%`.
   static func parse(_ text: String) throws -> TimeLimit {
-    let refusal = UsageError("--timeout '\(text)' is neither a time above 0, as in 10, 1.5 or 2m, nor a percentage")
+    let refusal = UsageError(
+      "--timeout '\(Shown.text(text))' is neither a time above 0, as in 10, 1.5 or 2m, nor a percentage")
     if text.hasSuffix("%") {
       guard let percent = Double(text.dropLast()), percent > 0, percent.isFinite else { throw refusal }
       return .percentOfMedian(percent)

@@ -10,7 +10,7 @@ enum WidthOption: Equatable, Sendable {
   static let most = 1000
 
   static func parse(_ text: String) throws -> WidthOption {
-    let refusal = UsageError("--jobs '\(text)' is not a number of jobs, as in 4, +1, -1, 50% or 0")
+    let refusal = UsageError("--jobs '\(Shown.text(text))' is not a number of jobs, as in 4, +1, -1, 50% or 0")
     if text.hasSuffix("%") {
       guard let percent = Double(text.dropLast()), percent > 0, percent <= 100_000 else { throw refusal }
       return .percent(percent)

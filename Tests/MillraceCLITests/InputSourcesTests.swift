@@ -1,4 +1,5 @@
 #if CLI
+import Foundation
 import Testing
 
 @testable import MillraceCLI
@@ -52,15 +53,26 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    (["map", "-kj4", "x", "-kj4"], ["map", "-k", "-j4", "x", "-kj4"]),
-    (["map", "-a", "-kj4", "-0ka", "f", "x"], ["map", "-a", "-kj4", "-0", "-k", "-a", "f", "x"]),
-    (["map", "--halt", "-1", "-kj", "2", "x"], ["map", "--halt", "-1", "-k", "-j", "2", "x"]),
-    (["map", "--", "-kj4"], ["map", "--", "-kj4"]),
-    (["help", "-kj4"], ["help", "-kj4"]),
-  ])
-  func shortOptionsTogether(arguments: [String], expected: [String]) {
-    #expect(ShortOptions.separated(arguments) == expected)
+  @Test("U30: --halt with a percentage counts a file beside its reading", arguments: ["a\nb\nc", "a\nb\nc\n"])
+  func total(text: String) throws {
+    let folder = try Tool.temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let file = folder.appendingPathComponent("lines")
+    try Data(text.utf8).write(to: file)
+    for (words, linked, expected) in [
+      (":::: F", false, 3), ("::: 1 2 :::: F", false, 6), (":::: F ::: 1 2", false, 6), (":::: F :::+ 1 2", false, 2),
+      (":::: F ::: 1 2", true, 3), (":::: F :::: F", true, 3), ("::: 1 :::: /dev/null", false, 1),
+    ] {
+      let words = words.replacing("F", with: file.path).split(separator: " ").map { Bytes($0.utf8) }
+      let (_, sources) = InputSources.split(words, files: [], linked: linked)
+      let cursor = try InputCursor(sources, InputFormat())
+      #expect(try cursor.total() == expected)
+      #expect(Array(cursor).count == expected, "nothing was read by counting")
+    }
+    // What is no file is read to be counted, and comes all the same.
+    let blank = try InputCursor(InputSources(groups: [[.file(Bytes(file.path.utf8))]]), InputFormat(skipsBlank: true))
+    #expect(try blank.total() == 3)
+    #expect(Array(blank).map { String(decoding: $0[0], as: UTF8.self) } == ["a", "b", "c"])
   }
 }
 #endif

@@ -34,7 +34,7 @@ import Testing
   @Test(.timeLimit(.minutes(1))) func oneInputIsReadAheadForEachSlot() async throws {
     let scene = Scene()
     let run = Task {
-      try await runJobs(inputs: scene, width: 2, order: .completion) { _, _, _ in
+      try await runJobs(inputs: scene, width: 2) { _, _, _ in
         scene.job()
       } deliver: {
       }

@@ -50,6 +50,9 @@ struct Tool {
       folder = try temporaryFolder()
       var variables = ProcessInfo.processInfo.environment
       variables["SHELL"] = "/bin/bash"
+      // Whatever started the tests.
+      variables["PARALLEL_SHELL"] = "/bin/bash"
+      variables["PARALLEL"] = nil
       variables["M"] = "\(Tool.path) map"
       variables.merge(environment) { $1 }
       let paths = ["in", "out", "err"].map { [folder] in folder.appendingPathComponent($0).path }
@@ -62,6 +65,8 @@ struct Tool {
         posix_spawn_file_actions_addopen(
           &actions, Int32(number), path, number == 0 ? O_RDONLY : O_WRONLY | O_CREAT | O_APPEND, 0o600)
       }
+      // Of the test runner's own descriptors, none.
+      for number in 3..<256 as Range<Int32> { posix_spawn_file_actions_addclose(&actions, number) }
       var attributes = posix_spawnattr_t()
       posix_spawnattr_init(&attributes)
       defer { posix_spawnattr_destroy(&attributes) }
