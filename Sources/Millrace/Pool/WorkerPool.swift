@@ -77,6 +77,9 @@ public final class WorkerPool: Sendable {
   /// one value for each instance that ever ran (also of those replaced at the end of their lifespan), in the order of
   /// slots. MPIRE's exit results.
   ///
+  /// A worker that crashed, was ended, or was written off for its slowness has no value: what it had counted is gone. The value of a
+  /// closure's worker is `Void`.
+  ///
   /// - Returns: Empty if no worker that equals this one was used (see ``MapOptions/keepsWorkers``).
   public func tearDown<W: Worker>(_ worker: W) async -> [WorkerExit<W.Exit>] {
     guard let record = core.existingRecord(of: worker) else { return [] }
