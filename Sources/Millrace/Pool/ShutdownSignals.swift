@@ -28,7 +28,7 @@ public struct Interrupted: Error, Sendable, Hashable, CustomStringConvertible {
 /// - The second cancels: ``WorkerPool/terminate()``.
 /// - The third kills: the program exits at once with the code of the first signal; worker processes end with it.
 ///
-/// A signal has one handler. Where something else handles them already, such as the `ServiceGroup` of ServiceLifecycle, let that end
+/// A signal reaches one of those who wait for it. Where something else handles them already, such as the `ServiceGroup` of ServiceLifecycle, let that end
 /// the pool, and leave this out: a warning is logged if a handler of somebody else's is replaced here, or replaces this one.
 ///
 /// - Throws: ``Interrupted`` if there was a signal, whatever the body came to; otherwise what the body throws;
@@ -93,8 +93,8 @@ final class SignalWatch: @unchecked Sendable {
     for number in foreign {
       logger.warning(
         """
-        \(signalName(number)) was handled by another part of the program, which does not hear it while \
-        withShutdownSignals runs: let one of them handle the signals, and end the pool
+        \(signalName(number)) was handled by another part of the program before withShutdownSignals: only one of them \
+        hears it, and which is chance. Let one of them handle the signals, and end the pool
         """)
     }
   }

@@ -2,6 +2,8 @@
 import Glibc
 #elseif canImport(Musl)
 import Musl
+#elseif canImport(Darwin)
+import Darwin
 #endif
 import Synchronization
 
@@ -16,8 +18,9 @@ final class FreshMemory: Sendable {
   /// Bytes from which it is worth asking for huge pages: a result as large as this has just come from the system.
   static let threshold = 4 << 20
   static let hugePage = 2 << 20
-  /// A block of zeros takes 0.1 to 0.5 ms, and as much in small pages 0.5 to 1.
-  static let patience: UInt64 = 1_500_000
+  /// Nanoseconds of a CPU: a huge page that is there takes 0.3 to 0.5 ms, as much in small pages 0.8 to 1, and a huge page that
+  /// has to be made 1 and more.
+  static let patience: UInt64 = 700_000
 
   private let start: UInt
   private let end: UInt
@@ -26,7 +29,7 @@ final class FreshMemory: Sendable {
 
   /// Nil if the buffer is too small for it.
   @usableFromInline
-  convenience init?(_ buffer: UnsafeMutableRawBufferPointer) { self.init(buffer, now: { _monotonicNow() }) }
+  convenience init?(_ buffer: UnsafeMutableRawBufferPointer) { self.init(buffer, now: Self.cpuTime) }
 
   init?(_ buffer: UnsafeMutableRawBufferPointer, now: @escaping @Sendable () -> UInt64) {
     #if os(Linux)
@@ -37,6 +40,14 @@ final class FreshMemory: Sendable {
     #else
     return nil
     #endif
+  }
+
+  /// The time of the calling thread, for on a busy machine it does not run all the time.
+  @Sendable
+  private static func cpuTime() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
   }
 
   /// Whether huge pages are still asked for.
