@@ -50,7 +50,7 @@ extension DispatchPeer {
     }
   }
 
-  private static func item(_ number: Int) -> UInt64 { spin(UInt64(number), rounds: 6_280) }
+  private static func item(_ number: Int) -> UInt64 { spin(UInt64(number) &* 0x9E37_79B9_7F4A_7C15, rounds: 6_280) }
 
   static func nestedMaps(_ run: Run) {
     for sample in run.samples("W12.nested.serial") {
