@@ -75,7 +75,11 @@ let package = Package(
       name: "FuzzTests", dependencies: ["Fuzz", "Millrace", "MillraceIPC", "MillraceTesting"], exclude: ["Corpus"],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "MillraceTests", dependencies: ["Millrace", "MillraceIPC", "MillraceTesting"], swiftSettings: swiftSettings),
+      name: "MillraceTests",
+      dependencies: [
+        "Millrace", "MillraceIPC", "MillraceTesting", .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "MillraceTestingTests", dependencies: ["Millrace", "MillraceIPC", "MillraceTesting"],
       swiftSettings: swiftSettings),
@@ -101,7 +105,7 @@ let package = Package(
       path: "Tests/Support/TestSupport", swiftSettings: swiftSettings),
     // A program that uses Millrace, for the cases in which one is interrupted or killed.
     .executableTarget(
-      name: "AcceptanceProgram", dependencies: ["Millrace"], path: "Tests/Support/AcceptanceProgram",
+      name: "AcceptanceProgram", dependencies: ["CMillrace", "Millrace"], path: "Tests/Support/AcceptanceProgram",
       swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6],

@@ -13,10 +13,13 @@ Peer = namedtuple('Peer', 'name kind command needs workloads is_timed')
 
 W3_TO_W6 = {'W2': [['1']], 'W3': [['1']], 'W4': [['1']], 'W5': [['1']], 'W6': [['5'], ['5', 'ballast=1024']]}
 STALLED = ['1', 'mode=stalled']
+# As the first thing that a program does: each time a program of its own.
+FIRST_CALLS = {'W13': [['1']] * 20}
+SMALL = {'W11': [['1']], 'W14': [['3']]}
 
 
-def threads(name, program):
-    return Peer(name, 'threads', [program], [program], {'W1': [['3']], 'W2': [['1']]}, False)
+def threads(name, program, **more):
+    return Peer(name, 'threads', [program], [program], {'W1': [['3']], 'W2': [['1']], **more}, False)
 
 
 def processes(name, module, **more):
@@ -31,11 +34,11 @@ def jobs(name, command):
 
 
 PEERS = [
-    threads('openmp', '{folder}/openmp'),
-    threads('tbb', '{folder}/tbb'),
-    threads('dispatch', '{swift}/peer-dispatch'),
+    threads('openmp', '{folder}/openmp', **FIRST_CALLS),
+    threads('tbb', '{folder}/tbb', **FIRST_CALLS, **SMALL, W12=[['3']]),
+    threads('dispatch', '{swift}/peer-dispatch', **FIRST_CALLS, **SMALL, W10=[['1']], W12=[['3']]),
     threads('taskgroup', '{swift}/peer-taskgroup'),
-    processes('multiprocessing', 'multiprocessing', W8=[['1'], STALLED]),
+    processes('multiprocessing', 'multiprocessing', W8=[['1'], STALLED], W10=[['1']], **SMALL),
     processes('futures', 'concurrent.futures', W8=[['1', 'n=5000000']]),
     # Half a minute for these; they grow by the item or not at all, so less tells as much.
     processes('mpire', 'mpire', W8=[['1', 'n=5000000'], STALLED + ['m=30000']]),
@@ -52,5 +55,5 @@ LIMITS = Peer('limits', 'limits', ['{folder}/limits'], ['{folder}/limits'], {
 # Millrace itself.
 OURS = Peer('ours', 'ours', ['{swift}/millrace-bench'], ['{swift}/millrace-bench'], {
     'W1': [['3']], 'W2': [['1']], 'W3': [['1']], 'W4': [['1']], 'W5': [['1']],
-    'W6': [['5'], ['5', 'ballast=1024']], 'W8': [['1'], STALLED],
+    'W6': [['5'], ['5', 'ballast=1024']], 'W8': [['1'], STALLED], 'W10': [['1']], 'W12': [['3']], **FIRST_CALLS, **SMALL,
     'W9': [['1', 'kind=true'], ['1', 'kind=echo'], ['1', 'kind=shell']]}, False)

@@ -38,6 +38,9 @@ class Samples:
 
     def figure(self, row_figure, who, variant):
         """{round: the median of the figure}"""
+        if row_figure == 'worst':
+            found = self.values.get((who, variant, 'seconds'), {})
+            return {number: max(values) for number, values in found.items()}
         if row_figure != 'efficiency':
             found = self.values.get((who, variant, row_figure), {})
             return {number: statistics.median(values) for number, values in found.items()}

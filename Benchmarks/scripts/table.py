@@ -1,4 +1,5 @@
 """The suite's table: a row a workload, with ours, the best peer of its kind, and the limit."""
+import re
 from collections import namedtuple
 
 from running import foreign_note, machine_note
@@ -46,12 +47,37 @@ def rows():
                   ['W8.stalled.one'], None)
     for name in ('W9.true', 'W9.echo', 'W9.shell'):
         yield Row(name, 'jobs/s', 'rate', 1, name, 'jobs', [name], ('limits', name))
+    for suffix, kind in (('', 'processes'), ('.threads', 'threads')):
+        for source in ('async', 'blocking', 'lines'):
+            for gap in ('1ms', '20ms', '500ms'):
+                name = 'W10.live.%s.%s%s' % (source, gap, suffix)
+                for figure in ('p50', 'p99'):
+                    yield Row('%s, %s' % (name, figure), 'µs', figure, 1e6, name, kind, ['W10.live.' + gap], None)
+        yield Row('W10.burst' + suffix, 'items/s', 'rate', 1, 'W10.burst' + suffix, None, [], None)
+        yield Row('W10.burst%s, behind the pause' % suffix, 'µs', 'behind_pause', 1e6, 'W10.burst' + suffix, None, [], None)
+    for suffix, kind in (('', 'processes'), ('.threads', 'threads')):
+        for variant in ('one', 'config', 'closure'):
+            name = 'W11.%s%s' % (variant, suffix)
+            yield Row(name, 'µs a map', 'seconds', 1e6, name, kind, ['W11.one'], None)
+            yield Row(name + ', drift', 'last by first', 'drift', 1, name, None, [], ('is', 1))
+            yield Row(name + ', growth', 'MiB', 'memory_growth', 1, name, None, [], None)
+    for variant in ('parallelMap', 'flat.threads', 'other.threads', 'same.threads', 'flat.tasks', 'other.tasks', 'same.tasks'):
+        name = 'W12.nested.' + variant
+        yield Row(name, 'efficiency', 'efficiency', 1, name, 'threads', ['W12.nested.inner'], ('is', 1))
+    yield Row('W13', 'ms', 'seconds', 1e3, 'W13', 'threads', ['W13'], None)
+    yield Row('W13, worst', 'ms', 'worst', 1e3, 'W13', 'threads', ['W13'], None)
+    for variant in ('thousand', 'one'):
+        name = 'W14.' + variant
+        yield Row(name + '.parallelMap', 'µs a map', 'seconds', 1e6, name + '.parallelMap', 'threads', [name], None)
+        for suffix, kind in (('', 'processes'), ('.threads', 'threads'), ('.serialPool', None)):
+            for ours in (name + suffix, name + '.callers64' + suffix):
+                yield Row(ours, 'µs a map', 'seconds', 1e6, ours, kind, [name], None)
 
 
 def tabulate(samples, wanted):
     table = []
     for row in rows():
-        if row.title[:2] not in wanted:
+        if re.match(r'W\d+', row.title)[0] not in wanted:
             continue
         ours = samples.figure(row.figure, 'ours', row.ours)
         if not ours:

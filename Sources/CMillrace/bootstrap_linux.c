@@ -7,6 +7,7 @@
 #include "launch_internal.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "millrace_host.h"
 #include "millrace_tree.h"
 
 #define VARIABLE "MILLRACE_BOOTSTRAP"
@@ -180,7 +182,12 @@ int millrace_spawn_self(
       &attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
 
   // 4. Through /proc: the very file that is running, whatever became of its path.
+  //    And with the program's CPUs, whatever this thread is bound to.
+  cpu_set_t own;
+  int has_own = sched_getaffinity(0, sizeof own, &own) == 0;
+  millrace_affinity_of_program();
   if (!error) error = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, arguments, environment);
+  if (has_own) sched_setaffinity(0, sizeof own, &own);
   if (!error) {
     *pidfd = millrace_pidfd_open(*pid);
     if (*pidfd < 0) {

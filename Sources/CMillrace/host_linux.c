@@ -5,10 +5,22 @@
 #include <pthread.h>
 #include <sched.h>
 
-int millrace_affinity_count(void) {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return -1;
-  return CPU_COUNT(&set);
+// What the program was given when it started. A thread inherits the mask of the one that starts it, and who that is, is
+// chance: whoever calls first. So nothing of ours goes by the mask of a caller.
+static cpu_set_t of_program;
+static int has_program;
+
+__attribute__((constructor(101))) static void remember_affinity(void) {
+  has_program = sched_getaffinity(0, sizeof of_program, &of_program) == 0;
+}
+
+int millrace_program_cpus(void) { return has_program ? CPU_COUNT(&of_program) : -1; }
+
+void millrace_affinity_of_program(void) {
+  cpu_set_t now;
+  if (!has_program || sched_getaffinity(0, sizeof now, &now) != 0 || CPU_EQUAL(&now, &of_program)) return;
+  // Refused if the program may use none of them any more: then the mask that it has is the right one.
+  sched_setaffinity(0, sizeof of_program, &of_program);
 }
 
 int millrace_affinity_set(int tid, const int *cpus, size_t count) {

@@ -1,7 +1,9 @@
 #ifdef __linux__
+#define _GNU_SOURCE
 #include "millrace_signals.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -18,6 +20,25 @@ static void pass_on(int number) {
   errno = saved;
 }
 
+static int is_ours(const struct sigaction *action) {
+  return !(action->sa_flags & SA_SIGINFO) && action->sa_handler == pass_on;
+}
+
+static int is_somebodys(const struct sigaction *action) {
+  if (action->sa_flags & SA_SIGINFO) return action->sa_sigaction != 0;
+  return action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN && action->sa_handler != pass_on;
+}
+
+int millrace_signals_lost(int number) {
+  struct sigaction now;
+  return sigaction(number, 0, &now) == 0 && !is_ours(&now);
+}
+
+int millrace_signals_handled(int number) {
+  struct sigaction now;
+  return sigaction(number, 0, &now) == 0 && is_somebodys(&now);
+}
+
 int millrace_signals_watch(int descriptor) {
   int nobody = -1;
   if (!atomic_compare_exchange_strong(&watcher, &nobody, descriptor)) return EBUSY;
@@ -31,9 +52,18 @@ int millrace_signals_watch(int descriptor) {
   return 0;
 }
 
+void millrace_signals_unblock(void) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  pthread_sigmask(SIG_UNBLOCK, &set, 0);
+}
+
 void millrace_signals_unwatch(void) {
-  sigaction(SIGINT, &before_interrupt, 0);
-  sigaction(SIGTERM, &before_terminate, 0);
+  // Whoever has put a handler in the place of ours meanwhile keeps it.
+  if (!millrace_signals_lost(SIGINT)) sigaction(SIGINT, &before_interrupt, 0);
+  if (!millrace_signals_lost(SIGTERM)) sigaction(SIGTERM, &before_terminate, 0);
   atomic_store(&watcher, -1);
 }
 #endif

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "millrace_host.h"
 #include "millrace_tree.h"
 
 #ifndef P_PIDFD
@@ -38,6 +39,7 @@ static void forget_spawner(void) {
 static void *run_spawner(void *unused) {
   (void)unused;
   prctl(PR_SET_NAME, "millrace-spawn");
+  millrace_affinity_of_program();  // what it starts has the same
   pthread_mutex_lock(&spawner.lock);
   for (;;) {
     while (!spawner.job) pthread_cond_wait(&spawner.changed, &spawner.lock);

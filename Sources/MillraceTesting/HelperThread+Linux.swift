@@ -1,4 +1,6 @@
 #if os(Linux)
+import CMillrace
+
 #if canImport(Glibc)
 import Glibc
 #endif
@@ -28,6 +30,7 @@ enum HelperThread {
     guard let argument else { return nil }
     let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
     write(start.name, to: open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC), closing: true)
+    millrace_affinity_of_program()
     start.body()
     return nil
   }

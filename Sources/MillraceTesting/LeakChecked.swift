@@ -1,3 +1,5 @@
+// Where Swift Testing is not, as with the static standard library, the oracle can be had without the trait.
+#if canImport(Testing)
 import Millrace
 public import Testing
 
@@ -67,3 +69,4 @@ extension Trait where Self == LeakChecked {
   /// - Parameter limit: how long things may take to go after the end of the test.
   public static func leakChecked(within limit: Duration) -> Self { LeakChecked(within: limit) }
 }
+#endif

@@ -1,4 +1,6 @@
+#if canImport(Testing)
 package import Testing
+#endif
 
 #if canImport(Glibc)
 import Glibc
@@ -29,6 +31,7 @@ package enum AddressSanitizer {
   package static let isOn = dlsym(nil, "__asan_init") != nil
 }
 
+#if canImport(Testing)
 extension Trait where Self == ConditionTrait {
   /// For tests of forked processes, which the thread sanitizer cannot run.
   package static var forks: Self {
@@ -40,3 +43,4 @@ extension Trait where Self == ConditionTrait {
     .disabled(if: AddressSanitizer.isOn, "the address sanitizer and Swift's backtracer do not bear each other")
   }
 }
+#endif

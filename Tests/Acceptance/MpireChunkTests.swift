@@ -44,6 +44,23 @@ extension CheckedMpire {
       }
     }
 
+    /// The slot in which an item ran.
+    struct Slots: Worker {
+      func setUp(_ context: WorkerContext) -> Int { context.slot }
+      func process(_ item: Int, _ slot: inout Int) -> Int { slot }
+    }
+
+    @Test("U23: a chunk for each worker is dealt out with roundRobin", arguments: Place.parallel)
+    func perWorker(place: Place) async throws {
+      try await withWorkerPool(place.backend(3)) { pool async throws in
+        let dealt = MapOptions(chunking: .perWorker(1), dispatch: .roundRobin)
+        #expect(try await pool.map(0..<9, Slots(), options: dealt) == [0, 0, 0, 1, 1, 1, 2, 2, 2])
+        // Without it, who is ready takes the next: three chunks, on whatever slots.
+        let slots = try await pool.map(0..<9, Slots(), options: MapOptions(chunking: .perWorker(1)))
+        for chunk in 0..<3 { #expect(Set(slots[chunk * 3..<chunk * 3 + 3]).count == 1) }
+      }
+    }
+
     /// How many items were read and not yet taken, at the most.
     final class Reads: Sendable {
       let state = Lock((read: 0, taken: 0, most: 0))

@@ -15,7 +15,7 @@ public struct Run: Sendable {
   /// The workers that every program has, whatever the machine has.
   public static let workers = 2
 
-  /// Which workload: `W1` to `W9`.
+  /// Which workload: `W1` to `W14`.
   public let workload: String
   /// How often each variant is measured.
   public let repetitions: Int
@@ -130,6 +130,11 @@ public struct Sample {
     let seconds = (SuspendingClock.now - start) / .seconds(1)
     report("seconds", "s", seconds)
     if let amount { report("rate", unit, amount / seconds) }
+  }
+
+  /// Stops the clock, and reports the time that each of so many calls took.
+  public func stop(per calls: Int) {
+    report("seconds", "s", (SuspendingClock.now - start) / .seconds(1) / Double(calls))
   }
 
   /// Reports a figure.

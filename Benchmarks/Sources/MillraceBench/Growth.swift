@@ -67,7 +67,7 @@ private func measure(
   }
 }
 
-private func count<Output>(_ stream: OutputStream<Output>) async throws -> Int {
+private func count<Output, Items>(_ stream: OutputStream<Output, Items>) async throws -> Int {
   var count = 0
   for try await _ in stream { count += 1 }
   return count

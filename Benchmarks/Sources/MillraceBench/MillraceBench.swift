@@ -14,6 +14,11 @@ enum MillraceBench {
     "W6": (["ballast"], startAndStop),
     "W8": (["mode", "n", "m"], lazyInput),
     "W9": (["kind", "command"], shellCommands),
+    "W10": ([], liveInput),
+    "W11": (["maps"], manyMaps),
+    "W12": ([], nestedMaps),
+    "W13": ([], { firstCall($0) }),
+    "W14": ([], smallMaps),
     "growth": (["axis", "most"], growth),
     "scale": ([], scale),
   ]

@@ -24,6 +24,11 @@ int main(int count, char **words) {
     map.reuse("W1.item", oneByOne, TinyMap::items);
     return 0;
   }
+  if (peer.workload == "W13") {
+    TinyMap map(peer);
+    map.fresh("W13", parallel);
+    return 0;
+  }
   for (bool ascending : {false, true}) {
     IrregularMap map(peer, ascending);
     map.serial();

@@ -17,8 +17,8 @@ struct Peer {
 
   Peer(int count, char **words) {
     if (count == 3) workload = words[1], repetitions = std::atoi(words[2]);
-    if ((workload != "W1" && workload != "W2") || repetitions < 1) {
-      std::fprintf(stderr, "usage: PEER W1|W2 REPS\n");
+    if (workload.empty() || repetitions < 1) {
+      std::fprintf(stderr, "usage: PEER WORKLOAD REPS\n");
       std::exit(64);
     }
   }
@@ -35,6 +35,48 @@ struct Peer {
       if (repetition == 0) std::printf("C %s %llu\n", variant.c_str(), sum);
       if (sum != expected) std::printf("E %s: the checksum is wrong\n", variant.c_str());
     }
+  }
+};
+
+// W11 and W14: many small calls. `call(output, count)` fills the output with squares; the time is that of one call.
+template <class Call> void smallCalls(const Peer &peer, const char *variant, size_t items, int maps, Call call) {
+  for (int repetition = 0; repetition < peer.repetitions; repetition++) {
+    bool right = true;
+    auto start = std::chrono::steady_clock::now();
+    for (int map = 0; map < maps; map++) {
+      std::vector<int64_t> output(items);
+      call(output.data(), items);
+      right = right && output[items - 1] == (int64_t)((items - 1) * (items - 1) + 1);
+    }
+    std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+    std::printf("R %s seconds s %.9g\n", variant, time.count() / maps);
+    if (!right) std::printf("E %s: wrong results\n", variant);
+  }
+}
+
+// W12: 100 outer items of 100 inner ones. `nested(results)` fills 10,000 of them by `item`.
+struct NestedMaps {
+  static uint64_t item(size_t i) { return kernel_spin(i * 0x9E3779B97F4A7C15u, 6280); }  // spread, for the kernel is linear
+
+  template <class Nested> static void measure(const Peer &peer, Nested nested) {
+    auto checksum = [](auto &results) {
+      uint64_t all = 0;
+      for (auto result : results) all ^= result;
+      return all;
+    };
+    std::vector<uint64_t> right(10000);
+    for (size_t i = 0; i < right.size(); i++) right[i] = item(i);
+    uint64_t expected = checksum(right);
+    peer.measure("W12.nested.serial", expected, [] {
+      std::vector<uint64_t> results(10000);
+      for (size_t i = 0; i < results.size(); i++) results[i] = item(i);
+      return results;
+    }, checksum);
+    peer.measure("W12.nested.inner", expected, [&] {
+      std::vector<uint64_t> results(10000);
+      nested(results.data());
+      return results;
+    }, checksum);
   }
 };
 

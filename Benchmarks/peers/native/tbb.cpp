@@ -29,6 +29,36 @@ int main(int count, char **words) {
     }, TinyMap::items);
     return 0;
   }
+  auto square = [](int64_t *output, size_t count) {
+    tbb::parallel_for(Range(0, count), [=](const Range &range) {
+      for (size_t i = range.begin(); i != range.end(); i++) output[i] = TinyMap::square((int64_t)i);
+    });
+  };
+  if (peer.workload == "W11") return smallCalls(peer, "W11.one", 2, 10000, square), 0;
+  if (peer.workload == "W14") {
+    smallCalls(peer, "W14.thousand", 1000, 512, square);
+    smallCalls(peer, "W14.one", 1, 2048, square);
+    return 0;
+  }
+  if (peer.workload == "W12") {
+    NestedMaps::measure(peer, [](uint64_t *results) {
+      tbb::parallel_for(size_t(0), size_t(100), [=](size_t outer) {
+        tbb::parallel_for(size_t(0), size_t(100), [=](size_t inner) {
+          results[outer * 100 + inner] = NestedMaps::item(outer * 100 + inner);
+        });
+      });
+    });
+    return 0;
+  }
+  if (peer.workload == "W13") {
+    TinyMap map(peer);
+    map.fresh("W13", [](int64_t *output, const int64_t *input, size_t count) {
+      tbb::parallel_for(Range(0, count), [=](const Range &range) {
+        for (size_t i = range.begin(); i != range.end(); i++) output[i] = TinyMap::square(input[i]);
+      });
+    });
+    return 0;
+  }
   for (bool ascending : {false, true}) {
     IrregularMap map(peer, ascending);
     map.serial();

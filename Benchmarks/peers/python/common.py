@@ -56,7 +56,7 @@ class Peer:
 
     def main(self):
         if len(sys.argv) < 3 or 'run_' + sys.argv[1] not in globals() or not sys.argv[2].isdigit():
-            sys.exit('usage: PEER W2|W3|W4|W5|W6|W8 REPS [key=value ...]')
+            sys.exit('usage: PEER W2|W3|W4|W5|W6|W8|W10|W11|W14 REPS [key=value ...]')
         options = dict(argument.split('=', 1) for argument in sys.argv[3:])
         globals()['run_' + sys.argv[1]](self, int(sys.argv[2]), options)
 
@@ -229,6 +229,48 @@ def run_W6(peer, repetitions, options):
 def _status(key):
     with open('/proc/self/status') as file:
         return next(int(line.split()[1]) / 1024 for line in file if line.startswith(key))
+
+
+def identity(item):
+    return item
+
+
+def run_W10(peer, repetitions, options):
+    """An item each so often, one by one, as each peer's lazy call takes them."""
+    call = peer.call(peer.streaming)
+    pool = peer.opened(call)
+    for name, gap, count in (('1ms', 0.001, 1000), ('20ms', 0.02, 100), ('500ms', 0.5, 8)):
+        def source():
+            for _ in range(count):
+                time.sleep(gap)
+                yield time.monotonic()
+        for _ in range(repetitions):
+            latencies = sorted(time.monotonic() - made for made in call.run(pool, identity, source(), count, 1))
+            report('W10.live.' + name, 'p50', 's', latencies[count // 2])
+            report('W10.live.' + name, 'p99', 's', latencies[min(count - 1, count * 99 // 100)])
+    peer.close(pool)
+
+
+def _small_calls(peer, repetitions, variant, items, maps):
+    call = peer.calls[0]
+    pool, numbers = peer.opened(call), list(range(items))
+    expected = [square(number) for number in numbers]
+    for _ in range(repetitions):
+        start, is_right = time.monotonic(), True
+        for _ in range(maps):
+            is_right = list(call.run(pool, square, numbers, items, None)) == expected and is_right
+        report(variant, 'seconds', 's', (time.monotonic() - start) / maps)
+        check(variant, is_right)
+    peer.close(pool)
+
+
+def run_W11(peer, repetitions, options):
+    _small_calls(peer, repetitions, 'W11.one', 2, 2000)
+
+
+def run_W14(peer, repetitions, options):
+    _small_calls(peer, repetitions, 'W14.thousand', 1000, 256)
+    _small_calls(peer, repetitions, 'W14.one', 1, 1024)
 
 
 def run_W8(peer, repetitions, options):

@@ -5,8 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Number of CPUs that the calling thread may run on, or -1 with errno.
-int millrace_affinity_count(void);
+/// Number of CPUs that the program could run on when it started, or -1.
+int millrace_program_cpus(void);
+
+/// Binds the calling thread to the CPUs that the program had when it started, if it has inherited others: what every
+/// thread of ours does first.
+void millrace_affinity_of_program(void);
 
 /// Binds a thread (0: the calling one) to `count` CPU numbers. 0, or -1 with errno (ENOTSUP where the platform cannot).
 int millrace_affinity_set(int tid, const int *cpus, size_t count);

@@ -6,7 +6,16 @@
 /// The handlers of before are kept. 0, or errno; EBUSY if somebody watches already.
 int millrace_signals_watch(int descriptor);
 
-/// Puts the handlers of before back.
+/// Whether something else than Millrace handles the signal now; not, if it has its default action or is ignored.
+int millrace_signals_handled(int number);
+
+/// Whether the signal does not come to the watcher any more: somebody has put another handler in its place.
+int millrace_signals_lost(int number);
+
+/// Lets the calling thread take SIGINT and SIGTERM, whatever mask it has inherited.
+void millrace_signals_unblock(void);
+
+/// Puts the handlers of before back, but for those that somebody else has replaced.
 void millrace_signals_unwatch(void);
 
 #endif

@@ -3,9 +3,9 @@ import CMillrace
 import Glibc
 
 extension Host {
-  /// How many CPUs the calling thread may run on.
+  /// How many CPUs the program could run on when it started.
   static var affinityCount: Int? {
-    let count = millrace_affinity_count()
+    let count = millrace_program_cpus()
     return count > 0 ? Int(count) : nil
   }
 

@@ -13,13 +13,14 @@ public enum Host {
     max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
   }
 
-  /// The number of CPUs that this program may really use: what the CPU affinity of the calling thread allows, and no
-  /// more than the quota of its control group (a container's CPU limit), rounded up.
+  /// The number of CPUs that this program may really use: what its CPU affinity allowed when it started (`taskset`, a
+  /// container's CPU set), and no more than the quota of its control group (a container's CPU limit), rounded up.
   ///
-  /// At least 1.
+  /// At least 1. To which CPUs the calling thread is bound makes no difference, neither here nor to the threads and processes
+  /// that a pool or a parallel call starts.
   ///
-  /// Both may change while the program runs, so this is computed anew each time (some 50 µs on Linux). It is the
-  /// default width of everything parallel.
+  /// The quota may change while the program runs, so this is computed anew each time (some 50 µs on Linux). It is the default
+  /// width of every pool when it is made; `parallelMap` and its kin ask once, with the program's first such call.
   public static var usableCPUs: Int {
     usableCPUs(allowed: affinityCount ?? cpuCount, quota: cpuQuota)
   }

@@ -36,9 +36,10 @@ public struct Chunking: Sendable, Hashable {
   /// The items are spread as by ``size(_:)-(Double)`` with the exact quotient: 10 items in 6 chunks are 2, 2, 1, 2, 2 and 1.
   public static func count(_ count: Int) -> Chunking { Chunking(rule: .count(count)) }
 
-  /// So many chunks for each worker of the pool, as by ``count(_:)``.
+  /// So many chunks for each worker of the pool, as by ``count(_:)``: `count` times the width.
   ///
-  /// Needs an input of known length.
+  /// They are not dealt out: a worker that is ready takes the next, so one may run two of a `.perWorker(1)` and another none. With
+  /// ``DispatchPolicy/roundRobin`` each worker has its own. Needs an input of known length.
   public static func perWorker(_ count: Int) -> Chunking { Chunking(rule: .perWorker(count)) }
 
   private init(rule: Rule) {

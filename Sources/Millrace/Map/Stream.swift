@@ -1,7 +1,10 @@
 /// The outputs of a map, lazily: the input is read as they are taken, within the window.
 ///
 /// The map begins with the first output that is asked for. Leaving the loop early ends it, and the pool is free at once.
-public struct OutputStream<Output: Sendable>: AsyncSequence {
+///
+/// It is `Sendable` if the input is: `Items` is its type, and of no other use. So it goes to other tasks, and takes what asks
+/// for a `Sendable` sequence, such as the `cancelOnGracefulShutdown()` of ServiceLifecycle.
+public struct OutputStream<Output: Sendable, Items>: AsyncSequence {
   /// What it yields.
   public typealias Element = Output
   /// What it throws: an ``ItemFailure`` (`.failFast`), ``ItemFailures`` (`.collect`), a ``WorkerPoolError``, the input's
@@ -51,8 +54,13 @@ public struct OutputStream<Output: Sendable>: AsyncSequence {
   }
 }
 
+// Sound: the closure holds the pool, the worker and the options, which are Sendable, and the items. Each iteration makes
+// its own iterator of them.
+extension OutputStream: @unchecked Sendable where Items: Sendable {}
+
+// Two loops that share one iterator would take the outputs from each other.
 @available(*, unavailable)
-extension OutputStream: Sendable {}
+extension OutputStream.AsyncIterator: Sendable {}
 
 @usableFromInline
 protocol OutputSource<Output>: AnyObject {
@@ -62,11 +70,11 @@ protocol OutputSource<Output>: AnyObject {
 
 extension Cursor: OutputSource {}
 
-/// The outcomes of a map, lazily, each with its input. See ``OutputStream``.
+/// The outcomes of a map, lazily, each with its input. See ``OutputStream``; it is `Sendable` if the input is.
 ///
 /// Iterating never throws for an item. It throws what ends the whole map: a ``WorkerPoolError``, the input's own error,
 /// or `CancellationError`.
-public struct OutcomeStream<Input: Sendable, Output: Sendable>: AsyncSequence {
+public struct OutcomeStream<Input: Sendable, Output: Sendable, Items>: AsyncSequence {
   /// What it yields.
   public typealias Element = Outcome<Input, Output>
   /// What it throws.
@@ -109,5 +117,8 @@ public struct OutcomeStream<Input: Sendable, Output: Sendable>: AsyncSequence {
   }
 }
 
+// Sound: as `OutputStream`.
+extension OutcomeStream: @unchecked Sendable where Items: Sendable {}
+
 @available(*, unavailable)
-extension OutcomeStream: Sendable {}
+extension OutcomeStream.AsyncIterator: Sendable {}

@@ -1,14 +1,18 @@
+import Logging
 import MillraceIPC
 
 /// One item that was given to a pool: MPIRE's `AsyncResult`, parmapper's `ReturnProcess`.
 ///
-/// Its value can be asked for any number of times, also after the pool has ended. Dropping it does not cancel the item.
+/// Its value can be asked for any number of times, also after the pool has ended. Dropping it does not cancel the item; if that
+/// fails, and nobody has asked for its value or result, the pool logs the failure.
 public final class Submission<Output: Sendable>: Sendable {
   private struct State {
     var result: Result<Output, any Error>?
     var waiters: [UInt64: UnsafeContinuation<Void, Never>] = [:]
     var lastWaiter: UInt64 = 0
     var isDriven = false
+    /// Whether somebody has seen the result, or waits for it.
+    var isMinded = false
   }
 
   private let core: PoolCore
@@ -22,15 +26,27 @@ public final class Submission<Output: Sendable>: Sendable {
     self.core = core
     self.job = job
     self.onCompletion = onCompletion
+    if onCompletion != nil { state.withLock { $0.isMinded = true } }
     // In a serial pool whoever asks for the value does the work.
     if !core.isSerial { Task { await self.drive() } }
   }
 
+  deinit {
+    let state = state.withLock { $0 }
+    guard !state.isMinded, case .failure(let error) = state.result, !(error is CancellationError) else { return }
+    core.logger.error("a submitted item failed, and nobody has asked for its value: \(error)")
+  }
+
   /// What became of the item; nil as long as it is not finished.
-  public var result: Result<Output, any Error>? { state.withLock { $0.result } }
+  public var result: Result<Output, any Error>? {
+    state.withLock { state in
+      if state.result != nil { state.isMinded = true }
+      return state.result
+    }
+  }
 
   /// Whether the item has an outcome.
-  public var isFinished: Bool { result != nil }
+  public var isFinished: Bool { state.withLock { $0.result != nil } }
 
   /// The output; waits for it.
   ///
@@ -38,6 +54,7 @@ public final class Submission<Output: Sendable>: Sendable {
   ///   waiting task is cancelled (the item goes on).
   public var value: Output {
     get async throws {
+      state.withLock { $0.isMinded = true }
       if core.isSerial { await drive() }
       await waitForResult()
       guard let result else { throw CancellationError() }
@@ -62,6 +79,7 @@ public final class Submission<Output: Sendable>: Sendable {
 
   /// Gives the item up: its value throws `CancellationError`, unless there is one already.
   public func cancel() {
+    state.withLock { $0.isMinded = true }
     finish(.failure(CancellationError()))
     core.cancel(job)
   }

@@ -47,6 +47,7 @@ extension WorkerPool {
     keepsOutputs: Bool = true
   ) throws -> JobRecord {
     try options.validate()
+    SignalWatch.mapBegins()
     var options = options
     options.count = options.count ?? items.count
     if options.chunking.needsCount, options.count == nil {
@@ -129,16 +130,16 @@ extension WorkerPool {
   }
 
   @usableFromInline
-  func outputs<W: Worker>(
+  func outputs<W: Worker, Items>(
     _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, _ order: OutcomeOrder
-  ) -> OutputStream<W.Output> {
+  ) -> OutputStream<W.Output, Items> {
     OutputStream { [self] in cursor(items, worker, options, ordered: order == .input, isPulled: true) }
   }
 
   @usableFromInline
-  func outcomes<W: Worker>(
+  func outcomes<W: Worker, Items>(
     _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, _ order: OutcomeOrder
-  ) -> OutcomeStream<W.Input, W.Output> {
+  ) -> OutcomeStream<W.Input, W.Output, Items> {
     var options = options
     options.onFailure = .skip
     return OutcomeStream { [self, options] in
@@ -152,7 +153,8 @@ extension WorkerPool {
     _ combine: (inout Result, Outcome<W.Input, W.Output>) throws -> Void
   ) async throws -> Result {
     var result = initial
-    for try await outcome in outcomes(items, worker, options, .completion) { try combine(&result, outcome) }
+    let outcomes: OutcomeStream<W.Input, W.Output, Never> = outcomes(items, worker, options, .completion)
+    for try await outcome in outcomes { try combine(&result, outcome) }
     return result
   }
 }

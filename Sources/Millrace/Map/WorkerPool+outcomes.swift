@@ -4,7 +4,7 @@ extension WorkerPool {
   @inlinable
   public func outcomes<W: Worker, S: Sequence>(
     of items: sending S, _ worker: W, order: OutcomeOrder = .input, options: MapOptions = MapOptions()
-  ) -> OutcomeStream<W.Input, W.Output> where S.Element == W.Input {
+  ) -> OutcomeStream<W.Input, W.Output, S> where S.Element == W.Input {
     outcomes(_Items(items), worker, options, order)
   }
 
@@ -13,7 +13,7 @@ extension WorkerPool {
   public func outcomes<S: Sequence, Output: Sendable>(
     of items: sending S, order: OutcomeOrder = .input, options: MapOptions = MapOptions(),
     _ body: @escaping @Sendable (S.Element) async throws -> Output
-  ) -> OutcomeStream<S.Element, Output> where S.Element: Sendable {
+  ) -> OutcomeStream<S.Element, Output, S> where S.Element: Sendable {
     outcomes(_Items(items), ClosureWorker(body), options, order)
   }
 
@@ -23,7 +23,7 @@ extension WorkerPool {
   public func outcomes<S: Sequence, Output: Sendable>(
     of items: sending S, order: OutcomeOrder = .input, options: MapOptions = MapOptions(),
     _ body: @escaping @Sendable (S.Element, WorkerContext) async throws -> Output
-  ) -> OutcomeStream<S.Element, Output> where S.Element: Sendable {
+  ) -> OutcomeStream<S.Element, Output, S> where S.Element: Sendable {
     outcomes(_Items(items), ClosureWorker(body), options, order)
   }
 
@@ -31,7 +31,7 @@ extension WorkerPool {
   @inlinable
   public func outcomes<W: Worker, S: AsyncSequence>(
     of items: sending S, _ worker: W, order: OutcomeOrder = .input, options: MapOptions = MapOptions()
-  ) -> OutcomeStream<W.Input, W.Output> where S.Element == W.Input {
+  ) -> OutcomeStream<W.Input, W.Output, S> where S.Element == W.Input {
     outcomes(_Items(items), worker, options, order)
   }
 
@@ -40,7 +40,7 @@ extension WorkerPool {
   public func outcomes<S: AsyncSequence, Output: Sendable>(
     of items: sending S, order: OutcomeOrder = .input, options: MapOptions = MapOptions(),
     _ body: @escaping @Sendable (S.Element) async throws -> Output
-  ) -> OutcomeStream<S.Element, Output> where S.Element: Sendable {
+  ) -> OutcomeStream<S.Element, Output, S> where S.Element: Sendable {
     outcomes(_Items(items), ClosureWorker(body), options, order)
   }
 
@@ -50,7 +50,7 @@ extension WorkerPool {
   public func outcomes<S: AsyncSequence, Output: Sendable>(
     of items: sending S, order: OutcomeOrder = .input, options: MapOptions = MapOptions(),
     _ body: @escaping @Sendable (S.Element, WorkerContext) async throws -> Output
-  ) -> OutcomeStream<S.Element, Output> where S.Element: Sendable {
+  ) -> OutcomeStream<S.Element, Output, S> where S.Element: Sendable {
     outcomes(_Items(items), ClosureWorker(body), options, order)
   }
 

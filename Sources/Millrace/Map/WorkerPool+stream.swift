@@ -4,7 +4,7 @@ extension WorkerPool {
   @inlinable
   public func stream<W: Worker, S: Sequence>(
     _ items: sending S, _ worker: W, order: OutcomeOrder = .input, options: MapOptions = MapOptions()
-  ) -> OutputStream<W.Output> where S.Element == W.Input {
+  ) -> OutputStream<W.Output, S> where S.Element == W.Input {
     outputs(_Items(items), worker, options, order)
   }
 
@@ -13,7 +13,7 @@ extension WorkerPool {
   public func stream<S: Sequence, Output: Sendable>(
     _ items: sending S, order: OutcomeOrder = .input, options: MapOptions = MapOptions(),
     _ body: @escaping @Sendable (S.Element) async throws -> Output
-  ) -> OutputStream<Output> where S.Element: Sendable {
+  ) -> OutputStream<Output, S> where S.Element: Sendable {
     outputs(_Items(items), ClosureWorker(body), options, order)
   }
 
@@ -23,7 +23,7 @@ extension WorkerPool {
   public func stream<S: Sequence, Output: Sendable>(
     _ items: sending S, order: OutcomeOrder = .input, options: MapOptions = MapOptions(),
     _ body: @escaping @Sendable (S.Element, WorkerContext) async throws -> Output
-  ) -> OutputStream<Output> where S.Element: Sendable {
+  ) -> OutputStream<Output, S> where S.Element: Sendable {
     outputs(_Items(items), ClosureWorker(body), options, order)
   }
 
@@ -31,7 +31,7 @@ extension WorkerPool {
   @inlinable
   public func stream<W: Worker, S: AsyncSequence>(
     _ items: sending S, _ worker: W, order: OutcomeOrder = .input, options: MapOptions = MapOptions()
-  ) -> OutputStream<W.Output> where S.Element == W.Input {
+  ) -> OutputStream<W.Output, S> where S.Element == W.Input {
     outputs(_Items(items), worker, options, order)
   }
 
@@ -40,7 +40,7 @@ extension WorkerPool {
   public func stream<S: AsyncSequence, Output: Sendable>(
     _ items: sending S, order: OutcomeOrder = .input, options: MapOptions = MapOptions(),
     _ body: @escaping @Sendable (S.Element) async throws -> Output
-  ) -> OutputStream<Output> where S.Element: Sendable {
+  ) -> OutputStream<Output, S> where S.Element: Sendable {
     outputs(_Items(items), ClosureWorker(body), options, order)
   }
 
@@ -50,7 +50,7 @@ extension WorkerPool {
   public func stream<S: AsyncSequence, Output: Sendable>(
     _ items: sending S, order: OutcomeOrder = .input, options: MapOptions = MapOptions(),
     _ body: @escaping @Sendable (S.Element, WorkerContext) async throws -> Output
-  ) -> OutputStream<Output> where S.Element: Sendable {
+  ) -> OutputStream<Output, S> where S.Element: Sendable {
     outputs(_Items(items), ClosureWorker(body), options, order)
   }
 

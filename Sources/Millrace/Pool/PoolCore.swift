@@ -290,9 +290,15 @@ package final class PoolCore: Sendable {
   ///
   /// Without a cause: its time is over.
   package func isRetryable(_ chunk: Chunk, _ index: Int, _ slot: Int, _ cause: ItemFailure.Cause?) -> Bool {
-    guard let job = job(chunk.job), let condition = job.condition else { return true }
-    Unlocked.expect("a retry's condition")
-    let cause = cause ?? .timedOut(limit: job.itemTimeout ?? .zero)
+    let job = job(chunk.job)
+    let isFailure = cause != nil || job?.itemTimeout != nil
+    let cause = cause ?? .timedOut(limit: job?.itemTimeout ?? .zero)
+    Unlocked.expect("a log handler, and a retry's condition")
+    // What becomes of it is said elsewhere; but if it is cured by another attempt, nowhere.
+    if isFailure {
+      logger.debug("attempt \(chunk.attempt) at item \(index) failed: \(cause)", metadata: ["slot": "\(slot)"])
+    }
+    guard let condition = job?.condition else { return true }
     return condition(ItemFailure(index: index, slot: slot, attempt: chunk.attempt, cause: cause))
   }
 

@@ -1,5 +1,7 @@
 import CMillrace
+import Logging
 import MillraceIPC
+import Synchronization
 
 #if canImport(Glibc)
 import Glibc
@@ -26,8 +28,11 @@ public struct Interrupted: Error, Sendable, Hashable, CustomStringConvertible {
 /// - The second cancels: ``WorkerPool/terminate()``.
 /// - The third kills: the program exits at once with the code of the first signal; worker processes end with it.
 ///
+/// A signal reaches one of those who wait for it. Where something else handles them already, such as the `ServiceGroup` of ServiceLifecycle, let that end
+/// the pool, and leave this out: a warning is logged if a handler of somebody else's is replaced here, or replaces this one.
+///
 /// - Throws: ``Interrupted`` if there was a signal, whatever the body came to; otherwise what the body throws;
-///   ``WorkerPoolError`` if another call watches the signals already.
+///   ``WorkerPoolError`` if another call watches the signals already, or the system refuses.
 public func withShutdownSignals<Result>(
   ending pool: WorkerPool, _ body: () async throws -> Result
 ) async throws -> Result {
@@ -39,15 +44,33 @@ public func withShutdownSignals<Result>(
 }
 
 /// A thread that turns signals into stages.
-private final class SignalWatch: @unchecked Sendable {
-  // Sound: `first` is under the lock, the descriptors are constant.
+final class SignalWatch: @unchecked Sendable {
+  // Sound: `first` and `unheard` are under their locks, the descriptors and the logger are constant.
   private let reading: Int32
   private let writing: Int32
   private let first = Lock<Int32?>(nil)
+  /// The signals of which it was said that they do not come.
+  private let unheard = Lock<Set<Int32>>([])
   private let ended = Bell()
+  private let logger: Logger
 
-  init(_ core: PoolCore) throws {
-    let pipe = try Pipe()
+  /// The one that watches now. There is one at the most, for there is one handler of a signal.
+  private static let current = Lock<SignalWatch?>(nil)
+  private static let isWatching = Atomic(false)
+
+  /// Looks whether the signals still come here, when a map begins: nobody tells us of a handler that was replaced.
+  static func mapBegins() {
+    guard isWatching.load(ordering: .relaxed) else { return }
+    current.withLock { $0 }?.warnOfLostSignals()
+  }
+
+  init(_ core: PoolCore) throws(WorkerPoolError) {
+    logger = core.logger
+    let pipe: Pipe
+    do { pipe = try Pipe() } catch {
+      throw WorkerPoolError(.closed, "the signals cannot be watched", underlying: error)
+    }
+    let foreign = Self.numbers.filter { millrace_signals_handled($0) != 0 }
     millrace_set_nonblocking(pipe.writing.rawValue)
     reading = fcntl(pipe.reading.rawValue, F_DUPFD_CLOEXEC, 3)
     writing = fcntl(pipe.writing.rawValue, F_DUPFD_CLOEXEC, 3)
@@ -63,11 +86,37 @@ private final class SignalWatch: @unchecked Sendable {
       millrace_signals_unwatch()
       close(reading)
       close(writing)
-      throw error
+      throw WorkerPoolError(.closed, "the signals cannot be watched", underlying: error)
+    }
+    Self.current.withLock { $0 = self }
+    Self.isWatching.store(true, ordering: .relaxed)
+    for number in foreign {
+      logger.warning(
+        """
+        \(signalName(number)) was handled by another part of the program before withShutdownSignals: only one of them \
+        hears it, and which is chance. Let one of them handle the signals, and end the pool
+        """)
+    }
+  }
+
+  private static let numbers = [SIGINT, SIGTERM]
+
+  private func warnOfLostSignals() {
+    let lost = Self.numbers.filter { millrace_signals_lost($0) != 0 }
+    if lost.isEmpty { return }
+    let news = unheard.withLock { unheard in lost.filter { unheard.insert($0).inserted } }
+    for number in news {
+      logger.warning(
+        """
+        \(signalName(number)) is handled by another part of the program now: withShutdownSignals does not hear it, and \
+        does not end the pool
+        """)
     }
   }
 
   private func run(_ core: PoolCore) {
+    // A thread of a library's may block them, and hand that on to those it starts: somebody has to take them.
+    millrace_signals_unblock()
     var stage = 0
     while true {
       var number: UInt8 = 0
@@ -90,6 +139,9 @@ private final class SignalWatch: @unchecked Sendable {
 
   /// Stops watching; the first signal that came, if any.
   func end() -> Int32? {
+    Self.isWatching.store(false, ordering: .relaxed)
+    Self.current.withLock { $0 = nil }
+    warnOfLostSignals()
     millrace_signals_unwatch()
     var zero: UInt8 = 0
     _ = write(writing, &zero, 1)

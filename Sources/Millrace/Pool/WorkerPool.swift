@@ -113,6 +113,9 @@ public final class WorkerPool: Sendable {
   /// one value for each instance that ever ran (also of those replaced at the end of their lifespan), in the order of
   /// slots. MPIRE's exit results. A tear-down without a limit of its own may take 30 seconds; then its worker is ended.
   ///
+  /// A worker that crashed, was ended, or was written off for its slowness has no value: what it had counted is gone. The value of a
+  /// closure's worker is `Void`.
+  ///
   /// - Returns: Empty if no worker that equals this one was used (see ``MapOptions/keepsWorkers``).
   /// - Throws: As ``shutdown()``, where it is called from inside.
   public func tearDown<W: Worker>(_ worker: W) async throws(WorkerPoolError) -> [WorkerExit<W.Exit>] {

@@ -112,7 +112,8 @@ package struct ThreadRefused: Error, CustomStringConvertible {
   package var description: String { "the system refused to start a thread: \(String(cString: strerror(code)))" }
 }
 
-/// Starts a detached thread with a name (at most 15 bytes of it are kept), bound to CPUs if any are given.
+/// Starts a detached thread with a name (at most 15 bytes of it are kept), bound to CPUs if any are given, and never to
+/// those of the thread that starts it.
 package func startThread(
   _ name: String, cpus: [Int32]? = nil, _ body: @escaping @Sendable () -> Void
 ) throws(ThreadRefused) {
@@ -134,7 +135,11 @@ package func startThread(
       let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
       #if os(Linux)
       millrace_thread_name_set(start.name)
-      if let cpus = start.cpus { _ = millrace_affinity_set(0, cpus, cpus.count) }
+      if let cpus = start.cpus {
+        _ = millrace_affinity_set(0, cpus, cpus.count)
+      } else {
+        millrace_affinity_of_program()
+      }
       #endif
       start.body()
       return nil

@@ -1,3 +1,4 @@
+import Logging
 import MillraceIPC
 import Synchronization
 
@@ -123,7 +124,7 @@ package final class LocalLane: @unchecked Sendable {
     wake()
     let isRunning = run.map { done < $0.chunk.range.count } ?? false
     if isRunning, let run { core.reportRunaway(slot: slot, index: run.chunk.range.lowerBound + done) }
-    let retryable = run.map {
+    let retryable = (isRunning ? run : nil).map {
       core.isRetryable($0.chunk, $0.chunk.range.lowerBound + done, slot, nil)
     }
     core.step { [slot, generation] dispatcher, now in
@@ -281,7 +282,13 @@ package final class LocalLane: @unchecked Sendable {
 
   /// Closes what a worker that was written off still holds.
   private func tearDownQuietly() async {
-    for instance in instances.values { _ = try? await instance.tearDown() }
+    for instance in instances.values {
+      do {
+        _ = try await instance.tearDown()
+      } catch {
+        core.logger(slot: slot).error("tear-down of a worker that was given up failed: \(error)")
+      }
+    }
     instances.removeAll()
   }
 

@@ -11,6 +11,9 @@
 /// }
 /// ```
 ///
+/// What an item needs to know of its place (slot, index, attempt, cancellation, random numbers, logger) is in the
+/// ``WorkerContext``: keep the one that `setUp` gets in the state. It tells of the item that is running.
+///
 /// Each requirement may be met by a method that is neither `async` nor throwing, which then costs nothing extra. Several
 /// resources belong in one state: open them in order in `setUp`, close them in reverse in `tearDown`.
 /// After vimap's workers with resources and MPIRE's `worker_init`/`worker_exit`.
@@ -36,6 +39,17 @@ public protocol Worker<Input, Output>: Sendable {
   /// Runs the items of a chunk, one after the other. Not for you to implement: it is a requirement so that the loop is
   /// compiled for your type, with your `process` inlined in it.
   func _run(_ run: inout _ItemRun<Input, Output>, _ state: inout State) async -> _RunEnd
+}
+
+extension Worker {
+  /// Nothing right ever picks this. A type whose `process` is not what a worker needs is told what to write, where it would
+  /// hear that "protocol requires nested type 'Input'".
+  @available(
+    *, unavailable,
+    message:
+      "write 'func process(_ item: Input, _ state: inout State) async throws -> Output'; without a state, 'inout Void'"
+  )
+  public func process(_ item: Never, _ state: inout State) async throws -> Never {}
 }
 
 extension Worker where State == Void {

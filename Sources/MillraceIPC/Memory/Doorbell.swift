@@ -33,7 +33,7 @@ package enum Doorbell: Sendable {
   /// Nanoseconds that a worker looks before it sleeps; a wake-up takes some 25 µs.
   ///
   /// 0 where the other side needs this CPU.
-  package static let defaultSpin: UInt64 = millrace_affinity_count() > 1 ? 5_000 : 0
+  package static let defaultSpin: UInt64 = millrace_program_cpus() > 1 ? 5_000 : 0
 
   /// The word was found to be set: W4.
   @inline(never) @usableFromInline

@@ -114,11 +114,17 @@ enum ParmapperSnippets {
   }
 
   static func processes(_ items: [Int]) async throws -> [Int] {
-    let results = try await withWorkerPool(.processes(4, ProcessOptions(threadsPerProcess: 2))) { pool in
+    let results = try await withWorkerPool(.processes(4)) { pool in
       try await pool.map(items) { item in item * item }
     }
 
     return results
+  }
+
+  static func threadsInProcesses() -> Backend {
+    let backend = Backend.processes(8, ProcessOptions(threadsPerProcess: 2))
+
+    return backend
   }
 
   static func chain(_ pool: WorkerPool, _ lines: AsyncStream<String>) async throws -> [String] {

@@ -139,4 +139,31 @@ struct SnippetRunTests {
     }
     #expect(bytes == [0x7F, 0x45, 0x4C])
   }
+
+  @Test("U36: what a server makes of failures", arguments: backends)
+  func server(_ backend: Backend) async throws {
+    let pool = try WorkerPool(backend)
+    #expect(try await ServerSnippets.page(pool, "a") == "<p>a</p>")
+    #expect(try await ServerSnippets.limited(pool, "b") == "<p>b</p>")
+    #expect(try await pool.map(["x", "y"], Numbered()) == ["0: x", "1: y"])
+    let refused = await #expect(throws: ItemFailure.self) { try await ServerSnippets.page(pool, "") }
+    #expect(ServerSnippets.status(of: try #require(refused)) == 422)
+    await pool.shutdown()
+    let closed = await #expect(throws: WorkerPoolError.self) { try await ServerSnippets.page(pool, "a") }
+    #expect(ServerSnippets.status(of: try #require(closed)) == 503)
+    #expect(ServerSnippets.status(of: CancellationError()) == 499)
+    let late = ItemFailure(index: 0, slot: 0, attempt: 1, cause: .timedOut(limit: .seconds(2)))
+    #expect(ServerSnippets.status(of: late) == 504)
+  }
+
+  @Test("U36: a limit on the whole cancels what it was for")
+  func overdue() async throws {
+    try await withWorkerPool(.threads(1)) { (pool) async throws in
+      _ = await #expect(throws: ServerSnippets.Overdue.self) {
+        try await ServerSnippets.within(.milliseconds(20)) {
+          try await pool.apply(0) { _ in try await Task.sleep(for: .seconds(60)) }
+        }
+      }
+    }
+  }
 }

@@ -8,8 +8,18 @@ import Kernel
 @main
 enum DispatchPeer {
   static func main() {
-    let run = Run(keys: ["W1": [], "W2": []])
-    if run.workload == "W1" { tinyMap(run) } else { irregularMap(run) }
+    let run = Run(keys: ["W1": [], "W2": [], "W10": [], "W11": [], "W12": [], "W13": [], "W14": []])
+    switch run.workload {
+    case "W1": tinyMap(run)
+    case "W2": irregularMap(run)
+    case "W10": liveInput(run)
+    case "W11": calls(run, "W11.one", items: 2, maps: 10_000)
+    case "W12": nestedMaps(run)
+    case "W13": firstCall(run)
+    default:
+      calls(run, "W14.thousand", items: 1_000, maps: 512)
+      calls(run, "W14.one", items: 1, maps: 2_048)
+    }
   }
 
   /// As many as keep two threads busy to the end, and few enough to cost nothing.

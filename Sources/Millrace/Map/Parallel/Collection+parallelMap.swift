@@ -37,11 +37,18 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
     if plan.count == 0 { return [] }
     var isWhole = true
     let outputs = [Output](unsafeUninitializedCapacity: plan.count) { buffer, initializedCount in
-      FreshMemory.prepare(UnsafeMutableRawBufferPointer(buffer))
-      let finished = _run(plan, lanes: plan.lanes, target: buffer.baseAddress, failure: failure) {
+      let fresh = FreshMemory(UnsafeMutableRawBufferPointer(buffer))
+      let target = (buffer.baseAddress.unsafelyUnwrapped, fresh.map(Unmanaged.passUnretained))
+      defer { withExtendedLifetime(fresh) {} }
+      let finished = _run(plan, lanes: plan.lanes, target: target, failure: failure) {
         raw, _, lower, upper in
-        let context = ParallelContext<Self, UnsafeMutablePointer<Output>?, Failure>(at: raw)
-        let outputs = context.target.unsafelyUnwrapped
+        typealias Target = (UnsafeMutablePointer<Output>, Unmanaged<FreshMemory>?)
+        let context = ParallelContext<Self, Target, Failure>(at: raw)
+        let outputs = context.target.0
+        if let fresh = context.target.1 {
+          let stride = MemoryLayout<Output>.stride
+          fresh._withUnsafeGuaranteedRef { $0.prepare(lower &* stride, upper &* stride) }
+        }
         var done = lower
         let isDone = context.visit(lower, upper) { offset, item throws(Failure) in
           (outputs + offset).initialize(to: try transform(item))

@@ -8,6 +8,9 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   /// first item, exactly once. Addition of floating-point numbers is only nearly associative: its result may
   /// differ in the last digits from run to run.
   ///
+  /// Operators that the standard library has for all integers at once, `&+` and `&*`, are not `Sendable` as they stand, and the
+  /// compiler warns: write `{ $0 &+ $1 }`.
+  ///
   /// Threads, errors, `width` and `grain` are as in `parallelMap(width:grain:_:)`.
   @inlinable
   public func parallelReduce<Failure: Error>(

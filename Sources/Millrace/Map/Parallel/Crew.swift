@@ -323,6 +323,9 @@ private func crewThread(_ crew: UnsafeMutableRawPointer) -> UnsafeMutableRawPoin
 #else
 private func crewThread(_ crew: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
   millrace_thread_name_set("millrace-crew")
+  #if os(Linux)
+  millrace_affinity_of_program()
+  #endif
   if let crew { Unmanaged<Crew>.fromOpaque(crew).takeRetainedValue().serve() }
   return nil
 }

@@ -76,13 +76,25 @@ package final class HostLane: @unchecked Sendable {
     case FrameKind.stop:
       end.marker.enter(.tearingDown)
       KillPoint.workerStops.reach()
-      for instance in instances.values { _ = try? await instance.tearDown() }
+      for instance in instances.values {
+        do {
+          _ = try await instance.tearDown()
+        } catch {
+          logger.error("tear-down of a worker that was given up failed: \(error)")
+        }
+      }
       instances.removeAll()
       try send(FrameHeader(kind: FrameKind.stopped))
       return false
     default: throw WireProblem("a request of kind \(frame.header.kind)")
     }
     return true
+  }
+
+  private var logger: Logger {
+    var logger = Logger(label: "millrace.worker")
+    logger[metadataKey: "slot"] = "\(slot)"
+    return logger
   }
 
   private func open(_ frame: Frame) async throws {
@@ -92,11 +104,7 @@ package final class HostLane: @unchecked Sendable {
     do {
       let instance = try withPayload(of: frame) { try process.makeWorker($0) }
       try KillPoint.workerSetsUp.reachThrowing()
-      let context = WorkerContext(slot: slot, position: position) { [slot] in
-        var logger = Logger(label: "millrace.worker")
-        logger[metadataKey: "slot"] = "\(slot)"
-        return logger
-      }
+      let context = WorkerContext(slot: slot, position: position) { [self] in logger }
       try await instance.setUp(context)
       instances[key] = instance
       KillPoint.workerIsSetUp.reach()

@@ -1,0 +1,97 @@
+import Logging
+import Millrace
+import MillraceIPC
+import TestSupport
+import Testing
+
+extension Checked {
+  /// What nobody is told of otherwise is logged.
+  @Suite struct SilentErrors {
+    /// Keeps what is logged.
+    private final class Lines: Sendable {
+      private let lines = Lock<[(level: Logger.Level, text: String)]>([])
+
+      func add(_ level: Logger.Level, _ text: String) { lines.withLock { $0.append((level, text)) } }
+      func texts(at level: Logger.Level) -> [String] {
+        lines.withLock { $0.filter { $0.level == level }.map(\.text) }
+      }
+
+      func logger(_ level: Logger.Level = .info) -> Logger {
+        Logger(label: "lines") { _ in Handler(lines: self, logLevel: level) }
+      }
+    }
+
+    private struct Handler: LogHandler {
+      let lines: Lines
+      var logLevel: Logger.Level
+      var metadata: Logger.Metadata = [:]
+
+      subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+      }
+
+      func log(event: LogEvent) { lines.add(event.level, "\(event.message)") }
+    }
+
+    @Test("U23: the failure of a submission that nobody asks for is logged", arguments: Backends.apart)
+    func discarded(backend: Backend) async throws {
+      let lines = Lines()
+      try await withWorkerPool(backend, logger: lines.logger()) { pool async throws in
+        let (done, continuation) = AsyncStream.makeStream(of: Void.self)
+        try pool.submit(4, Picky(modulus: 3, remainder: 1))
+        try pool.submit(5, Picky(modulus: 3, remainder: 1))
+        let asked = try pool.submit(7, Picky(modulus: 3, remainder: 1))
+        await #expect(throws: ItemFailure.self) { try await asked.value }
+        try pool.submit(10, Picky(modulus: 3, remainder: 1)) { _ in continuation.finish() }
+        for await _ in done {}
+        let cancelled = try pool.submit(13, Picky(modulus: 3, remainder: 1))
+        cancelled.cancel()
+      }
+      while lines.texts(at: .error).isEmpty { await Task.yield() }
+      let errors = lines.texts(at: .error)
+      #expect(errors.count == 1)
+      #expect(errors.first?.contains("a submitted item failed, and nobody has asked for its value: item 0") == true)
+    }
+
+    @Test("U23: an attempt that another one makes good is logged at debug", arguments: Backends.all)
+    func cured(backend: Backend) async throws {
+      let lines = Lines()
+      let options = MapOptions(retry: .retry(max: 3))
+      try await withWorkerPool(backend, logger: lines.logger(.debug)) { pool async throws in
+        #expect(try await pool.map(0..<3, FailsAtFirst(), options: options) == [0, 1, 2])
+      }
+      let texts = lines.texts(at: .debug).filter { $0.contains("failed") }
+      #expect(texts.count == 1)
+      #expect(texts.first?.contains("attempt 1 at item 1 failed") == true)
+    }
+
+    private struct FailsAtFirst: Worker {
+      func setUp(_ context: WorkerContext) -> WorkerContext { context }
+      func process(_ item: Int, _ context: inout WorkerContext) throws -> Int {
+        if item == 1, context.attempt == 1 { throw Refused(item: item) }
+        return item
+      }
+    }
+
+    @Test("U23: so is the error of a worker that was written off", arguments: [Backend.threads(1), .tasks(1)])
+    func writtenOff(backend: Backend) async throws {
+      let lines = Lines()
+      let worker = Stuck(gate: SharedCounter())
+      try await withWorkerPool(backend, logger: lines.logger()) { pool async throws in
+        let options = MapOptions(timeouts: Timeouts(item: .milliseconds(30)))
+        await #expect(throws: ItemFailure.self) { try await pool.map([0], worker, options: options) }
+        worker.gate.set(1)
+      }
+      while lines.texts(at: .error).isEmpty { await Task.yield() }
+      #expect(lines.texts(at: .error).first?.contains("tear-down of a worker that was given up failed") == true)
+    }
+
+    private struct Stuck: Worker {
+      let gate: SharedCounter
+      func setUp(_ context: WorkerContext) {}
+      func process(_ item: Int, _ state: inout Void) async { await gate.wait(for: 1) }
+      func tearDown(_ state: Void) throws { throw Refused(item: 0) }
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import Logging
+import Millrace
+
+// What "On a server" and the page of `WorkerPool` show.
+
+struct Numbered: Worker {
+  func setUp(_ context: WorkerContext) -> WorkerContext { context }
+
+  func process(_ line: String, _ context: inout WorkerContext) -> String {
+    context.logger.debug("begun")
+    return "\(context.index): \(line)"
+  }
+}
+
+enum ServerSnippets {
+  struct Render: Worker {
+    struct Unreadable: Error, Codable {}
+
+    func process(_ document: String, _ state: inout Void) throws -> String {
+      if document.isEmpty { throw Unreadable() }
+      return "<p>\(document)</p>"
+    }
+  }
+
+  static func pool(_ logger: Logger) throws -> WorkerPool {
+    let pool = try WorkerPool(.processes(), logger: logger)
+
+    return pool
+  }
+
+  static func page(_ pool: WorkerPool, _ document: String) async throws -> String {
+    let page = try await pool.apply(
+      document, Render(), options: MapOptions(timeouts: Timeouts(item: .seconds(2)), setUp: .lazy))
+
+    return page
+  }
+
+  static func status(of error: any Error) -> Int {
+    switch error {
+    case let failure as ItemFailure:
+      switch failure.cause {
+      case .threw(is Render.Unreadable): 422  // the document's fault
+      case .timedOut: 504
+      default: 500  // crashed, exited, threw something else: the log says more than the client needs to know
+      }
+    case let error as WorkerPoolError where error.kind == .closed: 503  // the server is going down
+    case is CancellationError: 499  // nobody waits for the answer any more
+    default: 500
+    }
+  }
+
+  static func within<Output: Sendable>(
+    _ limit: Duration, _ body: @escaping @Sendable () async throws -> Output
+  ) async throws -> Output {
+    try await withThrowingTaskGroup(of: Output.self) { group in
+      group.addTask { try await body() }
+      group.addTask {
+        try await Task.sleep(for: limit)
+        throw Overdue()
+      }
+      defer { group.cancelAll() }
+      return try await group.next()!
+    }
+  }
+
+  struct Overdue: Error {}
+
+  static func limited(_ pool: WorkerPool, _ document: String) async throws -> String {
+    let page = try await within(.seconds(5)) {
+      try await pool.apply(document, Render())
+    }
+
+    return page
+  }
+
+  static func quiet() -> ProcessOptions {
+    let options = ProcessOptions(environment: ["SWIFT_BACKTRACE": "enable=no"])
+
+    return options
+  }
+}
