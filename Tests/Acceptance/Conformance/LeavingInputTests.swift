@@ -77,15 +77,15 @@ extension Checked {
       try await withWorkerPool(backend) { pool in
         for way in Way.allCases {
           for isAsync in [false, true] {
-            for _ in 0..<20 {
-              let tape = Tape(count: 5_000)
+            for _ in 0..<10 {
+              let tape = Tape(count: 400)
               let start = await first(pool, tape, isAsync: isAsync, way)
-              // The last of the window, and one that was on its way.
-              #expect(start <= 40 + 40 + 64 + 1)
+              // The window, what the consumer had taken without saying so yet, and one that was on its way.
+              if way == .leaves { #expect(start <= 40 + 64 + 1) }
               let rest =
                 isAsync
                 ? try await pool.map(Tape.Async(tape: tape), AddOne()) : try await pool.map(tape, AddOne())
-              #expect(rest == Array(start + 1...5_000), "\(way), asynchronous: \(isAsync)")
+              #expect(rest == (start..<400).map { $0 + 1 }, "\(way), asynchronous: \(isAsync)")
             }
           }
         }
