@@ -128,12 +128,12 @@ package final class Inbox<Input: Sendable>: @unchecked Sendable {
     return .full
   }
 
-  /// Puts one item in; there is room.
-  func put(_ item: Input) -> Pause? {
+  /// Puts one item of the read in; whether somebody calls.
+  func put(_ item: Input) -> Bool {
+    if count == room { grow() }
     (storage + count).initialize(to: item)
     settle(count + 1)
-    let isCalled = word.wrappingAdd(Self.one, ordering: .acquiringAndReleasing).oldValue & (Self.one - 1) != 0
-    return isCalled ? .called : count == room ? .full : nil
+    return word.wrappingAdd(Self.one, ordering: .acquiringAndReleasing).oldValue & (Self.one - 1) != 0
   }
 
   /// The cell has so many items, says the reader.

@@ -69,10 +69,9 @@ package final class AsyncPull<Input: Sendable>: @unchecked Sendable {
   func read(into inbox: Inbox<Input>) async -> Reading {
     do {
       while let item = try await next() {
-        guard let pause = inbox.put(item) else { continue }
+        let isCalled = inbox.put(item)
         if inbox.isComplete { return .complete }
-        guard case .full = pause else { return .goesOn }
-        inbox.grow()
+        if isCalled { return .goesOn }
       }
       return .ended
     } catch {

@@ -64,6 +64,22 @@ extension Checked {
       }
     }
 
+    @Test("U10: thousands of single requests in one chunk", arguments: [Backend.threads(1), .tasks(2), .serial])
+    func longChunk(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let (requests, client) = AsyncStream.makeStream(of: [Int].self)
+        client.yield([0])
+        var next = 0
+        let options = MapOptions(chunking: .size(100_000))
+        for try await answer in pool.stream(requests, options: options, { $0 + [1] }) {
+          #expect(answer == [next, 1])
+          next += 1
+          if next < 9_000 { client.yield([next]) } else { client.finish() }
+        }
+        #expect(next == 9_000)
+      }
+    }
+
     @Test("U10: what comes after a burst is answered while nothing more comes", arguments: Backends.everything)
     func afterBurst(backend: Backend) async throws {
       try await withWorkerPool(backend) { pool in
