@@ -56,5 +56,5 @@ private func nested(
     guardian.cancel()
     sample.check(found.reduce(0, ^), is: checksum)
   }
-  if inner !== outer { await inner.shutdown() }
+  if inner !== outer { try await inner.shutdown() }
 }

@@ -12,16 +12,23 @@ package struct ChunkSizer {
       ?? (try? ChunkPlan(.automatic, total: total, width: width))
   }
 
+  /// Whether sizes are ours to choose.
+  var isAutomatic: Bool { chunking == .automatic }
+
   /// The size of the next chunk; 0 behind the declared end.
   ///
   /// Where the size is ours to choose it is at most `share`.
   func next(atMost limit: Int, share: Int) -> Int {
     guard let size = plan?.upcoming else { return 0 }
-    return min(size, limit, chunking == .automatic ? share : .max)
+    return min(size, limit, chunking == .automatic ? share : .max, Self.most)
   }
 
+  /// No chunk holds more, whatever was asked for: an input that is computed, and a number without meaning, would else fill
+  /// the memory before anything is run.
+  private static let most = 1 << 20
+
   /// The largest size that a chunk may have.
-  package var largest: Int { plan?.largest ?? 0 }
+  package var largest: Int { min(plan?.largest ?? 0, Self.most) }
 
   /// How many chunks have the size of the next one, as far as is known.
   var alike: Int { plan?.alike ?? 1 }

@@ -119,6 +119,8 @@ package struct Death {
 package enum Action {
   /// Pull up to so many items of the job's input, for chunks of at most `largest`.
   case read(JobID, count: Int, largest: Int)
+  /// A slot is free: hand over what has come of the read that is under way, or else the next item as soon as it comes.
+  case collect(JobID)
   /// Start a worker in the slot.
   case start(slot: Int, generation: Int)
   /// Run the worker's set-up.

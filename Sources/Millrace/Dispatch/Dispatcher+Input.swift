@@ -1,13 +1,17 @@
 extension Dispatcher {
   // MARK: What comes, and makes room for more
 
-  /// The items of the last `.read` have come; `ended` if the input has no more.
-  package mutating func arrived(_ id: JobID, count: Int, cell: any AnyObject & Sendable, ended: Bool, now: UInt64) {
+  /// Items of the last `.read` have come: all of them, or, if the read `goesOn`, some; `ended` if the input has no more.
+  package mutating func arrived(
+    _ id: JobID, count: Int, cell: any AnyObject & Sendable, ended: Bool, goesOn: Bool = false, now: UInt64
+  ) {
     self.now = now
     guard let job = jobs[id] else { return }
     // Nobody asked: what came after the input was ended from here is not the job's any more.
     guard job.isReading else { return }
+    if goesOn, count == 0 { return }
     job.isReading = false
+    job.isAwaited = false
     if job.ended { return }
     let isFirst = job.read == 0 && count > 0
     var left = count
@@ -18,7 +22,7 @@ extension Dispatcher {
       left -= whole * asked.size
       var missing = asked.chunks - whole
       if missing > 0, left > 0 {
-        makeReady(job, id, ChunkRun(size: left), cell)
+        makeReady(job, id, part: left, cell)
         job.owed.append(ChunkRun(size: asked.size - left))
         missing -= 1
         left = 0
@@ -28,9 +32,30 @@ extension Dispatcher {
     if ended { job.inputEnded = true }
     if isFirst, job.spec.eagerSetUp { prepareEverywhere(job.spec) }
     if count > 0 { offer(id) }
-    readOn(id)
+    if goesOn {
+      swap(&job.asked, &job.owed)
+      job.isReading = true
+      gather(job, id)
+    } else {
+      readOn(id)
+    }
     completeIfDone(id)
     finish()
+  }
+
+  /// A part of a chunk has come: it is a chunk, or, where sizes are ours to choose, one for each slot that is free.
+  private mutating func makeReady(_ job: Job, _ id: JobID, part count: Int, _ cell: any AnyObject & Sendable) {
+    var size = count
+    if job.spec.chunking.isAutomatic {
+      let free = slots.count { $0.isFree }
+      size = (count + max(1, free) - 1) / max(1, free)
+    }
+    let turn = job.turn
+    for start in stride(from: 0, to: count, by: size) {
+      makeReady(job, id, ChunkRun(size: min(size, count - start)), cell)
+    }
+    // The chunk's other items go to the same slot.
+    job.turn = turn
   }
 
   /// The next items of the job have come, and are so many chunks: a batch, but for `.roundRobin`.
@@ -101,12 +126,42 @@ extension Dispatcher {
       return completeIfDone(id)
     }
     job.isReading = true
+    gather(job, id)
     actions.append(.read(id, count: asked.items, largest: job.asked.reduce(0) { max($0, $1.size) }))
+  }
+
+  // MARK: What has come does not wait for what comes after it
+
+  /// The job's reader may gather items until a slot has nothing else to do.
+  private mutating func gather(_ job: Job, _ id: JobID) {
+    guard !job.spec.readsAtOnce, !job.isGathering else { return }
+    job.isGathering = true
+    gathering.append(id)
+  }
+
+  /// Has handed over what has come for jobs that a free slot could work on.
+  mutating func collectForFree() {
+    guard !gathering.isEmpty, slots.contains(where: \.isFree) else { return }
+    gathering.removeAll { id in
+      guard let job = jobs[id], job.isReading, !job.ended else {
+        jobs[id]?.isGathering = false
+        return true
+      }
+      let benched = workers[job.spec.worker]?.benched ?? []
+      guard slots.indices.contains(where: { slots[$0].isFree && !benched.contains($0) }) else { return false }
+      job.isGathering = false
+      job.isAwaited = true
+      actions.append(.collect(id))
+      return true
+    }
   }
 
   /// So many chunks are read at once of an input in memory, or more up to so many items: each costs less, and the first
   /// does not wait long.
   private static var readAtOnce: (chunks: Int, items: Int) { (64, 1_024) }
+
+  /// A window that grows with what the consumer takes has at most so many items for each worker.
+  private static var mostAhead: Int { 65_536 }
 
   /// The next chunks, of one size, if they are to be read with what is asked for already, and the window has room for
   /// them behind that; none at the declared end.
@@ -121,10 +176,11 @@ extension Dispatcher {
       wanted = job.spec.chunking.next(atMost: limit, share: max(1, limit / (2 * width)))
       room = limit - inside
     case .chunks(let perWorker):
-      wanted = job.spec.chunking.next(atMost: .max, share: .max)
+      let limit = job.spec.ahead.map { min($0 * width + job.consumed, Self.mostAhead * width) } ?? .max
+      wanted = job.spec.chunking.next(atMost: limit, share: max(1, limit / (2 * width)))
       // Chunks of 3.14 items are of 3 and of 4: the window is the same before each of them.
-      let chunk = max(wanted, job.spec.chunking.largest)
-      room = Int((Double(chunk) * perWorker * Double(width)).rounded(.up)) - inside
+      let chunk = job.spec.ahead == nil ? max(wanted, job.spec.chunking.largest) : wanted
+      room = min(Int(atMost: Double(chunk) * perWorker * Double(width)), limit) - inside
     }
     // A chunk waits for the room that it needs, unless nothing else would ever make any.
     guard wanted <= room || inside == 0 else { return nil }
@@ -132,4 +188,9 @@ extension Dispatcher {
     let alike = min(job.spec.chunking.alike, max(most.chunks - chunks, (most.items - items) / wanted), room / wanted)
     return ChunkRun(size: wanted, chunks: max(1, alike))
   }
+}
+
+extension Dispatcher.Slot {
+  /// Whether it would take a chunk now, were there one.
+  fileprivate var isFree: Bool { retirement == nil && (phase == .down || isIdle) }
 }

@@ -22,6 +22,8 @@ package struct Dispatcher: ~Copyable {
   var workers = Registry<WorkerKey, WorkerState>()
   /// Jobs with chunks that any slot may run, each once, the next to be served first.
   var runnable = FIFO<JobID>()
+  /// Jobs whose reader has items on their way that nobody waits for, so that it may gather them for chunks.
+  var gathering: [JobID] = []
   /// Chunks that wait for their back-off.
   var delayed: [Chunk] = []
   /// Workers that no job uses, kept for the next, the one that was used last behind the others.
@@ -66,6 +68,9 @@ package struct Dispatcher: ~Copyable {
     @exclusivity(unchecked) var nextToDeliver = 0
     @exclusivity(unchecked) var delivered = 0
     @exclusivity(unchecked) var isReading = false
+    /// Whether the read brings its next item at once.
+    @exclusivity(unchecked) var isAwaited = false
+    @exclusivity(unchecked) var isGathering = false
     /// The chunks that a read was asked for.
     @exclusivity(unchecked) var asked: [ChunkRun] = []
     /// What was asked for and did not come, though the input goes on.
@@ -363,6 +368,7 @@ package struct Dispatcher: ~Copyable {
   mutating func finish() {
     if isBatching { return }
     fillSlots()
+    collectForFree()
     stopIfDrained()
     if hasLeavers { limitLeavers() }
     let next = nextDeadline()

@@ -22,6 +22,8 @@ package struct JobSpec {
   package var chunking = ChunkSizer(.automatic)
   package var total: Int?
   package var window: Window = .chunks(perWorker: 2)
+  /// How many items for each worker a window of chunks may hold besides as many as the consumer has taken; nil: any number.
+  package var ahead: Int?
   package var failFast = false
   package var maximumFailures: Int?
   package var retries = 0

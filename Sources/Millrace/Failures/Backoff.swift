@@ -26,7 +26,10 @@ public struct Backoff: Sendable, Hashable {
     guard initial > .zero else { return 0 }
     var delay = Double(initial.nanoseconds)
     let longest = Double(maximum.nanoseconds)
-    for _ in 2..<max(2, attempt) where delay < longest { delay *= factor }
+    for _ in 2..<max(2, attempt) {
+      guard delay < longest else { break }
+      delay *= factor
+    }
     delay = min(delay, longest)
     let fraction = Double(random >> 11) / Double(UInt64(1) << 53)
     return UInt64(delay * (0.5 + 0.5 * fraction))
@@ -34,12 +37,12 @@ public struct Backoff: Sendable, Hashable {
 }
 
 extension Duration {
-  /// The length in nanoseconds, from 0 to what fits.
+  /// The length in nanoseconds, from 0 to a century, so that any time of now can be added.
   package var nanoseconds: UInt64 {
     let (seconds, attoseconds) = components
     guard seconds >= 0, attoseconds >= 0 else { return 0 }
-    let (whole, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
-    return overflow ? .max : whole &+ UInt64(attoseconds / 1_000_000_000)
+    guard seconds < 3_155_760_000 else { return 3_155_760_000_000_000_000 }
+    return UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
   }
 }
 

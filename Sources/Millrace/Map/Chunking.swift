@@ -1,6 +1,7 @@
 /// How items are put together in chunks.
 ///
-/// A chunk travels as one; its size is a matter of speed, never of meaning.
+/// A chunk travels as one; its size is a matter of speed, never of meaning: what has come of an input goes out as soon as a worker
+/// is free, and no chunk waits for more. However large chunks are to be, none holds more than 1,048,576 items.
 ///
 ///     pool.map(rows, options: MapOptions(chunking: .size(100))) { … }
 public struct Chunking: Sendable, Hashable {

@@ -36,7 +36,9 @@ struct ChunkPlan: Sendable {
       pace = .fixed(.size(size))
       return
     case .count(let chunks): count = chunks
-    case .perWorker(let chunks): (count, _) = chunks.multipliedReportingOverflow(by: width)
+    case .perWorker(let chunks):
+      let (product, overflow) = chunks.multipliedReportingOverflow(by: width)
+      count = overflow ? .max : product
     }
     guard let total else {
       throw InvalidOption(
@@ -54,7 +56,9 @@ struct ChunkPlan: Sendable {
 
   /// Cuts chunks of this size, which the caller may have made smaller than they were to be.
   mutating func took(_ size: Int, times count: Int = 1) {
-    itemsCut += size * count
+    // At most once is it more than any input can have.
+    let (items, overflow) = itemsCut.addingReportingOverflow(size * count)
+    itemsCut = overflow ? .max : items
     chunksCut += count
   }
 
@@ -64,7 +68,7 @@ struct ChunkPlan: Sendable {
     if let remaining, remaining <= 0 { return nil }
     var size =
       switch pace {
-      case .fixed(let rule): rule.start(of: chunksCut + 1) - rule.start(of: chunksCut)
+      case .fixed(let rule): rule.size(of: chunksCut)
       case .adaptive(let chunk): chunk.size(remaining: remaining)
       }
     if let remaining { size = min(size, remaining) }
@@ -88,7 +92,7 @@ struct ChunkPlan: Sendable {
   var largest: Int {
     switch pace {
     case .fixed(.items(let size)): size
-    case .fixed(let rule): rule.start(of: 1)
+    case .fixed(let rule): rule.size(of: 0)
     case .adaptive(let chunk): chunk.size(remaining: total.map { $0 - itemsCut })
     }
   }

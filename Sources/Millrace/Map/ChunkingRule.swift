@@ -30,12 +30,37 @@ enum ChunkingRule: Sendable, Hashable {
     case .items(let size):
       return index * size
     case .fraction(let significand, let shift):
-      return Int((Int128(index) * Int128(significand) + (1 << Int128(shift)) - 1) >> Int128(shift))
+      return Int(Self.fractionStart(Int128(index), significand, shift))
     case .share(let total, let count):
-      return Int((Int128(index) * Int128(total) + Int128(count) - 1) / Int128(count))
+      return Int(Self.shareStart(Int128(index), total, count))
     case .even(let total, let count):
       return index * (total / count) + min(index, total % count)
     }
+  }
+
+  /// How many items chunk `index` holds, if the input is long enough.
+  ///
+  /// Not by where it begins: who made the chunks before it smaller may have come further than offsets go.
+  func size(of index: Int) -> Int {
+    switch self {
+    case .items(let size): size
+    case .fraction(let significand, let shift):
+      Int(
+        Self.fractionStart(Int128(index) + 1, significand, shift)
+          - Self.fractionStart(Int128(index), significand, shift)
+      )
+    case .share(let total, let count):
+      Int(Self.shareStart(Int128(index) + 1, total, count) - Self.shareStart(Int128(index), total, count))
+    case .even(let total, let count): total / count + (index < total % count ? 1 : 0)
+    }
+  }
+
+  private static func fractionStart(_ index: Int128, _ significand: Int, _ shift: Int) -> Int128 {
+    (index * Int128(significand) + (1 << Int128(shift)) - 1) >> Int128(shift)
+  }
+
+  private static func shareStart(_ index: Int128, _ total: Int, _ count: Int) -> Int128 {
+    (index * Int128(total) + Int128(count) - 1) / Int128(count)
   }
 
   /// How many chunks an input of `total` items makes.

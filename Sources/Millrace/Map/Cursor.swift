@@ -27,7 +27,10 @@ final class Cursor<Input: Sendable, Output: Sendable> {
   }
 
   deinit {
-    if let job, !isOver { core.cancel(job) }
+    guard let job, !isOver else { return }
+    core.cancel(job)
+    // Whoever has left the loop may read the input himself.
+    job.feeder.blockUntilOut()
   }
 
   /// The next segment; nil at the end. Throws what ended the job, and `WorkerPoolError.nextTimedOut`, after which one may
@@ -52,10 +55,13 @@ final class Cursor<Input: Sendable, Output: Sendable> {
       throw WorkerPoolError(.nextTimedOut, "no result within \(options.timeouts.next ?? .zero)")
     case .end(let end):
       isOver = true
-      switch end {
-      case .complete:
+      if case .complete = end {
         if failureCount > 0 { throw ItemFailures(failures: failures, count: failureCount) }
         return nil
+      }
+      await job.feeder.waitUntilOut()
+      switch end {
+      case .complete: return nil
       case .cancelled:
         if Task.isCancelled { throw CancellationError() }
         throw WorkerPoolError(.closed, "the pool was terminated")

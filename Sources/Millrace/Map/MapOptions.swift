@@ -69,9 +69,15 @@ public struct Window: Sendable, Hashable {
   /// Two chunks for each worker. Sixteen where input and outputs are in memory anyway, as for an array whose map is collected
   /// into another, and more if they are small.
   ///
+  /// Where chunks are automatic too, the window of a stream holds at most 64 items for each worker and as many as its consumer has
+  /// taken, and never more than 65,536 for each worker: who leaves the loop after 40 outputs has read some hundred items, however
+  /// quick they are.
+  ///
   /// An item that takes longer than all that the window has behind it makes the other workers wait. If a few take thousands of
   /// times as long as the rest, a wider window keeps all workers busy meanwhile.
   public static let automatic = Window(kind: .automatic)
+
+  static let ahead = 64
 
   /// At most so many items (MPIRE's `max_tasks_active`), at least 1.
   public static func items(_ count: Int) -> Window { Window(kind: .items(count)) }
@@ -241,8 +247,9 @@ extension MapOptions {
       case .automatic: .chunks(perWorker: isInMemory ? chunksInMemory : 2)
       case .items(let count): .items(count)
       case .chunks(let count): .chunks(perWorker: count)
-      case .perWorker(let count): .items(max(1, Int((count * Double(width)).rounded(.up))))
+      case .perWorker(let count): .items(max(1, Int(atMost: count * Double(width))))
       }
+    if window.kind == .automatic, chunking.rule == .automatic { spec.ahead = Window.ahead }
     spec.failFast = onFailure == .failFast
     spec.maximumFailures = maximumFailures
     spec.retries = retry.maximum
@@ -259,5 +266,13 @@ extension MapOptions {
     spec.keepsWorkers = keepsWorkers
     spec.seed = seed
     return spec
+  }
+}
+
+extension Int {
+  /// The number, rounded up, or the largest there is.
+  init(atMost number: Double) {
+    let whole = number.rounded(.up)
+    self = whole < Double(Int.max) ? Int(whole) : .max
   }
 }

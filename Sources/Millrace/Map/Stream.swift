@@ -4,6 +4,16 @@
 ///
 /// It is `Sendable` if the input is: `Items` is its type, and of no other use. So it goes to other tasks, and takes what asks
 /// for a `Sendable` sequence, such as the `cancelOnGracefulShutdown()` of ServiceLifecycle.
+///
+/// When the loop has been left, or the map has ended with an error or by cancellation, nobody reads the input any more, and whoever
+/// keeps it may read on. What had been read ahead is lost: the items right behind those whose outputs were taken, as many as the
+/// ``Window`` held, and at most one that was on its way. So that nothing is lost, submit single items
+/// (``WorkerPool/submit(_:_:options:onCompletion:)``), or let the input end and take all outputs.
+///
+/// - A sequence that blocks inside `next()` cannot be interrupted. It is waited for, half a second at the most; after that its thread
+///   is left alone, and the one item that it comes out with is dropped.
+/// - An asynchronous sequence is given 5 ms to come out of `next()`; then the task that reads it is cancelled. An `AsyncStream` that
+///   somebody waits on ends when that happens. One that ignores cancellation is left alone after half a second.
 public struct OutputStream<Output: Sendable, Items>: AsyncSequence {
   /// What it yields.
   public typealias Element = Output

@@ -69,7 +69,7 @@ public final class Submission<Output: Sendable>: Sendable {
     try await withThrowingTaskGroup(of: Output.self) { group in
       group.addTask { try await self.value }
       group.addTask {
-        try await Task.sleep(for: limit)
+        try await Task.sleep(nanoseconds: limit.nanoseconds)
         throw WorkerPoolError(.nextTimedOut, "no result within \(limit)")
       }
       defer { group.cancelAll() }

@@ -36,6 +36,14 @@ public func _isInMemory<S: Sequence>(_ type: S.Type) -> Bool {
 /// The sequence's length, if it is known without reading it.
 public func _knownCount<S: Sequence>(_ items: borrowing S) -> Int? {
   func count<C: RandomAccessCollection>(_ items: C) -> Int { items.count }
+  // A range may have more numbers than can be counted.
+  if let range = copy items as? Range<Int> {
+    return range.upperBound.subtractingReportingOverflow(range.lowerBound).overflow ? nil : range.count
+  }
+  if let range = copy items as? ClosedRange<Int> {
+    let (distance, overflow) = range.upperBound.subtractingReportingOverflow(range.lowerBound)
+    return overflow || distance == .max ? nil : distance + 1
+  }
   guard let collection = copy items as? any RandomAccessCollection else { return nil }
   return count(collection)
 }
@@ -58,27 +66,15 @@ extension WorkerPool {
     let core = core
     let record = core.record(of: worker, keeps: options.keepsWorkers)
     let box = JobBox()
-    let arrived: @Sendable (Batch) -> Void = { batch in
+    let feeder = feeder(items.makeReader()) { reading, inbox in
       guard let job = box.job else { return }
-      core.step {
-        $0.arrived(job.id, count: batch.count, cell: batch.cell, ended: batch.ended, now: $1)
+      let batch = core.step { dispatcher, now in
+        let batch = inbox.take()
+        dispatcher.has(reading, batch, of: job.id, now: now)
+        return batch
       }
-    }
-    let failed: @Sendable (any Error) -> Void = { error in
-      guard let job = box.job else { return }
-      core.step { $0.inputFailed(job.id, error, now: $1) }
-    }
-    let reader = items.makeReader()
-    let feeder: any Feeding
-    if core.isSerial {
-      feeder = CallerFeeder(reader, arrived: arrived, failed: failed)
-    } else {
-      feeder =
-        switch reader {
-        case .inline(let pull): InlineFeeder(pull, arrived: arrived)
-        case .blocking(let pull): ThreadFeeder(pull, arrived: arrived, failed: failed)
-        case .asynchronous(let pull): TaskFeeder(pull, arrived: arrived, failed: failed)
-        }
+      // If the job is over, it is let go of here, behind the lock.
+      withExtendedLifetime(batch) {}
     }
     // Who collects all outcomes is not woken for each.
     let wakesAt = isPulled || options.timeouts.next != nil ? 1 : 64
@@ -89,10 +85,25 @@ extension WorkerPool {
     do {
       try core.submit(record, job, options, ordered: ordered, isPulled: isPulled)
     } catch {
+      feeder.end()
       core.forgetIfUnused(record)
       throw error
     }
     return job
+  }
+
+  private func feeder<Input>(
+    _ reader: Reader<Input>, _ report: @escaping @Sendable (Reading, Inbox<Input>) -> Void
+  ) -> any Feeding {
+    let isInMemory = if case .inline = reader { true } else { false }
+    let inbox = Inbox<Input>(isShared: !isInMemory)
+    let report: @Sendable (Reading) -> Void = { report($0, inbox) }
+    if core.isSerial { return CallerFeeder(reader, into: inbox, report: report) }
+    return switch reader {
+    case .inline(let pull): InlineFeeder(pull, into: inbox, report: report)
+    case .blocking(let pull): ThreadFeeder(pull, into: inbox, report: report)
+    case .asynchronous(let pull): TaskFeeder(pull, into: inbox, report: report)
+    }
   }
 
   func cursor<W: Worker>(
@@ -111,7 +122,11 @@ extension WorkerPool {
   ) async throws -> [W.Output] {
     let cursor = cursor(items, worker, options, ordered: ordered, isPulled: false)
     var results: [W.Output] = []
-    if let count = options.count ?? items.count { results.reserveCapacity(count) }
+    if let count = items.count {
+      // As many as will come, within bounds: what is declared, or counted and never there, must not become memory.
+      let affordable = (64 << 20) / max(1, MemoryLayout<W.Output>.stride)
+      results.reserveCapacity(min(count, options.count ?? count, affordable))
+    }
     while let (outputs, range) = try await cursor.nextOutputs() {
       withExtendedLifetime(outputs) {
         results.append(
@@ -156,6 +171,20 @@ extension WorkerPool {
     let outcomes: OutcomeStream<W.Input, W.Output, Never> = outcomes(items, worker, options, .completion)
     for try await outcome in outcomes { try combine(&result, outcome) }
     return result
+  }
+}
+
+extension Dispatcher {
+  /// A reader reports, and what has come is taken with it.
+  fileprivate mutating func has(_ reading: Reading, _ batch: Batch, of job: JobID, now: UInt64) {
+    switch reading {
+    case .goesOn: arrived(job, count: batch.count, cell: batch.cell, ended: false, goesOn: true, now: now)
+    case .complete: arrived(job, count: batch.count, cell: batch.cell, ended: false, now: now)
+    case .ended: arrived(job, count: batch.count, cell: batch.cell, ended: true, now: now)
+    case .failed(let error):
+      arrived(job, count: batch.count, cell: batch.cell, ended: false, goesOn: true, now: now)
+      inputFailed(job, error, now: now)
+    }
   }
 }
 

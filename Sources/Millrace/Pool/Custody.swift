@@ -3,9 +3,10 @@ import MillraceIPC
 /// The inputs of consecutive items, kept until each has its outcome with the consumer; as memory, whatever their type.
 @usableFromInline
 package class InputStore: @unchecked Sendable {
-  // Sound: written by the initializer only; freed when nobody refers to it.
+  // Sound: each item is written once, by whoever fills the cell, before an `Inbox` hands it on; who was handed items looks
+  // at no others. `count` is the filler's until nobody refers to the cell, when it says what is to be freed.
   package let base: Int
-  package let count: Int
+  @exclusivity(unchecked) package internal(set) var count: Int
   package let start: UnsafeRawPointer
 
   fileprivate init(base: Int, count: Int, start: UnsafeRawPointer) {
@@ -21,16 +22,9 @@ package class InputStore: @unchecked Sendable {
 /// The inputs of consecutive items.
 @usableFromInline
 package final class InputCell<Input: Sendable>: InputStore, @unchecked Sendable {
-  /// Takes up to `limit` items from `next`.
-  @inlinable
-  package convenience init(base: Int, limit: Int, _ next: () -> Input?) {
-    let storage = UnsafeMutablePointer<Input>.allocate(capacity: max(1, limit))
-    var count = 0
-    while count < limit, let item = next() {
-      (storage + count).initialize(to: item)
-      count &+= 1
-    }
-    self.init(base: base, count: count, adopting: storage)
+  /// Room for so many items.
+  convenience init(base: Int, capacity: Int) {
+    self.init(base: base, count: 0, adopting: .allocate(capacity: max(1, capacity)))
   }
 
   package convenience init(base: Int, items: some Collection<Input>) {
@@ -39,13 +33,12 @@ package final class InputCell<Input: Sendable>: InputStore, @unchecked Sendable 
     self.init(base: base, count: items.count, adopting: storage)
   }
 
-  @usableFromInline
-  package init(base: Int, count: Int, adopting storage: UnsafeMutablePointer<Input>) {
+  init(base: Int, count: Int, adopting storage: UnsafeMutablePointer<Input>) {
     super.init(base: base, count: count, start: storage)
   }
 
   deinit {
-    let (storage, count) = (UnsafeMutablePointer(mutating: items), count)
+    let (storage, count) = (storage, count)
     guard Unlocked.isSo else { return Unlocked.later { Self.free(storage, count) } }
     Self.free(storage, count)
   }
@@ -54,6 +47,8 @@ package final class InputCell<Input: Sendable>: InputStore, @unchecked Sendable 
     storage.deinitialize(count: count)
     storage.deallocate()
   }
+
+  var storage: UnsafeMutablePointer<Input> { UnsafeMutablePointer(mutating: items) }
 
   package var items: UnsafePointer<Input> { start.assumingMemoryBound(to: Input.self) }
 

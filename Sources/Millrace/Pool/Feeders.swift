@@ -10,12 +10,14 @@ final class InlineFeeder<Input: Sendable>: Feeding {
     var isReading = false
   }
   private let pull: Pull<Input>
-  private let arrived: @Sendable (Batch) -> Void
+  private let inbox: Inbox<Input>
+  private let report: @Sendable (Reading) -> Void
   private let state = Lock(State())
 
-  init(_ pull: Pull<Input>, arrived: @escaping @Sendable (Batch) -> Void) {
+  init(_ pull: Pull<Input>, into inbox: Inbox<Input>, report: @escaping @Sendable (Reading) -> Void) {
     self.pull = pull
-    self.arrived = arrived
+    self.inbox = inbox
+    self.report = report
   }
 
   var readsAtOnce: Bool { true }
@@ -27,7 +29,10 @@ final class InlineFeeder<Input: Sendable>: Feeding {
       return !state.isReading
     }
     guard isMine else { return }
-    while let count = nextDemand() { arrived(pull.read(count)) }
+    while let count = nextDemand() {
+      inbox.begin(count)
+      report(pull.read(into: inbox))
+    }
   }
 
   private func nextDemand() -> Int? {
@@ -38,161 +43,218 @@ final class InlineFeeder<Input: Sendable>: Feeding {
     }
   }
 
+  func collect() -> Batch? { nil }
   func end() {}
 }
 
 /// Reads a sequence that may compute or block, on a thread of its own.
 final class ThreadFeeder<Input: Sendable>: Feeding {
-  private struct State {
-    var demand: Int?
-    var isStarted = false
-    var isEnded = false
-  }
   private let pull: Pull<Input>
-  private let arrived: @Sendable (Batch) -> Void
-  private let failed: @Sendable (any Error) -> Void
-  private let state = Lock(State())
+  private let inbox: Inbox<Input>
+  private let report: @Sendable (Reading) -> Void
+  private let gate = ReaderGate()
   private let bell = Bell()
 
-  init(
-    _ pull: Pull<Input>, arrived: @escaping @Sendable (Batch) -> Void, failed: @escaping @Sendable (any Error) -> Void
-  ) {
+  init(_ pull: Pull<Input>, into inbox: Inbox<Input>, report: @escaping @Sendable (Reading) -> Void) {
     self.pull = pull
-    self.arrived = arrived
-    self.failed = failed
+    self.inbox = inbox
+    self.report = report
   }
 
   func read(_ count: Int) {
-    let mustStart = state.withLock { state in
-      state.demand = count
-      defer { state.isStarted = true }
-      return !state.isStarted
-    }
-    guard mustStart else { return bell.ring() }
+    guard gate.ask(count) else { return bell.ring() }
     do {
       try startThread("millrace-input") { self.run() }
     } catch {
-      failed(error)
+      report(.failed(error))
     }
   }
 
+  func collect() -> Batch? { inbox.takeOrCall() }
+
   func end() {
-    state.withLock { $0.isEnded = true }
+    inbox.leave()
+    gate.end()
     bell.ring()
   }
 
+  func waitUntilOut() async { await gate.waitUntilOut(orCall: {}) }
+  func blockUntilOut() { gate.blockUntilOut(orCall: {}) }
+
   private func run() {
     while true {
-      let (demand, isEnded) = state.withLock { state in
-        defer { state.demand = nil }
-        return (state.demand, state.isEnded)
-      }
-      if let demand {
-        arrived(pull.read(demand))
-      } else if isEnded {
-        return
-      } else {
-        bell.waitForWork()
+      switch gate.enter() {
+      case .read(let count):
+        inbox.begin(count)
+        var reading: Reading
+        repeat {
+          reading = pull.read(into: inbox)
+          report(reading)
+        } while reading.goesOn && !inbox.isLeft
+        gate.leave()
+      case .end: return
+      case .wait: bell.waitForWork()
       }
     }
   }
 }
 
-/// Reads an asynchronous sequence, in a task of its own.
+/// Reads an asynchronous sequence, in a task on a thread of its own.
+///
+/// Not on the default executor: who leaves a loop waits for the reader where nothing can be awaited, perhaps on the only thread
+/// that there is.
 final class TaskFeeder<Input: Sendable>: Feeding {
   private struct State {
-    var demand: Int?
-    var waiter: UnsafeContinuation<Int?, Never>?
-    var isEnded = false
+    var waiter: UnsafeContinuation<Void, Never>?
+    var isCalled = false
     var task: Task<Void, Never>?
   }
+  private let pull: AsyncPull<Input>
+  private let inbox: Inbox<Input>
+  private let report: @Sendable (Reading) -> Void
+  private let gate = ReaderGate()
   private let state = Lock(State())
 
-  init(
-    _ pull: AsyncPull<Input>, arrived: @escaping @Sendable (Batch) -> Void,
-    failed: @escaping @Sendable (any Error) -> Void
-  ) {
-    let task = Task {
-      while let demand = await self.nextDemand() {
-        do {
-          arrived(try await pull.read(demand))
-        } catch {
-          return failed(error)
-        }
-      }
-    }
-    state.withLock { $0.task = task }
+  init(_ pull: AsyncPull<Input>, into inbox: Inbox<Input>, report: @escaping @Sendable (Reading) -> Void) {
+    self.pull = pull
+    self.inbox = inbox
+    self.report = report
   }
 
   func read(_ count: Int) {
-    state.withLock { state in
-      if state.waiter == nil { state.demand = count }
-      defer { state.waiter = nil }
-      return state.waiter
-    }?.resume(returning: count)
+    guard gate.ask(count) else { return call() }
+    let thread = LaneThread()
+    do {
+      try startThread("millrace-input") { thread.run() }
+    } catch {
+      return report(.failed(error))
+    }
+    let task = Task(executorPreference: thread) {
+      await self.run()
+      thread.end()
+    }
+    // It may be over already, or nobody may want it any more.
+    let isOver = state.withLock { state in
+      if !gate.isOut { state.task = task }
+      return gate.isOut
+    }
+    if isOver { task.cancel() }
   }
 
-  func end() {
-    let (waiter, task) = state.withLock { state in
-      state.isEnded = true
-      defer { (state.waiter, state.task) = (nil, nil) }
-      return (state.waiter, state.task)
+  private func run() async {
+    while true {
+      switch gate.enter() {
+      case .read(let count):
+        inbox.begin(count)
+        var reading: Reading
+        repeat {
+          reading = await pull.read(into: inbox)
+          report(reading)
+        } while reading.goesOn && !inbox.isLeft
+        gate.leave()
+      case .end: return
+      case .wait: await waitForDemand()
+      }
     }
-    waiter?.resume(returning: nil)
+  }
+
+  func collect() -> Batch? { inbox.takeOrCall() }
+
+  func end() {
+    inbox.leave()
+    gate.end()
+    call()
+    // In the midst of items it is out by itself, and a cancelled sequence may be over for others too.
+    if gate.isOut {
+      state.withLock { $0.task = nil }
+    } else {
+      Task { await waitUntilOut() }
+    }
+  }
+
+  func waitUntilOut() async { await gate.waitUntilOut(orCall: cancel) }
+  func blockUntilOut() { gate.blockUntilOut(orCall: cancel) }
+
+  private func cancel() {
+    let task = state.withLock { state in
+      defer { state.task = nil }
+      return state.task
+    }
     task?.cancel()
   }
 
-  private func nextDemand() async -> Int? {
+  private func call() {
+    state.withLock { state in
+      state.isCalled = true
+      defer { state.waiter = nil }
+      return state.waiter
+    }?.resume()
+  }
+
+  private func waitForDemand() async {
     await withUnsafeContinuation { continuation in
-      let (demand, mustWait) = state.withLock { state in
-        defer { state.demand = nil }
-        if state.isEnded { return (Int?.none, false) }
-        if state.demand == nil { state.waiter = continuation }
-        return (state.demand, state.demand == nil)
+      let isCalled = state.withLock { state in
+        defer { state.isCalled = false }
+        if !state.isCalled { state.waiter = continuation }
+        return state.isCalled
       }
-      if !mustWait { continuation.resume(returning: demand) }
+      if isCalled { continuation.resume() }
     }
   }
 }
 
 /// Keeps the demand until the consumer of a serial pool reads, in its own task.
+///
+/// Nobody else could work on what was read while it waits for more: what may wait is read item by item.
 final class CallerFeeder<Input: Sendable>: Feeding {
+  private struct State {
+    var demand: Int?
+    var isReading = false
+  }
   private let reader: Reader<Input>
-  private let arrived: @Sendable (Batch) -> Void
-  private let failed: @Sendable (any Error) -> Void
-  private let demand = Lock<Int?>(nil)
+  private let inbox: Inbox<Input>
+  private let report: @Sendable (Reading) -> Void
+  private let state = Lock(State())
 
-  init(
-    _ reader: Reader<Input>, arrived: @escaping @Sendable (Batch) -> Void,
-    failed: @escaping @Sendable (any Error) -> Void
-  ) {
+  init(_ reader: Reader<Input>, into inbox: Inbox<Input>, report: @escaping @Sendable (Reading) -> Void) {
     self.reader = reader
-    self.arrived = arrived
-    self.failed = failed
+    self.inbox = inbox
+    self.report = report
   }
 
   var readsAtOnce: Bool { if case .inline = reader { true } else { false } }
 
-  func read(_ count: Int) { demand.withLock { $0 = count } }
-  func end() { demand.withLock { $0 = nil } }
-
-  /// Reads what is asked for; false if nothing is.
-  func readInCaller() async -> Bool {
-    guard
-      let count = demand.withLock({ demand in
-        defer { demand = nil }
-        return demand
-      })
-    else { return false }
-    switch reader {
-    case .inline(let pull), .blocking(let pull): arrived(pull.read(count))
-    case .asynchronous(let pull):
-      do {
-        arrived(try await pull.read(count))
-      } catch {
-        failed(error)
-      }
+  func read(_ count: Int) {
+    state.withLock { state in
+      state.demand = count
+      state.isReading = true
     }
+  }
+
+  func collect() -> Batch? { nil }
+  func end() { state.withLock { $0.isReading = false } }
+
+  /// Reads what is asked for, or the next item of it; false if nothing is.
+  func readInCaller() async -> Bool {
+    let (demand, isReading) = state.withLock { state in
+      defer { state.demand = nil }
+      return (state.demand, state.isReading)
+    }
+    guard isReading else { return false }
+    if let demand { inbox.begin(demand) }
+    inbox.call()
+    let reading =
+      switch reader {
+      case .inline(let pull), .blocking(let pull): pull.read(into: inbox)
+      case .asynchronous(let pull): await pull.read(into: inbox)
+      }
+    // The report may bring the next demand.
+    if !reading.goesOn { state.withLock { $0.isReading = false } }
+    report(reading)
     return true
   }
+}
+
+extension Reading {
+  var goesOn: Bool { if case .goesOn = self { true } else { false } }
 }

@@ -59,14 +59,22 @@ package enum Delivery: Sendable {
 
 /// Reads a job's input when told to.
 package protocol Feeding: AnyObject, Sendable {
-  /// Reads so many items and says `arrived`. Called without any lock.
+  /// Reads so many items and reports. Called without any lock.
   func read(_ count: Int)
-  /// Nothing more will be asked.
+  /// What has come of the read that is under way; nil, and the reader reports with the next item, if that is nothing. Called
+  /// under the pool's lock.
+  func collect() -> Batch?
+  /// Nothing more will be asked. Called without any lock.
   func end()
+  /// After the end: waits until nobody is in the input any more, in bounds.
+  func waitUntilOut() async
+  func blockUntilOut()
   /// Whether reading takes no time, so that one may ask for much at once.
   var readsAtOnce: Bool { get }
 }
 
 extension Feeding {
   package var readsAtOnce: Bool { false }
+  package func waitUntilOut() async {}
+  package func blockUntilOut() {}
 }

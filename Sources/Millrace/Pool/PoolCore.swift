@@ -33,6 +33,8 @@ package final class PoolCore: Sendable {
     var released: [JobRecord] = []
     var closed: [(WorkerRecord, waiters: [UnsafeContinuation<Void, Never>])] = []
     var reports: [(String, Int)] = []
+    /// What was taken from feeders: let go of behind the lock, should nobody else have it.
+    var batches: [Batch] = []
     var isStopped = false
     var alarm: (time: UInt64?, change: UInt64)?
   }
@@ -90,36 +92,8 @@ package final class PoolCore: Sendable {
   }
 
   private static func route(_ state: inout State, _ slots: any Slots, _ effects: inout Effects) {
-    for action in state.dispatcher.takeActions() {
-      switch action {
-      case .read(let id, let count, _):
-        if let job = state.jobs[id] { effects.reads.append((job, count)) }
-      case .deliver(let id, let segment):
-        guard let job = state.jobs[id] else { continue }
-        if !job.keepsOutputs, case .outputs = segment.content { continue }
-        job.queue.append(segment)
-        if job.queue.count >= job.wakesAt { wake(job, &effects) }
-      case .end(let id, let end):
-        guard let job = state.jobs[id] else { continue }
-        job.end = end
-        wake(job, &effects)
-        effects.ended.append(job)
-      case .release(let id):
-        if let job = state.jobs[id] { effects.released.append(job) }
-        state.jobs[id] = nil
-      case .closed(let key):
-        guard let worker = state.workers.removeValue(forKey: key) else { continue }
-        state.index.remove(worker)
-        effects.closed.append((worker, worker.closed()))
-      case .stopped:
-        effects.isStopped = true
-      case .alarm(let time):
-        state.dispatcherAlarm = time
-      case .report(let text, let slot):
-        effects.reports.append((text, slot))
-      case .start, .prepare, .run, .revoke, .inspect, .cancel, .tearDown, .kill, .stop:
-        slots.accept(action)
-      }
+    while !state.dispatcher.actions.isEmpty {
+      for action in state.dispatcher.takeActions() { route(action, &state, slots, &effects) }
     }
     var next = state.dispatcherAlarm
     for job in state.jobs.values {
@@ -129,6 +103,46 @@ package final class PoolCore: Sendable {
       state.alarmTime = next
       state.alarmChanges += 1
       effects.alarm = (next, state.alarmChanges)
+    }
+  }
+
+  private static func route(
+    _ action: Action, _ state: inout State, _ slots: any Slots, _ effects: inout Effects
+  ) {
+    switch action {
+    case .read(let id, let count, _):
+      if let job = state.jobs[id] { effects.reads.append((job, count)) }
+    case .collect(let id):
+      // Taken under the lock, so that what comes of one input comes in its order.
+      guard let batch = state.jobs[id]?.feeder.collect() else { return }
+      effects.batches.append(batch)
+      state.dispatcher.arrived(
+        id, count: batch.count, cell: batch.cell, ended: false, goesOn: true, now: _monotonicNow())
+    case .deliver(let id, let segment):
+      guard let job = state.jobs[id] else { return }
+      if !job.keepsOutputs, case .outputs = segment.content { return }
+      job.queue.append(segment)
+      if job.queue.count >= job.wakesAt { wake(job, &effects) }
+    case .end(let id, let end):
+      guard let job = state.jobs[id] else { return }
+      job.end = end
+      wake(job, &effects)
+      effects.ended.append(job)
+    case .release(let id):
+      if let job = state.jobs[id] { effects.released.append(job) }
+      state.jobs[id] = nil
+    case .closed(let key):
+      guard let worker = state.workers.removeValue(forKey: key) else { return }
+      state.index.remove(worker)
+      effects.closed.append((worker, worker.closed()))
+    case .stopped:
+      effects.isStopped = true
+    case .alarm(let time):
+      state.dispatcherAlarm = time
+    case .report(let text, let slot):
+      effects.reports.append((text, slot))
+    case .start, .prepare, .run, .revoke, .inspect, .cancel, .tearDown, .kill, .stop:
+      slots.accept(action)
     }
   }
 
@@ -250,6 +264,8 @@ package final class PoolCore: Sendable {
       // Its turn may be that of a slot whose item waits for it.
       if spec.level > 0 { spec.roundRobin = false }
       spec.isPulled = isPulled
+      // Who keeps all outcomes has taken them when they are there.
+      if !isPulled { spec.ahead = nil }
       spec.readsAtOnce = job.feeder.readsAtOnce
       spec.keepsWorkers = spec.keepsWorkers && worker.identity != nil
       if state.workers[worker.key] == nil {

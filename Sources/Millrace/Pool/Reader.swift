@@ -12,34 +12,46 @@ package enum Reader<Input: Sendable>: Sendable {
   case asynchronous(AsyncPull<Input>)
 }
 
-/// What a read brought.
+/// Items that were taken out of an inbox, the last of its cell.
 package struct Batch: Sendable {
   package let count: Int
   package let cell: any AnyObject & Sendable
-  package let ended: Bool
+}
+
+/// How far a reader has come with what it was asked for.
+package enum Reading: Sendable {
+  /// It reads on.
+  case goesOn
+  case complete
+  /// The input has no more.
+  case ended
+  case failed(any Error)
 }
 
 /// Pulls from a sequence. The loop is compiled where the sequence's type is known.
 @usableFromInline
 package final class Pull<Input: Sendable>: @unchecked Sendable {
   // Sound: the dispatcher asks for one read at a time, and the reads follow each other through its lock.
-  private let fill: (_ base: Int, _ limit: Int) -> InputCell<Input>
-  private var base = 0
+  private let fill: (Inbox<Input>) -> Inbox<Input>.Pause
 
   @inlinable
   package convenience init<S: Sequence>(_ items: S) where S.Element == Input {
     var iterator = items.makeIterator()
-    self.init { base, limit in InputCell(base: base, limit: limit) { iterator.next() } }
+    self.init { inbox in inbox.fill { iterator.next() } }
   }
 
   @usableFromInline
-  init(_ fill: @escaping (_ base: Int, _ limit: Int) -> InputCell<Input>) { self.fill = fill }
+  init(_ fill: @escaping (Inbox<Input>) -> Inbox<Input>.Pause) { self.fill = fill }
 
-  package func read(_ count: Int) -> Batch {
-    KillPoint.parentReads.reach()
-    let cell = fill(base, count)
-    base += cell.count
-    return Batch(count: cell.count, cell: cell, ended: cell.count < count)
+  /// Reads on, until the demand is met, the input ends, or somebody calls.
+  func read(into inbox: Inbox<Input>) -> Reading {
+    while true {
+      let pause = fill(inbox)
+      if case .ended = pause { return .ended }
+      if inbox.isComplete { return .complete }
+      guard case .full = pause else { return .goesOn }
+      inbox.grow()
+    }
   }
 }
 
@@ -47,27 +59,23 @@ package final class Pull<Input: Sendable>: @unchecked Sendable {
 package final class AsyncPull<Input: Sendable>: @unchecked Sendable {
   // Sound: as `Pull`.
   private let next: () async throws -> Input?
-  private var base = 0
 
   package init<S: AsyncSequence>(_ items: S) where S.Element == Input {
     nonisolated(unsafe) var iterator = items.makeAsyncIterator()
     next = { try await iterator.next() }
   }
 
-  /// Reads up to `count` items; an error after some of them is kept for the next call.
-  package func read(_ count: Int) async throws -> Batch {
-    if let pending { throw pending }
-    var taken: ContiguousArray<Input> = []
+  /// Reads on, until the demand is met, the input ends or throws, or somebody calls.
+  func read(into inbox: Inbox<Input>) async -> Reading {
     do {
-      while taken.count < count, let item = try await next() { taken.append(item) }
+      while let item = try await next() {
+        let isCalled = inbox.put(item)
+        if inbox.isComplete { return .complete }
+        if isCalled { return .goesOn }
+      }
+      return .ended
     } catch {
-      if taken.isEmpty { throw error }
-      pending = error
+      return .failed(error)
     }
-    let cell = InputCell(base: base, items: taken)
-    base += cell.count
-    return Batch(count: cell.count, cell: cell, ended: cell.count < count && pending == nil)
   }
-
-  private var pending: (any Error)?
 }

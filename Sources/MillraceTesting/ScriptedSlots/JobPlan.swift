@@ -39,6 +39,7 @@ struct JobPlan {
   var eagerSetUp = true
   var isPulled = false
   var readsAtOnce = false
+  var ahead: Int?
   var neverRetried = 0
   var behaviours = Behaviours()
 
@@ -94,6 +95,7 @@ struct JobPlan {
     if random.chance(6) { inputStallsAt = random.below(20) }
     if isPulled, random.chance(10) { consumerStallsAfter = random.below(10) }
     if random.chance(10) { totalTimeout = random.one(of: [1_000_000, 50_000_000, 400_000_000]) }
+    if isPulled, !readsAtOnce, chunking == .automatic { ahead = [1, 2, 8][Int(salt % 3)] }
     if !isCalm {
       func rate(_ percent: Int, _ random: inout SimulatedRandom) -> Int {
         random.chance(percent) ? random.one(of: [2, 10, 40]) : 0
@@ -132,6 +134,7 @@ struct JobPlan {
     spec.seed = salt
     spec.isPulled = isPulled
     spec.readsAtOnce = readsAtOnce
+    spec.ahead = ahead
     return spec
   }
 
@@ -139,6 +142,12 @@ struct JobPlan {
   func coming(of demand: Int, at position: Int) -> Int {
     var random = SimulatedRandom(hash: salt, UInt64(position), 3)
     return readsAtOnce && demand > 1 && random.chance(20) ? random.within(1...demand - 1) : demand
+  }
+
+  /// How many of the items that are on their way come next, and at once.
+  func lot(of rest: Int, at position: Int) -> Int {
+    var random = SimulatedRandom(hash: salt, UInt64(position), 4)
+    return readsAtOnce || random.chance(50) ? coming(of: rest, at: position) : random.within(1...rest)
   }
 
   // MARK: What an item does, the same each time that it is asked

@@ -24,6 +24,10 @@ extension Ledger {
         job.limit ?? (inside == count ? count : 0), Int((Double(chunk) * perWorker * Double(width)).rounded(.up)))
       job.limit = limit
       try check(inside <= limit, "\(id): \(inside) items inside a window of \(limit) (\(perWorker) chunks a worker)")
+      if let ahead = job.plan.ahead {
+        let most = ahead * width + job.taken
+        try check(inside <= most, "\(id): \(inside) items inside a window that may have grown to \(most)")
+      }
     }
     job.reading = count
     jobs[id] = job

@@ -14,7 +14,8 @@ extension Simulation {
       try tell(report, worker, isLate: true)
     case .death(let process, let cause, let onlyIdle):
       if !onlyIdle || process.activity == nil { die(process, cause) }
-    case .read(let job): try arrive(job)
+    case .come(let job, let count, let isLast): try come(job, count, isLast: isLast)
+    case .collect(let job): try collect(job)
     case .take(let job): try take(job)
     case .took(let job, let count):
       ledger.jobs[jobs[job].id!]!.taken += count
@@ -93,6 +94,7 @@ extension Simulation {
       now += time
       ledger.revivedAt = now
       if unsharedSince != nil { unsharedSince = now }
+      for job in jobs.indices where jobs[job].liesSince != nil { jobs[job].liesSince = now }
       try step("it stood still for \(time / 1_000) µs") { $0.stoodStill(now: $1) }
     }
   }
@@ -111,39 +113,84 @@ extension Simulation {
 
   // MARK: Inputs
 
+  /// The input begins to bring so many items, in one lot or several, as far as it does.
   func read(_ job: Int, _ count: Int) {
+    let planned = plan.jobs[job]
     jobs[job].demand = count
-    if let stallsAt = plan.jobs[job].inputStallsAt, jobs[job].position + count > stallsAt {
-      jobs[job].hasStalledInput = true
-      return note("    the input of job \(job + 1) blocks")
+    jobs[job].come = 0
+    jobs[job].isAwaited = false
+    var position = jobs[job].position
+    var rest = count
+    var time = now
+    while true {
+      time += random.time(upTo: planned.readTime)
+      var lot = planned.lot(of: rest, at: position)
+      for end in [planned.length, planned.inputFailsAt, planned.inputStallsAt] {
+        if let end, end >= position { lot = min(lot, end - position) }
+      }
+      if lot == 0, planned.inputStallsAt == position {
+        // Of what has no end and what fails in one place, the first comes first.
+        jobs[job].hasStalledInput = true
+        return note("    the input of job \(job + 1) blocks")
+      }
+      position += lot
+      rest -= lot
+      let isLast = rest == 0 || lot == 0 || planned.coming(of: count, at: jobs[job].position) < count
+      agenda.add(.come(job, count: lot, isLast: isLast), at: time)
+      if isLast { return }
     }
-    agenda.add(.read(job), at: now + random.time(upTo: plan.jobs[job].readTime))
   }
 
-  private func arrive(_ job: Int) throws {
+  private func come(_ job: Int, _ count: Int, isLast: Bool) throws {
     guard let demand = jobs[job].demand, let id = jobs[job].id else { return }
-    jobs[job].demand = nil
+    jobs[job].demand = demand - count
+    jobs[job].position += count
+    jobs[job].come += count
+    if !isLast {
+      note("job \(job + 1): \(count) items have come")
+      return jobs[job].isAwaited ? try collect(job) : ()
+    }
     let planned = plan.jobs[job]
     let position = jobs[job].position
-    // What the dispatcher does not wait for any more is not the job's.
-    let isWanted = ledger.jobs[id]!.reading != nil && !ledger.jobs[id]!.isClosedToInput && !jobs[job].isOver
-    ledger.jobs[id]!.reading = nil
-    if planned.inputFailsAt == position {
-      ledger.jobs[id]!.inputEnded = true
+    let isOver = demand > count || count == 0
+    let fails = isOver && planned.inputFailsAt == position
+    let ends = isOver && !fails && planned.length == position
+    jobs[job].demand = nil
+    jobs[job].isAwaited = false
+    if fails {
+      if jobs[job].come > 0 { try handOver(job, goesOn: true) }
+      let isWanted = ledger.jobs[id]!.reading != nil
+      ledger.jobs[id]!.reading = nil
+      if isWanted { ledger.jobs[id]!.inputEnded = true }
       return try step("job \(job + 1): input fails") { $0.inputFailed(id, InputTrouble(), now: $1) }
     }
-    var count = min(planned.coming(of: demand, at: position), (planned.length ?? .max) - position)
-    if let failsAt = planned.inputFailsAt, failsAt > position { count = min(count, failsAt - position) }
-    let ended = planned.length == position + count && count < demand
-    jobs[job].position += count
-    let cell = SimulatedItems(job: id, range: position..<position + count)
-    if count == demand { ledger.jobs[id]!.limit = nil }
+    try handOver(job, ended: ends)
+  }
+
+  /// Somebody wants what has come, or else the next to come.
+  private func collect(_ job: Int) throws {
+    guard jobs[job].demand != nil else { return }
+    jobs[job].isAwaited = jobs[job].come == 0
+    if jobs[job].come > 0 { try handOver(job, goesOn: true) }
+  }
+
+  private func handOver(_ job: Int, ended: Bool = false, goesOn: Bool = false) throws {
+    guard let id = jobs[job].id else { return }
+    let count = jobs[job].come
+    jobs[job].come = 0
+    jobs[job].liesSince = nil
+    // What the dispatcher does not wait for any more is not the job's.
+    let asked = ledger.jobs[id]!.reading
+    let isWanted = asked != nil && !ledger.jobs[id]!.isClosedToInput && !jobs[job].isOver
+    if count == asked { ledger.jobs[id]!.limit = nil }
+    ledger.jobs[id]!.reading = goesOn ? asked.map { $0 - count } : nil
+    let cell = SimulatedItems(job: id, range: jobs[job].position - count..<jobs[job].position)
     if isWanted {
       if ended { ledger.jobs[id]!.inputEnded = true }
       ledger.jobs[id]!.items += Array(repeating: Ledger.Item(), count: count)
     }
-    try step("job \(job + 1): \(count) items arrive\(ended ? ", the last" : "")") {
-      $0.arrived(id, count: count, cell: cell, ended: ended, now: $1)
+    try step("job \(job + 1): \(count) items arrive\(ended ? ", the last" : goesOn ? ", and more will" : "")") {
+      $0.arrived(id, count: count, cell: cell, ended: ended, goesOn: goesOn, now: $1)
     }
   }
 

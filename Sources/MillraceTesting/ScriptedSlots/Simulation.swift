@@ -19,7 +19,8 @@ package final class Simulation {
     case stale(SimulatedWorker, Report)
     /// Something ends the process, whatever it does.
     case death(SimulatedProcess, ItemFailure.Cause, onlyIdle: Bool)
-    case read(Int)
+    case come(Int, count: Int, isLast: Bool)
+    case collect(Int)
     case take(Int)
     case took(Int, count: Int)
   }
@@ -39,8 +40,14 @@ package final class Simulation {
   struct JobState {
     var id: JobID?
     var position = 0
-    /// What a read that is under way asked for.
+    /// What a read that is under way still has to bring.
     var demand: Int?
+    /// What it has brought and nobody has taken yet.
+    var come = 0
+    /// Whether its next items are handed over as soon as they come.
+    var isAwaited = false
+    /// Since when something has been there while a slot is free.
+    var liesSince: UInt64?
     var queue: ArraySlice<Int> = []
     var isTaking = false
     var taken = 0
@@ -152,6 +159,7 @@ package final class Simulation {
     }
     ledger.inspected = nil
     try checkWorkIsShared()
+    try checkNothingLies()
     try ledger.checkSetUps()
     try ledger.checkReading()
     try ledger.checkTotals()
@@ -175,12 +183,43 @@ package final class Simulation {
       now - since <= limit, "a slot has been idle for \((now - since) / 1_000) µs while chunks wait in others")
   }
 
+  /// What has come does not wait for what comes after it, while a slot could work on it.
+  private func checkNothingLies() throws {
+    for job in jobs.indices {
+      guard lies(job), let worker = ledger.jobs[jobs[job].id!]?.worker,
+        (0..<ledger.width).contains(where: { isFree($0, for: worker) })
+      else {
+        jobs[job].liesSince = nil
+        continue
+      }
+      let since = jobs[job].liesSince ?? now
+      jobs[job].liesSince = since
+      try ledger.check(
+        now <= since, "job \(job + 1): \(jobs[job].come) items have come, and nobody takes them though a slot is free")
+    }
+  }
+
+  /// Whether items have come of the job that others could have.
+  private func lies(_ job: Int) -> Bool {
+    guard jobs[job].come > 0, !isOver(job), !plan.jobs[job].readsAtOnce else { return false }
+    return ledger.jobs[jobs[job].id!]?.isClosedToInput == false
+  }
+
+  /// Whether the slot would take a chunk for the worker now.
+  private func isFree(_ slot: Int, for worker: WorkerKey) -> Bool {
+    guard ledger.isIdle(slot), slot < ledger.slots.count, ledger.slots[slot].phase == .up else { return false }
+    return ledger.slots[slot].prepared.contains(worker)
+  }
+
   private func route(_ action: Action) throws {
     try ledger.check(!ledger.isStopped || action.isOfNoAccount, "after the end: \(action.summary)")
     switch action {
     case .read(let id, let count, let largest):
       try ledger.read(id, count, largest)
       read(plansOfJobs[id]!, count)
+    case .collect(let id):
+      try ledger.check(ledger.jobs[id]?.reading != nil, "\(id): collects what was not asked for")
+      agenda.add(.collect(plansOfJobs[id]!), at: now)
     case .deliver(let id, let segment):
       try ledger.deliver(id, segment)
       deliver(plansOfJobs[id]!, segment.range.count)
@@ -258,7 +297,10 @@ package final class Simulation {
     for job in jobs.indices where !isOver(job) {
       let id = jobs[job].id!
       let waitsOutside = !isClosed || !plan.jobs[job].isPulled
-      if waitsOutside, jobs[job].hasStalledInput || jobs[job].hasStalledConsumer { continue }
+      if waitsOutside, jobs[job].hasStalledInput || jobs[job].hasStalledConsumer {
+        try ledger.check(!lies(job) || !stalled.isEmpty, "\(id): \(jobs[job].come) items wait for more to come")
+        continue
+      }
       try ledger.check(!stalled.isEmpty, "\(id) is not over, and nothing will happen any more")
       if plan.jobs[job].roundRobin { continue }
       try checkNobodyIsIdle(job, stalled)

@@ -13,6 +13,8 @@ final class Play {
   private(set) var chunks: [Int: Chunk] = [:]
   private(set) var alarm: UInt64?
   private(set) var inside: [JobID: Int] = [:]
+  /// Jobs of which was asked what has come.
+  private(set) var collected: [JobID] = []
   /// Whether workers start and are set up at once.
   var isSmooth = true
 
@@ -40,6 +42,11 @@ final class Play {
   /// Answers a read.
   func arrive(_ id: JobID, _ count: Int, ended: Bool = false) {
     step { $0.arrived(id, count: count, cell: Cell(), ended: ended, now: $1) }
+  }
+
+  /// Items of a read that goes on.
+  func come(_ id: JobID, _ count: Int) {
+    step { $0.arrived(id, count: count, cell: Cell(), ended: false, goesOn: true, now: $1) }
   }
 
   /// The input's end, which came in so many reads of one item.
@@ -114,6 +121,8 @@ final class Play {
     for action in dispatcher.takeActions() {
       switch action {
       case .read(let id, let count, _): log.append("read \(id.value): \(count)")
+      case .collect(let id):
+        if isSmooth { collected.append(id) } else { log.append("collect \(id.value)") }
       case .start(let slot, let generation):
         generations[slot] = generation
         if isSmooth {

@@ -148,7 +148,7 @@ struct SnippetRunTests {
     #expect(try await pool.map(["x", "y"], Numbered()) == ["0: x", "1: y"])
     let refused = await #expect(throws: ItemFailure.self) { try await ServerSnippets.page(pool, "") }
     #expect(ServerSnippets.status(of: try #require(refused)) == 422)
-    await pool.shutdown()
+    try await pool.shutdown()
     let closed = await #expect(throws: WorkerPoolError.self) { try await ServerSnippets.page(pool, "a") }
     #expect(ServerSnippets.status(of: try #require(closed)) == 503)
     #expect(ServerSnippets.status(of: CancellationError()) == 499)

@@ -48,7 +48,7 @@ extension ProcessControl {
     case .inspect(let slot, let generation, let chunk):
       let found = lane(slot, generation, holding: chunk)?.inspect(chunk) ?? .waiting
       core.step { $0.inspected(slot: slot, generation: generation, chunk: chunk, found, now: $1) }
-    case .read, .deliver, .end, .release, .closed, .stopped, .alarm, .report: break
+    case .read, .collect, .deliver, .end, .release, .closed, .stopped, .alarm, .report: break
     }
   }
 
