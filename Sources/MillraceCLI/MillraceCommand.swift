@@ -18,6 +18,7 @@ struct MillraceCommand: ParsableCommand {
 @main
 struct Entry {
   static func main() {
+    Descriptor.standInForMissing()
     do {
       var command = try MillraceCommand.parseAsRoot(ShortOptions.separated(ArgumentBytes.ofThisProgram()))
       guard let map = command as? MapCommand else { return try command.run() }

@@ -4,6 +4,7 @@
 #define CMILLRACE_H
 
 #include "millrace_crash.h"
+#include "millrace_descriptor.h"
 #include "millrace_host.h"
 #include "millrace_image.h"
 #include "millrace_job.h"

@@ -11,6 +11,8 @@ package enum WorkerExitCode {
   package static let noIntroduction: Int32 = 76
   /// The worker is of another build than the program.
   package static let otherBuild: Int32 = 78
+  /// The worker has lost what binds it to the pool: its descriptors, or room for new ones.
+  package static let lost: Int32 = 74
   /// The worker does not know the type that it is to run.
   package static let unknownType: Int32 = 70
 }
