@@ -75,7 +75,7 @@ static uint64_t error_kind;  // of the standard error that we were started with
 
 void millrace_worker_lost(const char *reason) {
   if (error_kind == 0 || millrace_fd_kind(STDERR_FILENO) == error_kind)
-    dprintf(STDERR_FILENO, "millrace: the worker cannot go on: %s\n", reason);
+    dprintf(STDERR_FILENO, MILLRACE_LAST_WORDS "%s\n", reason);
   millrace_descendants_kill(getpid(), NULL, 0);
   _exit(MILLRACE_EXIT_LOST);
 }

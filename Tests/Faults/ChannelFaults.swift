@@ -64,6 +64,20 @@ private struct Severed: Worker, Codable {
   }
 }
 
+/// Stops the fork server, and dies.
+private struct Silencing: Worker, Codable {
+  var ledger: LineLedger
+
+  func process(_ item: Int, _ state: inout Void) -> Int {
+    if item == 17 {
+      ledger.note("\(getppid())")
+      kill(getppid(), SIGSTOP)
+      kill(getpid(), SIGKILL)
+    }
+    return item
+  }
+}
+
 extension Faults {
   /// U13: what binds a worker to its pool is lost.
   @Suite(.forks) struct Channel {
@@ -95,6 +109,22 @@ extension Faults {
       try await LineLedger.with { ledger in
         try await expectOneLost(backend, Severed(deed: .closeAllAndOpen, place: .item, path: ledger.path), .size(1))
         #expect(try ledger.lines == [])
+      }
+    }
+
+    @Test("U13: the death of a worker is seen though the fork server says nothing of it")
+    func silentServer() async throws {
+      try await LineLedger.with { ledger in
+        try await withWorkerPool(.processes(2)) { pool async throws in
+          var failed: [Int: ItemFailure] = [:]
+          let options = MapOptions(chunking: .size(1))
+          for try await outcome in pool.outcomes(of: 0..<100, Silencing(ledger: ledger), options: options) {
+            if case .failure(let failure) = outcome.result { failed[outcome.index] = failure }
+          }
+          #expect(Array(failed.keys) == [17])
+          // Its end is not what this is about.
+          kill(try #require(pid_t(ledger.lines[0])), SIGCONT)
+        }
       }
     }
 

@@ -23,10 +23,13 @@ private struct Lister: Worker, Codable {
 
 /// Closes its standard descriptors, prints all the same, and makes outputs that take descriptors.
 private struct Mute: Worker, Codable {
-  func process(_ item: Int, _ state: inout Void) -> [UInt8] {
+  func setUp(_ context: WorkerContext) { for number in Int32(0)...2 { close(number) } }
+
+  func process(_ item: Int, _ state: inout Void) throws -> [UInt8] {
     for number in Int32(0)...2 {
-      close(number)
-      _ = write(number, "printed where nobody may\n", 25)
+      guard write(number, "printed where nobody may\n", 25) == -1, fcntl(number, F_GETFD) == -1 else {
+        throw Misfortune()
+      }
     }
     return [UInt8](repeating: UInt8(item), count: 100_000 * (item % 2))
   }
@@ -109,10 +112,20 @@ extension Faults {
       "U4: a program that was started with some of 0 to 2 closed", arguments: ["forkServer", "spawn", "fork"],
       ["<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
     func startedWithout(backend: String, closing: String) async throws {
+      try await expectRight(backend, "exec \"$@\" \(closing)")
+    }
+
+    @Test(
+      "U4: the same where few descriptors are allowed, and more could be", arguments: ["forkServer", "spawn", "fork"],
+      ["ulimit -S -n 40", "ulimit -n 40"])
+    func underALimit(backend: String, limit: String) async throws {
+      try await expectRight(backend, "\(limit); exec \"$@\" <&-")
+    }
+
+    private func expectRight(_ backend: String, _ shell: String) async throws {
       try await LineLedger.with { ledger in
         try await onPlainThread {
-          let shell = ["sh", "-c", "exec \"$@\" \(closing)", "sh"]
-          let program = try TestProgram(["bare", backend, ledger.path], through: shell)
+          let program = try TestProgram(["bare", backend, ledger.path], through: ["sh", "-c", shell, "sh"])
           #expect(program.wait() == 0)
         }
         #expect(try ledger.lines == ["right"])

@@ -44,6 +44,7 @@ _Noreturn void millrace_worker_exit(int code);
 
 /// The code that a worker exits with when it has lost what binds it to the pool.
 #define MILLRACE_EXIT_LOST 74
+#define MILLRACE_LAST_WORDS "millrace: the worker cannot go on: "
 
 /// Ends a worker that cannot go on, with all that it has started, and says why on its standard error, if that is still the
 /// one that it was started with. Nothing is flushed, no exit handler runs.

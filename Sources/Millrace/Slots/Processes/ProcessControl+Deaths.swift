@@ -79,7 +79,8 @@ extension ProcessControl {
   /// Whether it ended, or was ended by us, because nobody could hear it any more.
   private func isLost(_ process: WorkerProcess, _ exit: ProcessExit) -> Bool {
     switch exit.reason {
-    case .exited(let code): code == WorkerExitCode.lost
+    // Code of the user's may exit with the same number, and says nothing.
+    case .exited(let code): code == WorkerExitCode.lost && process.standardError.contains(WorkerExitCode.lastWords)
     case .signalled(SIGKILL, _): process.isCutOff && process.killAt == nil && !process.isKilledByUs
     default: false
     }
