@@ -33,8 +33,10 @@
 
 // What careless code of the program left open at an exec is closed before it, where the C library can: libraries that
 // were initialised before us keep what they have opened.
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 34)
 #define CLOSES_AT_SPAWN
+#endif
 #endif
 
 extern char **environ;

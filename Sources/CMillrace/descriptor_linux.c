@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #ifndef SYS_pidfd_open
@@ -34,10 +35,41 @@ __attribute__((constructor)) static void watch_forks(void) {
   pthread_atfork(lock_for_fork, unlock_after_fork, renew_in_child);
 }
 
-void millrace_fd_lock(void) { pthread_mutex_lock(&lock); }
+static int stands_in[3];
+
+// What stands in refuses what the number is for, as the missing one would.
+static int stand_in_mode(int number) { return number == STDIN_FILENO ? O_WRONLY : O_RDONLY; }
+
+// The kernel gives what is made the lowest number that is free, and whoever prints or reads at that moment would do so in it.
+static void stand_in_for_missing(void) {
+  for (int number = 0; number < 3; number++) {
+    stands_in[number] = 0;
+    if (fcntl(number, F_GETFD) >= 0) continue;
+    int fd = open("/dev/null", stand_in_mode(number) | O_CLOEXEC);
+    stands_in[number] = fd == number;
+    if (fd >= 0 && fd != number) close(fd);
+  }
+}
+
+static void step_back(void) {
+  for (int number = 0; number < 3; number++) {
+    if (!stands_in[number]) continue;
+    // Somebody may have put something of their own in its place: that stays.
+    struct stat status;
+    int is_it = (fcntl(number, F_GETFL) & O_ACCMODE) == stand_in_mode(number) && fstat(number, &status) == 0 &&
+        S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3);
+    if (is_it) close(number);
+  }
+}
+
+void millrace_fd_lock(void) {
+  pthread_mutex_lock(&lock);
+  stand_in_for_missing();
+}
 
 void millrace_fd_unlock(void) {
   int error = errno;
+  step_back();
   pthread_mutex_unlock(&lock);
   errno = error;
 }
@@ -115,9 +147,9 @@ int millrace_pidfd_own(pid_t pid) {
 
 void millrace_fd_close(int fd) {
   if (fd < 0) return;
-  millrace_fd_lock();
+  pthread_mutex_lock(&lock);
   disown(fd);
-  millrace_fd_unlock();
+  pthread_mutex_unlock(&lock);
 }
 
 int millrace_fd_raise(int fd) {

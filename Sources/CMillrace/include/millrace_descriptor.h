@@ -28,7 +28,8 @@ int millrace_pidfd_own(pid_t pid);
 /// Closes a descriptor that is ours.
 void millrace_fd_close(int fd);
 
-/// No fork happens in between, of anybody's, and nothing else of ours is made or closed.
+/// No fork happens in between, of anybody's, and nothing else of ours is made or closed. What is made has none of the standard
+/// numbers, not even for a moment: where one is missing, something stands in for it.
 void millrace_fd_lock(void);
 void millrace_fd_unlock(void);
 
