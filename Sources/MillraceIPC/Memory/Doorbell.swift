@@ -37,6 +37,14 @@ package enum Doorbell: Sendable {
     .descriptor(descriptor, kind: millrace_fd_kind(descriptor))
   }
 
+  /// Whether it could be rung.
+  package var isOpen: Bool {
+    switch self {
+    case .futex: true
+    case .descriptor(let descriptor, let kind): kind != 0 && millrace_fd_kind(descriptor) == kind
+    }
+  }
+
   /// Nanoseconds that a worker looks before it sleeps; a wake-up takes some 25 µs.
   ///
   /// 0 where the other side needs this CPU.

@@ -100,6 +100,8 @@ package final class HostLane: @unchecked Sendable {
         return logger
       }
       try await instance.setUp(context)
+      // No item is to answer for it later.
+      process.endIfCutOff()
       instances[key] = instance
       KillPoint.workerIsSetUp.reach()
       end.marker.enter(.idle)

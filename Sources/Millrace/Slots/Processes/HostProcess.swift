@@ -122,6 +122,11 @@ package final class HostProcess: Sendable {
     }
   }
 
+  /// Ends the process if what binds it to the pool was closed.
+  func endIfCutOff() {
+    if let bell = bell.withLock({ $0 }), !bell.isOpen { fail(WireProblem("its descriptors were closed")) }
+  }
+
   /// The process cannot go on: says why, and ends. The pool takes it for a crash.
   func fail(_ error: any Error) -> Never {
     millrace_worker_lost("\(error)")
