@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "millrace_host.h"
+#include "millrace_descriptor.h"
 #include "millrace_tree.h"
 
 #define VARIABLE "MILLRACE_BOOTSTRAP"
@@ -31,6 +32,14 @@
 // installed. And what may not be overruled: nobody is there to answer questions, and the parent reads plain text.
 #define BACKTRACE_DEFAULTS "enable=yes,threads=crashed,images=none,registers=none,limit=24,top=4,warnings=suppressed"
 #define BACKTRACE_FORCED "interactive=no,color=no,output-to=stderr"
+
+// What careless code of the program left open at an exec is closed before it, where the C library can: libraries that
+// were initialised before us keep what they have opened.
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 34)
+#define CLOSES_AT_SPAWN
+#endif
+#endif
 
 extern char **environ;
 
@@ -64,7 +73,10 @@ __attribute__((constructor)) static void bootstrap(int argc, char **argv, char *
     millrace_fatal("the variable " VARIABLE " is not for users: unset it");
   unsetenv(VARIABLE);
   millrace_current_depth = depth;
+#ifndef CLOSES_AT_SPAWN
   syscall(SYS_close_range, MILLRACE_BOOTSTRAP_FD + 1, ~0u, 0);
+#endif
+  millrace_fd_own(MILLRACE_BOOTSTRAP_FD);
 
   // We shall not come back, so the initialisers that are linked after us run now: in a static executable, the Swift
   // runtime's are among them.
@@ -83,7 +95,7 @@ __attribute__((constructor)) static void bootstrap(int argc, char **argv, char *
 static char **copy_arguments(char **storage) {
   static char *fallback[] = {"millrace", NULL};
   *storage = NULL;
-  int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+  int fd = millrace_fd_open("/proc/self/cmdline", O_RDONLY, 0);
   if (fd < 0) return fallback;
   size_t length = 0, capacity = 4096;
   char *text = malloc(capacity);
@@ -152,14 +164,9 @@ int millrace_spawn_self(
   char *text;
   char **arguments = copy_arguments(&text);
 
-  // 2. Descriptors: first out of the way of 0...3, then each to its place.
+  // 2. Descriptors: each to its place. Ours are all above 2, so none is overwritten before it is copied.
   int sources[3] = {control, out, err};
   int error = variable && backtrace && tunables ? 0 : ENOMEM;
-  for (int i = 0; i < 3; i++) {
-    int source = sources[i];
-    sources[i] = source < 0 || error ? -1 : fcntl(source, F_DUPFD_CLOEXEC, MILLRACE_BOOTSTRAP_FD + 1);
-    if (source >= 0 && sources[i] < 0 && !error) error = errno;
-  }
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -168,6 +175,9 @@ int millrace_spawn_self(
     else if (fcntl(target, F_GETFD) < 0) posix_spawn_file_actions_addopen(&actions, target, "/dev/null", O_WRONLY, 0);
   }
   posix_spawn_file_actions_adddup2(&actions, sources[0], MILLRACE_BOOTSTRAP_FD);
+#ifdef CLOSES_AT_SPAWN
+  posix_spawn_file_actions_addclosefrom_np(&actions, MILLRACE_BOOTSTRAP_FD + 1);
+#endif
 
   // 3. Signals as in a fresh program, and a process group of its own: Ctrl-C belongs to the parent.
   posix_spawnattr_t attributes;
@@ -189,7 +199,7 @@ int millrace_spawn_self(
   if (!error) error = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, arguments, environment);
   if (has_own) sched_setaffinity(0, sizeof own, &own);
   if (!error) {
-    *pidfd = millrace_pidfd_open(*pid);
+    *pidfd = millrace_pidfd_own(*pid);
     if (*pidfd < 0) {
       error = -*pidfd;
       kill(*pid, SIGKILL);
@@ -198,8 +208,6 @@ int millrace_spawn_self(
   }
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
-  for (int i = 0; i < 3; i++)
-    if (sources[i] >= 0) close(sources[i]);
   if (text) {
     free(text);
     free(arguments);

@@ -10,13 +10,14 @@
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+#include "millrace_descriptor.h"
+#include "millrace_poller.h"
 #include "millrace_ring.h"
 #include "millrace_tree.h"
 
@@ -51,32 +52,14 @@ static void set_up_signals(void) {
 }
 
 static void set_up_stdio(const millrace_child *child) {
-  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  int null = millrace_fd_open("/dev/null", O_RDWR, 0);
   if (null < 0) millrace_fatal("cannot open /dev/null");
   dup2(null, STDIN_FILENO);
   if (child->out >= 0) dup2(child->out, STDOUT_FILENO);
   else if (fcntl(STDOUT_FILENO, F_GETFD) < 0) dup2(null, STDOUT_FILENO);
   if (child->err >= 0) dup2(child->err, STDERR_FILENO);
   else if (fcntl(STDERR_FILENO, F_GETFD) < 0) dup2(null, STDERR_FILENO);
-  if (null > STDERR_FILENO) close(null);
-}
-
-static int compare(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
-
-// Closes all but 0...2, the control socket and what is to be kept: nobody holds a sibling's pipe open.
-static void close_the_rest(const millrace_child *child) {
-  size_t count = 0;
-  int kept[child->keep_count + 1];
-  kept[count++] = child->control;
-  for (size_t i = 0; i < child->keep_count; i++) kept[count++] = child->keep[i];
-  qsort(kept, count, sizeof *kept, compare);
-  unsigned from = STDERR_FILENO + 1;
-  for (size_t i = 0; i < count; i++) {
-    if (kept[i] < (int)from) continue;
-    if (kept[i] > (int)from) syscall(SYS_close_range, from, (unsigned)kept[i] - 1, 0);
-    from = (unsigned)kept[i] + 1;
-  }
-  syscall(SYS_close_range, from, ~0u, 0);
+  close(null);
 }
 
 // Large items and outputs come and go all the time, and fresh pages cost many times the work on them: what is freed is
@@ -88,6 +71,15 @@ static void set_up_memory(void) {
 #endif
 }
 
+static uint64_t error_kind;  // of the standard error that we were started with
+
+void millrace_worker_lost(const char *reason) {
+  if (error_kind == 0 || millrace_fd_kind(STDERR_FILENO) == error_kind)
+    dprintf(STDERR_FILENO, MILLRACE_LAST_WORDS "%s\n", reason);
+  millrace_descendants_kill(getpid(), NULL, 0);
+  _exit(MILLRACE_EXIT_LOST);
+}
+
 static void set_up(const millrace_child *child) {
   // 1. Bound to the parent's life, from the first moment.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -95,7 +87,8 @@ static void set_up(const millrace_child *child) {
   setpgid(0, 0);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   prctl(PR_SET_NAME, "millrace-worker");
-  // 2. Nothing of the parent's: output not yet flushed, signals, descriptors.
+  // 2. Nothing of the parent's: output not yet flushed, signals, descriptors of ours; nobody holds a sibling's pipe open.
+  // The user's descriptors stay: in a fork of the program, code may have their numbers.
   if (child->is_program_fork) {
     __fpurge(stdout);
     __fpurge(stderr);
@@ -103,7 +96,9 @@ static void set_up(const millrace_child *child) {
   }
   set_up_signals();
   set_up_stdio(child);
-  close_the_rest(child);
+  millrace_fd_close_inherited(child->control);
+  millrace_fd_stand_high();
+  error_kind = millrace_fd_kind(STDERR_FILENO);
   // 3. What only workers have.
   set_up_memory();
   millrace_crash_set_up(child->is_program_fork);
@@ -139,14 +134,14 @@ static void start_body(child_body *body) {
 void millrace_child_run(const millrace_child *child, void (*run)(void *context, int control), void *context) {
   set_up(child);
   // An epoll that holds the control socket: unlike poll of itself, it lets the worker really close its end.
-  int control = epoll_create1(EPOLL_CLOEXEC);
-  int parent = millrace_pidfd_open(child->parent);
-  struct epoll_event hang_up = {.events = EPOLLRDHUP};
-  if (parent < 0 || control < 0 || epoll_ctl(control, EPOLL_CTL_ADD, child->control, &hang_up) != 0)
+  int socket = millrace_fd_lift(child->control);
+  int control = millrace_fd_lift(millrace_poller_create());
+  int parent = millrace_fd_lift(millrace_pidfd_own(child->parent));
+  if (socket < 0 || parent < 0 || control < 0 || millrace_poller_add_hang_up(control, socket, 0) != 0)
     millrace_fatal("cannot watch the parent");
   if (getppid() != child->parent) _exit(70);  // it died before its descriptor was opened: that may be a stranger's
 
-  child_body body = {.run = run, .context = context, .control = child->control};
+  child_body body = {.run = run, .context = context, .control = socket};
   start_body(&body);
 
   // This thread ends the worker and all that it started when the parent is gone. From here on the parent-death signal,

@@ -36,6 +36,8 @@ static __thread struct {
   uintptr_t stack_low;
   char *signal_stack;
   int is_dying;
+  uintptr_t shared_low;
+  unsigned long shared_size;
 } lane;
 
 static millrace_crash_record *claim(void) {
@@ -70,7 +72,15 @@ static void describe(millrace_crash_record *record, int signal, const siginfo_t 
   }
 }
 
+// In a copy of the process, which user code made by fork: has it come back to what only the worker itself may write?
+static int is_a_copy_at_the_lane(const siginfo_t *info) {
+  uintptr_t place = (uintptr_t)info->si_addr - lane.shared_low;
+  return info->si_code > 0 && place < lane.shared_size && getpid() != process;
+}
+
 static void on_crash(int signal, siginfo_t *info, void *context) {
+  if (is_a_copy_at_the_lane(info))
+    millrace_worker_lost("it is a copy, made by fork in an item that has returned in it as well, and the lane is not its own");
   struct sigaction standard = {.sa_handler = SIG_DFL};
   if (lane.is_dying) {  // a fault in here
     sigaction(signal, &standard, NULL);
@@ -127,7 +137,13 @@ int millrace_crash_arm(millrace_crash_record *record) {
   return 0;
 }
 
+void millrace_crash_share(const void *memory, unsigned long size) {
+  lane.shared_low = (uintptr_t)memory;
+  lane.shared_size = size;
+}
+
 void millrace_crash_disarm(void) {
+  lane.shared_size = 0;
   millrace_crash_record *record = lane.record;
   if (record) __atomic_compare_exchange_n(&process_record, &record, NULL, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
   lane.record = NULL;

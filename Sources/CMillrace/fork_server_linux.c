@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "millrace_descriptor.h"
 #include "millrace_socket.h"
 #include "millrace_tree.h"
 
@@ -67,11 +68,11 @@ static void fork_worker(const millrace_server_request *request, const int *fds, 
   server.pids[server.count] = pid;
   server.tokens[server.count++] = request->token;
   reply.pid = pid;
-  int pidfd = millrace_pidfd_open(pid);  // cannot be a stranger: only we reap it, and later
+  int pidfd = millrace_pidfd_own(pid);  // cannot be a stranger: only we reap it, and later
   if (pidfd >= 0) {
     reply.kind = MILLRACE_SERVER_STARTED;
     answer(reply, pidfd);
-    close(pidfd);
+    millrace_fd_close(pidfd);
   } else {
     reply.value = -pidfd;
     answer(reply, -1);
@@ -87,7 +88,7 @@ static int serve(void) {
   long length = millrace_socket_receive(server.socket, &request, sizeof request, fds, &fd_count, 0);
   if (length == 0) return 0;
   if (length == sizeof request) fork_worker(&request, fds, fd_count);
-  for (size_t i = 0; i < fd_count; i++) close(fds[i]);
+  for (size_t i = 0; i < fd_count; i++) millrace_fd_close(fds[i]);
   return 1;
 }
 
@@ -118,7 +119,7 @@ static void reap(void) {
 
 void millrace_fork_server_run(int socket, pid_t parent) {
   server.socket = socket;
-  server.parent = millrace_pidfd_open(parent);
+  server.parent = millrace_pidfd_own(parent);
   if (server.parent < 0 || getppid() != parent) _exit(0);  // died before we looked
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   prctl(PR_SET_NAME, "millrace-server");
@@ -130,7 +131,7 @@ void millrace_fork_server_run(int socket, pid_t parent) {
   sigaddset(&signals, SIGCHLD);
   sigaddset(&signals, SIGTERM);
   sigprocmask(SIG_SETMASK, &signals, NULL);
-  server.signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  server.signals = millrace_fd_own(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (server.signals < 0) millrace_fatal("the fork server has no signalfd");
 
   struct pollfd news[3] = {{server.socket, POLLIN, 0}, {server.signals, POLLIN, 0}, {server.parent, POLLIN, 0}};

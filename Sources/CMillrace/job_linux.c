@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "millrace_descriptor.h"
 
 static sigset_t original_mask;
 static sigset_t stop_signals;
@@ -64,7 +65,12 @@ int millrace_job_stopped(pid_t *pid, int *signal) {
   return 1;
 }
 
-int millrace_job_pidfd(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+int millrace_job_pidfd(pid_t pid) {
+  int fd = millrace_fd_raise((int)syscall(SYS_pidfd_open, pid, 0));
+  if (fd >= 0) return fd;
+  errno = -fd;
+  return -1;
+}
 
 int millrace_job_signal(int pidfd, int signal) {
   return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
@@ -106,7 +112,7 @@ int millrace_job_reap(int pidfd, int *value) {
 }
 
 int millrace_unlinked_file(const char *directory) {
-  int descriptor = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  int descriptor = millrace_fd_open(directory, O_TMPFILE | O_RDWR, 0600);
   if (descriptor >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)) return descriptor;
   // A file system without O_TMPFILE: the name lives for the moment between the two calls.
   char *name = NULL;
@@ -114,7 +120,11 @@ int millrace_unlinked_file(const char *directory) {
   descriptor = mkostemp(name, O_CLOEXEC);
   if (descriptor >= 0) unlink(name);
   free(name);
-  return descriptor;
+  if (descriptor < 0) return -1;
+  descriptor = millrace_fd_raise(descriptor);
+  if (descriptor >= 0) return descriptor;
+  errno = -descriptor;
+  return -1;
 }
 
 int millrace_punch_hole(int descriptor, off_t offset, off_t length) {

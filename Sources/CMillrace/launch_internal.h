@@ -18,8 +18,6 @@ typedef struct {
   int control;
   int out, err;            // to become 1 and 2; -1: leave
   pid_t parent;            // who must be our parent, else it is dead already
-  const int *keep;         // descriptors to keep besides `control` and 0...2
-  size_t keep_count;
   int is_program_fork;     // forked from a program with threads, open files, handlers and unflushed output
 } millrace_child;
 

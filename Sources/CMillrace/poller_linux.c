@@ -3,11 +3,22 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
+#include "millrace_descriptor.h"
 
-int millrace_poller_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
+int millrace_poller_create(void) {
+  millrace_fd_lock();
+  int poller = millrace_fd_own(epoll_create1(EPOLL_CLOEXEC));
+  millrace_fd_unlock();
+  return poller;
+}
 
 int millrace_poller_add(int poller, int descriptor, uint64_t token) {
   struct epoll_event event = {.events = EPOLLIN, .data.u64 = token};
+  return epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &event) == 0 ? 0 : errno;
+}
+
+int millrace_poller_add_hang_up(int poller, int descriptor, uint64_t token) {
+  struct epoll_event event = {.events = EPOLLRDHUP, .data.u64 = token};
   return epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &event) == 0 ? 0 : errno;
 }
 

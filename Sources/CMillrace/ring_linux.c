@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "millrace_descriptor.h"
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
@@ -24,7 +25,7 @@
 
 static int fail_closing(int descriptor) {
   int error = errno;
-  close(descriptor);
+  millrace_fd_close(descriptor);
   errno = error;
   return -1;
 }
@@ -51,8 +52,11 @@ static int resize(int descriptor, size_t size) {
 int millrace_memory_create(const char *name, size_t size) {
   unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
   // Hardened systems refuse memory files that could be executed; kernels before 6.3 do not know the flag.
+  millrace_fd_lock();
   int descriptor = memfd_create(name, flags | MFD_NOEXEC_SEAL);
   if (descriptor < 0 && errno == EINVAL) descriptor = memfd_create(name, flags);
+  descriptor = millrace_fd_own(descriptor);
+  millrace_fd_unlock();
   if (descriptor < 0) return -1;
   if (resize(descriptor, size) != 0) return fail_closing(descriptor);
   if (fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) return fail_closing(descriptor);
@@ -76,7 +80,9 @@ int64_t millrace_memory_present(int descriptor) {
 void *millrace_memory_map(int descriptor, size_t offset, size_t size, int writable) {
   int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
   void *address = mmap(NULL, size, protection, MAP_SHARED, descriptor, (off_t)offset);
-  return address == MAP_FAILED ? NULL : address;
+  if (address == MAP_FAILED) return NULL;
+  madvise(address, size, MADV_DONTFORK);  // whoever forks: the copy is not a party to it
+  return address;
 }
 
 void *millrace_memory_reserve(size_t size) {
@@ -86,8 +92,14 @@ void *millrace_memory_reserve(size_t size) {
 
 int millrace_memory_map_over(void *address, int descriptor, size_t offset, size_t size) {
   void *mapped = mmap(address, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor, (off_t)offset);
-  return mapped == MAP_FAILED ? -1 : 0;
+  if (mapped == MAP_FAILED) return -1;
+  madvise(mapped, size, MADV_DONTFORK);
+  return 0;
 }
+
+static int needs_descriptor;
+
+int millrace_memory_needs_descriptor(void) { return __atomic_load_n(&needs_descriptor, __ATOMIC_RELAXED); }
 
 int millrace_memory_populate(void *address, size_t size, int descriptor, size_t offset) {
   int result;
@@ -96,6 +108,7 @@ int millrace_memory_populate(void *address, size_t size, int descriptor, size_t 
   if (result == 0) return 0;
   if (errno == EFAULT) { errno = ENOMEM; return -1; }  // where a touch would have been a SIGBUS
   if (errno != EINVAL) return -1;
+  __atomic_store_n(&needs_descriptor, 1, __ATOMIC_RELAXED);
   do result = fallocate(descriptor, 0, (off_t)offset, (off_t)size);  // kernels before 5.14
   while (result != 0 && errno == EINTR);
   return result;
@@ -145,7 +158,12 @@ int millrace_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline) {
 
 void millrace_futex_wake(uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); }
 
-int millrace_bell_create(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+int millrace_bell_create(void) {
+  millrace_fd_lock();
+  int descriptor = millrace_fd_own(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  millrace_fd_unlock();
+  return descriptor;
+}
 
 int millrace_bell_ring(int descriptor) {
   uint64_t one = 1;
@@ -153,6 +171,10 @@ int millrace_bell_ring(int descriptor) {
   do count = write(descriptor, &one, sizeof one);
   while (count < 0 && errno == EINTR);
   return count == sizeof one || errno == EAGAIN ? 0 : errno;
+}
+
+int millrace_bell_ring_own(int descriptor, uint64_t kind) {
+  return kind != 0 && millrace_fd_kind(descriptor) == kind ? millrace_bell_ring(descriptor) : EBADF;
 }
 
 void millrace_bell_clear(int descriptor) {

@@ -3,39 +3,24 @@
 #include "millrace_socket.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-int millrace_fd_raise(int fd) {
-  if (fd > 2) return fd;
-  int raised = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-  int error = errno;
-  close(fd);
-  return raised < 0 ? -error : raised;
-}
-
-// Both of a pair, or none.
-static int raise_both(int fds[2]) {
-  for (int i = 0; i < 2; i++) {
-    int raised = millrace_fd_raise(fds[i]);
-    if (raised < 0) {
-      close(fds[1 - i]);
-      return -raised;
-    }
-    fds[i] = raised;
-  }
-  return 0;
-}
+#include "millrace_descriptor.h"
 
 int millrace_socket_pair(int fds[2]) {
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) return errno;
-  return raise_both(fds);
+  millrace_fd_lock();
+  int error = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0 ? millrace_fd_own_pair(fds) : errno;
+  millrace_fd_unlock();
+  return error;
 }
 
 int millrace_pipe(int fds[2]) {
-  if (pipe2(fds, O_CLOEXEC) != 0) return errno;
-  return raise_both(fds);
+  millrace_fd_lock();
+  int error = pipe2(fds, O_CLOEXEC) == 0 ? millrace_fd_own_pair(fds) : errno;
+  millrace_fd_unlock();
+  return error;
 }
 
 int millrace_socket_send(int fd, const void *bytes, size_t count, const int *fds, size_t fd_count, int wait) {
@@ -71,10 +56,20 @@ long millrace_socket_receive(int fd, void *bytes, size_t capacity, int *fds, siz
   struct msghdr message = {
       .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room};
   *fd_count = 0;
+  // Waited for without the lock, taken with it: a fork in between would copy what came, unknown to anybody.
   ssize_t count;
-  do count = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
-  while (count < 0 && errno == EINTR);
-  if (count < 0) return errno == ECONNRESET ? 0 : -errno;  // the peer closed with messages of ours unread
+  for (;;) {
+    millrace_fd_lock();
+    count = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (count >= 0) break;
+    millrace_fd_unlock();
+    if (errno == EAGAIN && wait) {
+      struct pollfd ready = {fd, POLLIN, 0};
+      poll(&ready, 1, -1);
+    } else if (errno != EINTR) {
+      return errno == ECONNRESET ? 0 : -errno;  // the peer closed with messages of ours unread
+    }
+  }
 
   int error = (message.msg_flags & MSG_TRUNC) ? EMSGSIZE : 0;
   if (message.msg_flags & MSG_CTRUNC) error = EMFILE;  // descriptors came for which there was no number left
@@ -84,13 +79,14 @@ long millrace_socket_receive(int fd, void *bytes, size_t capacity, int *fds, siz
     for (size_t i = 0; i < received; i++) {
       int one;
       memcpy(&one, CMSG_DATA(header) + i * sizeof(int), sizeof one);
-      int raised = millrace_fd_raise(one);
-      if (raised < 0) error = -raised;
-      else fds[(*fd_count)++] = raised;
+      one = millrace_fd_own(one);
+      if (one < 0) error = errno;
+      else fds[(*fd_count)++] = one;
     }
   }
+  millrace_fd_unlock();
   if (error == 0) return count;
-  while (*fd_count > 0) close(fds[--*fd_count]);
+  while (*fd_count > 0) millrace_fd_close(fds[--*fd_count]);
   return -error;
 }
 #endif

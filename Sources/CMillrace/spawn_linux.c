@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "millrace_host.h"
+#include "millrace_descriptor.h"
 #include "millrace_tree.h"
 
 #ifndef P_PIDFD
@@ -90,25 +91,17 @@ int millrace_on_spawner(void (*job)(void *), void *context) {
 }
 
 int millrace_fork_program(
-    int control, int out, int err, const int *keep, size_t keep_count, void (*body)(void *, int), void *context,
-    pid_t *pid, int *pidfd) {
+    int control, int out, int err, void (*body)(void *, int), void *context, pid_t *pid, int *pidfd) {
   if (millrace_current_depth >= MILLRACE_DEPTH_LIMIT) return ELOOP;
   pid_t own = getpid();
   *pid = fork();
   if (*pid < 0) return errno;
   if (*pid == 0) {
-    millrace_child child = {
-        .control = control,
-        .out = out,
-        .err = err,
-        .parent = own,
-        .keep = keep,
-        .keep_count = keep_count,
-        .is_program_fork = 1};
+    millrace_child child = {.control = control, .out = out, .err = err, .parent = own, .is_program_fork = 1};
     millrace_child_run(&child, body, context);
   }
   setpgid(*pid, *pid);
-  *pidfd = millrace_pidfd_open(*pid);
+  *pidfd = millrace_pidfd_own(*pid);
   if (*pidfd >= 0) return 0;
   kill(*pid, SIGKILL);
   waitpid(*pid, NULL, 0);

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "millrace_descriptor.h"
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
@@ -41,8 +42,7 @@ struct batch {
 };
 
 int millrace_pidfd_open(pid_t pid) {
-  int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-  return fd < 0 ? -errno : fd;
+  return millrace_fd_raise((int)syscall(SYS_pidfd_open, pid, 0));
 }
 
 int millrace_pidfd_signal(int pidfd, int signal) {
@@ -69,7 +69,7 @@ static char *append_number(char *at, long number) {
 static int read_stat(pid_t pid, char *state, pid_t *parent, uint64_t *start) {
   char path[64], text[1024];
   append(append_number(append(path, "/proc/"), pid), "/stat");
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  int fd = millrace_fd_open(path, O_RDONLY, 0);
   if (fd < 0) return -1;
   ssize_t count = read(fd, text, sizeof text - 1);
   close(fd);
@@ -149,7 +149,7 @@ struct entry {  // linux_dirent64
 
 // Calls `visit` with each number that names an entry of a directory (opendir would allocate).
 static void each_entry(const char *path, void (*visit)(long number, void *context), void *context) {
-  int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int fd = millrace_fd_open(path, O_RDONLY | O_DIRECTORY, 0);
   if (fd < 0) return;
   char room[4096] __attribute__((aligned(8)));
   long count;
@@ -172,7 +172,7 @@ static void visit_thread(long thread, void *context) {
   char path[96];
   append(
       append_number(append(append_number(append(path, "/proc/"), search->parent), "/task/"), thread), "/children");
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  int fd = millrace_fd_open(path, O_RDONLY, 0);
   if (fd < 0) return;
   each_number(fd, search->batch);
   close(fd);

@@ -11,7 +11,18 @@ struct Descriptor: ~Copyable, Sendable {
 
   init(owning number: Int32) { self.number = number }
 
-  deinit { close(number) }
+  deinit { millrace_fd_close(number) }
+
+  /// Takes the standard numbers that we were started without, so that nothing else of ours comes to have one and is read, or
+  /// printed into, in its place.
+  ///
+  /// To be called first. What is there then refuses what it is for, as the missing one would: reading, or writing.
+  static func standInForMissing() {
+    for number in Int32(0)...2 where fcntl(number, F_GETFD) < 0 {
+      // The lowest number that is free is this one.
+      _ = Glibc.open("/dev/null", (number == 0 ? O_WRONLY : O_RDONLY) | O_CLOEXEC)
+    }
+  }
 
   /// A wake-up that `poll` can see: readable once it was rung, until `hear`.
   static func bell() throws -> Descriptor {
@@ -22,7 +33,7 @@ struct Descriptor: ~Copyable, Sendable {
 
   static func open(_ path: Bytes, _ flags: Int32) throws -> Descriptor {
     let number = (path + [0]).withUnsafeBytes { bytes in
-      Glibc.open(bytes.baseAddress!.assumingMemoryBound(to: CChar.self), flags | O_CLOEXEC, 0o666)
+      millrace_fd_open(bytes.baseAddress!.assumingMemoryBound(to: CChar.self), flags, 0o666)
     }
     guard number >= 0 else { throw SystemError("cannot open '\(String(decoding: path, as: UTF8.self))'") }
     return Descriptor(owning: number)

@@ -20,6 +20,7 @@ struct MillraceCommand: ParsableCommand {
 @main
 struct Entry {
   static func main() {
+    Descriptor.standInForMissing()
     do {
       let arguments = try OptionSpelling.canonical(
         ArgumentBytes.ofThisProgram(), variable: getenv("PARALLEL").map { String(cString: $0) })

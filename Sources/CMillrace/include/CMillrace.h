@@ -5,6 +5,7 @@
 
 #include "millrace_box.h"
 #include "millrace_crash.h"
+#include "millrace_descriptor.h"
 #include "millrace_host.h"
 #include "millrace_image.h"
 #include "millrace_job.h"

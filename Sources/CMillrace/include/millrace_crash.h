@@ -31,6 +31,10 @@ typedef struct {
 /// 0, or errno.
 int millrace_crash_arm(millrace_crash_record *record);
 
+/// The memory that the calling thread shares with the pool, which a fork of this process does not have: a copy of this thread
+/// that comes back to it, out of code of the user's that called fork and returned in both, ends at once, and says so.
+void millrace_crash_share(const void *memory, unsigned long size);
+
 /// Undoes `millrace_crash_arm` for the calling thread: before it ends, and before its record goes away.
 void millrace_crash_disarm(void);
 

@@ -26,11 +26,10 @@ enum {
 int millrace_spawn_self(
     int role, int control, int out, int err, const char *backtrace, pid_t *pid, int *pidfd);
 
-/// Forks the program. In the child, everything but `control`, `keep` and 0...2 is closed and `body` is called on a new
-/// thread; when it returns, the child exits with 0. To be called on the spawner thread. 0, or errno.
+/// Forks the program. In the child, the program's own descriptors are as they were, all of ours but `control` are closed, and
+/// `body` is called on a new thread; when it returns, the child exits with 0. To be called on the spawner thread. 0, or errno.
 int millrace_fork_program(
-    int control, int out, int err, const int *keep, size_t keep_count, void (*body)(void *context, int control),
-    void *context, pid_t *pid, int *pidfd);
+    int control, int out, int err, void (*body)(void *context, int control), void *context, pid_t *pid, int *pidfd);
 
 /// Runs a job on the program's one spawner thread, which never ends, and waits for it. 0, or errno.
 int millrace_on_spawner(void (*job)(void *context), void *context);
@@ -42,6 +41,14 @@ int millrace_reap(int pidfd, int wait, int *status, long *max_rss_kib);
 
 /// Ends a worker in good order: an exit that is not recorded as a surprise.
 _Noreturn void millrace_worker_exit(int code);
+
+/// The code that a worker exits with when it has lost what binds it to the pool.
+#define MILLRACE_EXIT_LOST 74
+#define MILLRACE_LAST_WORDS "millrace: the worker cannot go on: "
+
+/// Ends a worker that cannot go on, with all that it has started, and says why on its standard error, if that is still the
+/// one that it was started with. Nothing is flushed, no exit handler runs.
+_Noreturn void millrace_worker_lost(const char *reason);
 
 // The fork server's messages
 

@@ -4,11 +4,14 @@
 
 #include <stdint.h>
 
-/// A close-on-exec poller, or -1 with errno.
+/// A poller, or -1 with errno.
 int millrace_poller_create(void);
 
 /// Watches a descriptor for something to read; `token` names it. 0, or errno.
 int millrace_poller_add(int poller, int descriptor, uint64_t token);
+
+/// Watches a socket for the end of the other side alone, not for what it says. 0, or errno.
+int millrace_poller_add_hang_up(int poller, int descriptor, uint64_t token);
 
 void millrace_poller_remove(int poller, int descriptor);
 

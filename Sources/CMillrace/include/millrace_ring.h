@@ -67,7 +67,7 @@ int64_t millrace_memory_sealed_size(int descriptor);
 /// Bytes of a memory file that have pages, here or in the swap; 0 if nobody can tell.
 int64_t millrace_memory_present(int descriptor);
 
-/// Maps part of a memory file, shared.
+/// Maps part of a memory file, shared. A fork of this process does not have the mapping.
 void *millrace_memory_map(int descriptor, size_t offset, size_t size, int writable);
 
 /// Reserves addresses that nothing can be read from or written to.
@@ -79,6 +79,9 @@ int millrace_memory_map_over(void *address, int descriptor, size_t offset, size_
 /// Makes pages present: what would be a SIGBUS at the first touch, when memory is short, is an error here.
 /// `address` and `size` are multiples of the page; they map `descriptor` from `offset` on.
 int millrace_memory_populate(void *address, size_t size, int descriptor, size_t offset);
+
+/// Whether this kernel (before 5.14) can do that by the descriptor alone; known once it was done.
+int millrace_memory_needs_descriptor(void);
 
 /// Readies memory of this process that is about to be written, all of it, if there is so much that it pays: where it is
 /// fresh, its pages come many at a time.
@@ -112,6 +115,10 @@ int millrace_bell_create(void);
 
 /// Makes the event descriptor readable. 0, or errno; a counter that is full is no error, its reader is awake anyway.
 int millrace_bell_ring(int descriptor);
+
+/// The same where code of the user's may have closed it: nothing is written into what is not of the kind that it was
+/// (`millrace_fd_kind`). EBADF then.
+int millrace_bell_ring_own(int descriptor, uint64_t kind);
 
 /// Makes the event descriptor unreadable until it is rung again.
 void millrace_bell_clear(int descriptor);

@@ -8,21 +8,17 @@
 /// Most descriptors that one message carries.
 #define MILLRACE_MESSAGE_DESCRIPTORS 16
 
-/// Moves a descriptor out of 0...2 (free there if the program was started with them closed), close-on-exec.
-/// Returns the new number, or -errno; the old one is closed in both cases if it was moved.
-int millrace_fd_raise(int fd);
-
-/// Two connected sockets, close-on-exec, numbered above 2. 0, or errno.
+/// Two connected sockets. 0, or errno.
 int millrace_socket_pair(int fds[2]);
 
 /// Sends one message. 0, or errno: EAGAIN only if `wait` is 0 and the buffer is full, EPIPE if the peer is gone.
 int millrace_socket_send(int fd, const void *bytes, size_t count, const int *fds, size_t fd_count, int wait);
 
-/// Receives one message and its descriptors (close-on-exec; `fds` has room for MILLRACE_MESSAGE_DESCRIPTORS).
+/// Receives one message and its descriptors, which are ours from here on (`fds` has room for MILLRACE_MESSAGE_DESCRIPTORS).
 /// Returns its length, 0 if the peer is gone, or -errno: -EAGAIN only if `wait` is 0, -EMSGSIZE if it did not fit.
 long millrace_socket_receive(int fd, void *bytes, size_t capacity, int *fds, size_t *fd_count, int wait);
 
-/// A pipe, close-on-exec, numbered above 2; [0] is read, [1] is written. 0, or errno.
+/// A pipe; [0] is read, [1] is written. 0, or errno.
 int millrace_pipe(int fds[2]);
 
 #endif

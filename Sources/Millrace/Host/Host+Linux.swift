@@ -38,7 +38,7 @@ extension Host {
 
   /// The first few kilobytes of a small file of the kernel's.
   private static func text(of path: String) -> String? {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
+    let file = millrace_fd_open(path, O_RDONLY, 0)
     guard file >= 0 else { return nil }
     defer { close(file) }
     let text = withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer -> String? in

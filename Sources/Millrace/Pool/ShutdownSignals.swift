@@ -72,20 +72,20 @@ final class SignalWatch: @unchecked Sendable {
     }
     let foreign = Self.numbers.filter { millrace_signals_handled($0) != 0 }
     millrace_set_nonblocking(pipe.writing.rawValue)
-    reading = fcntl(pipe.reading.rawValue, F_DUPFD_CLOEXEC, 3)
-    writing = fcntl(pipe.writing.rawValue, F_DUPFD_CLOEXEC, 3)
+    reading = millrace_fd_copy(pipe.reading.rawValue)
+    writing = millrace_fd_copy(pipe.writing.rawValue)
     let error = millrace_signals_watch(writing)
     guard error == 0 else {
-      close(reading)
-      close(writing)
+      millrace_fd_close(reading)
+      millrace_fd_close(writing)
       throw WorkerPoolError(.closed, "the signals cannot be watched", underlying: SystemCallError("sigaction", error))
     }
     do {
       try startThread("millrace-signal") { [self] in run(core) }
     } catch {
       millrace_signals_unwatch()
-      close(reading)
-      close(writing)
+      millrace_fd_close(reading)
+      millrace_fd_close(writing)
       throw WorkerPoolError(.closed, "the signals cannot be watched", underlying: error)
     }
     Self.current.withLock { $0 = self }
@@ -146,8 +146,8 @@ final class SignalWatch: @unchecked Sendable {
     var zero: UInt8 = 0
     _ = write(writing, &zero, 1)
     ended.waitForWork()
-    close(reading)
-    close(writing)
+    millrace_fd_close(reading)
+    millrace_fd_close(writing)
     return first.withLock { $0 }
   }
 }

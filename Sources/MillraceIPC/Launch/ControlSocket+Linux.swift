@@ -118,7 +118,7 @@ package struct ControlMessage: ~Copyable, Sendable {
   }
 
   deinit {
-    for descriptor in descriptors { _ = close(descriptor) }
+    for descriptor in descriptors { millrace_fd_close(descriptor) }
   }
 
   package var descriptorCount: Int { descriptors.count }

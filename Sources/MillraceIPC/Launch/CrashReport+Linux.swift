@@ -51,6 +51,11 @@ package enum CrashReport: Equatable, Sendable {
     guard error == 0 else { throw SystemCallError("sigaltstack", error) }
   }
 
+  /// In a worker, beside `arm`: a copy of the calling thread, made by fork, that touches this memory ends at once.
+  package static func share(_ memory: UnsafeRawBufferPointer) {
+    millrace_crash_share(memory.baseAddress, UInt(memory.count))
+  }
+
   /// In a worker, before an armed thread ends or its record is unmapped.
   package static func disarm() {
     millrace_crash_disarm()

@@ -1,10 +1,6 @@
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
+internal import CMillrace
 
-/// A file descriptor with one owner, closed with it: a leak does not compile.
+/// A file descriptor of ours with one owner, closed with it: a leak does not compile.
 package struct Descriptor: ~Copyable, Sendable {
   package let rawValue: Int32
 
@@ -13,7 +9,7 @@ package struct Descriptor: ~Copyable, Sendable {
   }
 
   deinit {
-    _ = close(rawValue)
+    millrace_fd_close(rawValue)
   }
 
   /// Gives up the ownership: the caller closes it now.

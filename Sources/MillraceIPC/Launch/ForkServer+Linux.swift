@@ -174,7 +174,7 @@ package final class ForkServer: Sendable {
   private static func copies(of descriptors: [Int32]) throws(SystemCallError) -> [Int32] {
     var copies: [Int32] = []
     for descriptor in descriptors {
-      let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
+      let copy = millrace_fd_copy(descriptor)
       guard copy >= 0 else {
         let error = SystemCallError("fcntl", errno)
         close(copies)

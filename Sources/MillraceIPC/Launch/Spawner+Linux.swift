@@ -25,19 +25,19 @@ package enum Spawner {
 
   /// A copy of this program, memory and all, that runs one closure and ends with its result.
   ///
-  /// Of the program's threads the child has none, and of its descriptors 0 to 2, `control` and `keeping`; the closure runs
-  /// on a new thread. Plain code, Foundation and further threads work in it; Dispatch and Swift's default executor do not
-  /// (their threads were not copied). The program's exit handlers and its unflushed output do not run or appear there
-  /// again. Swift's backtracer is on if it is on in the program, for it is set up at a program's start.
+  /// Of the program's threads the child has none; the closure runs on a new one. Of its descriptors it has all but ours,
+  /// by the numbers that the closure may know. Plain code, Foundation and further threads work in it; Dispatch and Swift's
+  /// default executor do not (their threads were not copied). The program's exit handlers and its unflushed output do not
+  /// run or appear there again. Swift's backtracer is on if it is on in the program, for it is set up at a program's start.
   package static func fork(
-    control: Int32, stdout: Int32? = nil, stderr: Int32? = nil, keeping: [Int32] = [],
+    control: Int32, stdout: Int32? = nil, stderr: Int32? = nil,
     body: @escaping @Sendable (consuming ControlSocket) -> Int32
   ) throws(LaunchError) -> ChildProcess {
     let box = Unmanaged.passRetained(Body(run: body))
     defer { box.release() }
     return try start(call: "fork") { pid, pidfd in
       millrace_fork_program(
-        control, stdout ?? -1, stderr ?? -1, keeping, keeping.count,
+        control, stdout ?? -1, stderr ?? -1,
         { context, control in
           guard let context else { return }
           let body = Unmanaged<Body>.fromOpaque(context).takeUnretainedValue()

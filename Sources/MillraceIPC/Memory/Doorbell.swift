@@ -28,7 +28,22 @@ package enum Doorbell: Sendable {
   case futex
 
   /// The other side sleeps on this event descriptor, together with much else; it must stay open while the end is used.
-  case event(Int32)
+  ///
+  /// The user's code runs beside it and may close it. So it is known by its kind too, and a process that cannot ring it any
+  /// more ends: what it has to say would not be heard, and the other side would wait for ever.
+  case descriptor(Int32, kind: UInt64)
+
+  package static func event(_ descriptor: Int32) -> Doorbell {
+    .descriptor(descriptor, kind: millrace_fd_kind(descriptor))
+  }
+
+  /// Whether it could be rung.
+  package var isOpen: Bool {
+    switch self {
+    case .futex: true
+    case .descriptor(let descriptor, let kind): kind != 0 && millrace_fd_kind(descriptor) == kind
+    }
+  }
 
   /// Nanoseconds that a worker looks before it sleeps; a wake-up takes some 25 µs.
   ///
@@ -41,10 +56,9 @@ package enum Doorbell: Sendable {
     guard millrace_exchange_u32(word, 0) != 0 else { return }
     switch self {
     case .futex: millrace_futex_wake(word)
-    case .event(let descriptor):
-      let code = millrace_bell_ring(descriptor)
-      // The pool closes its event descriptor when it ends: nobody sleeps then. Anything else is a mistake in this program.
-      assert(code == 0, "event descriptor \(descriptor) cannot be rung: errno \(code)")
+    case .descriptor(let descriptor, let kind):
+      guard millrace_bell_ring_own(descriptor, kind) != 0 else { return }
+      millrace_worker_lost("it cannot ring for the pool any more: its descriptors were closed")
     }
   }
 }

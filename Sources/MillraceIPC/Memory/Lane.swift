@@ -5,11 +5,13 @@ internal import CMillrace
 /// The parent makes it and passes `descriptor` to the worker, which maps it again. Each side then works through its
 /// end, `ParentEnd` and `WorkerEnd`; there must be one of each, and each belongs to one thread at a time.
 ///
+/// A lane has an owner, the process that opened it: a fork of that has no memory at these addresses.
+///
 /// Sendable, because it is only where the memory is: all that changes in it are atomic words and the bytes that they guard.
 package final class Lane: @unchecked Sendable {
   package static let defaultRingCapacity = 256 << 10
 
-  private let memory: SharedMemory
+  private var memory: SharedMemory
   private let mapping: MemoryMapping
   package let requestCapacity: Int
   package let responseCapacity: Int
@@ -83,6 +85,8 @@ package final class Lane: @unchecked Sendable {
       guard index & 7 == 0 else { throw ProtocolError.lane("a frame at \(index)") }
     }
     self.mapping = try Self.map(memory, requestCapacity, responseCapacity)
+    // A descriptor that is not there cannot be written to by mistake.
+    memory.letGo()
   }
 
   private static func map(
@@ -99,11 +103,14 @@ package final class Lane: @unchecked Sendable {
     return mapping
   }
 
-  /// To be passed to the worker; borrowed, it stays the lane's.
+  /// To be passed to the worker; borrowed, it stays the lane's, which made it.
   package var descriptor: Int32 { memory.descriptor }
 
   /// Which life of the slot the lane belongs to.
   package var epoch: UInt64 { millrace_load_relaxed_u64(word(LaneLayout.epochOffset)) }
+
+  /// Where all of it is in this process.
+  package var addresses: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: mapping.base, count: mapping.size) }
 
   /// 256 bytes that no one else touches, for what a dying worker has to say.
   package var crashRecord: UnsafeMutableRawPointer { mapping.base + LaneLayout.crashRecordOffset }

@@ -37,6 +37,9 @@ package struct LaneMarker: ~Copyable, @unchecked Sendable {
     millrace_store_release_u32(words.state, state.rawValue)
   }
 
+  /// Ends a copy of this process, which does not have the lane.
+  package func touch() { _ = millrace_load_acquire_u32(words.state) }
+
   /// Notes that a chunk begins, with none of its items completed.
   package mutating func beginChunk(_ number: UInt64) {
     enter(.idle)

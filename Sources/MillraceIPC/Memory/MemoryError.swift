@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#endif
+
 /// A call to the system about shared memory failed.
 package struct MemoryError: Error, Equatable, CustomStringConvertible {
   /// What was tried.
@@ -10,6 +16,9 @@ package struct MemoryError: Error, Equatable, CustomStringConvertible {
     self.call = call
     self.code = code
   }
+
+  /// Whether the process has as many descriptors as it may have.
+  package var isForWantOfDescriptors: Bool { code == EMFILE }
 
   package var description: String { "\(call) failed (errno \(code))" }
 }

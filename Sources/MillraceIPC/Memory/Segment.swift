@@ -29,7 +29,7 @@ package enum SegmentLayout {
 final class OwnedSegment {
   let id: UInt32
   let capacity: Int
-  let memory: SharedMemory
+  private(set) var memory: SharedMemory
   let mapping: MemoryMapping
 
   /// Whether the peer has been told about it.
@@ -44,6 +44,11 @@ final class OwnedSegment {
     memory = try SharedMemory(size: capacity + SharedMemory.pageSize, name: "millrace-segment")
     mapping = try memory.map()
     try mapping.populate(capacity..<capacity + SharedMemory.pageSize, of: memory)
+  }
+
+  /// The peer has the segment: here its mapping is enough, where the kernel makes pages present by their addresses.
+  func letGo() {
+    if millrace_memory_needs_descriptor() == 0 { memory.letGo() }
   }
 
   private var state: UnsafeMutablePointer<UInt32> {

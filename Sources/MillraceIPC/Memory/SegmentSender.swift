@@ -58,6 +58,9 @@ package struct SegmentSender: ~Copyable, @unchecked Sendable {
     segment.mark(busy: false)
   }
 
+  /// The segment was announced to a peer that is never replaced: its descriptor is closed.
+  package mutating func letGo(_ id: UInt32) { segments.first { $0.id == id }?.letGo() }
+
   /// The peer is gone and has released whatever it had; the next one knows no segment.
   ///
   /// Their pages stay warm for it.

@@ -11,7 +11,9 @@ internal import Glibc
 /// Its size is sealed, so a peer cannot shrink it under us, which would be a SIGBUS at our next touch.
 package struct SharedMemory: ~Copyable, Sendable {
   /// Close-on-exec; borrowed: pass it over a socket or duplicate it, but do not close it.
-  package let descriptor: Int32
+  ///
+  /// -1 once it was let go.
+  package private(set) var descriptor: Int32
 
   /// In bytes, a multiple of the page; fixed for good.
   package let size: Int
@@ -32,14 +34,20 @@ package struct SharedMemory: ~Copyable, Sendable {
     let size = millrace_memory_sealed_size(descriptor)
     guard size >= 0 else {
       let code = errno
-      close(descriptor)
+      millrace_fd_close(descriptor)
       throw MemoryError("adopting shared memory", code: code)
     }
     self.descriptor = descriptor
     self.size = Int(size)
   }
 
-  deinit { close(descriptor) }
+  /// Closes the descriptor before its time: the mappings keep the memory.
+  package mutating func letGo() {
+    millrace_fd_close(descriptor)
+    descriptor = -1
+  }
+
+  deinit { millrace_fd_close(descriptor) }
 
   /// Bytes of it that take up memory: a peer may make it as large as it likes, and write to none of it.
   var presentBytes: Int { Int(clamping: millrace_memory_present(descriptor)) }

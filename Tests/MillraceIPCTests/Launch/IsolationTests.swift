@@ -19,7 +19,9 @@ struct IsolationTests {
   private func check(_ files: [String]) {
     #expect(files.contains("0 /dev/null"))
     let kinds = files.map { $0.split(separator: " ")[1].prefix { $0 != ":" } }
-    // Its standard output and error and its control socket; nothing of the program or of a sibling.
+    // Its standard output and error and its control socket; nothing of the program or of a sibling. Nothing of ours where
+    // a number of the user's may be.
+    #expect(files.allSatisfy { Int($0.prefix { $0 != " " })! <= 2 || Int($0.prefix { $0 != " " })! > 512 }, "\(files)")
     #expect(kinds.count { $0 == "pipe" } == 2, "\(files)")
     #expect(kinds.count { $0 == "socket" } == 1, "\(files)")
     #expect(files.count <= 6, "\(files)")
@@ -30,25 +32,39 @@ struct IsolationTests {
     let inherited = open("/dev/zero", O_RDONLY)  // not close-on-exec, as careless code has them
     defer { close(inherited) }
     let first = try TestWorker(Probe.self, by: method)
-    check(try #require(try first.receive()).split(separator: "\n").map(String.init))
+    let firstFiles = try #require(try first.receive()).split(separator: "\n").map(String.init)
     let second = try TestWorker(Probe.self, by: method)
-    check(try #require(try second.receive()).split(separator: "\n").map(String.init))
+    let secondFiles = try #require(try second.receive()).split(separator: "\n").map(String.init)
+    if method == .fork {
+      // What the program has, it has too; of what the first worker takes in the program, nothing.
+      #expect(firstFiles.contains { $0.hasSuffix("/dev/zero") })
+      #expect(firstFiles.count == secondFiles.count, "\(firstFiles) \(secondFiles)")
+    } else {
+      check(firstFiles)
+      check(secondFiles)
+    }
     for worker in [first, second] {
       try worker.control.send("end")
       #expect(try worker.waitForEnd().reason == .exited(code: 0))
     }
   }
 
-  @Test func aForkKeepsWhatIsListed() throws {
-    let kept = try Pipe()
+  @Test("U3: a fork has the program's descriptors by their numbers, and none of ours")
+  func aForkKeepsTheProgramsDescriptors() throws {
+    var ends: [Int32] = [0, 0]
+    #expect(pipe(&ends) == 0)
+    defer { for end in ends { close(end) } }
+    let number = ends[1]
+    let ours = try Pipe()
     let pair = try ControlSocket.Pair()
-    let number = kept.writing.rawValue
-    let child = try Spawner.fork(control: pair.worker.rawValue, keeping: [number]) { _ in
-      write(number, "here", 4) == 4 ? 0 : 1
+    let numbers = [ours.reading.rawValue, ours.writing.rawValue, pair.parent.rawValue, pair.worker.rawValue]
+    let child = try Spawner.fork(control: pair.worker.rawValue) { _ in
+      guard numbers.allSatisfy({ fcntl($0, F_GETFD) == -1 }) else { return 2 }
+      return write(number, "here", 4) == 4 ? 0 : 1
     }
     #expect(child.waitForEnd().reason == .exited(code: 0))
     var text = [UInt8](repeating: 0, count: 8)
-    #expect(read(kept.reading.rawValue, &text, 8) == 4)
+    #expect(read(ends[0], &text, 8) == 4)
   }
 
   /// Launches a `Probe` with its own 0 to 2 closed, and passes on what that one says.
@@ -65,7 +81,7 @@ struct IsolationTests {
     }
   }
 
-  @Test("F46 the standard descriptors are closed", arguments: StartMethod.allCases)
+  @Test("F46 U4: the standard descriptors are closed", arguments: StartMethod.allCases)
   func closedStandardDescriptorsBreakNothing(method: StartMethod) throws {
     let bare = try TestWorker(Bare.self, by: .server)
     try bare.control.send(method.rawValue)

@@ -27,6 +27,7 @@ enum AcceptanceProgram {
         try await cramped(words[2], Int32(words[3]) ?? 0, width: words.count > 4 ? Int(words[4]) ?? 0 : 4)
       case "bound": try await bound(backend)
       case "handled": try await handled(backend, late: words.count > 3)
+      case "bare": try await bare(backend, words[3])
       case "limited": try await limited(words[2], Int(words[3]) ?? 0)
       default: exit(64)
       }
@@ -45,6 +46,33 @@ enum AcceptanceProgram {
   static func say(_ line: String) {
     let line = line + "\n"
     _ = line.withCString { write(1, $0, strlen($0)) }
+  }
+
+  /// Maps without some of the standard descriptors, whose numbers stay free: whoever reads them takes nothing of the pool's.
+  static func bare(_ backend: Backend, _ path: String) async throws {
+    let missing = (Int32(0)...2).filter { fcntl($0, F_GETFD) < 0 }
+    guard !missing.isEmpty else { exit(1) }
+    // Dispatch takes the first numbers that it finds for its own, which is not for us to mend: it is to have them by now.
+    for _ in missing { _ = open("/dev/null", O_RDWR) }
+    try await Task.sleep(for: .milliseconds(1))
+    for number in missing { close(number) }
+    try await withWorkerPool(backend) { pool in
+      for _ in 0..<10 {
+        let outputs = try await pool.map(0..<100, Successor(), options: MapOptions(chunking: .size(10)))
+        guard outputs == (0..<100).map({ $0 + 1 }) else { exit(2) }
+        guard missing.allSatisfy(isNothing) else { exit(3) }
+      }
+    }
+    let file = open(path, O_WRONLY | O_APPEND)
+    guard write(file, "right\n", 6) == 6 else { exit(4) }
+  }
+
+  /// Whether a number is free, or has a file that somebody reads for a moment, as the C library does: nothing of a pool's.
+  static func isNothing(_ number: Int32) -> Bool {
+    var target = [UInt8](repeating: 0, count: 64)
+    let count = readlink("/proc/self/fd/\(number)", &target, target.count)
+    let file = String(decoding: target.prefix(max(count, 0)), as: UTF8.self)
+    return !["/memfd:", "socket:", "pipe:", "anon_inode:"].contains { file.hasPrefix($0) }
   }
 
   /// A map over an input without an end.
@@ -99,6 +127,10 @@ enum AcceptanceProgram {
     }
     say("over")
   }
+}
+
+struct Successor: Worker {
+  func process(_ item: Int, _ state: inout Void) -> Int { item + 1 }
 }
 
 struct LastWords: Worker {

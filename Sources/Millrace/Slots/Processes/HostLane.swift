@@ -1,3 +1,4 @@
+import CMillrace
 import Logging
 import MillraceIPC
 import Synchronization
@@ -19,9 +20,9 @@ package final class HostLane: @unchecked Sendable {
   private let segments = Lock(SegmentReceiver())
   private let segmentBell = Bell()
 
-  init(_ lane: Lane, bell: Int32, number: Int, slot: Int, process: HostProcess) {
+  init(_ lane: Lane, bell: Doorbell, number: Int, slot: Int, process: HostProcess) {
     self.lane = lane
-    end = WorkerEnd(lane, bell: .event(bell))
+    end = WorkerEnd(lane, bell: bell)
     self.number = number
     self.slot = slot
     self.process = process
@@ -47,6 +48,7 @@ package final class HostLane: @unchecked Sendable {
   func loop() async {
     do {
       try CrashReport.arm(at: lane.crashRecord)
+      CrashReport.share(lane.addresses)
       while true {
         guard let frame = try takePending() ?? end.requests.nextClaimed() else {
           if case .closed = try end.requests.waitForData() { break }
@@ -106,6 +108,8 @@ package final class HostLane: @unchecked Sendable {
       try KillPoint.workerSetsUp.reachThrowing()
       let context = WorkerContext(slot: slot, position: position) { [self] in logger }
       try await instance.setUp(context)
+      // No item is to answer for it later.
+      process.endIfCutOff()
       instances[key] = instance
       KillPoint.workerIsSetUp.reach()
       end.marker.enter(.idle)
@@ -171,6 +175,14 @@ package final class HostLane: @unchecked Sendable {
     }
   }
 
+  /// Between two items, of which the first threw: where a process has no descriptor left, that may be why, and the next ones
+  /// would fare no better. Another worker takes them.
+  func endIfItHasNoDescriptors() {
+    guard millrace_fd_is_last() != 0 else { return }
+    end.marker.enter(.idle)
+    process.fail(WireProblem("it has run out of descriptors"))
+  }
+
   // MARK: Payloads that come
 
   private func resolve(_ frame: Frame) throws -> (UnsafeRawBufferPointer, UInt32?) {
@@ -221,10 +233,19 @@ package final class HostLane: @unchecked Sendable {
 
   /// Sends a payload in a segment of its own.
   func sendSegment(_ header: FrameHeader, _ length: Int, _ write: (UnsafeMutableRawPointer) -> Void) throws {
-    let placement = try sender.place(length)
+    // A copy of this process ends here, before it writes into a segment that both have.
+    end.marker.touch()
+    let placement: Placement
+    do throws(MemoryError) {
+      placement = try sender.place(length)
+    } catch {
+      if error.isForWantOfDescriptors { process.fail(error) }
+      throw error
+    }
     write(placement.buffer.baseAddress!)
     if let descriptor = placement.newDescriptor {
-      try process.announce(segment: placement.id, lane: number, descriptor)
+      process.announce(segment: placement.id, lane: number, descriptor)
+      sender.letGo(placement.id)
     }
     var reference = SegmentReference(id: UInt64(placement.id), length: UInt64(length))
     try withUnsafeBytes(of: &reference) { try send(header, $0) }

@@ -21,6 +21,7 @@ package final class HostProcess: Sendable {
   private let makeForkedWorker: (@Sendable () -> any HostedWorker)?
   private let lanes = Lock<[Int: HostLane]>([:])
   private let laneHasEnded = Bell()
+  private let bell = Lock<Doorbell?>(nil)
 
   init(_ control: consuming ControlSocket, makeForkedWorker: (@Sendable () -> any HostedWorker)?) {
     self.control = control
@@ -57,7 +58,7 @@ package final class HostProcess: Sendable {
         throw WireProblem("a lane without its descriptors")
       }
       let lane = HostLane(
-        try Lane(mapping: memory.take()), bell: bell.take(), number: number, slot: slot, process: self)
+        try Lane(mapping: memory.take()), bell: try bellOfThePool(bell), number: number, slot: slot, process: self)
       lanes.withLock { $0[number] = lane }
       KillPoint.workerIsSeated.reach()
       let thread = LaneThread()
@@ -76,6 +77,17 @@ package final class HostProcess: Sendable {
       return false
     }
     return true
+  }
+
+  /// What all lanes ring, which came with the first one, before any code of the user's: there it was put out of the user's
+  /// way. The pool has no other, so those that come later are not needed.
+  private func bellOfThePool(_ bell: consuming Descriptor) throws -> Doorbell {
+    if let known = self.bell.withLock({ $0 }) { return known }
+    let lifted = millrace_fd_lift(bell.take())
+    guard lifted >= 0 else { throw SystemCallError("fcntl", errno) }
+    let doorbell = Doorbell.event(lifted)
+    self.bell.withLock { $0 = doorbell }
+    return doorbell
   }
 
   private func waitForLanes() {
@@ -100,15 +112,23 @@ package final class HostProcess: Sendable {
     return try make(type, Records.next(&rest).bytes)
   }
 
-  func announce(segment id: UInt32, lane: Int, _ descriptor: Int32) throws {
+  func announce(segment id: UInt32, lane: Int, _ descriptor: Int32) {
     KillPoint.workerAnnouncesSegment.reach()
-    try control.send(ControlNews.segment(lane: lane, id: id).bytes, descriptors: [descriptor])
+    do {
+      try control.send(ControlNews.segment(lane: lane, id: id).bytes, descriptors: [descriptor])
+    } catch {
+      // No item's fault: the next one would fare no better.
+      fail(error)
+    }
+  }
+
+  /// Ends the process if what binds it to the pool was closed.
+  func endIfCutOff() {
+    if let bell = bell.withLock({ $0 }), !bell.isOpen { fail(WireProblem("its descriptors were closed")) }
   }
 
   /// The process cannot go on: says why, and ends. The pool takes it for a crash.
   func fail(_ error: any Error) -> Never {
-    let line = Array("millrace: the worker cannot go on: \(error)\n".utf8)
-    _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
-    _exit(WorkerExitCode.noIntroduction)
+    millrace_worker_lost("\(error)")
   }
 }

@@ -183,7 +183,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       next = run.next
       KillPoint.workerRan.reach()
       try outputs.closeRoom(upTo: next)
-      guard try report(end, run.sinkError, outputs, at: &next) else { return }
+      guard try report(end, run.sinkError, outputs, lane, at: &next) else { return }
     }
   }
 
@@ -235,7 +235,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       if current == nil { return true }
       KillPoint.workerRan.reach()
       try outputs.closeRoom(upTo: next)
-      guard try report(end, run.sinkError, outputs, at: &next) else { return false }
+      guard try report(end, run.sinkError, outputs, lane, at: &next) else { return false }
       if hasGoneOn { return true }
     }
     return true
@@ -243,7 +243,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
 
   /// Says how a run ended, if it ended before its items; false if nobody wants the rest of the chunk.
   private func report(
-    _ end: _RunEnd, _ sinkError: (any Error)?, _ outputs: OutputWriter<W.Output>, at next: inout Int
+    _ end: _RunEnd, _ sinkError: (any Error)?, _ outputs: OutputWriter<W.Output>, _ lane: HostLane, at next: inout Int
   ) throws -> Bool {
     switch end {
     case .finished: return true
@@ -252,6 +252,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       guard try outputs.itemFailed(error, isUndecodable: true, at: next) else { return false }
     case .threw(let error):
       guard try outputs.itemFailed(error, isUndecodable: false, at: next) else { return false }
+      lane.endIfItHasNoDescriptors()
     }
     next += 1
     return true

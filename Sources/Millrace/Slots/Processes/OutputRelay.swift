@@ -77,7 +77,7 @@ final class OutputRelay: @unchecked Sendable {
       if polled.last!.revents != 0 { millrace_bell_clear(wake.rawValue) }
       for index in pipes.indices.reversed() where polled[index].revents != 0 {
         if !pass(pipes[index].descriptor, &pipes[index].relay) {
-          close(pipes[index].descriptor)
+          millrace_fd_close(pipes[index].descriptor)
           pipes.remove(at: index)
         }
       }
@@ -85,7 +85,7 @@ final class OutputRelay: @unchecked Sendable {
     }
     for index in pipes.indices {
       pipes[index].relay.finish(sink: write)
-      close(pipes[index].descriptor)
+      millrace_fd_close(pipes[index].descriptor)
     }
     state.withLock { $0.hasEnded = true }
     ended.ring()

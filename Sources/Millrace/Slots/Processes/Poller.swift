@@ -22,6 +22,12 @@ struct Poller: ~Copyable {
     guard error == 0 else { throw SystemCallError("epoll_ctl", error) }
   }
 
+  /// Watches a socket for the end of the other side, not for what it says.
+  func addHangUp(_ watched: Int32, as token: UInt64) throws(SystemCallError) {
+    let error = millrace_poller_add_hang_up(descriptor.rawValue, watched, token)
+    guard error == 0 else { throw SystemCallError("epoll_ctl", error) }
+  }
+
   func remove(_ watched: Int32) { millrace_poller_remove(descriptor.rawValue, watched) }
 
   /// Sleeps until something is readable, for `nanoseconds` at the most; the numbers of what is.

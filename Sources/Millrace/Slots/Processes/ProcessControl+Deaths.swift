@@ -68,10 +68,21 @@ extension ProcessControl {
   private func cause(_ exit: ProcessExit, _ report: CrashReport?, _ process: WorkerProcess) -> ItemFailure.Cause {
     if let problem = process.problem { return .undecodable(problem) }
     if case .exited(let code)? = report { return .exited(code: code) }
+    if report == nil, isLost(process, exit) { return .undecodable(WireProblem("the worker was cut off from the pool")) }
     switch exit.reason {
     case .exited(let code): return .exited(code: code)
     case .signalled(let signal, _): return .crashed(crash(signal, report, process))
     case .unknown: return .crashed(ItemFailure.Crash(kind: .killedFromOutside, signal: SIGKILL))
+    }
+  }
+
+  /// Whether it ended, or was ended by us, because nobody could hear it any more.
+  private func isLost(_ process: WorkerProcess, _ exit: ProcessExit) -> Bool {
+    switch exit.reason {
+    // Code of the user's may exit with the same number, and says nothing.
+    case .exited(let code): code == WorkerExitCode.lost && process.standardError.contains(WorkerExitCode.lastWords)
+    case .signalled(SIGKILL, _): process.isCutOff && process.killAt == nil && !process.isKilledByUs
+    default: false
     }
   }
 

@@ -33,6 +33,7 @@ final class ProcessControl: @unchecked Sendable {
     static func child(_ process: UInt64) -> UInt64 { process << 2 }
     static func errors(_ process: UInt64) -> UInt64 { process << 2 | 1 }
     static func output(_ process: UInt64) -> UInt64 { process << 2 | 2 }
+    static func control(_ process: UInt64) -> UInt64 { process << 2 | 3 }
   }
 
   let slots: ProcessSlots
@@ -100,6 +101,7 @@ final class ProcessControl: @unchecked Sendable {
       switch token {
       case Token.errors(process.token): readErrors(process)
       case Token.output(process.token): passOutput(of: process)
+      case Token.control(process.token): hungUp(process)
       default: childEnded(process)
       }
     }
@@ -119,7 +121,7 @@ final class ProcessControl: @unchecked Sendable {
   private func timeToDeadline() -> UInt64? {
     var first: UInt64?
     for process in processes.values {
-      for case let time? in [process.killAt, process.serveBy] { first = min(first ?? time, time) }
+      for case let time? in [process.killAt, process.serveBy, process.reportBy] { first = min(first ?? time, time) }
     }
     return first.map { time in
       let now = _monotonicNow()
@@ -135,6 +137,7 @@ final class ProcessControl: @unchecked Sendable {
         process.child?.kill()
       }
       if let time = process.serveBy, time <= now { replaceStuck(process) }
+      if let time = process.reportBy, time <= now { died(process, ProcessExit(reason: .unknown, peakResidentBytes: 0)) }
     }
   }
 
@@ -178,6 +181,7 @@ final class ProcessControl: @unchecked Sendable {
     do {
       try poller.add(outputNumber, as: Token.output(token))
       try poller.add(process.errors.rawValue, as: Token.errors(token))
+      try poller.addHangUp(process.control.rawValue, as: Token.control(token))
       if let child { try started(process, child) }
       if record != nil {
         process.serveBy = _monotonicNow() &+ process.patience
@@ -209,7 +213,7 @@ final class ProcessControl: @unchecked Sendable {
 
   private func started(_ process: WorkerProcess, _ child: ChildProcess) throws {
     process.child = child
-    if !process.isServers { try poller.add(child.descriptor, as: Token.child(process.token)) }
+    try poller.add(child.descriptor, as: Token.child(process.token))
     if process.isKilledByUs { end(process) }
     // It has said what cannot be before we heard of its start.
     if process.problem != nil { child.kill() }
@@ -257,8 +261,22 @@ final class ProcessControl: @unchecked Sendable {
   }
 
   private func childEnded(_ process: WorkerProcess) {
-    guard let exit = process.child?.reap() else { return }
-    died(process, exit)
+    guard let child = process.child else { return }
+    if process.isServers {
+      // How it ended, the server tells. That it ended, we have seen: the server's silence changes nothing about it.
+      poller.remove(child.descriptor)
+      process.reportBy = _monotonicNow() &+ WorkerProcess.timeToReport
+    } else if let exit = child.reap() {
+      died(process, exit)
+    }
+  }
+
+  /// The other end of the control socket is closed: the worker ends, or it has lost what binds it to us and nobody will
+  /// reach it any more.
+  private func hungUp(_ process: WorkerProcess) {
+    poller.remove(process.control.rawValue)
+    process.isCutOff = true
+    process.killAt = min(process.killAt ?? .max, _monotonicNow() &+ WorkerProcess.timeToEnd)
   }
 
   /// Ends the process: SIGTERM, and after the grace SIGKILL, to it and all that it has started.
@@ -273,7 +291,8 @@ final class ProcessControl: @unchecked Sendable {
   func forget(_ process: WorkerProcess) {
     passOutput(of: process)
     poller.remove(process.errors.rawValue)
-    if let child = process.child, !process.isServers { poller.remove(child.descriptor) }
+    poller.remove(process.control.rawValue)
+    if let child = process.child { poller.remove(child.descriptor) }
   }
 
   // MARK: Standard output

@@ -31,6 +31,10 @@ final class WorkerProcess {
   /// When SIGKILL follows; nil: it was not told to end.
   var killAt: UInt64?
   var isKilledByUs = false
+  /// Its end of the control socket is closed.
+  var isCutOff = false
+  /// By when the fork server has to say how it ended; nil: it lives.
+  var reportBy: UInt64?
   /// No more lanes: it ends, or has been told to.
   var isEnding = false
   /// What it said that cannot be; it is ended for it.
@@ -48,6 +52,11 @@ final class WorkerProcess {
     self.output = consume output
     self.errors = errors
   }
+
+  /// From the end of its control socket to its own, which is next where it ends by itself.
+  static let timeToEnd: UInt64 = 100_000_000
+  /// From its end to the fork server's word of it, which takes what it had started with it first.
+  static let timeToReport: UInt64 = 2_000_000_000
 
   static let firstPatience: UInt64 = 200_000_000
   /// Twice as long each time: the last but one of five is a second and a half.
