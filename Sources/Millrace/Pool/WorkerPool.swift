@@ -31,6 +31,7 @@ public final class WorkerPool: Sendable {
     let core: PoolCore
     switch backend.kind {
     case .serial, .tasks, .threads:
+      limits.shareTime = 2_000_000
       core = PoolCore(logger: logger, limits: limits, queueLimit: queueLimit)
       let kind: LocalSlots.Kind =
         switch backend.kind {

@@ -22,6 +22,8 @@ package final class LocalLane: @unchecked Sendable {
     /// Tells the outputs which offsets are filled.
     let settle: (Range<Int>) -> Void
     var settled = 0
+    /// What is behind some item was given back while it ran.
+    var isShared = false
 
     init(chunk: Chunk, outputs: any AnyObject & Sendable, settle: @escaping (Range<Int>) -> Void) {
       self.chunk = chunk
@@ -85,6 +87,17 @@ package final class LocalLane: @unchecked Sendable {
     }
     task?.cancel()
     return dropped
+  }
+
+  /// Takes back all of the running chunk but the item that it is at; from which index on, or nil if that is nothing.
+  func share(_ chunk: Int) -> Int? {
+    mailbox.withLock { mailbox in
+      guard let run = mailbox.current, run.chunk.id == chunk,
+        let done = position.progress.makeLast(of: run.chunk.range.count)
+      else { return nil }
+      mailbox.current!.isShared = true
+      return run.chunk.range.lowerBound + done + 1
+    }
   }
 
   /// Which item of the chunk is running since when; nil if the chunk was not begun.
@@ -237,6 +250,8 @@ package final class LocalLane: @unchecked Sendable {
 
   package func finished(items: Int, elapsed: UInt64) {
     guard let run = takeRun(doneTo: items) else { return }
+    // The dispatcher may not know yet how much of the chunk this was.
+    if run.isShared { return end(run, items: items, elapsed: elapsed) }
     core.step { [slot, generation] dispatcher, now in
       dispatcher.finished(
         slot: slot, generation: generation, chunk: run.chunk.id, outputs: run.settled < items ? run.outputs : nil,
@@ -246,6 +261,11 @@ package final class LocalLane: @unchecked Sendable {
 
   package func gaveUp(items: Int, elapsed: UInt64) {
     guard let run = takeRun(doneTo: items) else { return }
+    end(run, items: items, elapsed: elapsed)
+  }
+
+  /// Reports a run over a part of its chunk.
+  private func end(_ run: Run, items: Int, elapsed: UInt64) {
     core.step { [slot, generation] dispatcher, now in
       if items > run.settled {
         dispatcher.completed(
