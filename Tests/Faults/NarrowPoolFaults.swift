@@ -43,6 +43,24 @@ extension Faults {
       for more in 0...2 { #expect(try await lines(start, free + more, width: 4) == ["right"]) }
     }
 
+    @Test(
+      "U10: an item that waits for all that are behind it in its chunk holds nobody up",
+      arguments: [Backend.threads(2), .tasks(2)])
+    func behindASlowItem(backend: Backend) async throws {
+      for _ in 0..<20 {
+        try await withWorkerPool(backend) { pool async throws in
+          let done = SharedCounter()
+          let options = MapOptions(chunking: .size(50))
+          let outputs = try await pool.map(0..<50, options: options) { item in
+            if item == 0 { await done.wait(for: 49) } else { done.increment() }
+            return item
+          }
+          #expect(outputs == Array(0..<50))
+          #expect(done.value == 49)
+        }
+      }
+    }
+
     private func lines(_ start: String, _ free: Int, width: Int) async throws -> [String] {
       try await onPlainThread {
         let program = try TestProgram(["cramped", start, "\(free)", "\(width)"])

@@ -17,7 +17,7 @@ package struct WorkerKey: Hashable, Comparable, Sendable {
 /// A slot is given a batch as one, so that small chunks cost the dispatcher little, but begins, answers and gives back each of
 /// its chunks for itself.
 package struct Chunk {
-  package let id: Int
+  package internal(set) var id: Int
   package let job: JobID
   package let worker: WorkerKey
   /// Of the job's random streams.
@@ -128,6 +128,8 @@ package enum Action {
   case run(slot: Int, generation: Int, Chunk)
   /// Take back the chunk's items from `from` on that the slot has not begun: whole chunks of a batch.
   case revoke(slot: Int, generation: Int, chunk: Int, from: Int)
+  /// Take back what the slot has not begun of the chunk that it is at: all but the current item.
+  case share(slot: Int, generation: Int, chunk: Int)
   /// Say what the worker is doing about the chunk (``Inspection``).
   case inspect(slot: Int, generation: Int, chunk: Int)
   /// Tell the user's code in the slot that its work is no longer wanted.
@@ -188,6 +190,8 @@ package struct DispatchLimits: Sendable {
   package var prefetch = 0
   /// A map inside an item runs in spare slots of its own level only, as where the consumers themselves do the work.
   package var levelsAreApart = false
+  /// How long a chunk of several items may be under way before it is shared with a slot that has nothing to do; nil: it is not.
+  package var shareTime: UInt64?
   /// Chunks wait at a slot only for as much work as this.
   package var prefetchTime: UInt64 = 200_000
 

@@ -9,6 +9,7 @@ extension Dispatcher {
     }
     for slot in slots.indices { fill(slot) }
     steal()
+    if let shareTime = limits.shareTime { share(after: shareTime) }
   }
 
   /// How many chunks any slot may run, counted as far as all slots together would take them.
@@ -185,12 +186,6 @@ extension Dispatcher {
   /// An idle slot gets a chunk that waits behind another slot's work.
   private mutating func steal() {
     guard limits.prefetch > 0, slots.contains(where: { $0.isIdle && $0.retirement == nil }) else { return }
-    func isOfUse(_ chunk: Chunk) -> Bool {
-      chunk.slot == nil && chunk.abandonAt == nil
-        && slots.indices.contains { slot in
-          slots[slot].isIdle && slots[slot].retirement == nil && workers[chunk.worker]?.benched.contains(slot) != true
-        }
-    }
     guard slots.allSatisfy({ $0.revoking.isEmpty }) else { return }
     var best: (victim: Int, chunk: Chunk)?
     for slot in slots.indices where slots[slot].assigned.count > 1 && slots[slot].kill == nil {
@@ -210,6 +205,42 @@ extension Dispatcher {
     let count = min(chunk.count, max(1, (slots[victim].assigned.count - 1) / 2))
     let from = chunk.range.lowerBound + (chunk.count - count) * chunk.grain
     actions.append(.revoke(slot: victim, generation: slots[victim].generation, chunk: chunk.id, from: from))
+  }
+
+  /// An idle slot gets a part of a chunk that has been under way for long: that its items are slow was not known when it was cut.
+  private mutating func share(after time: UInt64) {
+    guard slots.indices.contains(where: { isFree($0) }) else { return }
+    for slot in slots.indices where slots[slot].kill == nil {
+      guard slots[slot].assigned.count == 1, let chunk = slots[slot].assigned.first, chunk.range.count > 1,
+        chunk.slot == nil, chunk.abandonAt == nil, !slots[slot].begun.contains(chunk.id),
+        !slots[slot].revoking.contains(chunk.id), isAnyoneFree(for: chunk.worker)
+      else { continue }
+      let due = slots[slot].busySince &+ time
+      if due <= now {
+        slots[slot].revoking.insert(chunk.id)
+        actions.append(.share(slot: slot, generation: slots[slot].generation, chunk: chunk.id))
+      } else {
+        robAt = min(robAt ?? due, due)
+      }
+    }
+  }
+
+  /// Whether the slot has nothing to do, or would get a worker if it had.
+  private func isFree(_ slot: Int) -> Bool {
+    slots[slot].retirement == nil && (slots[slot].isIdle || slots[slot].phase == .down && !rests(slot))
+  }
+
+  private func isAnyoneFree(for key: WorkerKey) -> Bool {
+    let benched = workers[key]?.benched ?? []
+    return slots.indices.contains { isFree($0) && !benched.contains($0) }
+  }
+
+  /// Whether there is an idle slot that would run the chunk.
+  private func isOfUse(_ chunk: Chunk) -> Bool {
+    chunk.slot == nil && chunk.abandonAt == nil
+      && slots.indices.contains { slot in
+        slots[slot].isIdle && slots[slot].retirement == nil && workers[chunk.worker]?.benched.contains(slot) != true
+      }
   }
 
   /// Whether what waits at the slot would take it longer than giving it to another.

@@ -61,7 +61,12 @@ extension Dispatcher {
         items: (items + count - 1) / count, nanoseconds: time, bytes: bytes.map { $0 / count })
       checkLifespan(slot, chunk, memory)
     }
-    if !chunk.range.isEmpty, let job = jobs[chunk.job], !job.ended { putBack(chunk) }
+    if !chunk.range.isEmpty, let job = jobs[chunk.job], !job.ended {
+      // An answer about it that is still on its way is about what it was.
+      chunk.id = nextChunk + 1
+      nextChunk += chunk.count
+      putBack(chunk)
+    }
     releaseIfDone(chunk.job)
     finish()
   }
@@ -70,14 +75,21 @@ extension Dispatcher {
   package mutating func revoked(slot: Int, generation: Int, chunk id: Int, from start: Int?, now: UInt64) {
     self.now = now
     guard isCurrent(slot, generation) else { return }
-    slots[slot].revoking.remove(id)
+    // It may have come to its end before its driver could say this.
+    guard slots[slot].revoking.remove(id) != nil else { return finish() }
     guard let start else {
       if slots[slot].assigned[id] != nil { slots[slot].begun.insert(id) }
       return finish()
     }
     var back: Chunk?
     if let chunk = slots[slot].assigned[id], chunk.range.lowerBound < start {
+      guard start < chunk.range.upperBound else { return finish() }
       slots[slot].assigned.change(id) { back = $0.cut(at: start) }
+      if chunk.count == 1, let rest = back {
+        giveBack(slot, rest)
+        putBackInParts(rest)
+        return finish()
+      }
     } else if let chunk = takeAssigned(slot, id) {
       jobs[chunk.job]?.outstanding -= 1
       back = chunk
@@ -154,6 +166,23 @@ extension Dispatcher {
     if chunk.slot != nil { return pin(chunk, first: true) }
     job.ready.prepend(chunk)
     offer(chunk.job)
+  }
+
+  /// Offers what a slot has given back of the chunk that it is at: a part for each slot, for the items are slow.
+  private mutating func putBackInParts(_ rest: Chunk) {
+    guard let job = jobs[rest.job], !job.ended else { return }
+    let size = max(1, (rest.range.count + width - 1) / max(1, width))
+    var parts: [Chunk] = []
+    var left = rest
+    while true {
+      nextChunk += 1
+      left.id = nextChunk
+      guard left.range.count > size else { break }
+      let next = left.cut(at: left.range.lowerBound + size)
+      parts.append(left)
+      left = next
+    }
+    for part in (parts + [left]).reversed() { putBack(part) }
   }
 
   mutating func pin(_ chunk: Chunk, first: Bool) {

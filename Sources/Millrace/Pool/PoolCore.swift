@@ -141,7 +141,7 @@ package final class PoolCore: Sendable {
       state.dispatcherAlarm = time
     case .report(let text, let slot):
       effects.reports.append((text, slot))
-    case .start, .prepare, .run, .revoke, .inspect, .cancel, .tearDown, .kill, .stop:
+    case .start, .prepare, .run, .revoke, .share, .inspect, .cancel, .tearDown, .kill, .stop:
       slots.accept(action)
     }
   }

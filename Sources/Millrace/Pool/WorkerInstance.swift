@@ -37,7 +37,7 @@ package final class WorkerInstance<W: Worker>: AnyWorkerInstance {
     while true {
       switch await worker._run(&run, &state!) {
       case .finished:
-        return lane.finished(items: count, elapsed: _monotonicNow() &- begun)
+        return lane.finished(items: run.next, elapsed: _monotonicNow() &- begun)
       case .abandoned:
         return lane.gaveUp(items: run.next, elapsed: _monotonicNow() &- begun)
       case .threw(let error):

@@ -32,6 +32,7 @@ public final class WorkerPool: Sendable {
     switch backend.kind {
     case .serial, .tasks, .threads:
       if case .serial = backend.kind { limits.levelsAreApart = true }
+      limits.shareTime = 2_000_000
       core = PoolCore(logger: logger, limits: limits, queueLimit: queueLimit)
       let kind: LocalSlots.Kind =
         switch backend.kind {

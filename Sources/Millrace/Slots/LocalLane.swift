@@ -27,6 +27,8 @@ package final class LocalLane: @unchecked Sendable {
     /// Tells the outputs which offsets are filled.
     let settle: (Range<Int>) -> Void
     var settled = 0
+    /// What is behind some item was given back while it ran.
+    var isShared = false
 
     init(chunk: Chunk, outputs: any AnyObject & Sendable, settle: @escaping (Range<Int>) -> Void) {
       self.chunk = chunk
@@ -96,6 +98,17 @@ package final class LocalLane: @unchecked Sendable {
       guard mailbox.current?.chunk.id == chunk else { return nil }
       _ = position.progress.abandon()
       return mailbox.task
+    }
+  }
+
+  /// Takes back all of the running chunk but the item that it is at; from which index on, or nil if that is nothing.
+  func share(_ chunk: Int) -> Int? {
+    mailbox.withLock { mailbox in
+      guard let run = mailbox.current, run.chunk.id == chunk,
+        let done = position.progress.makeLast(of: run.chunk.range.count)
+      else { return nil }
+      mailbox.current!.isShared = true
+      return run.chunk.range.lowerBound + done + 1
     }
   }
 
@@ -315,6 +328,8 @@ package final class LocalLane: @unchecked Sendable {
 
   package func finished(items: Int, elapsed: UInt64) {
     guard let run = takeRun(doneTo: items) else { return }
+    // The dispatcher may not know yet how much of the chunk this was.
+    if run.isShared { return end(run, items: items, elapsed: elapsed) }
     core.step { [slot, generation] dispatcher, now in
       dispatcher.finished(
         slot: slot, generation: generation, chunk: run.chunk.id, outputs: run.settled < items ? run.outputs : nil,
@@ -324,6 +339,11 @@ package final class LocalLane: @unchecked Sendable {
 
   package func gaveUp(items: Int, elapsed: UInt64) {
     guard let run = takeRun(doneTo: items) else { return }
+    end(run, items: items, elapsed: elapsed)
+  }
+
+  /// Reports a run over a part of its chunk.
+  private func end(_ run: Run, items: Int, elapsed: UInt64) {
     core.step { [slot, generation] dispatcher, now in
       if items > run.settled {
         dispatcher.completed(

@@ -16,6 +16,7 @@ package final class LocalSlots: Slots {
     var kills: [LocalLane] = []
     var cancels: [ItemTask] = []
     var dropped: [(lane: LocalLane, chunk: Int, revoked: Bool?)] = []
+    var shared: [(lane: LocalLane, chunk: Int, from: Int?)] = []
     var inspections: [(lane: LocalLane, chunk: Int)] = []
   }
 
@@ -49,6 +50,8 @@ package final class LocalSlots: Slots {
         if let lane = state.lanes[slot] {
           state.dropped.append((lane, chunk, lane.drop(chunk)))
         }
+      case .share(let slot, _, let chunk):
+        if let lane = state.lanes[slot] { state.shared.append((lane, chunk, lane.share(chunk))) }
       case .cancel(let slot, _, let chunk):
         guard let lane = state.lanes[slot] else { break }
         if lane.drop(chunk) { state.dropped.append((lane, chunk, nil)) }
@@ -59,7 +62,7 @@ package final class LocalSlots: Slots {
       }
       let quiet =
         state.starts.isEmpty && state.wakes.isEmpty && state.kills.isEmpty && state.cancels.isEmpty
-        && state.dropped.isEmpty && state.inspections.isEmpty
+        && state.dropped.isEmpty && state.inspections.isEmpty && state.shared.isEmpty
       if !quiet { isPending.store(true, ordering: .releasing) }
     }
   }
@@ -90,6 +93,11 @@ package final class LocalSlots: Slots {
             dispatcher.finished(
               slot: lane.slot, generation: lane.generation, chunk: chunk, items: 0, elapsed: 0, now: now)
           }
+        }
+      }
+      for (lane, chunk, from) in pending.shared {
+        core?.step {
+          $0.revoked(slot: lane.slot, generation: lane.generation, chunk: chunk, from: from, now: $1)
         }
       }
       for (lane, chunk) in pending.inspections {

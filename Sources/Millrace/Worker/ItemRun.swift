@@ -14,7 +14,8 @@ public enum _RunEnd {
 /// The place of a run: which items, where the outputs go, how far it is.
 ///
 /// The progress word is shared with those who watch the worker. It counts the items that are done, beside a tag that does not
-/// change during the run; its highest bit says that the run is abandoned. Both change by compare-and-swap only, so an item is either done in time or given up, never
+/// change during the run; its highest bit says that the run is abandoned,
+/// and the next that the current item is its last. All change by compare-and-swap only, so an item is either done in time or given up, never
 /// both. The memory it points to is owned by the slot and outlives the run.
 @frozen
 public struct _ItemRun<Input, Output> {
@@ -93,11 +94,29 @@ public struct _ItemRun<Input, Output> {
     let done = tag | UInt64(truncatingIfNeeded: next)
     guard
       progress.pointee.compareExchange(expected: done, desired: done &+ 1, ordering: .acquiringAndReleasing).exchanged
-    else { return false }
+    else { return advanceAsLast() }
     next &+= 1
     return true
   }
+
+  /// The current item is done, and what was behind it was given to others meanwhile: false if the run was abandoned.
+  @usableFromInline
+  mutating func advanceAsLast() -> Bool {
+    let done = tag | UInt64(truncatingIfNeeded: next)
+    guard
+      tag == 0,
+      progress.pointee.compareExchange(
+        expected: done | lastBit, desired: done &+ 1, ordering: .acquiringAndReleasing
+      ).exchanged
+    else { return false }
+    next &+= 1
+    end = next
+    return true
+  }
 }
+
+/// The bit of the progress word of a run in this process that says that the current item is its last. Others have a tag there.
+private let lastBit: UInt64 = 1 << 62
 
 /// The bit of a progress word that says that the run is abandoned.
 package let abandonedBit = LaneLayout.abandoned
@@ -106,6 +125,18 @@ extension UnsafePointer<Atomic<UInt64>> {
   /// Abandons the run that this is the progress of; how many of its items were done.
   package func abandon() -> Int {
     Int(pointee.bitwiseOr(abandonedBit, ordering: .acquiringAndReleasing).oldValue & LaneLayout.completed)
+  }
+
+  /// Makes the current item of a run over so many the last; its offset, or nil if nothing is behind it.
+  package func makeLast(of count: Int) -> Int? {
+    var word = pointee.load(ordering: .acquiring)
+    while word & (abandonedBit | lastBit) == 0, word + 1 < count {
+      let (exchanged, original) = pointee.compareExchange(
+        expected: word, desired: word | lastBit, ordering: .acquiringAndReleasing)
+      if exchanged { return Int(word) }
+      word = original
+    }
+    return nil
   }
 
   /// Memory for a progress word, to be freed by its owner.

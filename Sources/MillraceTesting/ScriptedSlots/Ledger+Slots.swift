@@ -173,7 +173,9 @@ extension Ledger {
         && slot.held.indices.contains { index in
           let held = slot.held[index]
           let job = jobs[held.job]
-          return (index > 0 || held.count > 1) && job?.end == nil && job?.plan.roundRobin == false
+          let isAlone = slot.held.count == 1 && limits.shareTime != nil && held.range.count > 1
+          return (index > 0 && prefetch > 0 || held.count > 1 || isAlone) && job?.end == nil
+            && job?.plan.roundRobin == false
             && !slot.kept.contains(held.id)
         }
     }

@@ -163,6 +163,16 @@ final class SimulatedProcess {
     return from
   }
 
+  /// Gives back all of the chunk but the item that it is at: from which on, or nil if that is nothing.
+  func share(_ id: Int) -> Int? {
+    guard case .running(var run) = activity, run.chunk.id == id, run.index + 1 < run.chunk.range.upperBound else {
+      return nil
+    }
+    run.chunk.range = run.chunk.range.lowerBound..<run.index + 1
+    activity = .running(run)
+    return run.index + 1
+  }
+
   private func place(of id: Int) -> Int? {
     mailbox.firstIndex { if case .run(let chunk) = $0 { chunk.id == id } else { false } }
   }

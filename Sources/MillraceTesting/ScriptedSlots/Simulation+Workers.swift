@@ -58,6 +58,9 @@ extension Simulation {
     case .revoke(_, worker.generation, let chunk, let start):
       guard let process = process(of: worker, holding: chunk) else { return }
       try answer(.revoked(chunk: chunk, from: process.giveBack(chunk, from: start)), worker)
+    case .share(_, worker.generation, let chunk):
+      guard let process = process(of: worker, holding: chunk) else { return }
+      try answer(.revoked(chunk: chunk, from: process.share(chunk)), worker)
     case .cancel(_, worker.generation, let chunk):
       if let process = process(of: worker, holding: chunk) { cancel(chunk, process) }
     case .inspect(_, worker.generation, let chunk):

@@ -175,10 +175,12 @@ package final class Simulation {
     let isAnyoneIdle = (0..<ledger.width).contains { slot in
       ledger.isIdle(slot) && !plan.faults.barrenSlots.contains(slot) && !slotsWithoutSetUp.contains(slot)
     }
-    guard plan.limits.prefetch > 0, isAnyoneIdle, ledger.hasChunksToShare else { return unsharedSince = nil }
+    guard plan.limits.prefetch > 0 || plan.limits.shareTime != nil, isAnyoneIdle, ledger.hasChunksToShare else {
+      return unsharedSince = nil
+    }
     let since = unsharedSince ?? now
     unsharedSince = since
-    let limit = 32 * plan.limits.prefetchTime + 8 * plan.latency + 20_000_000
+    let limit = (plan.limits.shareTime ?? 0) + 32 * plan.limits.prefetchTime + 8 * plan.latency + 20_000_000
     try ledger.check(
       now - since <= limit, "a slot has been idle for \((now - since) / 1_000) µs while chunks wait in others")
   }
@@ -259,6 +261,9 @@ package final class Simulation {
       try ledger.stop(slot, generation)
       order(action, slot)
     case .revoke(let slot, let generation, let chunk, _):
+      try ledger.revoke(slot, generation, chunk)
+      order(action, slot)
+    case .share(let slot, let generation, let chunk):
       try ledger.revoke(slot, generation, chunk)
       order(action, slot)
     case .inspect(let slot, let generation, let chunk):
@@ -350,7 +355,14 @@ package final class Simulation {
     }
     guard canHelp else { return }
     for slot in Set(stalled.map(\.worker.slot)) {
-      for held in ledger.slots[slot].held.dropFirst() where held.job == id {
+      let held = ledger.slots[slot].held
+      if let first = held.first, plan.limits.shareTime != nil, first.job == id, first.range.count > 1, first.count == 1,
+        held.count == 1, !ledger.slots[slot].kept.contains(first.id)
+      {
+        throw BrokenPromise(
+          description: "\(id): items of chunk \(first.id) wait in slot \(slot), which stalls, while others are idle")
+      }
+      for held in held.dropFirst() where held.job == id {
         // It may stall itself, in a process beside the first.
         if stalled.contains(where: { $0.run?.chunk.id == held.id }) { continue }
         throw BrokenPromise(

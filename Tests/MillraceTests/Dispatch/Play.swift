@@ -18,8 +18,9 @@ final class Play {
   /// Whether workers start and are set up at once.
   var isSmooth = true
 
-  init(width: Int, prefetch: Int = 0, isSmooth: Bool = true) {
+  init(width: Int, prefetch: Int = 0, shareTime: UInt64? = nil, isSmooth: Bool = true) {
     var limits = DispatchLimits()
+    limits.shareTime = shareTime
     limits.prefetch = prefetch
     dispatcher = Dispatcher(limits: limits)
     self.isSmooth = isSmooth
@@ -118,7 +119,10 @@ final class Play {
   }
 
   private func look() {
-    for action in dispatcher.takeActions() {
+    let actions = dispatcher.takeActions()
+    // What is answered at once may bring a later alarm.
+    for case .alarm(let time) in actions { alarm = time }
+    for action in actions {
       switch action {
       case .read(let id, let count, _): log.append("read \(id.value): \(count)")
       case .collect(let id):
@@ -137,6 +141,7 @@ final class Play {
         log.append("run \(slot): \(chunk.id) \(chunk.range)" + (chunk.attempt > 1 ? " attempt \(chunk.attempt)" : ""))
       case .revoke(let slot, _, let chunk, let start):
         log.append("revoke \(slot): \(chunk)" + (chunks[chunk]!.range.lowerBound < start ? " from \(start)" : ""))
+      case .share(let slot, _, let chunk): log.append("share \(slot): \(chunk)")
       case .inspect(let slot, _, let chunk): log.append("inspect \(slot): \(chunk)")
       case .cancel(let slot, _, let chunk): log.append("cancel \(slot): \(chunk)")
       case .tearDown(let slot, _, let key): log.append("tearDown \(slot): \(key.value)")
@@ -158,7 +163,7 @@ final class Play {
       case .release(let id): log.append("release \(id.value)")
       case .closed(let key): log.append("closed \(key.value)")
       case .stopped: log.append("stopped")
-      case .alarm(let time): alarm = time
+      case .alarm: break
       case .report(let text, _): reports.append(text)
       }
     }

@@ -1,0 +1,56 @@
+import Millrace
+import Testing
+
+@Suite("Dispatcher: a chunk that takes long is shared")
+struct DispatchShareTests {
+  /// Two slots, of which one has eight items and the other nothing.
+  private func uneven() -> Play {
+    let play = Play(width: 2, shareTime: 100)
+    let job = play.submit(play.worker()) { $0.chunking = ChunkSizer(.size(8)) }
+    play.arrive(job, 8)
+    play.arrive(job, 0, ended: true)
+    #expect(play.said().last == "run 0: 1 0..<8")
+    return play
+  }
+
+  @Test("U10: an idle slot gets a part of what is behind the item that runs, and whoever is free next the other")
+  func shared() {
+    let play = uneven()
+    #expect(play.alarm == play.now + 100)
+    play.wait(100)
+    #expect(play.said() == ["share 0: 1"])
+    play.revoked(0, 1, from: 3)
+    #expect(play.said() == ["run 1: 2 3..<6"])
+    play.complete(0, 1, upTo: 3)
+    play.finish(0, 1)
+    #expect(play.said() == ["deliver 1: 0..<3", "run 0: 3 6..<8"])
+    play.finish(1, 2)
+    play.finish(0, 3)
+    #expect(play.said().suffix(2) == ["complete 1", "release 1"])
+  }
+
+  @Test("U10: a slot that is at its last item is not asked again")
+  func nothingToShare() {
+    let play = uneven()
+    play.wait(100)
+    _ = play.said()
+    play.revoked(0, 1, from: nil)
+    play.wait(1_000)
+    #expect(play.said() == [])
+  }
+
+  @Test("U10: what a slot gave back while its end was on its way is not taken twice")
+  func endFirst() {
+    let play = uneven()
+    play.wait(100)
+    _ = play.said()
+    // It has done three, and gives five back; its end is heard first.
+    play.complete(0, 1, upTo: 3)
+    play.step {
+      $0.finished(slot: 0, generation: 1, chunk: 1, items: 3, elapsed: 100, now: $1)
+    }
+    #expect(play.said() == ["deliver 1: 0..<3", "run 0: 2 3..<8"])
+    play.revoked(0, 1, from: 3)
+    #expect(play.said() == [])
+  }
+}

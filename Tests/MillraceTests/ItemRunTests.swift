@@ -1,0 +1,47 @@
+import Millrace
+import MillraceIPC
+import MillraceTesting
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite("The run over a chunk's items")
+struct ItemRunTests {
+  @Test("U10: whenever a run is cut short, its items are those before the cut", .timeLimit(.minutes(1)))
+  func cut() async throws {
+    let count = 400
+    let inputs = UnsafeMutablePointer<Int>.allocate(capacity: count)
+    let outputs = UnsafeMutablePointer<Int>.allocate(capacity: count)
+    for item in 0..<count { (inputs + item).initialize(to: item) }
+    defer {
+      inputs.deallocate()
+      outputs.deallocate()
+    }
+    nonisolated(unsafe) let (source, target) = (UnsafePointer(inputs), outputs)
+    for round in 0..<2_000 {
+      let position = ItemPosition()
+      let gate = SharedGate()
+      async let from = onPlainThread { () -> Int? in
+        gate.open()
+        for _ in 0..<round % 50 { _ = position.progress.pointee.load(ordering: .acquiring) }
+        return position.progress.makeLast(of: count).map { $0 + 1 }
+      }
+      let done = try await onPlainThread { () -> Int in
+        gate.wait()
+        var run = _ItemRun(
+          inputs: source, outputs: target, range: 0..<count, progress: position.progress, startTime: nil)
+        while run._begin() { guard run._finish(run._item) else { break } }
+        return run.next
+      }
+      let end = try await from ?? count
+      #expect(end == done)
+    }
+  }
+}
+
+/// Lets two threads begin together.
+private final class SharedGate: Sendable {
+  private let isOpen = Atomic(false)
+  func open() { isOpen.store(true, ordering: .releasing) }
+  func wait() { while !isOpen.load(ordering: .acquiring) {} }
+}
