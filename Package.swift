@@ -101,8 +101,9 @@ let package = Package(
       path: "Tests/Support/TestSupport", swiftSettings: swiftSettings),
     // A program that uses Millrace, for the cases in which one is interrupted or killed.
     .executableTarget(
-      name: "AcceptanceProgram", dependencies: ["Millrace"], path: "Tests/Support/AcceptanceProgram",
+      name: "AcceptanceProgram", dependencies: ["Initialiser", "Millrace"], path: "Tests/Support/AcceptanceProgram",
       swiftSettings: swiftSettings),
+    .target(name: "Initialiser", path: "Tests/Support/Initialiser", cSettings: cSettings),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

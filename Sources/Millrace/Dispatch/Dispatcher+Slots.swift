@@ -135,7 +135,7 @@ extension Dispatcher {
   package mutating func died(slot: Int, generation: Int, _ death: Death, now: UInt64) {
     self.now = now
     guard isCurrent(slot, generation), slots[slot].hasWorker else { return }
-    let reason = slots[slot].kill
+    let reason = death.isOwn ? nil : slots[slot].kill
     let errand = slots[slot].errand
     let wasStarting = slots[slot].phase == .starting
     let wasToldToEnd = slots[slot].phase == .ending || reason != nil || death.cause.isCancelled

@@ -1,4 +1,3 @@
-import Logging
 import MillraceIPC
 import Synchronization
 
@@ -7,6 +6,7 @@ package final class HostLane: @unchecked Sendable {
   // Sound: everything but `segments` belongs to the lane's own thread.
   let lane: Lane
   @exclusivity(unchecked) var end: WorkerEnd
+  private let bell: Int32
   private let number: Int
   private let slot: Int
   private let process: HostProcess
@@ -22,6 +22,7 @@ package final class HostLane: @unchecked Sendable {
   init(_ lane: Lane, bell: Int32, number: Int, slot: Int, process: HostProcess) {
     self.lane = lane
     end = WorkerEnd(lane, bell: .event(bell))
+    self.bell = bell
     self.number = number
     self.slot = slot
     self.process = process
@@ -46,7 +47,7 @@ package final class HostLane: @unchecked Sendable {
   /// Runs requests until told to stop.
   func loop() async {
     do {
-      try CrashReport.arm(at: lane.crashRecord)
+      try CrashReport.arm(at: lane.crashRecord, bell: bell)
       while true {
         guard let frame = try takePending() ?? end.requests.nextClaimed() else {
           if case .closed = try end.requests.waitForData() { break }
@@ -92,11 +93,7 @@ package final class HostLane: @unchecked Sendable {
     do {
       let instance = try withPayload(of: frame) { try process.makeWorker($0) }
       try KillPoint.workerSetsUp.reachThrowing()
-      let context = WorkerContext(slot: slot, position: position) { [slot] in
-        var logger = Logger(label: "millrace.worker")
-        logger[metadataKey: "slot"] = "\(slot)"
-        return logger
-      }
+      let context = WorkerContext(slot: slot, position: position) { [slot, process] in process.logger(slot: slot) }
       try await instance.setUp(context)
       instances[key] = instance
       KillPoint.workerIsSetUp.reach()

@@ -21,6 +21,8 @@ final class ProcessControl: @unchecked Sendable {
     /// Processes that must be gone before the slot is empty.
     var processes: Set<UInt64> = []
     var isStopping = false
+    /// One of its processes has died, and the others are ended for it.
+    var isBreaking = false
     /// What is known of its end, while some of its processes are still there.
     var death = Death(running: nil, cause: .cancelled)
   }
@@ -40,6 +42,9 @@ final class ProcessControl: @unchecked Sendable {
   let poller: Poller
   let relay: OutputRelay
   var server: ForkServer?
+  /// When the server is to be looked after, for it has not answered; how often that was done.
+  var answerBy: UInt64?
+  var silence = 0
   @exclusivity(unchecked) var seats: [Int: Seat] = [:]
   @exclusivity(unchecked) var processes: [UInt64: WorkerProcess] = [:]
   private var lastToken = Token.firstProcess - 1
@@ -87,7 +92,11 @@ final class ProcessControl: @unchecked Sendable {
     }
     server?.shutdown()
     server = nil
-    relay.end()
+    if !relay.end(within: core.limits.endingTime) {
+      core.logger.warning(
+        "the reader of standard output stands still: what the workers printed is passed on when it goes on, if the program lives so long"
+      )
+    }
     slots.closed()
   }
 
@@ -119,22 +128,12 @@ final class ProcessControl: @unchecked Sendable {
   private func timeToDeadline() -> UInt64? {
     var first: UInt64?
     for process in processes.values {
-      for case let time? in [process.killAt, process.serveBy] { first = min(first ?? time, time) }
+      for case let time? in [process.killAt, process.goneBy, process.serveBy] { first = min(first ?? time, time) }
     }
+    if let answerBy { first = min(first ?? answerBy, answerBy) }
     return first.map { time in
       let now = _monotonicNow()
       return time > now ? time - now : 0
-    }
-  }
-
-  private func endOverdue() {
-    let now = _monotonicNow()
-    for process in processes.values {
-      if let time = process.killAt, time <= now {
-        process.killAt = nil
-        process.child?.kill()
-      }
-      if let time = process.serveBy, time <= now { replaceStuck(process) }
     }
   }
 
@@ -155,20 +154,23 @@ final class ProcessControl: @unchecked Sendable {
     let child: ChildProcess?
     if let record {
       let makeHost = record.remote.makeHost
+      let surroundings = slots.surroundings
       child = try Spawner.fork(
         control: pair.worker.rawValue, stdout: output.writing.rawValue, stderr: errors.writing.rawValue
       ) { control in
-        HostProcess(control, makeForkedWorker: makeHost).run()
+        surroundings.takeOn()
+        return HostProcess(control, makeForkedWorker: makeHost).run()
       }
     } else if isServers {
       let server = try runningServer()
       try server.launch(
         token: token, control: pair.worker.rawValue, stdout: output.writing.rawValue, stderr: errors.writing.rawValue)
+      awaitAnswer()
       child = nil
     } else {
       child = try Spawner.spawn(
         control: pair.worker.rawValue, stdout: output.writing.rawValue, stderr: errors.writing.rawValue,
-        backtrace: backtrace)
+        backtrace: backtrace, surroundings: slots.surroundings)
     }
     KillPoint.parentLaunched.reach()
     let process = WorkerProcess(
@@ -187,6 +189,7 @@ final class ProcessControl: @unchecked Sendable {
         }
         try process.tell(introduction.bytes)
       }
+      try process.tell(.logging(label: core.logger.label, level: core.logger.logLevel.rawValue))
       if !slots.options.environment.isEmpty { try process.tell(.configure(environment: slots.options.environment)) }
     } catch {
       // No slot has it, so nobody else would end it.
@@ -201,7 +204,7 @@ final class ProcessControl: @unchecked Sendable {
 
   private func runningServer() throws -> ForkServer {
     if let server { return server }
-    let server = try ForkServer(backtrace: backtrace)
+    let server = try ForkServer(backtrace: backtrace, surroundings: slots.surroundings)
     try poller.add(server.descriptor, as: Token.server)
     self.server = server
     return server
@@ -209,7 +212,7 @@ final class ProcessControl: @unchecked Sendable {
 
   private func started(_ process: WorkerProcess, _ child: ChildProcess) throws {
     process.child = child
-    if !process.isServers { try poller.add(child.descriptor, as: Token.child(process.token)) }
+    try poller.add(child.descriptor, as: Token.child(process.token))
     if process.isKilledByUs { end(process) }
     // It has said what cannot be before we heard of its start.
     if process.problem != nil { child.kill() }
@@ -234,46 +237,41 @@ final class ProcessControl: @unchecked Sendable {
       case .serverDied: lose(server, nil)
       }
     }
+    hasAnswered()
   }
 
   /// The fork server has died, or cannot be listened to, and its workers go with it.
-  private func lose(_ server: ForkServer, _ error: (any Error)?) {
+  func lose(_ server: ForkServer, _ error: (any Error)?) {
     poller.remove(server.descriptor)
     self.server = nil
+    answerBy = nil
     for process in Array(processes.values) where process.isServers {
       if let error, process.child == nil {
         neverStarted(process, error)
       } else {
         process.child?.kill()
-        died(process, ProcessExit(reason: .unknown, peakResidentBytes: 0))
+        died(process, ProcessExit(reason: .signalled(SIGKILL, dumpedCore: false), peakResidentBytes: 0))
       }
     }
   }
 
-  private func neverStarted(_ process: WorkerProcess, _ error: any Error) {
+  func neverStarted(_ process: WorkerProcess, _ error: any Error) {
     processes[process.token] = nil
     forget(process)
     for lane in process.lanes { startFailed(lane.slot, error) }
   }
 
   private func childEnded(_ process: WorkerProcess) {
-    guard let exit = process.child?.reap() else { return }
+    guard let child = process.child else { return }
+    if process.isServers { return awaitWord(of: process, child) }
+    guard let exit = child.reap() else { return }
     died(process, exit)
-  }
-
-  /// Ends the process: SIGTERM, and after the grace SIGKILL, to it and all that it has started.
-  func end(_ process: WorkerProcess) {
-    process.isKilledByUs = true
-    KillPoint.parentEndsWorker.reach()
-    guard let child = process.child, process.killAt == nil else { return }
-    child.terminate()
-    process.killAt = _monotonicNow() &+ slots.options.grace.nanoseconds
   }
 
   func forget(_ process: WorkerProcess) {
     passOutput(of: process)
     poller.remove(process.errors.rawValue)
-    if let child = process.child, !process.isServers { poller.remove(child.descriptor) }
+    if let child = process.child { poller.remove(child.descriptor) }
   }
 
   // MARK: Standard output
@@ -309,11 +307,5 @@ final class ProcessControl: @unchecked Sendable {
       if count == 0 { poller.remove(process.errors.rawValue) }
       guard count > 0 else { return }
     }
-  }
-
-  func log(_ lines: UnsafeRawBufferPointer, _ process: WorkerProcess) {
-    let logger = core.logger(slot: process.group * slots.options.threadsPerProcess)
-    // Split as bytes: to find characters in what may be no text takes long.
-    for line in lines.split(separator: UInt8(ascii: "\n")) { logger.info("\(String(decoding: line, as: UTF8.self))") }
   }
 }
