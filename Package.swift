@@ -105,8 +105,10 @@ let package = Package(
       path: "Tests/Support/TestSupport", swiftSettings: swiftSettings),
     // A program that uses Millrace, for the cases in which one is interrupted or killed.
     .executableTarget(
-      name: "AcceptanceProgram", dependencies: ["CMillrace", "Millrace"], path: "Tests/Support/AcceptanceProgram",
+      name: "AcceptanceProgram", dependencies: ["CMillrace", "Initialiser", "Millrace"],
+      path: "Tests/Support/AcceptanceProgram",
       swiftSettings: swiftSettings),
+    .target(name: "Initialiser", path: "Tests/Support/Initialiser", cSettings: cSettings),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

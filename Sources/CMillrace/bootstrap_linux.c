@@ -1,6 +1,6 @@
 // The bootstrap: a process that carries MILLRACE_BOOTSTRAP never reaches main. It becomes a fork server or a worker.
 //
-// The variable reads "role:depth:parent:had_backtrace". It is erased before anything else, so what a worker starts is
+// The variable reads "role:depth:parent:had_backtrace:umask". It is erased before anything else, so what a worker starts is
 // an ordinary program again.
 #ifdef __linux__
 #define _GNU_SOURCE
@@ -11,8 +11,10 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -68,11 +70,12 @@ extern initializer __init_array_end[] __attribute__((weak, visibility("hidden"))
 __attribute__((constructor)) static void bootstrap(int argc, char **argv, char **environment) {
   const char *value = getenv(VARIABLE);
   if (!value) return;
-  int role = 0, depth = 0, parent = 0, had_backtrace = 0;
-  if (sscanf(value, "%d:%d:%d:%d", &role, &depth, &parent, &had_backtrace) != 4)
+  int role = 0, depth = 0, parent = 0, had_backtrace = 0, mask = -1;
+  if (sscanf(value, "%d:%d:%d:%d:%d", &role, &depth, &parent, &had_backtrace, &mask) != 5)
     millrace_fatal("the variable " VARIABLE " is not for users: unset it");
   unsetenv(VARIABLE);
   millrace_current_depth = depth;
+  if (mask >= 0) umask((mode_t)mask);
 #ifndef CLOSES_AT_SPAWN
   syscall(SYS_close_range, MILLRACE_BOOTSTRAP_FD + 1, ~0u, 0);
 #endif
@@ -83,6 +86,9 @@ __attribute__((constructor)) static void bootstrap(int argc, char **argv, char *
   initializer *own = __init_array_start;
   while (own < __init_array_end && *own != (initializer)bootstrap) own++;
   for (own++; own < __init_array_end; own++) (*own)(argc, argv, environment);
+  // What the initialisers of libraries have written the program has written already, when its own were run.
+  __fpurge(stdout);
+  __fpurge(stderr);
   // Read by now, and not for the programs that users' code starts.
   if (!had_backtrace) unsetenv(BACKTRACE);
   give_back_tunables();
@@ -123,27 +129,48 @@ static char **copy_arguments(char **storage) {
   return arguments;
 }
 
+int millrace_umask(void) {
+  char text[4096];
+  int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  ssize_t count = read(fd, text, sizeof text - 1);
+  close(fd);
+  text[count > 0 ? count : 0] = 0;
+  const char *line = strstr(text, "\nUmask:");
+  return line ? (int)strtol(line + sizeof "\nUmask:" - 1, NULL, 8) : -1;
+}
+
+void millrace_surroundings_take_on(const millrace_surroundings *surroundings) {
+  if (surroundings->folder && chdir(surroundings->folder) != 0) {
+    // It is gone, and no place to begin in.
+  }
+  if (surroundings->mask >= 0) umask((mode_t)surroundings->mask);
+  if (surroundings->environment) environ = surroundings->environment;
+}
+
 static int names(const char *entry, const char *variable) {
   size_t length = strlen(variable);
   return strncmp(entry, variable, length) == 0 && entry[length] == '=';
 }
 
 int millrace_spawn_self(
-    int role, int control, int out, int err, const char *own_backtrace, pid_t *pid, int *pidfd) {
+    int role, int control, int out, int err, const char *own_backtrace, const millrace_surroundings *surroundings,
+    pid_t *pid, int *pidfd) {
   if (millrace_current_depth >= MILLRACE_DEPTH_LIMIT) return ELOOP;
 
-  // 1. The environment: the program's, with our three variables.
+  // 1. The environment, with our three variables.
+  char **given = surroundings->environment ? surroundings->environment : environ;
   size_t entries = 0;
-  while (environ[entries]) entries++;
+  while (given[entries]) entries++;
   char **environment = calloc(entries + 4, sizeof *environment);
   char *backtrace = NULL, *variable = NULL, *tunables = NULL;
   size_t kept = 0;
   const char *user_backtrace = NULL, *user_tunables = NULL;
   if (!environment) return ENOMEM;
   for (size_t i = 0; i < entries; i++) {
-    if (names(environ[i], BACKTRACE)) user_backtrace = strchr(environ[i], '=') + 1;
-    else if (names(environ[i], TUNABLES)) user_tunables = strchr(environ[i], '=') + 1;
-    else if (!names(environ[i], VARIABLE)) environment[kept++] = environ[i];
+    if (names(given[i], BACKTRACE)) user_backtrace = strchr(given[i], '=') + 1;
+    else if (names(given[i], TUNABLES)) user_tunables = strchr(given[i], '=') + 1;
+    else if (!names(given[i], VARIABLE)) environment[kept++] = given[i];
   }
   int had_backtrace = user_backtrace != NULL;
   if (own_backtrace) user_backtrace = own_backtrace;
@@ -152,7 +179,8 @@ int millrace_spawn_self(
           user_backtrace ? "," : "") < 0)
     backtrace = NULL;
   if (asprintf(
-          &variable, VARIABLE "=%d:%d:%d:%d", role, millrace_current_depth + 1, (int)getpid(), had_backtrace) < 0)
+          &variable, VARIABLE "=%d:%d:%d:%d:%d", role, millrace_current_depth + 1, (int)getpid(), had_backtrace,
+          surroundings->mask) < 0)
     variable = NULL;
   // Theirs come last, for the last one holds.
   if (asprintf(
@@ -178,6 +206,9 @@ int millrace_spawn_self(
 #ifdef CLOSES_AT_SPAWN
   posix_spawn_file_actions_addclosefrom_np(&actions, MILLRACE_BOOTSTRAP_FD + 1);
 #endif
+  // One that is gone is no place to begin in.
+  if (surroundings->folder && access(surroundings->folder, X_OK) == 0)
+    posix_spawn_file_actions_addchdir_np(&actions, surroundings->folder);
 
   // 3. Signals as in a fresh program, and a process group of its own: Ctrl-C belongs to the parent.
   posix_spawnattr_t attributes;

@@ -23,14 +23,23 @@
 
 enum {
   BODY_STACK = 8 * 1024 * 1024,
+  ORPHANS_MS = 500,
 };
 
 static void ignore_signal(int signal) { (void)signal; }
+
+static volatile sig_atomic_t child_has_ended;
+
+static void on_child(int signal) {
+  (void)signal;
+  child_has_ended = 1;
+}
 
 // Handlers that a forked program had are not for its workers; the crash handlers of Swift's backtracer are.
 static void set_up_signals(void) {
   struct sigaction standard = {.sa_handler = SIG_DFL};
   struct sigaction ignored = {.sa_handler = ignore_signal, .sa_flags = SA_RESTART};
+  struct sigaction child = {.sa_handler = on_child, .sa_flags = SA_RESTART | SA_NOCLDSTOP};
   for (int signal = 1; signal < NSIG; signal++) {
     switch (signal) {
       case SIGILL: case SIGTRAP: case SIGABRT: case SIGBUS: case SIGFPE: case SIGSEGV: case SIGQUIT:
@@ -41,6 +50,9 @@ static void set_up_signals(void) {
       // would leave them behind. A handler that does nothing, not SIG_IGN: what the worker starts gets the default.
       case SIGINT: case SIGHUP: case SIGPIPE:
         sigaction(signal, &ignored, NULL);
+        break;
+      case SIGCHLD:
+        sigaction(signal, &child, NULL);
         break;
       default:
         sigaction(signal, &standard, NULL);
@@ -150,9 +162,19 @@ void millrace_child_run(const millrace_child *child, void (*run)(void *context, 
   sigset_t others;
   sigfillset(&others);
   sigdelset(&others, SIGPROF);  // by which Swift's backtracer halts the other threads of a crash
+  sigdelset(&others, SIGCHLD);  // of all threads, the kernel prefers the first
   pthread_sigmask(SIG_SETMASK, &others, NULL);
   struct pollfd ends[2] = {{control, POLLIN, 0}, {parent, POLLIN, 0}};
-  while (poll(ends, 2, -1) < 0 && errno == EINTR) {}
+  // What the user's commands leave behind comes to this thread, the first, when they end, and nobody waits for it. What
+  // the user's threads have started is theirs. It comes here only when its thread has ended: so it has a while, in
+  // which whoever waits for it gets it.
+  static millrace_orphans orphans;
+  for (;;) {
+    int is_over = poll(ends, 2, orphans.count > 0 || child_has_ended ? ORPHANS_MS : -1);
+    if (is_over > 0 || (is_over < 0 && errno != EINTR)) break;
+    child_has_ended = 0;
+    millrace_orphans_reap(&orphans);
+  }
   millrace_descendants_kill(getpid(), NULL, 0);
   kill(getpid(), SIGKILL);
   _exit(70);

@@ -23,13 +23,14 @@ enum {
   OVERFLOW_ABOVE = 4096,
 };
 
-static const int crash_signals[] = {SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGABRT};
+static const int crash_signals[] = {SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGSYS};
 static struct sigaction previous[NSIG];
 static pthread_once_t installed = PTHREAD_ONCE_INIT;
 
 static millrace_crash_record *process_record;  // for threads without one
+static int bell = -1;                          // of the first lane; there is one for all
 static pid_t process;                          // a process that user code forks from a worker has no records
-static int exits_at_once;
+static int is_program_fork;
 
 static __thread struct {
   millrace_crash_record *record;
@@ -49,6 +50,25 @@ static millrace_crash_record *claim(void) {
     return NULL;
   record->thread = (int32_t)syscall(SYS_gettid);
   return record;
+}
+
+// The record is there, and what is still to come may take seconds: tells the parent. User code may have closed the bell,
+// and something else have its number.
+static void ring(void) {
+  char path[40], target[32];
+  int number = bell;
+  if (number < 0) return;
+  char *at = path + sizeof path - 1;
+  *at = 0;
+  do *--at = (char)('0' + number % 10);
+  while ((number /= 10) > 0);
+  static const char folder[] = "/proc/self/fd/", kind[] = "anon_inode:[eventfd]";
+  at -= sizeof folder - 1;
+  memcpy(at, folder, sizeof folder - 1);
+  if (readlink(at, target, sizeof target) != sizeof kind - 1 || memcmp(target, kind, sizeof kind - 1) != 0) return;
+  uint64_t one = 1;
+  ssize_t written = write(bell, &one, sizeof one);
+  (void)written;  // full: it rings already
 }
 
 static void describe(millrace_crash_record *record, int signal, const siginfo_t *info, const ucontext_t *context) {
@@ -91,6 +111,7 @@ static void on_crash(int signal, siginfo_t *info, void *context) {
   if (record) {
     describe(record, signal, info, context);
     __atomic_store_n(&record->state, MILLRACE_RECORD_CRASH, __ATOMIC_RELEASE);
+    ring();
   }
   // What this worker started goes first: nobody may be left to find it afterwards.
   if (getpid() == process) millrace_descendants_kill(process, NULL, 0);
@@ -111,7 +132,7 @@ static void install(void) {
     sigaction(crash_signals[i], &action, &previous[crash_signals[i]]);
 }
 
-int millrace_crash_arm(millrace_crash_record *record) {
+int millrace_crash_arm(millrace_crash_record *record, int parents_bell) {
   if (!lane.signal_stack) {
     char *base = mmap(NULL, SIGNAL_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (base == MAP_FAILED) return errno;
@@ -132,6 +153,7 @@ int millrace_crash_arm(millrace_crash_record *record) {
     pthread_attr_destroy(&attributes);
   }
   lane.record = record;
+  if (parents_bell >= 0) bell = parents_bell;
   millrace_crash_record *none = NULL;
   __atomic_compare_exchange_n(&process_record, &none, record, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
   return 0;
@@ -154,6 +176,11 @@ void millrace_crash_disarm(void) {
   lane.signal_stack = NULL;
 }
 
+int millrace_crash_has_begun(const millrace_crash_record *record) {
+  uint32_t state = __atomic_load_n(&record->state, __ATOMIC_ACQUIRE);
+  return state >= MILLRACE_RECORD_WRITING && state <= MILLRACE_RECORD_EXIT;
+}
+
 uint32_t millrace_crash_read(const millrace_crash_record *record, millrace_crash_record *copy) {
   uint32_t state = __atomic_load_n(&record->state, __ATOMIC_ACQUIRE);
   memcpy(copy, record, sizeof *copy);
@@ -161,8 +188,18 @@ uint32_t millrace_crash_read(const millrace_crash_record *record, millrace_crash
   return state;
 }
 
-// Registered before any line of user code, so it is the last of a worker's own exit handlers, and in a fork of the program
-// it comes before those of the program, which are not the worker's to run.
+// What was written and not flushed. In a fork of the program there are streams of the program's, which flushes them itself.
+static void flush(void) {
+  if (!is_program_fork) {
+    fflush(NULL);
+    return;
+  }
+  fflush(stdout);
+  fflush(stderr);
+}
+
+// Registered before any line of user code, so it is the last of a worker's own exit handlers, and comes before those of
+// the program, or of the libraries of the fork server, which are not the worker's to run.
 #ifdef __GLIBC__
 static void on_exit_called(int code, void *unused) {
   (void)unused;
@@ -175,21 +212,20 @@ static void on_exit_called(void) {
   if (record) {
     record->exit_code = code;
     __atomic_store_n(&record->state, MILLRACE_RECORD_EXIT, __ATOMIC_RELEASE);
+    ring();
   }
   millrace_descendants_kill(process, NULL, 0);
 #ifdef __GLIBC__
-  if (!exits_at_once) return;
-  fflush(stdout);
-  fflush(stderr);
+  flush();
   _exit(code);
 #endif
 }
 
-void millrace_crash_set_up(int is_program_fork) {
+void millrace_crash_set_up(int is_fork_of_program) {
   process = getpid();
   __atomic_store_n(&process_record, NULL, __ATOMIC_RELEASE);
   memset(&lane, 0, sizeof lane);
-  exits_at_once = is_program_fork;
+  is_program_fork = is_fork_of_program;
   pthread_once(&installed, install);
 #ifdef __GLIBC__
   on_exit(on_exit_called, NULL);
@@ -201,9 +237,8 @@ void millrace_crash_set_up(int is_program_fork) {
 void millrace_worker_exit(int code) {
   lane.record = NULL;
   __atomic_store_n(&process_record, NULL, __ATOMIC_RELEASE);
-  if (!exits_at_once) exit(code);
-  fflush(stdout);
-  fflush(stderr);
+  if (!is_program_fork) exit(code);
+  flush();
   millrace_descendants_kill(getpid(), NULL, 0);
   _exit(code);
 }

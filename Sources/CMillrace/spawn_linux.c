@@ -3,9 +3,12 @@
 #define _GNU_SOURCE
 #include "launch_internal.h"
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -108,17 +111,41 @@ int millrace_fork_program(
   return -*pidfd;
 }
 
-int millrace_reap(int pidfd, int wait, int *status, long *max_rss_kib) {
+// As <linux/pidfd.h> has it since Linux 6.15: how a process ended can be asked even after somebody has reaped it.
+struct pidfd_info {
+  uint64_t mask, cgroup;
+  uint32_t pid, tgid, ppid, users[8];
+  int32_t exit_code;
+};
+
+#define PIDFD_INFO_EXIT (1u << 3)
+#define PIDFD_GET_INFO _IOWR(0xff, 11, struct pidfd_info)
+
+// Somebody else has reaped the child.
+static int reaped_by_others(pid_t pid, int pidfd, int *status, long *max_rss_kib) {
+  millrace_group_kill(pid);
+  struct pidfd_info info = {.mask = PIDFD_INFO_EXIT};
+  *max_rss_kib = 0;
+  if (ioctl(pidfd, PIDFD_GET_INFO, &info) != 0 || !(info.mask & PIDFD_INFO_EXIT)) return -ECHILD;
+  *status = info.exit_code;
+  return 1;
+}
+
+int millrace_reap(pid_t pid, int pidfd, int *status, long *max_rss_kib) {
   siginfo_t info = {0};
   struct rusage usage = {0};
-  while (syscall(SYS_waitid, P_PIDFD, pidfd, &info, WEXITED | WNOWAIT | (wait ? 0 : WNOHANG), NULL) != 0)
-    if (errno != EINTR) return -errno;
+  struct pollfd ended = {pidfd, POLLIN, 0};
+  if (poll(&ended, 1, 0) != 1) return 0;
+  while (syscall(SYS_waitid, P_PIDFD, pidfd, &info, WEXITED | WNOWAIT | WNOHANG, NULL) != 0)
+    if (errno == ECHILD) return reaped_by_others(pid, pidfd, status, max_rss_kib);
+    else if (errno != EINTR) return -errno;
   if (info.si_pid == 0) return 0;
   // A zombie keeps its number, so this reaches exactly those of its group that have survived it.
   kill(-info.si_pid, SIGKILL);
-  // The bare call, for the library's has no place for the usage.
-  while (syscall(SYS_waitid, P_PIDFD, pidfd, &info, WEXITED, &usage) != 0)
-    if (errno != EINTR) return -errno;
+  millrace_group_reap(info.si_pid);
+  // The bare call, for the library's has no place for the usage. If somebody was quicker, the status is known.
+  while (syscall(SYS_waitid, P_PIDFD, pidfd, &info, WEXITED | WNOHANG, &usage) != 0)
+    if (errno != EINTR) break;
   *max_rss_kib = usage.ru_maxrss;
   // As wait(2) encodes it, so that there is one reading of it.
   if (info.si_code == CLD_EXITED) *status = (info.si_status & 0xff) << 8;

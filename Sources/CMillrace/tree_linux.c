@@ -11,13 +11,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "millrace_descriptor.h"
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
+#endif
+#ifndef P_PIDFD
+#define P_PIDFD 3
 #endif
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
@@ -30,13 +35,14 @@ struct process {
 };
 
 // Bounded, for it lies on signal stacks; larger trees take several rounds.
-enum { BATCH = 512, ROUNDS = 64, DEATH_TIMEOUT_MS = 100 };
+enum { BATCH = 512, ROUNDS = 64, DEATH_TIMEOUT_MS = 100, LONGEST_S = 2 };
 
 struct batch {
   struct process list[BATCH];
   size_t count;
   const pid_t *except;
   size_t except_count;
+  int with_ended;  // those that have ended and were not reaped, too
   int stops;       // SIGSTOP each as it is found, before its own children are read
   uint64_t ended;  // which processes were listed as children but had ended when they were looked at
 };
@@ -117,9 +123,10 @@ static void found(struct batch *batch, pid_t pid) {
     if (batch->list[i].pid == pid) return;
   if (batch->count == BATCH) return;
   struct process process = {.pid = pid};
-  char state;
+  char state = 0;
   pid_t parent;
-  int error = read_stat(pid, &state, &parent, &process.start) != 0 || state == 'Z' || state == 'X' ? ESRCH : 0;
+  int error = read_stat(pid, &state, &parent, &process.start) != 0 || state == 'X' ? ESRCH : 0;
+  if (state == 'Z' && !batch->with_ended) error = ESRCH;
   if (!error && batch->stops) error = signal_same(&process, SIGSTOP);
   if (error == ESRCH) batch->ended = batch->ended * 31 + (uint64_t)pid;
   if (error) return;  // or not ours to signal
@@ -221,7 +228,12 @@ void millrace_descendants_kill(pid_t ancestor, const pid_t *except, size_t excep
     return;
   }
   struct batch batch = {.except = except, .except_count = except_count, .stops = 1};
+  struct timespec start, now;
+  clock_gettime(CLOCK_MONOTONIC, &start);
   for (int round = 0; round < ROUNDS; round++) {
+    // Who is in the kernel's hands is not waited for: it goes when the kernel lets go of it.
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (now.tv_sec - start.tv_sec > LONGEST_S) break;
     // Who ended after the list was read has left it children that the list does not have. So it takes two lists that
     // agree on who has ended, the second without anybody else.
     uint64_t ended = batch.ended;
@@ -232,27 +244,141 @@ void millrace_descendants_kill(pid_t ancestor, const pid_t *except, size_t excep
       int pidfd = open_same(&batch.list[i]);
       if (pidfd < 0) continue;
       struct pollfd ended = {pidfd, POLLIN, 0};
-      poll(&ended, 1, DEATH_TIMEOUT_MS);
+      int has_ended = poll(&ended, 1, DEATH_TIMEOUT_MS) == 1;
       close(pidfd);
+      if (!has_ended) break;
     }
   }
   errno = saved;
 }
 
-void millrace_tree_signal(pid_t root, int pidfd, int signal) {
-  struct batch batch = {0};
-  if (millrace_pidfd_signal(pidfd, 0) != 0) return;
-  find_descendants(&batch, root);
-  for (size_t i = 0; i < batch.count; i++) signal_same(&batch.list[i], signal);
-  millrace_pidfd_signal(pidfd, signal);
+// Whether somebody else has stopped the process.
+static int is_stopped(pid_t pid) {
+  char state;
+  pid_t parent;
+  uint64_t start;
+  return read_stat(pid, &state, &parent, &start) == 0 && state == 'T';
 }
 
-void millrace_tree_kill(pid_t root, int pidfd, int is_own_child) {
+long millrace_tree_terminate(pid_t root, int pidfd, millrace_held *held, size_t capacity) {
+  // 1. The root starts nothing from here on. Two lists that agree: what it was about to start is in the second.
+  int was_stopped = is_stopped(root);
+  int error = millrace_pidfd_signal(pidfd, SIGSTOP);
+  if (error) return error == ESRCH ? 0 : -error;
+  struct batch batch = {0};
+  size_t before = 0;
+  for (int round = 0; round < 8; round++) {
+    find_descendants(&batch, root);
+    if (round > 0 && batch.count == before) break;
+    before = batch.count;
+  }
+  // 2. They hear of it first, then the root, which may die of it before they do.
+  size_t count = 0;
+  for (size_t i = 0; i < batch.count; i++) {
+    int child = open_same(&batch.list[i]);
+    if (child < 0) continue;
+    millrace_pidfd_signal(child, SIGTERM);
+    if (count < capacity) held[count++] = (millrace_held){batch.list[i].pid, child};
+    else close(child);
+  }
+  millrace_pidfd_signal(pidfd, SIGTERM);
+  if (!was_stopped) millrace_pidfd_signal(pidfd, SIGCONT);
+  return (long)count;
+}
+
+int millrace_tree_kill(pid_t root, int pidfd, int is_own_child) {
   // 1. The root stops first: from here on it starts nothing, and keeps its number.
   if (millrace_pidfd_signal(pidfd, SIGSTOP) == 0) millrace_descendants_kill(root, NULL, 0);
   // 2. The group, for those whose parents have died before us.
   if (is_own_child) kill(-root, SIGKILL);
   // 3. The root itself.
-  millrace_pidfd_signal(pidfd, SIGKILL);
+  int error = millrace_pidfd_signal(pidfd, SIGKILL);
+  return error == ESRCH ? 0 : error;
+}
+
+static int adopts_orphans(void) {
+  int is_reaper = 0;
+  return getpid() == 1 || (prctl(PR_GET_CHILD_SUBREAPER, &is_reaper) == 0 && is_reaper);
+}
+
+// Of a process that was killed: waits for its end and reaps it, if it is our child.
+static void reap_killed(int pidfd) {
+  struct pollfd ended = {pidfd, POLLIN, 0};
+  siginfo_t info;
+  if (poll(&ended, 1, DEATH_TIMEOUT_MS) == 1) waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG);
+}
+
+void millrace_held_end(millrace_held held) {
+  millrace_tree_kill(held.pid, held.pidfd, 0);
+  reap_killed(held.pidfd);
+  close(held.pidfd);
+}
+
+struct group {
+  pid_t id;
+  pid_t session;
+  int has_leader;
+  int kills;  // or else only looks
+};
+
+static void visit_member(long pid, void *context) {
+  struct group *group = context;
+  struct process process = {.pid = (pid_t)pid};
+  char state;
+  pid_t parent;
+  if (process.pid == group->id) group->has_leader = 1;
+  if (group->has_leader || getpgid(process.pid) != group->id || getsid(process.pid) != group->session) return;
+  if (read_stat(process.pid, &state, &parent, &process.start) != 0 || getpgid(process.pid) != group->id) return;
+  if (group->kills) signal_same(&process, SIGKILL);
+}
+
+void millrace_group_kill(pid_t id) {
+  struct group group = {.id = id, .session = getsid(0)};
+  // As long as the group has members, nobody gets its number. If somebody has it, our group had none.
+  each_entry("/proc", visit_member, &group);
+  if (group.has_leader) return;
+  group.kills = 1;
+  each_entry("/proc", visit_member, &group);
+  if (adopts_orphans()) millrace_group_reap(id);
+}
+
+void millrace_group_reap(pid_t id) {
+  if (!adopts_orphans()) return;
+  // Whose parent dies only now comes to us only then.
+  for (int round = 0; round < 8; round++) {
+    struct batch batch = {.with_ended = 1};
+    int reaped = 0;
+    find_children(&batch, getpid());
+    for (size_t i = 0; i < batch.count; i++) {
+      pid_t pid = batch.list[i].pid;
+      if (pid == id || getpgid(pid) != id) continue;
+      int pidfd = open_same(&batch.list[i]);
+      if (pidfd < 0) continue;
+      reap_killed(pidfd);
+      close(pidfd);
+      reaped = 1;
+    }
+    if (!reaped) return;
+  }
+}
+
+void millrace_orphans_reap(millrace_orphans *orphans) {
+  millrace_orphans before = *orphans;
+  orphans->count = 0;
+  if (!has_children()) return;
+  struct batch batch = {.with_ended = 1};
+  struct search search = {&batch, getpid()};
+  visit_thread(syscall(SYS_gettid), &search);
+  for (size_t i = 0; i < batch.count; i++) {
+    char state;
+    pid_t parent, pid = batch.list[i].pid;
+    uint64_t start;
+    if (read_stat(pid, &state, &parent, &start) != 0 || state != 'Z') continue;
+    size_t seen = 0;
+    while (seen < before.count && before.pids[seen] != pid) seen++;
+    siginfo_t info;
+    if (seen < before.count) waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | __WNOTHREAD);
+    else if (orphans->count < MILLRACE_ORPHANS) orphans->pids[orphans->count++] = pid;
+  }
 }
 #endif

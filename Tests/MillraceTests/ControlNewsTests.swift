@@ -7,6 +7,7 @@ struct ControlNewsTests {
   static let all: [ControlNews] = [
     .configure(environment: [:]),
     .configure(environment: ["PATH": "/usr/bin:/bin", "EMPTY": "", "GONE": nil, "": "no name", "ünï": "cödé\n"]),
+    .logging(label: "ünï", level: "debug"),
     .lane(number: 0, slot: 0, cpus: []),
     .lane(number: 7, slot: 63, cpus: [0, 1, 1_023]),
     .segment(lane: 3, id: .max),
@@ -36,7 +37,7 @@ struct ControlNewsTests {
       words.flatMap { word in (0..<8).map { UInt8(word >> ($0 * 8) & 0xff) } }
     }
     #expect(throws: WireProblem.self) { try ControlNews(bytes: words(0)) }
-    #expect(throws: WireProblem.self) { try ControlNews(bytes: words(5)) }
+    #expect(throws: WireProblem.self) { try ControlNews(bytes: words(6)) }
     #expect(throws: WireProblem.self) { try ControlNews(bytes: words(4, 0)) }
     #expect(throws: WireProblem.self) { try ControlNews(bytes: words(3, 0, 1 << 32)) }
     #expect(throws: WireProblem.self) { try ControlNews(bytes: words(2, 0, 0, 1 << 31)) }

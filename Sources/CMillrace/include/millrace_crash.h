@@ -27,9 +27,9 @@ typedef struct {
 } millrace_crash_record;
 
 /// In a worker process: makes the calling thread report its crash, or its call of exit, in `record`, and gives it a signal stack. The first
-/// record armed also serves threads that have none. Whatever handler was there (Swift's backtracer) runs afterwards.
-/// 0, or errno.
-int millrace_crash_arm(millrace_crash_record *record);
+/// record armed also serves threads that have none. Whatever handler was there (Swift's backtracer) runs afterwards: it may
+/// take seconds, so `bell` (an eventfd, or -1) is rung when the record is there. 0, or errno.
+int millrace_crash_arm(millrace_crash_record *record, int bell);
 
 /// The memory that the calling thread shares with the pool, which a fork of this process does not have: a copy of this thread
 /// that comes back to it, out of code of the user's that called fork and returned in both, ends at once, and says so.
@@ -37,6 +37,9 @@ void millrace_crash_share(const void *memory, unsigned long size);
 
 /// Undoes `millrace_crash_arm` for the calling thread: before it ends, and before its record goes away.
 void millrace_crash_disarm(void);
+
+/// Whether there is a record, or is about to be one: the worker is on its way out. Safe while the worker lives.
+int millrace_crash_has_begun(const millrace_crash_record *record);
 
 /// Copies a finished record; returns its state. Safe while the worker lives.
 uint32_t millrace_crash_read(const millrace_crash_record *record, millrace_crash_record *copy);

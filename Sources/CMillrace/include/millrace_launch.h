@@ -17,14 +17,28 @@ enum {
   MILLRACE_ROLE_WORKER = 2,
 };
 
+/// What a process finds when it begins: NULL, or -1, is what this one has now.
+typedef struct {
+  const char *folder;
+  int mask;  // as of umask
+  char **environment;
+} millrace_surroundings;
+
+/// The permission bits that new files of this process do not get, without changing them; -1 if the kernel does not tell.
+int millrace_umask(void);
+
+/// Takes them on, in a process that was just forked. The environment is not copied: it has to stay.
+void millrace_surroundings_take_on(const millrace_surroundings *surroundings);
+
 // Spawning this executable again
 
 /// Starts this executable anew (also if its file has been replaced or deleted) in a role, with `control` as its socket.
 /// `out` and `err` become its standard output and error; -1 keeps the program's. `backtrace`: settings of Swift's
-/// backtracer, in place of the program's own SWIFT_BACKTRACE; or NULL. 0, or errno.
+/// backtracer, in place of the program's own SWIFT_BACKTRACE; or NULL. `surroundings`: what it begins with. 0, or errno.
 /// A worker must be spawned on the spawner thread (its parent-death signal fires when the spawning thread ends).
 int millrace_spawn_self(
-    int role, int control, int out, int err, const char *backtrace, pid_t *pid, int *pidfd);
+    int role, int control, int out, int err, const char *backtrace, const millrace_surroundings *surroundings,
+    pid_t *pid, int *pidfd);
 
 /// Forks the program. In the child, the program's own descriptors are as they were, all of ours but `control` are closed, and
 /// `body` is called on a new thread; when it returns, the child exits with 0. To be called on the spawner thread. 0, or errno.
@@ -34,10 +48,10 @@ int millrace_fork_program(
 /// Runs a job on the program's one spawner thread, which never ends, and waits for it. 0, or errno.
 int millrace_on_spawner(void (*job)(void *context), void *context);
 
-/// Waits for a child by its descriptor, without blocking unless `wait`. 1 and its status and peak memory if it has ended
-/// (it is reaped now, and what is left of its process group is killed), 0 if it has not, or -errno (-ECHILD: somebody
-/// else reaped it).
-int millrace_reap(int pidfd, int wait, int *status, long *max_rss_kib);
+/// Reaps a child that has ended; never waits. 1 and its status and peak memory if it has (what is left of its process
+/// group is killed), 0 if it has not, or -errno. Where somebody else in the program has reaped it, the kernel is asked for
+/// its status (since Linux 6.15), and its memory is 0; -ECHILD if nobody knows it any more.
+int millrace_reap(pid_t pid, int pidfd, int *status, long *max_rss_kib);
 
 /// Ends a worker in good order: an exit that is not recorded as a surprise.
 _Noreturn void millrace_worker_exit(int code);

@@ -103,6 +103,8 @@ package struct Death {
   /// `.cancelled`: the pool itself ended it, perhaps for something that another slot did.
   package var cause: ItemFailure.Cause
   package var standardError: String
+  /// It was dying of that before it was told to end, if it was: whatever that was for, this is why it died.
+  package var isOwn = false
 
   package init(
     running: Int?, cause: ItemFailure.Cause, retryable: Bool = true, standardError: String = ""

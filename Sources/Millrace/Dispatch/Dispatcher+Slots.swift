@@ -173,7 +173,7 @@ extension Dispatcher {
 
   /// The slot's worker is gone, or is given up: what it had is settled.
   mutating func isGone(_ slot: Int, _ death: Death) {
-    let reason = slots[slot].kill
+    let reason = death.isOwn ? nil : slots[slot].kill
     let errand = slots[slot].errand
     let wasStarting = slots[slot].phase == .starting
     let wasToldToEnd = slots[slot].phase == .ending || reason != nil || death.cause.isCancelled

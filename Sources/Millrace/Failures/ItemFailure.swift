@@ -7,7 +7,8 @@ public struct ItemFailure: Error, Sendable {
     case threw(any Error)
     /// The worker died of a signal while the item was running.
     case crashed(Crash)
-    /// User code ended the worker (`exit`) while the item was running.
+    /// User code ended the worker (`exit`) while the item was running. The code is -1 if nobody knows it: something else in
+    /// the program has waited for the process.
     case exited(code: Int32)
     /// The item ran longer than the limit.
     case timedOut(limit: Duration)
@@ -87,6 +88,7 @@ extension ItemFailure.Cause: CustomStringConvertible {
     switch self {
     case .threw(let error): "threw \(error)"
     case .crashed(let crash): crash.description
+    case .exited(-1): "the worker ended; something else in the program has taken its exit status"
     case .exited(let code): "the worker exited with code \(code)"
     case .timedOut(let limit): "timed out after \(limit)"
     case .setUpFailed(let error): "no worker could be set up: \(error)"

@@ -52,10 +52,12 @@ package final class PoolCore: Sendable {
   let depth = Nesting.depth + 1
   /// How many launches of worker processes lie above the process in which the pool lives.
   private let processDepth = Nesting.processDepth
+  let limits: DispatchLimits
 
   init(logger: Logger, limits: DispatchLimits, queueLimit: Int? = nil) {
     self.logger = logger
     self.queueLimit = queueLimit
+    self.limits = limits
     state = Lock(State(dispatcher: Dispatcher(limits: limits)))
   }
 
@@ -298,6 +300,17 @@ package final class PoolCore: Sendable {
   private var serialSlots: LocalSlots? {
     guard let local = backend as? LocalSlots, case .serial = local.kind else { return nil }
     return local
+  }
+
+  /// Whether anybody waits for something.
+  var hasLiveJobs: Bool { state.withLock { $0.jobs.values.contains { $0.end == nil } } }
+
+  /// How long an item of the job may take, if that is still of interest.
+  func itemTimeout(_ id: JobID) -> Duration? {
+    state.withLock { state in
+      guard let job = state.jobs[id], job.end == nil else { return nil }
+      return job.itemTimeout
+    }
   }
 
   func job(_ id: JobID) -> JobRecord? { state.withLock { $0.jobs[id] } }

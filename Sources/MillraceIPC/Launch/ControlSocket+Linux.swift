@@ -69,6 +69,9 @@ package struct ControlSocket: ~Copyable, Sendable {
     }
   }
 
+  /// Tells the other side that nothing more comes: a worker ends itself then.
+  package func hangUp() { _ = hangUpSocket(rawValue) }
+
   /// What came, or did not come.
   package enum Reception: ~Copyable, Sendable {
     case message(ControlMessage)
@@ -129,4 +132,7 @@ package struct ControlMessage: ~Copyable, Sendable {
     return Descriptor(owning: first)
   }
 }
+
+// Out here, where no method of that name hides the system's.
+private func hangUpSocket(_ socket: Int32) -> Int32 { shutdown(socket, Int32(SHUT_RDWR)) }
 #endif

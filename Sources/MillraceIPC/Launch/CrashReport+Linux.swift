@@ -43,11 +43,16 @@ package enum CrashReport: Equatable, Sendable {
     }
   }
 
-  /// In a worker: from here on, the calling thread reports to this record.
+  /// Whether something has been written to the record: the worker is on its way out, which may take it seconds.
+  package static func hasBegun(at record: UnsafeRawPointer) -> Bool {
+    millrace_crash_has_begun(record.assumingMemoryBound(to: millrace_crash_record.self)) != 0
+  }
+
+  /// In a worker: from here on, the calling thread reports to this record, and rings the bell when it has.
   ///
   /// The first record armed in a process also serves the threads without one. Swift's backtracer still runs.
-  package static func arm(at record: UnsafeMutableRawPointer) throws(SystemCallError) {
-    let error = millrace_crash_arm(record.assumingMemoryBound(to: millrace_crash_record.self))
+  package static func arm(at record: UnsafeMutableRawPointer, bell: Int32 = -1) throws(SystemCallError) {
+    let error = millrace_crash_arm(record.assumingMemoryBound(to: millrace_crash_record.self), bell)
     guard error == 0 else { throw SystemCallError("sigaltstack", error) }
   }
 

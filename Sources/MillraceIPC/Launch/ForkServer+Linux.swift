@@ -34,13 +34,18 @@ package final class ForkServer: Sendable {
   ///
   /// Requests wait for it.
   ///
-  /// - Parameter backtrace: Settings of Swift's backtracer for its workers, in place of the program's own.
-  package init(backtrace: String? = nil) throws(LaunchError) {
+  /// - Parameters:
+  ///   - backtrace: Settings of Swift's backtracer for its workers, in place of the program's own.
+  ///   - surroundings: What it and its workers begin with; without them, what the program has now.
+  package init(backtrace: String? = nil, surroundings: Surroundings = Surroundings()) throws(LaunchError) {
     let pair: ControlSocket.Pair
     do { pair = try ControlSocket.Pair() } catch { throw .system(error) }
     var pid: Int32 = 0
     var pidfd: Int32 = -1
-    let error = millrace_spawn_self(Int32(MILLRACE_ROLE_SERVER), pair.worker.rawValue, -1, -1, backtrace, &pid, &pidfd)
+    let socket = pair.worker.rawValue
+    let error = surroundings.with {
+      millrace_spawn_self(Int32(MILLRACE_ROLE_SERVER), socket, -1, -1, backtrace, $0, &pid, &pidfd)
+    }
     guard error == 0 else { throw LaunchError(call: "posix_spawn", code: error) }
     self.pid = pid
     self.pidfd = Descriptor(owning: pidfd)
@@ -110,7 +115,7 @@ package final class ForkServer: Sendable {
   }
 
   /// Ends the server and all its workers, with everything that they have started, and waits for the server's end
-  /// (milliseconds).
+  /// (milliseconds; four seconds at the most, if it is stuck or may not be signalled).
   ///
   /// Afterwards nothing is left. May be called again.
   package func shutdown() {
@@ -118,12 +123,16 @@ package final class ForkServer: Sendable {
     // Half a close is enough for the server, and no other thread can meet a descriptor of that number meanwhile.
     _ = hangUp(socket.rawValue)
     var ended = pollfd(fd: pidfd.rawValue, events: Int16(POLLIN), revents: 0)
-    if poll(&ended, 1, Self.patience) != 1 {
-      // Stopped, or stuck: its workers watch its life themselves.
-      _ = millrace_pidfd_signal(pidfd.rawValue, SIGKILL)
-    }
-    _ = ChildProcess.reap(pidfd.rawValue, waits: true)
+    if poll(&ended, 1, Self.patience) != 1 { kill() }
+    ChildProcess.wait(pidfd.rawValue, Self.patience)
+    _ = ChildProcess.reap(pid, pidfd.rawValue)
   }
+
+  /// Lets the server go on, if somebody has stopped it.
+  package func wake() { _ = millrace_pidfd_signal(pidfd.rawValue, SIGCONT) }
+
+  /// Ends the server, which is stopped or stuck: its workers watch its life themselves, and end.
+  package func kill() { _ = millrace_pidfd_signal(pidfd.rawValue, SIGKILL) }
 
   private static let patience: Int32 = 2000
 

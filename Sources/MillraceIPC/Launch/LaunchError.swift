@@ -6,6 +6,8 @@ package enum LaunchError: Error, Equatable, Sendable, CustomStringConvertible {
   case system(SystemCallError)
   /// The fork server has ended; start another one.
   case serverDied
+  /// The fork server does not answer, and is ended.
+  case serverSilent
 
   package var description: String {
     switch self {
@@ -13,6 +15,7 @@ package enum LaunchError: Error, Equatable, Sendable, CustomStringConvertible {
       "cannot start a worker process: this one is itself the worker of a worker of a worker…, \(limit) deep, which is the limit"
     case .system(let error): "cannot start a worker process: \(error)"
     case .serverDied: "cannot start a worker process: the fork server has ended"
+    case .serverSilent: "cannot start a worker process: the fork server does not answer"
     }
   }
 }

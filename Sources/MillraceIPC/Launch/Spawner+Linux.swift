@@ -15,11 +15,15 @@ package enum Spawner {
   ///   - control: The worker's end of its control socket. The worker gets a copy: close it here afterwards.
   ///   - stdout: Becomes the worker's standard output; without it, it is the program's. `stderr` likewise.
   ///   - backtrace: Settings of Swift's backtracer, in place of the program's own.
+  ///   - surroundings: What it begins with; without them, what the program has now.
   package static func spawn(
-    control: Int32, stdout: Int32? = nil, stderr: Int32? = nil, backtrace: String? = nil
+    control: Int32, stdout: Int32? = nil, stderr: Int32? = nil, backtrace: String? = nil,
+    surroundings: Surroundings = Surroundings()
   ) throws(LaunchError) -> ChildProcess {
     try start(call: "posix_spawn") { pid, pidfd in
-      millrace_spawn_self(Int32(MILLRACE_ROLE_WORKER), control, stdout ?? -1, stderr ?? -1, backtrace, pid, pidfd)
+      surroundings.with {
+        millrace_spawn_self(Int32(MILLRACE_ROLE_WORKER), control, stdout ?? -1, stderr ?? -1, backtrace, $0, pid, pidfd)
+      }
     }
   }
 

@@ -37,6 +37,9 @@ package enum Doorbell: Sendable {
     .descriptor(descriptor, kind: millrace_fd_kind(descriptor))
   }
 
+  /// The descriptor's number; -1 if it is none.
+  package var number: Int32 { if case .descriptor(let descriptor, _) = self { descriptor } else { -1 } }
+
   /// Whether it could be rung.
   package var isOpen: Bool {
     switch self {

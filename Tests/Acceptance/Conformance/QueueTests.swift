@@ -81,7 +81,7 @@ extension Checked {
         let late = await #expect(throws: WorkerPoolError.self) { _ = try await submission.value }
         #expect(late?.kind == .timedOut)
       }
-      await pool.terminate()
+      try await pool.terminate()
     }
 
     @Test("U35: a queue limit below zero and a limit of no time are refused")

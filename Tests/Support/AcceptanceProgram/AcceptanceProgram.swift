@@ -1,3 +1,4 @@
+import Initialiser
 import Millrace
 
 #if canImport(Glibc)
@@ -10,6 +11,7 @@ import Glibc
 @main
 enum AcceptanceProgram {
   static func main() async throws {
+    initialiser_link()
     let words = CommandLine.arguments
     guard words.count >= 3, let backend = backends[words[2]] else { exit(64) }
     do {
@@ -29,6 +31,10 @@ enum AcceptanceProgram {
       case "handled": try await handled(backend, late: words.count > 3)
       case "bare": try await bare(backend, words[3])
       case "limited": try await limited(words[2], Int(words[3]) ?? 0)
+      case "reaped": try await reaped(backend, words[3])
+      case "ends": try await ends(backend, words[3], words[4])
+      case "moves": try await moves(backend)
+      case "first": try await first(backend)
       default: exit(64)
       }
     } catch let interruption as Interrupted {

@@ -8,6 +8,7 @@ package final class HostLane: @unchecked Sendable {
   // Sound: everything but `segments` belongs to the lane's own thread.
   let lane: Lane
   @exclusivity(unchecked) var end: WorkerEnd
+  private let bell: Doorbell
   private let number: Int
   private let slot: Int
   private let process: HostProcess
@@ -23,6 +24,7 @@ package final class HostLane: @unchecked Sendable {
   init(_ lane: Lane, bell: Doorbell, number: Int, slot: Int, process: HostProcess) {
     self.lane = lane
     end = WorkerEnd(lane, bell: bell)
+    self.bell = bell
     self.number = number
     self.slot = slot
     self.process = process
@@ -47,7 +49,7 @@ package final class HostLane: @unchecked Sendable {
   /// Runs requests until told to stop.
   func loop() async {
     do {
-      try CrashReport.arm(at: lane.crashRecord)
+      try CrashReport.arm(at: lane.crashRecord, bell: bell.number)
       CrashReport.share(lane.addresses)
       while true {
         guard let frame = try takePending() ?? end.requests.nextClaimed() else {
@@ -94,9 +96,7 @@ package final class HostLane: @unchecked Sendable {
   }
 
   private var logger: Logger {
-    var logger = Logger(label: "millrace.worker")
-    logger[metadataKey: "slot"] = "\(slot)"
-    return logger
+    process.logger(slot: slot)
   }
 
   private func open(_ frame: Frame) async throws {

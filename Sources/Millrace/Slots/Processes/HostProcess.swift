@@ -1,4 +1,5 @@
 import CMillrace
+import Logging
 package import MillraceIPC
 
 #if canImport(Glibc)
@@ -22,6 +23,7 @@ package final class HostProcess: Sendable {
   private let lanes = Lock<[Int: HostLane]>([:])
   private let laneHasEnded = Bell()
   private let bell = Lock<Doorbell?>(nil)
+  private let logging = Lock((label: "millrace.worker", level: Logger.Level.info))
 
   init(_ control: consuming ControlSocket, makeForkedWorker: (@Sendable () -> any HostedWorker)?) {
     self.control = control
@@ -53,6 +55,8 @@ package final class HostProcess: Sendable {
       for (name, value) in environment {
         if let value { setenv(name, value, 1) } else { unsetenv(name) }
       }
+    case .logging(let label, let level):
+      logging.withLock { $0 = (label, Logger.Level(rawValue: level) ?? .info) }
     case .lane(let number, let slot, let cpus):
       guard let memory = message.takeDescriptor(), let bell = message.takeDescriptor() else {
         throw WireProblem("a lane without its descriptors")
@@ -92,6 +96,14 @@ package final class HostProcess: Sendable {
 
   private func waitForLanes() {
     while !lanes.withLock({ $0.isEmpty }) { laneHasEnded.waitForWork() }
+  }
+
+  /// A logger for a worker in a slot: what it says is said by the program.
+  func logger(slot: Int) -> Logger {
+    let (label, level) = logging.withLock { $0 }
+    var logger = Logger(label: label) { _ in WorkerLogHandler(logLevel: level) }
+    logger[metadataKey: "slot"] = "\(slot)"
+    return logger
   }
 
   func makeWorker(_ announcement: UnsafeRawBufferPointer) throws -> any HostedWorker {

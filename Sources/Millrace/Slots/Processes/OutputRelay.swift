@@ -53,14 +53,17 @@ final class OutputRelay: @unchecked Sendable {
   }
 
   /// Passes on what is there, closes the pipes and ends the thread. Every writer of ours is gone by now.
-  func end() {
+  ///
+  /// - Returns: false if that takes longer, for the reader of our standard output stands still. The thread goes on then.
+  func end(within nanoseconds: UInt64) -> Bool {
     let isRunning = state.withLock { state in
       state.isEnding = true
       return state.isStarted && !state.hasEnded
     }
-    guard isRunning else { return }
+    guard isRunning else { return true }
     _ = millrace_bell_ring(wake.rawValue)
-    ended.waitForWork()
+    ended.waitForWork(until: _monotonicNow() &+ nanoseconds)
+    return state.withLock { $0.hasEnded }
   }
 
   private func run() {

@@ -31,17 +31,23 @@ extension ProcessControl {
       let isGuilty = report != nil || !(isAnyoneGuilty || process.isKilledByUs && !seat.isStopping)
       let cause = isGuilty ? cause(exit, report, process) : .cancelled
       var death = seat.death
-      death.cause = cause
+      if isGuilty || !seat.isBreaking { death.cause = cause }
+      // It was on its way out before it was told to go.
+      death.isOwn = report != nil && !process.isKilledByUs && seat.processes.count == 1
       death.standardError += process.standardError
+      var item: (index: Int, attempt: Int)?
       if isGuilty, let id = found.running, let sent = lane.inFlight.elements.first(where: { $0.chunk.id == id }) {
         if let index = lane.begunBehindLost(sent) {
           // Nobody is to blame yet: it is cut off, to be the first of its chunk when it does that again.
           tell { $0.revoked(slot: lane.slot, generation: lane.generation, chunk: id, from: index, now: $1) }
         } else {
           let index = sent.chunk.range.lowerBound + sent.received
-          death.running[id] = core.isRetryable(sent.chunk, index, lane.slot, seat.isStopping ? nil : cause)
+          let isOver = seat.isStopping && !death.isOwn
+          death.running[id] = core.isRetryable(sent.chunk, index, lane.slot, isOver ? nil : cause)
+          item = (index, sent.chunk.attempt)
         }
       }
+      logDeath(of: process, lane, seat, cause, exit, item, found.running)
       var rest = seat
       rest.processes.remove(process.token)
       rest.lanes.removeAll { $0 === lane }
@@ -51,12 +57,31 @@ extension ProcessControl {
         seats[lane.slot] = rest
         continue
       }
+      // The others of the slot end with it. What they have made by then is kept: the slot is empty when they are gone.
+      for token in rest.processes {
+        guard let other = processes[token], !isOf(lane.slot, other) else { continue }
+        rest.processes.remove(token)
+        leave(other, lane)
+      }
+      if !rest.processes.isEmpty {
+        rest.isBreaking = true
+        seats[lane.slot] = rest
+        abandon(rest, lane.slot)
+        continue
+      }
       seats[lane.slot] = nil
-      abandon(rest, lane.slot)
       tell { $0.died(slot: lane.slot, generation: lane.generation, death, now: $1) }
       stepWithNews()
     }
     for slot in Array(seats.keys) where seats[slot]!.processes.remove(process.token) != nil { leaveIfEmpty(slot) }
+  }
+
+  /// A process of several slots goes on without this one's lanes.
+  private func leave(_ process: WorkerProcess, _ lane: RemoteLane) {
+    _ = receive(process)
+    for other in process.lanes where other.slot == lane.slot && other.generation == lane.generation {
+      send(.stop, to: other)
+    }
   }
 
   private func salvaged(
@@ -67,12 +92,23 @@ extension ProcessControl {
 
   private func cause(_ exit: ProcessExit, _ report: CrashReport?, _ process: WorkerProcess) -> ItemFailure.Cause {
     if let problem = process.problem { return .undecodable(problem) }
-    if case .exited(let code)? = report { return .exited(code: code) }
     if report == nil, isLost(process, exit) { return .undecodable(WireProblem("the worker was cut off from the pool")) }
-    switch exit.reason {
-    case .exited(let code): return .exited(code: code)
-    case .signalled(let signal, _): return .crashed(crash(signal, report, process))
-    case .unknown: return .crashed(ItemFailure.Crash(kind: .killedFromOutside, signal: SIGKILL))
+    // What it wrote down itself comes first: its status may have been taken by others, or be that of what came later.
+    switch (report, exit.reason) {
+    case (.exited(let code)?, .exited(let real)) where code < 0: return .exited(code: real)
+    case (.exited(let code)?, _): return .exited(code: code)
+    case (.crashed(let crash)?, _):
+      if crash.isStackOverflow { return .crashed(ItemFailure.Crash(kind: .stackOverflow, signal: crash.signal)) }
+      let isFromOutside = crash.sender != 0 && crash.sender != process.child?.pid
+      return .crashed(self.crash(crash.signal, isFromOutside: isFromOutside, process))
+    case (nil, .exited(let code)): return .exited(code: code)
+    case (nil, .signalled(SIGKILL, _)): return .crashed(ItemFailure.Crash(kind: killKind(), signal: SIGKILL))
+    case (nil, .signalled(let signal, _)):
+      // No handler saw it. Those that a thread brings upon itself are the worker's own all the same: it had no stack for
+      // a handler, or had blocked or replaced ours. Whoever sends one of those is not told apart.
+      let isFromOutside = !Self.faults.contains(signal)
+      return .crashed(self.crash(signal, isFromOutside: isFromOutside, process))
+    case (nil, .unknown): return .exited(code: -1)
     }
   }
 
@@ -86,24 +122,20 @@ extension ProcessControl {
     }
   }
 
-  private func crash(_ signal: Int32, _ report: CrashReport?, _ process: WorkerProcess) -> ItemFailure.Crash {
-    guard case .crashed(let crash)? = report else {
-      // A signal that no handler saw: it cannot be caught, or somebody sent it.
-      return ItemFailure.Crash(kind: signal == SIGKILL ? killKind() : .killedFromOutside, signal: signal)
-    }
+  private static let faults: Set<Int32> = [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS]
+
+  private func crash(_ signal: Int32, isFromOutside: Bool, _ process: WorkerProcess) -> ItemFailure.Crash {
     let kind: ItemFailure.Crash.Kind
-    if crash.isStackOverflow {
-      kind = .stackOverflow
-    } else if Self.allocationFailures.contains(where: process.standardError.contains) {
+    if Self.allocationFailures.contains(where: process.standardError.contains) {
       kind = .outOfMemory
-    } else if crash.sender != 0, crash.sender != process.child?.pid {
+    } else if isFromOutside {
       kind = .killedFromOutside
-    } else if crash.signal == SIGILL || crash.signal == SIGTRAP {
+    } else if signal == SIGILL || signal == SIGTRAP {
       kind = .trap
     } else {
       kind = .signal
     }
-    return ItemFailure.Crash(kind: kind, signal: crash.signal)
+    return ItemFailure.Crash(kind: kind, signal: signal)
   }
 
   /// What the Swift runtime, of several versions, and the C++ library say when there is no memory.

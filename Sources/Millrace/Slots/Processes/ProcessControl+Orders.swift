@@ -9,7 +9,8 @@ extension ProcessControl {
       seats[slot] = Seat(generation: generation)
       core.step { $0.started(slot: slot, generation: generation, now: $1) }
     case .prepare(let slot, let generation, let key):
-      guard seats[slot]?.generation == generation, let record = core.worker(key) else { return }
+      guard let seat = seats[slot], seat.generation == generation, !seat.isBreaking, let record = core.worker(key)
+      else { return }
       prepare(slot, record)
     case .run(let slot, let generation, let chunk):
       guard let lane = lane(slot, generation, for: chunk.worker), let record = lane.records[chunk.worker] else {
@@ -18,18 +19,23 @@ extension ProcessControl {
       send(.chunk(chunk, record), to: lane)
     case .tearDown(let slot, let generation, let key):
       guard let lane = lane(slot, generation, for: key), let record = core.worker(key) else { return }
+      process(of: lane)?.child?.wake()
       lane.willTearDown(record)
       send(.tearDown(key), to: lane)
     case .stop(let slot, let generation):
       guard seats[slot]?.generation == generation else { return }
       seats[slot]!.isStopping = true
       KillPoint.parentStops.reach()
+      for token in seats[slot]!.processes { processes[token]?.child?.wake() }
       for lane in seats[slot]!.lanes { send(.stop, to: lane) }
       leaveIfEmpty(slot)
     case .kill(let slot, let generation):
       guard let seat = seats[slot], seat.generation == generation else { return }
       seats[slot]!.isStopping = true
-      for token in seat.processes { if let process = processes[token] { end(process) } }
+      // One that dies by its own doing is let to say why, if anybody is to hear it.
+      for case let process? in seat.processes.map({ processes[$0] }) {
+        if !process.hasMarkedItsEnd || !core.hasLiveJobs { end(process) }
+      }
       leaveIfEmpty(slot)
     case .revoke(let slot, let generation, let chunk, let start):
       let lane = lane(slot, generation, holding: chunk)
@@ -49,7 +55,10 @@ extension ProcessControl {
         $0.finished(slot: slot, generation: generation, chunk: chunk, items: 0, elapsed: 0, now: $1)
       }
     case .inspect(let slot, let generation, let chunk):
-      let found = lane(slot, generation, holding: chunk)?.inspect(chunk) ?? .waiting
+      let lane = lane(slot, generation, holding: chunk)
+      // The time of dying is not the item's.
+      let isDying = lane.flatMap(process(of:))?.hasMarkedItsEnd == true
+      let found = isDying ? .waiting : lane?.inspect(chunk) ?? .waiting
       core.step { $0.inspected(slot: slot, generation: generation, chunk: chunk, found, now: $1) }
     case .read, .collect, .deliver, .end, .release, .closed, .stopped, .alarm, .report: break
     }
@@ -115,7 +124,7 @@ extension ProcessControl {
     core.logger(slot: lane.slot).debug("a worker was stuck in its fork, and is replaced")
     processes[process.token] = nil
     forget(process)
-    _ = process.child?.waitForEnd()
+    _ = process.child?.waitForEnd(milliseconds: 1_000)
     do {
       let next = try launch(for: lane.slot, forkedFor: record)
       next.patience = process.patience * 2
@@ -139,8 +148,13 @@ extension ProcessControl {
   func abandon(_ seat: Seat, _ slot: Int) {
     for token in seat.processes {
       guard let process = processes[token] else { continue }
-      if process.forkedFor != nil || process.lanes.allSatisfy({ $0.slot == slot }) { end(process) }
+      if isOf(slot, process) { end(process) }
     }
+  }
+
+  /// Whether the process serves no other slot.
+  func isOf(_ slot: Int, _ process: WorkerProcess) -> Bool {
+    process.forkedFor != nil || process.lanes.allSatisfy { $0.slot == slot }
   }
 
   func send(_ request: RemoteLane.Request, to lane: RemoteLane) {
@@ -315,10 +329,10 @@ extension ProcessControl {
 
   private func laneStopped(_ lane: RemoteLane, _ process: WorkerProcess) {
     process.lanes.removeAll { $0 === lane }
+    if process.lanes.isEmpty { endWithLanes(process) }
+    guard seats[lane.slot]?.generation == lane.generation else { return }
     seats[lane.slot]?.lanes.removeAll { $0 === lane }
-    if process.lanes.isEmpty {
-      endWithLanes(process)
-    } else {
+    if !process.lanes.isEmpty {
       seats[lane.slot]?.processes.remove(process.token)
       leaveIfEmpty(lane.slot)
     }
@@ -326,7 +340,7 @@ extension ProcessControl {
 
   /// Says that the slot is empty, when it was told to stop and everything of it has gone.
   func leaveIfEmpty(_ slot: Int) {
-    guard let seat = seats[slot], seat.isStopping, seat.processes.isEmpty else { return }
+    guard let seat = seats[slot], seat.isStopping || seat.isBreaking, seat.processes.isEmpty else { return }
     seats[slot] = nil
     tell { $0.died(slot: slot, generation: seat.generation, seat.death, now: $1) }
     stepWithNews()

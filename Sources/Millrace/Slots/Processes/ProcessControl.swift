@@ -21,6 +21,8 @@ final class ProcessControl: @unchecked Sendable {
     /// Processes that must be gone before the slot is empty.
     var processes: Set<UInt64> = []
     var isStopping = false
+    /// One of its processes has died, and the others are ended for it.
+    var isBreaking = false
     /// What is known of its end, while some of its processes are still there.
     var death = Death(running: nil, cause: .cancelled)
   }
@@ -41,6 +43,9 @@ final class ProcessControl: @unchecked Sendable {
   let poller: Poller
   let relay: OutputRelay
   var server: ForkServer?
+  /// When the server is to be looked after, for it has not answered; how often that was done.
+  var answerBy: UInt64?
+  var silence = 0
   @exclusivity(unchecked) var seats: [Int: Seat] = [:]
   @exclusivity(unchecked) var processes: [UInt64: WorkerProcess] = [:]
   private var lastToken = Token.firstProcess - 1
@@ -88,7 +93,11 @@ final class ProcessControl: @unchecked Sendable {
     }
     server?.shutdown()
     server = nil
-    relay.end()
+    if !relay.end(within: core.limits.endingTime) {
+      core.logger.warning(
+        "the reader of standard output stands still: what the workers printed is passed on when it goes on, if the program lives so long"
+      )
+    }
     slots.closed()
   }
 
@@ -121,23 +130,12 @@ final class ProcessControl: @unchecked Sendable {
   private func timeToDeadline() -> UInt64? {
     var first: UInt64?
     for process in processes.values {
-      for case let time? in [process.killAt, process.serveBy, process.reportBy] { first = min(first ?? time, time) }
+      for case let time? in [process.killAt, process.goneBy, process.serveBy] { first = min(first ?? time, time) }
     }
+    if let answerBy { first = min(first ?? answerBy, answerBy) }
     return first.map { time in
       let now = _monotonicNow()
       return time > now ? time - now : 0
-    }
-  }
-
-  private func endOverdue() {
-    let now = _monotonicNow()
-    for process in processes.values {
-      if let time = process.killAt, time <= now {
-        process.killAt = nil
-        process.child?.kill()
-      }
-      if let time = process.serveBy, time <= now { replaceStuck(process) }
-      if let time = process.reportBy, time <= now { died(process, ProcessExit(reason: .unknown, peakResidentBytes: 0)) }
     }
   }
 
@@ -158,20 +156,23 @@ final class ProcessControl: @unchecked Sendable {
     let child: ChildProcess?
     if let record {
       let makeHost = record.remote.makeHost
+      let surroundings = slots.surroundings
       child = try Spawner.fork(
         control: pair.worker.rawValue, stdout: output.writing.rawValue, stderr: errors.writing.rawValue
       ) { control in
-        HostProcess(control, makeForkedWorker: makeHost).run()
+        surroundings.takeOn()
+        return HostProcess(control, makeForkedWorker: makeHost).run()
       }
     } else if isServers {
       let server = try runningServer()
       try server.launch(
         token: token, control: pair.worker.rawValue, stdout: output.writing.rawValue, stderr: errors.writing.rawValue)
+      awaitAnswer()
       child = nil
     } else {
       child = try Spawner.spawn(
         control: pair.worker.rawValue, stdout: output.writing.rawValue, stderr: errors.writing.rawValue,
-        backtrace: backtrace)
+        backtrace: backtrace, surroundings: slots.surroundings)
     }
     KillPoint.parentLaunched.reach()
     let process = WorkerProcess(
@@ -191,6 +192,7 @@ final class ProcessControl: @unchecked Sendable {
         }
         try process.tell(introduction.bytes)
       }
+      try process.tell(.logging(label: core.logger.label, level: core.logger.logLevel.rawValue))
       if !slots.options.environment.isEmpty { try process.tell(.configure(environment: slots.options.environment)) }
     } catch {
       // No slot has it, so nobody else would end it.
@@ -205,7 +207,7 @@ final class ProcessControl: @unchecked Sendable {
 
   private func runningServer() throws -> ForkServer {
     if let server { return server }
-    let server = try ForkServer(backtrace: backtrace)
+    let server = try ForkServer(backtrace: backtrace, surroundings: slots.surroundings)
     try poller.add(server.descriptor, as: Token.server)
     self.server = server
     return server
@@ -238,23 +240,25 @@ final class ProcessControl: @unchecked Sendable {
       case .serverDied: lose(server, nil)
       }
     }
+    hasAnswered()
   }
 
   /// The fork server has died, or cannot be listened to, and its workers go with it.
-  private func lose(_ server: ForkServer, _ error: (any Error)?) {
+  func lose(_ server: ForkServer, _ error: (any Error)?) {
     poller.remove(server.descriptor)
     self.server = nil
+    answerBy = nil
     for process in Array(processes.values) where process.isServers {
       if let error, process.child == nil {
         neverStarted(process, error)
       } else {
         process.child?.kill()
-        died(process, ProcessExit(reason: .unknown, peakResidentBytes: 0))
+        died(process, ProcessExit(reason: .signalled(SIGKILL, dumpedCore: false), peakResidentBytes: 0))
       }
     }
   }
 
-  private func neverStarted(_ process: WorkerProcess, _ error: any Error) {
+  func neverStarted(_ process: WorkerProcess, _ error: any Error) {
     processes[process.token] = nil
     forget(process)
     for lane in process.lanes { startFailed(lane.slot, error) }
@@ -262,13 +266,9 @@ final class ProcessControl: @unchecked Sendable {
 
   private func childEnded(_ process: WorkerProcess) {
     guard let child = process.child else { return }
-    if process.isServers {
-      // How it ended, the server tells. That it ended, we have seen: the server's silence changes nothing about it.
-      poller.remove(child.descriptor)
-      process.reportBy = _monotonicNow() &+ WorkerProcess.timeToReport
-    } else if let exit = child.reap() {
-      died(process, exit)
-    }
+    if process.isServers { return awaitWord(of: process, child) }
+    guard let exit = child.reap() else { return }
+    died(process, exit)
   }
 
   /// The other end of the control socket is closed: the worker ends, or it has lost what binds it to us and nobody will
@@ -277,15 +277,6 @@ final class ProcessControl: @unchecked Sendable {
     poller.remove(process.control.rawValue)
     process.isCutOff = true
     process.killAt = min(process.killAt ?? .max, _monotonicNow() &+ WorkerProcess.timeToEnd)
-  }
-
-  /// Ends the process: SIGTERM, and after the grace SIGKILL, to it and all that it has started.
-  func end(_ process: WorkerProcess) {
-    process.isKilledByUs = true
-    KillPoint.parentEndsWorker.reach()
-    guard let child = process.child, process.killAt == nil else { return }
-    child.terminate()
-    process.killAt = _monotonicNow() &+ slots.options.grace.nanoseconds
   }
 
   func forget(_ process: WorkerProcess) {
@@ -328,11 +319,5 @@ final class ProcessControl: @unchecked Sendable {
       if count == 0 { poller.remove(process.errors.rawValue) }
       guard count > 0 else { return }
     }
-  }
-
-  func log(_ lines: UnsafeRawBufferPointer, _ process: WorkerProcess) {
-    let logger = core.logger(slot: process.group * slots.options.threadsPerProcess)
-    // Split as bytes: to find characters in what may be no text takes long.
-    for line in lines.split(separator: UInt8(ascii: "\n")) { logger.info("\(String(decoding: line, as: UTF8.self))") }
   }
 }

@@ -22,6 +22,8 @@ package final class ProcessSlots: Slots {
 
   let options: ProcessOptions
   let cpuIDs: [[Int32]]
+  /// What the workers begin with: what the program has now.
+  let surroundings = Surroundings()
   /// What the control thread sleeps on, and workers ring.
   let bell: Descriptor
   private let state = Lock(State())

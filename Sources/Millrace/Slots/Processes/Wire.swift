@@ -112,6 +112,8 @@ package struct WireProblem: Error, CustomStringConvertible {
 package enum ControlNews: Equatable, Sendable {
   /// To the worker, first.
   case configure(environment: [String: String?])
+  /// To the worker, before its lanes: what its loggers are called, and from which level on they speak.
+  case logging(label: String, level: String)
   /// To the worker: a lane begins. Descriptors: its memory, the pool's bell.
   case lane(number: Int, slot: Int, cpus: [Int32])
   /// Either way: a segment of a lane. Descriptor: its memory.
@@ -129,6 +131,7 @@ extension ControlNews {
     static let lane: UInt64 = 2
     static let segment: UInt64 = 3
     static let end: UInt64 = 4
+    static let logging: UInt64 = 5
   }
 
   package var bytes: [UInt8] {
@@ -141,6 +144,9 @@ extension ControlNews {
         // A variable that is to be unset.
         Array((value ?? "").utf8).withUnsafeBytes { Records.append($0, isPoison: value == nil, to: &writer) }
       }
+    case .logging(let label, let level):
+      writer.append(Kind.logging)
+      for text in [label, level] { Array(text.utf8).withUnsafeBytes { Records.append($0, to: &writer) } }
     case .lane(let number, let slot, let cpus):
       writer.append(Kind.lane)
       writer.append(Int64(number))
@@ -173,6 +179,9 @@ extension ControlNews {
         environment.updateValue(value.isPoison ? nil : String(decoding: value.bytes, as: UTF8.self), forKey: name)
       }
       self = .configure(environment: environment)
+    case Kind.logging:
+      let label = String(decoding: try Records.next(&rest).bytes, as: UTF8.self)
+      self = .logging(label: label, level: String(decoding: try Records.next(&rest).bytes, as: UTF8.self))
     case Kind.lane:
       let lane = try number(Int.self)
       let slot = try number(Int.self)

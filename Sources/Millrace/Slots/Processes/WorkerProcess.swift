@@ -24,17 +24,23 @@ final class WorkerProcess {
   let errors: Descriptor
   var errorTail = TailBuffer()
   var errorLines = LineRelay()
+  /// What it writes now is the stack that Swift shows before a trap.
+  var showsStack = false
   /// How long it may take to begin serving; then it is taken to be stuck in its fork, and replaced.
   var patience = WorkerProcess.firstPatience
   /// When its patience is over; nil: it serves, or was not forked from this process.
   var serveBy: UInt64?
-  /// When SIGKILL follows; nil: it was not told to end.
+  /// When SIGKILL follows; nil: it was not told to end, and does not die.
   var killAt: UInt64?
+  /// When it is given up, for not even SIGKILL has ended it, or nobody tells how it ended.
+  var goneBy: UInt64?
   var isKilledByUs = false
   /// Its end of the control socket is closed.
   var isCutOff = false
-  /// By when the fork server has to say how it ended; nil: it lives.
-  var reportBy: UInt64?
+  /// It was sent SIGTERM.
+  var isToldToEnd = false
+  /// It was seen to be on its way out, by its own doing.
+  var isDying = false
   /// No more lanes: it ends, or has been told to.
   var isEnding = false
   /// What it said that cannot be; it is ended for it.
@@ -55,12 +61,18 @@ final class WorkerProcess {
 
   /// From the end of its control socket to its own, which is next where it ends by itself.
   static let timeToEnd: UInt64 = 100_000_000
-  /// From its end to the fork server's word of it, which takes what it had started with it first.
-  static let timeToReport: UInt64 = 2_000_000_000
 
   static let firstPatience: UInt64 = 200_000_000
   /// Twice as long each time: the last but one of five is a second and a half.
   static let lastPatience: UInt64 = firstPatience << 4
+
+  /// How long a worker that has marked its crash may take to be gone: the backtrace of a large program takes seconds.
+  static let dyingTime: UInt64 = 5_000_000_000
+
+  /// Whether one of its threads has written down that it crashes, or has called `exit`: nothing of it goes on.
+  var hasMarkedItsEnd: Bool {
+    lanes.contains { CrashReport.hasBegun(at: UnsafeRawPointer($0.lane.crashRecord)) }
+  }
 
   /// Opens a lane for a slot.
   func addLane(slot: Int, generation: Int, capacity: Int, cpus: [Int32], bell: Int32) throws -> RemoteLane {
@@ -110,5 +122,5 @@ final class WorkerProcess {
   }
 
   /// What the worker last wrote to its standard error.
-  var standardError: String { errorTail.text }
+  var standardError: String { LogRecord.readable(errorTail.text) }
 }

@@ -37,9 +37,10 @@ struct ControlTarget: FuzzTarget {
   private struct News: Probe {
     func valid(_ random: inout FuzzRandom) throws -> [UInt8] {
       let news: ControlNews =
-        switch random.below(4) {
+        switch random.below(5) {
         case 0: .configure(environment: ["PATH": random.chance(70) ? random.text(upTo: 40) : nil])
         case 1: .lane(number: random.below(9), slot: random.below(99), cpus: [0, 1, Int32(random.below(64))])
+        case 3: .logging(label: random.text(upTo: 30), level: random.chance(50) ? "info" : random.text(upTo: 9))
         case 2: .segment(lane: random.below(9), id: UInt32(truncatingIfNeeded: random.next()))
         default: .end
         }

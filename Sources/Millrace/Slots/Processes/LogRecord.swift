@@ -1,0 +1,132 @@
+import CMillrace
+import Logging
+import MillraceIPC
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// What a worker's logger says, on its way to the program's logger: a line of the worker's standard error, which begins
+/// with a mark. So it is in order with whatever else the worker writes there, and is there still when the worker has died.
+struct LogRecord: Equatable {
+  var level: Logger.Level
+  var source: String
+  var file: String
+  var function: String
+  var line: UInt
+  var message: String
+  var metadata: [String: String]
+
+  /// The ASCII characters "record separator" and "unit separator".
+  static let mark = UInt8(0x1e)
+  private static let separator = UInt8(0x1f)
+
+  /// The line, with its end. Characters that would end it, or one of its fields, are written as `%` and two digits.
+  var bytes: [UInt8] {
+    var bytes = [Self.mark]
+    var fields = [level.rawValue, source, file, function, String(line), message]
+    for (key, value) in metadata { fields += [key, value] }
+    for field in fields {
+      for byte in field.utf8 {
+        if byte < 0x20 || byte == UInt8(ascii: "%") {
+          bytes.append(UInt8(ascii: "%"))
+          bytes += [byte >> 4, byte & 15].map { Array("0123456789abcdef".utf8)[Int($0)] }
+        } else {
+          bytes.append(byte)
+        }
+      }
+      bytes.append(Self.separator)
+    }
+    bytes.append(UInt8(ascii: "\n"))
+    return bytes
+  }
+
+  /// Reads what stands between the mark and the end of the line; nil if that is no record.
+  init?(_ bytes: some Collection<UInt8>) {
+    var fields: [String] = []
+    for field in Array(bytes).split(separator: Self.separator, omittingEmptySubsequences: false) {
+      fields.append(Self.text(field))
+    }
+    // The last separator stands behind the last field.
+    guard fields.count >= 7, fields.count % 2 == 1, fields.last == "", let level = Logger.Level(rawValue: fields[0]),
+      let line = UInt(fields[4])
+    else { return nil }
+    self.level = level
+    (source, file, function, message) = (fields[1], fields[2], fields[3], fields[5])
+    self.line = line
+    metadata = [:]
+    for index in stride(from: 6, to: fields.count - 1, by: 2) { metadata[fields[index]] = fields[index + 1] }
+  }
+
+  init(
+    level: Logger.Level, source: String, file: String, function: String, line: UInt, message: String,
+    metadata: [String: String]
+  ) {
+    self.level = level
+    (self.source, self.file, self.function, self.line) = (source, file, function, line)
+    (self.message, self.metadata) = (message, metadata)
+  }
+
+  private static func text(_ field: ArraySlice<UInt8>) -> String {
+    var bytes: [UInt8] = []
+    var rest = field
+    while let byte = rest.popFirst() {
+      if byte == UInt8(ascii: "%"), let digits = String(bytes: rest.prefix(2)), let value = UInt8(digits, radix: 16) {
+        bytes.append(value)
+        rest = rest.dropFirst(2)
+      } else {
+        bytes.append(byte)
+      }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// A worker's standard error as one would have it in a terminal: each record as its level and message.
+  static func readable(_ text: String) -> String {
+    guard text.utf8.contains(mark) else { return text }
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { line -> String in
+      guard let start = line.utf8.firstIndex(of: mark),
+        let record = LogRecord(line.utf8[line.utf8.index(after: start)...])
+      else { return String(line) }
+      return line[..<start] + "\(record.level): \(record.message)"
+    }
+    return lines.joined(separator: "\n")
+  }
+}
+
+extension String {
+  fileprivate init?(bytes: ArraySlice<UInt8>) {
+    guard bytes.count == 2 else { return nil }
+    self.init(decoding: bytes, as: UTF8.self)
+  }
+}
+
+/// Of the logger that a worker in a process of its own gets: hands everything to the program.
+struct WorkerLogHandler: LogHandler {
+  var logLevel: Logger.Level
+  var metadata: Logger.Metadata = [:]
+  var metadataProvider: Logger.MetadataProvider?
+
+  /// Threads of one process take turns, so that long lines stay whole.
+  private static let turn = Lock(())
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    var all = metadata
+    if let provided = metadataProvider?.get() { all.merge(provided) { $1 } }
+    if let more = event.metadata { all.merge(more) { $1 } }
+    let record = LogRecord(
+      level: event.level, source: event.source, file: event.file, function: event.function, line: event.line,
+      message: "\(event.message)", metadata: all.mapValues { "\($0)" })
+    let bytes = record.bytes
+    Self.turn.withLock { _ in
+      bytes.withUnsafeBytes { millrace_write_all(STDERR_FILENO, $0.baseAddress, UInt($0.count)) }
+    }
+  }
+}

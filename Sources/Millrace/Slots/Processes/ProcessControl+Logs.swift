@@ -1,0 +1,75 @@
+import Logging
+import MillraceIPC
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+extension ProcessControl {
+  /// Hands on what a worker has written to its standard error: what its logger said as that, other lines as they are.
+  func log(_ lines: UnsafeRawBufferPointer, _ process: WorkerProcess) {
+    let logger = core.logger(slot: process.group * slots.options.threadsPerProcess)
+    // What is said of a crash is told in one line, with the death of the worker; this is all of it.
+    let isDying = process.hasMarkedItsEnd
+    // Split as bytes: to find characters in what may be no text takes long.
+    for line in lines.split(separator: UInt8(ascii: "\n")) {
+      guard let mark = line.firstIndex(of: LogRecord.mark), let record = LogRecord(line[(mark + 1)...]) else {
+        log(line, logger, isDying || isStack(line, process))
+        continue
+      }
+      if mark > line.startIndex { log(line[..<mark], logger, isDying) }
+      logger.log(
+        level: record.level, "\(record.message)", metadata: record.metadata.mapValues { .string($0) },
+        source: record.source, file: record.file, function: record.function, line: record.line)
+    }
+  }
+
+  /// Whether the line is one of those that Swift writes before a trap where no backtracer does it: numbered, behind a title.
+  private func isStack(_ line: Slice<UnsafeRawBufferPointer>, _ process: WorkerProcess) -> Bool {
+    let isTitle = line.elementsEqual("Current stack trace:".utf8)
+    let isNumbered = line.first.map { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") } == true
+    process.showsStack = isTitle || process.showsStack && isNumbered
+    return process.showsStack
+  }
+
+  private func log(_ line: Slice<UnsafeRawBufferPointer>, _ logger: Logger, _ isDying: Bool) {
+    let text = String(decoding: line, as: UTF8.self)
+    logger.log(level: isDying || text.isFatalError ? .debug : .info, "\(text)")
+  }
+
+  /// One line for a worker's end: of what, and with which item.
+  func logDeath(
+    of process: WorkerProcess, _ lane: RemoteLane, _ seat: Seat, _ cause: ItemFailure.Cause, _ exit: ProcessExit,
+    _ item: (index: Int, attempt: Int)?, _ chunk: Int?
+  ) {
+    var logger = core.logger(slot: lane.slot)
+    if let child = process.child { logger[metadataKey: "process"] = "\(child.pid)" }
+    let isOurs = process.isKilledByUs
+    if let item, isOurs, seat.isStopping {
+      let job = lane.inFlight.elements.first { $0.chunk.id == chunk }?.chunk.job
+      guard let limit = job.flatMap(core.itemTimeout) else {
+        return logger.debug("the worker was ended, for item \(item.index) is not wanted any more")
+      }
+      logger.warning(
+        "item \(item.index), attempt \(item.attempt): took longer than \(limit); its worker was ended, and is replaced")
+    } else if isOurs || seat.isBreaking || cause.isCancelled {
+      logger.debug("the worker was ended, or went with its process")
+    } else if process.isEnding, exit.reason == .exited(code: 0) {
+      logger.debug("the worker has ended")
+    } else {
+      let line = process.standardError.fatalErrorLine.map { ", \"\($0)\"" } ?? ""
+      let what = item.map { "item \($0.index), attempt \($0.attempt): " }
+      let place =
+        !lane.opening.isEmpty ? "in its set-up: " : !lane.tearingDown.isEmpty ? "in its tear-down: " : "idle: "
+      let next = seat.isStopping ? "" : "; it is replaced when there is work"
+      logger.warning("\(what ?? place)\(cause)\(line)\(next)")
+    }
+  }
+}
+
+extension String {
+  /// Whether it is what Swift says of a trap.
+  fileprivate var isFatalError: Bool { contains("Fatal error: ") }
+}

@@ -1,0 +1,145 @@
+import Foundation
+import Logging
+import Millrace
+import MillraceTesting
+import Synchronization
+import TestSupport
+import Testing
+
+/// Keeps what it is told.
+private final class Heard: Sendable {
+  struct Line: Sendable {
+    var level: Logger.Level
+    var message: String
+    var metadata: [String: String]
+  }
+  private let all = Mutex<[Line]>([])
+
+  var lines: [Line] { all.withLock { $0 } }
+  func hear(_ line: Line) { all.withLock { $0.append(line) } }
+
+  func logger(_ level: Logger.Level = .info) -> Logger {
+    var logger = Logger(label: "the program's") { _ in Ear(heard: self, logLevel: level) }
+    logger[metadataKey: "request"] = "7"
+    return logger
+  }
+}
+
+private struct Ear: LogHandler {
+  var heard: Heard
+  var logLevel: Logger.Level
+  var metadata: Logger.Metadata = [:]
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    let all = metadata.merging(event.metadata ?? [:]) { $1 }
+    heard.hear(Heard.Line(level: event.level, message: "\(event.message)", metadata: all.mapValues { "\($0)" }))
+  }
+}
+
+/// Says something of each kind.
+private struct Talker: Worker, Codable {
+  func setUp(_ context: WorkerContext) -> WorkerContext { context }
+  func process(_ item: Int, _ context: inout WorkerContext) -> String {
+    context.logger.debug("not of interest")
+    context.logger.error("an error,\nof 100% in two lines", metadata: ["item": "\(item)", "odd": "a=\u{1f}b"])
+    FileHandle.standardError.write(Data("half a line, ".utf8))
+    context.logger.notice("behind it")
+    return context.logger.label
+  }
+}
+
+extension Faults {
+  /// What is heard of workers, and how often.
+  @Suite(.forks) struct Logs {
+    @Test(
+      "U33: what a worker's logger says is what the program's says",
+      arguments: [
+        Backend.processes(1), Backend.processes(1, ProcessOptions(start: .spawn)),
+        .processes(1, ProcessOptions(start: .fork)),
+      ])
+    func u33(backend: Backend) async throws {
+      let heard = Heard()
+      try await withWorkerPool(backend, logger: heard.logger()) { pool async throws in
+        #expect(try await pool.map([5], Talker()) == ["the program's"])
+      }
+      let lines = heard.lines
+      #expect(lines.map(\.level) == [.error, .info, .notice], "\(lines)")
+      #expect(lines.map(\.message) == ["an error,\nof 100% in two lines", "half a line, ", "behind it"])
+      #expect(lines.first?.metadata == ["request": "7", "slot": "0", "item": "5", "odd": "a=\u{1f}b"])
+    }
+
+    @Test("U33: a worker's logger speaks from the program's level on")
+    func u33Level() async throws {
+      let heard = Heard()
+      try await withWorkerPool(.processes(1), logger: heard.logger(.debug)) { pool async throws in
+        _ = try await pool.map([5], Talker())
+      }
+      let isHeard = heard.lines.contains { $0.level == .debug && $0.message == "not of interest" }
+      #expect(isHeard)
+    }
+
+    @Test("U21: a crash is one line, with its item and cause; its backtrace is for whoever wants details", .backtraces)
+    func u21Crash() async throws {
+      for level in [Logger.Level.info, .debug] {
+        let heard = Heard()
+        try await withWorkerPool(.processes(1), logger: heard.logger(level)) { pool async throws in
+          let options = MapOptions(chunking: .size(2), onFailure: .skip)
+          #expect(try await pool.map(0..<8, Accident(deeds: [3: .trap]), options: options).count == 7)
+        }
+        let lines = heard.lines.filter { $0.level > .debug }
+        #expect(lines.count == 1, "\(lines)")
+        let line = try #require(lines.first)
+        #expect(line.level == .warning && line.metadata["slot"] == "0")
+        #expect(line.message.hasPrefix("item 3, attempt 1: the worker trapped (SIG"), "\(line.message)")
+        #expect(line.message.contains("Fatal error: an accident"))
+        let isTraced = heard.lines.contains { $0.message.contains("Accident.Deed.perform()") }
+        #expect(isTraced == (level == .debug))
+      }
+    }
+
+    @Test(
+      "U33: an exit, a kill and a limit that was passed are one line each, with their item",
+      arguments: [
+        (
+          Accident.Deed.exitAtOnce,
+          "item 3, attempt 1: the worker exited with code 3; it is replaced when there is work"
+        ),
+        (
+          .killItself,
+          "item 3, attempt 1: the worker was killed from outside (SIGKILL); it is replaced when there is work"
+        ),
+        (.hang, "item 3, attempt 1: took longer than 0.2 seconds; its worker was ended, and is replaced"),
+      ])
+    func u33Ends(deed: Accident.Deed, text: String) async throws {
+      let heard = Heard()
+      let backend = Backend.processes(1, ProcessOptions(grace: .milliseconds(50)))
+      try await withWorkerPool(backend, logger: heard.logger()) { pool async throws in
+        let options = MapOptions(
+          chunking: .size(2), onFailure: .skip, timeouts: Timeouts(item: deed == .hang ? .milliseconds(200) : nil))
+        #expect(try await pool.map(0..<8, Accident(deeds: [3: deed]), options: options).count == 7)
+      }
+      #expect(heard.lines.map(\.message) == [text])
+      #expect(heard.lines.map(\.level) == [.warning])
+    }
+
+    @Test(
+      "U21: a map that is given up, and a pool that ends, are no news",
+      arguments: [Backend.processes(2), Backends.forking])
+    func u21Quiet(backend: Backend) async throws {
+      let heard = Heard()
+      try await withWorkerPool(backend, logger: heard.logger()) { pool async throws in
+        for try await output in pool.stream(0..<1_000, Accident(deeds: [:])) where output == 8 { break }
+        await #expect(throws: ItemFailure.self) {
+          _ = try await pool.map(
+            0..<20, Accident(deeds: [3: .throwError, 4: .hang]), options: MapOptions(chunking: .size(1)))
+        }
+      }
+      #expect(heard.lines.isEmpty, "\(heard.lines)")
+    }
+  }
+}

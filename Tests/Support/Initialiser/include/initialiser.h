@@ -1,0 +1,2 @@
+/// Makes sure that this library is part of the program.
+void initialiser_link(void);
