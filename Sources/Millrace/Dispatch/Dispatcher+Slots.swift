@@ -22,7 +22,7 @@ extension Dispatcher {
     }
     // Those that have it may be the ones that go.
     for worker in workers.values { worker.forgetTroubles() }
-    for slot in slots.indices { slots[slot].rest = nil }
+    for slot in troubles.keys { troubles[slot]?.rest = nil }
     for id in jobs.keys { readOn(id) }
     finish()
   }
@@ -104,8 +104,7 @@ extension Dispatcher {
     workers[key]?.setUpFailures[slot] = nil
     slots[slot].served.append(Slot.Service(worker: key, since: now))
     slots[slot].hasWorked = true
-    slots[slot].startDeaths.removeAll()
-    slots[slot].isShort = false
+    troubles[slot] = nil
     finish()
   }
 
@@ -209,11 +208,10 @@ extension Dispatcher {
   }
 
   mutating func vacate(_ slot: Int) {
+    goneBy[slot] = nil
     var next = Slot()
     next.generation = slots[slot].generation
     next.pinned = slots[slot].pinned
-    next.startDeaths = slots[slot].startDeaths
-    next.isShort = slots[slot].isShort
     if case .remove = slots[slot].retirement { next.phase = .gone }
     slots[slot] = next
   }
@@ -268,7 +266,7 @@ extension Dispatcher {
   mutating func kill(_ slot: Int, _ reason: Slot.KillReason) {
     guard slots[slot].hasWorker, slots[slot].kill == nil else { return }
     slots[slot].kill = reason
-    slots[slot].goneBy = now &+ limits.killTime
+    goneBy[slot] = now &+ limits.killTime
     actions.append(.kill(slot: slot, generation: slots[slot].generation))
   }
 
