@@ -210,11 +210,8 @@ extension Dispatcher {
   /// An idle slot gets a part of a chunk that has been under way for long: that its items are slow was not known when it was cut.
   private mutating func share(after time: UInt64) {
     guard slots.indices.contains(where: { isFree($0) }) else { return }
-    for slot in slots.indices where slots[slot].kill == nil {
-      guard slots[slot].assigned.count == 1, let chunk = slots[slot].assigned.first, chunk.range.count > 1,
-        chunk.slot == nil, chunk.abandonAt == nil, !slots[slot].begun.contains(chunk.id),
-        !slots[slot].revoking.contains(chunk.id), isAnyoneFree(for: chunk.worker)
-      else { continue }
+    for slot in slots.indices {
+      guard let chunk = sharedFrom(slot), isAnyoneFree(for: chunk.worker) else { continue }
       let due = slots[slot].busySince &+ time
       if due <= now {
         slots[slot].revoking.insert(chunk.id)
@@ -223,6 +220,15 @@ extension Dispatcher {
         robAt = min(robAt ?? due, due)
       }
     }
+  }
+
+  /// The chunk that the slot is at, if a part of it may be given to others.
+  func sharedFrom(_ slot: Int) -> Chunk? {
+    guard limits.shareTime != nil, slots[slot].kill == nil, slots[slot].assigned.count == 1,
+      let chunk = slots[slot].assigned.first, chunk.range.count > 1, chunk.slot == nil, chunk.abandonAt == nil,
+      !slots[slot].begun.contains(chunk.id), !slots[slot].revoking.contains(chunk.id)
+    else { return nil }
+    return chunk
   }
 
   /// Whether the slot has nothing to do, or would get a worker if it had.

@@ -36,13 +36,13 @@ extension Dispatcher {
 
   /// The slot's worker died before it had done anything.
   mutating func diedOnStart(_ slot: Int, _ death: Death) {
-    slots[slot].startDeaths.append(now)
-    slots[slot].startDeaths.removeAll { now &- $0 > limits.restartPeriod }
+    troubles[slot, default: Slot.Trouble()].startDeaths.append(now)
+    troubles[slot, default: Slot.Trouble()].startDeaths.removeAll { now &- $0 > constants.limits.restartPeriod }
     // Where somebody goes about killing workers, those that had just begun say nothing about the next.
     let patience = death.cause.isFromOutside ? 8 : 1
-    let count = slots[slot].startDeaths.count
+    let count = troubles[slot, default: Slot.Trouble()].startDeaths.count
     guard count > limits.maximumRestarts * patience else { return }
-    slots[slot].startDeaths.removeAll()
+    troubles[slot, default: Slot.Trouble()].startDeaths.removeAll()
     let error = WorkerPoolError(
       .cannotStart, "\(count) workers died on start within \(Duration.nanoseconds(limits.restartPeriod))",
       underlying: ItemFailureCauseError(cause: death.cause, standardError: death.standardError), slot: slot)
@@ -71,8 +71,8 @@ extension Dispatcher {
       setUpFailed(slot, key, failure)
       tryOneMore()
     } else {
-      let isNews = !slots.contains(where: \.isShort)
-      slots[slot].isShort = true
+      let isNews = !troubles.values.contains(where: \.isShort)
+      troubles[slot, default: Slot.Trouble()].isShort = true
       if putToRest(slot, Slot.Rest(until: now &+ limits.startPause, isForRoom: true), failure), isNews {
         actions.append(.report("\(failure); the pool goes on with fewer, and tries again", slot: slot))
       }
@@ -91,14 +91,15 @@ extension Dispatcher {
 
   /// The slot, which has no worker, gets none for a while. False if that leaves no other: then its jobs have ended.
   private mutating func putToRest(_ slot: Int, _ rest: Slot.Rest, _ error: WorkerPoolError) -> Bool {
-    slots[slot].rest = rest
+    troubles[slot, default: Slot.Trouble()].rest = rest
+    restingUntil = max(restingUntil, rest.until)
     passTurns(of: slot) { _ in true }
     failHopeless(error)
     guard slots.indices.contains(where: { mayServe($0) }) else {
       // The next job begins anew.
-      for slot in slots.indices {
-        slots[slot].rest = nil
-        slots[slot].isShort = false
+      for slot in troubles.keys {
+        troubles[slot]?.rest = nil
+        troubles[slot]?.isShort = false
       }
       return false
     }
@@ -106,12 +107,13 @@ extension Dispatcher {
   }
 
   /// Whether the slot waits before it asks for a worker again.
-  func rests(_ slot: Int) -> Bool { slots[slot].rest.map { $0.until > now } ?? false }
+  func rests(_ slot: Int) -> Bool { restingUntil > now && troubles[slot]?.rest.map { $0.until > now } ?? false }
 
   /// Another worker is gone: of the slots that had none for want of something, the first asks again.
   mutating func tryOneMore() {
-    let waiting = slots.indices.filter { slots[$0].rest?.isForRoom == true && rests($0) }
-    if let first = waiting.min(by: { slots[$0].rest!.until < slots[$1].rest!.until }) { slots[first].rest = nil }
+    let waiting = troubles.filter { $0.value.rest.map { $0.isForRoom && $0.until > now } ?? false }
+    let first = waiting.min { ($0.value.rest!.until, $0.key) < ($1.value.rest!.until, $1.key) }
+    if let first { troubles[first.key]?.rest = nil }
   }
 
   // MARK: Hope

@@ -23,7 +23,7 @@ extension Dispatcher {
     }
     // Those that have it may be the ones that go.
     for worker in workers.values { worker.forgetTroubles() }
-    for slot in slots.indices { slots[slot].rest = nil }
+    for slot in troubles.keys { troubles[slot]?.rest = nil }
     for id in jobs.keys { readOn(id) }
     finish()
   }
@@ -131,8 +131,7 @@ extension Dispatcher {
     workers[key]?.setUpFailures[slot] = nil
     slots[slot].served.append(Slot.Service(worker: key, since: now))
     slots[slot].hasWorked = true
-    slots[slot].startDeaths.removeAll()
-    slots[slot].isShort = false
+    troubles[slot] = nil
     finish()
   }
 
@@ -236,12 +235,11 @@ extension Dispatcher {
   }
 
   mutating func vacate(_ slot: Int) {
+    goneBy[slot] = nil
     var next = Slot()
     next.generation = slots[slot].generation
     next.level = slots[slot].level
     next.pinned = slots[slot].pinned
-    next.startDeaths = slots[slot].startDeaths
-    next.isShort = slots[slot].isShort
     if case .remove = slots[slot].retirement { next.phase = .gone }
     slots[slot] = next
   }
@@ -297,7 +295,7 @@ extension Dispatcher {
   mutating func kill(_ slot: Int, _ reason: Slot.KillReason) {
     guard slots[slot].hasWorker, slots[slot].kill == nil else { return }
     slots[slot].kill = reason
-    slots[slot].goneBy = now &+ limits.killTime
+    goneBy[slot] = now &+ limits.killTime
     actions.append(.kill(slot: slot, generation: slots[slot].generation))
   }
 

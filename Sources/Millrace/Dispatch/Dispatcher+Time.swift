@@ -30,18 +30,18 @@ extension Dispatcher {
     nextOverdue = jobs.values.compactMap(\.deadline).min()
     for slot in slots.indices {
       if slots[slot].phase == .starting { slots[slot].startedAt = now }
-      if slots[slot].kill != nil { slots[slot].goneBy = now &+ limits.killTime }
+      if slots[slot].kill != nil { goneBy[slot] = now &+ constants.limits.killTime }
       switch slots[slot].errand {
       case .preparing(let key, _?): slots[slot].errand = .preparing(key, deadline: now &+ setUpLimit(key))
       case .tearingDown(let key, _?): slots[slot].errand = .tearingDown(key, deadline: now &+ tearDownLimit(key))
-      case .ending: slots[slot].errand = .ending(deadline: now &+ limits.endingTime)
+      case .ending: slots[slot].errand = .ending(deadline: now &+ constants.limits.endingTime)
       default: break
       }
       for chunk in slots[slot].assigned.heads {
         let limit = jobs[chunk.job]?.spec.itemTimeout
         slots[slot].assigned.change(chunk.id) { chunk in
           if chunk.inspectAt != nil, let limit { chunk.inspectAt = now &+ limit }
-          if chunk.abandonAt != nil { chunk.abandonAt = now &+ limits.cancellationGrace }
+          if chunk.abandonAt != nil { chunk.abandonAt = now &+ constants.limits.cancellationGrace }
           chunk.stuck = nil
         }
       }
@@ -66,7 +66,7 @@ extension Dispatcher {
       if let abandonAt = chunk.abandonAt, abandonAt <= now {
         if mayRun(chunk, slot) { return kill(slot, .abandoned) }
         // It is not known yet whether it was begun.
-        slots[slot].assigned.change(chunk.id) { $0.abandonAt = now &+ limits.cancellationGrace }
+        slots[slot].assigned.change(chunk.id) { $0.abandonAt = now &+ constants.limits.cancellationGrace }
       }
       if let inspectAt = chunk.inspectAt, inspectAt <= now {
         slots[slot].assigned.change(chunk.id) { $0.inspectAt = nil }
@@ -93,9 +93,9 @@ extension Dispatcher {
     for slot in slots.indices {
       switch slots[slot].errand {
       case .preparing(let key, nil) where isAwaited(slot, key):
-        slots[slot].errand = .preparing(key, deadline: now &+ limits.leavingTime)
+        slots[slot].errand = .preparing(key, deadline: now &+ constants.limits.leavingTime)
       case .tearingDown(let key, nil) where isAwaited(slot, key):
-        slots[slot].errand = .tearingDown(key, deadline: now &+ limits.leavingTime)
+        slots[slot].errand = .tearingDown(key, deadline: now &+ constants.limits.leavingTime)
       default: break
       }
     }
@@ -108,7 +108,7 @@ extension Dispatcher {
 
   /// A worker that was killed, and is not gone, is waited for no longer. Its item may be running yet, so it is not tried again.
   private mutating func giveUpIfOverdue(_ slot: Int) {
-    guard let goneBy = slots[slot].goneBy, goneBy <= now else { return }
+    guard let time = goneBy[slot], time <= now else { return }
     var death = Death(running: nil, cause: .cancelled)
     if case .timedOut(let chunk, _, _) = slots[slot].kill { death.running = [chunk: false] }
     actions.append(.report("the worker could not be ended, and is given up", slot: slot))
@@ -159,13 +159,24 @@ extension Dispatcher {
     for chunk in delayed { consider(chunk.notBefore) }
     consider(robAt)
     consider(nextOverdue)
-    for slot in slots.indices where rests(slot) && isNeeded(slot) { consider(slots[slot].rest?.until) }
-    for slot in slots.indices where slots[slot].hasWorker {
+    if restingUntil > now {
+      for slot in slots.indices where rests(slot) {
+        let mayShare = slots.indices.contains { other in
+          sharedFrom(other).map { workers[$0.worker]?.benched.contains(slot) != true } ?? false
+        }
+        if mayShare || isNeeded(slot) { consider(troubles[slot]?.rest?.until) }
+      }
+    }
+    for slot in slots.indices {
       if slots[slot].kill != nil {
-        consider(slots[slot].goneBy)
+        consider(goneBy[slot])
         continue
       }
-      if slots[slot].phase == .starting { consider(slots[slot].startedAt &+ limits.startTime) }
+      switch slots[slot].phase {
+      case .down, .gone: continue
+      case .starting: consider(slots[slot].startedAt &+ limits.startTime)
+      case .up, .ending: break
+      }
       switch slots[slot].errand {
       case .preparing(_, let deadline), .tearingDown(_, let deadline): consider(deadline)
       case .ending(let deadline): consider(deadline)

@@ -15,7 +15,8 @@ import MillraceIPC
 /// worker says that was already written off, and is ignored: its items have been given to others.
 package struct Dispatcher: ~Copyable {
   package internal(set) var actions: [Action] = []
-  package let limits: DispatchLimits
+  /// Not in the dispatcher itself, which is copied, as far as it is flat, for closures that look at it.
+  let constants: Constants
   var now: UInt64 = 0
   var slots: [Slot] = []
   var jobs = Registry<JobID, Job>()
@@ -34,6 +35,12 @@ package struct Dispatcher: ~Copyable {
   var alarm: UInt64?
   /// When to look once more for chunks that wait behind one that takes its time, while others are idle.
   var robAt: UInt64?
+  /// When workers that were killed are given up, by slot. Not in the slots, which are looked at all at each step, and are large.
+  var goneBy: [Int: UInt64] = [:]
+  /// Of slots that had no worker when they wanted one; mostly there are none.
+  var troubles: [Int: Slot.Trouble] = [:]
+  /// After this time no slot rests.
+  var restingUntil: UInt64 = 0
   /// Not before this time a job has taken as long as it may. It may be that none has then, if that one ended before.
   var nextOverdue: UInt64?
   /// Jobs of which no slot has been given an item yet.
@@ -48,7 +55,14 @@ package struct Dispatcher: ~Copyable {
   /// The number of slots that should be there.
   package internal(set) var width = 0
 
-  package init(limits: DispatchLimits = DispatchLimits()) { self.limits = limits }
+  package init(limits: DispatchLimits = DispatchLimits()) { constants = Constants(limits: limits) }
+
+  package var limits: DispatchLimits { constants.limits }
+
+  final class Constants {
+    let limits: DispatchLimits
+    init(limits: DispatchLimits) { self.limits = limits }
+  }
 
   /// Takes the actions asked for since the last call.
   package mutating func takeActions() -> [Action] {
@@ -139,6 +153,13 @@ package struct Dispatcher: ~Copyable {
       /// Whether it was for want of something that others have: then it is asked again when one of them ends.
       let isForRoom: Bool
     }
+    struct Trouble {
+      /// When its last workers died on start.
+      var startDeaths: [UInt64] = []
+      var rest: Rest?
+      /// No worker could be started here, and none has been set up since.
+      var isShort = false
+    }
     struct Service {
       let worker: WorkerKey
       var items = 0
@@ -168,14 +189,7 @@ package struct Dispatcher: ~Copyable {
     var pinned: [Chunk] = []
     var retirement: Retirement?
     var kill: KillReason?
-    /// When a worker that was killed is given up.
-    var goneBy: UInt64?
     var startedAt: UInt64 = 0
-    /// When its last workers died on start.
-    var startDeaths: [UInt64] = []
-    var rest: Rest?
-    /// No worker could be started here, and none has been set up since.
-    var isShort = false
     /// What each worker has run and was given to run, and since when it is there.
     var served: [Service] = []
     /// Chunks that it was asked to give back.
@@ -335,7 +349,7 @@ package struct Dispatcher: ~Copyable {
     var chunks = SlotQueue()
     while var chunk = slots[slot].assigned.popFirst() {
       if chunk.job == id, chunk.abandonAt == nil {
-        chunk.abandonAt = now &+ limits.cancellationGrace
+        chunk.abandonAt = now &+ constants.limits.cancellationGrace
         let generation = slots[slot].generation
         if !chunks.isEmpty, slots[slot].revoking.insert(chunk.id).inserted {
           actions.append(

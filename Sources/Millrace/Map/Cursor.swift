@@ -44,6 +44,8 @@ final class Cursor<Input: Sendable, Output: Sendable> {
       if consumed >= reportStep { report(job) }
       return segment
     }
+    // Who never has to wait would not be told otherwise.
+    if Task.isCancelled { core.cancel(job) }
     var delivery = core.poll(job, consumed: consumed, taking: &waiting)
     consumed = 0
     if delivery == nil { delivery = await core.next(job, limit: options.timeouts.next?.nanoseconds) }

@@ -31,8 +31,11 @@ public final class WorkerPool: Sendable {
     let core: PoolCore
     switch backend.kind {
     case .serial, .tasks, .threads:
-      if case .serial = backend.kind { limits.levelsAreApart = true }
-      limits.shareTime = 2_000_000
+      if case .serial = backend.kind {
+        limits.levelsAreApart = true
+      } else {
+        limits.shareTime = 2_000_000
+      }
       core = PoolCore(logger: logger, limits: limits, queueLimit: queueLimit)
       let kind: LocalSlots.Kind =
         switch backend.kind {

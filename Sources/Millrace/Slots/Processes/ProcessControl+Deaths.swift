@@ -117,7 +117,7 @@ extension ProcessControl {
     switch exit.reason {
     // Code of the user's may exit with the same number, and says nothing.
     case .exited(let code): code == WorkerExitCode.lost && process.standardError.contains(WorkerExitCode.lastWords)
-    case .signalled(SIGKILL, _): process.isCutOff && process.killAt == nil && !process.isKilledByUs
+    case .signalled(SIGKILL, _): process.isEndedAsLost
     default: false
     }
   }

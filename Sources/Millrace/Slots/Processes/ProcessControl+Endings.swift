@@ -35,6 +35,7 @@ extension ProcessControl {
   private func kill(_ process: WorkerProcess, _ now: UInt64) {
     process.killAt = nil
     guard let child = process.child else { return }
+    process.isEndedAsLost = process.isCutOff && !process.isKilledByUs && !child.hasEnded
     if !child.kill() { process.control.hangUp() }
     process.goneBy = now &+ core.limits.endingTime
   }

@@ -37,6 +37,8 @@ final class WorkerProcess {
   var isKilledByUs = false
   /// Its end of the control socket is closed.
   var isCutOff = false
+  /// It was killed for that, and for nothing else.
+  var isEndedAsLost = false
   /// It was sent SIGTERM.
   var isToldToEnd = false
   /// It was seen to be on its way out, by its own doing.
