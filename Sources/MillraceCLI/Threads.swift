@@ -1,4 +1,6 @@
 #if CLI
+import CMillrace
+
 #if canImport(Glibc)
 import Glibc
 #endif
