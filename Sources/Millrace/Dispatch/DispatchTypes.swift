@@ -180,8 +180,8 @@ package struct DispatchLimits: Sendable {
   package var silence: UInt64 = 1_000_000_000
   /// How long a worker may take to be gone after it was told to end.
   package var endingTime: UInt64 = 5_000_000_000
-  /// How long a worker may take to start.
-  package var startTime: UInt64 = 30_000_000_000
+  /// How long a worker may take to start; nil: it is started at once, and needs nobody's good will.
+  package var startTime: UInt64? = 30_000_000_000
   /// How long a set-up or tear-down for which its map has no limit may take once its end alone is waited for.
   package var leavingTime: UInt64 = 30_000_000_000
   /// How long a worker that was killed may take to be gone, before it is given up.

@@ -84,7 +84,7 @@ extension Dispatcher {
   /// The slot's worker was ended because it had not started in time.
   mutating func startTimedOut(_ slot: Int) {
     let error = WorkerPoolError(
-      .cannotStart, "a worker did not start within \(Duration.nanoseconds(limits.startTime))", slot: slot)
+      .cannotStart, "a worker did not start within \(Duration.nanoseconds(limits.startTime ?? 0))", slot: slot)
     let rest = Slot.Rest(until: now &+ limits.restartPeriod, isForRoom: false)
     if putToRest(slot, rest, error) { actions.append(.report("\(error); the other slots go on", slot: slot)) }
   }

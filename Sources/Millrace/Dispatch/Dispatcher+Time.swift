@@ -59,7 +59,7 @@ extension Dispatcher {
     case .ending(let deadline) where deadline <= now: return kill(slot, .endingTimedOut)
     default: break
     }
-    if slots[slot].phase == .starting, now &- slots[slot].startedAt >= limits.startTime {
+    if slots[slot].phase == .starting, let limit = limits.startTime, now &- slots[slot].startedAt >= limit {
       return kill(slot, .startTimedOut)
     }
     for chunk in slots[slot].assigned.heads {
@@ -174,7 +174,7 @@ extension Dispatcher {
       }
       switch slots[slot].phase {
       case .down, .gone: continue
-      case .starting: consider(slots[slot].startedAt &+ limits.startTime)
+      case .starting: consider(limits.startTime.map { slots[slot].startedAt &+ $0 })
       case .up, .ending: break
       }
       switch slots[slot].errand {

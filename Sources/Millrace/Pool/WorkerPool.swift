@@ -31,6 +31,7 @@ public final class WorkerPool: Sendable {
     let core: PoolCore
     switch backend.kind {
     case .serial, .tasks, .threads:
+      limits.startTime = nil
       if case .serial = backend.kind {
         limits.levelsAreApart = true
       } else {

@@ -122,7 +122,7 @@ struct DispatchLeavingTests {
     let job = play.submit(play.worker())
     play.arriveAll(job, 1)
     _ = play.said()
-    play.wait(DispatchLimits().startTime)
+    play.wait(DispatchLimits().startTime!)
     #expect(play.said() == ["kill 0"])
     play.die(0, .cancelled)
     #expect(play.said() == ["failure 1: 0 attempt 1 set-up failed", "complete 1", "release 1"])
