@@ -155,6 +155,19 @@ struct ChunkingTests {
 
 @Suite("Adaptive chunks")
 struct AdaptiveChunkTests {
+  @Test("U32: where chunks can be shared, a small map is few of them before anything is measured")
+  func startsLarge() throws {
+    var plan = try ChunkPlan(.automatic, total: 1_000, width: 2, startsLarge: true)
+    var sizes: [Int] = []
+    while let size = plan.next() { sizes.append(size) }
+    #expect(sizes.first == 250 && sizes.last == 1 && sizes.reduce(0, +) == 1_000 && sizes.count <= 28)
+    #expect(zip(sizes, sizes.dropFirst()).allSatisfy { $0 >= $1 })
+    var large = try ChunkPlan(.automatic, total: .max, width: 2, startsLarge: true)
+    #expect(large.next() == AdaptiveChunk.maximumFirst)
+    var unknown = try ChunkPlan(.automatic, total: nil, width: 2, startsLarge: true)
+    #expect(unknown.next() == 1)
+  }
+
   @Test func beginsWithOneAndGrowsAtMostEightfold() {
     var chunk = AdaptiveChunk(width: 2)
     #expect(chunk.size(remaining: nil) == 1)

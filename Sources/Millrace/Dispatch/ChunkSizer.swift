@@ -6,10 +6,10 @@ package struct ChunkSizer {
   package init(_ chunking: Chunking) { self.chunking = chunking }
 
   /// The chunking was validated at submission; one that needs a length which nobody knows is automatic.
-  package mutating func start(total: Int?, width: Int) {
+  package mutating func start(total: Int?, width: Int, startsLarge: Bool = false) {
     plan =
-      (try? ChunkPlan(chunking, total: total, width: width))
-      ?? (try? ChunkPlan(.automatic, total: total, width: width))
+      (try? ChunkPlan(chunking, total: total, width: width, startsLarge: startsLarge))
+      ?? (try? ChunkPlan(.automatic, total: total, width: width, startsLarge: startsLarge))
   }
 
   /// Whether sizes are ours to choose.

@@ -229,7 +229,7 @@ package struct Dispatcher: ~Copyable {
     nextJob += 1
     let id = JobID(nextJob)
     let job = Job(spec: spec)
-    job.spec.chunking.start(total: spec.total, width: max(1, width))
+    job.spec.chunking.start(total: spec.total, width: max(1, width), startsLarge: spec.startsLarge)
     jobs[id] = job
     waitingJobs += 1
     if let limit = spec.totalTimeout {

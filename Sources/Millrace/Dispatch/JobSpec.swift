@@ -51,5 +51,9 @@ package struct JobSpec {
   /// Whether its input is in memory: then several chunks are read at once.
   package var readsAtOnce = false
 
+  /// Whether automatic chunks have many items before anything was measured: where a chunk that was begun can be shared, and
+  /// nobody waits for its first outcome.
+  package var startsLarge = false
+
   package init(worker: WorkerKey) { self.worker = worker }
 }

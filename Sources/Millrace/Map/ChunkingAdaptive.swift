@@ -3,6 +3,9 @@
 /// A chunk should take long against the price of sending one (some microseconds) and be short against the whole. It starts
 /// at one item, because an item may take a minute, and grows at most eightfold a measurement, because the next ones may. Towards a
 /// known end, chunks are cut so that every worker has two more to come, and the last ones end together.
+///
+/// Where a chunk that was begun can be shared, and nobody waits for its first outcome, it need not start at one item: it is cut as
+/// towards the end at once, so that small maps are few chunks.
 struct AdaptiveChunk: Sendable {
   /// Nanoseconds that a chunk should take.
   static let target = 1_000_000.0
@@ -10,14 +13,19 @@ struct AdaptiveChunk: Sendable {
   static let maximum = 65_536
   /// Bytes that a chunk should not exceed, unless one item does.
   static let maximumBytes = 1 << 20
+  /// The most items of a chunk before anything was measured, where it starts with many.
+  static let maximumFirst = 256
 
   let width: Int
+  /// Whether it starts with many items.
+  let startsLarge: Bool
   private var nanosecondsPerItem: Double?
   private var bytesPerItem: Double?
   private var limit = 1
 
-  init(width: Int) {
+  init(width: Int, startsLarge: Bool = false) {
     self.width = width
+    self.startsLarge = startsLarge
   }
 
   mutating func measured(items: Int, nanoseconds: Int, bytes: Int? = nil) {
@@ -30,7 +38,10 @@ struct AdaptiveChunk: Sendable {
 
   /// - Parameter remaining: items that are not yet cut, if known.
   func size(remaining: Int?) -> Int {
-    guard let nanosecondsPerItem else { return 1 }
+    guard let nanosecondsPerItem else {
+      guard startsLarge, let remaining else { return 1 }
+      return max(1, min(Self.maximumFirst, remaining / (2 * width)))
+    }
     var size = min(Double(limit), Self.target / nanosecondsPerItem)
     if let bytesPerItem, bytesPerItem > 0 { size = min(size, Double(Self.maximumBytes) / bytesPerItem) }
     if let remaining { size = min(size, Double(remaining) / Double(2 * width)) }

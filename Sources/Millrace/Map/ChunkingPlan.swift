@@ -20,14 +20,15 @@ struct ChunkPlan: Sendable {
   /// - Parameters:
   ///   - total: the number of items, if known.
   ///   - width: the number of workers.
+  ///   - startsLarge: whether automatic chunks start with many items.
   /// - Throws: ``InvalidOption`` if `chunking` is not valid, or needs a number of items that is not known.
-  init(_ chunking: Chunking, total: Int?, width: Int) throws(InvalidOption) {
+  init(_ chunking: Chunking, total: Int?, width: Int, startsLarge: Bool = false) throws(InvalidOption) {
     try chunking.validate()
     self.total = total
     let count: Int
     switch chunking.rule {
     case .automatic:
-      pace = .adaptive(AdaptiveChunk(width: width))
+      pace = .adaptive(AdaptiveChunk(width: width, startsLarge: startsLarge))
       return
     case .items(let size):
       pace = .fixed(.items(size))

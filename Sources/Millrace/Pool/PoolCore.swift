@@ -269,6 +269,8 @@ package final class PoolCore: Sendable {
       // Who keeps all outcomes has taken them when they are there.
       if !isPulled { spec.ahead = nil }
       spec.readsAtOnce = job.feeder.readsAtOnce
+      spec.startsLarge =
+        job.place != nil && spec.readsAtOnce && !isPulled && job.wakesAt > 1 && spec.lifespan == JobSpec.Lifespan()
       spec.keepsWorkers = spec.keepsWorkers && worker.identity != nil
       if state.workers[worker.key] == nil {
         state.dispatcher.readdWorker(worker.key)
