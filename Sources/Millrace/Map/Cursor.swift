@@ -57,11 +57,14 @@ final class Cursor<Input: Sendable, Output: Sendable> {
       throw WorkerPoolError(.nextTimedOut, "no result within \(options.timeouts.next ?? .zero)")
     case .end(let end):
       isOver = true
-      if case .complete = end {
+      // In a serial pool the consumer works and reads: its items and its input may have been told before the map was.
+      let isCancelled = core.isSerial && Task.isCancelled
+      if case .complete = end, !isCancelled {
         if failureCount > 0 { throw ItemFailures(failures: failures, count: failureCount) }
         return nil
       }
       await job.feeder.waitUntilOut()
+      if isCancelled { throw CancellationError() }
       switch end {
       case .complete: return nil
       case .cancelled:

@@ -254,7 +254,8 @@ package final class PoolCore: Sendable {
       guard !state.isClosed else {
         return WorkerPoolError(.closed, "the pool was shut down: it takes no more work")
       }
-      if let queueLimit, state.dispatcher.isFull(queueLimit) {
+      // Who waits for a map inside an item has begun already.
+      if let queueLimit, (job.place?.level ?? 0) == 0, state.dispatcher.isFull(queueLimit) {
         return WorkerPoolError(
           .queueFull, "\(queueLimit) maps and submissions wait already: the pool takes no more now")
       }
@@ -418,12 +419,24 @@ package final class PoolCore: Sendable {
 
   /// Runs what the slots of a serial pool have to do, though nobody waits for outcomes.
   private func runInTurns(_ serial: LocalSlots) async {
-    for (slot, turn) in turns.withLock({ $0 }).enumerated() {
-      // In a task of its own, for this one may be cancelled, and waits nevertheless.
-      _ = await Task { await turn.take() }.value
-      await serial.runInCaller(slot, nil)
-      turn.pass()
+    repeat {
+      for (slot, turn) in turns.withLock({ $0 }).enumerated() {
+        // In a task of its own, for this one may be cancelled, and waits nevertheless.
+        _ = await Task { await turn.take() }.value
+        await serial.runInCaller(slot, nil)
+        turn.pass()
+      }
+    } while await readWhatIsThere()
+  }
+
+  /// Reads for submissions of whose values nobody has asked; whether there were any.
+  private func readWhatIsThere() async -> Bool {
+    let feeders = state.withLock { $0.jobs.values.compactMap { $0.feeder.readsAtOnce ? $0.feeder : nil } }
+    var hasRead = false
+    for feeder in feeders {
+      if await (feeder as? any ReadingInCaller)?.readInCaller() == true { hasRead = true }
     }
+    return hasRead
   }
 
   private func turn(of level: Int) -> Turn {

@@ -81,6 +81,17 @@ extension Checked {
       #expect(most.value <= 3)
     }
 
+    @Test(
+      "U35: a limit of what may wait does not count maps inside items, which have begun", arguments: Backends.shared)
+    func queueLimit(backend: Backend) async throws {
+      try await withWorkerPool(backend, queueLimit: 0) { pool async throws in
+        let found = try await pool.map(0..<20, options: MapOptions(chunking: .size(1))) { item in
+          try await pool.map(0..<2) { $0 + item }
+        }
+        #expect(found == (0..<20).map { [$0, $0 + 1] })
+      }
+    }
+
     @Test("U9: without end, it is refused", arguments: Backends.shared)
     func runaway(backend: Backend) async throws {
       @Sendable func again(on pool: WorkerPool) async throws -> Int {

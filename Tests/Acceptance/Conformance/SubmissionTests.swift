@@ -51,6 +51,39 @@ extension Checked {
       }
     }
 
+    @Test("a submission whose value nobody asks for does not keep the pool", arguments: Backends.all)
+    func unasked(backend: Backend) async throws {
+      let pool = try WorkerPool(backend)
+      let submissions = try (0..<3).map { try pool.submit($0, AddOne()) }
+      try await pool.shutdown()
+      for (item, submission) in submissions.enumerated() { #expect(try await submission.value == item + 1) }
+    }
+
+    @Test("a cancelled map that waits for its input, or whose items mind it, says so", arguments: Backends.all)
+    func cancelled(backend: Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        let (stream, continuation) = AsyncStream.makeStream(of: Int.self)
+        let waits = Task { try await pool.map(stream, AddOne()) }
+        try await Task.sleep(for: .milliseconds(10))
+        waits.cancel()
+        await #expect(throws: CancellationError.self) { _ = try await waits.value }
+        continuation.finish()
+        let begun = SharedCounter()
+        let minds = Task {
+          try await pool.map(
+            0..<3,
+            ClosureWorker { (item: Int, context) in
+              begun.increment()
+              while !context.isCancelled { await Task.yield() }
+              throw Refused(item: item)
+            })
+        }
+        await begun.wait(for: 1)
+        minds.cancel()
+        await #expect(throws: CancellationError.self) { _ = try await minds.value }
+      }
+    }
+
     @Test("apply, and what becomes of it when its task is cancelled", arguments: Backends.all)
     func apply(backend: Backend) async throws {
       let begun = SharedCounter()
