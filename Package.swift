@@ -27,7 +27,7 @@ let package = Package(
     .default(enabledTraits: ["CLI"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.11.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
   ] + (hasDocumentationPlugin ? [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")] : []),
   targets: [
