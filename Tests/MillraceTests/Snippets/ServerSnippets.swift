@@ -44,33 +44,11 @@ enum ServerSnippets {
       default: 500  // crashed, exited, threw something else: the log says more than the client needs to know
       }
     case let error as WorkerPoolError where error.kind == .closed: 503  // the server is going down
+    case let error as WorkerPoolError where error.kind == .queueFull: 503  // too many wait already
+    case let error as WorkerPoolError where error.kind == .timedOut: 504
     case is CancellationError: 499  // nobody waits for the answer any more
     default: 500
     }
-  }
-
-  static func within<Output: Sendable>(
-    _ limit: Duration, _ body: @escaping @Sendable () async throws -> Output
-  ) async throws -> Output {
-    try await withThrowingTaskGroup(of: Output.self) { group in
-      group.addTask { try await body() }
-      group.addTask {
-        try await Task.sleep(for: limit)
-        throw Overdue()
-      }
-      defer { group.cancelAll() }
-      return try await group.next()!
-    }
-  }
-
-  struct Overdue: Error {}
-
-  static func limited(_ pool: WorkerPool, _ document: String) async throws -> String {
-    let page = try await within(.seconds(5)) {
-      try await pool.apply(document, Render())
-    }
-
-    return page
   }
 
   static func quiet() -> ProcessOptions {

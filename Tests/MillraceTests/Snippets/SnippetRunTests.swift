@@ -144,7 +144,6 @@ struct SnippetRunTests {
   func server(_ backend: Backend) async throws {
     let pool = try WorkerPool(backend)
     #expect(try await ServerSnippets.page(pool, "a") == "<p>a</p>")
-    #expect(try await ServerSnippets.limited(pool, "b") == "<p>b</p>")
     #expect(try await pool.map(["x", "y"], Numbered()) == ["0: x", "1: y"])
     let refused = await #expect(throws: ItemFailure.self) { try await ServerSnippets.page(pool, "") }
     #expect(ServerSnippets.status(of: try #require(refused)) == 422)
@@ -156,14 +155,14 @@ struct SnippetRunTests {
     #expect(ServerSnippets.status(of: late) == 504)
   }
 
-  @Test("U36: a limit on the whole cancels what it was for")
+  @Test("U36: a limit on the whole has a status of its own")
   func overdue() async throws {
-    try await withWorkerPool(.threads(1)) { (pool) async throws in
-      _ = await #expect(throws: ServerSnippets.Overdue.self) {
-        try await ServerSnippets.within(.milliseconds(20)) {
-          try await pool.apply(0) { _ in try await Task.sleep(for: .seconds(60)) }
-        }
+    try await withWorkerPool(.threads(1)) { pool async throws in
+      let options = MapOptions(timeouts: Timeouts(total: .milliseconds(20)), setUp: .lazy)
+      let error = await #expect(throws: WorkerPoolError.self) {
+        try await pool.apply(0, options: options) { _ in try await Task.sleep(for: .seconds(60)) }
       }
+      #expect(ServerSnippets.status(of: try #require(error)) == 504)
     }
   }
 }
