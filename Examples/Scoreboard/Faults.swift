@@ -24,7 +24,7 @@ struct Misbehaving: Worker, Codable {
 
   func setUp(_ context: WorkerContext) -> UInt64 { monotonicNow() }
 
-  func process(_ item: Int, _ readyAt: inout UInt64) -> Answer {
+  func process(_ item: Int, state readyAt: inout UInt64) -> Answer {
     if item == 5, fault != .none {
       write(note)
       if fault == .isKilled { kill(getpid(), SIGKILL) }

@@ -74,7 +74,7 @@ enum Scoreboard {
     return try await withWorkerPool(.processes(2), logger: quiet) { pool in
       var answers: [Answer] = []
       var failures: [(at: UInt64, failure: ItemFailure)] = []
-      for try await outcome in pool.outcomes(of: 0..<20, worker, order: .completion, options: options) {
+      for try await outcome in pool.outcomes(of: 0..<20, with: worker, order: .completion, options: options) {
         switch outcome.result {
         case .success(let answer): answers.append(answer)
         case .failure(let failure): failures.append((monotonicNow(), failure))
@@ -120,7 +120,8 @@ enum Scoreboard {
       try await withWorkerPool(.processes(2), logger: quiet) { pool in
         try await withShutdownSignals(ending: pool) {
           var workers: Set<Int32> = []
-          for try await outcome in pool.outcomes(of: 0..., Misbehaving(), options: MapOptions(chunking: .size(1))) {
+          for try await outcome in pool.outcomes(of: 0..., with: Misbehaving(), options: MapOptions(chunking: .size(1)))
+          {
             guard let answer = try? outcome.result.get(), workers.insert(answer.process).inserted else { continue }
             print(answer.process)
             fflush(nil)

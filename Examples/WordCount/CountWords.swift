@@ -18,7 +18,7 @@ struct CountWords: Worker, Codable {
   /// The buffer that a worker reads through: made once, kept for all its files.
   func setUp(_ context: WorkerContext) -> [UInt8] { [UInt8](repeating: 0, count: 64 << 10) }
 
-  func process(_ path: String, _ buffer: inout [UInt8]) throws -> Int {
+  func process(_ path: String, state buffer: inout [UInt8]) throws -> Int {
     if path == fatalFile {
       let noBytes: [UInt8] = []
       return Int(noBytes[path.utf8.count])

@@ -33,7 +33,7 @@ struct WordCount {
     var counts: [Int?] = Array(repeating: nil, count: paths.count)
     var failures: [ItemFailure] = []
     try await withWorkerPool(.processes()) { pool in
-      for try await outcome in pool.outcomes(of: paths, worker) {
+      for try await outcome in pool.outcomes(of: paths, with: worker) {
         switch outcome.result {
         case .success(let count):
           counts[outcome.index] = count
@@ -55,7 +55,7 @@ struct WordCount {
     var isRight = true
     var state = [UInt8](repeating: 0, count: 64 << 10)
     for (path, count) in zip(paths, counts) where path != worker.fatalFile {
-      let serial = try worker.process(path, &state)
+      let serial = try worker.process(path, state: &state)
       if count != serial {
         say("\(path): \(count.map(String.init) ?? "no count") in a worker, \(serial) here")
         isRight = false

@@ -174,7 +174,7 @@ struct MapCommand: ParsableCommand {
     options.format.skipsBlank = inputs.noRunIfEmpty
     options.format.columns = try inputs.columnSeparator.map { try ColumnSeparator($0) }
     let width = try WidthOption.parse(running.jobs)
-    options.width = width.width(cpus: Host.usableCPUs)
+    options.width = width.width(cpus: WorkerPool.usableCPUs)
     options.isWidthUnbounded = width == .unlimited
     options.order = output.keepOrder ? .input : .completion
     options.grouping = output.ungroup ? .none : output.lineBuffer && !output.keepOrder ? .lines : .whole

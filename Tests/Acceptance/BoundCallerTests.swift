@@ -8,13 +8,13 @@ extension CheckedMpire {
   struct BoundCallers {
     @Test(
       "U20: a first caller that is bound to one CPU binds neither threads nor processes",
-      .enabled(if: Host.usableCPUs > 1), arguments: Place.parallel)
+      .enabled(if: WorkerPool.usableCPUs > 1), arguments: Place.parallel)
     func bound(place: Place) async throws {
       let (lines, code) = try await onPlainThread {
         let program = try TestProgram(["bound", place.rawValue])
         return (program.rest(), program.wait())
       }
-      let all = Host.usableCPUs
+      let all = WorkerPool.usableCPUs
       var expected = ["caller 1", "usable \(all)", "crew \(all)"]
       // Swift's own threads are not ours to bind: tasks run where the runtime runs them.
       if place != .tasks { expected += ["workers \(all)", "closures \(all)"] }

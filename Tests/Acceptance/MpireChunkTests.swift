@@ -12,14 +12,14 @@ extension CheckedMpire {
       #expect(ten.chunks(of: 2.5).map(\.count) == [3, 2, 3, 2])
       #expect(ten.chunks(count: 6).map(\.count) == [2, 2, 1, 2, 2, 1])
       #expect((0..<4).chunks(of: 4).map(\.count) == [4])
-      let both = try Chunking(size: 4, count: 4)
-      #expect(both == Chunking.size(4.0), "the size wins")
+      let both = try MapOptions.Chunking(size: 4, count: 4)
+      #expect(both == MapOptions.Chunking.size(4.0), "the size wins")
       let thousand = (0..<1_000).chunks(count: 4 * 64).map(\.count)
       #expect(thousand.count == 256)
       #expect(Set(thousand) == [3, 4])
       #expect(thousand.reduce(0, +) == 1_000)
       #expect((0..<100).chunks(count: 7).map(\.count) == [15, 14, 14, 15, 14, 14, 14])
-      #expect(throws: InvalidOption.self) { try Chunking(size: nil, count: nil) }
+      #expect(throws: InvalidOption.self) { try MapOptions.Chunking(size: nil, count: nil) }
       // M3
       #expect((0..<11).chunks(count: 3 * 64).map(\.count) == Array(repeating: 1, count: 11))
       #expect((0..<22).chunks(count: 11).map(\.count) == Array(repeating: 2, count: 11))
@@ -30,7 +30,7 @@ extension CheckedMpire {
       try await withWorkerPool(place.backend(2)) { pool async throws in
         let items = data.prefix(10).lazy.filter { _ in true }
         let options = MapOptions(chunking: .count(3), count: length.declared)
-        #expect(try await pool.map(items, Square(), options: options) == Array(squares.prefix(length.run)))
+        #expect(try await pool.map(items, with: Square(), options: options) == Array(squares.prefix(length.run)))
       }
     }
 
@@ -38,7 +38,8 @@ extension CheckedMpire {
     func unknownLength() async throws {
       try await withWorkerPool(.threads(1)) { pool async throws in
         let error = await error {
-          _ = try await pool.map(data.lazy.filter { _ in true }, Square(), options: MapOptions(chunking: .count(3)))
+          _ = try await pool.map(
+            data.lazy.filter { _ in true }, with: Square(), options: MapOptions(chunking: .count(3)))
         }
         #expect((error as? InvalidOption)?.name == "chunking")
       }
@@ -47,16 +48,16 @@ extension CheckedMpire {
     /// The slot in which an item ran.
     struct Slots: Worker {
       func setUp(_ context: WorkerContext) -> Int { context.slot }
-      func process(_ item: Int, _ slot: inout Int) -> Int { slot }
+      func process(_ item: Int, state slot: inout Int) -> Int { slot }
     }
 
     @Test("U23: a chunk for each worker is dealt out with roundRobin", arguments: Place.parallel)
     func perWorker(place: Place) async throws {
       try await withWorkerPool(place.backend(3)) { pool async throws in
         let dealt = MapOptions(chunking: .perWorker(1), dispatch: .roundRobin)
-        #expect(try await pool.map(0..<9, Slots(), options: dealt) == [0, 0, 0, 1, 1, 1, 2, 2, 2])
+        #expect(try await pool.map(0..<9, with: Slots(), options: dealt) == [0, 0, 0, 1, 1, 1, 2, 2, 2])
         // Without it, who is ready takes the next: three chunks, on whatever slots.
-        let slots = try await pool.map(0..<9, Slots(), options: MapOptions(chunking: .perWorker(1)))
+        let slots = try await pool.map(0..<9, with: Slots(), options: MapOptions(chunking: .perWorker(1)))
         for chunk in 0..<3 { #expect(Set(slots[chunk * 3..<chunk * 3 + 3]).count == 1) }
       }
     }
@@ -87,7 +88,7 @@ extension CheckedMpire {
           return item
         }
         let options = MapOptions(chunking: .size(chunk))
-        let outputs = pool.stream(AnySequence(items), options: options) { (item: Int) -> Int in
+        let outputs = pool.outputs(of: AnySequence(items), options: options) { (item: Int) -> Int in
           await gate.pass()
           return item
         }
@@ -99,8 +100,8 @@ extension CheckedMpire {
     /// Many others are run while one worker is at the first item.
     @Test(
       "an item that takes long does not stop the other workers",
-      arguments: [(Chunking.automatic, 12), (.size(500), 5_000)])
-    func longItem(chunking: Chunking, others: Int) async throws {
+      arguments: [(MapOptions.Chunking.automatic, 12), (.size(500), 5_000)])
+    func longItem(chunking: MapOptions.Chunking, others: Int) async throws {
       try await withWorkerPool(.threads(2)) { pool async throws in
         let gate = Gate()
         let run = Lock(0)
@@ -125,25 +126,29 @@ extension CheckedMpire {
       { MapOptions(window: .items($0)) },
       { MapOptions(window: .chunksPerWorker(Double($0))) },
       { MapOptions(window: .itemsPerWorker(Double($0))) },
-      { MapOptions(lifespan: Lifespan(items: $0)) },
-      { MapOptions(lifespan: Lifespan(age: .seconds($0))) },
-      { MapOptions(timeouts: Timeouts(item: .seconds($0))) },
-      { MapOptions(timeouts: Timeouts(setUp: .seconds($0))) },
-      { MapOptions(timeouts: Timeouts(tearDown: .seconds($0))) },
-      { MapOptions(timeouts: Timeouts(next: .seconds($0))) },
+      { MapOptions(lifespan: MapOptions.Lifespan(items: $0)) },
+      { MapOptions(lifespan: MapOptions.Lifespan(age: .seconds($0))) },
+      { MapOptions(timeouts: MapOptions.Timeouts(item: .seconds($0))) },
+      { MapOptions(timeouts: MapOptions.Timeouts(setUp: .seconds($0))) },
+      { MapOptions(timeouts: MapOptions.Timeouts(tearDown: .seconds($0))) },
+      { MapOptions(timeouts: MapOptions.Timeouts(next: .seconds($0))) },
     ]
 
     @Test("M3 counts and limits of 0 and -5", arguments: [0, -5])
     func wrongOptions(value: Int) async throws {
       #expect(throws: InvalidOption.self) { try WorkerPool(.threads(value)) }
       #expect(throws: InvalidOption.self) { try WorkerPool(.processes(value)) }
-      #expect(throws: InvalidOption.self) { try WorkerPool(.processes(1, ProcessOptions(threadsPerProcess: value))) }
+      #expect(throws: InvalidOption.self) {
+        try WorkerPool(.processes(1, WorkerPool.ProcessOptions(threadsPerProcess: value)))
+      }
       try await withWorkerPool(.threads(1)) { pool async throws in
         for options in Self.wrong {
-          await #expect(throws: InvalidOption.self) { try await pool.map(data, Square(), options: options(value)) }
+          await #expect(throws: InvalidOption.self) {
+            try await pool.map(data, with: Square(), options: options(value))
+          }
         }
         #expect(throws: InvalidOption.self) { try pool.resize(to: value) }
-        #expect(try await pool.map(data, Square()) == squares)
+        #expect(try await pool.map(data, with: Square()) == squares)
       }
     }
   }

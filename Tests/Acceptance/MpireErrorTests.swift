@@ -10,9 +10,9 @@ extension CheckedMpire {
   /// Errors, deaths, and what they leave alone.
   struct Errors {
     /// Refuses the items at or above a limit.
-    struct Picky: Worker {
+    struct Picky: StatelessWorker {
       var refuses: Range<Int>
-      func process(_ item: Int, _ state: inout Void) throws -> Int {
+      func process(_ item: Int) throws -> Int {
         if refuses.contains(item) { throw Refused(item: item) }
         return item * item
       }
@@ -21,7 +21,7 @@ extension CheckedMpire {
     static let settings: [(String, MapOptions)] = [
       ("plain", MapOptions()),
       ("one active", MapOptions(window: .items(1))),
-      ("lifespan of one", MapOptions(chunking: .size(1), lifespan: Lifespan(items: 1))),
+      ("lifespan of one", MapOptions(chunking: .size(1), lifespan: MapOptions.Lifespan(items: 1))),
     ]
 
     @Test("M11 errors of all items and of one", arguments: Place.allCases, [1, 3])
@@ -29,32 +29,32 @@ extension CheckedMpire {
       try await withWorkerPool(place.backend(workers)) { pool async throws in
         for (_, options) in Self.settings {
           for worker in [Picky(refuses: 0..<10), Picky(refuses: 5..<6)] {
-            let failure = await error { _ = try await pool.map(0..<10, worker, options: options) }
+            let failure = await error { _ = try await pool.map(0..<10, with: worker, options: options) }
             let found = try #require(failure as? ItemFailure)
             #expect(worker.refuses.contains(found.index))
             #expect((0..<pool.width).contains(found.slot))
             #expect(found.attempt == 1)
             #expect(found.underlying as? Refused == Refused(item: found.index))
             // The item itself comes with the outcome.
-            for try await outcome in pool.outcomes(of: 0..<10, worker, options: options) {
+            for try await outcome in pool.outcomes(of: 0..<10, with: worker, options: options) {
               #expect(outcome.input == outcome.index)
               #expect(
                 (try? outcome.result.get())
                   == (worker.refuses.contains(outcome.index) ? nil : outcome.index * outcome.index))
             }
           }
-          let good = try await pool.map(0..<5, Picky(refuses: 5..<6), options: options)
+          let good = try await pool.map(0..<5, with: Picky(refuses: 5..<6), options: options)
           #expect(good == [0, 1, 4, 9, 16], "the pool goes on after an error was caught")
         }
       }
     }
 
     /// Dies in a way at one item.
-    struct Mortal: Worker {
+    struct Mortal: StatelessWorker {
       enum End: BitwiseCopyable { case exits, kill, terminate, trap }
       var end: End
       var at: Int
-      func process(_ item: Int, _ state: inout Void) -> Int {
+      func process(_ item: Int) -> Int {
         guard item == at else { return item }
         switch end {
         case .exits: exit(3)
@@ -81,9 +81,9 @@ extension CheckedMpire {
       [Mortal.End.exits, Mortal.End.kill, Mortal.End.terminate, Mortal.End.trap])
     func death(place: Place, end: Mortal.End) async throws {
       try await withWorkerPool(place.backend(2)) { pool async throws in
-        _ = try await pool.map(0..<10, Mortal(end: end, at: -1))  // the workers are there
+        _ = try await pool.map(0..<10, with: Mortal(end: end, at: -1))  // the workers are there
         let begun = ContinuousClock.now
-        let failure = await error { _ = try await pool.map(0..<10, Mortal(end: end, at: 5)) } as? ItemFailure
+        let failure = await error { _ = try await pool.map(0..<10, with: Mortal(end: end, at: 5)) } as? ItemFailure
         // After a trap, Swift's backtracer runs first: in a debug build that may take a second by itself.
         if end != .trap { #expect(ContinuousClock.now - begun < .seconds(1)) }
         let found = try #require(failure)
@@ -91,13 +91,13 @@ extension CheckedMpire {
         #expect(Self.isRight(found.cause, for: end), "\(found)")
 
         var outputs: [Int?] = []
-        for try await outcome in pool.outcomes(of: 0..<10, Mortal(end: end, at: 5)) {
+        for try await outcome in pool.outcomes(of: 0..<10, with: Mortal(end: end, at: 5)) {
           outputs.append(try? outcome.result.get())
           if case .failure(let failure) = outcome.result { #expect(Self.isRight(failure.cause, for: end)) }
         }
         #expect(outputs == [0, 1, 2, 3, 4, nil, 6, 7, 8, 9])
         let all = await error {
-          _ = try await pool.map(0..<10, Mortal(end: end, at: 5), options: MapOptions(onFailure: .collect))
+          _ = try await pool.map(0..<10, with: Mortal(end: end, at: 5), onFailure: .collect)
         }
         #expect((all as? ItemFailures)?.failures.map(\.index) == [5])
       }
@@ -108,8 +108,8 @@ extension CheckedMpire {
       try await withWorkerPool(place.backend(3)) { pool async throws in
         let begun = ContinuousClock.now
         let options = MapOptions(chunking: .size(1), window: .items(64))
-        let endless = pool.stream(
-          sequence(first: 0) { $0 + 1 }, Mortal(end: .kill, at: 500), order: .completion, options: options)
+        let endless = pool.outputs(
+          of: sequence(first: 0) { $0 + 1 }, with: Mortal(end: .kill, at: 500), order: .completion, options: options)
         let failure = await error { for try await _ in endless {} }
         #expect((failure as? ItemFailure)?.index == 500)
         #expect(ContinuousClock.now - begun < .seconds(2))
@@ -119,7 +119,7 @@ extension CheckedMpire {
     @Test("M12 a hundred submissions, one dies", arguments: Place.processes)
     func deathOfOneSubmission(place: Place) async throws {
       try await withWorkerPool(place.backend(2)) { pool async throws in
-        let submissions = try (0..<100).map { try pool.submit($0, Mortal(end: .kill, at: 0)) }
+        let submissions = try (0..<100).map { try pool.submit($0, with: Mortal(end: .kill, at: 0)) }
         var outputs: [Int?] = []
         for submission in submissions { outputs.append(try? await submission.value) }
         #expect(outputs == [nil] + (1..<100).map { $0 })

@@ -9,7 +9,7 @@ extension CheckedMpire {
     /// Takes memory and keeps it.
     struct Hoard: Worker {
       func setUp(_ context: WorkerContext) -> [[UInt8]] { [] }
-      func process(_ item: Int, _ state: inout [[UInt8]]) -> Int32 {
+      func process(_ item: Int, state: inout [[UInt8]]) -> Int32 {
         state.append([UInt8](repeating: 1, count: 32 << 20))
         return getpid()
       }
@@ -23,8 +23,8 @@ extension CheckedMpire {
     func memory(place: Place) async throws {
       try await withWorkerPool(place.backend(1)) { pool async throws in
         // A forked worker begins with what its parent has.
-        let options = MapOptions(chunking: .size(1), lifespan: Lifespan(memory: residentBytes() + 80 << 20))
-        let workers = try await pool.map(0..<12, Hoard(), options: options)
+        let options = MapOptions(chunking: .size(1), lifespan: MapOptions.Lifespan(memory: residentBytes() + 80 << 20))
+        let workers = try await pool.map(0..<12, with: Hoard(), options: options)
         #expect(Set(workers).count >= 2)
         let counts = try await pool.tearDown(Hoard()).map { try $0.result.get() }
         #expect(counts.reduce(0, +) == 12)
@@ -35,8 +35,8 @@ extension CheckedMpire {
     @Test("a limit on memory is for processes", arguments: Place.local)
     func noMemoryLimit(place: Place) async throws {
       try await withWorkerPool(place.backend(1)) { pool async throws in
-        let options = MapOptions(lifespan: Lifespan(memory: 1 << 30))
-        let error = await error { _ = try await pool.map(data, Square(), options: options) }
+        let options = MapOptions(lifespan: MapOptions.Lifespan(memory: 1 << 30))
+        let error = await error { _ = try await pool.map(data, with: Square(), options: options) }
         #expect((error as? InvalidOption)?.name == "lifespan.memory")
       }
     }
@@ -46,14 +46,14 @@ extension CheckedMpire {
       try await Tally.with { tally in
         try await withWorkerPool(place.backend(2)) { pool async throws in
           // Whatever is done after a nanosecond is done by an old worker.
-          let options = MapOptions(chunking: .size(1), lifespan: Lifespan(age: .nanoseconds(1)))
-          #expect(try await pool.map(0..<6, SetUps.Counted(tally: tally), options: options) == Array(0..<6))
+          let options = MapOptions(chunking: .size(1), lifespan: MapOptions.Lifespan(age: .nanoseconds(1)))
+          #expect(try await pool.map(0..<6, with: SetUps.Counted(tally: tally), options: options) == Array(0..<6))
           _ = try await pool.tearDown(SetUps.Counted(tally: tally))
           #expect((6...6 + 2).contains(tally.count))
 
-          let long = MapOptions(chunking: .size(1), lifespan: Lifespan(age: .seconds(3_600)))
+          let long = MapOptions(chunking: .size(1), lifespan: MapOptions.Lifespan(age: .seconds(3_600)))
           let before = tally.count
-          #expect(try await pool.map(0..<6, SetUps.Counted(tally: tally, factor: 2), options: long).count == 6)
+          #expect(try await pool.map(0..<6, with: SetUps.Counted(tally: tally, factor: 2), options: long).count == 6)
           _ = try await pool.tearDown(SetUps.Counted(tally: tally, factor: 2))
           #expect((1...place.width(2)).contains(tally.count - before))
         }
@@ -62,7 +62,7 @@ extension CheckedMpire {
 
     struct Variable: Worker {
       func setUp(_ context: WorkerContext) -> [String?] { Self.all }
-      func process(_ item: Int, _ state: inout [String?]) -> [String?] { state + Self.all }
+      func process(_ item: Int, state: inout [String?]) -> [String?] { state + Self.all }
       static var all: [String?] {
         let names: [String] = ["MILLRACE_ADDED", "PATH"]
         return names.map { name in getenv(name).map { String(cString: $0) } }
@@ -71,9 +71,9 @@ extension CheckedMpire {
 
     @Test("environment variables of workers", arguments: Place.processes)
     func environment(place: Place) async throws {
-      let options = ProcessOptions(environment: ["MILLRACE_ADDED": "by the pool", "PATH": nil])
+      let options = WorkerPool.ProcessOptions(environment: ["MILLRACE_ADDED": "by the pool", "PATH": nil])
       try await withWorkerPool(place.backend(2, options)) { pool async throws in
-        for found in try await pool.map(0..<4, Variable(), options: MapOptions(chunking: .size(1))) {
+        for found in try await pool.map(0..<4, with: Variable(), options: MapOptions(chunking: .size(1))) {
           #expect(found == ["by the pool", nil, "by the pool", nil])
         }
       }
@@ -85,14 +85,14 @@ extension CheckedMpire {
     func cycles(place: Place) async throws {
       for _ in 1...30 {
         try await withWorkerPool(place.backend(2)) { pool async throws in
-          #expect(try await pool.map(data, Square()) == squares)
+          #expect(try await pool.map(data, with: Square()) == squares)
         }
       }
     }
 
     @Test("a pool that is dropped leaves nothing", arguments: Place.allCases)
     func dropped(place: Place) async throws {
-      let outputs = try await WorkerPool(place.backend(2)).map(data, Square())
+      let outputs = try await WorkerPool(place.backend(2)).map(data, with: Square())
       #expect(outputs == squares)
     }
 

@@ -14,23 +14,23 @@ extension CheckedMpire {
       Setting(workers: 1) { MapOptions() },
       Setting(workers: 2) { MapOptions() },
       Setting(workers: 2) { MapOptions(window: .items(2)) },
-      Setting(workers: 2) { MapOptions(lifespan: Lifespan(items: 2)) },
+      Setting(workers: 2) { MapOptions(lifespan: MapOptions.Lifespan(items: 2)) },
       Setting(workers: 2) { MapOptions(chunking: .size(3)) },
       Setting(workers: 2) { MapOptions(chunking: .count(3), count: data.count) },
-      Setting(workers: 2) { MapOptions(chunking: try! Chunking(size: 3, count: 3)) },
-      Setting(workers: 2) { MapOptions(chunking: .size(3), lifespan: Lifespan(items: 1)) },
+      Setting(workers: 2) { MapOptions(chunking: try! MapOptions.Chunking(size: 3, count: 3)) },
+      Setting(workers: 2) { MapOptions(chunking: .size(3), lifespan: MapOptions.Lifespan(items: 1)) },
     ]
 
     @Test("M1 four maps, from arrays and lazily, in every setting", arguments: Place.allCases)
     func allSettings(place: Place) async throws {
       for setting in Self.settings {
-        let backend = place.backend(setting.workers ?? Host.usableCPUs)
+        let backend = place.backend(setting.workers ?? WorkerPool.usableCPUs)
         try await withWorkerPool(backend) { pool async throws in
           let options = setting.options()
           try await fourMaps(pool, options) { data }
           try await fourMaps(pool, options) { data.lazy.filter { _ in true } }
-          #expect(try await pool.map([], Square(), options: MapOptions(chunking: .size(3))) == [])
-          #expect(try await pool.mapUnordered(data.lazy.filter { _ in false }, Square()) == [])
+          #expect(try await pool.map([], with: Square(), options: MapOptions(chunking: .size(3))) == [])
+          #expect(try await pool.map(data.lazy.filter { _ in false }, with: Square(), order: .completion) == [])
         }
       }
     }
@@ -38,28 +38,28 @@ extension CheckedMpire {
     private func fourMaps<S: Sequence>(
       _ pool: WorkerPool, _ options: MapOptions, _ items: () -> sending S
     ) async throws where S.Element == Tagged {
-      #expect(try await pool.map(items(), Square(), options: options) == squares)
-      #expect(Set(try await pool.mapUnordered(items(), Square(), options: options)) == Set(squares))
+      #expect(try await pool.map(items(), with: Square(), options: options) == squares)
+      #expect(Set(try await pool.map(items(), with: Square(), order: .completion, options: options)) == Set(squares))
       var streamed: [Tagged] = []
-      for try await output in pool.stream(items(), Square(), options: options) { streamed.append(output) }
+      for try await output in pool.outputs(of: items(), with: Square(), options: options) { streamed.append(output) }
       #expect(streamed == squares)
       streamed = []
-      for try await output in pool.stream(items(), Square(), order: .completion, options: options) {
+      for try await output in pool.outputs(of: items(), with: Square(), order: .completion, options: options) {
         streamed.append(output)
       }
       #expect(streamed.count == squares.count)
       #expect(Set(streamed) == Set(squares))
     }
 
-    struct Mebibyte: Worker {
-      func process(_ item: Int, _ state: inout Void) -> [UInt8] { [UInt8](repeating: UInt8(item), count: 1 << 20) }
+    struct Mebibyte: StatelessWorker {
+      func process(_ item: Int) -> [UInt8] { [UInt8](repeating: UInt8(item), count: 1 << 20) }
     }
 
     @Test("M1 outputs of 1 MiB", arguments: Place.allCases)
     func largeOutputs(place: Place) async throws {
       try await withWorkerPool(place.backend(2)) { pool async throws in
         var next = 0
-        for try await output in pool.stream(0..<13, Mebibyte()) {
+        for try await output in pool.outputs(of: 0..<13, with: Mebibyte()) {
           let isRight = output == [UInt8](repeating: UInt8(next), count: 1 << 20)
           #expect(isRight)
           next += 1
@@ -68,8 +68,8 @@ extension CheckedMpire {
       }
     }
 
-    struct Halve: Worker {
-      func process(_ rows: [SIMD2<Double>], _ state: inout Void) -> [SIMD2<Double>] { rows.map { $0 / 2 } }
+    struct Halve: StatelessWorker {
+      func process(_ rows: [SIMD2<Double>]) -> [SIMD2<Double>] { rows.map { $0 / 2 } }
     }
 
     @Test("M4 a contiguous buffer in slices", arguments: Place.allCases)
@@ -78,8 +78,8 @@ extension CheckedMpire {
       let serial = rows.map { $0 / 2 }
       try await withWorkerPool(place.backend(2)) { pool async throws in
         let slices = rows.chunks(of: 7).map(Array.init)
-        #expect(try await pool.map(slices, Halve()).flatMap(\.self) == serial)
-        let unordered = try await pool.mapUnordered(slices, Halve()).flatMap(\.self)
+        #expect(try await pool.map(slices, with: Halve()).flatMap(\.self) == serial)
+        let unordered = try await pool.map(slices, with: Halve(), order: .completion).flatMap(\.self)
         #expect(unordered.count == serial.count)
         #expect(unordered.sorted { $0.x < $1.x } == serial)
       }
@@ -97,15 +97,15 @@ extension CheckedMpire {
     @Test("M18 two maps at once on one pool", arguments: Place.allCases)
     func twoMaps(place: Place) async throws {
       try await withWorkerPool(place.backend(2)) { pool async throws in
-        async let first = pool.map(data, Square())
-        async let second = pool.map(0..<500, Twice())
+        async let first = pool.map(data, with: Square())
+        async let second = pool.map(0..<500, with: Twice())
         #expect(try await first == squares)
         #expect(try await second == (0..<500).map { $0 * 2 })
       }
     }
 
-    struct Twice: Worker {
-      func process(_ item: Int, _ state: inout Void) -> Int { item * 2 }
+    struct Twice: StatelessWorker {
+      func process(_ item: Int) -> Int { item * 2 }
     }
   }
 }

@@ -12,31 +12,31 @@ extension CheckedMpire {
       .filter { $0.isRunnable && $1.isRunnable }
 
     /// Runs the data through a pool of its own.
-    struct Outer: Worker, Codable {
+    struct Outer: StatelessWorker, Codable {
       var inner: String
-      func process(_ item: Int, _ state: inout Void) async throws -> [Tagged] {
+      func process(_ item: Int) async throws -> [Tagged] {
         let place = Place(rawValue: inner)!
-        return try await withWorkerPool(place.backend(2)) { try await $0.map(data, Square()) }
+        return try await withWorkerPool(place.backend(2)) { try await $0.map(data, with: Square()) }
       }
     }
 
     @Test("M19 pools in the workers of a pool", arguments: pairs)
     func nested(pair: (outer: Place, inner: Place)) async throws {
       try await withWorkerPool(pair.outer.backend(2)) { pool async throws in
-        let results = try await pool.map(0..<4, Outer(inner: pair.inner.rawValue))
+        let results = try await pool.map(0..<4, with: Outer(inner: pair.inner.rawValue))
         #expect(results == Array(repeating: squares, count: 4))
       }
     }
 
     /// A pool in a pool in a pool: the sum of what its own sort comes to, one level down.
-    struct Level: Worker, Codable {
+    struct Level: StatelessWorker, Codable {
       var place: String
       var levels: Int
-      func process(_ item: Int, _ state: inout Void) async throws -> Int {
+      func process(_ item: Int) async throws -> Int {
         guard levels > 1 else { return item }
         let below = Level(place: place, levels: levels - 1)
         return try await withWorkerPool(Place(rawValue: place)!.backend(1)) { pool in
-          try await pool.map([item, item], below).reduce(0, +)
+          try await pool.map([item, item], with: below).reduce(0, +)
         }
       }
     }
@@ -44,22 +44,22 @@ extension CheckedMpire {
     @Test("M19 F53 three deep, one worker each", arguments: Place.allCases)
     func threeDeep(place: Place) async throws {
       try await withWorkerPool(place.backend(1)) { pool async throws in
-        #expect(try await pool.map([1, 2], Level(place: place.rawValue, levels: 3)) == [4, 8])
+        #expect(try await pool.map([1, 2], with: Level(place: place.rawValue, levels: 3)) == [4, 8])
       }
     }
 
     @Test("M19 a runaway nesting is refused", arguments: [Place.serial, .tasks, .threads, .forkServer].runnable)
     func tooDeep(place: Place) async throws {
       try await withWorkerPool(place.backend(1), logger: silent) { pool async throws in
-        let failure = await error { _ = try await pool.map([1], Level(place: place.rawValue, levels: 12)) }
+        let failure = await error { _ = try await pool.map([1], with: Level(place: place.rawValue, levels: 12)) }
         // Each level wraps the failure of the one below.
         #expect("\(try #require(failure))".contains("pools"), "\(String(describing: failure))")
       }
     }
 
     /// The width of a pool that is made in the worker without one.
-    struct DefaultWidth: Worker {
-      func process(_ item: Int, _ state: inout Void) async throws -> Int {
+    struct DefaultWidth: StatelessWorker {
+      func process(_ item: Int) async throws -> Int {
         try await withWorkerPool(.threads()) { $0.width }
       }
     }
@@ -67,9 +67,9 @@ extension CheckedMpire {
     @Test("M19 a pool in a worker has one slot, unless it is said otherwise", arguments: Place.allCases)
     func defaultWidth(place: Place) async throws {
       try await withWorkerPool(place.backend(2)) { pool async throws in
-        #expect(try await pool.map(0..<4, DefaultWidth()) == [1, 1, 1, 1])
+        #expect(try await pool.map(0..<4, with: DefaultWidth()) == [1, 1, 1, 1])
       }
-      #expect(try await withWorkerPool(.threads()) { $0.width } == Host.usableCPUs)
+      #expect(try await withWorkerPool(.threads()) { $0.width } == WorkerPool.usableCPUs)
     }
 
     @Test("M21 a pool made and used on a plain thread", arguments: Place.allCases)
@@ -90,8 +90,8 @@ extension CheckedMpire {
         async let fromThread = onPlainThread {
           try (0..<50).parallelMap(on: pool) { (item: Int) throws -> Int in item + 1 }
         }
-        async let fromTask = Task.detached { try await pool.map(data, Square()) }.value
-        async let here = pool.map(0..<50, Errors.Picky(refuses: 0..<0))
+        async let fromTask = Task.detached { try await pool.map(data, with: Square()) }.value
+        async let here = pool.map(0..<50, with: Errors.Picky(refuses: 0..<0))
         let results = try await (fromThread, fromTask, here)
         #expect(results.0 == Array(1...50))
         #expect(results.1 == squares)

@@ -12,7 +12,7 @@ extension CheckedMpire {
         var cpus: [Int32]
       }
       func setUp(_ context: WorkerContext) -> Int { context.slot }
-      func process(_ item: Int, _ state: inout Int) -> Report {
+      func process(_ item: Int, state: inout Int) -> Report {
         var cpus = [Int32](repeating: -1, count: 1_024)
         let count = millrace_affinity_get(0, &cpus, cpus.count)
         return Report(slot: state, cpus: Array(cpus.prefix(max(0, Int(count)))).sorted())
@@ -20,13 +20,14 @@ extension CheckedMpire {
     }
 
     static let places = [.threads] + Place.processes
-    static var last: Int { Host.cpuCount - 1 }
-    static let masks: [CPUIDs] = [
-      [0], CPUIDs([[0, last]]), CPUIDs([[0], [last]]), CPUIDs([[0, last], [0, last]]),
+    static var last: Int { WorkerPool.cpuCount - 1 }
+    static let masks: [WorkerPool.CPUIDs] = [
+      [0], WorkerPool.CPUIDs([[0, last]]), WorkerPool.CPUIDs([[0], [last]]),
+      WorkerPool.CPUIDs([[0, last], [0, last]]),
     ]
 
-    static func backend(_ place: Place, _ ids: CPUIDs) -> Backend {
-      place == .threads ? .threads(2, cpuIDs: ids) : place.backend(2, ProcessOptions(cpuIDs: ids))
+    static func backend(_ place: Place, _ ids: WorkerPool.CPUIDs) -> WorkerPool.Backend {
+      place == .threads ? .threads(2, cpuIDs: ids) : place.backend(2, WorkerPool.ProcessOptions(cpuIDs: ids))
     }
 
     @Test("M14 the mask of each worker", arguments: places, [0, 1, 2, 3])
@@ -35,7 +36,7 @@ extension CheckedMpire {
       let expected: [[Int32]] = [[[0], [0]], [both, both], [[0], [Int32(Self.last)]], [both, both]][number]
       try await withWorkerPool(Self.backend(place, Self.masks[number])) { pool async throws in
         let options = MapOptions(chunking: .size(1), dispatch: .roundRobin)
-        let reports = try await pool.map(0..<4, Mask(), options: options)
+        let reports = try await pool.map(0..<4, with: Mask(), options: options)
         #expect(reports.map(\.slot) == [0, 1, 0, 1])
         for report in reports { #expect(report.cpus == expected[report.slot]) }
       }
@@ -43,7 +44,7 @@ extension CheckedMpire {
 
     @Test("M14 numbers that cannot be", arguments: places)
     func wrong(place: Place) {
-      let wrong: [CPUIDs] = [[0, 0, 0], [-1], CPUIDs([[0], [Host.cpuCount]]), [[]]]
+      let wrong: [WorkerPool.CPUIDs] = [[0, 0, 0], [-1], WorkerPool.CPUIDs([[0], [WorkerPool.cpuCount]]), [[]]]
       for ids in wrong {
         let error = #expect(throws: InvalidOption.self) { try WorkerPool(Self.backend(place, ids)) }
         #expect(error?.name == "cpuIDs")

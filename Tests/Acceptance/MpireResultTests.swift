@@ -48,7 +48,8 @@ extension CheckedMpire {
         let worker = Errors.Picky(refuses: 2..<3)
         let shared = Shared(calls)
         let submissions = try (0..<5).map { item in
-          try pool.submit(item, worker) { result in shared.value.withLock { $0[item, default: []].append(result) } }
+          try pool.submit(item, with: worker) { result in shared.value.withLock { $0[item, default: []].append(result) }
+          }
         }
         for submission in submissions { _ = try? await submission.value }
         let made = shared.value.withLock { $0 }
@@ -72,21 +73,21 @@ extension CheckedMpire {
     @Test("M17 the pool ends before the item does", arguments: Place.parallel)
     func ended(place: Place) async throws {
       let pool = try WorkerPool(place.backend(1), logger: silent)
-      let submissions = try (0..<3).map { try pool.submit($0, Endless()) }
+      let submissions = try (0..<3).map { try pool.submit($0, with: Endless()) }
       try await pool.terminate()
       for submission in submissions {
         let error = await error { _ = try await submission.value }
         #expect((error as? WorkerPoolError)?.kind == .closed)
       }
-      #expect(throws: WorkerPoolError.self) { try pool.submit(1, Endless()) }
-      let error = await error { _ = try await pool.map(0..<3, Endless()) }
+      #expect(throws: WorkerPoolError.self) { try pool.submit(1, with: Endless()) }
+      let error = await error { _ = try await pool.map(0..<3, with: Endless()) }
       #expect((error as? WorkerPoolError)?.kind == .closed)
     }
 
     /// Goes on until it is cancelled.
     struct Endless: Worker {
       func setUp(_ context: WorkerContext) -> WorkerContext { context }
-      func process(_ item: Int, _ state: inout WorkerContext) async throws -> Int {
+      func process(_ item: Int, state: inout WorkerContext) async throws -> Int {
         while !state.isCancelled { await Task.yield() }
         throw CancellationError()
       }
@@ -95,17 +96,17 @@ extension CheckedMpire {
     @Test("M17 a submission is given up", arguments: Place.parallel)
     func cancelled(place: Place) async throws {
       try await withWorkerPool(place.backend(1), logger: silent) { pool async throws in
-        let submission = try pool.submit(0, Endless())
+        let submission = try pool.submit(0, with: Endless())
         submission.cancel()
         #expect(await error { _ = try await submission.value } is CancellationError)
-        #expect(try await pool.map(data, Square()) == squares)
+        #expect(try await pool.map(data, with: Square()) == squares)
       }
     }
 
     @Test("M17 a stream ends after its length, and stays ended", arguments: Place.allCases)
     func streamEnds(place: Place) async throws {
       try await withWorkerPool(place.backend(2)) { pool async throws in
-        var outputs = pool.stream(data, Square()).makeAsyncIterator()
+        var outputs = pool.outputs(of: data, with: Square()).makeAsyncIterator()
         for square in squares { #expect(try await outputs.next() == square) }
         #expect(try await outputs.next() == nil)
         #expect(try await outputs.next() == nil)
@@ -115,7 +116,7 @@ extension CheckedMpire {
     @Test("M17 iterating after the pool's end throws", arguments: Place.allCases)
     func iterateAfterEnd(place: Place) async throws {
       let pool = try WorkerPool(place.backend(2))
-      var outputs = pool.stream(0..<1_000, Errors.Picky(refuses: 0..<0)).makeAsyncIterator()
+      var outputs = pool.outputs(of: 0..<1_000, with: Errors.Picky(refuses: 0..<0)).makeAsyncIterator()
       #expect(try await outputs.next() == 0)
       try await pool.terminate()
       let error = await error { while try await outputs.next() != nil {} }

@@ -54,7 +54,7 @@ extension CheckedMpire {
         var count: Int
       }
       func setUp(_ context: WorkerContext) -> State { State(life: .random(in: 0 ... .max), slot: context.slot) }
-      func process(_ item: Int, _ state: inout State) -> Report {
+      func process(_ item: Int, state: inout State) -> Report {
         state.count += 1
         state.sum += item * item
         return Report(life: state.life, slot: state.slot, count: state.count)
@@ -65,7 +65,7 @@ extension CheckedMpire {
     @Test("M6 counts kept by workers", arguments: Place.allCases, [0, 1, 150])
     func workerState(place: Place, items: Int) async throws {
       try await withWorkerPool(place.backend(3)) { pool async throws in
-        let reports = try await pool.map(0..<items, Summing(), options: MapOptions(chunking: .size(2)))
+        let reports = try await pool.map(0..<items, with: Summing(), options: MapOptions(chunking: .size(2)))
         let exits = try await pool.tearDown(Summing())
         let counts = try exits.map { try $0.result.get() }
         #expect(counts.reduce(0) { $0 + $1[0] } == items)
@@ -80,21 +80,21 @@ extension CheckedMpire {
 
     struct CountEvens: Worker {
       func setUp(_ context: WorkerContext) -> Int { 0 }
-      func process(_ item: Int, _ state: inout Int) { state += item.isMultiple(of: 2) ? 1 : 0 }
+      func process(_ item: Int, state: inout Int) { state += item.isMultiple(of: 2) ? 1 : 0 }
       func tearDown(_ state: Int) -> Int { state }
     }
 
     @Test("M6 how many are even", arguments: Place.allCases)
     func evens(place: Place) async throws {
       try await withWorkerPool(place.backend(2)) { pool async throws in
-        try await pool.forEach(0..<100, CountEvens())
+        try await pool.forEach(0..<100, with: CountEvens())
         let counts = try await pool.tearDown(CountEvens()).map { try? $0.result.get() }
         #expect(counts.reduce(0) { $0 + ($1 ?? -1_000) } == 50)
       }
     }
 
     struct SlotOf: Worker {
-      func process(_ item: Int, _ state: inout WorkerContext) -> Int { state.slot }
+      func process(_ item: Int, state: inout WorkerContext) -> Int { state.slot }
       func setUp(_ context: WorkerContext) -> WorkerContext { context }
     }
 
@@ -104,7 +104,7 @@ extension CheckedMpire {
       try await withWorkerPool(place.backend(3)) { pool async throws in
         let options = MapOptions(chunking: .size(chunk), dispatch: .roundRobin)
         for _ in 1...2 {
-          let slots = try await pool.map(0..<20, SlotOf(), options: options)
+          let slots = try await pool.map(0..<20, with: SlotOf(), options: options)
           #expect(slots == (0..<20).map { $0 / chunk % width })
         }
       }

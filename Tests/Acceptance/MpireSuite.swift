@@ -22,7 +22,8 @@ enum CheckedMpire {
     var isProcess: Bool { !Place.local.contains(self) }
 
     /// Slots of this kind; a serial pool has one whatever is asked for.
-    func backend(_ width: Int, _ options: ProcessOptions = ProcessOptions()) -> Backend {
+    func backend(_ width: Int, _ options: WorkerPool.ProcessOptions = WorkerPool.ProcessOptions()) -> WorkerPool.Backend
+    {
       var options = options
       switch self {
       case .serial: return .serial
@@ -47,8 +48,8 @@ enum CheckedMpire {
     var value: Int
   }
 
-  struct Square: Worker {
-    func process(_ item: Tagged, _ state: inout Void) -> Tagged {
+  struct Square: StatelessWorker {
+    func process(_ item: Tagged) -> Tagged {
       Tagged(index: item.index, value: item.value * item.value)
     }
   }

@@ -35,17 +35,17 @@ extension Checked {
     }
 
     @Test("U23: the failure of a submission that nobody asks for is logged", arguments: Backends.apart)
-    func discarded(backend: Backend) async throws {
+    func discarded(backend: WorkerPool.Backend) async throws {
       let lines = Lines()
       try await withWorkerPool(backend, logger: lines.logger()) { pool async throws in
         let (done, continuation) = AsyncStream.makeStream(of: Void.self)
-        try pool.submit(4, Picky(modulus: 3, remainder: 1))
-        try pool.submit(5, Picky(modulus: 3, remainder: 1))
-        let asked = try pool.submit(7, Picky(modulus: 3, remainder: 1))
+        try pool.submit(4, with: Picky(modulus: 3, remainder: 1))
+        try pool.submit(5, with: Picky(modulus: 3, remainder: 1))
+        let asked = try pool.submit(7, with: Picky(modulus: 3, remainder: 1))
         await #expect(throws: ItemFailure.self) { try await asked.value }
-        try pool.submit(10, Picky(modulus: 3, remainder: 1)) { _ in continuation.finish() }
+        try pool.submit(10, with: Picky(modulus: 3, remainder: 1)) { _ in continuation.finish() }
         for await _ in done {}
-        let cancelled = try pool.submit(13, Picky(modulus: 3, remainder: 1))
+        let cancelled = try pool.submit(13, with: Picky(modulus: 3, remainder: 1))
         cancelled.cancel()
       }
       while lines.texts(at: .error).isEmpty { await Task.yield() }
@@ -55,11 +55,11 @@ extension Checked {
     }
 
     @Test("U23: an attempt that another one makes good is logged at debug", arguments: Backends.all)
-    func cured(backend: Backend) async throws {
+    func cured(backend: WorkerPool.Backend) async throws {
       let lines = Lines()
-      let options = MapOptions(retry: .retry(max: 3))
+      let options = MapOptions(retry: .upTo(3))
       try await withWorkerPool(backend, logger: lines.logger(.debug)) { pool async throws in
-        #expect(try await pool.map(0..<3, FailsAtFirst(), options: options) == [0, 1, 2])
+        #expect(try await pool.map(0..<3, with: FailsAtFirst(), options: options) == [0, 1, 2])
       }
       let texts = lines.texts(at: .debug).filter { $0.contains("failed") }
       #expect(texts.count == 1)
@@ -68,19 +68,20 @@ extension Checked {
 
     private struct FailsAtFirst: Worker {
       func setUp(_ context: WorkerContext) -> WorkerContext { context }
-      func process(_ item: Int, _ context: inout WorkerContext) throws -> Int {
+      func process(_ item: Int, state context: inout WorkerContext) throws -> Int {
         if item == 1, context.attempt == 1 { throw Refused(item: item) }
         return item
       }
     }
 
-    @Test("U23: so is the error of a worker that was written off", arguments: [Backend.threads(1), .tasks(1)])
-    func writtenOff(backend: Backend) async throws {
+    @Test(
+      "U23: so is the error of a worker that was written off", arguments: [WorkerPool.Backend.threads(1), .tasks(1)])
+    func writtenOff(backend: WorkerPool.Backend) async throws {
       let lines = Lines()
       let worker = Stuck(gate: SharedCounter())
       try await withWorkerPool(backend, logger: lines.logger()) { pool async throws in
-        let options = MapOptions(timeouts: Timeouts(item: .milliseconds(30)))
-        await #expect(throws: ItemFailure.self) { try await pool.map([0], worker, options: options) }
+        let options = MapOptions(timeouts: MapOptions.Timeouts(item: .milliseconds(30)))
+        await #expect(throws: ItemFailure.self) { try await pool.map([0], with: worker, options: options) }
         worker.gate.set(1)
       }
       while lines.texts(at: .error).isEmpty { await Task.yield() }
@@ -90,7 +91,7 @@ extension Checked {
     private struct Stuck: Worker {
       let gate: SharedCounter
       func setUp(_ context: WorkerContext) {}
-      func process(_ item: Int, _ state: inout Void) async { await gate.wait(for: 1) }
+      func process(_ item: Int, state: inout Void) async { await gate.wait(for: 1) }
       func tearDown(_ state: Void) throws { throw Refused(item: 0) }
     }
   }

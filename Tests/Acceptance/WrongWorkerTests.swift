@@ -40,10 +40,10 @@ struct WrongWorkerTests {
 
         struct NoState: Worker { func process(_ item: Int) -> Int { item } }
         struct NoInout: Worker { func process(_ item: Int, _ state: Int) -> Int { item } }
-        struct Label: Worker { func process(_ item: Int, state: inout Void) -> Int { item } }
-        struct Mutating: Worker { mutating func process(_ item: Int, _ state: inout Void) -> Int { item } }
+        struct Label: StatelessWorker { func process(_ item: Int) -> Int { item } }
+        struct Mutating: StatelessWorker { mutating func process(_ item: Int) -> Int { item } }
         """)
-    let message = "write 'func process(_ item: Input, _ state: inout State) async throws -> Output'"
+    let message = "write 'func process(_ item: Input, state: inout State) async throws -> Output'"
     for name in ["NoState", "NoInout", "Label", "Mutating"] {
       let line = text.split(separator: "\n").first { $0.contains("error: type '\(name)' does not conform") }
       #expect(line != nil, "\(text)")
@@ -59,13 +59,13 @@ struct WrongWorkerTests {
       of: """
         import Millrace
 
-        struct Plain: Worker { func process(_ item: Int, _ state: inout Void) -> Int { item } }
-        struct Waiting: Worker { func process(_ item: Int, _ state: inout Void) async throws -> Int { item } }
+        struct Plain: StatelessWorker { func process(_ item: Int) -> Int { item } }
+        struct Waiting: StatelessWorker { func process(_ item: Int) async throws -> Int { item } }
         struct Counting: Worker {
           func setUp(_ context: WorkerContext) -> Int { 0 }
-          func process(_ item: Int, _ count: inout Int) throws -> Never { fatalError() }
+          func process(_ item: Int, state count: inout Int) throws -> Never { fatalError() }
         }
-        struct Generic<Item: Sendable>: Worker { func process(_ item: Item, _ state: inout Void) -> Item { item } }
+        struct Generic<Item: Sendable>: StatelessWorker { func process(_ item: Item) -> Item { item } }
         func sum(_ numbers: [Int]) -> Int { numbers.parallelReduce(0) { $0 &+ $1 } + numbers.parallelReduce(0, +) }
         """)
     #expect(text == "")

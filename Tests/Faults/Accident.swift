@@ -24,7 +24,7 @@ struct Accident: Worker, Codable {
 
   func setUp(_ context: WorkerContext) -> WorkerContext { context }
 
-  func process(_ item: Int, _ context: inout WorkerContext) throws -> Int {
+  func process(_ item: Int, state context: inout WorkerContext) throws -> Int {
     ledger?.note("\(item) \(context.attempt)")
     if let deed = deeds[item], context.attempt <= attempts { try deed.perform() }
     return item * 2
@@ -88,7 +88,7 @@ func failures(
 ) async throws -> [Int: ItemFailure] {
   var failures: [Int: ItemFailure] = [:]
   var index = 0
-  for try await outcome in pool.outcomes(of: 0..<count, worker, options: options) {
+  for try await outcome in pool.outcomes(of: 0..<count, with: worker, options: options) {
     #expect(outcome.index == index && outcome.input == index)
     switch outcome.result {
     case .success(let output): #expect(output == index * 2)
@@ -111,5 +111,5 @@ func expectCodingFailed(_ failure: ItemFailure) {
 
 /// A pool that has been through something still works.
 func expectUsable(_ pool: WorkerPool) async throws {
-  #expect(try await pool.map(0..<100, Accident(deeds: [:])) == (0..<100).map { $0 * 2 })
+  #expect(try await pool.map(0..<100, with: Accident(deeds: [:])) == (0..<100).map { $0 * 2 })
 }

@@ -10,7 +10,7 @@ private struct Target: Worker, Codable {
 
   func setUp(_ context: WorkerContext) -> WorkerContext { context }
 
-  func process(_ item: Int, _ context: inout WorkerContext) -> Int {
+  func process(_ item: Int, state context: inout WorkerContext) -> Int {
     if item % 10 == 0, context.attempt == 1 {
       ledger.note("\(getpid())")
       while true { usleep(1_000) }
@@ -20,12 +20,12 @@ private struct Target: Worker, Codable {
 }
 
 /// Says its process number, then does nothing until the word is said; item 0 is nothing.
-private struct Patient: Worker, Codable {
+private struct Patient: StatelessWorker, Codable {
   var ledger: LineLedger
   var word: String
   var ignoresSIGTERM = false
 
-  func process(_ item: Int, _ state: inout Void) throws -> Int {
+  func process(_ item: Int) throws -> Int {
     if item == 0 { return item }
     if ignoresSIGTERM { signal(SIGTERM, SIG_IGN) }
     ledger.note("\(getpid())")
@@ -40,7 +40,7 @@ extension Faults {
     @Test("F25 one item of ten thousand crashes every time", .forks)
     func f25() async throws {
       try await withWorkerPool(.processes(2)) { pool async throws in
-        let options = MapOptions(retry: .retry(max: 10, maximumCrashes: 3))
+        let options = MapOptions(retry: .upTo(10, maximumCrashes: 3))
         let found = try await failures(pool, 10_000, Accident(deeds: [5_005: .exitAtOnce]), options)
         guard case .quarantined(crashes: 3, .exited(code: 3))? = found[5_005]?.cause, found.count == 1 else {
           Issue.record("\(found)")
@@ -55,7 +55,7 @@ extension Faults {
     func f26() async throws {
       try await LineLedger.with { ledger in
         try await withWorkerPool(.processes(1)) { pool async throws in
-          let options = MapOptions(chunking: .size(64), retry: .retry(max: 10, maximumCrashes: 2))
+          let options = MapOptions(chunking: .size(64), retry: .upTo(10, maximumCrashes: 2))
           let worker = Accident(deeds: [30: .exitAtOnce], ledger: ledger)
           #expect(try await Array(failures(pool, 128, worker, options).keys) == [30])
         }
@@ -75,42 +75,42 @@ extension Faults {
           }
         }
         try await withWorkerPool(.processes(1)) { pool async throws in
-          let options = MapOptions(chunking: .size(1), retry: .retry(max: 1, maximumCrashes: 2))
-          #expect(try await pool.map(0..<30, Target(ledger: ledger), options: options) == Array(0..<30))
+          let options = MapOptions(chunking: .size(1), retry: .upTo(1, maximumCrashes: 2))
+          #expect(try await pool.map(0..<30, with: Target(ledger: ledger), options: options) == Array(0..<30))
         }
         try await killer.value
       }
     }
 
-    @Test("F28 an item fails twice, then succeeds", arguments: [Backend.threads(2), .processes(2)].runnable)
-    func f28(backend: Backend) async throws {
+    @Test("F28 an item fails twice, then succeeds", arguments: [WorkerPool.Backend.threads(2), .processes(2)].runnable)
+    func f28(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         try await withWorkerPool(backend) { pool async throws in
           let worker = Accident(deeds: [11: .throwError], attempts: 2, ledger: ledger)
-          let options = MapOptions(chunking: .size(4), retry: .retry(max: 2))
+          let options = MapOptions(chunking: .size(4), retry: .upTo(2))
           #expect(try await failures(pool, 40, worker, options).isEmpty)
         }
         #expect(try ledger.lines.filter { $0.hasPrefix("11 ") } == ["11 1", "11 2", "11 3"])
       }
     }
 
-    @Test("F29 a hundred items fail at once", arguments: [Backend.threads(2), .processes(2)].runnable)
-    func f29(backend: Backend) async throws {
+    @Test("F29 a hundred items fail at once", arguments: [WorkerPool.Backend.threads(2), .processes(2)].runnable)
+    func f29(backend: WorkerPool.Backend) async throws {
       let worker = Accident(deeds: Dictionary(uniqueKeysWithValues: (50..<150).map { ($0, .throwError) }))
       try await withWorkerPool(backend) { pool async throws in
         #expect(try await failures(pool, 200, worker).count == 100)
-        let first = await #expect(throws: ItemFailure.self) { _ = try await pool.map(0..<200, worker) }
+        let first = await #expect(throws: ItemFailure.self) { _ = try await pool.map(0..<200, with: worker) }
         #expect(50..<150 ~= first?.index ?? 0)
         let all = await #expect(throws: ItemFailures.self) {
-          _ = try await pool.map(0..<200, worker, options: MapOptions(onFailure: .collect))
+          _ = try await pool.map(0..<200, with: worker, onFailure: .collect)
         }
         #expect(all?.count == 100)
         let some = await #expect(throws: (any Error).self) {
-          _ = try await pool.map(0..<200, worker, options: MapOptions(onFailure: .skip, maximumFailures: 20))
+          _ = try await pool.map(0..<200, with: worker, onFailure: .skip, options: MapOptions(maximumFailures: 20))
         }
         #expect(some != nil)
-        let backoff = Backoff.exponential(.milliseconds(1), maximum: .milliseconds(20))
-        let patient = MapOptions(retry: .retry(max: 1, backoff: backoff))
+        let backoff = MapOptions.Backoff.exponential(.milliseconds(1), maximum: .milliseconds(20))
+        let patient = MapOptions(retry: .upTo(1, backoff: backoff))
         var once = worker
         once.attempts = 1
         #expect(try await failures(pool, 200, once, patient).isEmpty)
@@ -124,19 +124,20 @@ extension Faults {
       "an item that is too slow is ended and blamed, and nobody beside it", .forks,
       arguments: [
         // A thread beside it in its process, and another worker's process beside it in its slot.
-        Backend.processes(2, ProcessOptions(threadsPerProcess: 2)), .processes(1, ProcessOptions(start: .fork)),
+        WorkerPool.Backend.processes(2, WorkerPool.ProcessOptions(threadsPerProcess: 2)),
+        .processes(1, WorkerPool.ProcessOptions(start: .fork)),
       ])
-    func bystanders(backend: Backend) async throws {
+    func bystanders(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         try await withWorkerPool(backend) { pool async throws in
           let beside = Patient(ledger: ledger, word: "known")
           let slow = Patient(ledger: ledger, word: "never", ignoresSIGTERM: true)
           // Both are set up: else the slot takes up the one only when it is done with the other.
-          for worker in [beside, slow] { #expect(try await pool.map([0, 0], worker) == [0, 0]) }
-          async let outputs = pool.map([7], beside)
+          for worker in [beside, slow] { #expect(try await pool.map([0, 0], with: worker) == [0, 0]) }
+          async let outputs = pool.map([7], with: beside)
           while try ledger.lines.count < 1 { try await Task.sleep(for: .milliseconds(1)) }
-          let options = MapOptions(retry: .retry(max: 1), timeouts: Timeouts(item: .milliseconds(100)))
-          let error = await #expect(throws: ItemFailure.self) { try await pool.map([8], slow, options: options) }
+          let options = MapOptions(retry: .upTo(1), timeouts: MapOptions.Timeouts(item: .milliseconds(100)))
+          let error = await #expect(throws: ItemFailure.self) { try await pool.map([8], with: slow, options: options) }
           ledger.note("known")
           guard case .timedOut? = error?.cause else {
             Issue.record("\(String(describing: error))")

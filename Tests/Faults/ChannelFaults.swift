@@ -29,7 +29,7 @@ private struct Severed: Worker, Codable {
     return context
   }
 
-  func process(_ item: Int, _ context: inout WorkerContext) throws -> [UInt8] {
+  func process(_ item: Int, state context: inout WorkerContext) throws -> [UInt8] {
     if deed == .exhaust {
       let number = open("/dev/null", O_RDONLY)
       guard number >= 0 else { throw Misfortune() }
@@ -65,10 +65,10 @@ private struct Severed: Worker, Codable {
 }
 
 /// Stops the fork server, and dies.
-private struct Silencing: Worker, Codable {
+private struct Silencing: StatelessWorker, Codable {
   var ledger: LineLedger
 
-  func process(_ item: Int, _ state: inout Void) -> Int {
+  func process(_ item: Int) -> Int {
     if item == 17 {
       ledger.note("\(getppid())")
       kill(getppid(), SIGSTOP)
@@ -81,10 +81,12 @@ private struct Silencing: Worker, Codable {
 extension Faults {
   /// U13: what binds a worker to its pool is lost.
   @Suite(.forks) struct Channel {
-    private func expectOneLost(_ backend: Backend, _ worker: Severed, _ chunking: Chunking = .size(16)) async throws {
+    private func expectOneLost(
+      _ backend: WorkerPool.Backend, _ worker: Severed, _ chunking: MapOptions.Chunking = .size(16)
+    ) async throws {
       try await withWorkerPool(backend) { pool async throws in
         var lost: [Int] = []
-        for try await outcome in pool.outcomes(of: 0..<200, worker, options: MapOptions(chunking: chunking)) {
+        for try await outcome in pool.outcomes(of: 0..<200, with: worker, options: MapOptions(chunking: chunking)) {
           switch outcome.result {
           case .success(let output): #expect(output == Severed.output(outcome.index))
           case .failure: lost.append(outcome.index)
@@ -99,13 +101,13 @@ extension Faults {
     @Test(
       "U13: an item that closes all descriptors of its worker costs no other item", arguments: WorkerLife.processes,
       [.closeNumbers, .closeAll, .replaceProgram] as [Severed.Deed])
-    fileprivate func inAnItem(backend: Backend, deed: Severed.Deed) async throws {
+    fileprivate func inAnItem(backend: WorkerPool.Backend, deed: Severed.Deed) async throws {
       try await expectOneLost(backend, Severed(deed: deed, place: .item))
       try await expectOneLost(backend, Severed(deed: deed, place: .item), .size(1))
     }
 
     @Test("U13: nothing is written into files that took the place of what was closed", arguments: WorkerLife.processes)
-    func intoFiles(backend: Backend) async throws {
+    func intoFiles(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         try await expectOneLost(backend, Severed(deed: .closeAllAndOpen, place: .item, path: ledger.path), .size(1))
         #expect(try ledger.lines == [])
@@ -118,7 +120,7 @@ extension Faults {
         try await withWorkerPool(.processes(2)) { pool async throws in
           var failed: [Int: ItemFailure] = [:]
           let options = MapOptions(chunking: .size(1))
-          for try await outcome in pool.outcomes(of: 0..<100, Silencing(ledger: ledger), options: options) {
+          for try await outcome in pool.outcomes(of: 0..<100, with: Silencing(ledger: ledger), options: options) {
             if case .failure(let failure) = outcome.result { failed[outcome.index] = failure }
           }
           #expect(Array(failed.keys) == [17])
@@ -131,13 +133,13 @@ extension Faults {
     @Test(
       "U13: set-up and tear-down that close all descriptors hold nobody up", arguments: WorkerLife.processes,
       [.closeNumbers, .closeAll] as [Severed.Deed])
-    fileprivate func aroundItems(backend: Backend, deed: Severed.Deed) async throws {
+    fileprivate func aroundItems(backend: WorkerPool.Backend, deed: Severed.Deed) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let worker = Severed(deed: deed, place: .tearDown)
-        let outputs = try await pool.map(0..<50, worker)
+        let outputs = try await pool.map(0..<50, with: worker)
         #expect(outputs == (0..<50).map(Severed.output))
         do {
-          let outputs = try await pool.map(0..<50, Severed(deed: deed, place: .setUp))
+          let outputs = try await pool.map(0..<50, with: Severed(deed: deed, place: .setUp))
           #expect(outputs == (0..<50).map(Severed.output))
         } catch let error as WorkerPoolError {
           // The slot whose worker does so each time it is set up.
@@ -149,11 +151,11 @@ extension Faults {
 
     @Test(
       "U13: a worker without a descriptor left ends, and the items behind do not fail", arguments: WorkerLife.processes)
-    func exhausted(backend: Backend) async throws {
+    func exhausted(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         var failed: [Int: ItemFailure] = [:]
         let worker = Severed(deed: .exhaust, place: .item)
-        for try await outcome in pool.outcomes(of: 0..<200, worker, options: MapOptions(chunking: .size(16))) {
+        for try await outcome in pool.outcomes(of: 0..<200, with: worker, options: MapOptions(chunking: .size(16))) {
           if case .failure(let failure) = outcome.result { failed[outcome.index] = failure }
         }
         // The one that finds none, or the one whose output finds none.

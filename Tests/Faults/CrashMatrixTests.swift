@@ -81,7 +81,7 @@ struct MatrixWorker: Worker, Codable {
 
   func setUp(_ context: WorkerContext) throws { if place == .setUp { try ending.come() } }
 
-  func process(_ item: Sensitive, _ state: inout Void) throws -> Explosive {
+  func process(_ item: Sensitive, state: inout Void) throws -> Explosive {
     let isUnlucky = item.number == Self.unlucky
     if isUnlucky, place == .run { try ending.come() }
     return Explosive(number: item.number * 2, ending: isUnlucky && place == .encodeResult ? ending : nil)
@@ -96,10 +96,10 @@ extension Faults {
     @Test("the crash matrix", arguments: Place.allCases, Ending.allCases)
     func matrix(place: Place, ending: Ending) async throws {
       // Backtraces have tests of their own, and take most of a second each.
-      let options = ProcessOptions(environment: ["SWIFT_BACKTRACE": "enable=no"])
+      let options = WorkerPool.ProcessOptions(environment: ["SWIFT_BACKTRACE": "enable=no"])
       try await withWorkerPool(.processes(2, options)) { pool async throws in
         for chunk in [1, 64] {
-          for order in [OutcomeOrder.input, .completion] {
+          for order in [MapOptions.Order.input, .completion] {
             try await check(pool, place, ending, MapOptions(chunking: .size(chunk), keepsWorkers: false), order)
           }
         }
@@ -108,7 +108,7 @@ extension Faults {
     }
 
     private func check(
-      _ pool: WorkerPool, _ place: Place, _ ending: Ending, _ options: MapOptions, _ order: OutcomeOrder
+      _ pool: WorkerPool, _ place: Place, _ ending: Ending, _ options: MapOptions, _ order: MapOptions.Order
     ) async throws {
       let items = (0..<128).map { number in
         let isUnlucky = number == MatrixWorker.unlucky && place == .decodeItem
@@ -118,7 +118,7 @@ extension Faults {
       var seen: Set<Int> = []
       var failed: [ItemFailure] = []
       do {
-        for try await outcome in pool.outcomes(of: items, worker, order: order, options: options) {
+        for try await outcome in pool.outcomes(of: items, with: worker, order: order, options: options) {
           if order == .input { #expect(outcome.index == seen.count) }
           #expect(seen.insert(outcome.index).inserted)
           switch outcome.result {

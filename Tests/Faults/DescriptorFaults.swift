@@ -17,15 +17,15 @@ private func openDescriptors() -> [Int32: String] {
 }
 
 /// Tells what of the descriptors of its process is below the numbers that nobody but the pool uses, and is no file of its own.
-private struct Lister: Worker, Codable {
-  func process(_ item: Int, _ state: inout Void) -> [Int32] { openDescriptors().keys.filter { $0 < 900 }.sorted() }
+private struct Lister: StatelessWorker, Codable {
+  func process(_ item: Int) -> [Int32] { openDescriptors().keys.filter { $0 < 900 }.sorted() }
 }
 
 /// Closes its standard descriptors, prints all the same, and makes outputs that take descriptors.
 private struct Mute: Worker, Codable {
   func setUp(_ context: WorkerContext) { for number in Int32(0)...2 { close(number) } }
 
-  func process(_ item: Int, _ state: inout Void) throws -> [UInt8] {
+  func process(_ item: Int, state: inout Void) throws -> [UInt8] {
     for number in Int32(0)...2 {
       guard write(number, "printed where nobody may\n", 25) == -1, fcntl(number, F_GETFD) == -1 else {
         throw Misfortune()
@@ -101,10 +101,10 @@ extension Faults {
 
     @Test(
       "U3: in a worker, all numbers that code could know are free",
-      arguments: [ProcessOptions.Start.forkServer, .spawn])
-    func numbersAreFree(start: ProcessOptions.Start) async throws {
-      try await withWorkerPool(.processes(2, ProcessOptions(start: start))) { pool async throws in
-        for numbers in try await pool.map(0..<4, Lister()) { #expect(numbers == []) }
+      arguments: [WorkerPool.ProcessOptions.Start.forkServer, .spawn])
+    func numbersAreFree(start: WorkerPool.ProcessOptions.Start) async throws {
+      try await withWorkerPool(.processes(2, WorkerPool.ProcessOptions(start: start))) { pool async throws in
+        for numbers in try await pool.map(0..<4, with: Lister()) { #expect(numbers == []) }
       }
     }
 
@@ -133,10 +133,10 @@ extension Faults {
     }
 
     @Test("U4: a worker that closes its own 0 to 2", arguments: WorkerLife.processes)
-    func workerWithout(backend: Backend) async throws {
+    func workerWithout(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         for _ in 0..<3 {
-          let outputs = try await pool.map(0..<40, Mute(), options: MapOptions(chunking: .size(1)))
+          let outputs = try await pool.map(0..<40, with: Mute(), options: MapOptions(chunking: .size(1)))
           #expect(outputs == (0..<40).map { [UInt8](repeating: UInt8($0), count: 100_000 * ($0 % 2)) })
         }
         try await expectUsable(pool)

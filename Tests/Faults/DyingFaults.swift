@@ -5,13 +5,13 @@ import TestSupport
 import Testing
 
 /// Ends its worker where item 3 is, in a way that leaves less behind than a plain trap does.
-private struct Mortal: Worker, Codable {
+private struct Mortal: StatelessWorker, Codable {
   enum Way: String, Codable, CaseIterable, Sendable {
     case outOfRange, overflowOnThread, trapWithoutHandlers, faultWhileBlocked, badCall
   }
   var way: Way
 
-  func process(_ item: Int, _ state: inout Void) -> Int { item == 3 ? die() : item }
+  func process(_ item: Int) -> Int { item == 3 ? die() : item }
 
   private func die() -> Int {
     switch way {
@@ -51,18 +51,18 @@ private struct Mortal: Worker, Codable {
 /// Its set-up traps.
 private struct BadStart: Worker, Codable {
   func setUp(_ context: WorkerContext) { fatalError("a bad start") }
-  func process(_ item: Int, _ state: inout Void) -> Int { item }
+  func process(_ item: Int, state: inout Void) -> Int { item }
 }
 
 extension Faults {
   /// What is said of a worker that ends by its own doing.
   @Suite(.forks) struct OwnDeaths {
     private func expectCrash(
-      _ backend: Backend, _ way: Mortal.Way, _ options: MapOptions = MapOptions(chunking: .size(2))
+      _ backend: WorkerPool.Backend, _ way: Mortal.Way, _ options: MapOptions = MapOptions(chunking: .size(2))
     ) async throws -> (ItemFailure, ItemFailure.Crash) {
       try await withWorkerPool(backend) { pool async throws in
         var found: [ItemFailure] = []
-        for try await outcome in pool.outcomes(of: 0..<8, Mortal(way: way), options: options) {
+        for try await outcome in pool.outcomes(of: 0..<8, with: Mortal(way: way), options: options) {
           if case .failure(let failure) = outcome.result { found.append(failure) }
         }
         try await expectUsable(pool)
@@ -78,9 +78,9 @@ extension Faults {
     /// The backtrace takes longer than the item may.
     @Test(
       "U31: an item that traps has trapped, however short its limit", .backtraces,
-      arguments: [Backend.processes(2), Backends.spawning, Backends.crowded], [20, 100])
-    func u31(backend: Backend, limit: Int) async throws {
-      let options = MapOptions(chunking: .size(2), timeouts: Timeouts(item: .milliseconds(limit)))
+      arguments: [WorkerPool.Backend.processes(2), Backends.spawning, Backends.crowded], [20, 100])
+    func u31(backend: WorkerPool.Backend, limit: Int) async throws {
+      let options = MapOptions(chunking: .size(2), timeouts: MapOptions.Timeouts(item: .milliseconds(limit)))
       let (failure, crash) = try await expectCrash(backend, .outOfRange, options)
       #expect(crash.kind == .trap)
       #expect(failure.standardError.contains("Mortal.die()"), "no backtrace: \(failure.standardError)")
@@ -89,9 +89,9 @@ extension Faults {
     @Test("U31: a set-up that traps has trapped, however short its limit", .backtraces)
     func u31SetUp() async throws {
       try await withWorkerPool(.processes(1)) { pool async throws in
-        let options = MapOptions(timeouts: Timeouts(setUp: .milliseconds(100)))
+        let options = MapOptions(timeouts: MapOptions.Timeouts(setUp: .milliseconds(100)))
         let error = await #expect(throws: WorkerPoolError.self) {
-          _ = try await pool.map(0..<4, BadStart(), options: options)
+          _ = try await pool.map(0..<4, with: BadStart(), options: options)
         }
         let cause = "\(error?.underlying as Any)"
         #expect(cause.contains("trapped"), "\(cause)")
@@ -101,20 +101,20 @@ extension Faults {
 
     @Test(
       "U31: a worker that does not come to an end of its crash is ended, without any limit", .backtraces,
-      arguments: [ProcessOptions.Start.forkServer, .spawn])
-    func u31Stuck(start: ProcessOptions.Start) async throws {
+      arguments: [WorkerPool.ProcessOptions.Start.forkServer, .spawn])
+    func u31Stuck(start: WorkerPool.ProcessOptions.Start) async throws {
       let tool = NSTemporaryDirectory() + "/backtracer-\(UUID().uuidString)"
       try "#!/bin/sh\nexec sleep 1000\n".write(toFile: tool, atomically: true, encoding: .utf8)
       defer { unlink(tool) }
       chmod(tool, 0o755)
       let environment = ["SWIFT_BACKTRACE": "swift-backtrace=\(tool)"]
       let (_, crash) = try await expectCrash(
-        .processes(2, ProcessOptions(start: start, environment: environment)), .outOfRange)
+        .processes(2, WorkerPool.ProcessOptions(start: start, environment: environment)), .outOfRange)
       #expect(crash.kind == .trap)
     }
 
     @Test("U15: a fault of the worker's own is its own without a record, too", arguments: WorkerLife.processes)
-    func u15(backend: Backend) async throws {
+    func u15(backend: WorkerPool.Backend) async throws {
       for way in Mortal.Way.allCases {
         let (_, crash) = try await expectCrash(backend, way)
         switch way {

@@ -50,13 +50,13 @@ extension Faults {
 
     @Test(
       "U17: what is deaf to SIGTERM, in a session of its own, goes with the item that started it",
-      arguments: [Backend.processes(2), Backends.spawning, Backends.forking])
-    func u17(backend: Backend) async throws {
+      arguments: [WorkerPool.Backend.processes(2), Backends.spawning, Backends.forking])
+    func u17(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         try await withWorkerPool(backend) { pool async throws in
-          let options = MapOptions(chunking: .size(1), timeouts: Timeouts(item: .milliseconds(500)))
+          let options = MapOptions(chunking: .size(1), timeouts: MapOptions.Timeouts(item: .milliseconds(500)))
           var failed = 0
-          for try await outcome in pool.outcomes(of: 0..<4, Stubborn(ledger: ledger), options: options) {
+          for try await outcome in pool.outcomes(of: 0..<4, with: Stubborn(ledger: ledger), options: options) {
             if case .failure = outcome.result { failed += 1 }
           }
           #expect(failed == 1)
@@ -80,11 +80,11 @@ extension Faults {
 
     @Test(
       "U17: a worker keeps no zombies of what its commands leave behind",
-      arguments: [Backend.processes(1), Backends.forking])
-    func u17Zombies(backend: Backend) async throws {
+      arguments: [WorkerPool.Backend.processes(1), Backends.forking])
+    func u17Zombies(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
-        let options = MapOptions(timeouts: Timeouts(item: .seconds(20)))
-        #expect(try await pool.map(0..<2, Zombies(), options: options) == [0, 0])
+        let options = MapOptions(timeouts: MapOptions.Timeouts(item: .seconds(20)))
+        #expect(try await pool.map(0..<2, with: Zombies(), options: options) == [0, 0])
       }
     }
 
@@ -107,10 +107,10 @@ extension Faults {
 }
 
 /// Item 1 starts what will not end, says its number, and does not end either.
-private struct Stubborn: Worker, Codable {
+private struct Stubborn: StatelessWorker, Codable {
   var ledger: LineLedger
 
-  func process(_ item: Int, _ state: inout Void) -> Int {
+  func process(_ item: Int) -> Int {
     guard item == 1 else { return item }
     let words = "trap '' TERM; setsid sh -c 'echo $$ >> \(ledger.path); exec sleep 1000' & wait"
     var child: pid_t = 0
@@ -121,8 +121,8 @@ private struct Stubborn: Worker, Codable {
 }
 
 /// Runs commands that leave processes behind, and waits until none of those is a zombie; it waits for the commands late.
-private struct Zombies: Worker, Codable {
-  func process(_ item: Int, _ state: inout Void) -> Int {
+private struct Zombies: StatelessWorker, Codable {
+  func process(_ item: Int) -> Int {
     for _ in 0..<20 {
       var child: pid_t = 0
       var arguments: [UnsafeMutablePointer<CChar>?] = [

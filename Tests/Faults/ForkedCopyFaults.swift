@@ -12,15 +12,15 @@ private struct Forking: Worker, Codable {
 
   func setUp(_ context: WorkerContext) -> Int { forksInSetUp ? split() : 0 }
 
-  func process(_ item: Int, _ state: inout Int) async throws -> String {
+  func process(_ item: Int, state: inout Int) async throws -> String {
     let isCopy = state + (forksInSetUp ? 0 : split())
     let answer = isCopy == 0 ? "right" : "wrong"
     return size == .large ? String(repeating: answer, count: 40_000) : answer
   }
 }
 
-private struct PlainForking: Worker, Codable {
-  func process(_ item: Int, _ state: inout Void) throws -> Int { item % 5 == 0 && split() != 0 ? -1 : item }
+private struct PlainForking: StatelessWorker, Codable {
+  func process(_ item: Int) throws -> Int { item % 5 == 0 && split() != 0 ? -1 : item }
 }
 
 /// 1 in a copy of the process. Glibc's own name of it is kept from Swift.
@@ -39,9 +39,9 @@ extension Faults {
   /// U5: a copy of a worker that goes on.
   @Suite(.forks) struct ForkedCopies {
     @Test("U5: an item that calls fork, and both return: outputs that lie in the ring", arguments: WorkerLife.processes)
-    func plain(backend: Backend) async throws {
+    func plain(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
-        #expect(try await pool.map(0..<60, PlainForking()) == Array(0..<60))
+        #expect(try await pool.map(0..<60, with: PlainForking()) == Array(0..<60))
         try await expectUsable(pool)
       }
     }
@@ -49,18 +49,18 @@ extension Faults {
     @Test(
       "U5: an item that calls fork, and both return: outputs that are encoded", arguments: WorkerLife.processes,
       Forking.Size.allCases)
-    fileprivate func encoded(backend: Backend, size: Forking.Size) async throws {
+    fileprivate func encoded(backend: WorkerPool.Backend, size: Forking.Size) async throws {
       try await withWorkerPool(backend) { pool async throws in
-        let outputs = try await pool.map(0..<20, Forking(size: size), options: MapOptions(chunking: .size(5)))
+        let outputs = try await pool.map(0..<20, with: Forking(size: size), options: MapOptions(chunking: .size(5)))
         #expect(outputs.count == 20 && outputs.allSatisfy { $0.hasPrefix("right") })
         try await expectUsable(pool)
       }
     }
 
     @Test("U5: a set-up that calls fork, and both return", arguments: WorkerLife.processes)
-    func inSetUp(backend: Backend) async throws {
+    func inSetUp(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
-        let outputs = try await pool.map(0..<20, Forking(size: .small, forksInSetUp: true))
+        let outputs = try await pool.map(0..<20, with: Forking(size: .small, forksInSetUp: true))
         #expect(outputs == [String](repeating: "right", count: 20))
         try await expectUsable(pool)
       }

@@ -7,8 +7,8 @@ import TestSupport
 import Testing
 
 /// Prints for ever.
-private struct Chatter: Worker, Codable {
-  func process(_ item: Int, _ state: inout Void) -> Int {
+private struct Chatter: StatelessWorker, Codable {
+  func process(_ item: Int) -> Int {
     if item == 5 {
       let bytes = (0..<1 << 16).map { UInt8(ascii: $0 % 2 == 0 ? "x" : "\n") }
       while true { _ = write(STDERR_FILENO, bytes, bytes.count) }
@@ -37,7 +37,7 @@ private struct Carrier: Worker, Codable {
 
   func setUp(_ context: WorkerContext) -> WorkerContext { context }
 
-  func process(_ item: [UInt8], _ context: inout WorkerContext) -> [UInt8] {
+  func process(_ item: [UInt8], state context: inout WorkerContext) -> [UInt8] {
     ledger?.note("\(context.index)")
     if context.attempt == 1, deadly.contains(context.index) { kill(getpid(), SIGKILL) }
     return item
@@ -52,7 +52,7 @@ extension Faults {
     /// Each other item has its right output; the unlucky one has its outcome too.
     private func expectOnlyTheVandalPays(_ pool: WorkerPool, _ vandal: Vandal, _ options: MapOptions) async throws {
       var index = 0
-      for try await outcome in pool.outcomes(of: 0..<40, vandal, options: options) {
+      for try await outcome in pool.outcomes(of: 0..<40, with: vandal, options: options) {
         #expect(outcome.index == index)
         switch outcome.result {
         case .success(let output): #expect(output.first == index * 2 && (output.count == 1 || index == Vandal.unlucky))
@@ -70,11 +70,11 @@ extension Faults {
       "F57 a worker writes nonsense into its ring, its marker, its socket", arguments: Vandal.Deed.allCases,
       [Vandal.Aftermath.goOn, .dieAtOnce, .trap])
     func f57(deed: Vandal.Deed, aftermath: Vandal.Aftermath) async throws {
-      for start in aftermath == .goOn ? [ProcessOptions.Start.forkServer, .spawn, .fork] : [.forkServer] {
-        let processes = ProcessOptions(start: start, environment: Self.quiet)
+      for start in aftermath == .goOn ? [WorkerPool.ProcessOptions.Start.forkServer, .spawn, .fork] : [.forkServer] {
+        let processes = WorkerPool.ProcessOptions(start: start, environment: Self.quiet)
         try await withWorkerPool(.processes(2, processes)) { pool async throws in
           // One after another: what was overwritten is nobody else's.
-          let options = MapOptions(chunking: .size(1), retry: .retry(max: 2))
+          let options = MapOptions(chunking: .size(1), retry: .upTo(2))
           try await expectOnlyTheVandalPays(pool, Vandal(deed: deed, aftermath: aftermath), options)
         }
       }
@@ -82,8 +82,8 @@ extension Faults {
 
     @Test("F57 the same every time that the item is tried", arguments: Vandal.Deed.allCases)
     func f57Always(deed: Vandal.Deed) async throws {
-      try await withWorkerPool(.processes(2, ProcessOptions(environment: Self.quiet))) { pool async throws in
-        let options = MapOptions(chunking: .size(1), retry: .retry(max: 3))
+      try await withWorkerPool(.processes(2, WorkerPool.ProcessOptions(environment: Self.quiet))) { pool async throws in
+        let options = MapOptions(chunking: .size(1), retry: .upTo(3))
         let vandal = Vandal(deed: deed, aftermath: .dieAtOnce, attempts: .max)
         try await expectOnlyTheVandalPays(pool, vandal, options)
       }
@@ -91,43 +91,43 @@ extension Faults {
 
     @Test("F57 a worker writes nonsense, and hangs", arguments: Vandal.Deed.allCases)
     func f57Hangs(deed: Vandal.Deed) async throws {
-      try await withWorkerPool(.processes(2, ProcessOptions(environment: Self.quiet))) { pool async throws in
-        let options = MapOptions(chunking: .size(1), timeouts: Timeouts(item: .milliseconds(200)))
+      try await withWorkerPool(.processes(2, WorkerPool.ProcessOptions(environment: Self.quiet))) { pool async throws in
+        let options = MapOptions(chunking: .size(1), timeouts: MapOptions.Timeouts(item: .milliseconds(200)))
         try await expectOnlyTheVandalPays(pool, Vandal(deed: deed, aftermath: .hang), options)
       }
     }
 
     @Test("F17 workers die with pieces of their rings and segments in use", arguments: WorkerLife.processes)
-    func f17(backend: Backend) async throws {
+    func f17(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let items = (0..<30).map { [UInt8](repeating: UInt8($0), count: $0 % 3 == 0 ? 300_000 : 9_000) }
         let deadly = Set((0..<30).filter { $0 % 4 < 2 })
-        let options = MapOptions(chunking: .size(3), retry: .retry(max: 1))
-        #expect(try await pool.map(items, Carrier(deadly: deadly), options: options) == items)
+        let options = MapOptions(chunking: .size(3), retry: .upTo(1))
+        #expect(try await pool.map(items, with: Carrier(deadly: deadly), options: options) == items)
         try await expectUsable(pool)
       }
     }
 
     @Test("F15 large outputs that a worker had sent before it died are not made again", arguments: WorkerLife.processes)
-    func f15Large(backend: Backend) async throws {
+    func f15Large(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         try await withWorkerPool(backend) { pool async throws in
           let items = (0..<8).map { [UInt8](repeating: UInt8($0), count: 200_000) }
-          let options = MapOptions(chunking: .size(8), retry: .retry(max: 1))
-          #expect(try await pool.map(items, Carrier(deadly: [7], ledger: ledger), options: options) == items)
+          let options = MapOptions(chunking: .size(8), retry: .upTo(1))
+          #expect(try await pool.map(items, with: Carrier(deadly: [7], ledger: ledger), options: options) == items)
         }
         #expect(try ledger.lines.sorted() == ["0", "1", "2", "3", "4", "5", "6", "7", "7"])
       }
     }
 
     @Test("F64 an item prints without end, and is ended by its limit", arguments: WorkerLife.processes)
-    func f64Endless(backend: Backend) async throws {
+    func f64Endless(backend: WorkerPool.Backend) async throws {
       let begun = ContinuousClock.now
       let logger = Logger(label: "void") { _ in Silence() }
       try await withWorkerPool(backend, logger: logger) { pool async throws in
-        let options = MapOptions(chunking: .size(1), timeouts: Timeouts(item: .milliseconds(200)))
+        let options = MapOptions(chunking: .size(1), timeouts: MapOptions.Timeouts(item: .milliseconds(200)))
         var failed: [Int] = []
-        for try await outcome in pool.outcomes(of: 0..<20, Chatter(), options: options) {
+        for try await outcome in pool.outcomes(of: 0..<20, with: Chatter(), options: options) {
           if case .failure(let failure) = outcome.result { failed.append(failure.index) }
         }
         #expect(failed == [5])

@@ -44,7 +44,7 @@ private struct Ear: LogHandler {
 /// Says something of each kind.
 private struct Talker: Worker, Codable {
   func setUp(_ context: WorkerContext) -> WorkerContext { context }
-  func process(_ item: Int, _ context: inout WorkerContext) -> String {
+  func process(_ item: Int, state context: inout WorkerContext) -> String {
     context.logger.debug("not of interest")
     context.logger.error("an error,\nof 100% in two lines", metadata: ["item": "\(item)", "odd": "a=\u{1f}b"])
     FileHandle.standardError.write(Data("half a line, ".utf8))
@@ -59,13 +59,13 @@ extension Faults {
     @Test(
       "U33: what a worker's logger says is what the program's says",
       arguments: [
-        Backend.processes(1), Backend.processes(1, ProcessOptions(start: .spawn)),
-        .processes(1, ProcessOptions(start: .fork)),
+        WorkerPool.Backend.processes(1), WorkerPool.Backend.processes(1, WorkerPool.ProcessOptions(start: .spawn)),
+        .processes(1, WorkerPool.ProcessOptions(start: .fork)),
       ])
-    func u33(backend: Backend) async throws {
+    func u33(backend: WorkerPool.Backend) async throws {
       let heard = Heard()
       try await withWorkerPool(backend, logger: heard.logger()) { pool async throws in
-        #expect(try await pool.map([5], Talker()) == ["the program's"])
+        #expect(try await pool.map([5], with: Talker()) == ["the program's"])
       }
       let lines = heard.lines
       #expect(lines.map(\.level) == [.error, .info, .notice], "\(lines)")
@@ -77,7 +77,7 @@ extension Faults {
     func u33Level() async throws {
       let heard = Heard()
       try await withWorkerPool(.processes(1), logger: heard.logger(.debug)) { pool async throws in
-        _ = try await pool.map([5], Talker())
+        _ = try await pool.map([5], with: Talker())
       }
       let isHeard = heard.lines.contains { $0.level == .debug && $0.message == "not of interest" }
       #expect(isHeard)
@@ -89,7 +89,7 @@ extension Faults {
         let heard = Heard()
         try await withWorkerPool(.processes(1), logger: heard.logger(level)) { pool async throws in
           let options = MapOptions(chunking: .size(2), onFailure: .skip)
-          #expect(try await pool.map(0..<8, Accident(deeds: [3: .trap]), options: options).count == 7)
+          #expect(try await pool.map(0..<8, with: Accident(deeds: [3: .trap]), options: options).count == 7)
         }
         let lines = heard.lines.filter { $0.level > .debug }
         #expect(lines.count == 1, "\(lines)")
@@ -117,11 +117,12 @@ extension Faults {
       ])
     func u33Ends(deed: Accident.Deed, text: String) async throws {
       let heard = Heard()
-      let backend = Backend.processes(1, ProcessOptions(grace: .milliseconds(50)))
+      let backend = WorkerPool.Backend.processes(1, WorkerPool.ProcessOptions(grace: .milliseconds(50)))
       try await withWorkerPool(backend, logger: heard.logger()) { pool async throws in
         let options = MapOptions(
-          chunking: .size(2), onFailure: .skip, timeouts: Timeouts(item: deed == .hang ? .milliseconds(200) : nil))
-        #expect(try await pool.map(0..<8, Accident(deeds: [3: deed]), options: options).count == 7)
+          chunking: .size(2), onFailure: .skip,
+          timeouts: MapOptions.Timeouts(item: deed == .hang ? .milliseconds(200) : nil))
+        #expect(try await pool.map(0..<8, with: Accident(deeds: [3: deed]), options: options).count == 7)
       }
       #expect(heard.lines.map(\.message) == [text])
       #expect(heard.lines.map(\.level) == [.warning])
@@ -129,14 +130,14 @@ extension Faults {
 
     @Test(
       "U21: a map that is given up, and a pool that ends, are no news",
-      arguments: [Backend.processes(2), Backends.forking])
-    func u21Quiet(backend: Backend) async throws {
+      arguments: [WorkerPool.Backend.processes(2), Backends.forking])
+    func u21Quiet(backend: WorkerPool.Backend) async throws {
       let heard = Heard()
       try await withWorkerPool(backend, logger: heard.logger()) { pool async throws in
-        for try await output in pool.stream(0..<1_000, Accident(deeds: [:])) where output == 8 { break }
+        for try await output in pool.outputs(of: 0..<1_000, with: Accident(deeds: [:])) where output == 8 { break }
         await #expect(throws: ItemFailure.self) {
           _ = try await pool.map(
-            0..<20, Accident(deeds: [3: .throwError, 4: .hang]), options: MapOptions(chunking: .size(1)))
+            0..<20, with: Accident(deeds: [3: .throwError, 4: .hang]), options: MapOptions(chunking: .size(1)))
         }
       }
       #expect(heard.lines.isEmpty, "\(heard.lines)")

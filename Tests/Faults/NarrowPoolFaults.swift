@@ -15,18 +15,20 @@ private struct BadSlot: Worker {
     while failures.value < 3 { await Task.yield() }
   }
 
-  func process(_ item: Int, _ state: inout Void) -> Int { item }
+  func process(_ item: Int, state: inout Void) -> Int { item }
 }
 
 extension Faults {
   /// Slots that cannot have a worker, beside others that can.
   @Suite struct NarrowPool {
-    @Test("U14: set-up that fails in one slot of three costs that slot", arguments: [Backend.threads(3), .tasks(3)])
-    func badSlot(backend: Backend) async throws {
+    @Test(
+      "U14: set-up that fails in one slot of three costs that slot",
+      arguments: [WorkerPool.Backend.threads(3), .tasks(3)])
+    func badSlot(backend: WorkerPool.Backend) async throws {
       for _ in 0..<100 {
         try await withWorkerPool(backend) { pool async throws in
           let worker = BadSlot(failures: SharedCounter())
-          #expect(try await pool.map(0..<6, worker, options: MapOptions(chunking: .size(1))) == Array(0..<6))
+          #expect(try await pool.map(0..<6, with: worker, options: MapOptions(chunking: .size(1))) == Array(0..<6))
         }
       }
     }
@@ -45,8 +47,8 @@ extension Faults {
 
     @Test(
       "U10: an item that waits for all that are behind it in its chunk holds nobody up",
-      arguments: [Backend.threads(2), .tasks(2)])
-    func behindASlowItem(backend: Backend) async throws {
+      arguments: [WorkerPool.Backend.threads(2), .tasks(2)])
+    func behindASlowItem(backend: WorkerPool.Backend) async throws {
       for _ in 0..<20 {
         try await withWorkerPool(backend) { pool async throws in
           let done = SharedCounter()

@@ -24,12 +24,12 @@ private struct Illegible: Codable, Sendable {
 }
 
 /// The item, and whose process it was in.
-private struct Reading: Worker {
-  func process(_ item: Illegible, _ state: inout Void) -> [Int] { [Int(item.text) ?? -1, Int(getpid())] }
+private struct Reading: StatelessWorker {
+  func process(_ item: Illegible) -> [Int] { [Int(item.text) ?? -1, Int(getpid())] }
 }
 
-private struct Whoever: Worker {
-  func process(_ item: Int, _ state: inout Void) -> Int32 {
+private struct Whoever: StatelessWorker {
+  func process(_ item: Int) -> Int32 {
     usleep(1_000)
     return getpid()
   }
@@ -39,12 +39,12 @@ extension Faults {
   /// What pools go through as a whole, and what programs go through that have one.
   @Suite struct PoolLife {
     @Test("F08 an item that cannot be decoded", .forks, arguments: WorkerLife.processes)
-    func f08(backend: Backend) async throws {
+    func f08(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         var workers: Set<Int> = []
         var failed: [Int] = []
         let items = (0..<40).map(Illegible.init)
-        for try await outcome in pool.outcomes(of: items, Reading(), options: MapOptions(chunking: .size(4))) {
+        for try await outcome in pool.outcomes(of: items, with: Reading(), options: MapOptions(chunking: .size(4))) {
           switch outcome.result {
           case .success(let output):
             #expect(output[0] == outcome.index)
@@ -60,7 +60,7 @@ extension Faults {
     }
 
     @Test("F23 workers leave for their age while single items come", arguments: Backends.apart)
-    func f23(backend: Backend) async throws {
+    func f23(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let (items, producer) = AsyncStream.makeStream(of: Int.self)
         let producing = Task {
@@ -70,9 +70,11 @@ extension Faults {
           }
           producer.finish()
         }
-        let options = MapOptions(chunking: .size(1), lifespan: Lifespan(age: .milliseconds(3)))
+        let options = MapOptions(chunking: .size(1), lifespan: MapOptions.Lifespan(age: .milliseconds(3)))
         var outputs: [Int] = []
-        for try await output in pool.stream(items, Accident(deeds: [:]), options: options) { outputs.append(output) }
+        for try await output in pool.outputs(of: items, with: Accident(deeds: [:]), options: options) {
+          outputs.append(output)
+        }
         #expect(outputs == (0..<60).map { $0 * 2 })
         try await producing.value
       }
@@ -90,13 +92,13 @@ extension Faults {
     }
 
     @Test("F43 the thread that made the pool ends", .forks, arguments: WorkerLife.processes)
-    func f43(backend: Backend) async throws {
+    func f43(backend: WorkerPool.Backend) async throws {
       let (pool, first) = try await onPlainThread {
         let pool = try WorkerPool(backend)
         let done = SharedCounter()
         let first = Task {
           defer { done.increment() }
-          return try await pool.map(0..<100, Whoever())
+          return try await pool.map(0..<100, with: Whoever())
         }
         while done.value == 0 { usleep(1_000) }
         return (pool, first)
@@ -104,16 +106,16 @@ extension Faults {
       let before = try await first.value
       // Longer than a thread takes to be gone.
       try await Task.sleep(for: .milliseconds(100))
-      let after = try await pool.map(0..<100, Whoever())
+      let after = try await pool.map(0..<100, with: Whoever())
       #expect(Set(after).isSubset(of: before))
       try await pool.shutdown()
     }
 
     @Test(
       "F52 a pool's end races with submissions, crashes and resizes",
-      arguments: [(Backend.threads(2), Accident.Deed.throwError, 2_000), (.processes(2), .killItself, 40)]
+      arguments: [(WorkerPool.Backend.threads(2), Accident.Deed.throwError, 2_000), (.processes(2), .killItself, 40)]
         .filter { ![$0.0].runnable.isEmpty })
-    func f52(backend: Backend, accident: Accident.Deed, rounds: Int) async throws {
+    func f52(backend: WorkerPool.Backend, accident: Accident.Deed, rounds: Int) async throws {
       // Each item that a thread was given up with would be told.
       let silent = Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }
       for round in 0..<rounds {
@@ -122,7 +124,7 @@ extension Faults {
         let submitting = Task {
           (0..<8).compactMap { item -> Submission<Int>? in
             do {
-              return try pool.submit(item, worker)
+              return try pool.submit(item, with: worker)
             } catch {
               #expect((error as? WorkerPoolError)?.kind == .closed, "round \(round): \(error)")
               return nil
@@ -139,12 +141,13 @@ extension Faults {
           #expect(isFinished)
         }
         _ = await resizing.value
-        #expect(throws: WorkerPoolError.self) { _ = try pool.submit(1, worker) }
+        #expect(throws: WorkerPoolError.self) { _ = try pool.submit(1, with: worker) }
       }
     }
 
-    @Test("F52 the task that uses the pools is cancelled meanwhile", arguments: [Backend.threads(2), .tasks(3)])
-    func f52Cancelled(backend: Backend) async throws {
+    @Test(
+      "F52 the task that uses the pools is cancelled meanwhile", arguments: [WorkerPool.Backend.threads(2), .tasks(3)])
+    func f52Cancelled(backend: WorkerPool.Backend) async throws {
       for round in 0..<100 {
         let using = Task { try await f52(backend: backend, accident: .throwError, rounds: 20) }
         for _ in 0..<round * 20 { await Task.yield() }

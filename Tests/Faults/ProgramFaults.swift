@@ -25,13 +25,13 @@ private struct Unspeakable: Codable, Sendable {
   }
 }
 
-private struct Whisper: Worker {
-  func process(_ item: Int, _ state: inout Void) -> Unspeakable { Unspeakable(number: item) }
+private struct Whisper: StatelessWorker {
+  func process(_ item: Int) -> Unspeakable { Unspeakable(number: item) }
 }
 
 /// Prints a million characters without an end of line, among them what is no text.
-private struct Noise: Worker {
-  func process(_ item: Int, _ state: inout Void) -> Int {
+private struct Noise: StatelessWorker {
+  func process(_ item: Int) -> Int {
     var bytes = [UInt8](repeating: item % 2 == 0 ? UInt8(ascii: "x") : 0x1b, count: 1_000_000)
     for place in stride(from: 0, to: bytes.count, by: 50_000) { bytes[place] = 0xff }
     _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
@@ -39,8 +39,8 @@ private struct Noise: Worker {
   }
 }
 
-private struct Mirror: Worker {
-  func process(_ item: [UInt8], _ state: inout Void) -> [UInt8] { item }
+private struct Mirror: StatelessWorker {
+  func process(_ item: [UInt8]) -> [UInt8] { item }
 }
 
 extension Faults {
@@ -62,7 +62,7 @@ extension Faults {
     }
 
     @Test("F47 the input throws at the thirtieth item", arguments: Backends.everything)
-    func f47(backend: Backend) async throws {
+    func f47(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let read = SharedCounter()
         let items = AsyncThrowingStream<Int, any Error> {
@@ -72,7 +72,7 @@ extension Faults {
         }
         var index = 0
         await #expect(throws: Misfortune.self) {
-          for try await outcome in pool.outcomes(of: items, Accident(deeds: [:])) {
+          for try await outcome in pool.outcomes(of: items, with: Accident(deeds: [:])) {
             #expect(outcome.index == index)
             #expect(try outcome.output == index * 2)
             index += 1
@@ -84,7 +84,7 @@ extension Faults {
     }
 
     @Test("F49 a slow consumer, and an input that is far from its end", arguments: Backends.apart)
-    func f49(backend: Backend) async throws {
+    func f49(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let read = SharedCounter()
         let items = AnySequence(
@@ -93,7 +93,9 @@ extension Faults {
             return [UInt8](repeating: UInt8(truncatingIfNeeded: item), count: 1_024)
           })
         var taken = 0
-        for try await _ in pool.stream(items, Mirror(), options: MapOptions(chunking: .size(1), window: .items(16))) {
+        for try await _ in pool.outputs(
+          of: items, with: Mirror(), options: MapOptions(chunking: .size(1), window: .items(16)))
+        {
           taken += 1
           #expect(read.value - taken < 16)
           if taken == 200 { break }
@@ -104,13 +106,13 @@ extension Faults {
     }
 
     @Test("F50 who hears of the end of an item gives the pool another", arguments: Backends.apart)
-    func f50(backend: Backend) async throws {
+    func f50(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let again = SharedCounter()
         let (ends, end) = AsyncStream.makeStream(of: Int.self)
         for item in 0..<20 {
-          _ = try pool.submit(item, Accident(deeds: [:])) { _ in
-            let second = try? pool.submit(item + 100, Accident(deeds: [:])) { result in
+          _ = try pool.submit(item, with: Accident(deeds: [:])) { _ in
+            let second = try? pool.submit(item + 100, with: Accident(deeds: [:])) { result in
               if (try? result.get()) == (item + 100) * 2, again.increment() == 20 { end.finish() }
             }
             if second == nil { Issue.record("the pool refused") }
@@ -122,11 +124,11 @@ extension Faults {
     }
 
     @Test("F51 a pool is dropped with work in it", arguments: Backends.apart)
-    func f51(backend: Backend) async throws {
+    func f51(backend: WorkerPool.Backend) async throws {
       var submissions: [Submission<Int>] = []
       do {
         let pool = try WorkerPool(backend)
-        submissions = try (0..<50).map { try pool.submit($0, Accident(deeds: [:])) }
+        submissions = try (0..<50).map { try pool.submit($0, with: Accident(deeds: [:])) }
         if case .some = submissions.first { try await pool.terminate() }
       }
       for submission in submissions {
@@ -137,17 +139,17 @@ extension Faults {
     }
 
     @Test("F54 maps of all kinds, one after the other on one pool", arguments: Backends.everything)
-    func f54(backend: Backend) async throws {
+    func f54(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let worker = Accident(deeds: [:])
         let doubled = (0..<60).map { $0 * 2 }
         for _ in 0..<3 {
-          #expect(try await pool.map(0..<60, worker) == doubled)
-          #expect(try await pool.mapUnordered(0..<60, worker).sorted() == doubled)
+          #expect(try await pool.map(0..<60, with: worker) == doubled)
+          #expect(try await pool.map(0..<60, with: worker, order: .completion).sorted() == doubled)
           var streamed: [Int] = []
-          for try await output in pool.stream(0..<60, worker) { streamed.append(output) }
+          for try await output in pool.outputs(of: 0..<60, with: worker) { streamed.append(output) }
           #expect(streamed == doubled)
-          #expect(try await pool.apply(4, worker) == 8)
+          #expect(try await pool.run(4, with: worker) == 8)
           #expect(try await failures(pool, 60, worker).isEmpty)
           #expect(try await pool.map(0..<60) { $0 * 2 } == doubled)
         }
@@ -155,38 +157,39 @@ extension Faults {
     }
 
     @Test("F55 no items, one, and sizes that cannot be", arguments: Backends.everything)
-    func f55(backend: Backend) async throws {
+    func f55(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let worker = Accident(deeds: [:])
-        #expect(try await pool.map([], worker).isEmpty)
-        #expect(try await pool.map([3], worker) == [6])
-        #expect(try await pool.map([3], worker, options: MapOptions(chunking: .size(1_000))) == [6])
+        #expect(try await pool.map([], with: worker).isEmpty)
+        #expect(try await pool.map([3], with: worker) == [6])
+        #expect(try await pool.map([3], with: worker, options: MapOptions(chunking: .size(1_000))) == [6])
         for size in [0, -1] {
           await #expect(throws: InvalidOption.self) {
-            _ = try await pool.map([3], worker, options: MapOptions(chunking: .size(Double(size))))
+            _ = try await pool.map([3], with: worker, options: MapOptions(chunking: .size(Double(size))))
           }
         }
         try await expectUsable(pool)
       }
     }
 
-    @Test("F55 ten million items", arguments: [Backend.threads(2), .processes(2)].runnable)
-    func f55Many(backend: Backend) async throws {
+    @Test("F55 ten million items", arguments: [WorkerPool.Backend.threads(2), .processes(2)].runnable)
+    func f55Many(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         // Under the sanitizer that many take most of a minute.
         let count = ThreadSanitizer.isOn ? 1_000_000 : 10_000_000
-        let outputs = try await pool.map(0..<count, Halve())
+        let outputs = try await pool.map(0..<count, with: Halve())
         #expect(outputs.count == count && outputs.last == count / 2 - 1 && outputs[400_001] == 200_000)
       }
     }
 
-    @Test("F56 large items are dropped half-way", arguments: [Backend.processes(2), Backends.forking].runnable)
-    func f56(backend: Backend) async throws {
+    @Test(
+      "F56 large items are dropped half-way", arguments: [WorkerPool.Backend.processes(2), Backends.forking].runnable)
+    func f56(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let large = [UInt8](repeating: 7, count: 64 << 20)
-        #expect(try await pool.map([large, large], Mirror()).map(\.count) == [64 << 20, 64 << 20])
+        #expect(try await pool.map([large, large], with: Mirror()).map(\.count) == [64 << 20, 64 << 20])
         for delay in [1, 10, 30] {
-          let map = Task { try await pool.map([large, large, large, large], Mirror()) }
+          let map = Task { try await pool.map([large, large, large, large], with: Mirror()) }
           try await Task.sleep(for: .milliseconds(delay))
           map.cancel()
           _ = try? await map.value
@@ -211,15 +214,16 @@ extension Faults {
     @Test("F64 workers print megabytes of nonsense without an end of line", .forks)
     func f64() async throws {
       try await withWorkerPool(.processes(2)) { pool async throws in
-        #expect(try await pool.map(0..<8, Noise(), options: MapOptions(chunking: .size(1))) == Array(0..<8))
+        #expect(try await pool.map(0..<8, with: Noise(), options: MapOptions(chunking: .size(1))) == Array(0..<8))
       }
     }
 
-    @Test("F66 an output that cannot be encoded", .forks, arguments: [Backend.processes(2), Backends.forking])
-    func f66(backend: Backend) async throws {
+    @Test(
+      "F66 an output that cannot be encoded", .forks, arguments: [WorkerPool.Backend.processes(2), Backends.forking])
+    func f66(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         var failed: [Int] = []
-        for try await outcome in pool.outcomes(of: 0..<20, Whisper(), options: MapOptions(chunking: .size(4))) {
+        for try await outcome in pool.outcomes(of: 0..<20, with: Whisper(), options: MapOptions(chunking: .size(4))) {
           switch outcome.result {
           case .success(let output): #expect(output.number == outcome.index)
           case .failure(let failure):
@@ -233,6 +237,6 @@ extension Faults {
   }
 }
 
-struct Halve: Worker {
-  func process(_ item: Int, _ state: inout Void) -> Int { item / 2 }
+struct Halve: StatelessWorker {
+  func process(_ item: Int) -> Int { item / 2 }
 }

@@ -38,7 +38,7 @@ struct Vandal: Worker, Codable {
 
   func setUp(_ context: WorkerContext) -> WorkerContext { context }
 
-  func process(_ item: Int, _ context: inout WorkerContext) throws -> [Int] {
+  func process(_ item: Int, state context: inout WorkerContext) throws -> [Int] {
     if item == Self.unlucky, context.attempt <= attempts {
       try deed.perform(seed: UInt64(context.attempt))
       switch aftermath {

@@ -20,7 +20,7 @@ private struct Unfit: Worker, Codable {
     }
   }
 
-  func process(_ item: Int, _ state: inout Void) -> Int {
+  func process(_ item: Int, state: inout Void) -> Int {
     usleep(1_000)
     return item
   }
@@ -30,12 +30,12 @@ private struct Unfit: Worker, Codable {
 private struct Target: Worker, Codable {
   var ledger: LineLedger
   func setUp(_ context: WorkerContext) { ledger.note("\(getpid())") }
-  func process(_ item: Int, _ state: inout Void) -> Int { item }
+  func process(_ item: Int, state: inout Void) -> Int { item }
 }
 
 /// Tear-down that traps, after all outputs were sent.
 private struct BadEnd: Worker {
-  func process(_ item: Int, _ state: inout Void) -> Int { item }
+  func process(_ item: Int, state: inout Void) -> Int { item }
   func tearDown(_ state: Void) { abort() }
 }
 
@@ -45,7 +45,7 @@ private struct Feud: Worker, Codable {
 
   func setUp(_ context: WorkerContext) -> WorkerContext { context }
 
-  func process(_ item: Int, _ context: inout WorkerContext) throws -> Int {
+  func process(_ item: Int, state context: inout WorkerContext) throws -> Int {
     if item == 0, context.attempt == 1 {
       ledger.note("\(getpid())")
       while true { usleep(1_000) }
@@ -61,15 +61,16 @@ private struct Feud: Worker, Codable {
 extension Faults {
   @Suite(.forks) struct WorkerLife {
     /// Backtraces have tests of their own, and take most of a second each.
-    static let processes: [Backend] = [ProcessOptions.Start.forkServer, .spawn, .fork].map {
-      .processes(2, ProcessOptions(start: $0, environment: ["SWIFT_BACKTRACE": "enable=no"]))
+    static let processes: [WorkerPool.Backend] = [WorkerPool.ProcessOptions.Start.forkServer, .spawn, .fork].map {
+      .processes(2, WorkerPool.ProcessOptions(start: $0, environment: ["SWIFT_BACKTRACE": "enable=no"]))
     }
 
-    private func expectSetUpFails(_ backend: Backend, _ way: Unfit.Way, _ timeouts: Timeouts = Timeouts()) async throws
-    {
+    private func expectSetUpFails(
+      _ backend: WorkerPool.Backend, _ way: Unfit.Way, _ timeouts: MapOptions.Timeouts = MapOptions.Timeouts()
+    ) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let error = await #expect(throws: WorkerPoolError.self) {
-          _ = try await pool.map(0..<100, Unfit(way: way), options: MapOptions(timeouts: timeouts))
+          _ = try await pool.map(0..<100, with: Unfit(way: way), options: MapOptions(timeouts: timeouts))
         }
         #expect(error?.kind == .setUpFailed)
         try await expectUsable(pool)
@@ -88,18 +89,18 @@ extension Faults {
       #expect(lines == KillPoints.right)
     }
 
-    @Test("F04 set-up throws", arguments: [Backend.threads(2), .processes(2)])
-    func f04(backend: Backend) async throws { try await expectSetUpFails(backend, .throwing) }
+    @Test("F04 set-up throws", arguments: [WorkerPool.Backend.threads(2), .processes(2)])
+    func f04(backend: WorkerPool.Backend) async throws { try await expectSetUpFails(backend, .throwing) }
 
     @Test("F05 set-up dies every time", arguments: processes)
-    func f05(backend: Backend) async throws { try await expectSetUpFails(backend, .trapping) }
+    func f05(backend: WorkerPool.Backend) async throws { try await expectSetUpFails(backend, .trapping) }
 
     @Test("F06 set-up hangs in one slot, and the other goes on", arguments: processes)
-    func f06(backend: Backend) async throws {
+    func f06(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         // The limit counts the start of a process too, which takes its time where many are started at once.
-        let options = MapOptions(chunking: .size(1), timeouts: Timeouts(setUp: .seconds(1)))
-        let outputs = try await pool.map(0..<1_500, Unfit(way: .hanging, slot: 1), options: options)
+        let options = MapOptions(chunking: .size(1), timeouts: MapOptions.Timeouts(setUp: .seconds(1)))
+        let outputs = try await pool.map(0..<1_500, with: Unfit(way: .hanging, slot: 1), options: options)
         #expect(outputs == Array(0..<1_500))
       }
     }
@@ -107,7 +108,7 @@ extension Faults {
     @Test(
       "F09 F10 F11 an item ends its worker in every way", arguments: processes,
       [.trap, .overflowStack, .readNowhere, .exitCleanly, .exitAtOnce, .killItself] as [Accident.Deed])
-    func f09(backend: Backend, deed: Accident.Deed) async throws {
+    func f09(backend: WorkerPool.Backend, deed: Accident.Deed) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let found = try await failures(pool, 100, Accident(deeds: [37: deed]), MapOptions(chunking: .size(16)))
         #expect(Array(found.keys) == [37])
@@ -141,11 +142,11 @@ extension Faults {
     }
 
     @Test("F15 what a worker had sent before it died is kept, and not made again", arguments: processes)
-    func f15(backend: Backend) async throws {
+    func f15(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         try await withWorkerPool(backend) { pool async throws in
           let worker = Accident(deeds: [9: .killItself], attempts: 1, ledger: ledger)
-          let options = MapOptions(chunking: .size(16), retry: .retry(max: 1))
+          let options = MapOptions(chunking: .size(16), retry: .upTo(1))
           #expect(try await failures(pool, 40, worker, options).isEmpty)
         }
         let runs = Dictionary(grouping: try ledger.lines, by: \.self).mapValues(\.count)
@@ -154,9 +155,9 @@ extension Faults {
     }
 
     @Test("F16 tear-down dies after its outputs were sent", arguments: processes)
-    func f16(backend: Backend) async throws {
+    func f16(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
-        let outputs = try await pool.map(0..<50, BadEnd(), options: MapOptions(keepsWorkers: false))
+        let outputs = try await pool.map(0..<50, with: BadEnd(), options: MapOptions(keepsWorkers: false))
         #expect(outputs == Array(0..<50))
         try await expectUsable(pool)
       }
@@ -165,7 +166,7 @@ extension Faults {
     @Test("F18 all workers are killed at once", arguments: [1, 2, 5, 13])
     func f18(width: Int) async throws {
       try await withWorkerPool(.processes(width)) { pool async throws in
-        let options = MapOptions(chunking: .size(1), retry: .retry(max: 1))
+        let options = MapOptions(chunking: .size(1), retry: .upTo(1))
         let deeds = Dictionary(uniqueKeysWithValues: (0..<width).map { ($0, Accident.Deed.killItself) })
         #expect(try await failures(pool, 4 * width, Accident(deeds: deeds, attempts: 1), options).isEmpty)
         try await expectUsable(pool)
@@ -173,20 +174,20 @@ extension Faults {
     }
 
     @Test("F19 a worker kills its neighbour", arguments: processes)
-    func f19(backend: Backend) async throws {
+    func f19(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         try await withWorkerPool(backend) { pool async throws in
-          let options = MapOptions(chunking: .size(1), retry: .retry(max: 1))
-          #expect(try await pool.map(0..<10, Feud(ledger: ledger), options: options) == Array(0..<10))
+          let options = MapOptions(chunking: .size(1), retry: .upTo(1))
+          #expect(try await pool.map(0..<10, with: Feud(ledger: ledger), options: options) == Array(0..<10))
         }
       }
     }
 
     @Test("F20 an item stops its worker", arguments: processes)
-    func f20(backend: Backend) async throws {
+    func f20(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let limit = Duration.milliseconds(200)
-        let options = MapOptions(chunking: .size(4), timeouts: Timeouts(item: limit))
+        let options = MapOptions(chunking: .size(4), timeouts: MapOptions.Timeouts(item: limit))
         let found = try await failures(pool, 20, Accident(deeds: [5: .stop]), options)
         #expect(Array(found.keys) == [5])
         try await expectUsable(pool)
@@ -196,10 +197,10 @@ extension Faults {
     @Test(
       "F20 somebody stops an idle worker, and whoever waits for the pool's end does not wait for ever",
       arguments: processes)
-    func f20Idle(backend: Backend) async throws {
+    func f20Idle(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         let pool = try WorkerPool(backend)
-        _ = try await pool.map(0..<20, Target(ledger: ledger))
+        _ = try await pool.map(0..<20, with: Target(ledger: ledger))
         for line in try ledger.lines { kill(try #require(pid_t(line)), SIGSTOP) }
         let end = Task { try await pool.shutdown() }
         try await Task.sleep(for: .milliseconds(50))
@@ -209,9 +210,9 @@ extension Faults {
     }
 
     @Test("F21 a worker closes everything and lives on", arguments: processes)
-    func f21(backend: Backend) async throws {
+    func f21(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
-        let options = MapOptions(chunking: .size(4), timeouts: Timeouts(item: .milliseconds(200)))
+        let options = MapOptions(chunking: .size(4), timeouts: MapOptions.Timeouts(item: .milliseconds(200)))
         let found = try await failures(pool, 20, Accident(deeds: [5: .closeEverything]), options)
         #expect(Array(found.keys) == [5])
         try await expectUsable(pool)
@@ -220,20 +221,22 @@ extension Faults {
 
     @Test("F22 a lifespan of one item with much to do", arguments: [1, 2, 3])
     func f22(width: Int) async throws {
-      for backend in [Backend.processes(width), .threads(width)] {
+      for backend in [WorkerPool.Backend.processes(width), .threads(width)] {
         try await withWorkerPool(backend) { pool async throws in
-          let options = MapOptions(chunking: .size(1), lifespan: Lifespan(items: 1))
+          let options = MapOptions(chunking: .size(1), lifespan: MapOptions.Lifespan(items: 1))
           #expect(try await failures(pool, 40, Accident(deeds: [:]), options).isEmpty)
         }
       }
     }
 
-    @Test("F24 the pool is resized again and again while it works", arguments: [Backend.threads(8), .processes(8)])
-    func f24(backend: Backend) async throws {
+    @Test(
+      "F24 the pool is resized again and again while it works",
+      arguments: [WorkerPool.Backend.threads(8), .processes(8)])
+    func f24(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let widths = [12, 2, 1, 12, 6, 1, 8, 5]
         var index = 0
-        let stream = pool.stream(0..<800, Accident(deeds: [:]), options: MapOptions(chunking: .size(2)))
+        let stream = pool.outputs(of: 0..<800, with: Accident(deeds: [:]), options: MapOptions(chunking: .size(2)))
         for try await output in stream {
           #expect(output == index * 2)
           if index % 100 == 0 { try pool.resize(to: widths[index / 100]) }

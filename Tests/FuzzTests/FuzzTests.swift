@@ -5,10 +5,10 @@ import MillraceTesting
 import Testing
 
 /// The bytes of a target's seeds.
-private struct CaseBytes: Worker, Codable {
+private struct CaseBytes: StatelessWorker, Codable {
   var target: String
 
-  func process(_ seed: Int, _ state: inout Void) throws -> [UInt8] {
+  func process(_ seed: Int) throws -> [UInt8] {
     try FuzzTargets.named(target).map { try FuzzCase($0, seed: UInt64(seed)).bytes } ?? []
   }
 }
@@ -39,8 +39,8 @@ struct FuzzTests {
     let target = try #require(FuzzTargets.named(name))
     let here = try (0..<60).map { try FuzzCase(target, seed: $0).bytes }
     // One with other random numbers of its own, by which it orders its sets.
-    let elsewhere = try await withWorkerPool(.processes(1, ProcessOptions(start: .spawn))) { pool in
-      try await pool.map(0..<60, CaseBytes(target: name))
+    let elsewhere = try await withWorkerPool(.processes(1, WorkerPool.ProcessOptions(start: .spawn))) { pool in
+      try await pool.map(0..<60, with: CaseBytes(target: name))
     }
     #expect(here == elsewhere)
     #expect(Set(here).count > 30)

@@ -4,7 +4,7 @@ import Testing
 
 /// The sizes that a plan gives for an input of `length` items.
 private func sizes(
-  _ chunking: Chunking, over length: Int, declared: Int? = nil, width: Int = 1
+  _ chunking: MapOptions.Chunking, over length: Int, declared: Int? = nil, width: Int = 1
 ) throws -> [Int] {
   var plan = try ChunkPlan(chunking, total: declared ?? length, width: width)
   var left = length
@@ -23,7 +23,7 @@ struct ChunkingTests {
     #expect(try sizes(.count(3), over: 10) == [4, 3, 3])
     #expect(try sizes(.size(2.5), over: 10) == [3, 2, 3, 2])
     #expect(try sizes(.count(6), over: 10) == [2, 2, 1, 2, 2, 1])
-    #expect(try sizes(Chunking(size: 4, count: 4), over: 4) == [4])
+    #expect(try sizes(MapOptions.Chunking(size: 4, count: 4), over: 4) == [4])
     #expect(try sizes(.count(7), over: 100) == [15, 14, 14, 15, 14, 14, 14])
     #expect(try sizes(.size(4), over: 10) == [4, 4, 2])
   }
@@ -36,7 +36,7 @@ struct ChunkingTests {
 
   @Test("M2: declared lengths that differ from the real one", arguments: [(5, 5), (10, 10), (20, 10)])
   func declared(length: Int, expected: Int) throws {
-    for chunking in [Chunking.size(2.5), .size(3), .count(4), .perWorker(2), .automatic] {
+    for chunking in [MapOptions.Chunking.size(2.5), .size(3), .count(4), .perWorker(2), .automatic] {
       #expect(try sizes(chunking, over: 10, declared: length, width: 2).reduce(0, +) == expected, "\(chunking)")
     }
   }
@@ -45,7 +45,7 @@ struct ChunkingTests {
     "so many chunks from here on are alike, as far as is known",
     arguments: [(nil, Int.max), (10, 1), (12, 2), (13, 2), (100, 24)])
   func alike(total: Int?, expected: Int) throws {
-    for chunking in [Chunking.size(4), .size(1), .size(200), .size(2.5), .automatic] {
+    for chunking in [MapOptions.Chunking.size(4), .size(1), .size(200), .size(2.5), .automatic] {
       var plan = try ChunkPlan(chunking, total: total, width: 2)
       plan.took(3)
       if chunking == .size(4) { #expect(plan.alike == expected) }
@@ -56,7 +56,7 @@ struct ChunkingTests {
 
   @Test("M2: neither size nor splits")
   func neither() {
-    #expect(throws: InvalidOption.self) { try Chunking(size: nil, count: nil) }
+    #expect(throws: InvalidOption.self) { try MapOptions.Chunking(size: nil, count: nil) }
   }
 
   @Test("M3: two chunks for each worker by default, and more where all is in memory anyway")
@@ -64,11 +64,12 @@ struct ChunkingTests {
     func window(_ options: MapOptions, isInMemory: Bool) -> JobSpec.Window {
       options.spec(WorkerKey(1), ordered: true, width: 2, isInMemory: isInMemory).window
     }
-    for chunking in [Chunking.automatic, .size(1), .size(3.14), .count(5)] {
+    for chunking in [MapOptions.Chunking.automatic, .size(1), .size(3.14), .count(5)] {
       #expect(window(MapOptions(chunking: chunking), isInMemory: false) == .chunks(perWorker: 2))
     }
-    for (chunking, perWorker) in [(Chunking.size(1), 2_048), (.size(100), 20.48), (.size(5_000), 16), (.automatic, 16)]
-    {
+    for (chunking, perWorker) in [
+      (MapOptions.Chunking.size(1), 2_048), (.size(100), 20.48), (.size(5_000), 16), (.automatic, 16),
+    ] {
       #expect(window(MapOptions(chunking: chunking), isInMemory: true) == .chunks(perWorker: perWorker))
     }
     #expect(window(MapOptions(chunking: .size(1), window: .items(7)), isInMemory: true) == .items(7))
@@ -85,19 +86,21 @@ struct ChunkingTests {
     arguments: [
       .size(0), .size(-5), .size(0.5), .size(.infinity), .size(-.infinity), .size(.nan), .count(0), .count(-5),
       .perWorker(0), .perWorker(-5),
-    ] as [Chunking])
-  func refused(chunking: Chunking) {
+    ] as [MapOptions.Chunking])
+  func refused(chunking: MapOptions.Chunking) {
     #expect(throws: InvalidOption.self) { try ChunkPlan(chunking, total: 10, width: 2) }
     #expect(throws: InvalidOption.self) { try chunking.validate() }
   }
 
   @Test func aRefusalSaysWhatIsAllowed() {
-    let refusal = #expect(throws: InvalidOption.self) { try Chunking.size(0).validate() }
+    let refusal = #expect(throws: InvalidOption.self) { try MapOptions.Chunking.size(0).validate() }
     #expect(refusal?.description == "chunk size is 0: it has to be at least 1")
   }
 
   @Test func numbersOfChunksNeedANumberOfItems() throws {
-    #expect(Chunking.count(3).needsCount && Chunking.perWorker(3).needsCount && !Chunking.size(3).needsCount)
+    #expect(
+      MapOptions.Chunking.count(3).needsCount && MapOptions.Chunking.perWorker(3).needsCount
+        && !MapOptions.Chunking.size(3).needsCount)
     #expect(throws: InvalidOption.self) { try ChunkPlan(.count(3), total: nil, width: 1) }
     var endless = try ChunkPlan(.size(2.5), total: nil, width: 1)
     #expect((0..<4).map { _ in endless.next() } == [3, 2, 3, 2])

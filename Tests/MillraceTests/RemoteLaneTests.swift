@@ -5,8 +5,8 @@ import Testing
 
 /// The pool's side of a lane, with a worker played by hand.
 @Suite struct RemoteLaneTests {
-  private struct Echo: Worker {
-    func process(_ item: String, _ state: inout Void) -> String { item }
+  private struct Echo: StatelessWorker {
+    func process(_ item: String) -> String { item }
   }
 
   /// How long the next chunks get to be hangs on it.

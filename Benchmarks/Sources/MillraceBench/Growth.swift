@@ -16,7 +16,7 @@ func growth(_ run: Run) async throws {
   }
 }
 
-private let backends: [(String, Backend)] = [
+private let backends: [(String, WorkerPool.Backend)] = [
   ("threads", .threads(Run.workers)), ("processes", .processes(Run.workers)),
 ]
 
@@ -40,10 +40,10 @@ private func growingInput(_ run: Run) async throws {
     try await withWorkerPool(backend) { pool in
       for length in lengths {
         try await measure(run, "items.\(name)_map.\(length)", length) {
-          try await pool.map(0..<length, Square()).count
+          try await pool.map(0..<length, with: Square()).count
         }
         try await measure(run, "items.\(name)_stream.\(length)", length) {
-          try await count(pool.stream(0..<length, Square()))
+          try await count(pool.outputs(of: 0..<length, with: Square()))
         }
       }
     }
@@ -67,7 +67,7 @@ private func measure(
   }
 }
 
-private func count<Output, Items>(_ stream: OutputStream<Output, Items>) async throws -> Int {
+private func count<Output, Items>(_ stream: OutputSequence<Output, Items>) async throws -> Int {
   var count = 0
   for try await _ in stream { count += 1 }
   return count
@@ -82,19 +82,19 @@ private func growingWidth(_ run: Run) async throws {
     try await measure(run, "width.parallelMap.\(width)", input.count, times: 10) {
       input.parallelMap(width: width) { squarePlusOne($0) }.count
     }
-    for (name, backend) in [("threads", Backend.threads(width)), ("processes", .processes(width))] {
+    for (name, backend) in [("threads", WorkerPool.Backend.threads(width)), ("processes", .processes(width))] {
       guard ["", "_chunk1", "_10us"].contains(where: { run.includes("growth.width.\(name)\($0).\(width)") }) else {
         continue
       }
       try await withWorkerPool(backend) { pool in
         try await measure(run, "width.\(name).\(width)", 1_000_000) {
-          try await pool.map(0..<1_000_000, Square()).count
+          try await pool.map(0..<1_000_000, with: Square()).count
         }
         try await measure(run, "width.\(name)_chunk1.\(width)", 50_000, times: 1) {
-          try await pool.map(0..<50_000, Square(), options: one).count
+          try await pool.map(0..<50_000, with: Square(), options: one).count
         }
         try await measure(run, "width.\(name)_10us.\(width)", 50_000, times: 1) {
-          try await pool.map(0..<50_000, TenMicroseconds()).count
+          try await pool.map(0..<50_000, with: TenMicroseconds()).count
         }
       }
     }
@@ -102,8 +102,8 @@ private func growingWidth(_ run: Run) async throws {
 }
 
 /// An item of some 10 µs.
-struct TenMicroseconds: Worker {
-  func process(_ item: Int, _ state: inout Void) -> UInt64 { spin(UInt64(item), rounds: 6_280) }
+struct TenMicroseconds: StatelessWorker {
+  func process(_ item: Int) -> UInt64 { spin(UInt64(item), rounds: 6_280) }
 }
 
 // MARK: The bytes of an item
@@ -118,7 +118,7 @@ private func growingPayload(_ run: Run) async throws {
         let count = min(max(8, (256 << 20) / size), 200_000)
         try await measure(run, "payload.\(name).\(size)", count, times: 1) {
           var right = 0
-          for try await bytes in pool.stream(repeatElement(buffer, count: count), XOR()) {
+          for try await bytes in pool.outputs(of: repeatElement(buffer, count: count), with: XOR()) {
             if wordSum(bytes) == expected { right += 1 }
           }
           return right
@@ -134,12 +134,14 @@ private func growingWindow(_ run: Run) async throws {
   for (name, backend) in backends {
     try await withWorkerPool(backend) { pool in
       for window in values(run, [1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536]) {
-        for (suffix, chunking, most) in [("", Chunking.automatic, 1_000_000), ("_chunk1", .size(1), 100_000)] {
+        for (suffix, chunking, most) in [
+          ("", MapOptions.Chunking.automatic, 1_000_000), ("_chunk1", .size(1), 100_000),
+        ] {
           let options = MapOptions(chunking: chunking, window: .items(window))
           // In a narrow window an item takes as long as a change of threads.
           let length = min(most, window * 2_000)
           try await measure(run, "window.\(name)\(suffix).\(window)", length, times: 1) {
-            try await count(pool.stream(0..<length, Square(), options: options))
+            try await count(pool.outputs(of: 0..<length, with: Square(), options: options))
           }
         }
       }

@@ -25,10 +25,10 @@ private func meter<W: Worker>(
   for sample in run.samples(variant, amount: Double(count)) {
     // A pool for each repetition, for the workers' time is theirs from their set-up to their end. Its start is not counted.
     try await withWorkerPool(.processes(width)) { pool in
-      _ = try await pool.map(0..<(8 * width), worker, options: MapOptions(chunking: .size(1)))
+      _ = try await pool.map(0..<(8 * width), with: worker, options: MapOptions(chunking: .size(1)))
       let (start, threads) = (SuspendingClock.now, try CPUTime.ofThreads())
       let program = CPUTime.ofProgram()
-      let outputs = try await pool.map(0..<count, worker, options: options)
+      let outputs = try await pool.map(0..<count, with: worker, options: options)
       let (used, after) = (CPUTime.ofProgram() - program, try CPUTime.ofThreads())
       sample.report("seconds", "s", (SuspendingClock.now - start) / .seconds(1))
       sample.report("items", "items", Double(count))
@@ -45,13 +45,13 @@ private func meter<W: Worker>(
 /// As ``Square``, and says in the end how much time it took of a CPU.
 struct MeteredSquare: Worker {
   func setUp(_ context: WorkerContext) -> Double { CPUTime.ofProgram() }
-  func process(_ item: Int, _ start: inout Double) -> Int { squarePlusOne(item) }
+  func process(_ item: Int, state start: inout Double) -> Int { squarePlusOne(item) }
   func tearDown(_ start: Double) -> Double { CPUTime.ofProgram() - start }
 }
 
 /// As ``TenMicroseconds``, and says in the end how much time it took of a CPU.
 struct MeteredTenMicroseconds: Worker {
   func setUp(_ context: WorkerContext) -> Double { CPUTime.ofProgram() }
-  func process(_ item: Int, _ start: inout Double) -> UInt64 { spin(UInt64(item), rounds: 6_280) }
+  func process(_ item: Int, state start: inout Double) -> UInt64 { spin(UInt64(item), rounds: 6_280) }
   func tearDown(_ start: Double) -> Double { CPUTime.ofProgram() - start }
 }

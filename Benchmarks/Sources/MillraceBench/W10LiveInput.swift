@@ -12,7 +12,7 @@ import Musl
 /// Each item is the time at which it was made, and its output is the same. Then a burst of items, and a pause: how long the
 /// item behind the pause takes.
 func liveInput(_ run: Run) async throws {
-  let backends: [(String, Backend)] = [("", .processes(Run.workers)), (".threads", .threads(Run.workers))]
+  let backends: [(String, WorkerPool.Backend)] = [("", .processes(Run.workers)), (".threads", .threads(Run.workers))]
   for (suffix, backend) in backends {
     for (name, gap, count) in [("1ms", 1_000, 1_000), ("20ms", 20_000, 100), ("500ms", 500_000, 8)] {
       try await live(run, "W10.live.async.\(name)\(suffix)", backend) { asynchronous(gap, count) }
@@ -31,12 +31,12 @@ private func now() -> UInt64 {
 }
 
 /// Hands its items back.
-private struct Echo: Worker {
-  func process(_ item: UInt64, _ state: inout Void) -> UInt64 { item }
+private struct Echo: StatelessWorker {
+  func process(_ item: UInt64) -> UInt64 { item }
 }
 
-private struct Number: Worker {
-  func process(_ line: String, _ state: inout Void) -> UInt64 { UInt64(line) ?? 0 }
+private struct Number: StatelessWorker {
+  func process(_ line: String) -> UInt64 { UInt64(line) ?? 0 }
 }
 
 /// A sequence that blocks until its next item is due.
@@ -73,28 +73,32 @@ private func report(_ sample: Sample, _ latencies: [UInt64], _ count: Int) {
 }
 
 private func live<S: AsyncSequence>(
-  _ run: Run, _ variant: String, _ backend: Backend, _ items: () -> S
+  _ run: Run, _ variant: String, _ backend: WorkerPool.Backend, _ items: () -> S
 ) async throws where S.Element == UInt64 {
   guard run.includes(variant) else { return }
   try await withWorkerPool(backend) { pool in
-    _ = try await pool.map([0, 1], Echo())
+    _ = try await pool.map([0, 1], with: Echo())
     for sample in run.samples(variant) {
       var latencies: [UInt64] = []
-      for try await made in pool.stream(items(), Echo(), order: .completion) { latencies.append(now() - made) }
+      for try await made in pool.outputs(of: items(), with: Echo(), order: .completion) {
+        latencies.append(now() - made)
+      }
       report(sample, latencies, expected(variant))
     }
   }
 }
 
 private func live<S: Sequence>(
-  _ run: Run, _ variant: String, _ backend: Backend, _ items: () -> S
+  _ run: Run, _ variant: String, _ backend: WorkerPool.Backend, _ items: () -> S
 ) async throws where S.Element == UInt64 {
   guard run.includes(variant) else { return }
   try await withWorkerPool(backend) { pool in
-    _ = try await pool.map([0, 1], Echo())
+    _ = try await pool.map([0, 1], with: Echo())
     for sample in run.samples(variant) {
       var latencies: [UInt64] = []
-      for try await made in pool.stream(items(), Echo(), order: .completion) { latencies.append(now() - made) }
+      for try await made in pool.outputs(of: items(), with: Echo(), order: .completion) {
+        latencies.append(now() - made)
+      }
       report(sample, latencies, expected(variant))
     }
   }
@@ -116,10 +120,11 @@ private struct Lines: Sequence, IteratorProtocol {
   }
 }
 
-private func lines(_ run: Run, _ variant: String, _ backend: Backend, _ gap: Int, _ count: Int) async throws {
+private func lines(_ run: Run, _ variant: String, _ backend: WorkerPool.Backend, _ gap: Int, _ count: Int) async throws
+{
   guard run.includes(variant) else { return }
   try await withWorkerPool(backend) { pool in
-    _ = try await pool.map(["0", "1"], Number())
+    _ = try await pool.map(["0", "1"], with: Number())
     for sample in run.samples(variant) {
       var ends: [Int32] = [0, 0]
       guard pipe(&ends) == 0, let file = fdopen(ends[0], "r") else { Run.fail("\(variant): no pipe") }
@@ -134,7 +139,7 @@ private func lines(_ run: Run, _ variant: String, _ backend: Backend, _ gap: Int
         close(writing)
       }
       var latencies: [UInt64] = []
-      for try await made in pool.stream(Lines(file: file), Number(), order: .completion) {
+      for try await made in pool.outputs(of: Lines(file: file), with: Number(), order: .completion) {
         latencies.append(now() - made)
       }
       fclose(file)
@@ -143,11 +148,11 @@ private func lines(_ run: Run, _ variant: String, _ backend: Backend, _ gap: Int
   }
 }
 
-private func burst(_ run: Run, _ variant: String, _ backend: Backend) async throws {
+private func burst(_ run: Run, _ variant: String, _ backend: WorkerPool.Backend) async throws {
   guard run.includes(variant) else { return }
   let count = 200_000
   try await withWorkerPool(backend) { pool in
-    _ = try await pool.map([0, 1], Echo())
+    _ = try await pool.map([0, 1], with: Echo())
     for sample in run.samples(variant) {
       let (items, continuation) = AsyncStream.makeStream(of: UInt64.self)
       let begun = now()
@@ -158,7 +163,7 @@ private func burst(_ run: Run, _ variant: String, _ backend: Backend) async thro
         continuation.finish()
       }
       var (taken, burst, last) = (0, UInt64(0), UInt64(0))
-      for try await made in pool.stream(items, Echo(), order: .completion) {
+      for try await made in pool.outputs(of: items, with: Echo(), order: .completion) {
         taken += 1
         if taken == count { burst = now() - begun }
         if made != begun { last = now() - made }

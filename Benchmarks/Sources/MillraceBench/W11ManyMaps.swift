@@ -13,10 +13,14 @@ import Musl
 /// The time is that of a map; `drift` is what the last tenth of the maps cost, measured by the first. `maps=N`: how many.
 func manyMaps(_ run: Run) async throws {
   let count = run.number("maps", default: 10_000)
-  for (suffix, backend) in [("", .processes(Run.workers)), (".threads", .threads(Run.workers))] as [(String, Backend)] {
-    try await maps(run, "W11.one\(suffix)", backend, count) { pool, _ in try await pool.map([1, 2], Scale(factor: 3)) }
+  for (suffix, backend) in [("", .processes(Run.workers)), (".threads", .threads(Run.workers))]
+    as [(String, WorkerPool.Backend)]
+  {
+    try await maps(run, "W11.one\(suffix)", backend, count) { pool, _ in
+      try await pool.map([1, 2], with: Scale(factor: 3))
+    }
     try await maps(run, "W11.config\(suffix)", backend, count) { pool, number in
-      try await pool.map([1, 2], Scale(factor: number))
+      try await pool.map([1, 2], with: Scale(factor: number))
     }
     // A closure's workers are forked for its map: fewer of them tell as much.
     try await maps(run, "W11.closure\(suffix)", backend, suffix.isEmpty ? max(20, count / 20) : count) { pool, number in
@@ -25,13 +29,13 @@ func manyMaps(_ run: Run) async throws {
   }
 }
 
-struct Scale: Worker, Codable {
+struct Scale: StatelessWorker, Codable {
   var factor: Int
-  func process(_ item: Int, _ state: inout Void) -> Int { item &* factor }
+  func process(_ item: Int) -> Int { item &* factor }
 }
 
 private func maps(
-  _ run: Run, _ variant: String, _ backend: Backend, _ count: Int,
+  _ run: Run, _ variant: String, _ backend: WorkerPool.Backend, _ count: Int,
   _ map: (WorkerPool, Int) async throws -> [Int]
 ) async throws {
   guard run.includes(variant) else { return }

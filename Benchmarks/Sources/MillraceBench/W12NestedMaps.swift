@@ -13,7 +13,9 @@ func nestedMaps(_ run: Run) async throws {
     sample.check(found, is: checksum)
   }
   withoutPool(run, checksum)
-  for (name, backend) in [("threads", .threads(Run.workers)), ("tasks", .tasks(Run.workers))] as [(String, Backend)] {
+  for (name, backend) in [("threads", .threads(Run.workers)), ("tasks", .tasks(Run.workers))]
+    as [(String, WorkerPool.Backend)]
+  {
     try await withWorkerPool(backend) { pool in
       _ = try await pool.map(0..<8) { tenMicroseconds($0) }
       for sample in run.samples("W12.nested.flat.\(name)") {

@@ -9,12 +9,12 @@ func smallMaps(_ run: Run) async throws {
     let input = Array(0..<count)
     let expected = input.map { squarePlusOne($0) }
     withoutPool(run, "W14.\(name).parallelMap", maps, input, expected)
-    let backends: [(String, Backend)] = [
+    let backends: [(String, WorkerPool.Backend)] = [
       ("", .processes(Run.workers)), (".threads", .threads(Run.workers)), (".serialPool", .serial),
     ]
     for (suffix, backend) in backends {
       try await withWorkerPool(backend) { pool in
-        for _ in 0..<32 { _ = try await pool.map(input, Square()) }
+        for _ in 0..<32 { _ = try await pool.map(input, with: Square()) }
         for (variant, callers) in [("W14.\(name)\(suffix)", 1), ("W14.\(name).callers64\(suffix)", 64)] {
           for sample in run.samples(variant) {
             let isRight = try await call(pool, callers, maps / callers, input, expected)
@@ -43,7 +43,7 @@ private func call(
     for _ in 0..<callers {
       group.addTask {
         var isRight = true
-        for _ in 0..<maps { isRight = try await pool.map(input, Square()) == expected && isRight }
+        for _ in 0..<maps { isRight = try await pool.map(input, with: Square()) == expected && isRight }
         return isRight
       }
     }

@@ -71,7 +71,7 @@ private func itemByItem(_ run: Run, _ input: [Int64]) async throws {
       let expected = wrappingSum(input.map(squarePlusOne))
       for sample in run.samples(variant) {
         var next = 0
-        for try await number in pool.stream(input, options: options, { squarePlusOne($0) }) {
+        for try await number in pool.outputs(of: input, options: options, { squarePlusOne($0) }) {
           output[next] = number
           next += 1
         }

@@ -17,12 +17,14 @@ func irregularMap(_ run: Run) async throws {
 
     withoutPool(run, "W2.\(order).parallelMap", items, checksum)
 
-    let backends: [(String, Backend)] = [("threads", .threads(Run.workers)), ("processes", .processes(Run.workers))]
+    let backends: [(String, WorkerPool.Backend)] = [
+      ("threads", .threads(Run.workers)), ("processes", .processes(Run.workers)),
+    ]
     for (name, backend) in backends where run.includes("W2.\(order).\(name)") {
       try await withWorkerPool(backend) { pool in
-        _ = try await pool.map(items.prefix(2), Spin())
+        _ = try await pool.map(items.prefix(2), with: Spin())
         for sample in run.samples("W2.\(order).\(name)") {
-          let results = try await pool.map(items, Spin())
+          let results = try await pool.map(items, with: Spin())
           sample.stop()
           sample.check(results.reduce(0, ^), is: checksum)
         }
@@ -39,6 +41,6 @@ private func withoutPool(_ run: Run, _ variant: String, _ items: [SpinItem], _ c
   }
 }
 
-struct Spin: Worker {
-  func process(_ item: SpinItem, _ state: inout Void) -> UInt64 { item.result }
+struct Spin: StatelessWorker {
+  func process(_ item: SpinItem) -> UInt64 { item.result }
 }

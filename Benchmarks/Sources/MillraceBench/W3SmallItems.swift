@@ -27,14 +27,14 @@ private func throughProcesses<W: Worker>(
     let (ordered, unordered) = ("W3.ordered\(suffix).\(name)", "W3.unordered\(suffix).\(name)")
     guard run.includes(ordered) || run.includes(unordered) else { continue }
     try await withWorkerPool(.processes(Run.workers)) { pool in
-      _ = try await pool.map(inputs.prefix(8), worker)
+      _ = try await pool.map(inputs.prefix(8), with: worker)
       for sample in run.samples(ordered, amount: Double(count)) {
-        let outputs = try await pool.map(inputs, worker, options: options)
+        let outputs = try await pool.map(inputs, with: worker, options: options)
         sample.stop()
         sample.check(outputs == expected, "wrong results")
       }
       for sample in run.samples(unordered, amount: Double(count)) {
-        let outputs = try await pool.mapUnordered(inputs, worker, options: options)
+        let outputs = try await pool.map(inputs, with: worker, order: .completion, options: options)
         sample.stop()
         sample.check(outputs.sorted { $0.number < $1.number } == expected, "wrong results")
       }
@@ -42,16 +42,16 @@ private func throughProcesses<W: Worker>(
   }
 }
 
-struct Square: Worker {
-  func process(_ item: Int, _ state: inout Void) -> Int { squarePlusOne(item) }
+struct Square: StatelessWorker {
+  func process(_ item: Int) -> Int { squarePlusOne(item) }
 }
 
-struct SquareReading: Worker {
-  func process(_ item: Reading, _ state: inout Void) -> Reading { item.squared }
+struct SquareReading: StatelessWorker {
+  func process(_ item: Reading) -> Reading { item.squared }
 }
 
-struct SquareMemberwise: Worker {
-  func process(_ item: MemberwiseReading, _ state: inout Void) -> MemberwiseReading { item.squared }
+struct SquareMemberwise: StatelessWorker {
+  func process(_ item: MemberwiseReading) -> MemberwiseReading { item.squared }
 }
 
 /// What has a number, which W3 squares.

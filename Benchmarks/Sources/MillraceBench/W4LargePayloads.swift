@@ -9,7 +9,7 @@ func largePayloads(_ run: Run) async throws {
   for (mebibytes, count) in [(1, 1_000), (32, 100)] {
     let name = "W4.\(mebibytes)MiB"
     let count = min(count, run.number("items", default: count))
-    let backends: [(String, Backend)] = [
+    let backends: [(String, WorkerPool.Backend)] = [
       (name, .processes(Run.workers)), (name + ".threads", .threads(Run.workers)),
     ].filter { run.includes($0.0) }
     guard !backends.isEmpty else { continue }
@@ -19,12 +19,12 @@ func largePayloads(_ run: Run) async throws {
 
     for (variant, backend) in backends {
       try await withWorkerPool(backend) { pool in
-        _ = try await pool.map([[UInt8](repeating: 0, count: 8)], XOR())
+        _ = try await pool.map([[UInt8](repeating: 0, count: 8)], with: XOR())
         for sample in run.samples(variant, amount: Double(mebibytes * count), unit: "MiB/s") {
           let items = (0..<count).lazy.map { buffers[$0 % 16] }
           var sum: UInt64 = 0
           let options = MapOptions(chunking: .size(1))
-          for try await buffer in pool.stream(items, XOR(), order: .completion, options: options) {
+          for try await buffer in pool.outputs(of: items, with: XOR(), order: .completion, options: options) {
             sum &+= wordSum(buffer)
           }
           sample.stop()
@@ -35,6 +35,6 @@ func largePayloads(_ run: Run) async throws {
   }
 }
 
-struct XOR: Worker {
-  func process(_ bytes: [UInt8], _ state: inout Void) -> [UInt8] { xored(bytes) }
+struct XOR: StatelessWorker {
+  func process(_ bytes: [UInt8]) -> [UInt8] { xored(bytes) }
 }

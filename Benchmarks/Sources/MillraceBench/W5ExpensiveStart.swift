@@ -10,7 +10,7 @@ func expensiveStart(_ run: Run) async throws {
   try await counts(run)
 }
 
-private let backends: [(String, Backend)] = [
+private let backends: [(String, WorkerPool.Backend)] = [
   ("processes", .processes(Run.workers)), ("threads", .threads(Run.workers)),
 ]
 
@@ -33,7 +33,7 @@ private func model(_ run: Run) async throws {
     for sample in run.samples("W5.init.\(name)") {
       let outputs = try await withWorkerPool(backend) { pool in
         var outputs: [UInt64] = []
-        for _ in 0..<runs { outputs += try await pool.map(0..<evaluations, Evaluate()) }
+        for _ in 0..<runs { outputs += try await pool.map(0..<evaluations, with: Evaluate()) }
         return outputs
       }
       sample.stop()
@@ -48,7 +48,7 @@ struct Evaluate: Worker {
   static func evaluate(_ item: Int, _ model: UInt64) -> UInt64 { spin(model ^ UInt64(item), rounds: 1_256_000) }
 
   func setUp(_ context: WorkerContext) -> UInt64 { Self.load() }
-  func process(_ item: Int, _ model: inout UInt64) -> UInt64 { Self.evaluate(item, model) }
+  func process(_ item: Int, state model: inout UInt64) -> UInt64 { Self.evaluate(item, model) }
 }
 
 // MARK: An image
@@ -113,7 +113,7 @@ private func counts(_ run: Run) async throws {
   for (name, backend) in zip(names.dropFirst(), backends.map(\.1)) {
     for sample in run.samples(name) {
       let popular = try await withWorkerPool(backend) { pool in
-        for try await _ in pool.stream(documents, CountPrefixes(), order: .completion) {}
+        for try await _ in pool.outputs(of: documents, with: CountPrefixes(), order: .completion) {}
         var popular: Set<[UInt8]> = []
         for exit in try await pool.tearDown(CountPrefixes()) { popular.formUnion(try exit.result.get()) }
         return popular
@@ -131,7 +131,7 @@ struct CountPrefixes: Worker {
 
   func setUp(_ context: WorkerContext) -> Counts { [:] }
 
-  func process(_ document: [[UInt8]], _ counts: inout Counts) { Self.add(document, to: &counts) }
+  func process(_ document: [[UInt8]], state counts: inout Counts) { Self.add(document, to: &counts) }
 
   func tearDown(_ counts: Counts) -> [[UInt8]] { Array(Self.popular(counts, above: Self.limit)) }
 

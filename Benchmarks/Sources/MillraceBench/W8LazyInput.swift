@@ -15,10 +15,12 @@ func lazyInput(_ run: Run) async throws {
   case let mode?: Run.refuse("mode=\(mode): 'stalled' is the only one")
   }
   let name = isStalled ? "W8.stalled.one" : "W8"
-  let backends: [(String, Backend)] = [(name, .processes(Run.workers)), (name + ".threads", .threads(Run.workers))]
+  let backends: [(String, WorkerPool.Backend)] = [
+    (name, .processes(Run.workers)), (name + ".threads", .threads(Run.workers)),
+  ]
   for (variant, backend) in backends where run.includes(variant) {
     try await withWorkerPool(backend) { pool in
-      _ = try await pool.map(0..<8, Square())
+      _ = try await pool.map(0..<8, with: Square())
       if isStalled {
         try await stalled(run, variant, pool)
       } else {
@@ -36,7 +38,9 @@ private func growth(_ run: Run, _ variant: String, _ pool: WorkerPool) async thr
   try Memory.forgetPeak()
   for sample in run.samples(variant, amount: Double(count)) {
     var sum = 0
-    for try await number in pool.stream(Numbers(count, Drawn()), Square(), order: .completion, options: options) {
+    for try await number in pool.outputs(
+      of: Numbers(count, Drawn()), with: Square(), order: .completion, options: options)
+    {
       sum &+= number
     }
     sample.stop()
@@ -54,7 +58,7 @@ private func stalled(_ run: Run, _ variant: String, _ pool: WorkerPool) async th
     let drawn = Drawn()
     let base = try Memory.resident()
     var taken = 0
-    for try await _ in pool.stream(Numbers(count, drawn), Square(), order: .completion, options: options) {
+    for try await _ in pool.outputs(of: Numbers(count, drawn), with: Square(), order: .completion, options: options) {
       taken += 1
       if taken == 1 {
         try await Task.sleep(for: .seconds(2))

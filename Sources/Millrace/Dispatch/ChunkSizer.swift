@@ -1,9 +1,9 @@
 /// A job's chunking as the dispatcher asks for it.
 package struct ChunkSizer {
-  private let chunking: Chunking
+  private let chunking: MapOptions.Chunking
   private var plan: ChunkPlan?
 
-  package init(_ chunking: Chunking) { self.chunking = chunking }
+  package init(_ chunking: MapOptions.Chunking) { self.chunking = chunking }
 
   /// The chunking was validated at submission; one that needs a length which nobody knows is automatic.
   package mutating func start(total: Int?, width: Int, startsLarge: Bool = false) {

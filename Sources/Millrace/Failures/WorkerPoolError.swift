@@ -14,7 +14,7 @@ public struct WorkerPoolError: Error, Sendable, CustomStringConvertible {
     case tooManyFailures
     /// As many maps and submissions wait for a worker as the pool's `queueLimit` allows.
     case queueFull
-    /// The map or submission was not done within ``Timeouts/total``.
+    /// The map or submission was not done within ``MapOptions/Timeouts/total``.
     case timedOut
     /// No result within the limit that was set for waiting on the next one.
     case nextTimedOut

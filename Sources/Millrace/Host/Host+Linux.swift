@@ -2,7 +2,7 @@
 import CMillrace
 import Glibc
 
-extension Host {
+extension WorkerPool {
   /// How many CPUs the program could run on when it started.
   static var affinityCount: Int? {
     let count = millrace_program_cpus()
@@ -50,7 +50,7 @@ extension Host {
   }
 }
 #else
-extension Host {
+extension WorkerPool {
   // These platforms neither bind threads to CPUs nor limit a process's CPU time by groups.
   static var affinityCount: Int? { nil }
   static var cpuQuota: Double? { nil }

@@ -76,7 +76,7 @@ extension Collection {
   ///
   /// `count` has to be at least 1.
   ///
-  /// 10 elements in 6 chunks are 2, 2, 1, 2, 2 and 1, as by ``Chunking/count(_:)``.
+  /// 10 elements in 6 chunks are 2, 2, 1, 2, 2 and 1, as by ``MapOptions/Chunking/count(_:)``.
   public func chunks(count: Int) -> Chunks<Self> {
     precondition(count >= 1, "number of chunks is \(count): it has to be at least 1")
     return Chunks(self) { .sharing($0, count: count) }

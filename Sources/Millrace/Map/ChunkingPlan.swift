@@ -22,7 +22,7 @@ struct ChunkPlan: Sendable {
   ///   - width: the number of workers.
   ///   - startsLarge: whether automatic chunks start with many items.
   /// - Throws: ``InvalidOption`` if `chunking` is not valid, or needs a number of items that is not known.
-  init(_ chunking: Chunking, total: Int?, width: Int, startsLarge: Bool = false) throws(InvalidOption) {
+  init(_ chunking: MapOptions.Chunking, total: Int?, width: Int, startsLarge: Bool = false) throws(InvalidOption) {
     try chunking.validate()
     self.total = total
     let count: Int

@@ -1,26 +1,26 @@
 /// What a map does besides applying its worker to each item. Every option has a default; wrong values throw
 /// ``InvalidOption`` when the map begins.
 public struct MapOptions: Sendable {
-  /// How items are grouped on their way to the workers. Default: ``Chunking/automatic``.
-  public var chunking: Chunking
-  /// How many items may be between the input and the consumer. Default: ``Window/automatic``.
-  public var window: Window
-  /// What a failed item means for the map. Default: ``FailurePolicy/failFast``.
+  /// How items are grouped on their way to the workers. Default: ``MapOptions/Chunking/automatic``.
+  public var chunking: MapOptions.Chunking
+  /// How many items may be between the input and the consumer. Default: ``MapOptions/Window/automatic``.
+  public var window: MapOptions.Window
+  /// What a failed item means for the map. Default: ``MapOptions/FailurePolicy/failFast``.
   ///
   /// `outcomes(of:)` hands out failures as they are, whatever this says.
-  public var onFailure: FailurePolicy
-  /// When a failed item is tried again. Default: ``RetryPolicy/never``.
-  public var retry: RetryPolicy
+  public var onFailure: MapOptions.FailurePolicy
+  /// When a failed item is tried again. Default: ``MapOptions/Retry/never``.
+  public var retry: MapOptions.Retry
   /// How many items may fail before the map is given up; nil (default): any number, as far as `onFailure` allows.
   public var maximumFailures: Int?
   /// Limits on time. Default: none.
-  public var timeouts: Timeouts
+  public var timeouts: MapOptions.Timeouts
   /// When a worker is replaced by a fresh one. Default: never.
-  public var lifespan: Lifespan
-  /// Which worker gets which chunk. Default: ``DispatchPolicy/workConserving``.
-  public var dispatch: DispatchPolicy
-  /// When workers are set up. Default: ``SetUpTime/eager``.
-  public var setUp: SetUpTime
+  public var lifespan: MapOptions.Lifespan
+  /// Which worker gets which chunk. Default: ``MapOptions/Dispatch/workConserving``.
+  public var dispatch: MapOptions.Dispatch
+  /// When workers are set up. Default: ``MapOptions/SetUp/eager``.
+  public var setUp: MapOptions.SetUp
   /// Whether workers stay set up for the next map with an equal worker. Default: true.
   ///
   /// Workers are equal if they are of one type and compare equal (`Equatable`), encode to the same bytes (`Encodable`),
@@ -36,9 +36,9 @@ public struct MapOptions: Sendable {
 
   /// Creates options; what is not given has its default.
   public init(
-    chunking: Chunking = .automatic, window: Window = .automatic, onFailure: FailurePolicy = .failFast,
-    retry: RetryPolicy = .never, maximumFailures: Int? = nil, timeouts: Timeouts = Timeouts(),
-    lifespan: Lifespan = Lifespan(), dispatch: DispatchPolicy = .workConserving, setUp: SetUpTime = .eager,
+    chunking: MapOptions.Chunking = .automatic, window: MapOptions.Window = .automatic, onFailure: MapOptions.FailurePolicy = .failFast,
+    retry: MapOptions.Retry = .never, maximumFailures: Int? = nil, timeouts: MapOptions.Timeouts = MapOptions.Timeouts(),
+    lifespan: MapOptions.Lifespan = MapOptions.Lifespan(), dispatch: MapOptions.Dispatch = .workConserving, setUp: MapOptions.SetUp = .eager,
     keepsWorkers: Bool = true, count: Int? = nil, seed: UInt64 = 0
   ) {
     self.chunking = chunking
@@ -75,22 +75,22 @@ public struct Window: Sendable, Hashable {
   ///
   /// An item that takes longer than all that the window has behind it makes the other workers wait. If a few take thousands of
   /// times as long as the rest, a wider window keeps all workers busy meanwhile.
-  public static let automatic = Window(kind: .automatic)
+  public static let automatic = MapOptions.Window(kind: .automatic)
 
   static let ahead = 64
 
   /// At most so many items (MPIRE's `max_tasks_active`), at least 1.
-  public static func items(_ count: Int) -> Window { Window(kind: .items(count)) }
+  public static func items(_ count: Int) -> MapOptions.Window { MapOptions.Window(kind: .items(count)) }
 
   /// So many chunks for each worker, whatever their size; at least 1.
-  public static func chunksPerWorker(_ count: Double) -> Window { Window(kind: .chunks(count)) }
+  public static func chunksPerWorker(_ count: Double) -> MapOptions.Window { MapOptions.Window(kind: .chunks(count)) }
 
   /// So many items for each worker (vimap's `max_total_in_flight_factor`); at least 1.
-  public static func itemsPerWorker(_ count: Double) -> Window { Window(kind: .perWorker(count)) }
+  public static func itemsPerWorker(_ count: Double) -> MapOptions.Window { MapOptions.Window(kind: .perWorker(count)) }
 }
 
 /// What a failed item means for its map.
-public enum FailurePolicy: Sendable, Hashable {
+public enum MapOptions.FailurePolicy: Sendable, Hashable {
   /// The first failure ends the map: it is thrown, and the rest is cancelled.
   case failFast
   /// Everything is run; then, if items failed, ``ItemFailures`` is thrown.
@@ -100,26 +100,26 @@ public enum FailurePolicy: Sendable, Hashable {
 }
 
 /// When a failed item is tried again. It keeps its place in the order and its random numbers.
-public struct RetryPolicy: Sendable {
+public struct MapOptions.Retry: Sendable {
   /// How often an item is tried again at the most.
   public var maximum: Int
   /// How long to wait before it is.
-  public var backoff: Backoff
+  public var backoff: MapOptions.Backoff
   /// How often an item may crash its worker before it is quarantined, whatever `maximum` says.
   public var maximumCrashes: Int
   /// Whether a failure is worth a retry; nil: every one.
   public var condition: (@Sendable (ItemFailure) -> Bool)?
 
   /// A failed item has failed.
-  public static let never = RetryPolicy(maximum: 0, backoff: .none, maximumCrashes: 3, condition: nil)
+  public static let never = MapOptions.Retry(maximum: 0, backoff: .none, maximumCrashes: 3, condition: nil)
 
   /// Up to `maximum` more attempts, at once unless a back-off is given; an item that has crashed its worker
   /// `maximumCrashes` times (default 3) is not tried again. `when` says which failures are worth it (default: all).
   public static func retry(
-    max maximum: Int, backoff: Backoff = .none, maximumCrashes: Int = 3,
+    max maximum: Int, backoff: MapOptions.Backoff = .none, maximumCrashes: Int = 3,
     when condition: (@Sendable (ItemFailure) -> Bool)? = nil
-  ) -> RetryPolicy {
-    RetryPolicy(maximum: maximum, backoff: backoff, maximumCrashes: maximumCrashes, condition: condition)
+  ) -> MapOptions.Retry {
+    MapOptions.Retry(maximum: maximum, backoff: backoff, maximumCrashes: maximumCrashes, condition: condition)
   }
 }
 
@@ -174,7 +174,7 @@ public struct Lifespan: Sendable, Hashable {
 }
 
 /// Which worker gets which chunk.
-public enum DispatchPolicy: Sendable, Hashable {
+public enum MapOptions.Dispatch: Sendable, Hashable {
   /// Whoever is free takes the next one; nobody idles while work waits.
   case workConserving
   /// Chunk i goes to slot i modulo the width (MPIRE's `order_tasks`).
@@ -182,7 +182,7 @@ public enum DispatchPolicy: Sendable, Hashable {
 }
 
 /// When workers are set up.
-public enum SetUpTime: Sendable, Hashable {
+public enum MapOptions.SetUp: Sendable, Hashable {
   /// In every slot, as soon as the map has an item.
   case eager
   /// In a slot just before its first chunk.
@@ -249,7 +249,7 @@ extension MapOptions {
       case .chunks(let count): .chunks(perWorker: count)
       case .perWorker(let count): .items(max(1, Int(atMost: count * Double(width))))
       }
-    if window.kind == .automatic, chunking.rule == .automatic { spec.ahead = Window.ahead }
+    if window.kind == .automatic, chunking.rule == .automatic { spec.ahead = MapOptions.Window.ahead }
     spec.failFast = onFailure == .failFast
     spec.maximumFailures = maximumFailures
     spec.retries = retry.maximum

@@ -16,7 +16,7 @@ public struct Outcome<Input: Sendable, Output: Sendable>: Sendable {
 }
 
 /// In which order outcomes come.
-public enum OutcomeOrder: Sendable, Hashable {
+public enum MapOptions.Order: Sendable, Hashable {
   /// That of the input.
   case input
   /// As they finish.

@@ -7,14 +7,14 @@
 ///
 /// When the loop has been left, or the map has ended with an error or by cancellation, nobody reads the input any more, and whoever
 /// keeps it may read on. What had been read ahead is lost: the items right behind those whose outputs were taken, as many as the
-/// ``Window`` held, and at most one that was on its way. So that nothing is lost, submit single items
-/// (``WorkerPool/submit(_:_:options:onCompletion:)``), or let the input end and take all outputs.
+/// ``MapOptions/Window`` held, and at most one that was on its way. So that nothing is lost, submit single items
+/// (``WorkerPool/submit(_:with:options:)``), or let the input end and take all outputs.
 ///
 /// - A sequence that blocks inside `next()` cannot be interrupted. It is waited for, half a second at the most; after that its thread
 ///   is left alone, and the one item that it comes out with is dropped.
 /// - An asynchronous sequence is given 5 ms to come out of `next()`; then the task that reads it is cancelled. An `AsyncStream` that
 ///   somebody waits on ends when that happens. One that ignores cancellation is left alone after half a second.
-public struct OutputStream<Output: Sendable, Items>: AsyncSequence {
+public struct OutputSequence<Output: Sendable, Items>: AsyncSequence {
   /// What it yields.
   public typealias Element = Output
   /// What it throws: an ``ItemFailure`` (`.failFast`), ``ItemFailures`` (`.collect`), a ``WorkerPoolError``, the input's
@@ -66,11 +66,11 @@ public struct OutputStream<Output: Sendable, Items>: AsyncSequence {
 
 // Sound: the closure holds the pool, the worker and the options, which are Sendable, and the items. Each iteration makes
 // its own iterator of them.
-extension OutputStream: @unchecked Sendable where Items: Sendable {}
+extension OutputSequence: @unchecked Sendable where Items: Sendable {}
 
 // Two loops that share one iterator would take the outputs from each other.
 @available(*, unavailable)
-extension OutputStream.AsyncIterator: Sendable {}
+extension OutputSequence.AsyncIterator: Sendable {}
 
 @usableFromInline
 protocol OutputSource<Output>: AnyObject {
@@ -80,11 +80,11 @@ protocol OutputSource<Output>: AnyObject {
 
 extension Cursor: OutputSource {}
 
-/// The outcomes of a map, lazily, each with its input. See ``OutputStream``; it is `Sendable` if the input is.
+/// The outcomes of a map, lazily, each with its input. See ``OutputSequence``; it is `Sendable` if the input is.
 ///
 /// Iterating never throws for an item. It throws what ends the whole map: a ``WorkerPoolError``, the input's own error,
 /// or `CancellationError`.
-public struct OutcomeStream<Input: Sendable, Output: Sendable, Items>: AsyncSequence {
+public struct OutcomeSequence<Input: Sendable, Output: Sendable, Items>: AsyncSequence {
   /// What it yields.
   public typealias Element = Outcome<Input, Output>
   /// What it throws.
@@ -127,8 +127,8 @@ public struct OutcomeStream<Input: Sendable, Output: Sendable, Items>: AsyncSequ
   }
 }
 
-// Sound: as `OutputStream`.
-extension OutcomeStream: @unchecked Sendable where Items: Sendable {}
+// Sound: as `OutputSequence`.
+extension OutcomeSequence: @unchecked Sendable where Items: Sendable {}
 
 @available(*, unavailable)
-extension OutcomeStream.AsyncIterator: Sendable {}
+extension OutcomeSequence.AsyncIterator: Sendable {}

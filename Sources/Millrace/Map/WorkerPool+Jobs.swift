@@ -146,18 +146,18 @@ extension WorkerPool {
 
   @usableFromInline
   func outputs<W: Worker, Items>(
-    _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, _ order: OutcomeOrder
-  ) -> OutputStream<W.Output, Items> {
-    OutputStream { [self] in cursor(items, worker, options, ordered: order == .input, isPulled: true) }
+    _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, _ order: MapOptions.Order
+  ) -> OutputSequence<W.Output, Items> {
+    OutputSequence { [self] in cursor(items, worker, options, ordered: order == .input, isPulled: true) }
   }
 
   @usableFromInline
   func outcomes<W: Worker, Items>(
-    _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, _ order: OutcomeOrder
-  ) -> OutcomeStream<W.Input, W.Output, Items> {
+    _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, _ order: MapOptions.Order
+  ) -> OutcomeSequence<W.Input, W.Output, Items> {
     var options = options
     options.onFailure = .skip
-    return OutcomeStream { [self, options] in
+    return OutcomeSequence { [self, options] in
       cursor(items, worker, options, ordered: order == .input, isPulled: true)
     }
   }
@@ -168,7 +168,7 @@ extension WorkerPool {
     _ combine: (inout Result, Outcome<W.Input, W.Output>) throws -> Void
   ) async throws -> Result {
     var result = initial
-    let outcomes: OutcomeStream<W.Input, W.Output, Never> = outcomes(items, worker, options, .completion)
+    let outcomes: OutcomeSequence<W.Input, W.Output, Never> = outcomes(items, worker, options, .completion)
     for try await outcome in outcomes { try combine(&result, outcome) }
     return result
   }

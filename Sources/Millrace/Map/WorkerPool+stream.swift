@@ -3,17 +3,17 @@ extension WorkerPool {
   /// - Throws: while iterating, as `map`. Leaving the loop early ends the map.
   @inlinable
   public func stream<W: Worker, S: Sequence>(
-    _ items: sending S, _ worker: W, order: OutcomeOrder = .input, options: MapOptions = MapOptions()
-  ) -> OutputStream<W.Output, S> where S.Element == W.Input {
+    _ items: sending S, _ worker: W, order: MapOptions.Order = .input, options: MapOptions = MapOptions()
+  ) -> OutputSequence<W.Output, S> where S.Element == W.Input {
     outputs(_Items(items), worker, options, order)
   }
 
   /// The output of each item: a closure over a sequence.
   @inlinable
   public func stream<S: Sequence, Output: Sendable>(
-    _ items: sending S, order: OutcomeOrder = .input, options: MapOptions = MapOptions(),
+    _ items: sending S, order: MapOptions.Order = .input, options: MapOptions = MapOptions(),
     _ body: @escaping @Sendable (S.Element) async throws -> Output
-  ) -> OutputStream<Output, S> where S.Element: Sendable {
+  ) -> OutputSequence<Output, S> where S.Element: Sendable {
     outputs(_Items(items), ClosureWorker(body), options, order)
   }
 
@@ -21,26 +21,26 @@ extension WorkerPool {
   @_disfavoredOverload
   @inlinable
   public func stream<S: Sequence, Output: Sendable>(
-    _ items: sending S, order: OutcomeOrder = .input, options: MapOptions = MapOptions(),
+    _ items: sending S, order: MapOptions.Order = .input, options: MapOptions = MapOptions(),
     _ body: @escaping @Sendable (S.Element, WorkerContext) async throws -> Output
-  ) -> OutputStream<Output, S> where S.Element: Sendable {
+  ) -> OutputSequence<Output, S> where S.Element: Sendable {
     outputs(_Items(items), ClosureWorker(body), options, order)
   }
 
   /// The output of each item: a worker over an asynchronous sequence.
   @inlinable
   public func stream<W: Worker, S: AsyncSequence>(
-    _ items: sending S, _ worker: W, order: OutcomeOrder = .input, options: MapOptions = MapOptions()
-  ) -> OutputStream<W.Output, S> where S.Element == W.Input {
+    _ items: sending S, _ worker: W, order: MapOptions.Order = .input, options: MapOptions = MapOptions()
+  ) -> OutputSequence<W.Output, S> where S.Element == W.Input {
     outputs(_Items(items), worker, options, order)
   }
 
   /// The output of each item: a closure over an asynchronous sequence.
   @inlinable
   public func stream<S: AsyncSequence, Output: Sendable>(
-    _ items: sending S, order: OutcomeOrder = .input, options: MapOptions = MapOptions(),
+    _ items: sending S, order: MapOptions.Order = .input, options: MapOptions = MapOptions(),
     _ body: @escaping @Sendable (S.Element) async throws -> Output
-  ) -> OutputStream<Output, S> where S.Element: Sendable {
+  ) -> OutputSequence<Output, S> where S.Element: Sendable {
     outputs(_Items(items), ClosureWorker(body), options, order)
   }
 
@@ -48,9 +48,9 @@ extension WorkerPool {
   @_disfavoredOverload
   @inlinable
   public func stream<S: AsyncSequence, Output: Sendable>(
-    _ items: sending S, order: OutcomeOrder = .input, options: MapOptions = MapOptions(),
+    _ items: sending S, order: MapOptions.Order = .input, options: MapOptions = MapOptions(),
     _ body: @escaping @Sendable (S.Element, WorkerContext) async throws -> Output
-  ) -> OutputStream<Output, S> where S.Element: Sendable {
+  ) -> OutputSequence<Output, S> where S.Element: Sendable {
     outputs(_Items(items), ClosureWorker(body), options, order)
   }
 

@@ -1,7 +1,7 @@
 /// What the slots of a pool are made of.
 ///
 /// See "Choosing a backend" in the documentation. Where no width is given, it is the number of CPUs that the process may
-/// really use (``Host/usableCPUs``: affinity and control-group quota).
+/// really use (``WorkerPool/usableCPUs``: affinity and control-group quota).
 public struct Backend: Sendable {
   enum Kind: Sendable {
     case serial
@@ -11,32 +11,34 @@ public struct Backend: Sendable {
   }
   var kind: Kind
   var width: Int?
-  var processes = ProcessOptions()
+  var processes = WorkerPool.ProcessOptions()
   /// Which CPUs the slots may use, in one of MPIRE's forms: one list for all slots, or one for each.
   var cpuIDs: [[Int]] = []
 
   /// Everything runs in the calling task, one item at a time: for tests and debuggers.
-  public static let serial = Backend(kind: .serial, width: 1)
+  public static let serial = WorkerPool.Backend(kind: .serial, width: 1)
 
   /// Swift tasks on the default executor, `width` at a time: for work that waits (`await`) and never blocks.
-  public static func tasks(_ width: Int? = nil) -> Backend { Backend(kind: .tasks, width: width) }
+  public static func tasks(_ width: Int? = nil) -> WorkerPool.Backend { WorkerPool.Backend(kind: .tasks, width: width) }
 
   /// Threads of the pool's own: for work that computes or blocks. The default.
   ///
   /// `cpuIDs` binds them: `[0]` binds all to CPU 0, `[0, 1]` the first slot to CPU 0 and the second to CPU 1.
-  public static func threads(_ width: Int? = nil, cpuIDs: CPUIDs = []) -> Backend {
-    Backend(kind: .threads, width: width, cpuIDs: cpuIDs.lists)
+  public static func threads(_ width: Int? = nil, cpuIDs: WorkerPool.CPUIDs = []) -> WorkerPool.Backend {
+    WorkerPool.Backend(kind: .threads, width: width, cpuIDs: cpuIDs.lists)
   }
 
   /// Worker processes: a crash costs one item, never the program.
-  public static func processes(_ width: Int? = nil, _ options: ProcessOptions = ProcessOptions()) -> Backend {
-    Backend(kind: .processes, width: width, processes: options, cpuIDs: options.cpuIDs.lists)
+  public static func processes(_ width: Int? = nil, _ options: WorkerPool.ProcessOptions = WorkerPool.ProcessOptions())
+    -> WorkerPool.Backend
+  {
+    WorkerPool.Backend(kind: .processes, width: width, processes: options, cpuIDs: options.cpuIDs.lists)
   }
 
   func resolvedWidth() throws -> Int {
-    let width = width ?? Host.usableCPUs
-    guard width >= 1, width <= Backend.maximumWidth else {
-      throw InvalidOption(name: "width", value: "\(width)", allowed: "1 to \(Backend.maximumWidth)")
+    let width = width ?? WorkerPool.usableCPUs
+    guard width >= 1, width <= WorkerPool.Backend.maximumWidth else {
+      throw InvalidOption(name: "width", value: "\(width)", allowed: "1 to \(WorkerPool.Backend.maximumWidth)")
     }
     return width
   }
@@ -78,8 +80,8 @@ public struct CPUIDs: Sendable, Hashable, ExpressibleByArrayLiteral {
       guard !list.isEmpty else {
         throw InvalidOption(name: "cpuIDs", value: "\(lists)", allowed: "at least one CPU in each entry")
       }
-      for id in list where id < 0 || id >= Host.cpuCount {
-        throw InvalidOption(name: "cpuIDs", value: "\(id)", allowed: "0 to \(Host.cpuCount - 1) on this machine")
+      for id in list where id < 0 || id >= WorkerPool.cpuCount {
+        throw InvalidOption(name: "cpuIDs", value: "\(id)", allowed: "0 to \(WorkerPool.cpuCount - 1) on this machine")
       }
     }
     #if !os(Linux)
@@ -106,7 +108,7 @@ public struct ProcessOptions: Sendable {
   public var start: Start
   /// How many workers share a process, each in a thread of its own. Default: 1. They die together.
   ///
-  /// The width counts the workers: `.processes(8, ProcessOptions(threadsPerProcess: 2))` is four processes. Workers that are forked
+  /// The width counts the workers: `.processes(8, WorkerPool.ProcessOptions(threadsPerProcess: 2))` is four processes. Workers that are forked
   /// from the program, those of closures among them, have a process each.
   public var threadsPerProcess: Int
   /// Environment variables for the workers, besides those of this process; nil removes one. Set before the first worker
@@ -116,14 +118,14 @@ public struct ProcessOptions: Sendable {
   /// How long a worker that was told to end (SIGTERM) has before it is killed (SIGKILL). Default: 1 s.
   public var grace: Duration
   /// Which CPUs the workers may use. Default: all.
-  public var cpuIDs: CPUIDs
+  public var cpuIDs: WorkerPool.CPUIDs
   /// The capacity of a worker's rings in shared memory, in bytes; a power of two, 64 KiB to 64 MiB. Default: 256 KiB.
   public var ringCapacity: Int
 
   /// Creates options; what is not given has its default.
   public init(
     start: Start = .forkServer, threadsPerProcess: Int = 1, environment: [String: String?] = [:],
-    grace: Duration = .seconds(1), cpuIDs: CPUIDs = [], ringCapacity: Int = 256 << 10
+    grace: Duration = .seconds(1), cpuIDs: WorkerPool.CPUIDs = [], ringCapacity: Int = 256 << 10
   ) {
     self.start = start
     self.threadsPerProcess = threadsPerProcess
@@ -145,7 +147,7 @@ public struct ProcessOptions: Sendable {
   }
 }
 
-extension Backend: CustomStringConvertible {
+extension WorkerPool.Backend: CustomStringConvertible {
   /// The backend as it would be written, without its lesser options.
   public var description: String {
     let width = width.map(String.init) ?? "all CPUs"

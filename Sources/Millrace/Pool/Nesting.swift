@@ -40,7 +40,7 @@ enum Nesting {
 
   /// The width of a pool made here. Without a given width, a pool inside a worker has one slot: the outer pool already
   /// uses the CPUs.
-  static func width(for backend: Backend) throws -> Int {
+  static func width(for backend: WorkerPool.Backend) throws -> Int {
     let depth = currentDepth
     guard depth < maximumDepth else {
       throw WorkerPoolError(

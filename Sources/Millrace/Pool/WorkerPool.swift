@@ -18,13 +18,13 @@ public final class WorkerPool: Sendable {
   /// - Throws: ``InvalidOption`` if the width, CPUs or process options are out of range; ``WorkerPoolError`` if worker
   ///   processes cannot be started.
   public init(
-    _ backend: Backend = .threads(), queueLimit: Int? = nil, logger: Logger = Logger(label: "millrace")
+    _ backend: WorkerPool.Backend = .threads(), queueLimit: Int? = nil, logger: Logger = Logger(label: "millrace")
   ) throws {
     if let queueLimit, queueLimit < 0 {
       throw InvalidOption(name: "queueLimit", value: "\(queueLimit)", allowed: "zero or more")
     }
     let width = try Nesting.width(for: backend)
-    try CPUIDs.validate(backend.cpuIDs, width: width)
+    try WorkerPool.CPUIDs.validate(backend.cpuIDs, width: width)
     let cpuIDs = backend.cpuIDs.map { $0.map(Int32.init) }
     var limits = DispatchLimits()
     // Not the property before nothing can throw any more: what is whole is ended when it is dropped.
@@ -72,7 +72,7 @@ public final class WorkerPool: Sendable {
   /// - Throws: ``InvalidOption`` if the width is out of range; a serial pool always has one slot.
   public func resize(to width: Int) throws {
     try core.expectOwnProcess()
-    let maximum = core.isSerial ? 1 : Backend.maximumWidth
+    let maximum = core.isSerial ? 1 : WorkerPool.Backend.maximumWidth
     guard (1...maximum).contains(width) else {
       throw InvalidOption(name: "width", value: "\(width)", allowed: "1 to \(maximum)")
     }
@@ -148,7 +148,7 @@ public struct WorkerExit<Value: Sendable>: Sendable {
 ///
 /// - Throws: What the body throws, and what ``WorkerPool/init(_:queueLimit:logger:)`` throws.
 public func withWorkerPool<Result>(
-  _ backend: Backend = .threads(), queueLimit: Int? = nil, logger: Logger = Logger(label: "millrace"),
+  _ backend: WorkerPool.Backend = .threads(), queueLimit: Int? = nil, logger: Logger = Logger(label: "millrace"),
   _ body: (WorkerPool) async throws -> Result
 ) async throws -> Result {
   let pool = try WorkerPool(backend, queueLimit: queueLimit, logger: logger)

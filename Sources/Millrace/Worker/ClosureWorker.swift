@@ -51,7 +51,7 @@ public struct ClosureWorker<Input: Sendable, Output: Sendable>: Worker {
   public func setUp(_ context: WorkerContext) -> WorkerContext { context }
 
   /// Runs the closure on one item.
-  public func process(_ item: Input, _ state: inout WorkerContext) async throws -> Output {
+  public func process(_ item: Input, state: inout WorkerContext) async throws -> Output {
     try await body(item, state)
   }
 

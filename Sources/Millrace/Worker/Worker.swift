@@ -1,13 +1,13 @@
 /// Work on items, with resources that live as long as the worker does.
 ///
-/// A pool makes one instance of the state for each slot: ``setUp(_:)`` runs there before the first item, ``process(_:_:)``
+/// A pool makes one instance of the state for each slot: ``setUp(_:)`` runs there before the first item, ``process(_:state:)``
 /// for each item, one at a time, and ``tearDown(_:)`` at the end. The value itself is the configuration: for worker
 /// processes it is encoded once and sent to each of them, so it must be `Codable` there or made of values only (see
 /// ``MemberwiseTransport``), and so must `Input`, `Output` and `Exit`.
 ///
 /// ```swift
 /// struct Square: Worker {
-///   func process(_ item: Int, _ state: inout Void) -> Int { item * item }
+///   func process(_ item: Int, state: inout Void) -> Int { item * item }
 /// }
 /// ```
 ///
@@ -31,7 +31,7 @@ public protocol Worker<Input, Output>: Sendable {
   func setUp(_ context: WorkerContext) async throws -> State
 
   /// Turns an item into an output. An error is this item's alone; the worker goes on.
-  func process(_ item: Input, _ state: inout State) async throws -> Output
+  func process(_ item: Input, state: inout State) async throws -> Output
 
   /// Closes what `setUp` opened, and hands back a last value.
   func tearDown(_ state: State) async throws -> Exit
@@ -47,9 +47,9 @@ extension Worker {
   @available(
     *, unavailable,
     message:
-      "write 'func process(_ item: Input, _ state: inout State) async throws -> Output'; without a state, 'inout Void'"
+      "write 'func process(_ item: Input, state: inout State) async throws -> Output'; without a state, 'inout Void'"
   )
-  public func process(_ item: Never, _ state: inout State) async throws -> Never {}
+  public func process(_ item: Never, state: inout State) async throws -> Never {}
 }
 
 extension Worker where State == Void {

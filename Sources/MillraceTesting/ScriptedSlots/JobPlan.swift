@@ -25,12 +25,12 @@ struct JobPlan {
   var salt: UInt64 = 0
 
   var ordered = true
-  var chunking = Chunking.automatic
+  var chunking = MapOptions.Chunking.automatic
   var window = JobSpec.Window.chunks(perWorker: 2)
   var failFast = false
   var maximumFailures: Int?
   var retries = 0
-  var backoff = Backoff.none
+  var backoff = MapOptions.Backoff.none
   var crashLimit = 3
   var itemTimeout: UInt64?
   var totalTimeout: UInt64?

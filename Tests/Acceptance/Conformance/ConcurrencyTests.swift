@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 
 /// Takes a moment.
-private struct Brief: Worker {
-  func process(_ item: Int, _ state: inout Void) -> Int {
+private struct Brief: StatelessWorker {
+  func process(_ item: Int) -> Int {
     usleep(500)
     return item
   }
@@ -15,12 +15,12 @@ extension Checked {
   /// One pool, many users.
   @Suite struct Concurrency {
     @Test("several maps at once", arguments: Backends.everything)
-    func severalMaps(backend: Backend) async throws {
+    func severalMaps(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         try await withThrowingTaskGroup { group in
           for factor in 1...4 {
             group.addTask { () async throws in
-              #expect(try await pool.map(0..<300, Times(factor: factor)) == (0..<300).map { $0 * factor })
+              #expect(try await pool.map(0..<300, with: Times(factor: factor)) == (0..<300).map { $0 * factor })
             }
             group.addTask {
               let outputs = try await pool.map(0..<100) { item in
@@ -37,7 +37,7 @@ extension Checked {
 
     /// Each closure has a process of its own in each slot, so a slot hears of them in any order.
     @Test("maps of several closures at once run each item once", arguments: Backends.everything)
-    func closuresAtOnce(backend: Backend) async throws {
+    func closuresAtOnce(backend: WorkerPool.Backend) async throws {
       let runs = SharedCounter()
       try await withWorkerPool(backend) { pool in
         try await withThrowingTaskGroup { group in
@@ -58,17 +58,19 @@ extension Checked {
     }
 
     @Test("a map of another worker gets its turn beside a stream without an end", arguments: Backends.everything)
-    func besideAnEndlessStream(backend: Backend) async throws {
+    func besideAnEndlessStream(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let taken = SharedCounter()
         let endless = Task {
           let items = sequence(first: 0) { $0 + 1 }
-          for try await _ in pool.stream(items, Brief(), options: MapOptions(chunking: .size(1), window: .items(64))) {
+          for try await _ in pool.outputs(
+            of: items, with: Brief(), options: MapOptions(chunking: .size(1), window: .items(64)))
+          {
             taken.increment()
           }
         }
         while taken.value < 100 { await Task.yield() }
-        let outputs = try await pool.map(0..<10, Times(factor: 2))
+        let outputs = try await pool.map(0..<10, with: Times(factor: 2))
         #expect(outputs == (0..<10).map { $0 * 2 })
         let before = taken.value
         while taken.value < before + 100 { await Task.yield() }
@@ -78,38 +80,38 @@ extension Checked {
     }
 
     @Test("a stream and a map take turns", arguments: Backends.all)
-    func interleaved(backend: Backend) async throws {
+    func interleaved(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         var count = 0
-        for try await output in pool.stream(0..<60, AddOne(), options: MapOptions(chunking: .size(3))) {
+        for try await output in pool.outputs(of: 0..<60, with: AddOne(), options: MapOptions(chunking: .size(3))) {
           count += 1
           #expect(output == count)
           if output % 10 == 0 {
-            #expect(try await pool.map(0..<output, AddOne()) == Array(1...output))
+            #expect(try await pool.map(0..<output, with: AddOne()) == Array(1...output))
           }
         }
         #expect(count == 60)
       }
     }
 
-    @Test("a pool inside a worker", arguments: [Backend.tasks(3), .threads(3), .processes(2)].runnable)
-    func nested(backend: Backend) async throws {
-      struct Outer: Worker {
-        func process(_ item: Int, _ state: inout Void) async throws -> Int {
+    @Test("a pool inside a worker", arguments: [WorkerPool.Backend.tasks(3), .threads(3), .processes(2)].runnable)
+    func nested(backend: WorkerPool.Backend) async throws {
+      struct Outer: StatelessWorker {
+        func process(_ item: Int) async throws -> Int {
           try await withWorkerPool(.threads()) { pool in
-            try await pool.map(0..<item, AddOne()).reduce(0, +)
+            try await pool.map(0..<item, with: AddOne()).reduce(0, +)
           }
         }
       }
       try await withWorkerPool(backend) { pool async throws in
-        #expect(try await pool.map(1...6, Outer()) == [1, 3, 6, 10, 15, 21])
+        #expect(try await pool.map(1...6, with: Outer()) == [1, 3, 6, 10, 15, 21])
       }
     }
 
     @Test("fold combines outcomes as they come", arguments: Backends.everything)
-    func fold(backend: Backend) async throws {
+    func fold(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
-        let totals = try await pool.fold(0..<100, Picky(modulus: 4, remainder: 0), into: (sum: 0, failed: 0)) {
+        let totals = try await pool.fold(0..<100, with: Picky(modulus: 4, remainder: 0), into: (sum: 0, failed: 0)) {
           switch $1.result {
           case .success(let output): $0.sum += output
           case .failure: $0.failed += 1
@@ -117,12 +119,12 @@ extension Checked {
         }
         #expect(totals == ((0..<100).filter { $0 % 4 != 0 }.reduce(0) { $0 + $1 * 2 }, 25))
         await #expect(throws: Refused(item: 3)) {
-          try await pool.fold(0..<100, AddOne(), into: 0) { sum, outcome in
+          try await pool.fold(0..<100, with: AddOne(), into: 0) { sum, outcome in
             sum += 1
             if sum == 3 { throw Refused(item: 3) }
           }
         }
-        #expect(try await pool.map([1], AddOne()) == [2])
+        #expect(try await pool.map([1], with: AddOne()) == [2])
       }
     }
   }

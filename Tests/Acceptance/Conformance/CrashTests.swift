@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Meets its fate at one item.
-private struct Doomed: Worker, Codable {
+private struct Doomed: StatelessWorker, Codable {
   enum Fate: String, Codable, CaseIterable {
     case outOfRange, overflow, fatal, stackOverflow, exit, exitQuietly, killedFromOutside
   }
@@ -14,7 +14,7 @@ private struct Doomed: Worker, Codable {
   /// Where the one who is to be killed says who it is.
   var fifo = ""
 
-  func process(_ item: Int, _ state: inout Void) -> Int {
+  func process(_ item: Int) -> Int {
     if item == at { meet() }
     return item * 2
   }
@@ -46,14 +46,14 @@ extension Checked {
   /// A crash costs one item, never more.
   @Suite(.forks) struct Crashes {
     @Test("a trap in the middle of a chunk", arguments: Backends.isolating.each(with: [Doomed.Fate.outOfRange]))
-    private func everyStart(backend: Backend, fate: Doomed.Fate) async throws {
+    private func everyStart(backend: WorkerPool.Backend, fate: Doomed.Fate) async throws {
       try await check(backend, fate)
     }
 
     @Test("every way to die", arguments: Doomed.Fate.allCases.filter { $0 != .killedFromOutside })
     private func everyFate(fate: Doomed.Fate) async throws { try await check(.processes(2), fate) }
 
-    private func check(_ backend: Backend, _ fate: Doomed.Fate) async throws {
+    private func check(_ backend: WorkerPool.Backend, _ fate: Doomed.Fate) async throws {
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(chunking: .size(64))
         let failure = try await onlyFailure(pool, Doomed(fate: fate, at: 100), options)
@@ -75,7 +75,7 @@ extension Checked {
           Issue.record(failure)
         case .killedFromOutside: break
         }
-        #expect(try await pool.map(0..<100, AddOne()) == Array(1...100))
+        #expect(try await pool.map(0..<100, with: AddOne()) == Array(1...100))
       }
     }
 
@@ -103,7 +103,7 @@ extension Checked {
     private func failures(_ pool: WorkerPool, _ worker: Doomed, _ options: MapOptions) async throws -> [ItemFailure] {
       var failures: [ItemFailure] = []
       var index = 0
-      for try await outcome in pool.outcomes(of: 0..<200, worker, options: options) {
+      for try await outcome in pool.outcomes(of: 0..<200, with: worker, options: options) {
         #expect(outcome.index == index && outcome.input == index)
         index += 1
         switch outcome.result {
@@ -116,7 +116,7 @@ extension Checked {
     }
 
     @Test("a worker that is killed from outside", arguments: Backends.isolating)
-    func killed(backend: Backend) async throws {
+    func killed(backend: WorkerPool.Backend) async throws {
       let fifo = "\(NSTemporaryDirectory())/fifo-\(UUID().uuidString)"
       try #require(mkfifo(fifo, 0o600) == 0)
       defer { unlink(fifo) }
@@ -140,12 +140,12 @@ extension Checked {
           }
           #expect(crash.kind == .killedFromOutside && crash.signal == SIGKILL)
         }
-        #expect(try await pool.map(0..<100, AddOne()) == Array(1...100))
+        #expect(try await pool.map(0..<100, with: AddOne()) == Array(1...100))
       }
     }
 
-    @Test("a closure that crashes", arguments: [Backend.processes(3), Backends.crowded].runnable)
-    func closure(backend: Backend) async throws {
+    @Test("a closure that crashes", arguments: [WorkerPool.Backend.processes(3), Backends.crowded].runnable)
+    func closure(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let rows = [[1], [], [3]]
         var failures: [Int] = []
@@ -162,10 +162,10 @@ extension Checked {
       }
     }
 
-    @Test("an item that keeps crashing is quarantined", arguments: [Backend.processes(2)].runnable)
-    func quarantine(backend: Backend) async throws {
+    @Test("an item that keeps crashing is quarantined", arguments: [WorkerPool.Backend.processes(2)].runnable)
+    func quarantine(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
-        let options = MapOptions(chunking: .size(64), retry: .retry(max: 10, maximumCrashes: 2))
+        let options = MapOptions(chunking: .size(64), retry: .upTo(10, maximumCrashes: 2))
         let failure = try await onlyFailure(pool, Doomed(fate: .exitQuietly, at: 100), options)
         guard case .quarantined(crashes: 2, .exited(code: 0)) = failure.cause else {
           Issue.record("\(failure)")
@@ -176,10 +176,10 @@ extension Checked {
     }
 
     @Test("a crash that a retry survives", arguments: Backends.isolating)
-    func retried(backend: Backend) async throws {
+    func retried(backend: WorkerPool.Backend) async throws {
       let tries = SharedCounter()
       try await withWorkerPool(backend) { pool in
-        let options = MapOptions(chunking: .size(16), retry: .retry(max: 2))
+        let options = MapOptions(chunking: .size(16), retry: .upTo(2))
         let outputs = try await pool.map(0..<50, options: options) { item in
           if item == 20, tries.increment() == 1 { _exit(1) }
           return item

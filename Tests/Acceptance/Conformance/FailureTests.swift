@@ -5,18 +5,18 @@ import Testing
 extension Checked {
   /// A failed item is one item's failure.
   @Suite struct Failures {
-    static let chunkings: [Chunking] = [.size(1), .size(7), .size(64), .automatic]
+    static let chunkings: [MapOptions.Chunking] = [.size(1), .size(7), .size(64), .automatic]
 
     @Test("failures in the middle of chunks", arguments: Backends.everything)
-    func middle(backend: Backend) async throws {
+    func middle(backend: WorkerPool.Backend) async throws {
       let worker = Picky(modulus: 13, remainder: 5)
       try await withWorkerPool(backend) { pool in
         for chunking in Self.chunkings {
-          for order in [OutcomeOrder.input, .completion] {
+          for order in [MapOptions.Order.input, .completion] {
             var seen: Set<Int> = []
             var last = -1
             let options = MapOptions(chunking: chunking)
-            for try await outcome in pool.outcomes(of: 0..<200, worker, order: order, options: options) {
+            for try await outcome in pool.outcomes(of: 0..<200, with: worker, order: order, options: options) {
               #expect(seen.insert(outcome.index).inserted && outcome.input == outcome.index && outcome.attempt == 1)
               if order == .input { #expect(outcome.index == last + 1) }
               last = outcome.index
@@ -35,34 +35,34 @@ extension Checked {
     }
 
     @Test("the first failure ends a map, and the pool goes on", arguments: Backends.everything)
-    func failFast(backend: Backend) async throws {
+    func failFast(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for _ in 0..<3 {
           let failure = try await #require(throws: ItemFailure.self) {
-            _ = try await pool.map(0..<1_000, Picky(modulus: 2_000, remainder: 700))
+            _ = try await pool.map(0..<1_000, with: Picky(modulus: 2_000, remainder: 700))
           }
           #expect(failure.index == 700 && failure.attempt == 1 && failure.underlying as? Refused == Refused(item: 700))
-          #expect(try await pool.map(0..<5, AddOne()) == [1, 2, 3, 4, 5])
+          #expect(try await pool.map(0..<5, with: AddOne()) == [1, 2, 3, 4, 5])
         }
       }
     }
 
     @Test("an endless map ends with its first failure", arguments: Backends.all)
-    func endlessFailFast(backend: Backend) async throws {
+    func endlessFailFast(backend: WorkerPool.Backend) async throws {
       let drawn = SharedCounter()
       try await withWorkerPool(backend) { pool in
         _ = await #expect(throws: ItemFailure.self) {
-          try await pool.forEach(Endless(drawn: drawn), Picky(modulus: 100, remainder: 99))
+          try await pool.forEach(Endless(drawn: drawn), with: Picky(modulus: 100, remainder: 99))
         }
       }
     }
 
     @Test("collect runs everything, then says all that failed", arguments: Backends.all)
-    func collect(backend: Backend) async throws {
+    func collect(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(chunking: .size(7), onFailure: .collect)
         let failures = try await #require(throws: ItemFailures.self) {
-          _ = try await pool.map(0..<100, Picky(modulus: 10, remainder: 3), options: options)
+          _ = try await pool.map(0..<100, with: Picky(modulus: 10, remainder: 3), options: options)
         }
         #expect(failures.count == 10 && failures.failures.map(\.index) == Array(stride(from: 3, to: 100, by: 10)))
         #expect(failures.description.contains("10 items failed"))
@@ -70,29 +70,29 @@ extension Checked {
     }
 
     @Test("skip leaves failed items out", arguments: Backends.all)
-    func skip(backend: Backend) async throws {
+    func skip(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(chunking: .size(7), onFailure: .skip)
-        let outputs = try await pool.map(0..<20, Picky(modulus: 4, remainder: 0), options: options)
+        let outputs = try await pool.map(0..<20, with: Picky(modulus: 4, remainder: 0), options: options)
         #expect(outputs == (0..<20).filter { $0 % 4 != 0 }.map { $0 * 2 })
       }
     }
 
     @Test("more failures than allowed end the map", arguments: Backends.all)
-    func maximumFailures(backend: Backend) async throws {
+    func maximumFailures(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let worker = Picky(modulus: 10, remainder: 9)
         let error = try await #require(throws: WorkerPoolError.self) {
-          _ = try await pool.map(0..<1_000, worker, options: MapOptions(onFailure: .skip, maximumFailures: 3))
+          _ = try await pool.map(0..<1_000, with: worker, onFailure: .skip, options: MapOptions(maximumFailures: 3))
         }
         #expect(error.kind == .tooManyFailures && error.underlying is ItemFailure)
         let within = MapOptions(onFailure: .skip, maximumFailures: 10)
-        #expect(try await pool.map(0..<100, worker, options: within).count == 90)
+        #expect(try await pool.map(0..<100, with: worker, options: within).count == 90)
       }
     }
 
     @Test("errors arrive as they were thrown, or with type and text", arguments: Backends.all)
-    func errors(backend: Backend) async throws {
+    func errors(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let failure = try await #require(throws: ItemFailure.self) {
           _ = try await pool.map([1]) { _ -> Int in throw Opaque(description: "out of cheese") }

@@ -17,8 +17,8 @@ private enum Hostile {
       Duration(secondsComponent: .max, attosecondsComponent: 999_999_999_999_999_999),
     ] as [Duration]
 
-  static func backoff(_ factor: Double, upTo maximum: Duration) -> Backoff {
-    var backoff = Backoff.exponential(.nanoseconds(1), maximum: maximum)
+  static func backoff(_ factor: Double, upTo maximum: Duration) -> MapOptions.Backoff {
+    var backoff = MapOptions.Backoff.exponential(.nanoseconds(1), maximum: maximum)
     backoff.factor = factor
     return backoff
   }
@@ -42,8 +42,8 @@ private enum Hostile {
       add("two chunks of \(number)") { ($0.chunking, $0.count) = (.count(2), number) }
       add("window \(number)") { $0.window = .items(number) }
       add("failures \(number)") { $0.maximumFailures = number }
-      add("retries \(number)") { $0.retry = .retry(max: number, backoff: .constant(.nanoseconds(1))) }
-      add("crashes \(number)") { $0.retry = .retry(max: 1, maximumCrashes: number) }
+      add("retries \(number)") { $0.retry = .upTo(number, backoff: .constant(.nanoseconds(1))) }
+      add("crashes \(number)") { $0.retry = .upTo(1, maximumCrashes: number) }
       add("life of \(number)") { $0.lifespan.items = number }
       add("memory of \(number)") { $0.lifespan.memory = number }
       add("seed \(number)") { $0.seed = UInt64(bitPattern: Int64(number)) }
@@ -68,7 +68,7 @@ private enum Hostile {
       add("next in \(time)") { $0.timeouts.next = time }
       add("age of \(time)") { $0.lifespan.age = time }
       add("back-off up to \(time)") {
-        $0.retry = .retry(max: 2, backoff: backoff(2, upTo: time))
+        $0.retry = .upTo(2, backoff: backoff(2, upTo: time))
       }
     }
     return all
@@ -79,7 +79,7 @@ extension Checked {
   /// A number from the user is refused, or means what it says; it never becomes memory before items do, and never overflows.
   @Suite struct HostileOptions {
     @Test("U6: every number in the options of a map, over every kind of input", arguments: Backends.all)
-    func map(backend: Backend) async throws {
+    func map(backend: WorkerPool.Backend) async throws {
       let items = Array(0..<50)
       try await withWorkerPool(backend) { pool in
         for (name, options) in Hostile.options {
@@ -93,12 +93,12 @@ extension Checked {
               Issue.record("\(name), \(input): \(error)")
             }
           }
-          await check("array") { try await pool.map(items, AddOne(), options: options) }
-          await check("sequence") { try await pool.map(lazily(items), AddOne(), options: options) }
-          await check("asynchronous") { try await pool.map(Numbers(count: 50), AddOne(), options: options) }
+          await check("array") { try await pool.map(items, with: AddOne(), options: options) }
+          await check("sequence") { try await pool.map(lazily(items), with: AddOne(), options: options) }
+          await check("asynchronous") { try await pool.map(Numbers(count: 50), with: AddOne(), options: options) }
           await check("stream") {
             var outputs: [Int] = []
-            for try await output in pool.stream(items, AddOne(), options: options) { outputs.append(output) }
+            for try await output in pool.outputs(of: items, with: AddOne(), options: options) { outputs.append(output) }
             return outputs
           }
         }
@@ -106,27 +106,27 @@ extension Checked {
     }
 
     @Test("U6: failures under every number of retries", arguments: Backends.shared)
-    func failures(backend: Backend) async throws {
+    func failures(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for time in Hostile.times + [.nanoseconds(1)] {
           var options = MapOptions(onFailure: .skip)
-          options.retry = .retry(max: 3, backoff: Hostile.backoff(.infinity, upTo: time))
+          options.retry = .upTo(3, backoff: Hostile.backoff(.infinity, upTo: time))
           options.maximumFailures = .max
           if time > .nanoseconds(1) { options.retry.backoff.maximum = .microseconds(1) }
-          let outputs = try await pool.map(0..<20, Picky(modulus: 5, remainder: 0), options: options)
+          let outputs = try await pool.map(0..<20, with: Picky(modulus: 5, remainder: 0), options: options)
           #expect(outputs.count == 16)
         }
       }
     }
 
     @Test("U6: ranges of more numbers than there can be, in chunks of all of them", arguments: Backends.all)
-    func endless(backend: Backend) async throws {
+    func endless(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
-        for chunking in [Chunking.automatic, .size(.max), .size(1e300), .count(1), .perWorker(1)] {
+        for chunking in [MapOptions.Chunking.automatic, .size(.max), .size(1e300), .count(1), .perWorker(1)] {
           for options in [MapOptions(chunking: chunking, window: .items(1_000), count: .max)] {
             var count = 0
             do {
-              for try await _ in pool.stream(0...Int.max, AddOne(), options: options) {
+              for try await _ in pool.outputs(of: 0...Int.max, with: AddOne(), options: options) {
                 count += 1
                 if count == 100 { break }
               }
@@ -142,10 +142,12 @@ extension Checked {
     @Test("U6: widths, of pools and of parallel maps")
     func widths() async throws {
       for width in Hostile.numbers {
-        for backend in [Backend.tasks(width), .threads(width), .processes(width)] {
+        for backend in [WorkerPool.Backend.tasks(width), .threads(width), .processes(width)] {
           await #expect(throws: InvalidOption.self) { _ = try await withWorkerPool(backend) { $0.width } }
         }
-        for options in [ProcessOptions(threadsPerProcess: width), ProcessOptions(ringCapacity: width)] {
+        for options in [
+          WorkerPool.ProcessOptions(threadsPerProcess: width), WorkerPool.ProcessOptions(ringCapacity: width),
+        ] {
           await #expect(throws: InvalidOption.self) {
             _ = try await withWorkerPool(.processes(1, options)) { _ in 0 }
           }
@@ -155,18 +157,18 @@ extension Checked {
         }
       }
       for time in Hostile.times where time >= .zero {
-        let outputs = try await withWorkerPool(.processes(1, ProcessOptions(grace: time))) { pool in
-          try await pool.map([1], AddOne())
+        let outputs = try await withWorkerPool(.processes(1, WorkerPool.ProcessOptions(grace: time))) { pool in
+          try await pool.map([1], with: AddOne())
         }
         #expect(outputs == [2])
       }
     }
 
     @Test("U6: a wait of centuries for one item", arguments: Backends.all)
-    func submissions(backend: Backend) async throws {
+    func submissions(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         for time in Hostile.times where time > .zero {
-          #expect(try await pool.submit(1, AddOne()).value(within: time) == 2)
+          #expect(try await pool.submit(1, with: AddOne()).value(within: time) == 2)
         }
       }
     }

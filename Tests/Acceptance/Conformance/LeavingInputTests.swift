@@ -47,14 +47,14 @@ extension Checked {
       let options = MapOptions(chunking: .size(1), window: .items(64))
       let worker = Picky(modulus: 1_000, remainder: way == .fails ? 40 : 999)
       if isAsync {
-        await leave(pool.stream(Tape.Async(tape: tape), worker, options: options), way)
+        await leave(pool.outputs(of: Tape.Async(tape: tape), with: worker, options: options), way)
       } else {
-        await leave(pool.stream(tape, worker, options: options), way)
+        await leave(pool.outputs(of: tape, with: worker, options: options), way)
       }
       return tape.read
     }
 
-    private func leave<Items>(_ outputs: OutputStream<Int, Items>, _ way: Way) async {
+    private func leave<Items>(_ outputs: OutputSequence<Int, Items>, _ way: Way) async {
       switch way {
       case .leaves:
         var count = 0
@@ -78,7 +78,7 @@ extension Checked {
     }
 
     @Test("U11: the next map reads on where the reader of the one before has stopped", arguments: Backends.all)
-    func readsOn(backend: Backend) async throws {
+    func readsOn(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for way in Way.allCases {
           for isAsync in [false, true] {
@@ -89,7 +89,7 @@ extension Checked {
               if way == .leaves { #expect(start <= 40 + 64 + 1) }
               let rest =
                 isAsync
-                ? try await pool.map(Tape.Async(tape: tape), AddOne()) : try await pool.map(tape, AddOne())
+                ? try await pool.map(Tape.Async(tape: tape), with: AddOne()) : try await pool.map(tape, with: AddOne())
               #expect(rest == (start..<400).map { $0 + 1 }, "\(way), asynchronous: \(isAsync)")
             }
           }
@@ -98,12 +98,12 @@ extension Checked {
     }
 
     @Test("U11: of a default stream some hundred items are read for forty outputs", arguments: Backends.all)
-    func readsLittle(backend: Backend) async throws {
+    func readsLittle(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for _ in 0..<20 {
           let tape = Tape(count: 10_000)
           var taken = 0
-          for try await _ in pool.stream(tape, AddOne()) {
+          for try await _ in pool.outputs(of: tape, with: AddOne()) {
             taken += 1
             if taken == 40 { break }
           }
@@ -113,11 +113,12 @@ extension Checked {
     }
 
     @Test("U11: an input that blocks for ever is not waited for", arguments: Backends.apart)
-    func blocks(backend: Backend) async throws {
+    func blocks(backend: WorkerPool.Backend) async throws {
       let release = Gate()
       try await withDeadline(.seconds(20)) {
         try await withWorkerPool(backend) { pool in
-          for try await output in pool.stream(Blocking(after: 3, release: release), AddOne()) where output == 3 {
+          for try await output in pool.outputs(of: Blocking(after: 3, release: release), with: AddOne())
+          where output == 3 {
             break
           }
         }
@@ -126,11 +127,12 @@ extension Checked {
     }
 
     @Test("U11: nor is an asynchronous one that does not mind being cancelled", arguments: Backends.apart)
-    func ignores(backend: Backend) async throws {
+    func ignores(backend: WorkerPool.Backend) async throws {
       let release = Gate()
       try await withDeadline(.seconds(20)) {
         try await withWorkerPool(backend) { pool in
-          for try await output in pool.stream(Stubborn(after: 3, release: release), AddOne()) where output == 3 {
+          for try await output in pool.outputs(of: Stubborn(after: 3, release: release), with: AddOne())
+          where output == 3 {
             break
           }
         }
@@ -204,9 +206,9 @@ private struct Stubborn: AsyncSequence, AsyncIteratorProtocol {
   }
 }
 
-extension OutputStream {
+extension OutputSequence {
   /// To be iterated in one task, which is not this one.
   fileprivate var sent: Sent { Sent(value: self) }
 
-  fileprivate struct Sent: @unchecked Sendable { let value: OutputStream }
+  fileprivate struct Sent: @unchecked Sendable { let value: OutputSequence }
 }

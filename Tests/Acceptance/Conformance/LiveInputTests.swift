@@ -31,13 +31,13 @@ extension Checked {
   @Suite struct LiveInput {
     @Test(
       "U10: single requests are answered one by one, whatever the chunks",
-      arguments: Backends.everything.each(with: [Chunking.automatic, .size(100)]))
-    func requests(backend: Backend, chunking: Chunking) async throws {
+      arguments: Backends.everything.each(with: [MapOptions.Chunking.automatic, .size(100)]))
+    func requests(backend: WorkerPool.Backend, chunking: MapOptions.Chunking) async throws {
       try await withWorkerPool(backend) { pool in
         let (requests, client) = AsyncStream.makeStream(of: Int.self)
         client.yield(0)
         var next = 0
-        for try await answer in pool.stream(requests, AddOne(), options: MapOptions(chunking: chunking)) {
+        for try await answer in pool.outputs(of: requests, with: AddOne(), options: MapOptions(chunking: chunking)) {
           next += 1
           #expect(answer == next)
           // Nothing more comes until this one was answered.
@@ -49,13 +49,13 @@ extension Checked {
 
     @Test(
       "U10: a generator that waits for its last outcome goes on",
-      arguments: Backends.everything.each(with: [Chunking.automatic, .size(100)]))
-    func conversation(backend: Backend, chunking: Chunking) async throws {
+      arguments: Backends.everything.each(with: [MapOptions.Chunking.automatic, .size(100)]))
+    func conversation(backend: WorkerPool.Backend, chunking: MapOptions.Chunking) async throws {
       try await withWorkerPool(backend) { pool in
         let heard = Signal()
         var count = 0
         let input = Conversation(heard: heard, count: 20)
-        for try await outcome in pool.outcomes(of: input, AddOne(), options: MapOptions(chunking: chunking)) {
+        for try await outcome in pool.outcomes(of: input, with: AddOne(), options: MapOptions(chunking: chunking)) {
           #expect(try outcome.output == count + 1)
           count += 1
           heard.send()
@@ -64,14 +64,15 @@ extension Checked {
       }
     }
 
-    @Test("U10: thousands of single requests in one chunk", arguments: [Backend.threads(1), .tasks(2), .serial])
-    func longChunk(backend: Backend) async throws {
+    @Test(
+      "U10: thousands of single requests in one chunk", arguments: [WorkerPool.Backend.threads(1), .tasks(2), .serial])
+    func longChunk(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let (requests, client) = AsyncStream.makeStream(of: [Int].self)
         client.yield([0])
         var next = 0
         let options = MapOptions(chunking: .size(100_000))
-        for try await answer in pool.stream(requests, options: options, { $0 + [1] }) {
+        for try await answer in pool.outputs(of: requests, options: options, { $0 + [1] }) {
           #expect(answer == [next, 1])
           next += 1
           if next < 9_000 { client.yield([next]) } else { client.finish() }
@@ -81,12 +82,12 @@ extension Checked {
     }
 
     @Test("U10: what comes after a burst is answered while nothing more comes", arguments: Backends.everything)
-    func afterBurst(backend: Backend) async throws {
+    func afterBurst(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let (requests, client) = AsyncStream.makeStream(of: Int.self)
         for item in 0..<20_000 { client.yield(item) }
         var count = 0
-        for try await _ in pool.stream(requests, AddOne(), order: .completion) {
+        for try await _ in pool.outputs(of: requests, with: AddOne(), order: .completion) {
           count += 1
           guard count >= 20_000 else { continue }
           if count < 20_010 { client.yield(count) } else { client.finish() }
@@ -96,14 +97,14 @@ extension Checked {
     }
 
     @Test("U10: items that came together are shared by the slots that are free", arguments: Backends.wide)
-    func shared(backend: Backend) async throws {
+    func shared(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let (items, producer) = AsyncStream.makeStream(of: Int.self)
         let meeting = SharedCounter()
         // The pool has learned that its items are quick.
         for item in 0..<5_000 { producer.yield(-item - 1) }
         var count = 0
-        let outputs = pool.stream(items, order: .completion) { item async -> Int in
+        let outputs = pool.outputs(of: items, order: .completion) { item async -> Int in
           guard item >= 0 else { return item }
           meeting.increment()
           await meeting.wait(for: 2)
@@ -120,13 +121,13 @@ extension Checked {
     }
 
     @Test("U10: parts of a chunk go to the slot that the whole would have gone to", arguments: Backends.wide)
-    func turns(backend: Backend) async throws {
+    func turns(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let (items, producer) = AsyncStream.makeStream(of: Int.self)
         producer.yield(0)
         let options = MapOptions(chunking: .size(4), dispatch: .roundRobin)
         var count = 0
-        for try await outcome in pool.outcomes(of: items, AddOne(), options: options) {
+        for try await outcome in pool.outcomes(of: items, with: AddOne(), options: options) {
           #expect(outcome.slot == outcome.index / 4 % pool.width)
           count += 1
           if count < 30 { producer.yield(count) } else { producer.finish() }

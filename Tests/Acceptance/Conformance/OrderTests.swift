@@ -6,28 +6,29 @@ extension Checked {
   /// The map family gives every output once, in the order that it promises, on every backend.
   @Suite struct Order {
     @Test("an ordered map", arguments: Backends.everything.each(with: [0, 1, 10_000]))
-    func ordered(backend: Backend, count: Int) async throws {
+    func ordered(backend: WorkerPool.Backend, count: Int) async throws {
       try await withWorkerPool(backend) { pool async throws in
-        #expect(try await pool.map(0..<count, Times(factor: 3)) == (0..<count).map { $0 * 3 })
+        #expect(try await pool.map(0..<count, with: Times(factor: 3)) == (0..<count).map { $0 * 3 })
         #expect(try await pool.map(0..<count) { $0 - 1 } == (0..<count).map { $0 - 1 })
       }
     }
 
     @Test("an unordered map", arguments: Backends.everything)
-    func unordered(backend: Backend) async throws {
+    func unordered(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
-        let outputs = try await pool.mapUnordered(0..<1_000, AddOne(), options: MapOptions(chunking: .size(7)))
+        let outputs = try await pool.map(
+          0..<1_000, with: AddOne(), order: .completion, options: MapOptions(chunking: .size(7)))
         #expect(outputs.sorted() == Array(1...1_000))
       }
     }
 
     @Test("unordered outcomes come as they finish, ordered ones as they stand", arguments: Backends.wide)
-    func completion(backend: Backend) async throws {
-      for order in [OutcomeOrder.input, .completion] {
+    func completion(backend: WorkerPool.Backend) async throws {
+      for order in [MapOptions.Order.input, .completion] {
         // What the first item waits for: that the others have run, or that their outputs are here.
         let others = SharedCounter()
         try await withWorkerPool(backend) { pool in
-          let stream = pool.stream(0..<3, order: order, options: MapOptions(chunking: .size(1))) { item in
+          let stream = pool.outputs(of: 0..<3, order: order, options: MapOptions(chunking: .size(1))) { item in
             if item == 0 { await others.wait(for: 2) } else if order == .input { others.increment() }
             return item
           }
@@ -42,22 +43,22 @@ extension Checked {
     }
 
     @Test("a stream that is left early frees the pool", arguments: Backends.everything)
-    func earlyBreak(backend: Backend) async throws {
+    func earlyBreak(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for _ in 0..<3 {
           var taken: [Int] = []
-          for try await output in pool.stream(Endless(), AddOne()) {
+          for try await output in pool.outputs(of: Endless(), with: AddOne()) {
             taken.append(output)
             if taken.count == 20 { break }
           }
           #expect(taken == Array(1...20))
         }
-        #expect(try await pool.map(0..<100, AddOne()) == Array(1...100))
+        #expect(try await pool.map(0..<100, with: AddOne()) == Array(1...100))
       }
     }
 
     @Test("forEach calls its body once for each item", arguments: Backends.all)
-    func forEach(backend: Backend) async throws {
+    func forEach(backend: WorkerPool.Backend) async throws {
       let sum = SharedCounter()
       try await withWorkerPool(backend) { pool in
         try await pool.forEach(0..<500) { _ in sum.increment() }
@@ -66,17 +67,21 @@ extension Checked {
     }
 
     @Test("map, stream and outcomes agree, whatever the chunks", arguments: Backends.all)
-    func chunks(backend: Backend) async throws {
+    func chunks(backend: WorkerPool.Backend) async throws {
       let expected = (0..<200).map { $0 + 1 }
       try await withWorkerPool(backend) { pool in
-        for chunking in [Chunking.size(1), .size(7), .size(64), .size(2.5), .count(9), .perWorker(3), .automatic] {
+        for chunking in [
+          MapOptions.Chunking.size(1), .size(7), .size(64), .size(2.5), .count(9), .perWorker(3), .automatic,
+        ] {
           let options = MapOptions(chunking: chunking)
-          #expect(try await pool.map(0..<200, AddOne(), options: options) == expected)
+          #expect(try await pool.map(0..<200, with: AddOne(), options: options) == expected)
           var streamed: [Int] = []
-          for try await output in pool.stream(0..<200, AddOne(), options: options) { streamed.append(output) }
+          for try await output in pool.outputs(of: 0..<200, with: AddOne(), options: options) {
+            streamed.append(output)
+          }
           #expect(streamed == expected)
           var outcomes: [Int] = []
-          for try await outcome in pool.outcomes(of: 0..<200, AddOne(), options: options) {
+          for try await outcome in pool.outcomes(of: 0..<200, with: AddOne(), options: options) {
             #expect(outcome.input == outcome.index && outcome.attempt == 1 && outcome.slot < pool.width)
             outcomes.append(try outcome.output)
           }

@@ -7,10 +7,10 @@ extension Checked {
   /// Servers: no more than so much may wait, and nothing for longer than so long.
   @Suite struct Queue {
     /// Where a slot that is busy has nothing behind: processes are handed a little ahead, and closures run beside each other there.
-    static let inProgram: [Backend] = [.threads(1), .threads(3), .tasks(2)]
+    static let inProgram: [WorkerPool.Backend] = [.threads(1), .threads(3), .tasks(2)]
 
     @Test("U35: with a queue limit, one submission too many is refused at once", arguments: inProgram)
-    func limit(backend: Backend) async throws {
+    func limit(backend: WorkerPool.Backend) async throws {
       let gate = SharedCounter()
       let running = SharedCounter()
       let pool = try WorkerPool(backend, queueLimit: 3)
@@ -36,7 +36,7 @@ extension Checked {
     }
 
     @Test("U35: the limit on the whole counts waiting too", arguments: inProgram)
-    func total(backend: Backend) async throws {
+    func total(backend: WorkerPool.Backend) async throws {
       let gate = SharedCounter()
       let running = SharedCounter()
       let late = SharedCounter()
@@ -50,14 +50,14 @@ extension Checked {
           }
         }
         await running.wait(for: width)
-        let options = MapOptions(timeouts: Timeouts(total: .milliseconds(50)), setUp: .lazy)
+        let options = MapOptions(timeouts: MapOptions.Timeouts(total: .milliseconds(50)), setUp: .lazy)
         let error = await #expect(throws: WorkerPoolError.self) {
-          try await pool.apply(1, options: options) { _ in late.increment() }
+          try await pool.run(1, options: options) { _ in late.increment() }
         }
         #expect(error?.kind == .timedOut)
         #expect(error.map { "\($0)".contains("0.05 seconds") } == true)
         let stream = await #expect(throws: WorkerPoolError.self) {
-          for try await _ in pool.stream(0..<10, options: options, { $0 }) { Issue.record("nothing is free") }
+          for try await _ in pool.outputs(of: 0..<10, options: options, { $0 }) { Issue.record("nothing is free") }
         }
         #expect(stream?.kind == .timedOut)
         gate.increment()
@@ -71,10 +71,10 @@ extension Checked {
     func processes() async throws {
       let pool = try WorkerPool(.processes(1), queueLimit: 2)
       let busy = Stuck(items: [0])
-      let options = MapOptions(timeouts: Timeouts(total: .milliseconds(300)), setUp: .lazy)
+      let options = MapOptions(timeouts: MapOptions.Timeouts(total: .milliseconds(300)), setUp: .lazy)
       var given: [Submission<Int>] = []
       let error = #expect(throws: WorkerPoolError.self) {
-        for _ in 0..<100 { given.append(try pool.submit(0, busy, options: options)) }
+        for _ in 0..<100 { given.append(try pool.submit(0, with: busy, options: options)) }
       }
       #expect(error?.kind == .queueFull && given.count < 100)
       for submission in given {
@@ -90,7 +90,7 @@ extension Checked {
       try await withWorkerPool(.threads(1), queueLimit: 0) { pool async throws in
         #expect(try await pool.map([1, 2]) { $0 } == [1, 2])
         await #expect(throws: InvalidOption.self) {
-          try await pool.map([1], options: MapOptions(timeouts: Timeouts(total: .zero))) { $0 }
+          try await pool.map([1], options: MapOptions(timeouts: MapOptions.Timeouts(total: .zero))) { $0 }
         }
       }
     }

@@ -7,7 +7,7 @@ import Testing
 struct ThirdTime: Worker {
   func setUp(_ context: WorkerContext) -> WorkerContext { context }
 
-  func process(_ item: Int, _ context: inout WorkerContext) throws -> Drawn {
+  func process(_ item: Int, state context: inout WorkerContext) throws -> Drawn {
     var random = context.random
     let drawn = Drawn(item: item, index: context.index, attempt: context.attempt, number: random.next())
     if item % 5 == 0, context.attempt < 3 { throw drawn }
@@ -23,17 +23,17 @@ struct Drawn: Error, Codable, Hashable {
 extension Checked {
   @Suite struct Retries {
     @Test("a retried item keeps its place and its random numbers", arguments: Backends.everything)
-    func attempts(backend: Backend) async throws {
+    func attempts(backend: WorkerPool.Backend) async throws {
       let drawn = Lock<[Drawn]>([])
       let note: @Sendable (ItemFailure) -> Bool = { failure in
         if let found = failure.underlying as? Drawn { drawn.withLock { $0.append(found) } }
         return true
       }
       try await withWorkerPool(backend) { pool in
-        let options = MapOptions(chunking: .size(7), retry: .retry(max: 2, when: note), seed: 42)
+        let options = MapOptions(chunking: .size(7), retry: .upTo(2, when: note), seed: 42)
         let items = (0..<40).map { $0 + 100 }
         var index = 0
-        for try await outcome in pool.outcomes(of: items, ThirdTime(), options: options) {
+        for try await outcome in pool.outcomes(of: items, with: ThirdTime(), options: options) {
           let output = try outcome.output
           let attempt = outcome.input % 5 == 0 ? 3 : 1
           var random = ItemRandom(seed: 42, index: index)
@@ -50,10 +50,10 @@ extension Checked {
     }
 
     @Test("an item that keeps failing fails once, with its last attempt", arguments: Backends.all)
-    func exhausted(backend: Backend) async throws {
+    func exhausted(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
-        let options = MapOptions(retry: .retry(max: 3))
-        for try await outcome in pool.outcomes(of: 0..<10, Picky(modulus: 10, remainder: 6), options: options) {
+        let options = MapOptions(retry: .upTo(3))
+        for try await outcome in pool.outcomes(of: 0..<10, with: Picky(modulus: 10, remainder: 6), options: options) {
           guard case .failure(let failure) = outcome.result else { continue }
           #expect(failure.index == 6 && failure.attempt == 4 && outcome.attempt == 4)
         }
@@ -61,11 +61,11 @@ extension Checked {
     }
 
     @Test("only what is worth it is tried again", arguments: Backends.all)
-    func condition(backend: Backend) async throws {
+    func condition(backend: WorkerPool.Backend) async throws {
       let tries = SharedCounter()
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(
-          onFailure: .skip, retry: .retry(max: 5) { ($0.underlying as? Refused)?.item == 1 })
+          onFailure: .skip, retry: .upTo(5) { ($0.underlying as? Refused)?.item == 1 })
         let outputs = try await pool.map(0..<3, options: options) { item in
           tries.increment()
           if item > 0 { throw Refused(item: item) }
@@ -77,17 +77,17 @@ extension Checked {
     }
 
     @Test("whether to try again is asked with the limit that was passed", arguments: Backends.everything)
-    func conditionOfTimeout(backend: Backend) async throws {
+    func conditionOfTimeout(backend: WorkerPool.Backend) async throws {
       let limit = Duration.milliseconds(50)
       let asked = Lock<[ItemFailure]>([])
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(
           onFailure: .skip,
-          retry: .retry(max: 1) { failure in
+          retry: .upTo(1) { failure in
             asked.withLock { $0.append(failure) }
             return true
-          }, timeouts: Timeouts(item: limit))
-        let outputs = try await pool.map(0..<5, Stuck(items: [3]), options: options)
+          }, timeouts: MapOptions.Timeouts(item: limit))
+        let outputs = try await pool.map(0..<5, with: Stuck(items: [3]), options: options)
         #expect(outputs == [0, 1, 2, 4])
       }
       let failures = asked.withLock { $0 }
@@ -101,9 +101,9 @@ extension Checked {
     }
 
     @Test("a back-off passes before the retry", arguments: Backends.all)
-    func backoff(backend: Backend) async throws {
+    func backoff(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
-        let options = MapOptions(retry: .retry(max: 2, backoff: .constant(.milliseconds(40))))
+        let options = MapOptions(retry: .upTo(2, backoff: .constant(.milliseconds(40))))
         let begin = ContinuousClock.now
         let outputs = try await pool.map(0..<3, options: options) { item, context in
           if item == 1, context.attempt < 3 { throw Refused(item: item) }

@@ -12,7 +12,7 @@ extension Checked {
   /// A pool that is used by its own items.
   @Suite struct SamePool {
     @Test("U9: a map inside an item of the same pool", arguments: Backends.shared)
-    func nested(backend: Backend) async throws {
+    func nested(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let sums = try await pool.map(0..<12, options: MapOptions(chunking: .size(1))) { row in
           try await pool.map(0..<10) { column in row * column }.reduce(0, +)
@@ -22,7 +22,7 @@ extension Checked {
     }
 
     @Test("U9: maps in maps, five deep", arguments: Backends.shared)
-    func deep(backend: Backend) async throws {
+    func deep(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         #expect(try await worth(5, on: pool) == 243)
         #expect(try await pool.map(0..<3) { $0 } == [0, 1, 2])
@@ -30,14 +30,14 @@ extension Checked {
     }
 
     @Test("U9: streams, submissions and workers with a state, inside items", arguments: Backends.shared)
-    func otherForms(backend: Backend) async throws {
+    func otherForms(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let found = try await pool.map(0..<4) { item in
           var sum = 0
-          for try await output in pool.stream(0..<50, Times(factor: 2), order: .completion) { sum += output }
-          sum += try await pool.apply(item, AddOne())
-          async let one = pool.map(0..<5, Times(factor: 3))
-          async let other = pool.map(0..<5, Times(factor: 5))
+          for try await output in pool.outputs(of: 0..<50, with: Times(factor: 2), order: .completion) { sum += output }
+          sum += try await pool.run(item, with: AddOne())
+          async let one = pool.map(0..<5, with: Times(factor: 3))
+          async let other = pool.map(0..<5, with: Times(factor: 5))
           return try await sum + one.reduce(0, +) + other.reduce(0, +)
         }
         #expect(found == (0..<4).map { 2_450 + $0 + 1 + 30 + 50 })
@@ -45,7 +45,7 @@ extension Checked {
     }
 
     @Test("U9: each slot in its turn, inside an item", arguments: Backends.shared)
-    func roundRobin(backend: Backend) async throws {
+    func roundRobin(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let options = MapOptions(chunking: .size(1), dispatch: .roundRobin)
         let found = try await pool.map(0..<3, options: options) { item in
@@ -56,7 +56,7 @@ extension Checked {
     }
 
     @Test("U9: by way of another pool", arguments: Backends.shared)
-    func throughAnother(backend: Backend) async throws {
+    func throughAnother(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         try await withWorkerPool(.threads(1)) { other async throws in
           let found = try await pool.map(0..<6) { item in
@@ -67,8 +67,10 @@ extension Checked {
       }
     }
 
-    @Test("U9: no more slots than twice the width stand in for one level", arguments: [Backend.tasks(3), .threads(3)])
-    func bounded(backend: Backend) async throws {
+    @Test(
+      "U9: no more slots than twice the width stand in for one level",
+      arguments: [WorkerPool.Backend.tasks(3), .threads(3)])
+    func bounded(backend: WorkerPool.Backend) async throws {
       let running = SharedCounter()
       let most = SharedCounter()
       try await withWorkerPool(backend) { pool async throws in
@@ -83,7 +85,7 @@ extension Checked {
 
     @Test(
       "U35: a limit of what may wait does not count maps inside items, which have begun", arguments: Backends.shared)
-    func queueLimit(backend: Backend) async throws {
+    func queueLimit(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend, queueLimit: 0) { pool async throws in
         let found = try await pool.map(0..<20, options: MapOptions(chunking: .size(1))) { item in
           try await pool.map(0..<2) { $0 + item }
@@ -93,7 +95,7 @@ extension Checked {
     }
 
     @Test("U9: without end, it is refused", arguments: Backends.shared)
-    func runaway(backend: Backend) async throws {
+    func runaway(backend: WorkerPool.Backend) async throws {
       @Sendable func again(on pool: WorkerPool) async throws -> Int {
         try await pool.map([0]) { _ in try await again(on: pool) }[0]
       }
@@ -104,7 +106,7 @@ extension Checked {
     }
 
     @Test("U9: its end inside an item is refused", arguments: Backends.shared)
-    func end(backend: Backend) async throws {
+    func end(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let ends: [@Sendable (WorkerPool) async throws -> Void] = [
           { try await $0.shutdown() }, { try await $0.terminate() }, { _ = try await $0.tearDown(AddOne()) },
@@ -120,7 +122,7 @@ extension Checked {
     }
 
     @Test("U9: in a worker process the pool is refused, and it says what to do", arguments: Backends.isolating)
-    func process(backend: Backend) async throws {
+    func process(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let uses: [@Sendable (WorkerPool) async throws -> Void] = [
           { _ = try await $0.map([1]) { $0 } }, { try await $0.shutdown() }, { try $0.resize(to: 1) },
@@ -132,7 +134,7 @@ extension Checked {
             #expect("\(failure)".contains("make a pool here"), "\(failure)")
           }
         }
-        #expect(try await pool.map([1], AddOne()) == [2])
+        #expect(try await pool.map([1], with: AddOne()) == [2])
       }
     }
   }

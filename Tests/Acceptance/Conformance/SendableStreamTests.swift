@@ -25,38 +25,38 @@ extension Checked {
     }
 
     @Test("U34: a stream of a Sendable input goes to another task, and to several", arguments: Backends.everything)
-    func streams(backend: Backend) async throws {
+    func streams(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
-        let stream = pool.stream(0..<100, Times(factor: 2))
+        let stream = pool.outputs(of: 0..<100, with: Times(factor: 2))
         async let first = sum(stream)
         async let second = sum(stream)
         #expect(try await [first, second] == [9_900, 9_900])
-        #expect(try await sum(pool.stream([1, 2, 3], AddOne())) == 9)
-        #expect(try await outputs(pool.outcomes(of: 0..<3, Times(factor: 3))) == [0, 3, 6])
+        #expect(try await sum(pool.outputs(of: [1, 2, 3], with: AddOne())) == 9)
+        #expect(try await outputs(pool.outcomes(of: 0..<3, with: Times(factor: 3))) == [0, 3, 6])
       }
     }
 
     @Test("U34: so does one of a closure, and of an asynchronous input", arguments: Backends.all)
-    func asynchronous(backend: Backend) async throws {
+    func asynchronous(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let (events, continuation) = AsyncStream.makeStream(of: Int.self)
         for event in 1...4 { continuation.yield(event) }
         continuation.finish()
-        #expect(try await sum(pool.stream(events) { $0 * 10 }) == 100)
+        #expect(try await sum(pool.outputs(of: events) { $0 * 10 }) == 100)
         #expect(try await outputs(pool.outcomes(of: [1, 2], order: .completion) { "\($0)" }).sorted() == ["1", "2"])
       }
     }
 
     @Test("U34: an endless stream ends when its task is cancelled", arguments: Backends.everything)
-    func cancelled(backend: Backend) async throws {
+    func cancelled(backend: WorkerPool.Backend) async throws {
       let taken = SharedCounter()
       try await withWorkerPool(backend) { pool async throws in
-        let stream = pool.stream(0..., Times(factor: 2))
+        let stream = pool.outputs(of: 0..., with: Times(factor: 2))
         let task = Task { for try await _ in stream { taken.increment() } }
         await taken.wait(for: 1)
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
-        #expect(try await pool.apply(1, AddOne()) == 2)
+        #expect(try await pool.run(1, with: AddOne()) == 2)
       }
     }
   }

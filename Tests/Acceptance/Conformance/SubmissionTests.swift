@@ -6,9 +6,9 @@ extension Checked {
   /// Single items.
   @Suite struct Submissions {
     @Test("submit returns at once, its value comes later", arguments: Backends.everything)
-    func submit(backend: Backend) async throws {
+    func submit(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
-        let submissions = try (0..<50).map { try pool.submit($0, Times(factor: 2)) }
+        let submissions = try (0..<50).map { try pool.submit($0, with: Times(factor: 2)) }
         for (item, submission) in submissions.enumerated() {
           #expect(try await submission.value == item * 2)
           #expect(submission.isFinished)
@@ -20,13 +20,13 @@ extension Checked {
     }
 
     @Test("a pool, a submission and a stream can be printed with all that they hold", arguments: Backends.everything)
-    func dumped(backend: Backend) async throws {
+    func dumped(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
-        let submission = try pool.submit(21, Times(factor: 2))
+        let submission = try pool.submit(21, with: Times(factor: 2))
         #expect(try await submission.value == 42)
         let things: [(Any, String)] = [
           (pool, "width: \(pool.width)"), (submission, "width: \(pool.width)"),
-          (pool.stream(0..<9, Times(factor: 2)), "OutputStream"),
+          (pool.outputs(of: 0..<9, with: Times(factor: 2)), "OutputSequence"),
         ]
         for (thing, expected) in things {
           var text = ""
@@ -37,9 +37,9 @@ extension Checked {
     }
 
     @Test("a failed item leaves the others alone", arguments: Backends.all)
-    func failure(backend: Backend) async throws {
+    func failure(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
-        let submissions = try (0..<9).map { try pool.submit($0, Picky(modulus: 3, remainder: 1)) }
+        let submissions = try (0..<9).map { try pool.submit($0, with: Picky(modulus: 3, remainder: 1)) }
         for (item, submission) in submissions.enumerated() {
           if item % 3 == 1 {
             let failure = await #expect(throws: ItemFailure.self) { _ = try await submission.value }
@@ -52,18 +52,18 @@ extension Checked {
     }
 
     @Test("a submission whose value nobody asks for does not keep the pool", arguments: Backends.all)
-    func unasked(backend: Backend) async throws {
+    func unasked(backend: WorkerPool.Backend) async throws {
       let pool = try WorkerPool(backend)
-      let submissions = try (0..<3).map { try pool.submit($0, AddOne()) }
+      let submissions = try (0..<3).map { try pool.submit($0, with: AddOne()) }
       try await pool.shutdown()
       for (item, submission) in submissions.enumerated() { #expect(try await submission.value == item + 1) }
     }
 
     @Test("a cancelled map that waits for its input, or whose items mind it, says so", arguments: Backends.all)
-    func cancelled(backend: Backend) async throws {
+    func cancelled(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let (stream, continuation) = AsyncStream.makeStream(of: Int.self)
-        let waits = Task { try await pool.map(stream, AddOne()) }
+        let waits = Task { try await pool.map(stream, with: AddOne()) }
         try await Task.sleep(for: .milliseconds(10))
         waits.cancel()
         await #expect(throws: CancellationError.self) { _ = try await waits.value }
@@ -72,7 +72,7 @@ extension Checked {
         let minds = Task {
           try await pool.map(
             0..<3,
-            ClosureWorker { (item: Int, context) in
+            with: ClosureWorker { (item: Int, context) in
               begun.increment()
               while !context.isCancelled { await Task.yield() }
               throw Refused(item: item)
@@ -85,15 +85,15 @@ extension Checked {
     }
 
     @Test("apply, and what becomes of it when its task is cancelled", arguments: Backends.all)
-    func apply(backend: Backend) async throws {
+    func apply(backend: WorkerPool.Backend) async throws {
       let begun = SharedCounter()
       try await withWorkerPool(backend) { pool async throws in
-        #expect(try await pool.apply(20, AddOne()) == 21)
-        #expect(try await pool.apply("a") { $0 + "b" } == "ab")
+        #expect(try await pool.run(20, with: AddOne()) == 21)
+        #expect(try await pool.run("a") { $0 + "b" } == "ab")
         let task = Task {
-          try await pool.apply(
+          try await pool.run(
             0,
-            ClosureWorker { (_: Int, context) in
+            with: ClosureWorker { (_: Int, context) in
               begun.increment()
               while !context.isCancelled { await Task.yield() }
             })
@@ -101,17 +101,17 @@ extension Checked {
         await begun.wait(for: 1)
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
-        #expect(try await pool.apply(20, AddOne()) == 21)
+        #expect(try await pool.run(20, with: AddOne()) == 21)
       }
     }
 
     @Test("a cancelled submission throws", arguments: Backends.apart)
-    func cancel(backend: Backend) async throws {
+    func cancel(backend: WorkerPool.Backend) async throws {
       let begun = SharedCounter()
       try await withWorkerPool(backend) { pool in
         let submission = try pool.submit(
           0,
-          ClosureWorker { (_: Int, context) in
+          with: ClosureWorker { (_: Int, context) in
             begun.increment()
             while !context.isCancelled { await Task.yield() }
           })
@@ -122,11 +122,11 @@ extension Checked {
     }
 
     @Test("onCompletion is called once", arguments: Backends.apart)
-    func callback(backend: Backend) async throws {
+    func callback(backend: WorkerPool.Backend) async throws {
       let (results, continuation) = AsyncStream.makeStream(of: Int.self)
       try await withWorkerPool(backend) { pool in
         for item in 0..<10 {
-          try pool.submit(item, Picky(modulus: 5, remainder: 2)) { result in
+          try pool.submit(item, with: Picky(modulus: 5, remainder: 2)) { result in
             switch result {
             case .success(let output): continuation.yield(output)
             case .failure(let error): continuation.yield(-((error as? ItemFailure)?.underlying as? Refused)!.item)
@@ -143,7 +143,7 @@ extension Checked {
     }
 
     @Test("a limit on the wait", arguments: Backends.apart)
-    func valueWithin(backend: Backend) async throws {
+    func valueWithin(backend: WorkerPool.Backend) async throws {
       let gate = SharedCounter()
       try await withWorkerPool(backend) { pool in
         let submission = try pool.submit(3) { item in
@@ -160,13 +160,13 @@ extension Checked {
     }
 
     @Test("a pool that was shut down takes nothing", arguments: Backends.all)
-    func closed(backend: Backend) async throws {
+    func closed(backend: WorkerPool.Backend) async throws {
       let pool = try WorkerPool(backend)
-      #expect(try await pool.apply(1, AddOne()) == 2)
+      #expect(try await pool.run(1, with: AddOne()) == 2)
       try await pool.shutdown()
-      let error = await #expect(throws: WorkerPoolError.self) { _ = try await pool.map([1], AddOne()) }
+      let error = await #expect(throws: WorkerPoolError.self) { _ = try await pool.map([1], with: AddOne()) }
       #expect(error?.kind == .closed)
-      #expect(throws: WorkerPoolError.self) { _ = try pool.submit(1, AddOne()) }
+      #expect(throws: WorkerPoolError.self) { _ = try pool.submit(1, with: AddOne()) }
     }
   }
 }

@@ -11,18 +11,18 @@ private struct Unready: Worker, Codable {
     throw Refused(item: 17)
   }
 
-  func process(_ item: Int, _ state: inout Void) -> Int { item }
+  func process(_ item: Int, state: inout Void) -> Int { item }
 }
 
 extension Checked {
   @Suite struct Time {
     @Test("an item that is too slow fails alone", arguments: Backends.everything)
-    func item(backend: Backend) async throws {
+    func item(backend: WorkerPool.Backend) async throws {
       let limit = Duration.milliseconds(100)
-      let options = MapOptions(chunking: .size(8), timeouts: Timeouts(item: limit))
+      let options = MapOptions(chunking: .size(8), timeouts: MapOptions.Timeouts(item: limit))
       try await withWorkerPool(backend) { pool in
         var index = 0
-        for try await outcome in pool.outcomes(of: 0..<40, Stuck(items: [11]), options: options) {
+        for try await outcome in pool.outcomes(of: 0..<40, with: Stuck(items: [11]), options: options) {
           #expect(outcome.index == index)
           if index == 11 {
             guard case .failure(let failure) = outcome.result, case .timedOut(limit) = failure.cause else {
@@ -40,11 +40,11 @@ extension Checked {
     }
 
     @Test("a consumer that waits too long may go on waiting", arguments: Backends.apart)
-    func next(backend: Backend) async throws {
+    func next(backend: WorkerPool.Backend) async throws {
       let gate = SharedCounter()
       try await withWorkerPool(backend) { pool in
-        let options = MapOptions(chunking: .size(1), timeouts: Timeouts(next: .milliseconds(50)))
-        let stream = pool.stream(0..<3, options: options) { item in
+        let options = MapOptions(chunking: .size(1), timeouts: MapOptions.Timeouts(next: .milliseconds(50)))
+        let stream = pool.outputs(of: 0..<3, options: options) { item in
           if item == 1 { await gate.wait(for: 1) }
           return item
         }
@@ -66,32 +66,34 @@ extension Checked {
     }
 
     @Test("set-up that fails ends the map with its error", arguments: Backends.everything)
-    func setUpFails(backend: Backend) async throws {
+    func setUpFails(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let error = try await #require(throws: WorkerPoolError.self) {
-          _ = try await pool.map(0..<100, Unready(waits: false))
+          _ = try await pool.map(0..<100, with: Unready(waits: false))
         }
         #expect(error.kind == .setUpFailed && "\(error)".contains("17"))
-        let single = await #expect(throws: WorkerPoolError.self) { _ = try await pool.apply(1, Unready(waits: false)) }
+        let single = await #expect(throws: WorkerPoolError.self) {
+          _ = try await pool.run(1, with: Unready(waits: false))
+        }
         #expect(single?.kind == .setUpFailed)
-        #expect(try await pool.map(0..<3, AddOne()) == [1, 2, 3])
+        #expect(try await pool.map(0..<3, with: AddOne()) == [1, 2, 3])
       }
     }
 
     @Test("set-up that takes too long ends the map", arguments: Backends.apart)
-    func setUpTimesOut(backend: Backend) async throws {
+    func setUpTimesOut(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
-        let options = MapOptions(timeouts: Timeouts(setUp: .milliseconds(100)))
+        let options = MapOptions(timeouts: MapOptions.Timeouts(setUp: .milliseconds(100)))
         let error = try await #require(throws: WorkerPoolError.self) {
-          _ = try await pool.map(0..<100, Unready(waits: true), options: options)
+          _ = try await pool.map(0..<100, with: Unready(waits: true), options: options)
         }
         #expect(error.kind == .setUpFailed && "\(error)".contains("set-up took longer than"))
-        #expect(try await pool.map(0..<3, AddOne()) == [1, 2, 3])
+        #expect(try await pool.map(0..<3, with: AddOne()) == [1, 2, 3])
       }
     }
 
     @Test("a cancelled map ends at once, and the pool goes on", arguments: Backends.all)
-    func cancellation(backend: Backend) async throws {
+    func cancellation(backend: WorkerPool.Backend) async throws {
       let begun = SharedCounter()
       try await withWorkerPool(backend) { pool async throws in
         let map = Task {
@@ -104,7 +106,7 @@ extension Checked {
         await begun.wait(for: 1)
         map.cancel()
         await #expect(throws: CancellationError.self) { _ = try await map.value }
-        #expect(try await pool.map(0..<3, AddOne()) == [1, 2, 3])
+        #expect(try await pool.map(0..<3, with: AddOne()) == [1, 2, 3])
       }
     }
   }

@@ -23,9 +23,9 @@ private enum Figure: Sendable { case plain(any Shape), many([any Shape]), none }
 
 private func opaque() -> some Shape { Square(side: 3) }
 
-private struct AreaWorker: Worker {
+private struct AreaWorker: StatelessWorker {
   let unit: any Shape
-  func process(_ item: any Shape, _ state: inout Void) -> (any Shape)? { item.area > unit.area ? item : nil }
+  func process(_ item: any Shape) -> (any Shape)? { item.area > unit.area ? item : nil }
 }
 
 private let shapes: [any Shape] = [Square(), Circle(), Blob()]
@@ -34,12 +34,12 @@ extension Checked {
   /// Items of every kind of type, whatever reflection knows of it.
   @Suite struct TypeKinds {
     @Test("U1: existentials are items, outputs and workers' properties like others", arguments: Backends.shared)
-    func existentials(backend: Backend) async throws {
+    func existentials(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         #expect(try await pool.map(shapes) { $0.area } == [4, 3, 5])
         #expect(try await pool.map(0..<3) { shapes[$0] }.map(\.area) == [4, 3, 5])
-        #expect(try await pool.map(shapes, AreaWorker(unit: Circle())).map { $0?.area } == [4, nil, 5])
-        #expect(try await pool.apply(shapes[1], AreaWorker(unit: Blob())) == nil)
+        #expect(try await pool.map(shapes, with: AreaWorker(unit: Circle())).map { $0?.area } == [4, nil, 5])
+        #expect(try await pool.run(shapes[1], with: AreaWorker(unit: Blob())) == nil)
         #expect(try await pool.map([1, "a", nil] as [(any Sendable)?]) { $0 is Int } == [true, false, false])
         let holders: [any Holder<Int>] = [Box(content: 1), Box(content: 2)]
         #expect(try await pool.map(holders) { $0.content } == [1, 2])
@@ -50,7 +50,7 @@ extension Checked {
     }
 
     @Test("U1: so is what holds them", arguments: Backends.shared)
-    func holders(backend: Backend) async throws {
+    func holders(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         #expect(try await pool.map(shapes.map { Box(content: $0) }) { $0.content.area } == [4, 3, 5])
         #expect(try await pool.map(shapes.map { ($0, [$0]) }) { $0.0.area + $0.1[0].area } == [8, 6, 10])
@@ -73,7 +73,7 @@ extension Checked {
     }
 
     @Test("U1: and types, functions, objects, and generic types over what cannot be copied", arguments: Backends.shared)
-    func others(backend: Backend) async throws {
+    func others(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let types: [any Shape.Type] = [Square.self, Circle.self]
         #expect(try await pool.map(types) { "\($0)" } == ["Square", "Circle"])
@@ -93,7 +93,7 @@ extension Checked {
     }
 
     @Test("U1: processes refuse them by name, before anything is started", arguments: Backends.isolating)
-    func refused(backend: Backend) async throws {
+    func refused(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         func refusal(_ body: () async throws -> Void) async throws -> String {
           let error = try await #require(throws: WorkerPoolError.self) { try await body() }

@@ -17,8 +17,8 @@ private struct Complaint: Error {
 extension Checked {
   /// Code of a user's that the pool runs besides its items: none of it under a lock.
   @Suite struct UserCode {
-    @Test("U8: a cancelled item's handler uses the pool", arguments: [Backend.tasks(2), .threads(2)])
-    func cancellationHandler(backend: Backend) async throws {
+    @Test("U8: a cancelled item's handler uses the pool", arguments: [WorkerPool.Backend.tasks(2), .threads(2)])
+    func cancellationHandler(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         for _ in 0..<20 {
           let begun = SharedCounter()
@@ -47,7 +47,7 @@ extension Checked {
     @Test(
       "U8: an item that waits for its own pool is cancelled, fails fast, or loses its consumer",
       arguments: Backends.shared)
-    func nestedAndGivenUp(backend: Backend) async throws {
+    func nestedAndGivenUp(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let inner: @Sendable (Int) async throws -> [Int] = { item in
           if item == 3 { throw Refused(item: item) }
@@ -57,10 +57,12 @@ extension Checked {
           }
         }
         for round in 0..<10 {
-          await #expect(throws: (any Error).self) { _ = try await pool.map(0..<8, inner) }
+          await #expect(throws: (any Error).self) { _ = try await pool.map(0..<8, with: inner) }
           let options = MapOptions(onFailure: .skip)
-          for try await output in pool.stream(0..<8, options: options, inner) where output[0] >= round % 3 { break }
-          let map = Task { try await pool.map(4..<12, inner) }
+          for try await output in pool.outputs(of: 0..<8, options: options, inner) where output[0] >= round % 3 {
+            break
+          }
+          let map = Task { try await pool.map(4..<12, with: inner) }
           await Task.yield()
           map.cancel()
           _ = try? await map.value
@@ -70,7 +72,7 @@ extension Checked {
     }
 
     @Test("U8: what inputs, outputs, errors and closures let go of uses the pool", arguments: Backends.shared)
-    func deinitializers(backend: Backend) async throws {
+    func deinitializers(backend: WorkerPool.Backend) async throws {
       let gone = SharedCounter()
       var made = 0
       try await withWorkerPool(backend) { pool async throws in

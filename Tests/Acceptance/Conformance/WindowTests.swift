@@ -37,14 +37,16 @@ private struct Gauged: Sequence, IteratorProtocol {
 extension Checked {
   @Suite struct Windows {
     @Test("never more is read ahead than the window", arguments: Backends.all.each(with: [1, 5, 64]))
-    func items(backend: Backend, window: Int) async throws {
+    func items(backend: WorkerPool.Backend, window: Int) async throws {
       try await withWorkerPool(backend) { pool in
-        for order in [OutcomeOrder.input, .completion] {
-          for chunking in [Chunking.size(1), .size(3), .automatic] {
+        for order in [MapOptions.Order.input, .completion] {
+          for chunking in [MapOptions.Chunking.size(1), .size(3), .automatic] {
             let gauge = Gauge()
             let options = MapOptions(chunking: chunking, window: .items(window))
             var outputs: [Int] = []
-            for try await output in pool.stream(Gauged(gauge, count: 150), AddOne(), order: order, options: options) {
+            for try await output in pool.outputs(
+              of: Gauged(gauge, count: 150), with: AddOne(), order: order, options: options)
+            {
               gauge.take()
               outputs.append(output)
             }
@@ -56,11 +58,11 @@ extension Checked {
     }
 
     @Test("the window is used to the full while the consumer rests", arguments: Backends.apart)
-    func readsAhead(backend: Backend) async throws {
+    func readsAhead(backend: WorkerPool.Backend) async throws {
       let gauge = Gauge()
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(chunking: .size(1), window: .items(9))
-        var iterator = pool.stream(Gauged(gauge, count: 100), AddOne(), options: options).makeAsyncIterator()
+        var iterator = pool.outputs(of: Gauged(gauge, count: 100), with: AddOne(), options: options).makeAsyncIterator()
         #expect(try await iterator.next() == 1)
         while gauge.drawn < 9 { await Task.yield() }
         gauge.take()
@@ -70,12 +72,16 @@ extension Checked {
     }
 
     @Test("windows of chunks and of items for each worker", arguments: Backends.all)
-    func perWorker(backend: Backend) async throws {
+    func perWorker(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
-        for (window, limit) in [(Window.chunksPerWorker(2), 2 * 4 * pool.width), (.itemsPerWorker(4), 4 * pool.width)] {
+        for (window, limit) in [
+          (MapOptions.Window.chunksPerWorker(2), 2 * 4 * pool.width), (.itemsPerWorker(4), 4 * pool.width),
+        ] {
           let gauge = Gauge()
           let options = MapOptions(chunking: .size(4), window: window)
-          for try await _ in pool.stream(Gauged(gauge, count: 200), AddOne(), options: options) { gauge.take() }
+          for try await _ in pool.outputs(of: Gauged(gauge, count: 200), with: AddOne(), options: options) {
+            gauge.take()
+          }
           #expect(gauge.most <= limit && gauge.drawn == 200)
         }
       }

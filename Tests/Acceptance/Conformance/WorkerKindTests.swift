@@ -2,18 +2,18 @@ import Millrace
 import TestSupport
 import Testing
 
-private struct PrivateWorker: Worker {
-  func process(_ item: Int, _ state: inout Void) -> Int { item + 2 }
+private struct PrivateWorker: StatelessWorker {
+  func process(_ item: Int) -> Int { item + 2 }
 }
 
-private struct PrivateConfigured: Worker, Codable {
+private struct PrivateConfigured: StatelessWorker, Codable {
   var words: [String]
-  func process(_ item: Int, _ state: inout Void) -> String { words[item] }
+  func process(_ item: Int) -> String { words[item] }
 }
 
-struct GenericWorker<Element: FixedWidthInteger & Codable & Sendable>: Worker, Codable {
+struct GenericWorker<Element: FixedWidthInteger & Codable & Sendable>: StatelessWorker, Codable {
   var by: Element
-  func process(_ item: Element, _ state: inout Void) -> Element { item &* by }
+  func process(_ item: Element) -> Element { item &* by }
 }
 
 /// Keeps what belongs to it, open as long as it lives.
@@ -24,35 +24,35 @@ final class Station: Sendable {
 
 struct ClassState: Worker {
   func setUp(_ context: WorkerContext) async -> Station { Station(slot: context.slot) }
-  func process(_ item: Int, _ state: inout Station) async -> Int { state.slot }
+  func process(_ item: Int, state: inout Station) async -> Int { state.slot }
 }
 
 extension Checked {
   @Suite struct WorkerKinds {
     @Test("private, local and generic types, and state of any kind", arguments: Backends.everything)
-    func types(backend: Backend) async throws {
-      struct LocalWorker: Worker {
-        func process(_ item: Int, _ state: inout Void) -> Int { item + 3 }
+    func types(backend: WorkerPool.Backend) async throws {
+      struct LocalWorker: StatelessWorker {
+        func process(_ item: Int) -> Int { item + 3 }
       }
-      struct LocalConfigured: Worker, Codable {
+      struct LocalConfigured: StatelessWorker, Codable {
         var text: String
-        func process(_ item: Int, _ state: inout Void) -> String { text + String(item) }
+        func process(_ item: Int) -> String { text + String(item) }
       }
       try await withWorkerPool(backend) { pool in
-        #expect(try await pool.map(0..<3, PrivateWorker()) == [2, 3, 4])
-        #expect(try await pool.map(0..<2, PrivateConfigured(words: ["zero", "one"])) == ["zero", "one"])
-        #expect(try await pool.map(0..<3, LocalWorker()) == [3, 4, 5])
-        #expect(try await pool.map(0..<2, LocalConfigured(text: "nr. ")) == ["nr. 0", "nr. 1"])
-        #expect(try await pool.map([1, 2] as [UInt8], GenericWorker<UInt8>(by: 200)) == [200, 144])
-        #expect(try await pool.map([1, 2], GenericWorker<Int>(by: 200)) == [200, 400])
-        for try await outcome in pool.outcomes(of: 0..<9, ClassState(), options: MapOptions(chunking: .size(1))) {
+        #expect(try await pool.map(0..<3, with: PrivateWorker()) == [2, 3, 4])
+        #expect(try await pool.map(0..<2, with: PrivateConfigured(words: ["zero", "one"])) == ["zero", "one"])
+        #expect(try await pool.map(0..<3, with: LocalWorker()) == [3, 4, 5])
+        #expect(try await pool.map(0..<2, with: LocalConfigured(text: "nr. ")) == ["nr. 0", "nr. 1"])
+        #expect(try await pool.map([1, 2] as [UInt8], with: GenericWorker<UInt8>(by: 200)) == [200, 144])
+        #expect(try await pool.map([1, 2], with: GenericWorker<Int>(by: 200)) == [200, 400])
+        for try await outcome in pool.outcomes(of: 0..<9, with: ClassState(), options: MapOptions(chunking: .size(1))) {
           #expect(try outcome.output == outcome.slot)
         }
       }
     }
 
     @Test("closures, with what they capture and with their context", arguments: Backends.everything)
-    func closures(backend: Backend) async throws {
+    func closures(backend: WorkerPool.Backend) async throws {
       let table = (0..<50).map { "row \($0)" }
       let offset = 7
       try await withWorkerPool(backend) { pool in
@@ -66,7 +66,7 @@ extension Checked {
     }
 
     @Test("asynchronous closures", arguments: Backends.everything)
-    func asynchronous(backend: Backend) async throws {
+    func asynchronous(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let outputs = try await pool.map(0..<50) { item in
           await Task.yield()
@@ -77,8 +77,8 @@ extension Checked {
     }
 
     @Test("random numbers are the same on every backend", arguments: Backends.everything)
-    func random(backend: Backend) async throws {
-      func numbers(_ pool: WorkerPool, _ chunking: Chunking) async throws -> [Int] {
+    func random(backend: WorkerPool.Backend) async throws {
+      func numbers(_ pool: WorkerPool, _ chunking: MapOptions.Chunking) async throws -> [Int] {
         try await pool.map(0..<40, options: MapOptions(chunking: chunking, seed: 5)) { _, context in
           var random = context.random
           return Int.random(in: 0..<1_000_000, using: &random)
@@ -95,7 +95,7 @@ extension Checked {
     }
 
     @Test("the one-liners on a pool", arguments: Backends.all)
-    func oneLiners(backend: Backend) async throws {
+    func oneLiners(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         #expect(try await (0..<9).parallelMap(on: pool) { $0 * $0 } == (0..<9).map { $0 * $0 })
         #expect(try await (0..<9).parallelFilter(on: pool) { $0.isMultiple(of: 3) } == [0, 3, 6])

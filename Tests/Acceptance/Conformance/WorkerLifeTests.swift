@@ -6,41 +6,41 @@ extension Checked {
   /// Set-up, state, tear-down, lifespan and the number of slots.
   @Suite struct WorkerLife {
     @Test("every instance hands its last value back", arguments: Backends.everything)
-    func exits(backend: Backend) async throws {
+    func exits(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let worker = Counting()
-        for _ in 0..<2 { _ = try await pool.map(0..<100, worker, options: MapOptions(chunking: .size(5))) }
+        for _ in 0..<2 { _ = try await pool.map(0..<100, with: worker, options: MapOptions(chunking: .size(5))) }
         let exits = try await pool.tearDown(worker)
         #expect(exits.map(\.slot) == Array(0..<pool.width))
         #expect(try exits.reduce(0) { $0 + (try $1.result.get()) } == 200)
         #expect(try await pool.tearDown(worker).isEmpty)
         // It can be used again, and begins anew.
-        #expect(try await pool.map([1], worker) == [1])
+        #expect(try await pool.map([1], with: worker) == [1])
         #expect(try await pool.tearDown(worker).reduce(0) { $0 + (try $1.result.get()) } == 1)
       }
     }
 
     @Test("workers are kept for equal ones, unless told otherwise", arguments: Backends.all)
-    func keeping(backend: Backend) async throws {
+    func keeping(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let options = MapOptions(chunking: .size(1), dispatch: .roundRobin)
         let once = Array(repeating: 1, count: pool.width)
-        #expect(try await pool.map(0..<pool.width, Counting(modulus: 0), options: options) == once)
-        #expect(try await pool.map(0..<pool.width, Counting(modulus: 0), options: options) == once.map { $0 * 2 })
+        #expect(try await pool.map(0..<pool.width, with: Counting(modulus: 0), options: options) == once)
+        #expect(try await pool.map(0..<pool.width, with: Counting(modulus: 0), options: options) == once.map { $0 * 2 })
         // Not equal: instances of its own.
-        #expect(try await pool.map(1..<pool.width + 1, Counting(modulus: 99), options: options) == once)
+        #expect(try await pool.map(1..<pool.width + 1, with: Counting(modulus: 99), options: options) == once)
         var fresh = options
         fresh.keepsWorkers = false
-        #expect(try await pool.map(0..<pool.width, Counting(modulus: 0), options: fresh) == once)
+        #expect(try await pool.map(0..<pool.width, with: Counting(modulus: 0), options: fresh) == once)
       }
     }
 
     @Test("a worker is replaced at the end of its lifespan", arguments: Backends.everything)
-    func lifespan(backend: Backend) async throws {
+    func lifespan(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let worker = Counting()
-        let options = MapOptions(chunking: .size(5), lifespan: Lifespan(items: 10))
-        let outputs = try await pool.map(0..<100, worker, options: options)
+        let options = MapOptions(chunking: .size(5), lifespan: MapOptions.Lifespan(items: 10))
+        let outputs = try await pool.map(0..<100, with: worker, options: options)
         #expect(outputs.count == 100 && outputs.max() == 10)
         let counts = try await pool.tearDown(worker).map { try $0.result.get() }
         #expect(counts.reduce(0, +) == 100 && counts.allSatisfy { $0 <= 10 } && counts.count >= 10)
@@ -49,22 +49,22 @@ extension Checked {
     }
 
     @Test("a worker that is old is replaced", arguments: Backends.all)
-    func age(backend: Backend) async throws {
+    func age(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let worker = Counting()
-        let options = MapOptions(chunking: .size(5), lifespan: Lifespan(age: .nanoseconds(1)))
+        let options = MapOptions(chunking: .size(5), lifespan: MapOptions.Lifespan(age: .nanoseconds(1)))
         #expect(
-          try await pool.map(0..<50, worker, options: options)
+          try await pool.map(0..<50, with: worker, options: options)
             == Array(repeating: [1, 2, 3, 4, 5], count: 10).flatMap(\.self))
       }
     }
 
     @Test("slots may come and go during a map", arguments: Backends.apart)
-    func resize(backend: Backend) async throws {
+    func resize(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         var outputs: [Int] = []
         let options = MapOptions(chunking: .size(2))
-        for try await output in pool.stream(0..<400, AddOne(), options: options) {
+        for try await output in pool.outputs(of: 0..<400, with: AddOne(), options: options) {
           outputs.append(output)
           if let width = [50: 5, 100: 1, 200: 2, 300: 4][output] { try pool.resize(to: width) }
         }
@@ -80,7 +80,7 @@ extension Checked {
     }
 
     @Test("a width that cannot be is refused", arguments: Backends.all)
-    func badWidth(backend: Backend) async throws {
+    func badWidth(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         #expect(throws: InvalidOption.self) { try pool.resize(to: 0) }
         #expect(throws: InvalidOption.self) { try pool.resize(to: 100_000) }
@@ -92,16 +92,16 @@ extension Checked {
     func serialWidth() async throws {
       try await withWorkerPool(.serial) { pool async throws in
         #expect(throws: InvalidOption.self) { try pool.resize(to: 2) }
-        #expect(try await pool.map(0..<9, AddOne(), options: MapOptions(dispatch: .roundRobin)) == Array(1...9))
+        #expect(try await pool.map(0..<9, with: AddOne(), options: MapOptions(dispatch: .roundRobin)) == Array(1...9))
       }
     }
 
     @Test("round robin: chunk i runs in slot i modulo the width", arguments: Backends.everything)
-    func roundRobin(backend: Backend) async throws {
+    func roundRobin(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for size in [1, 3] {
           let options = MapOptions(chunking: .size(size), dispatch: .roundRobin)
-          for try await outcome in pool.outcomes(of: 0..<60, AddOne(), options: options) {
+          for try await outcome in pool.outcomes(of: 0..<60, with: AddOne(), options: options) {
             #expect(outcome.slot == outcome.index / size % pool.width)
           }
         }

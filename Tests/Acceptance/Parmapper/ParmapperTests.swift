@@ -6,10 +6,10 @@ extension Checked {
   /// parmapper's tests, by their numbers.
   @Suite struct Parmapper {
     static let widths =
-      [1, 2, 4].flatMap { [Backend.tasks($0), .threads($0), .processes($0)].runnable } + [.serial]
+      [1, 2, 4].flatMap { [WorkerPool.Backend.tasks($0), .threads($0), .processes($0)].runnable } + [.serial]
 
     @Test("P1 fixed arguments, arguments of each item, and both", arguments: widths)
-    func p1(backend: Backend) async throws {
+    func p1(backend: WorkerPool.Backend) async throws {
       @Sendable func add(_ i: Int, _ j: Int, pause: Duration = .zero) -> Int { i + j }
       let expected = (0..<10).map { $0 * 2 }
       try await withWorkerPool(backend) { pool async throws in
@@ -31,7 +31,7 @@ extension Checked {
     }
 
     @Test("P2 lambdas", arguments: widths)
-    func p2(backend: Backend) async throws {
+    func p2(backend: WorkerPool.Backend) async throws {
       let b = 3
       try await withWorkerPool(backend) { pool async throws in
         #expect(try await pool.map(0..<10) { $0 } == Array(0..<10))
@@ -46,7 +46,7 @@ extension Checked {
     }
 
     @Test("P3 what a body gets: the item, its parts, nothing, fixed values", arguments: Backends.all)
-    func p3(backend: Backend) async throws {
+    func p3(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         #expect(try await pool.map([1, 2]) { "\($0)" } == ["1", "2"])
         #expect(try await pool.map([1, 2]) { "\($0),fixed" } == ["1,fixed", "2,fixed"])
@@ -67,7 +67,7 @@ extension Checked {
       let ran = SharedCounter()
       try await withWorkerPool(.serial) { pool async throws in
         let options = MapOptions(chunking: .size(1), window: .items(1))
-        let stream = pool.stream(Endless(drawn: drawn), options: options) { item in
+        let stream = pool.outputs(of: Endless(drawn: drawn), options: options) { item in
           ran.increment()
           return item
         }
@@ -82,19 +82,21 @@ extension Checked {
     }
 
     @Test("P5 errors: raised at once, or returned in their place", arguments: widths)
-    func p5(backend: Backend) async throws {
+    func p5(backend: WorkerPool.Backend) async throws {
       let worker = Picky(modulus: 6, remainder: 3)
       try await withWorkerPool(backend) { pool in
         let begin = ContinuousClock.now
         for unordered in [false, true] {
           let failure = try await #require(throws: ItemFailure.self) {
-            _ = unordered ? try await pool.mapUnordered(0...5, worker) : try await pool.map(0...5, worker)
+            _ =
+              unordered
+              ? try await pool.map(0...5, with: worker, order: .completion) : try await pool.map(0...5, with: worker)
           }
           #expect(failure.index == 3)
         }
         #expect(ContinuousClock.now - begin < .seconds(1))
         var texts: [String] = []
-        for try await outcome in pool.outcomes(of: 0...5, worker) {
+        for try await outcome in pool.outcomes(of: 0...5, with: worker) {
           switch outcome.result {
           case .success(let output): texts.append("\(output / 2)")
           case .failure(let failure): texts.append("err \(failure.index)")
@@ -102,7 +104,7 @@ extension Checked {
         }
         #expect(texts == ["0", "1", "2", "err 3", "4", "5"])
         var failed: [Int] = []
-        for try await outcome in pool.outcomes(of: 0...5, worker, order: .completion) {
+        for try await outcome in pool.outcomes(of: 0...5, with: worker, order: .completion) {
           if case .failure(let failure) = outcome.result { failed.append(failure.index) }
         }
         #expect(failed == [3])
@@ -110,13 +112,13 @@ extension Checked {
     }
 
     @Test("P7 a generator, a parallel map and what follows keep the order, and overlap", arguments: Backends.apart)
-    func p7(backend: Backend) async throws {
+    func p7(backend: WorkerPool.Backend) async throws {
       let drawn = SharedCounter()
       try await withWorkerPool(backend) { pool in
         var results: [String] = []
         let options = MapOptions(chunking: .size(1), window: .items(4))
         let before = Endless(drawn: drawn).lazy.map { $0 * 10 }.prefix(40)
-        for try await text in pool.stream(before, options: options, { $0 + 1 }).map({ "\($0)" }) {
+        for try await text in pool.outputs(of: before, options: options, { $0 + 1 }).map({ "\($0)" }) {
           results.append(text)
           // The generator is read on while this consumes.
           await drawn.wait(for: min(40, results.count + 1))
@@ -133,14 +135,14 @@ extension Checked {
       #expect(rows.evenChunks(count: 4).flatMap(\.self) == rows)
       #expect([Int]().evenChunks(count: 4).isEmpty && [Int]().evenChunks(atMost: 4).isEmpty)
       #expect([1, 2].evenChunks(count: 4, atLeast: 5).map(\.count) == [2])
-      #expect(throws: InvalidOption.self) { try Chunking(size: nil, count: nil) }
-      #expect(throws: InvalidOption.self) { try Chunking(size: 0, count: nil) }
+      #expect(throws: InvalidOption.self) { try MapOptions.Chunking(size: nil, count: nil) }
+      #expect(throws: InvalidOption.self) { try MapOptions.Chunking(size: 0, count: nil) }
       // Of both, the size counts; one is never mixed with the other.
-      #expect(try Chunking(size: 4, count: 4) == .size(4.0))
+      #expect(try MapOptions.Chunking(size: 4, count: 4) == .size(4.0))
     }
 
     @Test("P10 a call in the background returns a large value", arguments: Backends.everything)
-    func p10(backend: Backend) async throws {
+    func p10(backend: WorkerPool.Backend) async throws {
       let gate = SharedCounter(backend.description == "serial" ? 1 : 0)
       try await withWorkerPool(backend) { pool in
         let call = try pool.submit {

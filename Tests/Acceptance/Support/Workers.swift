@@ -1,22 +1,22 @@
 import Millrace
 
-struct AddOne: Worker {
-  func process(_ item: Int, _ state: inout Void) -> Int { item + 1 }
+struct AddOne: StatelessWorker {
+  func process(_ item: Int) -> Int { item + 1 }
 }
 
-struct Times: Worker, Codable {
+struct Times: StatelessWorker, Codable {
   var factor: Int
-  func process(_ item: Int, _ state: inout Void) -> Int { item * factor }
+  func process(_ item: Int) -> Int { item * factor }
 }
 
 /// Refuses every item that leaves the given remainder.
-struct Picky: Worker, Codable {
+struct Picky: StatelessWorker, Codable {
   var modulus: Int
   var remainder: Int
 
   func refuses(_ item: Int) -> Bool { item % modulus == remainder }
 
-  func process(_ item: Int, _ state: inout Void) throws -> Int {
+  func process(_ item: Int) throws -> Int {
     if refuses(item) { throw Refused(item: item) }
     return item * 2
   }
@@ -28,7 +28,7 @@ struct Counting: Worker, Codable {
 
   func setUp(_ context: WorkerContext) -> Int { 0 }
 
-  func process(_ item: Int, _ count: inout Int) throws -> Int {
+  func process(_ item: Int, state count: inout Int) throws -> Int {
     count += 1
     if modulus > 0, item % modulus == 0 { throw Refused(item: item) }
     return count
@@ -43,7 +43,7 @@ struct Stuck: Worker, Codable {
 
   func setUp(_ context: WorkerContext) -> WorkerContext { context }
 
-  func process(_ item: Int, _ context: inout WorkerContext) async -> Int {
+  func process(_ item: Int, state context: inout WorkerContext) async -> Int {
     while items.contains(item), !context.isCancelled { try? await Task.sleep(for: .milliseconds(1)) }
     return item
   }

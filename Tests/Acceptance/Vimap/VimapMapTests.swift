@@ -8,22 +8,23 @@ extension Checked {
   @Suite struct VimapMaps {
     @Test(
       "V1 ten workers double four numbers",
-      arguments: [Backend.serial, .tasks(10), .threads(10), .processes(10)].runnable)
-    func v1(backend: Backend) async throws {
+      arguments: [WorkerPool.Backend.serial, .tasks(10), .threads(10), .processes(10)].runnable)
+    func v1(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
-        #expect(try await pool.mapUnordered([1, 2, 3, 4], Times(factor: 2)).sorted() == [2, 4, 6, 8])
+        #expect(try await pool.map([1, 2, 3, 4], with: Times(factor: 2), order: .completion).sorted() == [2, 4, 6, 8])
       }
     }
 
     @Test("V2 a worker with a multiplier", arguments: Backends.everything)
-    func v2(backend: Backend) async throws {
+    func v2(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
-        #expect(try await pool.mapUnordered([1, 2, 3, 4], Times(factor: 3)).sorted() == [3, 6, 9, 12])
+        #expect(
+          try await pool.map([1, 2, 3, 4], with: Times(factor: 3), order: .completion).sorted() == [3, 6, 9, 12])
       }
     }
 
     @Test("V4 three workers run three items at once, again and again", arguments: Backends.wide)
-    func v4(backend: Backend) async throws {
+    func v4(backend: WorkerPool.Backend) async throws {
       let present = SharedCounter()
       try await withWorkerPool(backend) { pool in
         for _ in 0..<2 {
@@ -37,11 +38,11 @@ extension Checked {
     }
 
     @Test("V5 with a slow consumer, each round is run by all workers", arguments: Backends.wide)
-    func v5(backend: Backend) async throws {
+    func v5(backend: WorkerPool.Backend) async throws {
       let present = SharedCounter()
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(chunking: .size(1), dispatch: .roundRobin)
-        let stream = pool.stream(Array(repeating: 4, count: 9), options: options) { item, context in
+        let stream = pool.outputs(of: Array(repeating: 4, count: 9), options: options) { item, context in
           await present.meet(3)
           return item + context.slot
         }
@@ -56,13 +57,13 @@ extension Checked {
 
     @Test(
       "V6 nothing is lost, for any number of items",
-      arguments: [Backend.serial, .tasks(3), .threads(3), .processes(3)].runnable)
-    func v6(backend: Backend) async throws {
+      arguments: [WorkerPool.Backend.serial, .tasks(3), .threads(3), .processes(3)].runnable)
+    func v6(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for count in 1...99 {
-          for chunking in [Chunking.size(1), .size(10)] {
+          for chunking in [MapOptions.Chunking.size(1), .size(10)] {
             let options = MapOptions(chunking: chunking)
-            let outputs = try await pool.mapUnordered(1..<count, AddOne(), options: options)
+            let outputs = try await pool.map(1..<count, with: AddOne(), order: .completion, options: options)
             #expect(outputs.sorted() == Array(2..<count + 1))
           }
         }
@@ -70,16 +71,18 @@ extension Checked {
     }
 
     @Test("V7 ten thousand items whose outputs nobody wants", arguments: Backends.all)
-    func v7(backend: Backend) async throws {
-      try await withWorkerPool(backend) { pool in try await pool.forEach(0..<10_000, AddOne()) }
+    func v7(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in try await pool.forEach(0..<10_000, with: AddOne()) }
     }
 
-    @Test("V8 ten workers and a slow consumer", arguments: [Backend.tasks(10), .threads(10), .processes(10)].runnable)
-    func v8(backend: Backend) async throws {
+    @Test(
+      "V8 ten workers and a slow consumer",
+      arguments: [WorkerPool.Backend.tasks(10), .threads(10), .processes(10)].runnable)
+    func v8(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         var sum = 0
         let options = MapOptions(chunking: .size(1))
-        for try await output in pool.stream(0..<100, AddOne(), order: .completion, options: options) {
+        for try await output in pool.outputs(of: 0..<100, with: AddOne(), order: .completion, options: options) {
           sum += output
           try await Task.sleep(for: .milliseconds(3))
         }
@@ -89,22 +92,22 @@ extension Checked {
 
     @Test(
       "V11 nothing is left of a pool, however its map ends",
-      arguments: [Backend.processes(2), Backends.forking].runnable)
-    func v11(backend: Backend) async throws {
+      arguments: [WorkerPool.Backend.processes(2), Backends.forking].runnable)
+    func v11(backend: WorkerPool.Backend) async throws {
       let drawn = SharedCounter()
       let oracle = LeakOracle()
       // The first pool starts what lasts as long as the program.
-      try await withWorkerPool(backend) { pool in try await pool.forEach(0..<9, AddOne()) }
+      try await withWorkerPool(backend) { pool in try await pool.forEach(0..<9, with: AddOne()) }
       try await oracle.check {
         for repetition in 0..<30 {
           try await withWorkerPool(backend) { pool in
             switch repetition % 3 {
-            case 0: #expect(try await pool.map(0..<9, AddOne()).count == 9)
+            case 0: #expect(try await pool.map(0..<9, with: AddOne()).count == 9)
             case 1:
               await #expect(throws: ItemFailure.self) {
-                _ = try await pool.map(0..<9, Picky(modulus: 5, remainder: 4))
+                _ = try await pool.map(0..<9, with: Picky(modulus: 5, remainder: 4))
               }
-            default: for try await _ in pool.stream(Endless(drawn: drawn), AddOne()) { break }
+            default: for try await _ in pool.outputs(of: Endless(drawn: drawn), with: AddOne()) { break }
             }
           }
         }
@@ -113,25 +116,27 @@ extension Checked {
 
     @Test(
       "V17 ordered maps, one after the other, of many sizes",
-      arguments: [Backend.serial, .tasks(8), .threads(8), .processes(8)].runnable)
-    func v17(backend: Backend) async throws {
+      arguments: [WorkerPool.Backend.serial, .tasks(8), .threads(8), .processes(8)].runnable)
+    func v17(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         for count in [2, 4, 8, 32, 3_200, 32_000] {
           for _ in 0..<2 {
-            #expect(try await pool.map(0..<count, Times(factor: 2)) == (0..<count).map { $0 * 2 })
+            #expect(try await pool.map(0..<count, with: Times(factor: 2)) == (0..<count).map { $0 * 2 })
           }
         }
       }
     }
 
     @Test("V19 a chunk is run by one worker", arguments: Backends.all)
-    func v19(backend: Backend) async throws {
+    func v19(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let groups = try await pool.map((0..<8).chunks(of: 3)) { Array($0) }
         #expect(groups == [[0, 1, 2], [3, 4, 5], [6, 7]])
         var slots: [Int] = []
         let options = MapOptions(chunking: .size(3))
-        for try await outcome in pool.outcomes(of: 0..<8, AddOne(), options: options) { slots.append(outcome.slot) }
+        for try await outcome in pool.outcomes(of: 0..<8, with: AddOne(), options: options) {
+          slots.append(outcome.slot)
+        }
         #expect([0..<3, 3..<6, 6..<8].allSatisfy { Set(slots[$0]).count == 1 })
       }
     }

@@ -13,7 +13,7 @@ private struct Multiplier: Worker, Codable {
     return (context.slot, factors[context.slot])
   }
 
-  func process(_ item: Int, _ state: inout (slot: Int, factor: Int)) throws -> Int {
+  func process(_ item: Int, state: inout (slot: Int, factor: Int)) throws -> Int {
     if item == refused { throw Refused(item: item) }
     return item * state.factor
   }
@@ -23,27 +23,28 @@ private struct Multiplier: Worker, Codable {
 
 private struct BadStart: Worker, Codable {
   func setUp(_ context: WorkerContext) throws { throw Opaque(description: "hello") }
-  func process(_ item: Int, _ state: inout Void) -> Int { item }
+  func process(_ item: Int, state: inout Void) -> Int { item }
 }
 
 private struct BadEnd: Worker, Codable {
   func setUp(_ context: WorkerContext) -> Int { context.slot }
-  func process(_ item: Int, _ state: inout Int) -> Int { item + 1 }
+  func process(_ item: Int, state: inout Int) -> Int { item + 1 }
   func tearDown(_ state: Int) throws { throw Refused(item: state) }
 }
 
 extension Checked {
   /// vimap's tests of workers with resources, by their numbers.
   @Suite struct VimapWorkers {
-    static let two = [Backend.tasks(2), .threads(2), .processes(2), Backends.spawning, Backends.forking].runnable
+    static let two = [WorkerPool.Backend.tasks(2), .threads(2), .processes(2), Backends.spawning, Backends.forking]
+      .runnable
 
     @Test("V3 each worker has its own resource, opened and closed once", arguments: two)
-    func v3(backend: Backend) async throws {
+    func v3(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         let worker = Multiplier(factors: [1, 2_000], ledger: ledger)
         try await withWorkerPool(backend) { pool in
           let options = MapOptions(chunking: .size(10), dispatch: .roundRobin)
-          let outputs = try await pool.map(1..<1_000, worker, options: options)
+          let outputs = try await pool.map(1..<1_000, with: worker, options: options)
           #expect(zip(1..<1_000, outputs).allSatisfy { $1 == $0 || $1 == $0 * 2_000 })
           let kinds = zip(1..<1_000, outputs).map { $1 / $0 }
           #expect(kinds.count { $0 == 1 } > 1 && kinds.count { $0 == 2_000 } > 1)
@@ -53,25 +54,25 @@ extension Checked {
     }
 
     @Test("V3 resources are closed after an item threw, too", arguments: two)
-    func v3Throwing(backend: Backend) async throws {
+    func v3Throwing(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         let worker = Multiplier(factors: [1, 2_000], ledger: ledger, refused: 500)
         try await withWorkerPool(backend) { pool async throws in
-          await #expect(throws: ItemFailure.self) { _ = try await pool.map(1..<1_000, worker) }
+          await #expect(throws: ItemFailure.self) { _ = try await pool.map(1..<1_000, with: worker) }
           // Both are set up by the time that a map has used both.
           let options = MapOptions(chunking: .size(1), dispatch: .roundRobin)
-          #expect(try await pool.map(1...2, worker, options: options) == [1, 4_000])
+          #expect(try await pool.map(1...2, with: worker, options: options) == [1, 4_000])
         }
         #expect(try ledger.lines.sorted() == ["close 0", "close 1", "open 0", "open 1"])
       }
     }
 
     @Test("V12 set-up that fails in every worker ends the run", arguments: Backends.everything)
-    func v12(backend: Backend) async throws {
+    func v12(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         var failures = 0
         let error = try await #require(throws: WorkerPoolError.self) {
-          for try await outcome in pool.outcomes(of: 0..<100, BadStart()) {
+          for try await outcome in pool.outcomes(of: 0..<100, with: BadStart()) {
             guard case .failure(let failure) = outcome.result, case .setUpFailed(let cause) = failure.cause else {
               Issue.record("item \(outcome.index) ran")
               continue
@@ -85,26 +86,26 @@ extension Checked {
     }
 
     @Test("V13 tear-down that fails keeps the outputs", arguments: Backends.everything)
-    func v13(backend: Backend) async throws {
+    func v13(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let options = MapOptions(chunking: .size(1), dispatch: .roundRobin)
-        #expect(try await pool.map(0..<9, BadEnd(), options: options) == Array(1...9))
+        #expect(try await pool.map(0..<9, with: BadEnd(), options: options) == Array(1...9))
         let exits = try await pool.tearDown(BadEnd())
         #expect(exits.count == pool.width)
         for exit in exits {
           #expect(throws: Refused(item: exit.slot)) { try exit.result.get() }
         }
-        #expect(try await pool.map([1], BadEnd()) == [2])
+        #expect(try await pool.map([1], with: BadEnd()) == [2])
       }
     }
 
     @Test("V14 every failing item is a failure of its own, and workers survive", arguments: Backends.everything)
-    func v14(backend: Backend) async throws {
+    func v14(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let worker = Counting(modulus: 1)
         let options = MapOptions(chunking: .size(1), dispatch: .roundRobin)
         var inputs: [Int] = []
-        for try await outcome in pool.outcomes(of: 1...9, worker, options: options) {
+        for try await outcome in pool.outcomes(of: 1...9, with: worker, options: options) {
           guard case .failure(let failure) = outcome.result else {
             Issue.record("item \(outcome.index) has an output")
             continue
@@ -120,7 +121,7 @@ extension Checked {
     }
 
     @Test("V16 a message survives as it is", arguments: Backends.everything)
-    func v16(backend: Backend) async throws {
+    func v16(backend: WorkerPool.Backend) async throws {
       let message = "{0} curley braces!"
       try await withWorkerPool(backend) { pool in
         let failure = try await #require(throws: ItemFailure.self) {
@@ -136,14 +137,14 @@ extension Checked {
     }
 
     @Test("V21 a word count", arguments: Backends.everything)
-    func v21(backend: Backend) async throws {
+    func v21(backend: WorkerPool.Backend) async throws {
       let files = ["the mill race runs\nby the old mill and\nturns the wheel", "no water\nis spilled in the\nrace"]
-      struct Words: Worker {
-        func process(_ text: String, _ state: inout Void) -> Int { text.split(whereSeparator: \.isWhitespace).count }
+      struct Words: StatelessWorker {
+        func process(_ text: String) -> Int { text.split(whereSeparator: \.isWhitespace).count }
       }
       try await withWorkerPool(backend) { pool in
         let lines = files.flatMap { $0.split(separator: "\n").map(String.init) }
-        let count = try await pool.fold(lines, Words(), into: 0) { $0 += try $1.output }
+        let count = try await pool.fold(lines, with: Words(), into: 0) { $0 += try $1.output }
         #expect(count == 19)
       }
     }

@@ -74,7 +74,7 @@ struct ParallelErrorTests {
         throw Refused(index: i)
       }
     }
-    #expect(counters.values.reduce(0, +) <= Host.usableCPUs)
+    #expect(counters.values.reduce(0, +) <= WorkerPool.usableCPUs)
   }
 
   @Test func reduceRethrowsFromTheLastCombinationToo() {

@@ -29,7 +29,7 @@ struct ParallelNestingTests {
       }
     }
     // Other tests run beside this one, which may only make it fewer.
-    #expect(crowd.most <= Host.usableCPUs)
+    #expect(crowd.most <= WorkerPool.usableCPUs)
   }
 
   @Test func errorsPassThroughLevels() {
@@ -53,7 +53,7 @@ struct ParallelNestingTests {
 
   /// Items that wait for each other: width is what was asked for, CPUs or not.
   @Test func aWidthAboveTheCPUsIsGranted() {
-    let width = Host.usableCPUs + 3
+    let width = WorkerPool.usableCPUs + 3
     let met = Counters(width)
     (0..<width).parallelForEach(width: width, grain: 1) { i in
       met.add(at: i)

@@ -4,7 +4,7 @@ import Millrace
 
 enum BackendSnippets {
   static func backends() throws {
-    let everywhere: [Backend] = [.serial, .tasks(100), .threads(), .processes()]
+    let everywhere: [WorkerPool.Backend] = [.serial, .tasks(100), .threads(), .processes()]
 
     _ = everywhere
   }
@@ -31,15 +31,15 @@ enum BackendSnippets {
 
   static func ping(_ host: String) async throws -> Int { host.utf8.count }
 
-  static func processes() -> Backend {
-    let backend = Backend.processes(
-      4, ProcessOptions(threadsPerProcess: 2, environment: ["LANG": "C", "HOME": nil], grace: .seconds(2)))
+  static func processes() -> WorkerPool.Backend {
+    let backend = WorkerPool.Backend.processes(
+      4, WorkerPool.ProcessOptions(threadsPerProcess: 2, environment: ["LANG": "C", "HOME": nil], grace: .seconds(2)))
 
     return backend
   }
 
-  static func pinning() -> [Backend] {
-    let pinned: [Backend] = [
+  static func pinning() -> [WorkerPool.Backend] {
+    let pinned: [WorkerPool.Backend] = [
       .threads(2, cpuIDs: [0]), .threads(2, cpuIDs: [0, 1]), .threads(2, cpuIDs: [[0, 1]]),
       .threads(2, cpuIDs: [[0], [0, 1]]),
     ]

@@ -3,8 +3,8 @@ import Millrace
 // What "What happens when things fail" shows.
 
 enum FailureSnippets {
-  struct Parse: Worker {
-    func process(_ row: String, _ state: inout Void) throws -> Int {
+  struct Parse: StatelessWorker {
+    func process(_ row: String) throws -> Int {
       guard let number = Int(row) else { throw NotANumber(text: row) }
       return 100 / number
     }
@@ -16,7 +16,7 @@ enum FailureSnippets {
 
   static func switching(_ pool: WorkerPool, _ rows: [String]) async throws -> [String] {
     var lines: [String] = []
-    for try await outcome in pool.outcomes(of: rows, Parse()) {
+    for try await outcome in pool.outcomes(of: rows, with: Parse()) {
       switch outcome.result {
       case .success(let number):
         lines.append("\(outcome.input): \(number)")
@@ -33,20 +33,20 @@ enum FailureSnippets {
 
   static func policies(_ pool: WorkerPool, _ rows: [String]) async throws -> [Int] {
     // The first failure is thrown, the rest is cancelled: the default.
-    let all = try await pool.map(rows, Parse())
+    let all = try await pool.map(rows, with: Parse())
 
     // Everything is run. Then, if items failed, `ItemFailures` is thrown.
-    let whole = try await pool.map(rows, Parse(), options: MapOptions(onFailure: .collect))
+    let whole = try await pool.map(rows, with: Parse(), onFailure: .collect)
 
     // Failed items are left out, but not more than ten of them.
-    let some = try await pool.map(rows, Parse(), options: MapOptions(onFailure: .skip, maximumFailures: 10))
+    let some = try await pool.map(rows, with: Parse(), onFailure: .skip, options: MapOptions(maximumFailures: 10))
 
     return all + whole + some
   }
 
   static func retries() -> MapOptions {
     let options = MapOptions(
-      retry: .retry(max: 3, backoff: .exponential(.milliseconds(100))) { failure in
+      retry: .upTo(3, backoff: .exponential(.milliseconds(100))) { failure in
         if case .threw = failure.cause { true } else { false }
       })
 
@@ -55,23 +55,23 @@ enum FailureSnippets {
 
   static func timeouts() -> MapOptions {
     let options = MapOptions(
-      timeouts: Timeouts(item: .seconds(2), setUp: .seconds(30), tearDown: .seconds(5), next: .seconds(60)))
+      timeouts: MapOptions.Timeouts(item: .seconds(2), setUp: .seconds(30), tearDown: .seconds(5), next: .seconds(60)))
 
     return options
   }
 
   static func busy(_ row: String) async throws -> Int? {
     let pool = try WorkerPool(.processes(4), queueLimit: 100)
-    let options = MapOptions(timeouts: Timeouts(item: .seconds(1), total: .seconds(3)), setUp: .lazy)
+    let options = MapOptions(timeouts: MapOptions.Timeouts(item: .seconds(1), total: .seconds(3)), setUp: .lazy)
     do {
-      return try await pool.apply(row, Parse(), options: options)
+      return try await pool.run(row, with: Parse(), options: options)
     } catch let error as WorkerPoolError where error.kind == .queueFull || error.kind == .timedOut {
       return nil  // busy: try again later
     }
   }
 
   static func lifespan() -> MapOptions {
-    let options = MapOptions(lifespan: Lifespan(items: 10_000, memory: 512 << 20, age: .seconds(3600)))
+    let options = MapOptions(lifespan: MapOptions.Lifespan(items: 10_000, memory: 512 << 20, age: .seconds(3600)))
 
     return options
   }
@@ -90,7 +90,7 @@ enum FailureSnippets {
   static func signals(_ rows: [String]) async throws -> [Int] {
     try await withWorkerPool(.processes()) { pool in
       try await withShutdownSignals(ending: pool) {
-        try await pool.map(rows, Parse())
+        try await pool.map(rows, with: Parse())
       }
     }
   }

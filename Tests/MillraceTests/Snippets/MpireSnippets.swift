@@ -16,7 +16,7 @@ enum MpireSnippets {
   struct CountEven: Worker {
     func setUp(_ context: WorkerContext) -> Int { 0 }
 
-    func process(_ number: Int, _ count: inout Int) -> Bool {
+    func process(_ number: Int, state count: inout Int) -> Bool {
       let isEven = number.isMultiple(of: 2)
       if isEven { count += 1 }
       return isEven
@@ -27,7 +27,7 @@ enum MpireSnippets {
 
   static func exits() async throws -> Int {
     try await withWorkerPool(.processes(2)) { pool in
-      try await pool.forEach(0..<100, CountEven())
+      try await pool.forEach(0..<100, with: CountEven())
       let exits = try await pool.tearDown(CountEven())
       let total = try exits.reduce(0) { try $0 + $1.result.get() }
 
@@ -56,14 +56,15 @@ enum MpireSnippets {
 
   static func chunking(_ pool: WorkerPool) async throws -> [Int] {
     let options = MapOptions(
-      chunking: .size(2.5), window: .items(8), lifespan: Lifespan(items: 1_000), dispatch: .roundRobin, count: 100)
+      chunking: .size(2.5), window: .items(8), lifespan: MapOptions.Lifespan(items: 1_000), dispatch: .roundRobin,
+      count: 100)
     let squares = try await pool.map((0..<100).lazy.map { $0 + 1 }, options: options) { $0 * $0 }
 
     return squares
   }
 
   static func single(_ pool: WorkerPool) async throws -> (Int, Int) {
-    let sum = try await pool.apply(100) { (0..<$0).reduce(0, +) }
+    let sum = try await pool.run(100) { (0..<$0).reduce(0, +) }
 
     let handle = try pool.submit(100, onCompletion: { print("finished: \($0)") }) { (0..<$0).reduce(0, +) }
     let again = try await handle.value(within: .seconds(1))

@@ -3,8 +3,8 @@ import Millrace
 
 // What README.md and the overview of the documentation show.
 
-struct CountWords: Worker {
-  func process(_ path: String, _ state: inout Void) throws -> Int {
+struct CountWords: StatelessWorker {
+  func process(_ path: String) throws -> Int {
     try String(contentsOfFile: path, encoding: .utf8).split(whereSeparator: \.isWhitespace).count
   }
 }
@@ -12,7 +12,7 @@ struct CountWords: Worker {
 enum OverviewSnippets {
   static func words(of paths: [String]) async throws {
     try await withWorkerPool(.processes(4)) { pool in
-      for try await outcome in pool.outcomes(of: paths, CountWords()) {
+      for try await outcome in pool.outcomes(of: paths, with: CountWords()) {
         switch outcome.result {
         case .success(let words): print(outcome.input, words)
         case .failure(let failure): print(outcome.input, failure)
@@ -34,7 +34,7 @@ enum OverviewSnippets {
 
     var longest = 0
     try await withWorkerPool(.threads(4)) { pool in
-      for try await length in pool.stream(words, order: .completion, { $0.utf8.count }) {
+      for try await length in pool.outputs(of: words, order: .completion, { $0.utf8.count }) {
         longest = max(longest, length)
       }
     }
@@ -49,7 +49,7 @@ enum OverviewSnippets {
       FileHandle(forReadingAtPath: path) ?? .nullDevice
     }
 
-    func process(_ offset: UInt64, _ file: inout FileHandle) throws -> UInt8 {
+    func process(_ offset: UInt64, state file: inout FileHandle) throws -> UInt8 {
       try file.seek(toOffset: offset)
       return try file.read(upToCount: 1)?.first ?? 0
     }

@@ -121,15 +121,15 @@ enum ParmapperSnippets {
     return results
   }
 
-  static func threadsInProcesses() -> Backend {
-    let backend = Backend.processes(8, ProcessOptions(threadsPerProcess: 2))
+  static func threadsInProcesses() -> WorkerPool.Backend {
+    let backend = WorkerPool.Backend.processes(8, WorkerPool.ProcessOptions(threadsPerProcess: 2))
 
     return backend
   }
 
   static func chain(_ pool: WorkerPool, _ lines: AsyncStream<String>) async throws -> [String] {
     let numbers = lines.compactMap { Int($0) }
-    let squares = pool.stream(numbers) { $0 * $0 }
+    let squares = pool.outputs(of: numbers) { $0 * $0 }
     var results: [String] = []
     for try await square in squares { results.append("\(square)") }
 

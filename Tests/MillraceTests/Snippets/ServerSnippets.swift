@@ -6,17 +6,17 @@ import Millrace
 struct Numbered: Worker {
   func setUp(_ context: WorkerContext) -> WorkerContext { context }
 
-  func process(_ line: String, _ context: inout WorkerContext) -> String {
+  func process(_ line: String, state context: inout WorkerContext) -> String {
     context.logger.debug("begun")
     return "\(context.index): \(line)"
   }
 }
 
 enum ServerSnippets {
-  struct Render: Worker {
+  struct Render: StatelessWorker {
     struct Unreadable: Error, Codable {}
 
-    func process(_ document: String, _ state: inout Void) throws -> String {
+    func process(_ document: String) throws -> String {
       if document.isEmpty { throw Unreadable() }
       return "<p>\(document)</p>"
     }
@@ -29,8 +29,8 @@ enum ServerSnippets {
   }
 
   static func page(_ pool: WorkerPool, _ document: String) async throws -> String {
-    let page = try await pool.apply(
-      document, Render(), options: MapOptions(timeouts: Timeouts(item: .seconds(2)), setUp: .lazy))
+    let page = try await pool.run(
+      document, with: Render(), options: ItemOptions(timeouts: MapOptions.Timeouts(item: .seconds(2)), setUp: .lazy))
 
     return page
   }
@@ -51,8 +51,8 @@ enum ServerSnippets {
     }
   }
 
-  static func quiet() -> ProcessOptions {
-    let options = ProcessOptions(environment: ["SWIFT_BACKTRACE": "enable=no"])
+  static func quiet() -> WorkerPool.ProcessOptions {
+    let options = WorkerPool.ProcessOptions(environment: ["SWIFT_BACKTRACE": "enable=no"])
 
     return options
   }

@@ -6,10 +6,10 @@ import Testing
 /// The snippets of the documents do what the documents say.
 @Suite(.forks, .serialized, .leakChecked, .timeLimit(.minutes(1)))
 struct SnippetRunTests {
-  static let backends: [Backend] = [.serial, .threads(2), .processes(2)]
+  static let backends: [WorkerPool.Backend] = [.serial, .threads(2), .processes(2)]
 
   @Test("P2, P3: every row of parmapper's table", arguments: backends)
-  func parmapperTable(_ backend: Backend) async throws {
+  func parmapperTable(_ backend: WorkerPool.Backend) async throws {
     typealias P = ParmapperSnippets
     let fixed = P.Settings(scale: 2, label: "fixed")
     try await withWorkerPool(backend) { (pool) async throws in
@@ -43,7 +43,7 @@ struct SnippetRunTests {
   }
 
   @Test(arguments: backends)
-  func parmapperRest(_ backend: Backend) async throws {
+  func parmapperRest(_ backend: WorkerPool.Backend) async throws {
     try await withWorkerPool(backend) { (pool) async throws in
       #expect(ParmapperSnippets.loops([1, 2, 3]) == [1, 4, 9])
       let lines = AsyncStream<String> { continuation in
@@ -73,7 +73,8 @@ struct SnippetRunTests {
       #expect(try await VimapSnippets.pairs(pool, [1, 2, 3, 4]) == [2: 1, 4: 2])
       let words = text.split(whereSeparator: \.isWhitespace).count
       #expect(try await VimapSnippets.folding(pool, [path, path]) == 2 * words)
-      #expect(try await pool.mapUnordered([4, 4, 4], VimapSnippets.Tagged()).allSatisfy { 5...6 ~= $0 })
+      #expect(
+        try await pool.map([4, 4, 4], with: VimapSnippets.Tagged(), order: .completion).allSatisfy { 5...6 ~= $0 })
     }
   }
 
@@ -135,16 +136,16 @@ struct SnippetRunTests {
     let path = SnippetTests.root.appending(path: "LICENSE").path
     try await OverviewSnippets.words(of: [path])
     let bytes = try await withWorkerPool(.processes(2)) { (pool) async throws in
-      try await pool.map([0, 1, 2], OverviewSnippets.Query(path: "/proc/self/exe"))
+      try await pool.map([0, 1, 2], with: OverviewSnippets.Query(path: "/proc/self/exe"))
     }
     #expect(bytes == [0x7F, 0x45, 0x4C])
   }
 
   @Test("U36: what a server makes of failures", arguments: backends)
-  func server(_ backend: Backend) async throws {
+  func server(_ backend: WorkerPool.Backend) async throws {
     let pool = try WorkerPool(backend)
     #expect(try await ServerSnippets.page(pool, "a") == "<p>a</p>")
-    #expect(try await pool.map(["x", "y"], Numbered()) == ["0: x", "1: y"])
+    #expect(try await pool.map(["x", "y"], with: Numbered()) == ["0: x", "1: y"])
     let refused = await #expect(throws: ItemFailure.self) { try await ServerSnippets.page(pool, "") }
     #expect(ServerSnippets.status(of: try #require(refused)) == 422)
     try await pool.shutdown()
@@ -158,9 +159,9 @@ struct SnippetRunTests {
   @Test("U36: a limit on the whole has a status of its own")
   func overdue() async throws {
     try await withWorkerPool(.threads(1)) { pool async throws in
-      let options = MapOptions(timeouts: Timeouts(total: .milliseconds(20)), setUp: .lazy)
+      let options = MapOptions(timeouts: MapOptions.Timeouts(total: .milliseconds(20)), setUp: .lazy)
       let error = await #expect(throws: WorkerPoolError.self) {
-        try await pool.apply(0, options: options) { _ in try await Task.sleep(for: .seconds(60)) }
+        try await pool.run(0, options: options) { _ in try await Task.sleep(for: .seconds(60)) }
       }
       #expect(ServerSnippets.status(of: try #require(error)) == 504)
     }

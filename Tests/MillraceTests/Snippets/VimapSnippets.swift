@@ -6,7 +6,7 @@ import Millrace
 enum VimapSnippets {
   static func doubling() async throws -> [Int] {
     let outputs = try await withWorkerPool(.processes()) { pool in
-      try await pool.mapUnordered([1, 2, 3, 4]) { $0 * 2 }
+      try await pool.map([1, 2, 3, 4], order: .completion) { $0 * 2 }
     }
 
     return outputs
@@ -21,7 +21,7 @@ enum VimapSnippets {
       return file
     }
 
-    func process(_ offset: UInt64, _ file: inout FileHandle) throws -> String {
+    func process(_ offset: UInt64, state file: inout FileHandle) throws -> String {
       try file.seek(toOffset: offset)
       let bytes = try file.read(upToCount: limit) ?? Data()
       return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
@@ -32,7 +32,7 @@ enum VimapSnippets {
 
   static func resources(_ offsets: [UInt64], _ path: String) async throws -> [String] {
     try await withWorkerPool(.processes(2)) { pool in
-      try await pool.mapUnordered(offsets, ReadLine(path: path, limit: 200))
+      try await pool.map(offsets, with: ReadLine(path: path, limit: 200), order: .completion)
     }
   }
 
@@ -61,7 +61,7 @@ enum VimapSnippets {
   }
 
   static func folding(_ pool: WorkerPool, _ paths: [String]) async throws -> Int {
-    let words = try await pool.fold(paths, CountWords(), into: 0) { total, outcome in
+    let words = try await pool.fold(paths, with: CountWords(), into: 0) { total, outcome in
       total += try outcome.output
     }
 
@@ -70,6 +70,6 @@ enum VimapSnippets {
 
   struct Tagged: Worker {
     func setUp(_ context: WorkerContext) -> Int { context.slot + 1 }
-    func process(_ item: Int, _ initial: inout Int) -> Int { item + initial }
+    func process(_ item: Int, state initial: inout Int) -> Int { item + initial }
   }
 }

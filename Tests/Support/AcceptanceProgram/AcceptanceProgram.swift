@@ -43,10 +43,10 @@ enum AcceptanceProgram {
     }
   }
 
-  static let backends: [String: Backend] = [
+  static let backends: [String: WorkerPool.Backend] = [
     "serial": .serial, "tasks": .tasks(2), "threads": .threads(2),
-    "forkServer": .processes(2), "spawn": .processes(2, ProcessOptions(start: .spawn)),
-    "fork": .processes(2, ProcessOptions(start: .fork)),
+    "forkServer": .processes(2), "spawn": .processes(2, WorkerPool.ProcessOptions(start: .spawn)),
+    "fork": .processes(2, WorkerPool.ProcessOptions(start: .fork)),
   ]
 
   static func say(_ line: String) {
@@ -55,7 +55,7 @@ enum AcceptanceProgram {
   }
 
   /// Maps without some of the standard descriptors, whose numbers stay free: whoever reads them takes nothing of the pool's.
-  static func bare(_ backend: Backend, _ path: String) async throws {
+  static func bare(_ backend: WorkerPool.Backend, _ path: String) async throws {
     let missing = (Int32(0)...2).filter { fcntl($0, F_GETFD) < 0 }
     guard !missing.isEmpty else { exit(1) }
     // Dispatch takes the first numbers that it finds for its own, which is not for us to mend: it is to have them by now.
@@ -64,7 +64,7 @@ enum AcceptanceProgram {
     for number in missing { close(number) }
     try await withWorkerPool(backend) { pool in
       for _ in 0..<10 {
-        let outputs = try await pool.map(0..<100, Successor(), options: MapOptions(chunking: .size(10)))
+        let outputs = try await pool.map(0..<100, with: Successor(), options: MapOptions(chunking: .size(10)))
         guard outputs == (0..<100).map({ $0 + 1 }) else { exit(2) }
         guard missing.allSatisfy(isNothing) else { exit(3) }
       }
@@ -82,72 +82,73 @@ enum AcceptanceProgram {
   }
 
   /// A map over an input without an end.
-  static func interrupted(_ backend: Backend) async throws {
+  static func interrupted(_ backend: WorkerPool.Backend) async throws {
     try await withWorkerPool(backend) { pool in
       try await withShutdownSignals(ending: pool) {
-        let outputs = pool.stream(sequence(first: 0) { $0 + 1 }, Brief(), options: MapOptions(chunking: .size(1)))
+        let outputs = pool.outputs(
+          of: sequence(first: 0) { $0 + 1 }, with: Brief(), options: MapOptions(chunking: .size(1)))
         for try await output in outputs where output == 10 { say("running") }
       }
     }
   }
 
   /// A map whose items end by cancellation only, or never.
-  static func stubborn(_ backend: Backend) async throws {
+  static func stubborn(_ backend: WorkerPool.Backend) async throws {
     try await withWorkerPool(backend) { pool in
       try await withShutdownSignals(ending: pool) {
-        try await pool.forEach(0..<100, Endless(), options: MapOptions(chunking: .size(1)))
+        try await pool.forEach(0..<100, with: Endless(), options: MapOptions(chunking: .size(1)))
       }
     }
   }
 
   /// A program that does not come to its end when its map does.
-  static func deaf(_ backend: Backend) async throws {
+  static func deaf(_ backend: WorkerPool.Backend) async throws {
     try await withWorkerPool(backend) { pool in
       try await withShutdownSignals(ending: pool) {
-        try? await pool.forEach(0..<100, Endless(), options: MapOptions(chunking: .size(1)))
+        try? await pool.forEach(0..<100, with: Endless(), options: MapOptions(chunking: .size(1)))
         sleep(60)
       }
     }
   }
 
   /// Idle workers and busy ones, until somebody ends the program.
-  static func killed(_ backend: Backend) async throws {
+  static func killed(_ backend: WorkerPool.Backend) async throws {
     try await withWorkerPool(backend) { pool in
-      let outputs = pool.stream([0, 0, 1, 1], Pid(), options: MapOptions(chunking: .size(1)))
+      let outputs = pool.outputs(of: [0, 0, 1, 1], with: Pid(), options: MapOptions(chunking: .size(1)))
       for try await pid in outputs { say("\(pid)") }
     }
   }
 
   /// Workers that print at the same time, in pieces.
-  static func prints(_ backend: Backend) async throws {
+  static func prints(_ backend: WorkerPool.Backend) async throws {
     try await withWorkerPool(backend) { pool in
-      try await pool.forEach(0..<200, Printing(), options: MapOptions(chunking: .size(1)))
+      try await pool.forEach(0..<200, with: Printing(), options: MapOptions(chunking: .size(1)))
     }
     say("over")
   }
 
   /// Workers that print once, when they are torn down.
-  static func lastWords(_ backend: Backend) async throws {
+  static func lastWords(_ backend: WorkerPool.Backend) async throws {
     try await withWorkerPool(backend) { pool in
-      try await pool.forEach(0..<8, LastWords(), options: MapOptions(chunking: .size(1)))
+      try await pool.forEach(0..<8, with: LastWords(), options: MapOptions(chunking: .size(1)))
     }
     say("over")
   }
 }
 
-struct Successor: Worker {
-  func process(_ item: Int, _ state: inout Void) -> Int { item + 1 }
+struct Successor: StatelessWorker {
+  func process(_ item: Int) -> Int { item + 1 }
 }
 
 struct LastWords: Worker {
   func setUp(_ context: WorkerContext) -> Int { context.slot }
-  func process(_ item: Int, _ state: inout Int) { usleep(1_000) }
+  func process(_ item: Int, state: inout Int) { usleep(1_000) }
   func tearDown(_ state: Int) { print("slot \(state) ends") }
 }
 
 /// Takes a millisecond.
-struct Brief: Worker {
-  func process(_ item: Int, _ state: inout Void) -> Int {
+struct Brief: StatelessWorker {
+  func process(_ item: Int) -> Int {
     usleep(1_000)
     return item
   }
@@ -156,22 +157,22 @@ struct Brief: Worker {
 /// Says that it runs, then goes on until it is cancelled; in a worker process for ever.
 struct Endless: Worker {
   func setUp(_ context: WorkerContext) -> WorkerContext { context }
-  func process(_ item: Int, _ state: inout WorkerContext) {
+  func process(_ item: Int, state: inout WorkerContext) {
     AcceptanceProgram.say("running")
     while !state.isCancelled { usleep(1_000) }
   }
 }
 
 /// The worker's process number, at once or after a long while.
-struct Pid: Worker {
-  func process(_ item: Int, _ state: inout Void) -> Int32 {
+struct Pid: StatelessWorker {
+  func process(_ item: Int) -> Int32 {
     if item > 0 { sleep(60) }
     return getpid()
   }
 }
 
-struct Printing: Worker {
-  func process(_ item: Int, _ state: inout Void) {
+struct Printing: StatelessWorker {
+  func process(_ item: Int) {
     print("item", item, separator: " ", terminator: "")
     for part in 0..<20 { print(" part", part, terminator: "") }
     print(" end")

@@ -24,22 +24,22 @@ func cpusOfCrew() -> Int {
 }
 
 /// How many CPUs the worker may run on.
-struct CPUsOfWorker: Worker {
-  func process(_ item: Int, _ state: inout Void) -> Int { cpusHere() }
+struct CPUsOfWorker: StatelessWorker {
+  func process(_ item: Int) -> Int { cpusHere() }
 }
 
 extension AcceptanceProgram {
   /// A program of which the first call comes from a thread that is bound to one CPU: "usable", then what it finds.
-  static func bound(_ backend: Backend) async throws {
+  static func bound(_ backend: WorkerPool.Backend) async throws {
     let thread = LaneThread()
     try startThread("bound", cpus: [0]) { thread.run() }
     try await Task(executorPreference: thread) {
       say("caller \(cpusHere())")
-      say("usable \(Host.usableCPUs)")
+      say("usable \(WorkerPool.usableCPUs)")
       say("crew \(cpusOfCrew())")
       try await withWorkerPool(backend) { pool async throws in
         let options = MapOptions(chunking: .size(1), dispatch: .roundRobin)
-        say("workers \(try await pool.map(0..<4, CPUsOfWorker(), options: options).min() ?? 0)")
+        say("workers \(try await pool.map(0..<4, with: CPUsOfWorker(), options: options).min() ?? 0)")
         say("closures \(try await pool.map(0..<4, options: options) { _ in cpusHere() }.min() ?? 0)")
       }
     }.value
@@ -47,7 +47,7 @@ extension AcceptanceProgram {
   }
 
   /// A program of which another part handles SIGTERM, before `withShutdownSignals` or behind its back.
-  static func handled(_ backend: Backend, late: Bool) async throws {
+  static func handled(_ backend: WorkerPool.Backend, late: Bool) async throws {
     let handle = {
       _ = signal(SIGTERM) { _ in
         AcceptanceProgram.say("heard elsewhere")
@@ -58,7 +58,8 @@ extension AcceptanceProgram {
       if !late { handle() }
       try await withShutdownSignals(ending: pool) {
         if late { handle() }
-        let outputs = pool.stream(sequence(first: 0) { $0 + 1 }, Brief(), options: MapOptions(chunking: .size(1)))
+        let outputs = pool.outputs(
+          of: sequence(first: 0) { $0 + 1 }, with: Brief(), options: MapOptions(chunking: .size(1)))
         for try await output in outputs {
           if output == 10 { say("running") }
           if late, output == 200 { break }

@@ -10,22 +10,22 @@ extension AcceptanceProgram {
   /// - Parameters:
   ///   - trouble: `server` is stopped, or all `workers` are; the program gives up its `user`; it is not `read`.
   ///   - how: by `shutdown`, by `terminate`, or by another `map` first.
-  static func ends(_ backend: Backend, _ trouble: String, _ how: String) async throws {
+  static func ends(_ backend: WorkerPool.Backend, _ trouble: String, _ how: String) async throws {
     let pool = try WorkerPool(backend)
-    let workers = Set(try await pool.map([0, 0, 0, 0], Pid(), options: MapOptions(chunking: .size(1))))
+    let workers = Set(try await pool.map([0, 0, 0, 0], with: Pid(), options: MapOptions(chunking: .size(1))))
     switch trouble {
     case "server": for child in children() where name(of: child) == "millrace-server" { kill(child, SIGSTOP) }
     case "workers": for worker in workers { kill(worker, SIGSTOP) }
     case "user": guard setuid(65_534) == 0 else { exit(77) }
-    case "read": try await pool.forEach(0..<64, Flood(), options: MapOptions(chunking: .size(1)))
+    case "read": try await pool.forEach(0..<64, with: Flood(), options: MapOptions(chunking: .size(1)))
     default: exit(64)
     }
     switch how {
     case "map":
       // The workers of the first are not those of this one.
       for worker in workers { kill(worker, SIGKILL) }
-      let options = MapOptions(chunking: .size(1), retry: .retry(max: 3))
-      guard try await pool.map(0..<20, Triple(), options: options) == (0..<20).map({ $0 * 3 }) else { exit(1) }
+      let options = MapOptions(chunking: .size(1), retry: .upTo(3))
+      guard try await pool.map(0..<20, with: Triple(), options: options) == (0..<20).map({ $0 * 3 }) else { exit(1) }
       try await pool.shutdown()
     case "shutdown": try await pool.shutdown()
     default: try await pool.terminate()
@@ -69,8 +69,8 @@ extension AcceptanceProgram {
 }
 
 /// Prints more than a pipe holds, and does not wait until it is read.
-struct Flood: Worker {
-  func process(_ item: Int, _ state: inout Void) {
+struct Flood: StatelessWorker {
+  func process(_ item: Int) {
     let flags = fcntl(1, F_GETFL)
     _ = fcntl(1, F_SETFL, flags | O_NONBLOCK)
     let line = [UInt8](repeating: UInt8(ascii: "x"), count: 4_095) + [UInt8(ascii: "\n")]

@@ -8,9 +8,9 @@ extension AcceptanceProgram {
   /// Maps over items that lie in the ring as they are, over encoded ones and over large ones, all with limits and so many
   /// retries, while something happens to the workers or to this program; says what came of each map.
   static func faulted(_ start: String, retries: Int) async throws {
-    let starts: [String: ProcessOptions.Start] = ["forkServer": .forkServer, "spawn": .spawn, "fork": .fork]
+    let starts: [String: WorkerPool.ProcessOptions.Start] = ["forkServer": .forkServer, "spawn": .spawn, "fork": .fork]
     guard let start = starts[start] else { exit(64) }
-    let processes = ProcessOptions(start: start, grace: .milliseconds(100))
+    let processes = WorkerPool.ProcessOptions(start: start, grace: .milliseconds(100))
     try await withWorkerPool(.processes(2, processes)) { pool in
       let numbers = Array(0..<24)
       try await say("numbers", pool, numbers, Triple(), retries) { $0 * 3 }
@@ -23,12 +23,12 @@ extension AcceptanceProgram {
   }
 
   /// Items that stay well within their limit.
-  static func patient(_ backend: Backend) async throws {
+  static func patient(_ backend: WorkerPool.Backend) async throws {
     try await withWorkerPool(backend) { pool in
-      let options = MapOptions(chunking: .size(1), timeouts: Timeouts(item: .milliseconds(900)))
+      let options = MapOptions(chunking: .size(1), timeouts: MapOptions.Timeouts(item: .milliseconds(900)))
       let items = Array(0..<12)
       var outputs: [Int] = []
-      for try await output in pool.stream(items, Slow(), options: options) {
+      for try await output in pool.outputs(of: items, with: Slow(), options: options) {
         outputs.append(output)
         if output == 2 { say("running") }
       }
@@ -37,15 +37,15 @@ extension AcceptanceProgram {
   }
 
   /// Traps in what it makes of the outputs.
-  static func adds(_ backend: Backend) async throws {
+  static func adds(_ backend: WorkerPool.Backend) async throws {
     try await withWorkerPool(backend) { pool in
-      _ = try await pool.fold(0..<1_000, Brief(), into: UInt8(0)) { $0 += UInt8(try $1.output) }
+      _ = try await pool.fold(0..<1_000, with: Brief(), into: UInt8(0)) { $0 += UInt8(try $1.output) }
     }
   }
 
   /// A pool in a program that may open only so many descriptors more.
   static func cramped(_ start: String, _ free: Int32, width: Int = 4) async throws {
-    let starts: [String: ProcessOptions.Start] = ["forkServer": .forkServer, "spawn": .spawn, "fork": .fork]
+    let starts: [String: WorkerPool.ProcessOptions.Start] = ["forkServer": .forkServer, "spawn": .spawn, "fork": .fork]
     guard let start = starts[start] else { exit(64) }
     // Dispatch opens what it needs at first use, and traps if it cannot.
     try await Task.sleep(for: .milliseconds(1))
@@ -54,8 +54,8 @@ extension AcceptanceProgram {
     var limit = rlimit(rlim_cur: rlim_t(next + free), rlim_max: rlim_t(next + free))
     setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     do {
-      let outputs = try await withWorkerPool(.processes(width, ProcessOptions(start: start))) { pool in
-        try await pool.map(0..<40, Triple(), options: MapOptions(chunking: .size(1)))
+      let outputs = try await withWorkerPool(.processes(width, WorkerPool.ProcessOptions(start: start))) { pool in
+        try await pool.map(0..<40, with: Triple(), options: MapOptions(chunking: .size(1)))
       }
       say(outputs == (0..<40).map { $0 * 3 } ? "right" : "wrong")
     } catch {
@@ -65,17 +65,17 @@ extension AcceptanceProgram {
 
   /// A pool in a program whose files, those in memory too, may have only so many bytes.
   static func limited(_ start: String, _ bytes: Int) async throws {
-    let starts: [String: ProcessOptions.Start] = ["forkServer": .forkServer, "spawn": .spawn, "fork": .fork]
+    let starts: [String: WorkerPool.ProcessOptions.Start] = ["forkServer": .forkServer, "spawn": .spawn, "fork": .fork]
     guard let start = starts[start] else { exit(64) }
     var limit = rlimit(rlim_cur: rlim_t(bytes), rlim_max: rlim_t(bytes))
     setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
     do {
-      try await withWorkerPool(.processes(2, ProcessOptions(start: start))) { pool in
+      try await withWorkerPool(.processes(2, WorkerPool.ProcessOptions(start: start))) { pool in
         let small = (0..<20).map { [UInt8](repeating: $0, count: 100) }
-        let isSmallRight = try await pool.map(small, Reverse()) == small
+        let isSmallRight = try await pool.map(small, with: Reverse()) == small
         let large = (0..<4).map { [UInt8](repeating: $0, count: 2 << 20) }
         var found: Set<String> = []
-        for try await outcome in pool.outcomes(of: large, Reverse()) {
+        for try await outcome in pool.outcomes(of: large, with: Reverse()) {
           switch outcome.result {
           case .success(let output): found.insert(output == outcome.input ? "right" : "wrong")
           case .failure(let failure): found.insert("\(failure)".contains("errno 27") ? "errno 27" : "\(failure)")
@@ -93,13 +93,13 @@ extension AcceptanceProgram {
     expecting: (W.Input) -> W.Output
   ) async throws where W.Output: Equatable {
     let options = MapOptions(
-      chunking: .size(4), retry: .retry(max: retries),
-      timeouts: Timeouts(item: .milliseconds(400), setUp: .milliseconds(400), tearDown: .milliseconds(400)),
+      chunking: .size(4), retry: .upTo(retries),
+      timeouts: MapOptions.Timeouts(item: .milliseconds(400), setUp: .milliseconds(400), tearDown: .milliseconds(400)),
       keepsWorkers: false)
     var index = 0
     var right = 0
     var failures: [ItemFailure] = []
-    for try await outcome in pool.outcomes(of: items, worker, options: options) {
+    for try await outcome in pool.outcomes(of: items, with: worker, options: options) {
       guard outcome.index == index else { return say("\(name): \(outcome.index) came instead of \(index)") }
       switch outcome.result {
       case .success(let output) where output == expecting(items[index]): right += 1
@@ -112,21 +112,21 @@ extension AcceptanceProgram {
   }
 }
 
-struct Slow: Worker {
-  func process(_ item: Int, _ state: inout Void) -> Int {
+struct Slow: StatelessWorker {
+  func process(_ item: Int) -> Int {
     usleep(400_000)
     return item
   }
 }
 
-struct Triple: Worker {
-  func process(_ item: Int, _ state: inout Void) -> Int { item * 3 }
+struct Triple: StatelessWorker {
+  func process(_ item: Int) -> Int { item * 3 }
 }
 
-struct Repeat: Worker {
-  func process(_ item: String, _ state: inout Void) -> String { "\(item) \(item)" }
+struct Repeat: StatelessWorker {
+  func process(_ item: String) -> String { "\(item) \(item)" }
 }
 
-struct Reverse: Worker {
-  func process(_ item: [UInt8], _ state: inout Void) -> [UInt8] { item.reversed() }
+struct Reverse: StatelessWorker {
+  func process(_ item: [UInt8]) -> [UInt8] { item.reversed() }
 }

@@ -7,7 +7,7 @@ import Glibc
 extension AcceptanceProgram {
   /// A program that ignores what becomes of its children, or takes the status of each of them: what does it hear of its
   /// workers? Ends with the number of a process that one of them had started.
-  static func reaped(_ backend: Backend, _ way: String) async throws {
+  static func reaped(_ backend: WorkerPool.Backend, _ way: String) async throws {
     if way == "ignores" {
       signal(SIGCHLD, SIG_IGN)
     } else {
@@ -18,7 +18,7 @@ extension AcceptanceProgram {
       var child = 0
       for way in ["exit", "_exit", "trap"] {
         for try await outcome in pool.outcomes(
-          of: [way + " starts", way], Leaving(), options: MapOptions(chunking: .size(2)))
+          of: [way + " starts", way], with: Leaving(), options: MapOptions(chunking: .size(2)))
         {
           switch outcome.result {
           case .success(let output): if way == "_exit" { child = output }
@@ -37,8 +37,8 @@ extension AcceptanceProgram {
 }
 
 /// Starts a process and says its number, or leaves.
-struct Leaving: Worker {
-  func process(_ item: String, _ state: inout Void) -> Int {
+struct Leaving: StatelessWorker {
+  func process(_ item: String) -> Int {
     switch item {
     case "exit": exit(3)
     case "_exit": _exit(4)

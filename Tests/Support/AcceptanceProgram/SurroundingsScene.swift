@@ -7,14 +7,14 @@ import Glibc
 extension AcceptanceProgram {
   /// Changes its folder, environment and mask after pools were made: what do workers find? One pool has begun by then, and
   /// gets more workers; the other has not. The closure is forked each time.
-  static func moves(_ backend: Backend) async throws {
+  static func moves(_ backend: WorkerPool.Backend) async throws {
     setenv("MILLRACE_PLACE", "before", 1)
     setenv("MILLRACE_GONE", "here", 1)
     chdir("/usr")
     umask(0o027)
     let begun = try WorkerPool(backend)
     let fresh = try WorkerPool(backend)
-    _ = try await begun.map([0], Place())
+    _ = try await begun.map([0], with: Place())
     setenv("MILLRACE_PLACE", "after", 1)
     unsetenv("MILLRACE_GONE")
     chdir("/")
@@ -23,7 +23,7 @@ extension AcceptanceProgram {
     let options = MapOptions(chunking: .size(1), setUp: .eager)
     var found: Set<String> = []
     for pool in [begun, fresh] {
-      found.formUnion(try await pool.map(0..<16, Place(), options: options))
+      found.formUnion(try await pool.map(0..<16, with: Place(), options: options))
       found.formUnion(try await pool.map(0..<16, options: options) { _ in Place.here() })
       try await pool.shutdown()
     }
@@ -31,8 +31,8 @@ extension AcceptanceProgram {
   }
 }
 
-struct Place: Worker {
-  func process(_ item: Int, _ state: inout Void) -> String {
+struct Place: StatelessWorker {
+  func process(_ item: Int) -> String {
     usleep(2_000)
     return Self.here()
   }

@@ -42,16 +42,16 @@ package struct FuzzRun {
   package func onPool() async throws -> FuzzTally {
     var logger = Logger(label: "fuzz")
     logger.logLevel = .critical
-    let options = MapOptions(chunking: .size(1), timeouts: Timeouts(item: .seconds(60)))
-    let single = MapOptions(chunking: .size(1), timeouts: Timeouts(item: .seconds(10)))
+    let options = MapOptions(chunking: .size(1), timeouts: MapOptions.Timeouts(item: .seconds(60)))
+    let single = MapOptions(chunking: .size(1), timeouts: MapOptions.Timeouts(item: .seconds(10)))
     return try await withWorkerPool(.processes(), logger: logger) { pool in
       var tally = FuzzTally()
-      for try await outcome in pool.outcomes(of: batches, FuzzSeeds(), options: options) {
+      for try await outcome in pool.outcomes(of: batches, with: FuzzSeeds(), options: options) {
         switch outcome.result {
         case .success(let batch): note(batch, &tally)
         case .failure:
           let suspects = outcome.input.seeds.map { FuzzBatch(target: target, seeds: $0..<$0 + 1) }
-          for try await outcome in pool.outcomes(of: suspects, FuzzSeeds(), options: single) {
+          for try await outcome in pool.outcomes(of: suspects, with: FuzzSeeds(), options: single) {
             note(try found(outcome), &tally)
           }
         }

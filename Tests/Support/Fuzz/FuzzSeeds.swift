@@ -35,10 +35,10 @@ package struct FuzzTally: Codable, Sendable {
 }
 
 /// Runs seeds. A trap in one ends the worker process, and is the pool's to see.
-package struct FuzzSeeds: Worker, Codable {
+package struct FuzzSeeds: StatelessWorker, Codable {
   package init() {}
 
-  package func process(_ batch: FuzzBatch, _ state: inout Void) throws -> FuzzTally { try Self.run(batch) }
+  package func process(_ batch: FuzzBatch) throws -> FuzzTally { try Self.run(batch) }
 
   package static func run(_ batch: FuzzBatch) throws -> FuzzTally {
     guard let target = FuzzTargets.named(batch.target) else {

@@ -11,7 +11,9 @@ enum PoolParts {
   private static func stream(_ times: Int, chunk: Int) async throws -> Int {
     try await withWorkerPool(.serial) { pool in
       var sum = 0
-      for try await number in pool.stream(0..<times, Increment(), options: MapOptions(chunking: .size(chunk))) {
+      for try await number in pool.outputs(
+        of: 0..<times, with: Increment(), options: MapOptions(chunking: .size(chunk)))
+      {
         sum &+= number
       }
       return sum
@@ -19,15 +21,15 @@ enum PoolParts {
   }
 
   /// A pool, one item through it, its end.
-  static func start(_ times: Int, _ backend: Backend) async throws -> Int {
+  static func start(_ times: Int, _ backend: WorkerPool.Backend) async throws -> Int {
     var sum = 0
     for _ in 0..<times {
-      sum &+= try await withWorkerPool(backend) { pool in try await pool.map([1], Increment())[0] }
+      sum &+= try await withWorkerPool(backend) { pool in try await pool.map([1], with: Increment())[0] }
     }
     return sum
   }
 }
 
-struct Increment: Worker {
-  func process(_ item: Int, _ state: inout Void) -> Int { item &+ 1 }
+struct Increment: StatelessWorker {
+  func process(_ item: Int) -> Int { item &+ 1 }
 }

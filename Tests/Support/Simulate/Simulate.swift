@@ -57,7 +57,7 @@ enum Simulate {
       let batches = stride(from: range.lowerBound, to: range.upperBound, by: 1_000).lazy.map {
         $0..<min($0 + 1_000, range.upperBound)
       }
-      for try await outcome in pool.outcomes(of: batches, PlaySeeds(), options: options) {
+      for try await outcome in pool.outcomes(of: batches, with: PlaySeeds(), options: options) {
         switch outcome.result {
         case .success(let batch): note(batch, &tally)
         case .failure: suspects += outcome.input.map { $0..<$0 + 1 }
@@ -66,7 +66,7 @@ enum Simulate {
         if played.isMultiple(of: 100_000) { say("\(played) seeds, \(tally.failures) failed") }
         if tally.failures >= 100 { break }
       }
-      for try await outcome in pool.outcomes(of: suspects, PlaySeeds(), options: options) {
+      for try await outcome in pool.outcomes(of: suspects, with: PlaySeeds(), options: options) {
         switch outcome.result {
         case .success(let batch): note(batch, &tally)
         case .failure(let failure):
@@ -98,8 +98,8 @@ enum Simulate {
 }
 
 /// Plays seeds, one after another.
-struct PlaySeeds: Worker {
-  func process(_ seeds: Range<UInt64>, _ state: inout Void) -> Tally { Self.play(seeds) }
+struct PlaySeeds: StatelessWorker {
+  func process(_ seeds: Range<UInt64>) -> Tally { Self.play(seeds) }
 
   static func play(_ seeds: Range<UInt64>) -> Tally {
     var tally = Tally()

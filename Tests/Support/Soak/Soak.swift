@@ -32,15 +32,15 @@ enum Soak {
   /// Pools of each kind in turn, each made, used and ended.
   private static func cycle(_ count: Int) async throws {
     let quiet = ["SWIFT_BACKTRACE": "enable=no"]
-    let backends: [Backend] = [
-      .threads(2), .processes(2, ProcessOptions(environment: quiet)), .tasks(2),
-      .processes(1, ProcessOptions(start: .fork, environment: quiet)), .serial,
+    let backends: [WorkerPool.Backend] = [
+      .threads(2), .processes(2, WorkerPool.ProcessOptions(environment: quiet)), .tasks(2),
+      .processes(1, WorkerPool.ProcessOptions(start: .fork, environment: quiet)), .serial,
     ]
     var wrong = 0
     var samples: [Sample] = []
     for cycle in 0..<count {
       let outputs = try await withWorkerPool(backends[cycle % backends.count]) { pool in
-        try await pool.map(0..<20, Mix(), options: MapOptions(chunking: .size(3)))
+        try await pool.map(0..<20, with: Mix(), options: MapOptions(chunking: .size(3)))
       }
       if outputs != (0..<20).map(Mix.mixed) { wrong += 1 }
       // What is made once is there after the first tenth.
@@ -62,7 +62,8 @@ enum Soak {
     let end = ContinuousClock.now + .seconds(seconds)
     var tally = Tally()
     var samples: [Sample] = []
-    try await withWorkerPool(.processes(2, ProcessOptions(environment: ["SWIFT_BACKTRACE": "enable=no"]))) { pool in
+    try await withWorkerPool(.processes(2, WorkerPool.ProcessOptions(environment: ["SWIFT_BACKTRACE": "enable=no"]))) {
+      pool in
       let chaos = Chaos(pool)
       chaos.start()
       var random = SystemRandomNumberGenerator()
@@ -86,21 +87,21 @@ enum Soak {
     let count = Int.random(in: 1...20_000, using: &random)
     let first = Int.random(in: 0...1_000_000, using: &random)
     let options = MapOptions(
-      retry: .retry(max: 1_000, maximumCrashes: 1_000),
-      timeouts: Timeouts(item: .seconds(2), setUp: .seconds(2), tearDown: .seconds(2)))
+      retry: .upTo(1_000, maximumCrashes: 1_000),
+      timeouts: MapOptions.Timeouts(item: .seconds(2), setUp: .seconds(2), tearDown: .seconds(2)))
     do {
       switch Int.random(in: 0..<3, using: &random) {
       case 0:
         let items = first..<first + count
-        let outputs = try await pool.map(items, Mix(), options: options)
+        let outputs = try await pool.map(items, with: Mix(), options: options)
         return Tally(count, isRight: outputs == items.map(Mix.mixed))
       case 1:
         let items = (0..<count / 10 + 1).map { "\(first + $0)" }
-        let outputs = try await pool.map(items, Twice(), options: options)
+        let outputs = try await pool.map(items, with: Twice(), options: options)
         return Tally(items.count, isRight: outputs == items.map { $0 + $0 })
       default:
         let items = first..<first + count
-        let map = Task { try await pool.map(items, Mix(), options: options) }
+        let map = Task { try await pool.map(items, with: Mix(), options: options) }
         try await Task.sleep(for: .milliseconds(Int.random(in: 0...20, using: &random)))
         map.cancel()
         let outputs = try? await map.value
@@ -113,18 +114,18 @@ enum Soak {
   }
 }
 
-struct Mix: Worker {
+struct Mix: StatelessWorker {
   static func mixed(_ item: Int) -> Int {
     var value = UInt64(truncatingIfNeeded: item)
     for _ in 0..<20 { value = (value ^ value >> 31) &* 0x9e37_79b9_7f4a_7c15 }
     return Int(truncatingIfNeeded: value)
   }
 
-  func process(_ item: Int, _ state: inout Void) -> Int { Self.mixed(item) }
+  func process(_ item: Int) -> Int { Self.mixed(item) }
 }
 
-struct Twice: Worker {
-  func process(_ item: String, _ state: inout Void) -> String { item + item }
+struct Twice: StatelessWorker {
+  func process(_ item: String) -> String { item + item }
 }
 
 /// What came of maps.

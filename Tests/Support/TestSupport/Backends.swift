@@ -3,37 +3,39 @@ import MillraceTesting
 
 /// The backends that the same tests run over.
 package enum Backends {
-  package static let all = [Backend.serial, .tasks(3), .threads(1), .threads(3), .processes(1), .processes(3)].runnable
+  package static let all = [
+    WorkerPool.Backend.serial, .tasks(3), .threads(1), .threads(3), .processes(1), .processes(3),
+  ].runnable
 
   /// Those that run more than one item at once.
-  package static let wide = [Backend.tasks(3), .threads(3), .processes(3)].runnable
+  package static let wide = [WorkerPool.Backend.tasks(3), .threads(3), .processes(3)].runnable
 
   /// Those whose workers share the test's memory.
-  package static let shared: [Backend] = [.serial, .tasks(3), .threads(1), .threads(3)]
+  package static let shared: [WorkerPool.Backend] = [.serial, .tasks(3), .threads(1), .threads(3)]
 
   /// Those that have workers of their own, apart from the caller.
-  package static let apart: [Backend] = all.filter { $0.description != "serial" }
+  package static let apart: [WorkerPool.Backend] = all.filter { $0.description != "serial" }
 
   /// All ways to have worker processes: a crash stays in one of them.
-  package static let isolating = [Backend.processes(1), .processes(3), spawning, forking, crowded].runnable
+  package static let isolating = [WorkerPool.Backend.processes(1), .processes(3), spawning, forking, crowded].runnable
 
-  package static let spawning = Backend.processes(2, ProcessOptions(start: .spawn))
-  package static let forking = Backend.processes(2, ProcessOptions(start: .fork))
-  package static let crowded = Backend.processes(4, ProcessOptions(threadsPerProcess: 2))
+  package static let spawning = WorkerPool.Backend.processes(2, WorkerPool.ProcessOptions(start: .spawn))
+  package static let forking = WorkerPool.Backend.processes(2, WorkerPool.ProcessOptions(start: .fork))
+  package static let crowded = WorkerPool.Backend.processes(4, WorkerPool.ProcessOptions(threadsPerProcess: 2))
 
   package static let everything = all + [spawning, forking, crowded].runnable
 }
 
-extension [Backend] {
+extension [WorkerPool.Backend] {
   /// Without the processes where the thread sanitizer is.
-  package var runnable: [Backend] {
+  package var runnable: [WorkerPool.Backend] {
     ThreadSanitizer.isOn ? filter { !$0.description.contains("processes") } : self
   }
 }
 
-extension Sequence<Backend> {
+extension Sequence<WorkerPool.Backend> {
   /// Each backend with each of some other things.
-  package func each<Other>(with others: [Other]) -> [(Backend, Other)] {
+  package func each<Other>(with others: [Other]) -> [(WorkerPool.Backend, Other)] {
     flatMap { backend in others.map { (backend, $0) } }
   }
 }

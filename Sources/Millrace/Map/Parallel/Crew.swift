@@ -40,7 +40,7 @@ final class Crew: Sendable {
   }
 
   /// CPUs that the program may use, as they were when the crew began.
-  let cpus = Host.usableCPUs
+  let cpus = WorkerPool.usableCPUs
   private let state = Lock(State())
 
   /// More threads than these are not started, whatever width is asked for.

@@ -269,7 +269,7 @@ package final class HostLane: @unchecked Sendable {
   }
 
   func sendDone(_ chunk: UInt64, items: Int, elapsed: UInt64) throws {
-    var memory = measuresMemory ? UInt64(Host.residentBytes) : 0
+    var memory = measuresMemory ? UInt64(WorkerPool.residentBytes) : 0
     let header = FrameHeader(
       kind: FrameKind.chunkDone, a: UInt32(truncatingIfNeeded: items), b: chunk, c: elapsed)
     if memory == 0 { return try send(header) }

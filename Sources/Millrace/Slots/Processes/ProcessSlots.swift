@@ -20,7 +20,7 @@ package final class ProcessSlots: Slots {
     var isClosing = false
   }
 
-  let options: ProcessOptions
+  let options: WorkerPool.ProcessOptions
   let cpuIDs: [[Int32]]
   /// What the workers begin with: what the program has now.
   let surroundings = Surroundings()
@@ -30,7 +30,7 @@ package final class ProcessSlots: Slots {
   private let hasMail = Atomic(false)
   private weak let core: PoolCore?
 
-  init(_ options: ProcessOptions, cpuIDs: [[Int32]], core: PoolCore) throws {
+  init(_ options: WorkerPool.ProcessOptions, cpuIDs: [[Int32]], core: PoolCore) throws {
     self.options = options
     self.cpuIDs = cpuIDs
     self.core = core

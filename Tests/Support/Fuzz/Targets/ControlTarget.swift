@@ -7,10 +7,10 @@ struct ControlTarget: FuzzTarget {
   let name = "control"
 
   /// A worker with a configuration.
-  struct Configured: Worker, Codable {
+  struct Configured: StatelessWorker, Codable {
     var text: String
     var numbers: [Int]
-    func process(_ item: Int, _ state: inout Void) -> Int { item }
+    func process(_ item: Int) -> Int { item }
   }
 
   private let probes = Probes(all: [Introduction(), News(), Announcement()])

@@ -175,10 +175,10 @@ private struct Scene<W: Worker>: LaneScene where W.Input == Int, W.Exit == Void 
   }
 }
 
-private struct LaneNumbers: Worker { func process(_ item: Int, _ state: inout Void) -> Int { item } }
-private struct LaneWords: Worker { func process(_ item: Int, _ state: inout Void) -> String { "\(item)" } }
-private struct LaneTrees: Worker { func process(_ item: Int, _ state: inout Void) -> [[String]] { [["\(item)"]] } }
-private struct LaneNothing: Worker { func process(_ item: Int, _ state: inout Void) {} }
+private struct LaneNumbers: StatelessWorker { func process(_ item: Int) -> Int { item } }
+private struct LaneWords: StatelessWorker { func process(_ item: Int) -> String { "\(item)" } }
+private struct LaneTrees: StatelessWorker { func process(_ item: Int) -> [[String]] { [["\(item)"]] } }
+private struct LaneNothing: StatelessWorker { func process(_ item: Int) {} }
 
 /// What a pool would give to its only slot.
 private struct LanePool {
