@@ -91,6 +91,7 @@ let package = Package(
         "CMillrace", "Millrace", "MillraceIPC", "MillraceTesting", "TestSupport", "AcceptanceProgram",
         .product(name: "Logging", package: "swift-log"),
       ],
+      exclude: ["Interface"],
       swiftSettings: swiftSettings),
     // The fault battery: each fault under its number, and the mutants that show that the simulator sees faults.
     .testTarget(

@@ -14,7 +14,7 @@ struct MapSettings: Sendable {
   var width = 1
   /// As many as can be, so nothing is said where that is fewer.
   var isWidthUnbounded = false
-  var order = OutcomeOrder.completion
+  var order = MapOptions.Order.completion
   var grouping = OutputGrouping.whole
   var isTagged = false
   var isDryRun = false

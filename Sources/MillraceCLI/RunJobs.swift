@@ -14,8 +14,9 @@ func runJobs<Inputs: Sequence, Output: Sendable>(
   nonisolated(unsafe) let inputs = inputs
   let options = MapOptions(chunking: .size(1), window: .items(2 * width), setUp: .lazy)
   try await withWorkerPool(.threads(width)) { pool in
-    let outputs = pool.stream(inputs, order: .completion, options: options) { input, context in
-      run(input, context.index, context.slot)
+    let outputs = pool.outputs(of: inputs, order: .completion, options: options) { input in
+      let context = WorkerContext.current!
+      return run(input, context.index, context.slot)
     }
     for try await output in outputs { deliver(output) }
   }

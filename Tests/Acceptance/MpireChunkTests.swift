@@ -131,7 +131,7 @@ extension CheckedMpire {
       { MapOptions(timeouts: MapOptions.Timeouts(item: .seconds($0))) },
       { MapOptions(timeouts: MapOptions.Timeouts(setUp: .seconds($0))) },
       { MapOptions(timeouts: MapOptions.Timeouts(tearDown: .seconds($0))) },
-      { MapOptions(timeouts: MapOptions.Timeouts(next: .seconds($0))) },
+      { MapOptions(nextTimeout: .seconds($0)) },
     ]
 
     @Test("M3 counts and limits of 0 and -5", arguments: [0, -5])

@@ -76,8 +76,12 @@ extension CheckedMpire {
     func plainThread(place: Place) async throws {
       let outputs = try await onPlainThread {
         let pool = try WorkerPool(place.backend(2))
-        let outputs = try (0..<100).parallelMap(on: pool) { (item: Int) throws -> Int in item * 3 }
-        let kept = try (0..<100).parallelFilter(on: pool) { (item: Int) throws -> Bool in item.isMultiple(of: 10) }
+        let outputs = try waiting { try await pool.map(0..<100) { $0 * 3 } }
+        let kept = try waiting {
+          var kept: [Int] = []
+          for try await item in pool.outputs(of: 0..<100, { $0 }) where item.isMultiple(of: 10) { kept.append(item) }
+          return kept
+        }
         return (outputs, kept)
       }
       #expect(outputs.0 == (0..<100).map { $0 * 3 })
@@ -88,7 +92,7 @@ extension CheckedMpire {
     func threadAndTasks(place: Place) async throws {
       try await withWorkerPool(place.backend(2)) { pool async throws in
         async let fromThread = onPlainThread {
-          try (0..<50).parallelMap(on: pool) { (item: Int) throws -> Int in item + 1 }
+          try waiting { try await pool.map(0..<50) { $0 + 1 } }
         }
         async let fromTask = Task.detached { try await pool.map(data, with: Square()) }.value
         async let here = pool.map(0..<50, with: Errors.Picky(refuses: 0..<0))
@@ -104,8 +108,10 @@ extension CheckedMpire {
       let failure = await error {
         try await onPlainThread {
           let pool = try WorkerPool(place.backend(2))
-          try (0..<10).parallelForEach(on: pool) { (item: Int) throws -> Void in
-            if item == 3 { throw Refused(item: item) }
+          try waiting {
+            try await pool.forEach(0..<10) { item in
+              if item == 3 { throw Refused(item: item) }
+            }
           }
         }
       }

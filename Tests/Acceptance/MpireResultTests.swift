@@ -41,18 +41,23 @@ extension CheckedMpire {
       }
     }
 
-    @Test("M17 callbacks are called once, with the value or the error", arguments: Place.allCases)
+    @Test("M17 who waits for a value hears of it once, with the value or the error", arguments: Place.allCases)
     func callbacks(place: Place) async throws {
       try await withWorkerPool(place.backend(2)) { pool async throws in
-        let calls = Lock<[Int: [Result<Int, any Error>]]>([:])
         let worker = Errors.Picky(refuses: 2..<3)
-        let shared = Shared(calls)
-        let submissions = try (0..<5).map { item in
-          try pool.submit(item, with: worker) { result in shared.value.withLock { $0[item, default: []].append(result) }
+        let heard = Lock<[Int: [Result<Int, any Error>]]>([:])
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          for item in 0..<5 {
+            let submission = try pool.submit(item, with: worker)
+            group.addTask {
+              let result: Result<Int, any Error>
+              do { result = .success(try await submission.value) } catch { result = .failure(error) }
+              heard.withLock { $0[item, default: []].append(result) }
+            }
           }
+          try await group.waitForAll()
         }
-        for submission in submissions { _ = try? await submission.value }
-        let made = shared.value.withLock { $0 }
+        let made = heard.withLock { $0 }
         #expect(made.count == 5)
         for (item, results) in made {
           #expect(results.count == 1)
@@ -62,12 +67,6 @@ extension CheckedMpire {
           }
         }
       }
-    }
-
-    final class Shared<Value: ~Copyable>: @unchecked Sendable {
-      // Sound: it holds a mutex.
-      let value: Value
-      init(_ value: consuming Value) { self.value = value }
     }
 
     @Test("M17 the pool ends before the item does", arguments: Place.parallel)

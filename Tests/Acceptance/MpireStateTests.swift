@@ -15,7 +15,8 @@ extension CheckedMpire {
       try await withWorkerPool(place.backend(3)) { pool async throws in
         let shared = Shared()
         let identity = ObjectIdentifier(shared)
-        let slots = try await pool.map(0..<100, options: MapOptions(chunking: .size(1))) { item, context in
+        let slots = try await pool.map(0..<100, options: MapOptions(chunking: .size(1))) { item in
+          let context = WorkerContext.current!
           #expect(ObjectIdentifier(shared) == identity)
           shared.sums.withLock { $0[context.slot, default: 0] += shared.values[item] * shared.values[item] }
           return context.slot
@@ -31,8 +32,9 @@ extension CheckedMpire {
     func inheritedObject(place: Place) async throws {
       try await withWorkerPool(place.backend(3)) { pool async throws in
         let shared = Shared()
-        let squares = try await pool.map(0..<100) { item, context in
-          [context.slot, shared.values[item] * shared.values[item]]
+        let squares = try await pool.map(0..<100) { item in
+          let context = WorkerContext.current!
+          return [context.slot, shared.values[item] * shared.values[item]]
         }
         #expect(squares.allSatisfy { (0..<3).contains($0[0]) })
         #expect(squares.reduce(0) { $0 + $1[1] } == 328_350)

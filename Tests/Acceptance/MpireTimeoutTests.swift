@@ -23,16 +23,17 @@ extension CheckedMpire {
     /// `Task.sleep` needs Dispatch, which is not there in a worker that was forked from the program.
     static let places = [Place.tasks, .threads, .forkServer, .spawn].runnable
 
-    static func options(_ limit: Duration) -> MapOptions {
-      MapOptions(timeouts: MapOptions.Timeouts(item: limit, setUp: limit, tearDown: limit))
+    static func limits(_ limit: Duration) -> MapOptions.Timeouts {
+      MapOptions.Timeouts(item: limit, setUp: limit, tearDown: limit)
     }
 
     @Test("M13 limits that are not reached", arguments: Place.allCases)
     func passes(place: Place) async throws {
       try await withWorkerPool(place.backend(2)) { pool async throws in
-        let options = Self.options(.seconds(100))
-        #expect(try await pool.map(0..<10, with: Sleepy(phase: .none), options: options) == Array(0..<10))
-        #expect(try await pool.run(7, with: Sleepy(phase: .none), options: options) == 7)
+        let limits = Self.limits(.seconds(100))
+        let outputs = try await pool.map(0..<10, with: Sleepy(phase: .none), options: MapOptions(timeouts: limits))
+        #expect(outputs == Array(0..<10))
+        #expect(try await pool.run(7, with: Sleepy(phase: .none), options: ItemOptions(timeouts: limits)) == 7)
         #expect(try await pool.tearDown(Sleepy(phase: .none)).allSatisfy { (try? $0.result.get()) != nil })
       }
     }
@@ -46,7 +47,7 @@ extension CheckedMpire {
         let errors = [
           await error { _ = try await pool.map(0..<3, with: worker, options: options) },
           await error { for try await _ in pool.outputs(of: 0..<3, with: worker, options: options) {} },
-          await error { _ = try await pool.run(1, with: worker, options: options) },
+          await error { _ = try await pool.run(1, with: worker, options: ItemOptions(timeouts: options.timeouts)) },
         ]
         #expect(ContinuousClock.now - begun < .seconds(3), "none has slept its second out")
         for error in errors {
@@ -66,7 +67,7 @@ extension CheckedMpire {
         for error in [
           await error { _ = try await pool.map(0..<3, with: worker, options: options) },
           await error { for try await _ in pool.outputs(of: 0..<3, with: worker, options: options) {} },
-          await error { _ = try await pool.run(1, with: worker, options: options) },
+          await error { _ = try await pool.run(1, with: worker, options: ItemOptions(timeouts: options.timeouts)) },
         ] {
           #expect((error as? WorkerPoolError)?.kind == .setUpFailed, "\(String(describing: error))")
         }
@@ -99,7 +100,7 @@ extension CheckedMpire {
     @Test("M13 six submissions, the odd ones are too slow", arguments: places)
     func sixSubmissions(place: Place) async throws {
       try await withWorkerPool(place.backend(3), logger: silent) { pool async throws in
-        let options = MapOptions(timeouts: MapOptions.Timeouts(item: .milliseconds(100)), setUp: .lazy)
+        let options = ItemOptions(timeouts: MapOptions.Timeouts(item: .milliseconds(100)))
         let submissions = try (0..<6).map { try pool.submit($0, with: Odd(), options: options) }
         for (item, submission) in submissions.enumerated() {
           if item.isMultiple(of: 2) {
@@ -117,7 +118,7 @@ extension CheckedMpire {
       try await withWorkerPool(place.backend(3), logger: silent) { pool async throws in
         let begun = ContinuousClock.now
         let first = try pool.submit(1, with: Odd())  // a second long
-        let options = MapOptions(timeouts: MapOptions.Timeouts(item: .milliseconds(50)), setUp: .lazy)
+        let options = ItemOptions(timeouts: MapOptions.Timeouts(item: .milliseconds(50)))
         let others = try [-1, 3].map { try pool.submit($0, with: Odd(), options: options) }
         for other in others { #expect(await error { _ = try await other.value } is ItemFailure) }
         let time = ContinuousClock.now - begun

@@ -88,8 +88,9 @@ extension Faults {
       for level in [Logger.Level.info, .debug] {
         let heard = Heard()
         try await withWorkerPool(.processes(1), logger: heard.logger(level)) { pool async throws in
-          let options = MapOptions(chunking: .size(2), onFailure: .skip)
-          #expect(try await pool.map(0..<8, with: Accident(deeds: [3: .trap]), options: options).count == 7)
+          let options = MapOptions(chunking: .size(2))
+          #expect(
+            try await pool.map(0..<8, with: Accident(deeds: [3: .trap]), onFailure: .skip, options: options).count == 7)
         }
         let lines = heard.lines.filter { $0.level > .debug }
         #expect(lines.count == 1, "\(lines)")
@@ -120,9 +121,10 @@ extension Faults {
       let backend = WorkerPool.Backend.processes(1, WorkerPool.ProcessOptions(grace: .milliseconds(50)))
       try await withWorkerPool(backend, logger: heard.logger()) { pool async throws in
         let options = MapOptions(
-          chunking: .size(2), onFailure: .skip,
+          chunking: .size(2),
           timeouts: MapOptions.Timeouts(item: deed == .hang ? .milliseconds(200) : nil))
-        #expect(try await pool.map(0..<8, with: Accident(deeds: [3: deed]), options: options).count == 7)
+        #expect(
+          try await pool.map(0..<8, with: Accident(deeds: [3: deed]), onFailure: .skip, options: options).count == 7)
       }
       #expect(heard.lines.map(\.message) == [text])
       #expect(heard.lines.map(\.level) == [.warning])

@@ -111,11 +111,12 @@ extension Faults {
         let again = SharedCounter()
         let (ends, end) = AsyncStream.makeStream(of: Int.self)
         for item in 0..<20 {
-          _ = try pool.submit(item, with: Accident(deeds: [:])) { _ in
-            let second = try? pool.submit(item + 100, with: Accident(deeds: [:])) { result in
-              if (try? result.get()) == (item + 100) * 2, again.increment() == 20 { end.finish() }
-            }
+          let first = try pool.submit(item, with: Accident(deeds: [:]))
+          Task {
+            _ = try? await first.value
+            let second = try? pool.submit(item + 100, with: Accident(deeds: [:]))
             if second == nil { Issue.record("the pool refused") }
+            if (try? await second?.value) == (item + 100) * 2, again.increment() == 20 { end.finish() }
           }
         }
         for await _ in ends {}

@@ -166,7 +166,7 @@ import Testing
       $0.split(separator: "\t")
     }
     #expect(
-      lines[0] == ["Seq", "WorkerPool", "Starttime", "JobRuntime", "Send", "Receive", "Exitval", "Signal", "Command"])
+      lines[0] == ["Seq", "Host", "Starttime", "JobRuntime", "Send", "Receive", "Exitval", "Signal", "Command"])
     #expect(
       lines[1][0] == "1" && lines[1][5...7] == ["3", "0", "0"] && lines[1][8] == "echo a1; test 1 = 1 || kill -9 $$")
     #expect(lines[2][0] == "2" && lines[2][5...7] == ["3", "0", "9"])

@@ -62,7 +62,7 @@ struct ChunkingTests {
   @Test("M3: two chunks for each worker by default, and more where all is in memory anyway")
   func windows() {
     func window(_ options: MapOptions, isInMemory: Bool) -> JobSpec.Window {
-      options.spec(WorkerKey(1), ordered: true, width: 2, isInMemory: isInMemory).window
+      options.spec(WorkerKey(1), width: 2, isInMemory: isInMemory).window
     }
     for chunking in [MapOptions.Chunking.automatic, .size(1), .size(3.14), .count(5)] {
       #expect(window(MapOptions(chunking: chunking), isInMemory: false) == .chunks(perWorker: 2))

@@ -6,7 +6,7 @@ import Testing
 struct HostTests {
   @Test func thisMachine() {
     #expect(WorkerPool.cpuCount >= 1)
-    #expect((1...Host.cpuCount).contains(WorkerPool.usableCPUs))
+    #expect((1...WorkerPool.cpuCount).contains(WorkerPool.usableCPUs))
   }
 
   @Test(
@@ -14,7 +14,7 @@ struct HostTests {
       (4, nil, 4), (4, 1.5, 2), (4, 0.1, 1), (4, 4.0, 4), (4, 16.0, 4), (1, 0.5, 1), (0, nil, 1),
     ] as [(Int, Double?, Int)])
   func quotasAreRoundedUp(allowed: Int, quota: Double?, expected: Int) {
-    #expect(WorkerPool.usableCPUs(allowed: allowed, quota: quota) == expected)
+    #expect(Machine.usableCPUs(allowed: allowed, quota: quota) == expected)
   }
 
   @Test(

@@ -27,7 +27,7 @@ package struct JobSpec {
   package var failFast = false
   package var maximumFailures: Int?
   package var retries = 0
-  package var backoff: Backoff = .none
+  package var backoff: MapOptions.Backoff = .none
   package var crashLimit = 3
   package var itemTimeout: UInt64?
   package var setUpTimeout: UInt64?

@@ -1,40 +1,42 @@
-/// How long to wait before an item is tried again.
-///
-/// Delays are jittered between half and the whole of their length, so that items that failed together do not come back
-/// together (after "Exponential Backoff And Jitter", AWS Architecture Blog, 2015: "equal jitter").
-public struct Backoff: Sendable, Hashable {
-  /// The delay before the first retry.
-  public var initial: Duration
-  /// By what the delay grows with each retry.
-  public var factor: Double
-  /// The longest delay.
-  public var maximum: Duration
+extension MapOptions {
+  /// How long to wait before an item is tried again.
+  ///
+  /// Delays are jittered between half and the whole of their length, so that items that failed together do not come back
+  /// together (after "Exponential Backoff And Jitter", AWS Architecture Blog, 2015: "equal jitter").
+  public struct Backoff: Sendable, Hashable {
+    /// The delay before the first retry.
+    public var initial: Duration
+    /// By what the delay grows with each retry.
+    public var factor: Double
+    /// The longest delay.
+    public var maximum: Duration
 
-  /// At once.
-  public static let none = MapOptions.Backoff(initial: .zero, factor: 1, maximum: .zero)
+    /// At once.
+    public static let none = MapOptions.Backoff(initial: .zero, factor: 1, maximum: .zero)
 
-  /// The same delay before each retry.
-  public static func constant(_ delay: Duration) -> MapOptions.Backoff {
-    MapOptions.Backoff(initial: delay, factor: 1, maximum: delay)
-  }
-
-  /// A delay that doubles with each retry, up to a maximum (default 30 s).
-  public static func exponential(_ initial: Duration, maximum: Duration = .seconds(30)) -> MapOptions.Backoff {
-    MapOptions.Backoff(initial: initial, factor: 2, maximum: maximum)
-  }
-
-  /// The delay in nanoseconds before an attempt (2 for the first retry), jittered by what `random` holds.
-  func nanoseconds(beforeAttempt attempt: Int, random: UInt64) -> UInt64 {
-    guard initial > .zero else { return 0 }
-    var delay = Double(initial.nanoseconds)
-    let longest = Double(maximum.nanoseconds)
-    for _ in 2..<max(2, attempt) {
-      guard delay < longest else { break }
-      delay *= factor
+    /// The same delay before each retry.
+    public static func constant(_ delay: Duration) -> MapOptions.Backoff {
+      MapOptions.Backoff(initial: delay, factor: 1, maximum: delay)
     }
-    delay = min(delay, longest)
-    let fraction = Double(random >> 11) / Double(UInt64(1) << 53)
-    return UInt64(delay * (0.5 + 0.5 * fraction))
+
+    /// A delay that doubles with each retry, up to a maximum (default 30 s).
+    public static func exponential(_ initial: Duration, maximum: Duration = .seconds(30)) -> MapOptions.Backoff {
+      MapOptions.Backoff(initial: initial, factor: 2, maximum: maximum)
+    }
+
+    /// The delay in nanoseconds before an attempt (2 for the first retry), jittered by what `random` holds.
+    func nanoseconds(beforeAttempt attempt: Int, random: UInt64) -> UInt64 {
+      guard initial > .zero else { return 0 }
+      var delay = Double(initial.nanoseconds)
+      let longest = Double(maximum.nanoseconds)
+      for _ in 2..<max(2, attempt) {
+        guard delay < longest else { break }
+        delay *= factor
+      }
+      delay = min(delay, longest)
+      let fraction = Double(random >> 11) / Double(UInt64(1) << 53)
+      return UInt64(delay * (0.5 + 0.5 * fraction))
+    }
   }
 }
 

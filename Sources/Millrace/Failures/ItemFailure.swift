@@ -1,6 +1,7 @@
 /// What became of an item that has no output: which item, where, at which attempt, and why.
 public struct ItemFailure: Error, Sendable {
   /// Why an item failed.
+  @nonexhaustive
   public enum Cause: Sendable {
     /// The worker's `process` threw. On threads, tasks and in serial pools this is the original error; from a worker
     /// process it is the original value if it is `Codable`, otherwise a ``RemoteError`` with its type and text.
@@ -25,6 +26,7 @@ public struct ItemFailure: Error, Sendable {
   /// How a worker died.
   public struct Crash: Sendable, Hashable {
     /// The kinds of sudden death that are told apart.
+    @nonexhaustive
     public enum Kind: String, Sendable, Hashable, Codable {
       /// A Swift trap: index out of range, overflow, forced unwrap, `fatalError`.
       case trap

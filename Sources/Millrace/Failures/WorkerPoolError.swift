@@ -1,6 +1,7 @@
 /// Why a pool, or one map on it, could not go on. Failures of single items are ``ItemFailure``.
 public struct WorkerPoolError: Error, Sendable, CustomStringConvertible {
   /// The kinds of trouble.
+  @nonexhaustive
   public enum Kind: Sendable, Hashable {
     /// The pool was shut down or terminated.
     case closed
@@ -18,8 +19,6 @@ public struct WorkerPoolError: Error, Sendable, CustomStringConvertible {
     case timedOut
     /// No result within the limit that was set for waiting on the next one.
     case nextTimedOut
-    /// Tear-down of a worker failed or timed out.
-    case tearDownFailed
     /// Pools are nested deeper than allowed, or maps on one pool.
     case nestedTooDeep
     /// The pool was used in a worker process, which has only a copy of it.

@@ -2,7 +2,7 @@
 @usableFromInline
 final class Cursor<Input: Sendable, Output: Sendable> {
   let core: PoolCore
-  let options: MapOptions
+  private let request: MapRequest
   private let start: () throws -> JobRecord
   private var job: JobRecord?
   private var segment: Segment?
@@ -12,18 +12,16 @@ final class Cursor<Input: Sendable, Output: Sendable> {
   private var consumed = 0
   /// After how many items the pool is told: in a wide window it need not be each.
   private let reportStep: Int
-  private let isPulled: Bool
   private var failures: [ItemFailure] = []
   private var failureCount = 0
   private var isOver = false
 
   /// `start` submits the job; it is called with the first item that is asked for.
-  init(core: PoolCore, options: MapOptions, isPulled: Bool, start: @escaping () throws -> JobRecord) {
+  init(core: PoolCore, _ request: MapRequest, start: @escaping () throws -> JobRecord) {
     self.core = core
-    self.options = options
+    self.request = request
     self.start = start
-    self.isPulled = isPulled
-    reportStep = if case .items(let window) = options.window.kind { max(1, window / 8) } else { 1 }
+    reportStep = if case .items(let window) = request.options.window.kind { max(1, window / 8) } else { 1 }
   }
 
   deinit {
@@ -38,7 +36,7 @@ final class Cursor<Input: Sendable, Output: Sendable> {
   func next() async throws -> Segment? {
     if isOver { return nil }
     let job = try started()
-    if isPulled { consumed += segment?.range.count ?? 0 }
+    if request.isPulled { consumed += segment?.range.count ?? 0 }
     segment = waiting.popFirst()
     if let segment {
       if consumed >= reportStep { report(job) }
@@ -48,13 +46,13 @@ final class Cursor<Input: Sendable, Output: Sendable> {
     if Task.isCancelled { core.cancel(job) }
     var delivery = core.poll(job, consumed: consumed, taking: &waiting)
     consumed = 0
-    if delivery == nil { delivery = await core.next(job, limit: options.timeouts.next?.nanoseconds) }
+    if delivery == nil { delivery = await core.next(job, limit: request.options.nextTimeout?.nanoseconds) }
     switch delivery! {
     case .segment(let found):
       segment = found
       return found
     case .timedOut:
-      throw WorkerPoolError(.nextTimedOut, "no result within \(options.timeouts.next ?? .zero)")
+      throw WorkerPoolError(.nextTimedOut, "no result within \(request.options.nextTimeout ?? .zero)")
     case .end(let end):
       isOver = true
       // In a serial pool the consumer works and reads: its items and its input may have been told before the map was.
@@ -92,7 +90,7 @@ final class Cursor<Input: Sendable, Output: Sendable> {
     }
   }
 
-  /// The outputs of the next segment that has any; what a failure means is as the options say.
+  /// The outputs of the next segment that has any; what a failure means is as the verb was told.
   @usableFromInline
   func nextOutputs() async throws -> (outputs: OutputBuffer<Output>, range: Range<Int>)? {
     while let segment = try await next() {
@@ -100,7 +98,7 @@ final class Cursor<Input: Sendable, Output: Sendable> {
       case .outputs(let outputs):
         return (unsafeDowncast(outputs, to: OutputBuffer<Output>.self), segment.range)
       case .failure(let failure):
-        guard options.onFailure == .collect else { continue }
+        guard request.onFailure == .collect else { continue }
         failureCount += 1
         if failures.count < ItemFailures.limit { failures.append(failure) }
       }

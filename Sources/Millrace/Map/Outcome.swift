@@ -14,11 +14,3 @@ public struct Outcome<Input: Sendable, Output: Sendable>: Sendable {
   /// The output; throws the failure if there is none.
   public var output: Output { get throws(ItemFailure) { try result.get() } }
 }
-
-/// In which order outcomes come.
-public enum MapOptions.Order: Sendable, Hashable {
-  /// That of the input.
-  case input
-  /// As they finish.
-  case completion
-}

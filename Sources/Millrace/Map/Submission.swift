@@ -1,7 +1,7 @@
 import Logging
 import MillraceIPC
 
-/// One item that was given to a pool: MPIRE's `AsyncResult`, parmapper's `ReturnProcess`.
+/// One item that was given to a pool with ``WorkerPool/submit(_:with:options:)``.
 ///
 /// Its value can be asked for any number of times, also after the pool has ended. Dropping it does not cancel the item; if that
 /// fails, and nobody has asked for its value or result, the pool logs the failure.
@@ -18,15 +18,10 @@ public final class Submission<Output: Sendable>: Sendable {
   private let core: PoolCore
   private let job: JobRecord
   private let state = Lock(State())
-  private let onCompletion: (@Sendable (Result<Output, any Error>) -> Void)?
 
-  init(
-    core: PoolCore, job: JobRecord, onCompletion: (@Sendable (Result<Output, any Error>) -> Void)?
-  ) {
+  init(core: PoolCore, job: JobRecord) {
     self.core = core
     self.job = job
-    self.onCompletion = onCompletion
-    if onCompletion != nil { state.withLock { $0.isMinded = true } }
     // In a serial pool whoever asks for the value does the work.
     if !core.isSerial { Task { await self.drive() } }
   }
@@ -112,7 +107,6 @@ public final class Submission<Output: Sendable>: Sendable {
       return Array(state.waiters.values)
     }
     guard let waiters else { return }
-    onCompletion?(result)
     for waiter in waiters { waiter.resume() }
   }
 
@@ -133,68 +127,5 @@ public final class Submission<Output: Sendable>: Sendable {
     } onCancel: {
       state.withLock { $0.waiters.removeValue(forKey: id) }?.resume()
     }
-  }
-}
-
-extension WorkerPool {
-  /// Gives the pool one item and returns at once (MPIRE's `apply_async`).
-  ///
-  /// A failure concerns this item only. Unless `options` say otherwise, only the slot that runs it sets up its worker.
-  ///
-  /// `onCompletion` is called once with the outcome, on a thread of Swift's default executor; it must not block.
-  ///
-  /// - Throws: ``WorkerPoolError`` if the pool takes no more work or the worker cannot be sent; ``InvalidOption``.
-  @discardableResult
-  public func submit<W: Worker>(
-    _ item: W.Input, _ worker: W, options: MapOptions = MapOptions(setUp: .lazy),
-    onCompletion: (@Sendable (Result<W.Output, any Error>) -> Void)? = nil
-  ) throws -> Submission<W.Output> {
-    let job = try start(
-      _Items(CollectionOfOne(item)), worker, options, ordered: false, isPulled: false)
-    return Submission(core: core, job: job, onCompletion: onCompletion)
-  }
-
-  /// Gives the pool one item for a closure and returns at once.
-  @discardableResult
-  public func submit<Input: Sendable, Output: Sendable>(
-    _ item: Input, options: MapOptions = MapOptions(setUp: .lazy),
-    onCompletion: (@Sendable (Result<Output, any Error>) -> Void)? = nil,
-    _ body: @escaping @Sendable (Input) async throws -> Output
-  ) throws -> Submission<Output> {
-    try submit(item, ClosureWorker(body), options: options, onCompletion: onCompletion)
-  }
-
-  /// Gives the pool a closure to call once, and returns at once (parmapper's `ReturnProcess`).
-  @discardableResult
-  public func submit<Output: Sendable>(
-    options: MapOptions = MapOptions(setUp: .lazy),
-    onCompletion: (@Sendable (Result<Output, any Error>) -> Void)? = nil,
-    _ body: @escaping @Sendable () async throws -> Output
-  ) throws -> Submission<Output> {
-    try submit(0, ClosureWorker { (_: Int) in try await body() }, options: options, onCompletion: onCompletion)
-  }
-
-  /// Runs one item and returns its output (MPIRE's `apply`). Cancelling the task gives the item up, with a
-  /// `CancellationError`.
-  public func apply<W: Worker>(
-    _ item: W.Input, _ worker: W, options: MapOptions = MapOptions(setUp: .lazy)
-  ) async throws -> W.Output {
-    let submission = try submit(item, worker, options: options)
-    let output = try await withTaskCancellationHandler {
-      try await submission.value
-    } onCancel: {
-      submission.cancel()
-    }
-    // Its code may have seen the cancellation, and left off with less than an output, before the submission did.
-    try Task.checkCancellation()
-    return output
-  }
-
-  /// Runs a closure on one item and returns its output.
-  public func apply<Input: Sendable, Output: Sendable>(
-    _ item: Input, options: MapOptions = MapOptions(setUp: .lazy),
-    _ body: @escaping @Sendable (Input) async throws -> Output
-  ) async throws -> Output {
-    try await apply(item, ClosureWorker(body), options: options)
   }
 }

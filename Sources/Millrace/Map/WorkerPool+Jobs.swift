@@ -1,63 +1,13 @@
-/// An input that has not been read yet, of whatever kind: what the methods of the map family make their jobs of.
-///
-/// The sequence was sent here, so nobody else uses it; each job iterates it anew.
-public struct _Items<Input: Sendable> {
-  let makeReader: () -> Reader<Input>
-  let count: Int?
-
-  /// The items of a sequence.
-  @inlinable
-  public init<S: Sequence>(_ items: sending S) where S.Element == Input {
-    let items = items
-    self.init(count: _knownCount(items), isInMemory: _isInMemory(S.self)) { Pull(items) }
-  }
-
-  /// The items of an asynchronous sequence.
-  public init<S: AsyncSequence>(_ items: sending S) where S.Element == Input {
-    let items = items
-    makeReader = { .asynchronous(AsyncPull(items)) }
-    count = nil
-  }
-
-  @usableFromInline
-  init(count: Int?, isInMemory: Bool, makePull: @escaping () -> Pull<Input>) {
-    self.count = count
-    makeReader = isInMemory ? { .inline(makePull()) } : { .blocking(makePull()) }
-  }
-}
-
-/// Whether reading a sequence of the type neither computes nor blocks.
-public func _isInMemory<S: Sequence>(_ type: S.Type) -> Bool {
-  type == Array<S.Element>.self || type == ContiguousArray<S.Element>.self || type == ArraySlice<S.Element>.self
-    || type == Range<Int>.self || type == ClosedRange<Int>.self || type == CollectionOfOne<S.Element>.self
-    || type == EmptyCollection<S.Element>.self || type == String.self
-}
-
-/// The sequence's length, if it is known without reading it.
-public func _knownCount<S: Sequence>(_ items: borrowing S) -> Int? {
-  func count<C: RandomAccessCollection>(_ items: C) -> Int { items.count }
-  // A range may have more numbers than can be counted.
-  if let range = copy items as? Range<Int> {
-    return range.upperBound.subtractingReportingOverflow(range.lowerBound).overflow ? nil : range.count
-  }
-  if let range = copy items as? ClosedRange<Int> {
-    let (distance, overflow) = range.upperBound.subtractingReportingOverflow(range.lowerBound)
-    return overflow || distance == .max ? nil : distance + 1
-  }
-  guard let collection = copy items as? any RandomAccessCollection else { return nil }
-  return count(collection)
-}
-
 extension WorkerPool {
   /// Makes a job of an input and a worker, and submits it.
   func start<W: Worker>(
-    _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, ordered: Bool, isPulled: Bool,
-    keepsOutputs: Bool = true
+    _ items: ItemSource<W.Input>, _ worker: W, _ request: MapRequest
   ) throws -> JobRecord {
-    try options.validate()
+    var request = request
+    try request.options.validate()
     SignalWatch.mapBegins()
-    var options = options
-    options.count = options.count ?? items.count
+    request.options.count = request.options.count ?? items.count
+    let options = request.options
     if options.chunking.needsCount, options.count == nil {
       throw InvalidOption(
         name: "chunking", value: "by number of chunks",
@@ -77,13 +27,13 @@ extension WorkerPool {
       withExtendedLifetime(batch) {}
     }
     // Who collects all outcomes is not woken for each.
-    let wakesAt = isPulled || options.timeouts.next != nil ? 1 : 64
+    let wakesAt = request.isPulled || options.nextTimeout != nil ? 1 : 64
     let job = JobRecord(
       feeder: feeder, options: options, wakesAt: wakesAt,
-      keepsOutputs: keepsOutputs || options.timeouts.next != nil)
+      keepsOutputs: request.wantsOutputs || options.nextTimeout != nil)
     box.job = job
     do {
-      try core.submit(record, job, options, ordered: ordered, isPulled: isPulled)
+      try core.submit(record, job, request)
     } catch {
       feeder.end()
       core.forgetIfUnused(record)
@@ -107,20 +57,18 @@ extension WorkerPool {
   }
 
   func cursor<W: Worker>(
-    _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, ordered: Bool, isPulled: Bool,
-    keepsOutputs: Bool = true
+    _ items: ItemSource<W.Input>, _ worker: W, _ request: MapRequest
   ) -> Cursor<W.Input, W.Output> {
-    Cursor(core: core, options: options, isPulled: isPulled) { [self] in
-      try start(items, worker, options, ordered: ordered, isPulled: isPulled, keepsOutputs: keepsOutputs)
-    }
+    Cursor(core: core, request) { [self] in try start(items, worker, request) }
   }
 
   /// Runs a job to its end and returns its outputs.
   @usableFromInline
   func collect<W: Worker>(
-    _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, ordered: Bool
+    _ items: ItemSource<W.Input>, _ worker: W, _ options: MapOptions, _ order: MapOptions.Order,
+    _ onFailure: MapOptions.FailurePolicy
   ) async throws -> [W.Output] {
-    let cursor = cursor(items, worker, options, ordered: ordered, isPulled: false)
+    let cursor = cursor(items, worker, MapRequest(options: options, order: order, onFailure: onFailure))
     var results: [W.Output] = []
     if let count = items.count {
       // As many as will come, within bounds: what is declared, or counted and never there, must not become memory.
@@ -139,38 +87,29 @@ extension WorkerPool {
 
   /// Runs a job to its end and drops its outputs.
   @usableFromInline
-  func drain<W: Worker>(_ items: _Items<W.Input>, _ worker: W, _ options: MapOptions) async throws {
-    let cursor = cursor(items, worker, options, ordered: false, isPulled: false, keepsOutputs: false)
+  func drain<W: Worker>(
+    _ items: ItemSource<W.Input>, _ worker: W, _ options: MapOptions, _ onFailure: MapOptions.FailurePolicy
+  ) async throws {
+    let request = MapRequest(options: options, order: .completion, onFailure: onFailure, wantsOutputs: false)
+    let cursor = cursor(items, worker, request)
     while try await cursor.nextOutputs() != nil {}
   }
 
   @usableFromInline
   func outputs<W: Worker, Items>(
-    _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, _ order: MapOptions.Order
+    _ items: ItemSource<W.Input>, _ worker: W, _ options: MapOptions, _ order: MapOptions.Order,
+    _ onFailure: MapOptions.FailurePolicy
   ) -> OutputSequence<W.Output, Items> {
-    OutputSequence { [self] in cursor(items, worker, options, ordered: order == .input, isPulled: true) }
+    let request = MapRequest(options: options, order: order, onFailure: onFailure, isPulled: true)
+    return OutputSequence { [self] in cursor(items, worker, request) }
   }
 
   @usableFromInline
   func outcomes<W: Worker, Items>(
-    _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, _ order: MapOptions.Order
+    _ items: ItemSource<W.Input>, _ worker: W, _ options: MapOptions, _ order: MapOptions.Order
   ) -> OutcomeSequence<W.Input, W.Output, Items> {
-    var options = options
-    options.onFailure = .skip
-    return OutcomeSequence { [self, options] in
-      cursor(items, worker, options, ordered: order == .input, isPulled: true)
-    }
-  }
-
-  @usableFromInline
-  func folded<W: Worker, Result>(
-    _ items: _Items<W.Input>, _ worker: W, _ options: MapOptions, _ initial: Result,
-    _ combine: (inout Result, Outcome<W.Input, W.Output>) throws -> Void
-  ) async throws -> Result {
-    var result = initial
-    let outcomes: OutcomeSequence<W.Input, W.Output, Never> = outcomes(items, worker, options, .completion)
-    for try await outcome in outcomes { try combine(&result, outcome) }
-    return result
+    let request = MapRequest(options: options, order: order, onFailure: .skip, isPulled: true)
+    return OutcomeSequence { [self] in cursor(items, worker, request) }
   }
 }
 

@@ -1,4 +1,4 @@
-/// Several sequences as one of tuples, as long as the shortest: `zip` for any number (Python's `starmap` inputs).
+/// Several sequences as one of tuples, as long as the shortest: `zip` for any number.
 ///
 /// ```swift
 /// try await pool.map(zipped(widths, heights, names)) { width, height, name in … }

@@ -245,9 +245,9 @@ package final class PoolCore: Sendable {
 
   /// Submits a job; throws if the pool takes none.
   func submit(
-    _ worker: WorkerRecord, _ job: JobRecord, _ options: MapOptions, ordered: Bool, isPulled: Bool
+    _ worker: WorkerRecord, _ job: JobRecord, _ request: MapRequest
   ) throws {
-    try backend.validate(worker, options)
+    try backend.validate(worker, request.options)
     try job.enter(self, hasContext: backend is LocalSlots)
     var effects = Effects()
     let refusal = withState(&effects) { state -> WorkerPoolError? in
@@ -260,13 +260,13 @@ package final class PoolCore: Sendable {
           .queueFull, "\(queueLimit) maps and submissions wait already: the pool takes no more now")
       }
       // An equal worker may have closed since it was looked up: the job brings its record along.
-      var spec = options.spec(
-        worker.key, ordered: ordered, width: max(1, state.dispatcher.width),
+      let isPulled = request.isPulled
+      var spec = request.spec(
+        worker.key, width: max(1, state.dispatcher.width),
         isInMemory: job.feeder.readsAtOnce && !isPulled && !isSerial)
       spec.level = job.place?.level ?? 0
       // Its turn may be that of a slot whose item waits for it.
       if spec.level > 0 { spec.roundRobin = false }
-      spec.isPulled = isPulled
       // Who keeps all outcomes has taken them when they are there.
       if !isPulled { spec.ahead = nil }
       spec.readsAtOnce = job.feeder.readsAtOnce

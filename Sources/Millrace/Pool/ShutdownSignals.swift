@@ -68,7 +68,7 @@ final class SignalWatch: @unchecked Sendable {
     logger = core.logger
     let pipe: Pipe
     do { pipe = try Pipe() } catch {
-      throw WorkerPoolError(.closed, "the signals cannot be watched", underlying: error)
+      throw WorkerPoolError(.cannotStart, "the signals cannot be watched", underlying: error)
     }
     let foreign = Self.numbers.filter { millrace_signals_handled($0) != 0 }
     millrace_set_nonblocking(pipe.writing.rawValue)
@@ -78,7 +78,8 @@ final class SignalWatch: @unchecked Sendable {
     guard error == 0 else {
       millrace_fd_close(reading)
       millrace_fd_close(writing)
-      throw WorkerPoolError(.closed, "the signals cannot be watched", underlying: SystemCallError("sigaction", error))
+      throw WorkerPoolError(
+        .cannotStart, "the signals cannot be watched", underlying: SystemCallError("sigaction", error))
     }
     do {
       try startThread("millrace-signal") { [self] in run(core) }
@@ -86,7 +87,7 @@ final class SignalWatch: @unchecked Sendable {
       millrace_signals_unwatch()
       millrace_fd_close(reading)
       millrace_fd_close(writing)
-      throw WorkerPoolError(.closed, "the signals cannot be watched", underlying: error)
+      throw WorkerPoolError(.cannotStart, "the signals cannot be watched", underlying: error)
     }
     Self.current.withLock { $0 = self }
     Self.isWatching.store(true, ordering: .relaxed)

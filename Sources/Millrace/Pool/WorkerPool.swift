@@ -116,7 +116,7 @@ public final class WorkerPool: Sendable {
 
   /// Tears down every instance of the worker, once the maps that use it are over, and returns what they handed back:
   /// one value for each instance that ever ran (also of those replaced at the end of their lifespan), in the order of
-  /// slots. MPIRE's exit results. A tear-down without a limit of its own may take 30 seconds; then its worker is ended.
+  /// slots. A tear-down without a limit of its own may take 30 seconds; then its worker is ended.
   ///
   /// A worker that crashed, was ended, or was written off for its slowness has no value: what it had counted is gone. The value of a
   /// closure's worker is `Void`.

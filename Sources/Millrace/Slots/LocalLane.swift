@@ -54,6 +54,8 @@ package final class LocalLane: @unchecked Sendable {
   /// Where the lane's tasks run; nil: on the default executor.
   let executor: (any TaskExecutor)?
   package let position = ItemPosition()
+  /// What the worker's code knows of where it runs.
+  private let context: WorkerContext
   private let mailbox = Lock(Mailbox())
   private var instances: [WorkerKey: AnyWorkerInstance] = [:]
   private(set) var isTimed = false
@@ -63,6 +65,7 @@ package final class LocalLane: @unchecked Sendable {
     self.slot = slot
     self.generation = generation
     self.executor = executor
+    context = WorkerContext(slot: slot, position: position) { [core, slot] in core.logger(slot: slot) }
   }
 
   // MARK: From those who step the dispatcher
@@ -155,7 +158,8 @@ package final class LocalLane: @unchecked Sendable {
 
   func start(atEnd: @escaping @Sendable () -> Void) {
     let task = Task.detached(executorPreference: executor) { [self] in
-      await Nesting.$place.withValue(Nesting.Place(in: core, level: 0, depth: core.depth, outer: nil), operation: loop)
+      let place = Nesting.Place(in: core, level: 0, depth: core.depth, outer: nil)
+      await Nesting.$place.withValue(place) { await WorkerContext.$running.withValue(context, operation: loop) }
       atEnd()
     }
     // If it was killed before: nothing of a user's runs in it.
@@ -212,7 +216,9 @@ package final class LocalLane: @unchecked Sendable {
     }
     let place = Nesting.Place(in: core, level: slot, depth: core.depth, outer: nil)
     let task = Task.detached { [self] in
-      await Nesting.$place.withValue(place) { await execute(command) }
+      await Nesting.$place.withValue(place) {
+        await WorkerContext.$running.withValue(context) { await execute(command) }
+      }
     }
     return await withTaskCancellationHandler {
       await task.value
@@ -244,13 +250,15 @@ package final class LocalLane: @unchecked Sendable {
   /// Runs the chunk, and those of its map that are behind it. In a task that has the map's context.
   func runRow(_ first: Chunk, _ place: Nesting.Place?) async {
     await Nesting.$place.withValue(place) {
-      var chunk = first
-      while true {
-        isTimed = chunk.inspectAt != nil
-        Unlocked.expect("an item")
-        await instances[chunk.worker]?.run(chunk, seed: chunk.seed, on: self)
-        guard !Task.isCancelled, let next = nextRun(of: chunk.job) else { return }
-        chunk = next
+      await WorkerContext.$running.withValue(context) {
+        var chunk = first
+        while true {
+          isTimed = chunk.inspectAt != nil
+          Unlocked.expect("an item")
+          await instances[chunk.worker]?.run(chunk, seed: chunk.seed, on: self)
+          guard !Task.isCancelled, let next = nextRun(of: chunk.job) else { return }
+          chunk = next
+        }
       }
     }
   }
@@ -273,7 +281,6 @@ package final class LocalLane: @unchecked Sendable {
   private func prepare(_ key: WorkerKey) async {
     guard let instance = core.makeInstance(key) else { return }
     position.enter(first: 0, attempt: 1, seed: 0)
-    let context = WorkerContext(slot: slot, position: position) { [core, slot] in core.logger(slot: slot) }
     do {
       try await instance.setUp(context)
       instances[key] = instance

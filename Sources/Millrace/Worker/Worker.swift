@@ -6,17 +6,22 @@
 /// ``MemberwiseTransport``), and so must `Input`, `Output` and `Exit`.
 ///
 /// ```swift
-/// struct Square: Worker {
-///   func process(_ item: Int, state: inout Void) -> Int { item * item }
+/// struct Numbered: Worker {
+///   func setUp(_ context: WorkerContext) -> Int { 0 }
+///   func process(_ line: String, state count: inout Int) -> String {
+///     count += 1
+///     return "\(count): \(line)"
+///   }
 /// }
 /// ```
 ///
-/// What an item needs to know of its place (slot, index, attempt, cancellation, random numbers, logger) is in the
-/// ``WorkerContext``: keep the one that `setUp` gets in the state. It tells of the item that is running.
+/// A worker that keeps nothing between items is a ``StatelessWorker``.
+///
+/// What an item needs to know of its place (slot, index, attempt, cancellation, random numbers, logger) is in
+/// ``WorkerContext/current``.
 ///
 /// Each requirement may be met by a method that is neither `async` nor throwing, which then costs nothing extra. Several
 /// resources belong in one state: open them in order in `setUp`, close them in reverse in `tearDown`.
-/// After vimap's workers with resources and MPIRE's `worker_init`/`worker_exit`.
 public protocol Worker<Input, Output>: Sendable {
   /// What an item is.
   associatedtype Input: Sendable
@@ -47,7 +52,7 @@ extension Worker {
   @available(
     *, unavailable,
     message:
-      "write 'func process(_ item: Input, state: inout State) async throws -> Output'; without a state, 'inout Void'"
+      "write 'func process(_ item: Input, state: inout State) async throws -> Output'; without a state, adopt 'StatelessWorker'"
   )
   public func process(_ item: Never, state: inout State) async throws -> Never {}
 }
@@ -60,24 +65,4 @@ extension Worker where State == Void {
 extension Worker where Exit == Void {
   /// Nothing to tear down.
   public func tearDown(_ state: State) {}
-}
-
-extension Worker {
-  /// The loop over the items of a chunk.
-  ///
-  /// Always inlined: the compiler forgets of a specialised copy that it stays on its caller's executor, and goes back there
-  /// after each `process`, even one that is not asynchronous. That takes 60 ns an item.
-  @inlinable
-  @inline(__always)
-  public func _run(_ run: inout _ItemRun<Input, Output>, _ state: inout State) async -> _RunEnd {
-    while run._begin() {
-      do {
-        let output = try await process(run._item, &state)
-        guard run._finish(output) else { return .abandoned }
-      } catch {
-        return .threw(error)
-      }
-    }
-    return .finished
-  }
 }

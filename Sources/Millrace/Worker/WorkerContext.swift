@@ -4,8 +4,18 @@ package import Synchronization
 
 /// What a worker knows of where it runs and of the item that it is at.
 ///
-/// It may be kept in the worker's state: ``index``, ``attempt`` and ``random`` always speak of the current item.
+/// Code of a worker's or a closure's asks for ``current``; one may be kept in the worker's state as well: ``index``, ``attempt`` and
+/// ``random`` always speak of the current item.
 public struct WorkerContext: Sendable {
+  /// The context of the worker whose code is running; nil outside of workers.
+  ///
+  /// Tasks that an item makes see it too (`Task.detached` and threads do not), and it goes on to speak of the worker's current item
+  /// when theirs is over.
+  public static var current: WorkerContext? { running }
+
+  /// Set around the code of a worker.
+  @TaskLocal static var running: WorkerContext?
+
   /// The slot (worker ID), from 0 to the pool's width - 1. A worker that is replaced keeps it.
   public let slot: Int
   /// A logger that names the slot.

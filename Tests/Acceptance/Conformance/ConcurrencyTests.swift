@@ -111,7 +111,9 @@ extension Checked {
     @Test("fold combines outcomes as they come", arguments: Backends.everything)
     func fold(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
-        let totals = try await pool.fold(0..<100, with: Picky(modulus: 4, remainder: 0), into: (sum: 0, failed: 0)) {
+        let totals = try await pool.outcomes(of: 0..<100, with: Picky(modulus: 4, remainder: 0)).reduce(
+          into: (sum: 0, failed: 0)
+        ) {
           switch $1.result {
           case .success(let output): $0.sum += output
           case .failure: $0.failed += 1
@@ -119,7 +121,7 @@ extension Checked {
         }
         #expect(totals == ((0..<100).filter { $0 % 4 != 0 }.reduce(0) { $0 + $1 * 2 }, 25))
         await #expect(throws: Refused(item: 3)) {
-          try await pool.fold(0..<100, with: AddOne(), into: 0) { sum, outcome in
+          try await pool.outcomes(of: 0..<100, with: AddOne(), order: .completion).reduce(into: 0) { sum, outcome in
             sum += 1
             if sum == 3 { throw Refused(item: 3) }
           }

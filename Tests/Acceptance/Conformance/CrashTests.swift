@@ -191,8 +191,8 @@ extension Checked {
     @Test("many crashes, one after the other")
     func many() async throws {
       try await withWorkerPool(.processes(3)) { pool in
-        let options = MapOptions(chunking: .size(8), onFailure: .skip)
-        let outputs = try await pool.map(0..<120, options: options) { item in
+        let options = MapOptions(chunking: .size(8))
+        let outputs = try await pool.map(0..<120, onFailure: .skip, options: options) { item in
           if item % 10 == 3 { _exit(1) }
           return item
         }

@@ -60,9 +60,9 @@ extension Checked {
     @Test("collect runs everything, then says all that failed", arguments: Backends.all)
     func collect(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
-        let options = MapOptions(chunking: .size(7), onFailure: .collect)
+        let options = MapOptions(chunking: .size(7))
         let failures = try await #require(throws: ItemFailures.self) {
-          _ = try await pool.map(0..<100, with: Picky(modulus: 10, remainder: 3), options: options)
+          _ = try await pool.map(0..<100, with: Picky(modulus: 10, remainder: 3), onFailure: .collect, options: options)
         }
         #expect(failures.count == 10 && failures.failures.map(\.index) == Array(stride(from: 3, to: 100, by: 10)))
         #expect(failures.description.contains("10 items failed"))
@@ -72,8 +72,9 @@ extension Checked {
     @Test("skip leaves failed items out", arguments: Backends.all)
     func skip(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
-        let options = MapOptions(chunking: .size(7), onFailure: .skip)
-        let outputs = try await pool.map(0..<20, with: Picky(modulus: 4, remainder: 0), options: options)
+        let options = MapOptions(chunking: .size(7))
+        let outputs = try await pool.map(
+          0..<20, with: Picky(modulus: 4, remainder: 0), onFailure: .skip, options: options)
         #expect(outputs == (0..<20).filter { $0 % 4 != 0 }.map { $0 * 2 })
       }
     }
@@ -86,8 +87,8 @@ extension Checked {
           _ = try await pool.map(0..<1_000, with: worker, onFailure: .skip, options: MapOptions(maximumFailures: 3))
         }
         #expect(error.kind == .tooManyFailures && error.underlying is ItemFailure)
-        let within = MapOptions(onFailure: .skip, maximumFailures: 10)
-        #expect(try await pool.map(0..<100, with: worker, options: within).count == 90)
+        let within = MapOptions(maximumFailures: 10)
+        #expect(try await pool.map(0..<100, with: worker, onFailure: .skip, options: within).count == 90)
       }
     }
 

@@ -57,15 +57,14 @@ private enum Hostile {
       add("window of \(fraction) chunks") { $0.window = .chunksPerWorker(fraction) }
       add("window of \(fraction) items a worker") { $0.window = .itemsPerWorker(fraction) }
       add("factor \(fraction)") {
-        $0.retry = .retry(
-          max: 2, backoff: backoff(fraction, upTo: .microseconds(1)))
+        $0.retry = .upTo(2, backoff: backoff(fraction, upTo: .microseconds(1)))
       }
     }
     for time in times {
       add("item in \(time)") { $0.timeouts.item = time }
       add("set-up in \(time)") { $0.timeouts.setUp = time }
       add("tear-down in \(time)") { $0.timeouts.tearDown = time }
-      add("next in \(time)") { $0.timeouts.next = time }
+      add("next in \(time)") { $0.nextTimeout = time }
       add("age of \(time)") { $0.lifespan.age = time }
       add("back-off up to \(time)") {
         $0.retry = .upTo(2, backoff: backoff(2, upTo: time))
@@ -109,11 +108,12 @@ extension Checked {
     func failures(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for time in Hostile.times + [.nanoseconds(1)] {
-          var options = MapOptions(onFailure: .skip)
+          var options = MapOptions()
           options.retry = .upTo(3, backoff: Hostile.backoff(.infinity, upTo: time))
           options.maximumFailures = .max
           if time > .nanoseconds(1) { options.retry.backoff.maximum = .microseconds(1) }
-          let outputs = try await pool.map(0..<20, with: Picky(modulus: 5, remainder: 0), options: options)
+          let outputs = try await pool.map(
+            0..<20, with: Picky(modulus: 5, remainder: 0), onFailure: .skip, options: options)
           #expect(outputs.count == 16)
         }
       }

@@ -50,14 +50,16 @@ extension Checked {
           }
         }
         await running.wait(for: width)
-        let options = MapOptions(timeouts: MapOptions.Timeouts(total: .milliseconds(50)), setUp: .lazy)
+        let options = ItemOptions(timeouts: MapOptions.Timeouts(total: .milliseconds(50)))
         let error = await #expect(throws: WorkerPoolError.self) {
           try await pool.run(1, options: options) { _ in late.increment() }
         }
         #expect(error?.kind == .timedOut)
         #expect(error.map { "\($0)".contains("0.05 seconds") } == true)
         let stream = await #expect(throws: WorkerPoolError.self) {
-          for try await _ in pool.outputs(of: 0..<10, options: options, { $0 }) { Issue.record("nothing is free") }
+          for try await _ in pool.outputs(of: 0..<10, options: MapOptions(timeouts: options.timeouts), { $0 }) {
+            Issue.record("nothing is free")
+          }
         }
         #expect(stream?.kind == .timedOut)
         gate.increment()
@@ -71,7 +73,7 @@ extension Checked {
     func processes() async throws {
       let pool = try WorkerPool(.processes(1), queueLimit: 2)
       let busy = Stuck(items: [0])
-      let options = MapOptions(timeouts: MapOptions.Timeouts(total: .milliseconds(300)), setUp: .lazy)
+      let options = ItemOptions(timeouts: MapOptions.Timeouts(total: .milliseconds(300)))
       var given: [Submission<Int>] = []
       let error = #expect(throws: WorkerPoolError.self) {
         for _ in 0..<100 { given.append(try pool.submit(0, with: busy, options: options)) }

@@ -65,8 +65,8 @@ extension Checked {
       let tries = SharedCounter()
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(
-          onFailure: .skip, retry: .upTo(5) { ($0.underlying as? Refused)?.item == 1 })
-        let outputs = try await pool.map(0..<3, options: options) { item in
+          retry: .upTo(5) { ($0.underlying as? Refused)?.item == 1 })
+        let outputs = try await pool.map(0..<3, onFailure: .skip, options: options) { item in
           tries.increment()
           if item > 0 { throw Refused(item: item) }
           return item
@@ -82,12 +82,11 @@ extension Checked {
       let asked = Lock<[ItemFailure]>([])
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(
-          onFailure: .skip,
           retry: .upTo(1) { failure in
             asked.withLock { $0.append(failure) }
             return true
           }, timeouts: MapOptions.Timeouts(item: limit))
-        let outputs = try await pool.map(0..<5, with: Stuck(items: [3]), options: options)
+        let outputs = try await pool.map(0..<5, with: Stuck(items: [3]), onFailure: .skip, options: options)
         #expect(outputs == [0, 1, 2, 4])
       }
       let failures = asked.withLock { $0 }
@@ -105,7 +104,8 @@ extension Checked {
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(retry: .upTo(2, backoff: .constant(.milliseconds(40))))
         let begin = ContinuousClock.now
-        let outputs = try await pool.map(0..<3, options: options) { item, context in
+        let outputs = try await pool.map(0..<3, options: options) { item in
+          let context = WorkerContext.current!
           if item == 1, context.attempt < 3 { throw Refused(item: item) }
           return context.attempt
         }

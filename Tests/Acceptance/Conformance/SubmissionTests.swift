@@ -72,7 +72,8 @@ extension Checked {
         let minds = Task {
           try await pool.map(
             0..<3,
-            with: ClosureWorker { (item: Int, context) in
+            with: ClosureWorker { (item: Int) in
+              let context = WorkerContext.current!
               begun.increment()
               while !context.isCancelled { await Task.yield() }
               throw Refused(item: item)
@@ -93,7 +94,8 @@ extension Checked {
         let task = Task {
           try await pool.run(
             0,
-            with: ClosureWorker { (_: Int, context) in
+            with: ClosureWorker { (_: Int) in
+              let context = WorkerContext.current!
               begun.increment()
               while !context.isCancelled { await Task.yield() }
             })
@@ -111,34 +113,14 @@ extension Checked {
       try await withWorkerPool(backend) { pool in
         let submission = try pool.submit(
           0,
-          with: ClosureWorker { (_: Int, context) in
+          with: ClosureWorker { (_: Int) in
+            let context = WorkerContext.current!
             begun.increment()
             while !context.isCancelled { await Task.yield() }
           })
         await begun.wait(for: 1)
         submission.cancel()
         await #expect(throws: CancellationError.self) { try await submission.value }
-      }
-    }
-
-    @Test("onCompletion is called once", arguments: Backends.apart)
-    func callback(backend: WorkerPool.Backend) async throws {
-      let (results, continuation) = AsyncStream.makeStream(of: Int.self)
-      try await withWorkerPool(backend) { pool in
-        for item in 0..<10 {
-          try pool.submit(item, with: Picky(modulus: 5, remainder: 2)) { result in
-            switch result {
-            case .success(let output): continuation.yield(output)
-            case .failure(let error): continuation.yield(-((error as? ItemFailure)?.underlying as? Refused)!.item)
-            }
-          }
-        }
-        var seen: [Int] = []
-        for await result in results {
-          seen.append(result)
-          if seen.count == 10 { break }
-        }
-        #expect(seen.sorted() == [-7, -2, 0, 2, 6, 8, 10, 12, 16, 18])
       }
     }
 

@@ -43,7 +43,7 @@ extension Checked {
     func next(backend: WorkerPool.Backend) async throws {
       let gate = SharedCounter()
       try await withWorkerPool(backend) { pool in
-        let options = MapOptions(chunking: .size(1), timeouts: MapOptions.Timeouts(next: .milliseconds(50)))
+        let options = MapOptions(chunking: .size(1), nextTimeout: .milliseconds(50))
         let stream = pool.outputs(of: 0..<3, options: options) { item in
           if item == 1 { await gate.wait(for: 1) }
           return item
@@ -97,7 +97,8 @@ extension Checked {
       let begun = SharedCounter()
       try await withWorkerPool(backend) { pool async throws in
         let map = Task {
-          try await pool.map(0..<1_000, options: MapOptions(chunking: .size(1))) { item, context in
+          try await pool.map(0..<1_000, options: MapOptions(chunking: .size(1))) { item in
+            let context = WorkerContext.current!
             begun.increment()
             while !context.isCancelled { await Task.yield() }
             return item

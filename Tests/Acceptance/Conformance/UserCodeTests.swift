@@ -57,12 +57,11 @@ extension Checked {
           }
         }
         for round in 0..<10 {
-          await #expect(throws: (any Error).self) { _ = try await pool.map(0..<8, with: inner) }
-          let options = MapOptions(onFailure: .skip)
-          for try await output in pool.outputs(of: 0..<8, options: options, inner) where output[0] >= round % 3 {
+          await #expect(throws: (any Error).self) { _ = try await pool.map(0..<8, inner) }
+          for try await output in pool.outputs(of: 0..<8, onFailure: .skip, inner) where output[0] >= round % 3 {
             break
           }
-          let map = Task { try await pool.map(4..<12, with: inner) }
+          let map = Task { try await pool.map(4..<12, inner) }
           await Task.yield()
           map.cancel()
           _ = try? await map.value

@@ -58,9 +58,12 @@ extension Checked {
       try await withWorkerPool(backend) { pool in
         #expect(try await pool.map(0..<50) { table[$0] } == table)
         #expect(try await pool.map(0..<50) { item in item + offset } == (0..<50).map { $0 + 7 })
-        let seen = try await pool.map(10..<30) { item, context in [item, context.index, context.attempt] }
+        let seen = try await pool.map(10..<30) { item in
+          let context = WorkerContext.current!
+          return [item, context.index, context.attempt]
+        }
         #expect(seen == (0..<20).map { [$0 + 10, $0, 1] })
-        let slots = try await pool.map(0..<30) { _, context in context.slot }
+        let slots = try await pool.map(0..<30) { _ in WorkerContext.current!.slot }
         #expect(slots.allSatisfy { (0..<pool.width).contains($0) })
       }
     }
@@ -79,7 +82,8 @@ extension Checked {
     @Test("random numbers are the same on every backend", arguments: Backends.everything)
     func random(backend: WorkerPool.Backend) async throws {
       func numbers(_ pool: WorkerPool, _ chunking: MapOptions.Chunking) async throws -> [Int] {
-        try await pool.map(0..<40, options: MapOptions(chunking: chunking, seed: 5)) { _, context in
+        try await pool.map(0..<40, options: MapOptions(chunking: chunking, seed: 5)) { _ in
+          let context = WorkerContext.current!
           var random = context.random
           return Int.random(in: 0..<1_000_000, using: &random)
         }
@@ -91,17 +95,6 @@ extension Checked {
       try await withWorkerPool(backend) { pool async throws in
         #expect(try await numbers(pool, .size(1)) == expected)
         #expect(try await numbers(pool, .size(16)) == expected)
-      }
-    }
-
-    @Test("the one-liners on a pool", arguments: Backends.all)
-    func oneLiners(backend: WorkerPool.Backend) async throws {
-      try await withWorkerPool(backend) { pool async throws in
-        #expect(try await (0..<9).parallelMap(on: pool) { $0 * $0 } == (0..<9).map { $0 * $0 })
-        #expect(try await (0..<9).parallelFilter(on: pool) { $0.isMultiple(of: 3) } == [0, 3, 6])
-        #expect(try await ["1", "x", "3"].parallelCompactMap(on: pool) { Int($0) } == [1, 3])
-        let text = try await (0..<9).parallelReduce(on: pool, into: "", transform: { String($0) }) { $0 += $1 }
-        #expect(text == "012345678")
       }
     }
   }

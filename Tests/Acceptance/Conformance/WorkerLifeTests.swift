@@ -71,7 +71,8 @@ extension Checked {
         #expect(outputs == Array(1...400) && pool.width == 4)
         let begun = SharedCounter()
         // All of the new width run at once.
-        let slots = try await pool.map(0..<4, options: MapOptions(chunking: .size(1))) { _, context in
+        let slots = try await pool.map(0..<4, options: MapOptions(chunking: .size(1))) { _ in
+          let context = WorkerContext.current!
           await begun.meet(4)
           return context.slot
         }

@@ -53,9 +53,9 @@ extension Checked {
         #expect(try await pool.map(zip([1, 2], [3, 4])) { "\($0),\($1)" } == ["1,3", "2,4"])
         #expect(try await pool.map(zip([1, 2], [3, 4])) { pair in "\(pair)" } == ["(1, 3)", "(2, 4)"])
         #expect(try await pool.map([1, 2]) { _ in "nothing" } == ["nothing", "nothing"])
-        #expect(try await pool.map([1, 2]) { item, context in "\(item)@\(context.index)" } == ["1@0", "2@1"])
+        #expect(try await pool.map([1, 2]) { "\($0)@\(WorkerContext.current!.index)" } == ["1@0", "2@1"])
         #expect(
-          try await pool.map(zip([1, 2], [3, 4])) { pair, context in [pair.0, pair.1, context.index] } == [
+          try await pool.map(zip([1, 2], [3, 4])) { a, b in [a, b, WorkerContext.current!.index] } == [
             [1, 3, 0], [2, 4, 1],
           ])
       }

@@ -28,7 +28,8 @@ extension Checked {
       let present = SharedCounter()
       try await withWorkerPool(backend) { pool in
         for _ in 0..<2 {
-          let pairs = try await pool.map([4, 4, 4], options: MapOptions(chunking: .size(1))) { item, context in
+          let pairs = try await pool.map([4, 4, 4], options: MapOptions(chunking: .size(1))) { item in
+            let context = WorkerContext.current!
             await present.meet(3)
             return [item, item + context.slot + 1]
           }
@@ -42,7 +43,8 @@ extension Checked {
       let present = SharedCounter()
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(chunking: .size(1), dispatch: .roundRobin)
-        let stream = pool.outputs(of: Array(repeating: 4, count: 9), options: options) { item, context in
+        let stream = pool.outputs(of: Array(repeating: 4, count: 9), options: options) { item in
+          let context = WorkerContext.current!
           await present.meet(3)
           return item + context.slot
         }

@@ -144,7 +144,9 @@ extension Checked {
       }
       try await withWorkerPool(backend) { pool in
         let lines = files.flatMap { $0.split(separator: "\n").map(String.init) }
-        let count = try await pool.fold(lines, with: Words(), into: 0) { $0 += try $1.output }
+        let count = try await pool.outcomes(of: lines, with: Words(), order: .completion).reduce(into: 0) {
+          $0 += try $1.output
+        }
         #expect(count == 19)
       }
     }

@@ -55,14 +55,15 @@ enum FailureSnippets {
 
   static func timeouts() -> MapOptions {
     let options = MapOptions(
-      timeouts: MapOptions.Timeouts(item: .seconds(2), setUp: .seconds(30), tearDown: .seconds(5), next: .seconds(60)))
+      timeouts: MapOptions.Timeouts(item: .seconds(2), setUp: .seconds(30), tearDown: .seconds(5)),
+      nextTimeout: .seconds(60))
 
     return options
   }
 
   static func busy(_ row: String) async throws -> Int? {
     let pool = try WorkerPool(.processes(4), queueLimit: 100)
-    let options = MapOptions(timeouts: MapOptions.Timeouts(item: .seconds(1), total: .seconds(3)), setUp: .lazy)
+    let options = ItemOptions(timeouts: MapOptions.Timeouts(item: .seconds(1), total: .seconds(3)))
     do {
       return try await pool.run(row, with: Parse(), options: options)
     } catch let error as WorkerPoolError where error.kind == .queueFull || error.kind == .timedOut {
@@ -77,7 +78,8 @@ enum FailureSnippets {
   }
 
   static func cancellable(_ pool: WorkerPool, _ limits: [Int]) async throws -> [Int] {
-    try await pool.map(limits) { limit, context in
+    try await pool.map(limits) { limit in
+      let context = WorkerContext.current!
       var sum = 0
       for number in 0..<limit {
         if number % 1_000 == 0, context.isCancelled { break }

@@ -36,7 +36,7 @@ enum MpireSnippets {
   }
 
   static func workerID(_ pool: WorkerPool) async throws -> [Int] {
-    let slots = try await pool.map(0..<100) { number, context in context.slot }
+    let slots = try await pool.map(0..<100) { _ in WorkerContext.current!.slot }
 
     return slots
   }
@@ -66,7 +66,7 @@ enum MpireSnippets {
   static func single(_ pool: WorkerPool) async throws -> (Int, Int) {
     let sum = try await pool.run(100) { (0..<$0).reduce(0, +) }
 
-    let handle = try pool.submit(100, onCompletion: { print("finished: \($0)") }) { (0..<$0).reduce(0, +) }
+    let handle = try pool.submit(100) { (0..<$0).reduce(0, +) }
     let again = try await handle.value(within: .seconds(1))
 
     return (sum, again)

@@ -3,10 +3,9 @@ import Millrace
 
 // What "On a server" and the page of `WorkerPool` show.
 
-struct Numbered: Worker {
-  func setUp(_ context: WorkerContext) -> WorkerContext { context }
-
-  func process(_ line: String, state context: inout WorkerContext) -> String {
+struct Numbered: StatelessWorker {
+  func process(_ line: String) -> String {
+    guard let context = WorkerContext.current else { return line }
     context.logger.debug("begun")
     return "\(context.index): \(line)"
   }

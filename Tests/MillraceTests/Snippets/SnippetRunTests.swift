@@ -159,7 +159,7 @@ struct SnippetRunTests {
   @Test("U36: a limit on the whole has a status of its own")
   func overdue() async throws {
     try await withWorkerPool(.threads(1)) { pool async throws in
-      let options = MapOptions(timeouts: MapOptions.Timeouts(total: .milliseconds(20)), setUp: .lazy)
+      let options = ItemOptions(timeouts: MapOptions.Timeouts(total: .milliseconds(20)))
       let error = await #expect(throws: WorkerPoolError.self) {
         try await pool.run(0, options: options) { _ in try await Task.sleep(for: .seconds(60)) }
       }

@@ -61,7 +61,7 @@ enum VimapSnippets {
   }
 
   static func folding(_ pool: WorkerPool, _ paths: [String]) async throws -> Int {
-    let words = try await pool.fold(paths, with: CountWords(), into: 0) { total, outcome in
+    let words = try await pool.outcomes(of: paths, with: CountWords()).reduce(into: 0) { total, outcome in
       total += try outcome.output
     }
 

@@ -39,7 +39,9 @@ extension AcceptanceProgram {
   /// Traps in what it makes of the outputs.
   static func adds(_ backend: WorkerPool.Backend) async throws {
     try await withWorkerPool(backend) { pool in
-      _ = try await pool.fold(0..<1_000, with: Brief(), into: UInt8(0)) { $0 += UInt8(try $1.output) }
+      _ = try await pool.outcomes(of: 0..<1_000, with: Brief(), order: .completion).reduce(into: UInt8(0)) {
+        $0 += UInt8(try $1.output)
+      }
     }
   }
 

@@ -119,3 +119,17 @@ package func onPlainThread<Output: Sendable>(
     thread.start()
   }
 }
+
+/// Waits on the calling thread, which is a plain one, for what is asynchronous.
+package func waiting<Output: Sendable>(_ body: @escaping @Sendable () async throws -> Output) throws -> Output {
+  let result = Lock<Result<Output, any Error>?>(nil)
+  let isDone = DispatchSemaphore(value: 0)
+  Task {
+    let found: Result<Output, any Error>
+    do { found = .success(try await body()) } catch { found = .failure(error) }
+    result.withLock { $0 = found }
+    isDone.signal()
+  }
+  isDone.wait()
+  return try result.withLock { $0! }.get()
+}

@@ -13,6 +13,8 @@ package final class HostLane: @unchecked Sendable {
   private let slot: Int
   private let process: HostProcess
   private let position: ItemPosition
+  /// What the worker's code knows of where it runs.
+  private let context: WorkerContext
   private var sender = SegmentSender()
   private var instances: [UInt64: any HostedWorker] = [:]
   @exclusivity(unchecked) private(set) var measuresMemory = false
@@ -29,6 +31,7 @@ package final class HostLane: @unchecked Sendable {
     self.slot = slot
     self.process = process
     position = ItemPosition(progress: lane.progress, startTime: lane.itemStart)
+    context = WorkerContext(slot: slot, position: position) { process.logger(slot: slot) }
   }
 
   /// Payloads above this travel in segments, and frames grow no larger.
@@ -48,6 +51,10 @@ package final class HostLane: @unchecked Sendable {
 
   /// Runs requests until told to stop.
   func loop() async {
+    await WorkerContext.$running.withValue(context) { await run() }
+  }
+
+  private func run() async {
     do {
       try CrashReport.arm(at: lane.crashRecord, bell: bell.number)
       CrashReport.share(lane.addresses)
@@ -84,7 +91,7 @@ package final class HostLane: @unchecked Sendable {
         do {
           _ = try await instance.tearDown()
         } catch {
-          logger.error("tear-down of a worker that was given up failed: \(error)")
+          context.logger.error("tear-down of a worker that was given up failed: \(error)")
         }
       }
       instances.removeAll()
@@ -95,10 +102,6 @@ package final class HostLane: @unchecked Sendable {
     return true
   }
 
-  private var logger: Logger {
-    process.logger(slot: slot)
-  }
-
   private func open(_ frame: Frame) async throws {
     let key = frame.header.b
     end.marker.enter(.settingUp)
@@ -106,7 +109,6 @@ package final class HostLane: @unchecked Sendable {
     do {
       let instance = try withPayload(of: frame) { try process.makeWorker($0) }
       try KillPoint.workerSetsUp.reachThrowing()
-      let context = WorkerContext(slot: slot, position: position) { [self] in logger }
       try await instance.setUp(context)
       // No item is to answer for it later.
       process.endIfCutOff()
@@ -269,7 +271,7 @@ package final class HostLane: @unchecked Sendable {
   }
 
   func sendDone(_ chunk: UInt64, items: Int, elapsed: UInt64) throws {
-    var memory = measuresMemory ? UInt64(WorkerPool.residentBytes) : 0
+    var memory = measuresMemory ? UInt64(Machine.residentBytes) : 0
     let header = FrameHeader(
       kind: FrameKind.chunkDone, a: UInt32(truncatingIfNeeded: items), b: chunk, c: elapsed)
     if memory == 0 { return try send(header) }

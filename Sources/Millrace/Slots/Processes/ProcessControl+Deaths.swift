@@ -145,7 +145,7 @@ extension ProcessControl {
 
   /// SIGKILL comes from outside: from the kernel, if its count of victims has grown.
   private func killKind() -> ItemFailure.Crash.Kind {
-    let victims = WorkerPool.memoryVictims
+    let victims = Machine.memoryVictims
     defer { knownVictims = victims }
     return victims > knownVictims ?? victims ? .outOfMemory : .killedFromOutside
   }

@@ -81,7 +81,7 @@ final class ProcessControl: @unchecked Sendable {
       guard isIdle else { continue }
       if slots.isClosing, processes.isEmpty { break }
       // While the first processes start: nothing waits for it then.
-      if knownVictims == nil { knownVictims = WorkerPool.memoryVictims }
+      if knownVictims == nil { knownVictims = Machine.memoryVictims }
       guard slots.fallAsleep(), arm() else {
         slots.wakeUp()
         continue

@@ -1,17 +1,8 @@
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
-/// The machine that the program runs on, as far as parallel work cares.
-public enum Host {
+extension WorkerPool {
   /// The number of CPUs that the machine has online, whether or not this program may use them.
   ///
   /// At least 1.
-  public static var cpuCount: Int {
-    max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-  }
+  public static var cpuCount: Int { Machine.cpuCount }
 
   /// The number of CPUs that this program may really use: what its CPU affinity allowed when it started (`taskset`, a
   /// container's CPU set), and no more than the quota of its control group (a container's CPU limit), rounded up.
@@ -21,13 +12,5 @@ public enum Host {
   ///
   /// The quota may change while the program runs, so this is computed anew each time (some 50 µs on Linux). It is the default
   /// width of every pool when it is made; `parallelMap` and its kin ask once, with the program's first such call.
-  public static var usableCPUs: Int {
-    usableCPUs(allowed: affinityCount ?? cpuCount, quota: cpuQuota)
-  }
-
-  /// What remains of `allowed` CPUs under a quota of so many CPUs' worth of time.
-  static func usableCPUs(allowed: Int, quota: Double?) -> Int {
-    guard let quota, quota < Double(allowed) else { return max(1, allowed) }
-    return max(1, Int(quota.rounded(.up)))
-  }
+  public static var usableCPUs: Int { Machine.usableCPUs }
 }

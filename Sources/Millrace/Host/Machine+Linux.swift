@@ -2,7 +2,7 @@
 import CMillrace
 import Glibc
 
-extension WorkerPool {
+extension Machine {
   /// How many CPUs the program could run on when it started.
   static var affinityCount: Int? {
     let count = millrace_program_cpus()
@@ -50,7 +50,7 @@ extension WorkerPool {
   }
 }
 #else
-extension WorkerPool {
+extension Machine {
   // These platforms neither bind threads to CPUs nor limit a process's CPU time by groups.
   static var affinityCount: Int? { nil }
   static var cpuQuota: Double? { nil }

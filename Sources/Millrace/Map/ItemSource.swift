@@ -1,0 +1,53 @@
+/// An input that has not been read yet, of whatever kind: what the methods of the map family make their jobs of.
+///
+/// The sequence was sent here, so nobody else uses it; each job iterates it anew.
+@usableFromInline
+package struct ItemSource<Input: Sendable> {
+  let makeReader: () -> Reader<Input>
+  let count: Int?
+
+  /// The items of a sequence.
+  @inlinable
+  package init<S: Sequence>(_ items: sending S) where S.Element == Input {
+    let items = items
+    self.init(count: knownCount(items), isInMemory: isInMemory(S.self)) { Pull(items) }
+  }
+
+  /// The items of an asynchronous sequence.
+  @usableFromInline
+  package init<S: AsyncSequence>(_ items: sending S) where S.Element == Input {
+    let items = items
+    makeReader = { .asynchronous(AsyncPull(items)) }
+    count = nil
+  }
+
+  @usableFromInline
+  init(count: Int?, isInMemory: Bool, makePull: @escaping () -> Pull<Input>) {
+    self.count = count
+    makeReader = isInMemory ? { .inline(makePull()) } : { .blocking(makePull()) }
+  }
+}
+
+/// Whether reading a sequence of the type neither computes nor blocks.
+@usableFromInline
+func isInMemory<S: Sequence>(_ type: S.Type) -> Bool {
+  type == Array<S.Element>.self || type == ContiguousArray<S.Element>.self || type == ArraySlice<S.Element>.self
+    || type == Range<Int>.self || type == ClosedRange<Int>.self || type == CollectionOfOne<S.Element>.self
+    || type == EmptyCollection<S.Element>.self || type == String.self
+}
+
+/// The sequence's length, if it is known without reading it.
+@usableFromInline
+func knownCount<S: Sequence>(_ items: borrowing S) -> Int? {
+  func count<C: RandomAccessCollection>(_ items: C) -> Int { items.count }
+  // A range may have more numbers than can be counted.
+  if let range = copy items as? Range<Int> {
+    return range.upperBound.subtractingReportingOverflow(range.lowerBound).overflow ? nil : range.count
+  }
+  if let range = copy items as? ClosedRange<Int> {
+    let (distance, overflow) = range.upperBound.subtractingReportingOverflow(range.lowerBound)
+    return overflow || distance == .max ? nil : distance + 1
+  }
+  guard let collection = copy items as? any RandomAccessCollection else { return nil }
+  return count(collection)
+}

@@ -1,0 +1,19 @@
+/// What a verb asks for, besides items and worker.
+struct MapRequest: Sendable {
+  var options: MapOptions
+  var order = MapOptions.Order.input
+  var onFailure = MapOptions.FailurePolicy.failFast
+  /// Whether the consumer takes results one by one, and may take none for long.
+  var isPulled = false
+  /// Whether the consumer wants the outputs, and not only failures and the end.
+  var wantsOutputs = true
+
+  /// The job that is to be made of it.
+  func spec(_ worker: WorkerKey, width: Int, isInMemory: Bool) -> JobSpec {
+    var spec = options.spec(worker, width: width, isInMemory: isInMemory)
+    spec.ordered = order == .input
+    spec.failFast = onFailure == .failFast
+    spec.isPulled = isPulled
+    return spec
+  }
+}
