@@ -46,6 +46,8 @@ package final class PoolCore: Sendable {
   /// Of the consumers of a serial pool, for each level of maps inside items.
   private let turns = Lock([Turn()])
   let logger: Logger
+  /// What was given up in this process and runs on.
+  let runaways: Runaways
   /// How many jobs may wait for a worker.
   let queueLimit: Int?
   /// How many pools there are around its items, this one included.
@@ -56,6 +58,7 @@ package final class PoolCore: Sendable {
 
   init(logger: Logger, limits: DispatchLimits, queueLimit: Int? = nil) {
     self.logger = logger
+    runaways = Runaways(logger: logger)
     self.queueLimit = queueLimit
     self.limits = limits
     state = Lock(State(dispatcher: Dispatcher(limits: limits)))
@@ -168,6 +171,7 @@ package final class PoolCore: Sendable {
     for (job, count) in effects.reads { job.feeder.read(count) }
     if effects.isStopped {
       alarm.end()
+      runaways.close()
       backend.close { self.closed() }
     }
   }
@@ -521,12 +525,6 @@ package final class PoolCore: Sendable {
     var logger = logger
     logger[metadataKey: "slot"] = "\(slot)"
     return logger
-  }
-
-  func reportRunaway(slot: Int, index: Int) {
-    logger.warning(
-      "item \(index) was given up, but its code runs on in this program until it looks at Task.isCancelled",
-      metadata: ["slot": "\(slot)"])
   }
 }
 
