@@ -24,10 +24,13 @@ package final class LocalSlots: Slots {
   private let state = Lock(State())
   private let isPending = Atomic(false)
   private weak let core: PoolCore?
+  // Sound: set here, and constant then.
+  nonisolated(unsafe) package private(set) var driver: SerialDriver?
 
   init(_ kind: Kind, core: PoolCore) {
     self.kind = kind
     self.core = core
+    if case .serial = kind { driver = SerialDriver(self) }
   }
 
   package func accept(_ action: Action) {
