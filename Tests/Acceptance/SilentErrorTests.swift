@@ -85,10 +85,51 @@ extension Checked {
       #expect(lines.texts(at: .error).first?.contains("tear-down of a worker that was given up failed") == true)
     }
 
+    @Test(
+      "U21: code that ends as soon as it was given up is worth no line",
+      arguments: [WorkerPool.Backend.threads(2), .tasks(2)])
+    func endsAtOnce(backend: WorkerPool.Backend) async throws {
+      let lines = Lines()
+      try await withWorkerPool(backend, logger: lines.logger()) { pool async throws in
+        let options = MapOptions(timeouts: MapOptions.Timeouts(item: .milliseconds(10)))
+        let outputs = try await pool.map(0..<10, onFailure: .skip, options: options) { item in
+          try await Task.sleep(for: .seconds(30))
+          return item
+        }
+        #expect(outputs.isEmpty)
+      }
+      #expect(lines.texts(at: .warning) == [] && lines.texts(at: .info) == [])
+    }
+
+    @Test(
+      "U21: code that runs on though it was given up is told of once, and when it ends, also after its pool",
+      arguments: [WorkerPool.Backend.threads(1), .tasks(1)], [true, false])
+    func runsOn(backend: WorkerPool.Backend, inSetUp: Bool) async throws {
+      let lines = Lines()
+      let worker = Stuck(inSetUp: inSetUp, gate: SharedCounter())
+      try await withWorkerPool(backend, logger: lines.logger()) { pool async throws in
+        let limit = Duration.milliseconds(30)
+        let options = MapOptions(
+          timeouts: inSetUp ? MapOptions.Timeouts(setUp: limit) : MapOptions.Timeouts(item: limit))
+        await #expect(throws: (any Error).self) { try await pool.map([0], with: worker, options: options) }
+      }
+      let what = inSetUp ? "a set-up" : "item 0"
+      while lines.texts(at: .warning).isEmpty { await Task.yield() }
+      #expect(lines.texts(at: .warning).first?.hasPrefix("\(what) was given up ") == true)
+      #expect(lines.texts(at: .info) == [])
+      worker.gate.set(1)
+      while lines.texts(at: .info).isEmpty { await Task.yield() }
+      #expect(lines.texts(at: .info).first?.hasPrefix("\(what), which was given up, has ended after ") == true)
+      #expect(lines.texts(at: .warning).count == 1 && lines.texts(at: .info).count == 1)
+    }
+
     private struct Stuck: Worker {
+      var inSetUp = false
       let gate: SharedCounter
-      func setUp(_ context: WorkerContext) {}
-      func process(_ item: Int, state: inout Void) async { await gate.wait(for: 1) }
+      func setUp(_ context: WorkerContext) async {
+        if inSetUp { await gate.wait(for: 1) }
+      }
+      func process(_ item: Int, state: inout Void) async { if !inSetUp { await gate.wait(for: 1) } }
       func tearDown(_ state: Void) throws { throw Refused(item: 0) }
     }
   }

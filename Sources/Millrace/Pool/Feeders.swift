@@ -203,58 +203,6 @@ final class TaskFeeder<Input: Sendable>: Feeding {
   }
 }
 
-/// Keeps the demand until the consumer of a serial pool reads, in its own task.
-///
-/// Nobody else could work on what was read while it waits for more: what may wait is read item by item.
-final class CallerFeeder<Input: Sendable>: Feeding {
-  private struct State {
-    var demand: Int?
-    var isReading = false
-  }
-  private let reader: Reader<Input>
-  private let inbox: Inbox<Input>
-  private let report: @Sendable (Reading) -> Void
-  private let state = Lock(State())
-
-  init(_ reader: Reader<Input>, into inbox: Inbox<Input>, report: @escaping @Sendable (Reading) -> Void) {
-    self.reader = reader
-    self.inbox = inbox
-    self.report = report
-  }
-
-  var readsAtOnce: Bool { if case .inline = reader { true } else { false } }
-
-  func read(_ count: Int) {
-    state.withLock { state in
-      state.demand = count
-      state.isReading = true
-    }
-  }
-
-  func collect() -> Batch? { nil }
-  func end() { state.withLock { $0.isReading = false } }
-
-  /// Reads what is asked for, or the next item of it; false if nothing is.
-  func readInCaller() async -> Bool {
-    let (demand, isReading) = state.withLock { state in
-      defer { state.demand = nil }
-      return (state.demand, state.isReading)
-    }
-    guard isReading else { return false }
-    if let demand { inbox.begin(demand) }
-    inbox.call()
-    let reading =
-      switch reader {
-      case .inline(let pull), .blocking(let pull): pull.read(into: inbox)
-      case .asynchronous(let pull): await pull.read(into: inbox)
-      }
-    // The report may bring the next demand.
-    if !reading.goesOn { state.withLock { $0.isReading = false } }
-    report(reading)
-    return true
-  }
-}
-
 extension Reading {
   var goesOn: Bool { if case .goesOn = self { true } else { false } }
 }

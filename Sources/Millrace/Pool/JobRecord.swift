@@ -64,6 +64,8 @@ package protocol Feeding: AnyObject, Sendable {
   /// What has come of the read that is under way; nil, and the reader reports with the next item, if that is nothing. Called
   /// under the pool's lock.
   func collect() -> Batch?
+  /// Reads what is asked for, or some of it, where the consumer does that; false if nothing is asked for, or others read.
+  func readInCaller() async -> Bool
   /// Nothing more will be asked. Called without any lock.
   func end()
   /// After the end: waits until nobody is in the input any more, in bounds.
@@ -75,6 +77,7 @@ package protocol Feeding: AnyObject, Sendable {
 
 extension Feeding {
   package var readsAtOnce: Bool { false }
+  package func readInCaller() async -> Bool { false }
   package func waitUntilOut() async {}
   package func blockUntilOut() {}
 }

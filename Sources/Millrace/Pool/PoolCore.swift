@@ -43,9 +43,9 @@ package final class PoolCore: Sendable {
   /// Set once, by `connect`.
   nonisolated(unsafe) private var connected: (any Slots)?
   private let alarm = Alarm()
-  /// Of the consumers of a serial pool, for each level of maps inside items.
-  private let turns = Lock([Turn()])
   let logger: Logger
+  /// What was given up in this process and runs on.
+  let runaways: Runaways
   /// How many jobs may wait for a worker.
   let queueLimit: Int?
   /// How many pools there are around its items, this one included.
@@ -56,6 +56,7 @@ package final class PoolCore: Sendable {
 
   init(logger: Logger, limits: DispatchLimits, queueLimit: Int? = nil) {
     self.logger = logger
+    runaways = Runaways(logger: logger)
     self.queueLimit = queueLimit
     self.limits = limits
     state = Lock(State(dispatcher: Dispatcher(limits: limits)))
@@ -69,6 +70,9 @@ package final class PoolCore: Sendable {
   }
 
   private var backend: any Slots { connected! }
+
+  /// The consumers, if they do the work themselves.
+  private var driver: SerialDriver? { backend.driver }
 
   // MARK: Stepping
 
@@ -160,7 +164,10 @@ package final class PoolCore: Sendable {
     Unlocked.expect("what a step of the pool leads to")
     for waiter in effects.resumptions { waiter.resume() }
     for (text, slot) in effects.reports { logger.warning("\(text)", metadata: ["slot": "\(slot)"]) }
-    for job in effects.ended { job.feeder.end() }
+    for job in effects.ended {
+      job.feeder.end()
+      driver?.jobHasEnded(job)
+    }
     for job in effects.released { job.context?.end() }
     for (_, waiters) in effects.closed { for waiter in waiters { waiter.resume() } }
     if let (time, change) = effects.alarm { alarm.set(time, change) }
@@ -168,6 +175,8 @@ package final class PoolCore: Sendable {
     for (job, count) in effects.reads { job.feeder.read(count) }
     if effects.isStopped {
       alarm.end()
+      runaways.close()
+      driver?.poolHasStopped()
       backend.close { self.closed() }
     }
   }
@@ -237,7 +246,7 @@ package final class PoolCore: Sendable {
   /// Tears down every instance of the worker, and waits until that is done.
   func close(_ record: WorkerRecord) async {
     step { $0.close(record.key, now: $1) }
-    if let serial = serialSlots { await runInTurns(serial) }
+    await driver?.runOn(self)
     await record.waitUntilClosed()
   }
 
@@ -298,12 +307,17 @@ package final class PoolCore: Sendable {
   }
 
   /// Whether the consumer itself does the work.
-  var isSerial: Bool { serialSlots != nil }
+  var isSerial: Bool { driver != nil }
 
-  private var serialSlots: LocalSlots? {
-    guard let local = backend as? LocalSlots, case .serial = local.kind else { return nil }
-    return local
-  }
+  /// When the dispatcher wants to look at the time again.
+  var nextAlarm: UInt64? { state.withLock { $0.dispatcherAlarm } }
+
+  /// Of all jobs.
+  var feeders: [any Feeding] { state.withLock { $0.jobs.values.map(\.feeder) } }
+
+  func hasEnded(_ job: JobRecord) -> Bool { state.withLock { _ in job.end != nil } }
+
+  var hasStopped: Bool { state.withLock { $0.isStopped } }
 
   /// Whether anybody waits for something.
   var hasLiveJobs: Bool { state.withLock { $0.jobs.values.contains { $0.end == nil } } }
@@ -354,28 +368,33 @@ package final class PoolCore: Sendable {
   /// The consumer has used up so many items.
   func consumed(_ job: JobRecord, count: Int) { step { $0.consumed(job.id, count: count, now: $1) } }
 
-  private func poll(_ job: JobRecord) -> Delivery? {
+  func poll(_ job: JobRecord) -> Delivery? {
     state.withLock { _ in Self.takeNext(job) }
   }
 
   /// The next outcomes; waits for them, for `limit` nanoseconds at the most.
   func next(_ job: JobRecord, limit: UInt64?) async -> Delivery {
-    if let serial = serialSlots { return await nextInCaller(job, serial) }
+    if let driver { return await driver.next(job, on: self) }
     return await withTaskCancellationHandler {
-      await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-        var effects = Effects()
-        let waits = withState(&effects) { _ in
-          guard job.queue.isEmpty, job.end == nil else { return false }
-          job.waiter = continuation
-          job.waitsUntil = limit.map { _monotonicNow() &+ $0 }
-          return true
-        }
-        perform(effects)
-        if !waits { continuation.resume() }
-      }
+      await waitForNews(job, until: limit.map { _monotonicNow() &+ $0 })
       return poll(job) ?? .timedOut
     } onCancel: {
       cancel(job)
+    }
+  }
+
+  /// Waits until there is something for the consumer, or until the time.
+  func waitForNews(_ job: JobRecord, until time: UInt64?) async {
+    await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+      var effects = Effects()
+      let waits = withState(&effects) { _ in
+        guard job.queue.isEmpty, job.end == nil else { return false }
+        job.waiter = continuation
+        job.waitsUntil = time
+        return true
+      }
+      perform(effects)
+      if !waits { continuation.resume() }
     }
   }
 
@@ -385,65 +404,6 @@ package final class PoolCore: Sendable {
       return .segment(segment)
     }
     return job.end.map { .end($0) }
-  }
-
-  /// In a serial pool the consumer does the work: it runs what the slot has to do, and reads when that needs items.
-  ///
-  /// Of several consumers one has its turn, and works for all; it reads without the turn, for its input may be another
-  /// map on this pool.
-  private func nextInCaller(_ job: JobRecord, _ serial: LocalSlots) async -> Delivery {
-    let level = job.place?.level ?? 0
-    let turn = turn(of: level)
-    while true {
-      if Task.isCancelled { cancel(job) }
-      if let delivery = poll(job) { return delivery }
-      guard await turn.take() else { continue }
-      var delivery = poll(job)
-      if delivery == nil {
-        await serial.runInCaller(level, job)
-        delivery = poll(job)
-      }
-      turn.pass()
-      if let delivery { return delivery }
-      guard await (job.feeder as? any ReadingInCaller)?.readInCaller() == true else {
-        // Only time can bring news: the back-off of a retry.
-        if let time = state.withLock({ $0.dispatcherAlarm }) {
-          let now = _monotonicNow()
-          if time > now { try? await Task.sleep(nanoseconds: time - now) }
-          timeHasCome()
-        }
-        continue
-      }
-    }
-  }
-
-  /// Runs what the slots of a serial pool have to do, though nobody waits for outcomes.
-  private func runInTurns(_ serial: LocalSlots) async {
-    repeat {
-      for (slot, turn) in turns.withLock({ $0 }).enumerated() {
-        // In a task of its own, for this one may be cancelled, and waits nevertheless.
-        _ = await Task { await turn.take() }.value
-        await serial.runInCaller(slot, nil)
-        turn.pass()
-      }
-    } while await readWhatIsThere()
-  }
-
-  /// Reads for submissions of whose values nobody has asked; whether there were any.
-  private func readWhatIsThere() async -> Bool {
-    let feeders = state.withLock { $0.jobs.values.compactMap { $0.feeder.readsAtOnce ? $0.feeder : nil } }
-    var hasRead = false
-    for feeder in feeders {
-      if await (feeder as? any ReadingInCaller)?.readInCaller() == true { hasRead = true }
-    }
-    return hasRead
-  }
-
-  private func turn(of level: Int) -> Turn {
-    turns.withLock { turns in
-      while turns.count <= level { turns.append(Turn()) }
-      return turns[level]
-    }
   }
 
   func cancel(_ job: JobRecord) { step { $0.cancel(job.id, now: $1) } }
@@ -505,7 +465,7 @@ package final class PoolCore: Sendable {
   }
 
   func waitUntilStopped() async {
-    if let serial = serialSlots { await runInTurns(serial) }
+    await driver?.runOn(self)
     await withUnsafeContinuation { continuation in
       let isStopped = state.withLock { state in
         if !state.isStopped { state.stopWaiters.append(continuation) }
@@ -522,22 +482,9 @@ package final class PoolCore: Sendable {
     logger[metadataKey: "slot"] = "\(slot)"
     return logger
   }
-
-  func reportRunaway(slot: Int, index: Int) {
-    logger.warning(
-      "item \(index) was given up, but its code runs on in this program until it looks at Task.isCancelled",
-      metadata: ["slot": "\(slot)"])
-  }
 }
 
 extension PoolCore: CustomReflectable {
   /// For who prints a pool, or what belongs to one: reflection cannot look into what is not copyable.
   package var customMirror: Mirror { Mirror(self, children: ["width": width]) }
 }
-
-/// A feeder that the consumer itself drives.
-protocol ReadingInCaller: Feeding {
-  func readInCaller() async -> Bool
-}
-
-extension CallerFeeder: ReadingInCaller {}

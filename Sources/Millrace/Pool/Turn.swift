@@ -2,17 +2,28 @@ import MillraceIPC
 
 /// A lock for tasks: one has its turn, the others wait in the order in which they came.
 package final class Turn: Sendable {
+  private struct Waiter {
+    let ticket: UInt64
+    let owner: ObjectIdentifier?
+    let continuation: UnsafeContinuation<Bool, Never>
+  }
+
   private struct State {
     var isTaken = false
     var lastTicket: UInt64 = 0
-    var waiting: [(ticket: UInt64, continuation: UnsafeContinuation<Bool, Never>)] = []
+    var waiting: [Waiter] = []
   }
   private let state = Lock(State())
 
   package init() {}
 
-  /// Waits for the turn; false, and without it, if the task is cancelled while it would have to wait.
-  package func take() async -> Bool {
+  /// Waits for the turn; false, and without it, if it would have to wait and the task is cancelled, or the owner need not wait.
+  ///
+  /// - Parameters:
+  ///   - owner: whom ``dismiss(_:)`` names.
+  ///   - isOver: whether the owner need not wait.
+  package func take(for owner: AnyObject? = nil, unless isOver: () -> Bool = { false }) async -> Bool {
+    let owner = owner.map(ObjectIdentifier.init)
     let ticket = state.withLock { state in
       state.lastTicket += 1
       return state.lastTicket
@@ -24,8 +35,8 @@ package final class Turn: Sendable {
             state.isTaken = true
             return true
           }
-          if Task.isCancelled { return false }
-          state.waiting.append((ticket, continuation))
+          if Task.isCancelled || isOver() { return false }
+          state.waiting.append(Waiter(ticket: ticket, owner: owner, continuation: continuation))
           return nil
         }
         if let answer { continuation.resume(returning: answer) }
@@ -48,6 +59,17 @@ package final class Turn: Sendable {
       return state.waiting.removeFirst().continuation
     }
     next?.resume(returning: true)
+  }
+
+  /// The owner need not wait any more.
+  package func dismiss(_ owner: AnyObject) {
+    let owner = ObjectIdentifier(owner)
+    let dismissed = state.withLock { state -> [Waiter] in
+      guard !state.waiting.isEmpty else { return [] }
+      defer { state.waiting.removeAll { $0.owner == owner } }
+      return state.waiting.filter { $0.owner == owner }
+    }
+    for waiter in dismissed { waiter.continuation.resume(returning: false) }
   }
 
   /// How many wait.

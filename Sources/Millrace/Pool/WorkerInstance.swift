@@ -28,7 +28,8 @@ package final class WorkerInstance<W: Worker>: AnyWorkerInstance {
     let outputs = OutputBuffer<W.Output>(base: first, capacity: count)
     // The run works on their memory, whoever else lets go of them meanwhile.
     defer { withExtendedLifetime((cell, outputs)) {} }
-    lane.enter(LocalLane.Run(chunk: chunk, outputs: outputs, settle: outputs.settle), seed: seed)
+    // It may have been taken back meanwhile.
+    guard lane.enter(LocalLane.Run(chunk: chunk, outputs: outputs, settle: outputs.settle), seed: seed) else { return }
     let position = lane.position
     var run = _ItemRun(
       inputs: cell.items + (first - cell.base), outputs: outputs.storage, range: 0..<count,

@@ -8,7 +8,9 @@ import Synchronization
 /// their map (``CallerContext``), one for the chunks of a map that follow each other; the lane's own waits meanwhile.
 ///
 /// Those tasks and those who watch the lane meet in the mailbox, under its lock: whoever takes the current run out of it
-/// reports what became of it, so each item is reported once, also when a timeout and the end of an item coincide.
+/// reports what became of it, so each item is reported once, also when a timeout and the end of an item coincide. The
+/// reports come in that order too: the lane's tasks take the run and report it in one step of the pool, and the death of a
+/// lane that was written off is told by nobody but who wrote it off, however soon its tasks end.
 package final class LocalLane: @unchecked Sendable {
   // Sound: `instances` is touched by the lane's own task or the one that it waits for, everything else is constant or in
   // the mailbox.
@@ -40,8 +42,14 @@ package final class LocalLane: @unchecked Sendable {
   private struct Mailbox {
     var commands = FIFO<Command>()
     var sleeper: UnsafeContinuation<Void, Never>?
+    /// The chunk that was taken from the commands and is not begun: until then it can be taken back.
+    var taken: Int?
     var current: Run?
     var isDead = false
+    /// The set-up or tear-down that is running.
+    var errand: String?
+    /// What was running when the lane was written off, and has not ended yet.
+    var runaway: Runaway?
     /// The lane's own task.
     var own: Task<Void, Never>?
     /// The task of the map whose chunk is running.
@@ -91,6 +99,10 @@ package final class LocalLane: @unchecked Sendable {
   func drop(_ chunk: Int) -> Bool {
     mailbox.withLock { mailbox in
       if mailbox.current?.chunk.id == chunk { return false }
+      if mailbox.taken == chunk {
+        mailbox.taken = nil
+        return true
+      }
       return !mailbox.commands.extract { if case .run(let queued) = $0 { queued.id == chunk } else { false } }.isEmpty
     }
   }
@@ -126,20 +138,26 @@ package final class LocalLane: @unchecked Sendable {
 
   /// Writes the worker off. What it has done is kept; what it still does is not waited for.
   func kill() {
-    let (run, tasks, done) = mailbox.withLock { mailbox -> (Run?, (own: Task<Void, Never>?, items: ItemTask?), Int) in
+    let (run, done, tasks, runaway) = mailbox.withLock { mailbox in
       mailbox.isDead = true
       mailbox.commands.removeAll()
+      mailbox.taken = nil
       let run = mailbox.current
       mailbox.current = nil
       let done = run == nil ? 0 : position.progress.abandon()
       if let run { run.settle(run.settled..<max(run.settled, done)) }
-      return (run, (mailbox.own, mailbox.task), done)
+      if let run, done < run.chunk.range.count {
+        mailbox.runaway = Runaway("item \(run.chunk.range.lowerBound + done)", slot: slot)
+      } else if let errand = mailbox.errand {
+        mailbox.runaway = Runaway(errand, slot: slot)
+      }
+      return (run, done, (own: mailbox.own, items: mailbox.task), mailbox.runaway)
     }
     tasks.items?.cancel()
     tasks.own?.cancel()
     wake()
+    if let runaway { core.runaways.watch(runaway) }
     let isRunning = run.map { done < $0.chunk.range.count } ?? false
-    if isRunning, let run { core.reportRunaway(slot: slot, index: run.chunk.range.lowerBound + done) }
     let retryable = (isRunning ? run : nil).map {
       core.isRetryable($0.chunk, $0.chunk.range.lowerBound + done, slot, nil)
     }
@@ -173,12 +191,20 @@ package final class LocalLane: @unchecked Sendable {
         continue
       }
       if !(await execute(command)) { return }
-      if mailbox.withLock({ $0.isDead }) { return await tearDownQuietly() }
+      if isDead { return await tearDownQuietly() }
     }
   }
 
+  /// Whether the lane was written off: whoever did so tells of its death.
+  var isDead: Bool { mailbox.withLock { $0.isDead } }
+
   func next() -> Command? {
-    mailbox.withLock { mailbox in mailbox.isDead ? .stop : mailbox.commands.popFirst() }
+    mailbox.withLock { mailbox in
+      guard !mailbox.isDead else { return .stop }
+      let command = mailbox.commands.popFirst()
+      if case .run(let chunk) = command { mailbox.taken = chunk.id }
+      return command
+    }
   }
 
   private func waitForWork() async {
@@ -251,28 +277,41 @@ package final class LocalLane: @unchecked Sendable {
   func runRow(_ first: Chunk, _ place: Nesting.Place?) async {
     await Nesting.$place.withValue(place) {
       await WorkerContext.$running.withValue(context) {
-        var chunk = first
-        while true {
+        var next: Chunk? = first
+        while let chunk = next {
           isTimed = chunk.inspectAt != nil
           Unlocked.expect("an item")
           await instances[chunk.worker]?.run(chunk, seed: chunk.seed, on: self)
-          guard !Task.isCancelled, let next = nextRun(of: chunk.job) else { return }
-          chunk = next
+          next = Task.isCancelled ? nil : nextRun(of: chunk.job)
         }
       }
+      codeHasEnded()
     }
   }
+
+  /// Code of a worker's has come to its end: if it was given up, that is news.
+  private func codeHasEnded() {
+    let runaway = mailbox.withLock { mailbox in
+      defer { (mailbox.errand, mailbox.runaway) = (nil, nil) }
+      return mailbox.runaway
+    }
+    if let runaway { core.runaways.hasEnded(runaway) }
+  }
+
+  private func begin(_ errand: String) { mailbox.withLock { $0.errand = errand } }
 
   private func nextRun(of job: JobID) -> Chunk? {
     mailbox.withLock { mailbox in
       guard !mailbox.isDead, case .run(let chunk) = mailbox.commands.first, chunk.job == job else { return nil }
       _ = mailbox.commands.popFirst()
+      mailbox.taken = chunk.id
       return chunk
     }
   }
 
   /// Nobody wants the chunk any more, and its map is gone.
   private func gaveBack(_ chunk: Chunk) {
+    guard drop(chunk.id) else { return }
     core.step { [slot, generation] in
       $0.finished(slot: slot, generation: generation, chunk: chunk.id, items: 0, elapsed: 0, now: $1)
     }
@@ -282,6 +321,8 @@ package final class LocalLane: @unchecked Sendable {
     guard let instance = core.makeInstance(key) else { return }
     position.enter(first: 0, attempt: 1, seed: 0)
     do {
+      begin("a set-up")
+      defer { codeHasEnded() }
       try await instance.setUp(context)
       instances[key] = instance
       core.step { [slot, generation] in $0.prepared(slot: slot, generation: generation, key, now: $1) }
@@ -293,6 +334,8 @@ package final class LocalLane: @unchecked Sendable {
   private func tearDown(_ key: WorkerKey) async {
     guard let instance = instances.removeValue(forKey: key) else { return }
     do {
+      begin("a tear-down")
+      defer { codeHasEnded() }
       if let exit = try await instance.tearDown() { core.exited(key, slot: slot, .success(exit)) }
     } catch {
       core.exited(key, slot: slot, .failure(error))
@@ -314,12 +357,16 @@ package final class LocalLane: @unchecked Sendable {
 
   // MARK: From the run of a chunk
 
-  package func enter(_ run: Run, seed: UInt64) {
+  /// Begins the run; false if its chunk was taken back, or the lane was written off.
+  package func enter(_ run: Run, seed: UInt64) -> Bool {
     position.enter(first: run.chunk.range.lowerBound, attempt: run.chunk.attempt, seed: seed)
-    mailbox.withLock { mailbox in
+    return mailbox.withLock { mailbox in
+      guard mailbox.taken == run.chunk.id else { return false }
+      mailbox.taken = nil
       position.startTime.pointee.store(_monotonicNow(), ordering: .relaxed)
-      position.progress.pointee.store(mailbox.isDead ? abandonedBit : 0, ordering: .releasing)
-      if !mailbox.isDead { mailbox.current = run }
+      position.progress.pointee.store(0, ordering: .releasing)
+      mailbox.current = run
+      return true
     }
   }
 
@@ -333,54 +380,49 @@ package final class LocalLane: @unchecked Sendable {
     }
   }
 
-  package func finished(items: Int, elapsed: UInt64) {
-    guard let run = takeRun(doneTo: items) else { return }
-    // The dispatcher may not know yet how much of the chunk this was.
-    if run.isShared { return end(run, items: items, elapsed: elapsed) }
-    core.step { [slot, generation] dispatcher, now in
-      dispatcher.finished(
-        slot: slot, generation: generation, chunk: run.chunk.id, outputs: run.settled < items ? run.outputs : nil,
-        items: items, elapsed: elapsed, now: now)
-    }
-  }
+  package func finished(items: Int, elapsed: UInt64) { end(items: items, elapsed: elapsed, isWhole: true) }
 
-  package func gaveUp(items: Int, elapsed: UInt64) {
-    guard let run = takeRun(doneTo: items) else { return }
-    end(run, items: items, elapsed: elapsed)
-  }
+  package func gaveUp(items: Int, elapsed: UInt64) { end(items: items, elapsed: elapsed, isWhole: false) }
 
-  /// Reports a run over a part of its chunk.
-  private func end(_ run: Run, items: Int, elapsed: UInt64) {
-    core.step { [slot, generation] dispatcher, now in
-      if items > run.settled {
+  /// Takes the current run and reports on it, at once: nobody's death comes in between.
+  private func end(items: Int, elapsed: UInt64, isWhole: Bool) {
+    core.step { [self] dispatcher, now in
+      guard let run = takeRun(doneTo: items) else { return }
+      let outputs = run.settled < items ? run.outputs : nil
+      // The dispatcher may not know yet how much of a chunk that was shared this is.
+      let isWhole = isWhole && !run.isShared
+      if !isWhole, let outputs {
         dispatcher.completed(
           slot: slot, generation: generation, chunk: run.chunk.id, upTo: run.chunk.range.lowerBound + items,
-          outputs: run.outputs, now: now)
+          outputs: outputs, now: now)
       }
       dispatcher.finished(
-        slot: slot, generation: generation, chunk: run.chunk.id, items: items, elapsed: elapsed, now: now)
+        slot: slot, generation: generation, chunk: run.chunk.id, outputs: isWhole ? outputs : nil, items: items,
+        elapsed: elapsed, now: now)
     }
   }
 
   /// The item at the offset threw. False if nobody wants to know.
   package func threw(_ error: any Error, at offset: Int) -> Bool {
-    let run = mailbox.withLock { mailbox -> Run? in
-      guard let run = mailbox.current else { return nil }
-      run.settle(run.settled..<offset)
-      mailbox.current!.settled = offset + 1
-      return run
-    }
-    guard let run else { return false }
-    let index = run.chunk.range.lowerBound + offset
-    let retryable = core.isRetryable(run.chunk, index, slot, .threw(error))
-    core.step { [slot, generation] dispatcher, now in
+    guard let chunk = mailbox.withLock({ $0.current?.chunk }) else { return false }
+    let index = chunk.range.lowerBound + offset
+    let retryable = core.isRetryable(chunk, index, slot, .threw(error))
+    return core.step { [self] dispatcher, now in
+      // The item may have been given up while its error was looked at.
+      let run = mailbox.withLock { mailbox -> Run? in
+        guard let run = mailbox.current else { return nil }
+        run.settle(run.settled..<offset)
+        mailbox.current!.settled = offset + 1
+        return run
+      }
+      guard let run else { return false }
       if offset > run.settled {
         dispatcher.completed(
-          slot: slot, generation: generation, chunk: run.chunk.id, upTo: index, outputs: run.outputs, now: now)
+          slot: slot, generation: generation, chunk: chunk.id, upTo: index, outputs: run.outputs, now: now)
       }
       dispatcher.itemFailed(
-        slot: slot, generation: generation, chunk: run.chunk.id, .threw(error), retryable: retryable, now: now)
+        slot: slot, generation: generation, chunk: chunk.id, .threw(error), retryable: retryable, now: now)
+      return true
     }
-    return true
   }
 }

@@ -24,10 +24,13 @@ package final class LocalSlots: Slots {
   private let state = Lock(State())
   private let isPending = Atomic(false)
   private weak let core: PoolCore?
+  // Sound: set here, and constant then.
+  nonisolated(unsafe) package private(set) var driver: SerialDriver?
 
   init(_ kind: Kind, core: PoolCore) {
     self.kind = kind
     self.core = core
+    if case .serial = kind { driver = SerialDriver(self) }
   }
 
   package func accept(_ action: Action) {
@@ -135,6 +138,8 @@ package final class LocalSlots: Slots {
     state.withLock { state in
       if state.lanes[lane.slot] === lane { state.lanes[lane.slot] = nil }
     }
+    // Whoever writes a lane off tells of its death, and what it was at. This may be sooner.
+    if lane.isDead { return }
     core?.step {
       $0.died(slot: lane.slot, generation: lane.generation, Death(running: nil, cause: .cancelled), now: $1)
     }
@@ -149,6 +154,8 @@ package final class LocalSlots: Slots {
       } else {
         goesOn = await lane.executeApart(command)
       }
+      // Another may be in its place by now, so it is ended here.
+      if goesOn, lane.isDead { goesOn = await lane.executeApart(.stop) }
       if !goesOn { ended(lane) }
     }
   }

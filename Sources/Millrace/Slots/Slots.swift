@@ -15,4 +15,11 @@ package protocol Slots: AnyObject, Sendable {
 
   /// Checks that a worker can run here, before anything is begun.
   func validate(_ worker: WorkerRecord, _ options: MapOptions) throws
+
+  /// The consumers, if they do the slots' work themselves.
+  var driver: SerialDriver? { get }
+}
+
+extension Slots {
+  package var driver: SerialDriver? { nil }
 }

@@ -126,6 +126,39 @@ struct ParallelAsyncTests {
     #expect(await task.value == Array(0..<1000))
   }
 
+  @Test("a closure that is written as one that throws can be cancelled, though it never throws")
+  func aClosureThatMayThrowStops() async {
+    let started = Gate()
+    let done = Counters(1)
+    let task = Task {
+      try await (0..<1_000_000).parallelMap(grain: 1) { (i: Int) throws in
+        started.open()
+        done.add(at: 0)
+        sched_yield()
+        return i
+      }
+    }
+    while !started.isOpen { await Task.yield() }
+    task.cancel()
+    await #expect(throws: CancellationError.self) { try await task.value }
+    #expect(done.values[0] < 1_000_000)
+  }
+
+  @Test("an async closure that cannot throw sees the cancellation, and the call has all outputs")
+  func anAsyncClosureThatCannotThrowSeesIt() async {
+    let started = Gate()
+    let task = Task {
+      await (0..<20).parallelMap(width: 4) { (i: Int) async in
+        started.open()
+        try? await Task.sleep(for: .seconds(3600))
+        return i
+      }
+    }
+    while !started.isOpen { await Task.yield() }
+    task.cancel()
+    #expect(await task.value == Array(0..<20))
+  }
+
   @Test func anErrorCancelsTheOtherLanes() async {
     await #expect(throws: Refused(index: 1)) {
       try await (0..<2).parallelForEach(width: 2) { i in

@@ -21,6 +21,14 @@ enum BackendSnippets {
     return doubled
   }
 
+  static func slowTotals(_ prices: [Int]) async throws -> [Int] {
+    let totals = try await prices.parallelMap { (price: Int) throws in slowly(price) }
+
+    return totals
+  }
+
+  static func slowly(_ price: Int) -> Int { price }
+
   static func checked(_ price: Int) throws -> Int { price }
 
   static func waiting(_ hosts: [String]) async throws -> [Int] {

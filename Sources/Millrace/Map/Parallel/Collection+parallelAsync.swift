@@ -10,8 +10,9 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   ///
   /// If `transform` throws, no further items are begun, and when the running ones have ended, the error is
   /// rethrown; if several threw, that of the lowest item. If the task is cancelled, a call whose closure throws
-  /// (untyped, or `CancellationError`) stops early in the same way, with a `CancellationError`; one whose closure cannot throw that
-  /// goes on to its end.
+  /// (untyped, or `CancellationError`) stops early in the same way, with a `CancellationError`. One whose closure cannot throw
+  /// has no way to say that outputs are missing, so it goes on to its end: where that takes long, let the closure be one that
+  /// throws (`{ photo throws in … }`), whether it ever does or not.
   ///
   /// - Parameters:
   ///   - width: threads to use. By default at most as many as there are usable CPUs, shared with all other calls; a width

@@ -9,7 +9,8 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   /// lane that waits holds no thread. Task-local values are visible in the closure. If it throws, the other lanes are
   /// cancelled, no further items are begun, and the error is rethrown when the lanes have ended; if several threw, that of the
   /// lowest item. If the task is cancelled, the lanes are, and a call whose closure throws (untyped, or
-  /// `CancellationError`) stops early with a `CancellationError`.
+  /// `CancellationError`) stops early with a `CancellationError`. One whose closure cannot throw that goes on to its end; what it
+  /// awaits is cancelled.
   ///
   /// - Parameters:
   ///   - width: how many items may be under way at once; by default as many as there are usable CPUs.
