@@ -3,7 +3,9 @@
 import Glibc
 #endif
 
-/// The regular expression between columns (`--colsep`): POSIX extended, with `\t`, `\n` and `\d` as people write them.
+/// The regular expression between columns (`--colsep`): POSIX extended, with the escapes that people write in Perl's.
+///
+/// What would mean something else here than there is refused.
 final class ColumnSeparator: @unchecked Sendable {  // `regexec` only reads the compiled expression
   private var expression = regex_t()
 
@@ -32,20 +34,29 @@ final class ColumnSeparator: @unchecked Sendable {  // `regexec` only reads the 
           extended += "\\"
           break
         }
-        switch escaped {
-        case "t": extended += "\t"
-        case "n": extended += "\n"
-        case "d" where sinceBracket == nil: extended += "[0-9]"
-        case "D" where sinceBracket == nil: extended += "[^0-9]"
-        case _ where sinceBracket == nil: extended += "\\\(escaped)"
-        case "d", "s", "w": extended += classes[escaped]!
-        case "]", "-", "^", "[":
-          throw UsageError(
-            "--colsep '\(Shown.text(pattern))': \\\(escaped) within brackets; ] stands first there, - last")
-        case "D", "S", "W":
-          throw UsageError("--colsep '\(Shown.text(pattern))': \\\(escaped) cannot stand within brackets")
-        case "\\": extended += "\\"
-        default: extended.append(escaped)
+        let isWord = escaped.isASCII && (escaped.isLetter || escaped.isNumber)
+        if let literal = try Self.character(escaped, &characters, pattern) ?? (isWord ? nil : escaped) {
+          if sinceBracket == nil {
+            // Of other escapes the library makes operators of its own.
+            extended += #".[]{}()*+?^$|\"#.contains(literal) ? "\\\(literal)" : String(literal)
+          } else if "]-^[".contains(literal) {
+            throw UsageError(
+              "--colsep '\(Shown.text(pattern))': \\\(escaped) within brackets; ] stands first there, - last")
+          } else {
+            extended.append(literal)
+          }
+        } else {
+          switch (escaped, sinceBracket == nil) {
+          case ("d", true): extended += "[0-9]"
+          case ("D", true): extended += "[^0-9]"
+          case ("s", true), ("S", true), ("w", true), ("W", true), ("b", true), ("B", true), ("1"..."9", true):
+            extended += "\\\(escaped)"
+          case ("b", false): extended += "\u{8}"
+          case ("d", false), ("s", false), ("w", false): extended += classes[escaped]!
+          case ("D", false), ("S", false), ("W", false):
+            throw UsageError("--colsep '\(Shown.text(pattern))': \\\(escaped) cannot stand within brackets")
+          default: throw UsageError("--colsep '\(Shown.text(pattern))': \\\(escaped) is not known here")
+          }
         }
         sinceBracket = sinceBracket.map { $0 + 1 }
         continue
@@ -63,10 +74,42 @@ final class ColumnSeparator: @unchecked Sendable {  // `regexec` only reads the 
         sinceBracket = character == "]" && !isFirst ? nil : since + 1
       } else if character == "[" {
         sinceBracket = 0
+      } else if "*+?}".contains(character), let next = characters.first, "?+".contains(next) {
+        throw UsageError(
+          "--colsep '\(Shown.text(pattern))': \(character)\(next), as much as it takes or as little, is only in Perl")
       }
     }
     guard !extended.isEmpty else { throw UsageError("--colsep '' separates nothing") }
     return extended
+  }
+
+  /// The one character that an escape stands for, with its digits, which are taken; nil if it stands for something else.
+  private static func character(
+    _ escaped: Character, _ rest: inout Substring, _ pattern: String
+  ) throws -> Character? {
+    let controls: [Character: Character] = [
+      "t": "\t", "n": "\n", "r": "\r", "f": "\u{C}", "a": "\u{7}", "e": "\u{1B}",
+    ]
+    if let control = controls[escaped] { return control }
+    var digits = ""
+    let isHexadecimal = escaped == "x"
+    if isHexadecimal, rest.first == "{" {
+      digits = String(rest.dropFirst().prefix { $0 != "}" })
+      rest = rest.dropFirst(digits.count + 2)
+    } else if isHexadecimal {
+      digits = String(rest.prefix(2).prefix { $0.isHexDigit })
+      rest = rest.dropFirst(digits.count)
+    } else if escaped == "0" {
+      digits = "0" + rest.prefix(2).prefix { "01234567".contains($0) }
+      rest = rest.dropFirst(digits.count - 1)
+    } else {
+      return nil
+    }
+    // A byte above would be half of a character.
+    guard let value = UInt8(digits, radix: isHexadecimal ? 16 : 8), (1..<128).contains(value) else {
+      throw UsageError("--colsep '\(Shown.text(pattern))': \\\(escaped)\(digits) is no character of ASCII but NUL")
+    }
+    return Character(UnicodeScalar(value))
   }
 
   deinit { regfree(&expression) }

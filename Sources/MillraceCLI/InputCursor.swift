@@ -10,7 +10,7 @@ import Glibc
 final class InputCursor: Sequence, IteratorProtocol {
   private var first: [SourceReader]
   private let inner: [[[Bytes]]]
-  private let columns: ColumnSeparator?
+  private let format: InputFormat
   private var head: [Bytes]?
   private var odometer: [Int]
   private let recycles: Bool
@@ -19,7 +19,7 @@ final class InputCursor: Sequence, IteratorProtocol {
   private(set) var failure: (any Error)?
 
   init(_ sources: InputSources, _ format: InputFormat) throws {
-    columns = format.columns
+    self.format = format
     recycles = sources.recycles
     var readers = try sources.groups.map { try $0.map { try SourceReader($0, format) } }
     try SourceReader.refuseTwice(readers.flatMap(\.self))
@@ -48,7 +48,7 @@ final class InputCursor: Sequence, IteratorProtocol {
       var values = head
       for (rows, position) in zip(inner, odometer) { values += rows[position] }
       advance()
-      return columns.map { columns in values.flatMap(columns.split) } ?? values
+      return format.values(from: values)
     } catch {
       failure = error
       return nil

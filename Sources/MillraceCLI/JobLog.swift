@@ -21,28 +21,42 @@ struct JobLog: ~Copyable, Sendable {
   private let file: Descriptor
 
   private let goesOn: Bool
+  /// For errors.
+  private let name: String
 
   /// Opens a log, and changes nothing of it yet.
   /// - Parameter path: with `+` before it, what the file holds stays, as in GNU parallel.
   init(path: Bytes) throws {
     goesOn = path.first == UInt8(ascii: "+") && path.count > 1
-    file = try .open(goesOn ? Bytes(path.dropFirst()) : path, O_WRONLY | O_CREAT | O_APPEND)
+    let path = goesOn ? Bytes(path.dropFirst()) : path
+    name = String(decoding: path, as: UTF8.self)
+    file = try .open(path, O_WRONLY | O_CREAT | O_APPEND)
   }
 
   /// Starts a new log in place of what the file holds, or goes on with it.
   borrowing func begin() throws {
     if !goesOn {
       // What cannot be cut (a pipe, a terminal) is empty.
-      guard ftruncate(file.number, 0) == 0 || errno == EINVAL else { throw SystemError("cannot empty the job log") }
+      guard ftruncate(file.number, 0) == 0 || errno == EINVAL else {
+        throw SystemError("cannot empty the job log '\(name)'")
+      }
     }
     var status = stat()
     guard fstat(file.number, &status) == 0, !goesOn || status.st_size == 0 else { return }
-    try Array(Self.header.utf8).withUnsafeBytes { try writeAll($0, to: file.number) }
+    try write(Array(Self.header.utf8))
   }
 
   /// One `write` a line, so lines of jobs that end together stay whole.
   borrowing func add(_ entry: Entry) throws {
-    try Self.line(entry).withUnsafeBytes { try writeAll($0, to: file.number) }
+    try write(Self.line(entry))
+  }
+
+  private borrowing func write(_ bytes: Bytes) throws {
+    do {
+      try bytes.withUnsafeBytes { try writeAll($0, to: file.number) }
+    } catch let error as SystemError {
+      throw SystemError("cannot write to the job log '\(name)'", code: error.code)
+    }
   }
 
   static func line(_ entry: Entry) -> Bytes {

@@ -9,14 +9,17 @@ import Glibc
 /// Ends early when the stop bell has rung, however long the input takes.
 final class LineReader {
   private let input: Descriptor
+  /// For errors.
+  private let name: String
   private let separator: UInt8
   private let stop: Int32
   private var buffer = Bytes()
   private var position = 0
   private var ended = false
 
-  init(_ input: consuming Descriptor, separator: UInt8, stop: Int32) {
+  init(_ input: consuming Descriptor, name: String, separator: UInt8, stop: Int32) {
     self.input = input
+    self.name = name
     self.separator = separator
     self.stop = stop
   }
@@ -58,7 +61,7 @@ final class LineReader {
     while true {
       let size = pread(input.number, &piece, piece.count, place)
       if size < 0 && errno == EINTR { continue }
-      guard size >= 0 else { throw SystemError("cannot read input") }
+      guard size >= 0 else { throw SystemError("cannot read \(name)") }
       guard size > 0 else { return last == separator ? count : count + 1 }
       count += piece[..<size].count { $0 == separator }
       last = piece[size - 1]
@@ -105,7 +108,7 @@ final class LineReader {
         ended = true
         return true
       }
-      guard failure == EINTR || failure == EAGAIN else { throw SystemError("cannot read input", code: failure) }
+      guard failure == EINTR || failure == EAGAIN else { throw SystemError("cannot read \(name)", code: failure) }
     }
   }
 }

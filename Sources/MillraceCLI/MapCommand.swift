@@ -44,7 +44,8 @@ struct MapCommand: ParsableCommand {
 
       Ctrl-C starts no new job, a second one ends the running jobs, a third kills them. After SIGTERM running jobs have \
       5 seconds before they are ended. Ctrl-\\ kills them, Ctrl-Z stops them too. A job that is to end gets SIGTERM, and \
-      SIGKILL a second later.
+      SIGKILL a second later. Until the run begins, while files are opened and sources read that are held, any of them \
+      ends it at once.
 
       Exit code: the number of failed jobs up to 100, 101 for more; with --halt that of the job that stopped the run, \
       or the percentage of failed jobs; 64 for a wrong command line, 130, 131 and 143 after Ctrl-C, Ctrl-\\ and SIGTERM, 141 when \
@@ -83,6 +84,13 @@ struct MapCommand: ParsableCommand {
       name: [.customShort("C"), .customLong("colsep")], parsing: .unconditional,
       help: ArgumentHelp("Split values into columns {1} {2} ... at this regular expression.", valueName: "regex"))
     var columnSeparator: String?
+
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp(
+        "Leave out white space before (l), after (r) or around (lr) values and columns; lr with --colsep, else n, none.",
+        valueName: "sides"))
+    var trim: String?
 
     @Flag(help: "Take one value of each source for a job; a source that is shorter begins again.")
     var link = false
@@ -147,7 +155,7 @@ struct MapCommand: ParsableCommand {
 
     @Flag(
       name: [.customLong("line-buffer"), .customLong("lb")],
-      help: "Print whole lines as they come (with --keep-order each job still waits for its turn).")
+      help: "Print whole lines as they come (with --keep-order each job whole, when it has ended, in its turn).")
     var lineBuffer = false
 
     @Flag(name: [.customShort("u"), .customLong("ungroup")], help: "Let jobs write directly; lines may mix.")
@@ -173,6 +181,7 @@ struct MapCommand: ParsableCommand {
     options.format.separator = inputs.null ? 0 : .newline
     options.format.skipsBlank = inputs.noRunIfEmpty
     options.format.columns = try inputs.columnSeparator.map { try ColumnSeparator($0) }
+    options.format.trimmed = try InputFormat.sides(inputs.trim ?? (inputs.columnSeparator == nil ? "n" : "lr"))
     let width = try WidthOption.parse(running.jobs)
     options.width = width.width(cpus: WorkerPool.usableCPUs)
     options.isWidthUnbounded = width == .unlimited
@@ -199,6 +208,8 @@ struct MapCommand: ParsableCommand {
       (output.lineBuffer && output.group, "--line-buffer and --group"),
     ]
     if let (_, names) = contradictions.first(where: \.0) { throw UsageError("\(names) contradict each other") }
+    // A file of that name would be made, where other tools print.
+    if running.joblog == "-" { throw UsageError("--joblog -: a log goes to a file; /dev/stdout is one, too") }
     guard running.retries >= 1 else { throw UsageError("--retries \(running.retries) is below 1") }
   }
 }

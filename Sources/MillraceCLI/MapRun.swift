@@ -50,6 +50,8 @@ final class MapRun: Sendable {
   private let progress: Lock<Progress>
 
   /// Opens everything that can be missing, so that a run that cannot work starts no job.
+  ///
+  /// `millrace_job_prepare_signals` must have been called.
   init(_ options: MapSettings) throws {
     var options = options
     let spill = SpillFile(directory: options.temporaryDirectory)
@@ -75,21 +77,22 @@ final class MapRun: Sendable {
     } text: { [template = options.template] in
       template.text(for: $0)
     }
+    // Before anything is opened, for that may wait for ever, and before tasks, for which there may be no thread.
+    try signals.start()
     if let path = options.logPath, !options.isDryRun { log = try JobLog(path: path) } else { log = nil }
     progress = Lock(Progress(tally: Tally(policy: options.halt)))
   }
 
   /// Runs all jobs; returns the exit code.
-  ///
-  /// `millrace_job_prepare_signals` must have been called.
   func run() async throws -> Int32 {
-    let cursor = try InputCursor(options.sources, options.format)
-    try log?.begin()
-    try signals.start()
     if options.sources.groups.joined().contains(.standardInput), isatty(0) != 0 {
       let what = options.template.isEmpty ? "commands" : "values"
       writer.say("reading \(what) from the terminal, one a line; Ctrl-D ends them (or give them after :::)")
     }
+    let cursor = try InputCursor(options.sources, options.format)
+    let total = options.halt?.needsTotal == true ? try cursor.total() : nil
+    try log?.begin()
+    signals.begin()
     let held = options.order == .input ? try HeldResults(first: 1, spill: spill) : nil
     let inputs = AnySequence<[Bytes]> { [stop] in
       AnyIterator {
@@ -97,8 +100,7 @@ final class MapRun: Sendable {
         return stop.stage == .running ? cursor.next() : nil
       }
     }
-    if options.halt?.needsTotal == true {
-      let total = try cursor.total()
+    if let total {
       progress.withLock { $0.tally = Tally(policy: options.halt, total: total) }
     }
     let runner = makeRunner()
@@ -204,7 +206,7 @@ final class MapRun: Sendable {
           runtimeMilliseconds: result.runtimeNanoseconds / 1_000_000, receivedBytes: result.received,
           exitValue: exitValue, signal: signal, command: options.template.text(for: result.job)))
     } catch {
-      fail("the job log: \(error)")
+      fail("\(error)")
     }
   }
 

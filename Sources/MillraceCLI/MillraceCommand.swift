@@ -29,8 +29,9 @@ struct Entry {
       let options = try map.checked()
       // Before there is any other thread, so that all have the same signals blocked; an `async` main would be late.
       millrace_job_prepare_signals()
+      let run = try MapRun(options)
       Task.detached {
-        do { exit(try await MapRun(options).run()) } catch { finish(error) }
+        do { exit(try await run.run()) } catch { finish(error) }
       }
       while true { pause() }
     } catch {

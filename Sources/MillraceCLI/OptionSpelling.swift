@@ -23,7 +23,7 @@ enum OptionSpelling {
       meanings[name] = .flag(name)
     }
     for name in [
-      "-a", "-C", "-j", "--arg-file", "--colsep", "--jobs", "--timeout", "--retries", "--halt", "--joblog",
+      "-a", "-C", "-j", "--arg-file", "--colsep", "--trim", "--jobs", "--timeout", "--retries", "--halt", "--joblog",
     ] {
       meanings[name] = .value(name)
     }
@@ -35,7 +35,9 @@ enum OptionSpelling {
     for (name, ours) in ["-P": "-j", "--max-procs": "--jobs", "--halt-on-error": "--halt"] {
       meanings[name] = .value(ours)
     }
-    for name in ["--will-cite", "--no-notice", "--gnu"] { meanings[name] = .nothing }
+    for name in ["--will-cite", "--willcite", "--no-notice", "--nonotice", "--nn", "--gnu"] {
+      meanings[name] = .nothing
+    }
     for name in ["-n", "-N", "--max-args", "--max-replace-args"] { meanings[name] = .valuesPerJob }
     return meanings
   }()
@@ -56,15 +58,26 @@ enum OptionSpelling {
     "--semaphore", "--seqreplace", "--session", "--shard", "--shebang", "--shellquote", "--shuf", "--silent",
     "--skip-first-line", "--sql", "--sqlandworker", "--sqlmaster", "--sqlworker", "--ssh", "--sshdelay", "--sshlogin",
     "--sshloginfile", "--slf", "--swap", "--tagstring", "--tee", "--template", "--termseq", "--tmpdir", "--tmux",
-    "--tmuxpane", "--tollef", "--total-jobs", "--transfer", "--transferfile", "--trc", "--trim", "--tty",
-    "--use-cores-instead-of-threads", "--verbose", "--wait", "--wd", "--workdir", "--xargs",
+    "--tmuxpane", "--tollef", "--total-jobs", "--transfer", "--transferfile", "--trc", "--tty",
+    "--use-cores-instead-of-threads", "--verbose", "--wait", "--wd", "--workdir", "--xargs", "-H", "-T", "-g",
+    "--basenameextensionreplace", "--basenamereplace", "--bf", "--block-timeout", "--blocktimeout", "--bner", "--bnr",
+    "--bt", "--cf", "--color-failed", "--colour", "--colour-failed", "--ctag-string", "--ctagstring", "--ctrl-c",
+    "--ctrlc", "--debug", "--dirnamereplace", "--dnr", "--embed", "--er", "--extensionreplace", "--hgrp", "--ll",
+    "--no-ctrl-c", "--no-ctrlc", "--noctrlc", "--open-tty", "--record-env", "--recordenv", "--roundrobin",
+    "--shell-completion", "--shell-quote", "--slotreplace", "--spreadstdin", "--tf", "--tag-string",
   ]
 
   /// The arguments after `map` as the parser takes them; the command and what follows stay as they are.
   ///
   /// - Parameter variable: the text of `$PARALLEL`, options that go before the others, as with GNU parallel.
   static func canonical(_ arguments: [String], variable: String? = nil) throws -> [String] {
-    guard arguments.first == "map" else { return arguments }
+    guard arguments.first == "map" else {
+      if let name = arguments.first, !name.hasPrefix("-"), name != "help" {
+        throw UsageError(
+          "unknown subcommand '\(Shown.text(name))'; a command is run by millrace map, as in millrace map echo ::: a b")
+      }
+      return arguments
+    }
     var given: [String] = []
     if let variable {
       var words = try shellWords(variable)[...]
@@ -91,12 +104,9 @@ enum OptionSpelling {
         case .flag(let ours):
           result.append(value.map { "\(ours)=\($0)" } ?? ours)
         case .value(let ours):
-          if let value {
-            result.append(ours.hasPrefix("--") ? "\(ours)=\(value)" : ours + value)
-          } else {
-            result.append(ours)
-            if let next = words.popFirst() { result.append(next) }
-          }
+          // As a word of its own whatever it is: the parser would take the next word for one that is empty.
+          result.append(ours)
+          if let value = value ?? words.popFirst() { result.append(value) }
         case .nothing: break
         case .valuesPerJob:
           guard let number = value ?? words.popFirst() else { throw UsageError("\(name) wants a number") }

@@ -1,5 +1,6 @@
 #if CLI
 internal import CMillrace
+internal import MillraceIPC
 import Synchronization
 
 #if canImport(Glibc)
@@ -11,6 +12,9 @@ import Glibc
 /// Ctrl-C comes in stages: the first starts no new job, the second ends the running ones, the third kills them. SIGTERM is the same,
 /// but nobody sends it twice, so the second stage comes by itself after a grace. A closed terminal (SIGHUP) ends the jobs at once,
 /// Ctrl-\ (SIGQUIT) kills them. Ctrl-Z stops the jobs with us. And a job that the terminal stopped is said to stand still.
+///
+/// Until the run begins there is nothing to end but ourselves, and we may be waiting in a call that no stage reaches (to open a
+/// FIFO that has no other end): any of these signals ends the program at once.
 final class SignalStages: Sendable {
   /// From SIGTERM to the end of running jobs; with what these have from then on it is less than the ten seconds of a container.
   static let grace: UInt64 = 5_000_000_000
@@ -22,6 +26,7 @@ final class SignalStages: Sendable {
   private let say: @Sendable (String) -> Void
   private let text: @Sendable (JobValues) -> Bytes
   private let first = Atomic<Int32>(0)
+  private let hasBegun = Lock(false)
 
   /// - Parameter text: the command of a job, for messages.
   init(stop: StopState, say: @escaping @Sendable (String) -> Void, text: @escaping @Sendable (JobValues) -> Bytes) {
@@ -34,6 +39,11 @@ final class SignalStages: Sendable {
   var firstSignal: Int32? {
     let number = first.load(ordering: .acquiring)
     return number == 0 ? nil : number
+  }
+
+  /// Jobs may run from here on, and signals go by stages.
+  func begin() {
+    hasBegun.withLock { $0 = true }
   }
 
   /// Starts the thread that waits for signals; it lives as long as the program.
@@ -65,6 +75,10 @@ final class SignalStages: Sendable {
 
   /// Goes to the next stage; true if it is to end by itself.
   private func receive(_ number: Int32) -> Bool {
+    hasBegun.withLock { hasBegun in
+      // The lock is held to the end: no job begins beside it.
+      if !hasBegun { _exit(MillraceExit.signal(number)) }
+    }
     let isFirst = first.compareExchange(expected: 0, desired: number, ordering: .acquiringAndReleasing).exchanged
     switch stop.stage {
     case _ where number == SIGQUIT:

@@ -5,12 +5,48 @@ import Glibc
 
 /// How sources are read.
 struct InputFormat: Sendable {
+  enum Side: Sendable {
+    case left
+    case right
+  }
+
   var separator: UInt8 = .newline
   /// Whether values of nothing but white space are left out.
   var skipsBlank = false
   var columns: ColumnSeparator?
+  /// Where white space around values, or their columns, is left out.
+  var trimmed: Set<Side> = []
   /// A descriptor that becomes readable when no more input is wanted.
   var stop: Int32 = -1
+}
+
+extension InputFormat {
+  /// Reads `--trim`.
+  /// - Throws: `UsageError` for what GNU parallel does not have.
+  static func sides(_ text: String) throws -> Set<Side> {
+    switch text {
+    case "n": []
+    case "l": [.left]
+    case "r": [.right]
+    case "lr", "rl": [.left, .right]
+    default: throw UsageError("--trim '\(Shown.text(text))' is not n, l, r or lr")
+    }
+  }
+
+  /// What a job gets of the values that were read.
+  func values(from read: [Bytes]) -> [Bytes] {
+    let values = columns.map { columns in read.flatMap(columns.split) } ?? read
+    return trimmed.isEmpty ? values : values.map(trimming)
+  }
+
+  private func trimming(_ value: Bytes) -> Bytes {
+    // As Perl's \s: space, and tab to carriage return.
+    let isWhite = { (byte: UInt8) in byte == .space || (9...13).contains(byte) }
+    var rest = value[...]
+    if trimmed.contains(.left) { rest = rest.drop(while: isWhite) }
+    while trimmed.contains(.right), let last = rest.last, isWhite(last) { rest.removeLast() }
+    return Bytes(rest)
+  }
 }
 
 /// Reads one source.
@@ -28,11 +64,14 @@ final class SourceReader {
     switch source {
     case .values(let values): self.values = values[...]
     case .file(let name):
-      lines = LineReader(try .open(name, O_RDONLY), separator: format.separator, stop: format.stop)
+      lines = LineReader(
+        try .open(name, O_RDONLY), name: "'\(String(decoding: name, as: UTF8.self))'", separator: format.separator,
+        stop: format.stop)
     case .standardInput:
       let copy = fcntl(0, F_DUPFD_CLOEXEC, 3)
       guard copy >= 0 else { throw SystemError("cannot read standard input") }
-      lines = LineReader(Descriptor(owning: copy), separator: format.separator, stop: format.stop)
+      lines = LineReader(
+        Descriptor(owning: copy), name: "standard input", separator: format.separator, stop: format.stop)
     }
   }
 

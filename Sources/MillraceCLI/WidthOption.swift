@@ -15,7 +15,10 @@ enum WidthOption: Equatable, Sendable {
       guard let percent = Double(text.dropLast()), percent > 0, percent <= 100_000 else { throw refusal }
       return .percent(percent)
     }
-    guard let number = Int(text), abs(number) <= 100_000 else { throw refusal }
+    guard let number = Int(text) else { throw refusal }
+    guard number.magnitude <= 100_000 else {
+      throw UsageError("--jobs '\(Shown.text(text))' is more than 100000 jobs at once")
+    }
     if text.hasPrefix("+") || text.hasPrefix("-") { return .besideCPUs(number) }
     return number == 0 ? .unlimited : .exactly(number)
   }

@@ -28,7 +28,7 @@ struct ClosedDescriptorTests {
     let result = try Tool.shell("$M echo \(closing)")
     #expect(result.exitCode != 0 && result.text == "")
     if !closing.contains("2>&-") {
-      #expect(result.error == "millrace: cannot read input: Bad file descriptor\n")
+      #expect(result.error == "millrace: cannot read standard input: Bad file descriptor\n")
     }
   }
 

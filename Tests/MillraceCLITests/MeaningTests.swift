@@ -130,13 +130,51 @@ import Testing
       (#"[\s,]+"#, "a \tb,c", ["a", "b", "c"]), (#"[\d]"#, "a1b", ["a", "b"]), (#"[^\w]"#, "a-b_c", ["a", "b_c"]),
       (#"[]\s]"#, "a]b c", ["a", "b", "c"]), (#"[[:space:]\d]"#, "a b1c", ["a", "b", "c"]),
       (#"\s*;\s*"#, "a ; b", ["a", "b"]), (#"[\\]"#, #"a\b"#, ["a", "b"]), (#"\D+"#, "1ab2", ["1", "2"]),
+      (#"[\x2c;]"#, "a,b;c", ["a", "b", "c"]), (#"[\r\f]"#, "r\rf\u{C}x", ["r", "f", "x"]),
     ])
   func columns(pattern: String, value: String, expected: [String]) throws {
     let columns = try ColumnSeparator(pattern).split(Bytes(value.utf8))
     #expect(columns.map { String(decoding: $0, as: UTF8.self) } == expected)
   }
 
-  @Test("U28: separators that would mean something else are refused", arguments: ["", #"[\D]"#, #"[a\]b]"#])
+  @Test(
+    "U28: escapes mean what they mean to Perl",
+    arguments: [
+      (#"\r"#, "arb\rc", ["arb", "c"]), (#"\x7c"#, "a|b", ["a", "b"]), (#"\x{2c}"#, "a,b", ["a", "b"]),
+      (#"\054"#, "a,b", ["a", "b"]), (#"\<"#, "a<b", ["a", "b"]), (#"\'"#, "a'b", ["a", "b"]),
+      (#"\."#, "a.b", ["a", "b"]), (#"\-"#, "a-b", ["a", "b"]), (#"\["#, "a[b", ["a", "b"]),
+      (#"\bx\b"#, "1 x xx", ["1 ", " xx"]),
+    ])
+  func escapes(pattern: String, value: String, expected: [String]) throws {
+    let columns = try ColumnSeparator(pattern).split(Bytes(value.utf8))
+    #expect(columns.map { String(decoding: $0, as: UTF8.self) } == expected)
+  }
+
+  @Test("U28: columns lose the white space around them, unless --trim says otherwise") func trimmedColumns() throws {
+    let result = try Tool.shell(
+      """
+      $M -k --tag --colsep , printf '[%s]' {2} {} ::: 'a , b ' ::: ' c '; echo
+      $M -k --colsep , --trim n printf '[%s]' {1} {2} ::: ' a , b '; echo
+      $M -k --trim l printf '[%s]' ::: ' a '; $M -k --trim r printf '[%s]' ::: ' a '; $M -k printf '[%s]' ::: ' a '; echo
+      """)
+    #expect(result.lines == ["a b c\t[b][a][b][c]", "[ a ][ b ]", "[a ][ a][ a ]"])
+    let wrong = try Tool.map("--trim", "x", "echo", ":::", "a")
+    #expect(wrong.exitCode == 64 && wrong.error.contains("--trim 'x'"))
+  }
+
+  @Test("U28: no log called -, and none that takes a word of the command for its name", arguments: ["-", "="])
+  func logsName(value: String) throws {
+    let folder = try Tool.temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let option = value == "=" ? "--joblog=" : "--joblog \(value)"
+    let result = try Tool.shell("cd $D; $M \(option) echo ::: 1; echo $?; ls", environment: ["D": folder.path])
+    #expect(result.lines == [value == "=" ? "255" : "64"])
+    #expect(!result.error.isEmpty)
+  }
+
+  @Test(
+    "U28: separators that would mean something else are refused",
+    arguments: ["", #"[\D]"#, #"[a\]b]"#, #"\h"#, #"\Q.\E"#, ",*?", ",++", #"\x"#, #"\x{e4}"#, #"\x00"#, #"[\x5d]"#])
   func wrongColumns(pattern: String) {
     #expect(throws: UsageError.self) { try ColumnSeparator(pattern) }
   }

@@ -50,5 +50,29 @@ import Testing
     #expect(try Tool.shell("\(Tool.path) no-such-command").exitCode == 64)
     #expect(try Tool.shell("$M --joblog /no/such/log echo ::: 1").exitCode == 255)
   }
+
+  @Test(
+    "U29: what cannot be read or written is named",
+    arguments: [
+      ("echo :::: .", "millrace: cannot read '.': Is a directory\n"),
+      ("echo < .", "millrace: cannot read standard input: Is a directory\n"),
+      (
+        "--joblog /dev/full echo ::: 1",
+        "millrace: cannot write to the job log '/dev/full': No space left on device\n"
+      ),
+    ])
+  func names(words: String, expected: String) throws {
+    let result = try Tool.shell("cd /; $M \(words)")
+    #expect(result.exitCode == 255 && result.error == expected)
+  }
+
+  @Test("U29: a subcommand that is not there, and more jobs than can be, are called so") func whatIsWrong() throws {
+    let other = try Tool.shell("${M% map} mpa echo ::: 1")
+    #expect(other.exitCode == 64 && other.error.contains("unknown subcommand 'mpa'"))
+    for width in ["1000000", "-9223372036854775808"] {
+      let many = try Tool.map("-j", width, "echo", ":::", "1")
+      #expect(many.exitCode == 64 && many.error.contains("is more than 100000 jobs at once"))
+    }
+  }
 }
 #endif

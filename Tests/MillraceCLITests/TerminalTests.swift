@@ -80,6 +80,30 @@ import Glibc
     #expect(result.error == "millrace: no new jobs; those that run have 5 s (once more ends them)\n")
   }
 
+  /// It waits for the other end of a FIFO, or reads a source whose values it has to hold.
+  @Test(
+    "U27: until the run begins any signal ends it at once",
+    arguments: ["echo :::: fifo", "--joblog fifo echo ::: 1", "echo ::: 1 :::: /dev/fd/3 3<> fifo"],
+    [SIGINT, SIGTERM, SIGQUIT, SIGHUP])
+  func beforeTheRun(words: String, signal: Int32) throws {
+    let folder = try Tool.temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let run = try Tool.Running(
+      ["/bin/sh", "-c", "cd $D && mkfifo fifo && exec $M \(words)"], environment: ["D": folder.path])
+    // Before its signals are blocked, and heard by a thread of its own, any of them ends it anyhow.
+    while blockedSignals(of: run.id) & 1 << UInt64(SIGINT - 1) == 0 { usleep(1000) }
+    kill(run.id, signal)
+    let result = try run.finished()
+    #expect(result.exitCode == 128 + signal)
+    #expect(result.text.isEmpty && result.error.isEmpty)
+  }
+
+  private func blockedSignals(of id: pid_t) -> UInt64 {
+    let status = (try? String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("SigBlk:") }
+    return line?.split(separator: "\t").last.flatMap { UInt64($0, radix: 16) } ?? 0
+  }
+
   @Test(
     "U27: a job that waits for the terminal is noticed",
     arguments: [("read x < /dev/tty", "read from"), ("stty -echo < /dev/tty", "change")])

@@ -69,7 +69,9 @@ extension Dispatcher {
     func isOut(_ key: WorkerKey) -> Bool { workers[key]?.benched.contains(slot) == true }
     // What waits behind another slot's work can be taken from there.
     let canTake = slots.contains { other in
-      other.assigned.waiting.contains { $0.slot == nil && $0.abandonAt == nil && !isOut($0.worker) }
+      // Each of a thousand slots asks: one that has nothing waiting is passed by at once.
+      other.assigned.count > 1
+        && other.assigned.waiting.contains { $0.slot == nil && $0.abandonAt == nil && !isOut($0.worker) }
     }
     return canTake
       || jobs.values.contains { !$0.ended && !$0.ready.isEmpty && !isOut($0.spec.worker) && serves(slot, $0.spec) }
