@@ -251,7 +251,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       guard let error = sinkError else { return false }
       guard try outputs.itemFailed(error, isUndecodable: true, at: next) else { return false }
     case .threw(let error):
-      guard try outputs.itemFailed(error, isUndecodable: false, at: next) else { return false }
+      guard try outputs.itemFailed(error.withoutLevels, isUndecodable: false, at: next) else { return false }
       lane.endIfItHasNoDescriptors()
     }
     next += 1

@@ -19,35 +19,45 @@ extension ProcessControl {
     process.lanes = []
 
     let reports = lanes.map { CrashReport(at: UnsafeRawPointer($0.lane.crashRecord)) }
-    let isAnyoneGuilty = reports.contains { $0 != nil }
-    for (lane, report) in zip(lanes, reports) {
-      let found = lane.isBroken ? (answers: [], running: lane.suspect?.chunk.id) : salvaged(lane, process, lanes)
-      for answer in found.answers { handle(answer, lane, process) }
+    var found: [Int?] = []
+    for lane in lanes {
+      let left = lane.isBroken ? (answers: [], running: lane.suspect?.chunk.id) : salvaged(lane, process, lanes)
+      for answer in left.answers { handle(answer, lane, process) }
       stepWithNews()
+      found.append(left.running)
+    }
+    let blame = Blame(process, zip(lanes, zip(reports, found)).map { ($0, $1.0, $1.1) })
+    for (lane, (report, running)) in zip(lanes, zip(reports, found)) {
       // It had ended in good order, and so did the process.
       if lane.hasStopped { continue }
       guard let seat = seats[lane.slot], seat.generation == lane.generation else { continue }
-      // In a process of several lanes, those that did not crash are bystanders, and so are those that it is not ended for.
-      let isGuilty = report != nil || !(isAnyoneGuilty || process.isKilledByUs && !seat.isStopping)
-      let cause = isGuilty ? cause(exit, report, process) : .cancelled
+      let isGuilty = blame.isGuilty(lane, isEnded: seat.isStopping)
+      let cause = isGuilty ? cause(exit, report ?? blame.report, process) : .cancelled
+      if isGuilty, blame.suspects > 1 || process.isApart { apart.insert(lane.slot) }
       var death = seat.death
       if isGuilty || !seat.isBreaking { death.cause = cause }
       // It was on its way out before it was told to go.
       death.isOwn = report != nil && !process.isKilledByUs && seat.processes.count == 1
       death.standardError += process.standardError
+      if isGuilty, blame.suspects > 1 {
+        death.suspects = blame.suspects
+        death.standardError += "\nmillrace: it is not known which of \(blame.suspects) items did this\n"
+      }
       var item: (index: Int, attempt: Int)?
-      if isGuilty, let id = found.running, let sent = lane.inFlight.elements.first(where: { $0.chunk.id == id }) {
+      if isGuilty, let id = running, let sent = lane.inFlight.elements.first(where: { $0.chunk.id == id }) {
         if let index = lane.begunBehindLost(sent) {
           // Nobody is to blame yet: it is cut off, to be the first of its chunk when it does that again.
           tell { $0.revoked(slot: lane.slot, generation: lane.generation, chunk: id, from: index, now: $1) }
         } else {
           let index = sent.chunk.range.lowerBound + sent.received
           let isOver = seat.isStopping && !death.isOwn
-          death.running[id] = core.isRetryable(sent.chunk, index, lane.slot, isOver ? nil : cause)
+          // Where it is not known who did it, the policy is not asked: nothing has failed yet.
+          let isDoubtful = blame.suspects > 1 && !sent.chunk.isSuspect
+          death.running[id] = isDoubtful || core.isRetryable(sent.chunk, index, lane.slot, isOver ? nil : cause)
           item = (index, sent.chunk.attempt)
         }
       }
-      logDeath(of: process, lane, seat, cause, exit, item, found.running)
+      logDeath(of: process, lane, seat, cause, exit, item, running, suspects: blame.suspects)
       var rest = seat
       rest.processes.remove(process.token)
       rest.lanes.removeAll { $0 === lane }

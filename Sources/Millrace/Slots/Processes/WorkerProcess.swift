@@ -43,6 +43,8 @@ final class WorkerProcess {
   var isToldToEnd = false
   /// It was seen to be on its way out, by its own doing.
   var isDying = false
+  /// No other slot is to share it.
+  var isApart = false
   /// No more lanes: it ends, or has been told to.
   var isEnding = false
   /// What it said that cannot be; it is ended for it.
