@@ -43,6 +43,23 @@ extension Faults {
       #expect(heard.lines.first?.message.contains("the fork server was lost") == true)
     }
 
+    @Test(
+      "U17: what is stuck in a library's constructor ends with a program that is killed",
+      arguments: ["forkServer", "spawn"])
+    func stuck(start: String) async throws {
+      try await onPlainThread {
+        let program = try TestProgram(["stuck", start])
+        var children: [Int32] = []
+        while children.isEmpty {
+          usleep(1_000)
+          children = descendants(of: program.id)
+        }
+        kill(program.id, SIGKILL)
+        _ = program.wait()
+        while children.contains(where: TestProgram.isRunning) { usleep(1_000) }
+      }
+    }
+
     @Test("U17: an item that kills the fork server each time does not do so for ever")
     func poison() async throws {
       try await withWorkerPool(.processes(1)) { pool async throws in

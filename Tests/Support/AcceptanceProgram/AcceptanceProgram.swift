@@ -35,6 +35,7 @@ enum AcceptanceProgram {
       case "ends": try await ends(backend, words[3], words[4])
       case "moves": try await moves(backend)
       case "copied": try await copied(backend, words[3])
+      case "stuck": try await stuck(backend)
       case "first": try await first(backend)
       default: exit(64)
       }

@@ -32,17 +32,13 @@ extension ProcessControl {
       if lane.hasStopped { continue }
       guard let seat = seats[lane.slot], seat.generation == lane.generation else { continue }
       let isGuilty = blame.isGuilty(lane, isEnded: seat.isStopping)
-      let cause = isGuilty ? cause(exit, report ?? blame.report, process) : .cancelled
+      let errors = process.standardError(since: lane, of: lanes.count)
+      let cause = isGuilty ? cause(exit, report ?? blame.report, process, errors) : .cancelled
       if isGuilty, blame.suspects > 1 || process.isApart { apart.insert(lane.slot) }
       var death = seat.death
       if isGuilty || !seat.isBreaking { death.cause = cause }
       // It was on its way out before it was told to go.
       death.isOwn = report != nil && !process.isKilledByUs && seat.processes.count == 1
-      death.standardError += process.standardError
-      if isGuilty, blame.suspects > 1 {
-        death.suspects = blame.suspects
-        death.standardError += "\nmillrace: it is not known which of \(blame.suspects) items did this\n"
-      }
       var item: (index: Int, attempt: Int)?
       if isGuilty, let id = running, let sent = lane.inFlight.elements.first(where: { $0.chunk.id == id }) {
         if let index = lane.begunBehindLost(sent) {
@@ -57,7 +53,15 @@ extension ProcessControl {
           item = (index, sent.chunk.attempt)
         }
       }
-      logDeath(of: process, lane, seat, cause, exit, item, running, suspects: blame.suspects)
+      // Of several processes of a slot, those that are ended with the one have nothing to say to its item.
+      if item != nil || seat.processes.count == 1 || !seat.isStopping && !seat.isBreaking {
+        death.standardError += errors
+      }
+      if isGuilty, blame.suspects > 1 {
+        death.suspects = blame.suspects
+        death.standardError += "\nmillrace: it is not known which of \(blame.suspects) items did this\n"
+      }
+      logDeath(of: process, lane, seat, cause, exit, item, running, errors, suspects: blame.suspects)
       var rest = seat
       rest.processes.remove(process.token)
       rest.lanes.removeAll { $0 === lane }
@@ -100,7 +104,9 @@ extension ProcessControl {
     lane.salvage { try process.fetchSegments(for: lanes) }
   }
 
-  private func cause(_ exit: ProcessExit, _ report: CrashReport?, _ process: WorkerProcess) -> ItemFailure.Cause {
+  private func cause(
+    _ exit: ProcessExit, _ report: CrashReport?, _ process: WorkerProcess, _ errors: String
+  ) -> ItemFailure.Cause {
     if let problem = process.problem { return .undecodable(problem) }
     if report == nil, isLost(process, exit) { return .undecodable(WireProblem("the worker was cut off from the pool")) }
     // What it wrote down itself comes first: its status may have been taken by others, or be that of what came later.
@@ -110,14 +116,14 @@ extension ProcessControl {
     case (.crashed(let crash)?, _):
       if crash.isStackOverflow { return .crashed(ItemFailure.Crash(kind: .stackOverflow, signal: crash.signal)) }
       let isFromOutside = crash.sender != 0 && crash.sender != process.child?.pid
-      return .crashed(self.crash(crash.signal, isFromOutside: isFromOutside, process))
+      return .crashed(self.crash(crash.signal, isFromOutside: isFromOutside, errors))
     case (nil, .exited(let code)): return .exited(code: code)
     case (nil, .signalled(SIGKILL, _)): return .crashed(ItemFailure.Crash(kind: killKind(), signal: SIGKILL))
     case (nil, .signalled(let signal, _)):
       // No handler saw it. Those that a thread brings upon itself are the worker's own all the same: it had no stack for
       // a handler, or had blocked or replaced ours. Whoever sends one of those is not told apart.
       let isFromOutside = !Self.faults.contains(signal)
-      return .crashed(self.crash(signal, isFromOutside: isFromOutside, process))
+      return .crashed(self.crash(signal, isFromOutside: isFromOutside, errors))
     case (nil, .unknown): return .exited(code: -1)
     }
   }
@@ -134,9 +140,9 @@ extension ProcessControl {
 
   private static let faults: Set<Int32> = [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS]
 
-  private func crash(_ signal: Int32, isFromOutside: Bool, _ process: WorkerProcess) -> ItemFailure.Crash {
+  private func crash(_ signal: Int32, isFromOutside: Bool, _ errors: String) -> ItemFailure.Crash {
     let kind: ItemFailure.Crash.Kind
-    if Self.allocationFailures.contains(where: process.standardError.contains) {
+    if Self.allocationFailures.contains(where: errors.contains) {
       kind = .outOfMemory
     } else if isFromOutside {
       kind = .killedFromOutside

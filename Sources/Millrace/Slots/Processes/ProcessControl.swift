@@ -324,10 +324,12 @@ final class ProcessControl: @unchecked Sendable {
   func readErrors(_ process: WorkerProcess) {
     for _ in 0..<8 {
       let count = withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 16) { buffer in
+        for lane in process.lanes { lane.lane.beginReadingErrors() }
         let count = read(process.errors.rawValue, buffer.baseAddress, buffer.count)
+        let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<max(0, count)])
+        process.errorTail.take(bytes)
+        for lane in process.lanes { lane.lane.endReadingErrors(total: process.errorTail.totalBytes) }
         if count > 0 {
-          let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
-          process.errorTail.take(bytes)
           process.errorLines.take(bytes) { log($0, process) }
         }
         return count
