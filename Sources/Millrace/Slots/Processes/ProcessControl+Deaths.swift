@@ -54,9 +54,8 @@ extension ProcessControl {
         }
       }
       // Of several processes of a slot, those that are ended with the one have nothing to say to its item.
-      if item != nil || seat.processes.count == 1 || !seat.isStopping && !seat.isBreaking {
-        death.standardError += errors
-      }
+      let isLast = seat.processes.count == 1 && death.standardError.isEmpty
+      if item != nil || !seat.isBreaking && (!seat.isStopping || isLast) { death.standardError += errors }
       if isGuilty, blame.suspects > 1 {
         death.suspects = blame.suspects
         death.standardError += "\nmillrace: it is not known which of \(blame.suspects) items did this\n"
