@@ -54,6 +54,7 @@ package final class LocalLane: @unchecked Sendable {
   /// Where the lane's tasks run; nil: on the default executor.
   let executor: (any TaskExecutor)?
   package let position = ItemPosition()
+  let copies: CopyGuard
   private let mailbox = Lock(Mailbox())
   private var instances: [WorkerKey: AnyWorkerInstance] = [:]
   private(set) var isTimed = false
@@ -63,6 +64,7 @@ package final class LocalLane: @unchecked Sendable {
     self.slot = slot
     self.generation = generation
     self.executor = executor
+    copies = CopyGuard(position.progress)
   }
 
   // MARK: From those who step the dispatcher
@@ -275,20 +277,27 @@ package final class LocalLane: @unchecked Sendable {
     position.enter(first: 0, attempt: 1, seed: 0)
     let context = WorkerContext(slot: slot, position: position) { [core, slot] in core.logger(slot: slot) }
     do {
+      copies.enter()
+      defer { copies.leave() }
       try await instance.setUp(context)
-      instances[key] = instance
-      core.step { [slot, generation] in $0.prepared(slot: slot, generation: generation, key, now: $1) }
     } catch {
-      core.step { [slot, generation] in $0.prepareFailed(slot: slot, generation: generation, key, error, now: $1) }
+      return core.step { [slot, generation] in $0.prepareFailed(slot: slot, generation: generation, key, error, now: $1)
+      }
     }
+    instances[key] = instance
+    core.step { [slot, generation] in $0.prepared(slot: slot, generation: generation, key, now: $1) }
   }
 
   private func tearDown(_ key: WorkerKey) async {
     guard let instance = instances.removeValue(forKey: key) else { return }
-    do {
-      if let exit = try await instance.tearDown() { core.exited(key, slot: slot, .success(exit)) }
-    } catch {
-      core.exited(key, slot: slot, .failure(error))
+    let exit: Result<(any Sendable)?, any Error>
+    copies.enter()
+    do { exit = .success(try await instance.tearDown()) } catch { exit = .failure(error) }
+    copies.leave()
+    switch exit {
+    case .success(let exit?): core.exited(key, slot: slot, .success(exit))
+    case .success(nil): break
+    case .failure(let error): core.exited(key, slot: slot, .failure(error))
     }
     core.step { [slot, generation] in $0.tornDown(slot: slot, generation: generation, key, now: $1) }
   }
@@ -309,6 +318,7 @@ package final class LocalLane: @unchecked Sendable {
 
   package func enter(_ run: Run, seed: UInt64) {
     position.enter(first: run.chunk.range.lowerBound, attempt: run.chunk.attempt, seed: seed)
+    copies.enter()
     mailbox.withLock { mailbox in
       position.startTime.pointee.store(_monotonicNow(), ordering: .relaxed)
       position.progress.pointee.store(mailbox.isDead ? abandonedBit : 0, ordering: .releasing)
@@ -365,6 +375,7 @@ package final class LocalLane: @unchecked Sendable {
     }
     guard let run else { return false }
     let index = run.chunk.range.lowerBound + offset
+    let error = error.withoutLevels
     let retryable = core.isRetryable(run.chunk, index, slot, .threw(error))
     core.step { [slot, generation] dispatcher, now in
       if offset > run.settled {
