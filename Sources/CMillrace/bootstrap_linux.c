@@ -7,13 +7,14 @@
 #include "launch_internal.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -35,13 +36,7 @@
 #define BACKTRACE_DEFAULTS "enable=yes,threads=crashed,images=none,registers=none,limit=24,top=4,warnings=suppressed"
 #define BACKTRACE_FORCED "interactive=no,color=no,output-to=stderr"
 
-// What careless code of the program left open at an exec is closed before it, where the C library can: libraries that
-// were initialised before us keep what they have opened.
-#ifdef __GLIBC__
-#if __GLIBC_PREREQ(2, 34)
-#define CLOSES_AT_SPAWN
-#endif
-#endif
+enum { MOST_DESCRIPTORS = 65536 };  // that are closed one by one, where the kernel does not do it
 
 extern char **environ;
 
@@ -76,9 +71,6 @@ __attribute__((constructor)) static void bootstrap(int argc, char **argv, char *
   unsetenv(VARIABLE);
   millrace_current_depth = depth;
   if (mask >= 0) umask((mode_t)mask);
-#ifndef CLOSES_AT_SPAWN
-  syscall(SYS_close_range, MILLRACE_BOOTSTRAP_FD + 1, ~0u, 0);
-#endif
   millrace_fd_own(MILLRACE_BOOTSTRAP_FD);
 
   // We shall not come back, so the initialisers that are linked after us run now: in a static executable, the Swift
@@ -153,6 +145,74 @@ static int names(const char *entry, const char *variable) {
   return strncmp(entry, variable, length) == 0 && entry[length] == '=';
 }
 
+typedef struct {
+  int sources[3];  // the control socket, standard output, standard error
+  const char *folder;
+  char **arguments, **environment;
+} start_of_child;
+
+static void put(int fd, int target) {
+  if (fd == target) fcntl(fd, F_SETFD, 0);
+  else dup2(fd, target);
+}
+
+static void open_at(int target, int flags) {
+  int fd = open("/dev/null", flags);
+  if (fd == target || fd < 0) return;
+  dup2(fd, target);
+  close(fd);
+}
+
+// In the child, which has the parent's memory until it is another program: system calls, and nothing else.
+static void become(const start_of_child *start, pid_t parent) {
+  // 1. Bound to the life of the thread that starts it from here on: libraries' constructors, which run before any line of
+  // ours, may take for ever.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(70);
+  // 2. Descriptors: each to its place. Ours are all above 2, so none is overwritten before it is copied.
+  open_at(STDIN_FILENO, O_RDONLY);
+  for (int target = STDOUT_FILENO; target <= STDERR_FILENO; target++) {
+    if (start->sources[target] >= 0) put(start->sources[target], target);
+    else if (fcntl(target, F_GETFD) < 0) open_at(target, O_WRONLY);
+  }
+  put(start->sources[0], MILLRACE_BOOTSTRAP_FD);
+  // What careless code of the program left open at an exec: libraries that are initialised before us keep what they open.
+  if (syscall(SYS_close_range, MILLRACE_BOOTSTRAP_FD + 1, ~0u, 0) != 0)
+    for (int fd = MILLRACE_BOOTSTRAP_FD + 1; fd < MOST_DESCRIPTORS; fd++) close(fd);
+  // One that is gone is no place to begin in.
+  if (start->folder && chdir(start->folder) != 0) {
+  }
+  // 3. Signals as in a fresh program, and a process group of its own: Ctrl-C belongs to the parent.
+  struct sigaction standard = {.sa_handler = SIG_DFL};
+  for (int signal = 1; signal < NSIG; signal++) sigaction(signal, &standard, NULL);
+  setpgid(0, 0);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  // 4. Through /proc: the very file that is running, whatever became of its path.
+  execve("/proc/self/exe", start->arguments, start->environment);
+}
+
+// As posix_spawn does it, which cannot bind the child to our life.
+static int start_child(const start_of_child *start, pid_t *pid) {
+  volatile int error = 0;
+  pid_t own = getpid();
+  sigset_t all, before;
+  sigfillset(&all);  // no handler of the program's may run in the child
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pid_t child = vfork();
+  if (child == 0) {
+    become(start, own);
+    error = errno;
+    _exit(127);
+  }
+  if (child < 0) error = errno;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (child > 0 && error) waitpid(child, NULL, 0);
+  *pid = child;
+  return error;
+}
+
 int millrace_spawn_self(
     int role, int control, int out, int err, const char *own_backtrace, const millrace_surroundings *surroundings,
     pid_t *pid, int *pidfd) {
@@ -192,42 +252,13 @@ int millrace_spawn_self(
   char *text;
   char **arguments = copy_arguments(&text);
 
-  // 2. Descriptors: each to its place. Ours are all above 2, so none is overwritten before it is copied.
-  int sources[3] = {control, out, err};
+  // 2. The process itself, with the program's CPUs, whatever this thread is bound to.
   int error = variable && backtrace && tunables ? 0 : ENOMEM;
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  for (int target = STDOUT_FILENO; target <= STDERR_FILENO; target++) {
-    if (sources[target] >= 0) posix_spawn_file_actions_adddup2(&actions, sources[target], target);
-    else if (fcntl(target, F_GETFD) < 0) posix_spawn_file_actions_addopen(&actions, target, "/dev/null", O_WRONLY, 0);
-  }
-  posix_spawn_file_actions_adddup2(&actions, sources[0], MILLRACE_BOOTSTRAP_FD);
-#ifdef CLOSES_AT_SPAWN
-  posix_spawn_file_actions_addclosefrom_np(&actions, MILLRACE_BOOTSTRAP_FD + 1);
-#endif
-  // One that is gone is no place to begin in.
-  if (surroundings->folder && access(surroundings->folder, X_OK) == 0)
-    posix_spawn_file_actions_addchdir_np(&actions, surroundings->folder);
-
-  // 3. Signals as in a fresh program, and a process group of its own: Ctrl-C belongs to the parent.
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t signals;
-  sigfillset(&signals);
-  posix_spawnattr_setsigdefault(&attributes, &signals);
-  sigemptyset(&signals);
-  posix_spawnattr_setsigmask(&attributes, &signals);
-  posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(
-      &attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-
-  // 4. Through /proc: the very file that is running, whatever became of its path.
-  //    And with the program's CPUs, whatever this thread is bound to.
+  start_of_child start = {{control, out, err}, surroundings->folder, arguments, environment};
   cpu_set_t own;
   int has_own = sched_getaffinity(0, sizeof own, &own) == 0;
   millrace_affinity_of_program();
-  if (!error) error = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, arguments, environment);
+  if (!error) error = start_child(&start, pid);
   if (has_own) sched_setaffinity(0, sizeof own, &own);
   if (!error) {
     *pidfd = millrace_pidfd_own(*pid);
@@ -237,8 +268,6 @@ int millrace_spawn_self(
       waitpid(*pid, NULL, 0);
     }
   }
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&actions);
   if (text) {
     free(text);
     free(arguments);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #include <malloc.h>
 #endif
 #include "millrace_descriptor.h"
+#include "millrace_output.h"
 #include "millrace_poller.h"
 #include "millrace_ring.h"
 #include "millrace_tree.h"
@@ -84,6 +86,11 @@ static void set_up_memory(void) {
 }
 
 static uint64_t error_kind;  // of the standard error that we were started with
+
+int millrace_unread_bytes(int pipe) {
+  int count;
+  return ioctl(pipe, FIONREAD, &count) == 0 ? count : -1;
+}
 
 void millrace_worker_lost(const char *reason) {
   if (error_kind == 0 || millrace_fd_kind(STDERR_FILENO) == error_kind)

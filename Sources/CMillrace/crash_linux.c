@@ -49,6 +49,7 @@ static millrace_crash_record *claim(void) {
           &record->state, &empty, MILLRACE_RECORD_WRITING, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
     return NULL;
   record->thread = (int32_t)syscall(SYS_gettid);
+  record->is_anyones = !lane.record;
   return record;
 }
 
@@ -77,6 +78,8 @@ static void describe(millrace_crash_record *record, int signal, const siginfo_t 
   record->code = info->si_code;
   record->sender = is_fault ? 0 : info->si_pid;
   record->fault_address = is_fault ? (uintptr_t)info->si_addr : 0;
+  // `raise` and `abort` come to the thread that calls them. What comes to the process comes to any of its threads.
+  if (!is_fault && (info->si_code != SI_TKILL || info->si_pid != process)) record->is_anyones = 1;
 #if defined(__x86_64__)
   record->stack_pointer = (uint64_t)context->uc_mcontext.gregs[REG_RSP];
   record->program_counter = (uint64_t)context->uc_mcontext.gregs[REG_RIP];

@@ -121,6 +121,8 @@ void millrace_fork_server_run(int socket, pid_t parent) {
   server.socket = socket;
   server.parent = millrace_pidfd_own(parent);
   if (server.parent < 0 || getppid() != parent) _exit(0);  // died before we looked
+  // Its end is ours to see now, so that the workers go with us. Should somebody have stopped us, we go on to do so.
+  prctl(PR_SET_PDEATHSIG, SIGCONT);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   prctl(PR_SET_NAME, "millrace-server");
   signal(SIGINT, SIG_IGN);

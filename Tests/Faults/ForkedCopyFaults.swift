@@ -57,6 +57,19 @@ extension Faults {
       }
     }
 
+    @Test(
+      "U5: a copy of the program, made by an item on a backend without processes, does nothing of the pool's",
+      arguments: ["serial", "tasks", "threads"], ["item", "throws", "setUp", "tearDown", "ends"])
+    func local(backend: String, place: String) async throws {
+      let lines = try await onPlainThread {
+        let program = try TestProgram(["copied", backend, place])
+        defer { _ = program.wait() }
+        return program.rest()
+      }
+      let first = place == "ends" ? "7" : "74"
+      #expect(lines == [first + String(repeating: " 74", count: 7), "over"])
+    }
+
     @Test("U5: a set-up that calls fork, and both return", arguments: WorkerLife.processes)
     func inSetUp(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in

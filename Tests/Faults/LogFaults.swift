@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Keeps what it is told.
-private final class Heard: Sendable {
+final class Heard: Sendable {
   struct Line: Sendable {
     var level: Logger.Level
     var message: String

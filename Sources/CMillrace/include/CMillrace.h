@@ -4,6 +4,7 @@
 #define CMILLRACE_H
 
 #include "millrace_box.h"
+#include "millrace_copies.h"
 #include "millrace_crash.h"
 #include "millrace_descriptor.h"
 #include "millrace_host.h"

@@ -23,7 +23,8 @@ typedef struct {
   int32_t thread;           // kernel thread ID
   int32_t exit_code;
   uint32_t is_stack_overflow;
-  uint32_t reserved[3];
+  uint32_t is_anyones;      // it may have been another lane's doing: a signal to the whole process, a thread of the user's
+  uint32_t reserved[2];
 } millrace_crash_record;
 
 /// In a worker process: makes the calling thread report its crash, or its call of exit, in `record`, and gives it a signal stack. The first

@@ -35,7 +35,8 @@ void millrace_surroundings_take_on(const millrace_surroundings *surroundings);
 /// Starts this executable anew (also if its file has been replaced or deleted) in a role, with `control` as its socket.
 /// `out` and `err` become its standard output and error; -1 keeps the program's. `backtrace`: settings of Swift's
 /// backtracer, in place of the program's own SWIFT_BACKTRACE; or NULL. `surroundings`: what it begins with. 0, or errno.
-/// A worker must be spawned on the spawner thread (its parent-death signal fires when the spawning thread ends).
+/// To be called on the spawner thread: the parent-death signal, which is set before anything of the new program runs, fires
+/// when the spawning thread ends.
 int millrace_spawn_self(
     int role, int control, int out, int err, const char *backtrace, const millrace_surroundings *surroundings,
     pid_t *pid, int *pidfd);

@@ -14,4 +14,7 @@ void millrace_set_nonblocking(int descriptor);
 /// Whether there is something to be read from a pipe now; its end is not.
 int millrace_has_data(int descriptor);
 
+/// How many bytes lie in a pipe; -1 if it is none.
+int millrace_unread_bytes(int pipe);
+
 #endif

@@ -30,6 +30,8 @@ package struct Chunk {
   package var attempt = 1
   /// How often the first item of the range has crashed its worker.
   package var crashes = 0
+  /// It was one of several items that may have ended their worker, and is run again by itself, in the slot in which it was.
+  package internal(set) var isSuspect = false
   /// Not to be sent before this time (the back-off of a retry), in nanoseconds.
   package var notBefore: UInt64 = 0
   /// The only slot that may run it, for `.roundRobin`.
@@ -103,6 +105,8 @@ package struct Death {
   /// `.cancelled`: the pool itself ended it, perhaps for something that another slot did.
   package var cause: ItemFailure.Cause
   package var standardError: String
+  /// How many were running in the worker's process, here and in other slots, any of which may have ended it.
+  package var suspects = 1
   /// It was dying of that before it was told to end, if it was: whatever that was for, this is why it died.
   package var isOwn = false
 

@@ -154,6 +154,20 @@ extension Dispatcher {
         range: index..<index + 1, slot: slot, attempt: chunk.attempt, content: .failure(failure), cell: chunk.cell))
   }
 
+  /// It is not known whether the chunk's first item has ended its worker, or one beside it: this is no attempt. It is run again
+  /// by itself, in the slot, which has a process of its own for that; who is to blame does it again there.
+  mutating func setApart(_ chunk: inout Chunk, _ slot: Int) {
+    let index = chunk.range.lowerBound
+    chunk.range = index + 1..<chunk.range.upperBound
+    nextChunk += 1
+    var again = Chunk(
+      id: nextChunk, job: chunk.job, worker: chunk.worker, seed: chunk.seed, range: index..<index + 1, grain: 1,
+      attempt: chunk.attempt, crashes: chunk.crashes, cell: chunk.cell)
+    again.slot = slot
+    again.isSuspect = true
+    putBack(again)
+  }
+
   /// Offers the chunk again, before what was not begun.
   mutating func putBack(_ chunk: Chunk) {
     // The failure of an item before it may just have ended the job.

@@ -191,6 +191,7 @@ extension Dispatcher {
           // The item that was too slow may just have made it: then the next one was running, which is not to blame.
           case .timedOut(chunk.id, chunk.range.lowerBound, let limit):
             failItem(&chunk, slot, .timedOut(limit: .nanoseconds(limit)), retryable, death.standardError)
+          case nil where death.suspects > 1 && !chunk.isSuspect: setApart(&chunk, slot)
           case nil:
             failItem(&chunk, slot, death.cause, retryable, death.standardError)
           default: break  // killed for something else: nobody is to blame
@@ -207,7 +208,7 @@ extension Dispatcher {
     case .preparing(let key, _):
       if case .setUpTimedOut(key, let limit) = reason {
         setUpFailed(slot, key, SetUpTimedOut(limit: .nanoseconds(limit)))
-      } else if !wasToldToEnd, death.cause.isFromOutside {
+      } else if !wasToldToEnd, death.cause.isFromOutside || death.suspects > 1 {
         diedOnStart(slot, death)
       } else if !wasToldToEnd {
         setUpFailed(slot, key, ItemFailureCauseError(cause: death.cause, standardError: death.standardError))

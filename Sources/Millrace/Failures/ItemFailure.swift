@@ -54,7 +54,8 @@ public struct ItemFailure: Error, Sendable {
   public var attempt: Int
   /// Why it failed.
   public var cause: Cause
-  /// The last lines that the worker wrote to its standard error, with Swift's backtrace after a trap; empty if none.
+  /// What the worker wrote to its standard error since the item began, its last lines, with Swift's backtrace after a trap; empty
+  /// if nothing.
   public var standardError: String
 
   /// Creates a failure.

@@ -20,9 +20,10 @@ extension MapOptions {
         throw InvalidOption(name: "window", value: "\(count)", allowed: "a finite number, at least 1")
       }
     }
-    if retry.backoff.initial < .zero || !(retry.backoff.factor >= 1) {
+    let backoff = retry.backoff
+    if backoff.initial < .zero || backoff.maximum < .zero || !(backoff.factor >= 1) {
       throw InvalidOption(
-        name: "retry.backoff", value: "\(retry.backoff)", allowed: "a delay of at least zero and a factor of at least 1"
+        name: "retry.backoff", value: "\(backoff)", allowed: "delays of at least zero and a factor of at least 1"
       )
     }
     try chunking.validate()

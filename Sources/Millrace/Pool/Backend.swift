@@ -14,7 +14,7 @@ extension WorkerPool {
     var width: Int?
     var processes = WorkerPool.ProcessOptions()
     /// Which CPUs the slots may use: one list for all slots, or one for each.
-    var cpuIDs: [[Int]] = []
+    var cpuIDs = WorkerPool.CPUIDs.all
 
     /// Everything runs in the calling task, one item at a time: for tests and debuggers.
     public static let serial = WorkerPool.Backend(kind: .serial, width: 1)
@@ -27,15 +27,15 @@ extension WorkerPool {
     /// Threads of the pool's own: for work that computes or blocks. The default.
     ///
     /// `cpuIDs` binds them: `[0]` binds all to CPU 0, `[0, 1]` the first slot to CPU 0 and the second to CPU 1.
-    public static func threads(_ width: Int? = nil, cpuIDs: WorkerPool.CPUIDs = []) -> WorkerPool.Backend {
-      WorkerPool.Backend(kind: .threads, width: width, cpuIDs: cpuIDs.lists)
+    public static func threads(_ width: Int? = nil, cpuIDs: WorkerPool.CPUIDs = .all) -> WorkerPool.Backend {
+      WorkerPool.Backend(kind: .threads, width: width, cpuIDs: cpuIDs)
     }
 
     /// Worker processes: a crash costs one item, never the program.
     public static func processes(
       _ width: Int? = nil, _ options: WorkerPool.ProcessOptions = WorkerPool.ProcessOptions()
     ) -> WorkerPool.Backend {
-      WorkerPool.Backend(kind: .processes, width: width, processes: options, cpuIDs: options.cpuIDs.lists)
+      WorkerPool.Backend(kind: .processes, width: width, processes: options, cpuIDs: options.cpuIDs)
     }
 
     func resolvedWidth() throws -> Int {
@@ -67,7 +67,16 @@ extension WorkerPool {
       public init(_ ids: [Int]) { self.ids = ids }
     }
 
+    /// Empty: all.
     var lists: [[Int]]
+    private var isGiven = true
+
+    /// All CPUs that the program may use, for every slot: the default.
+    public static let all = {
+      var all = WorkerPool.CPUIDs([])
+      all.isGiven = false
+      return all
+    }()
 
     /// Creates the CPUs of a pool's slots.
     public init(arrayLiteral elements: Entry...) { lists = elements.map(\.ids) }
@@ -75,11 +84,11 @@ extension WorkerPool {
     /// Creates the CPUs of a pool's slots.
     public init(_ lists: [[Int]]) { self.lists = lists }
 
-    static func validate(_ lists: [[Int]], width: Int) throws {
-      guard !lists.isEmpty else { return }
+    func validate(width: Int) throws {
+      guard isGiven else { return }
       guard lists.count == 1 || lists.count == width else {
         throw InvalidOption(
-          name: "cpuIDs", value: "\(lists)", allowed: "one entry, or one for each of the \(width) slots")
+          name: "cpuIDs", value: "\(lists)", allowed: "one entry, or one for each of the \(width) slots, or .all")
       }
       for list in lists {
         guard !list.isEmpty else {
@@ -134,7 +143,7 @@ extension WorkerPool {
     /// Creates options; what is not given has its default.
     public init(
       start: Start = .forkServer, threadsPerProcess: Int = 1, environment: [String: String?] = [:],
-      grace: Duration = .seconds(1), cpuIDs: WorkerPool.CPUIDs = [], ringCapacity: Int = 256 << 10
+      grace: Duration = .seconds(1), cpuIDs: WorkerPool.CPUIDs = .all, ringCapacity: Int = 256 << 10
     ) {
       self.start = start
       self.threadsPerProcess = threadsPerProcess
@@ -148,6 +157,15 @@ extension WorkerPool {
       guard (1...256).contains(threadsPerProcess) else {
         throw InvalidOption(name: "threadsPerProcess", value: "\(threadsPerProcess)", allowed: "1 to 256")
       }
+      for (name, value) in environment {
+        guard !name.isEmpty, !name.utf8.contains(where: { $0 == UInt8(ascii: "=") || $0 == 0 }) else {
+          throw InvalidOption(
+            name: "a name in environment", value: "\"\(name.visible)\"", allowed: "not empty, without \"=\" and NUL")
+        }
+        if let value, value.utf8.contains(0) {
+          throw InvalidOption(name: "environment[\"\(name)\"]", value: "\"\(value.visible)\"", allowed: "without NUL")
+        }
+      }
       guard grace >= .zero else { throw InvalidOption(name: "grace", value: "\(grace)", allowed: "zero or more") }
       guard (64 << 10...64 << 20).contains(ringCapacity), ringCapacity & (ringCapacity - 1) == 0 else {
         throw InvalidOption(
@@ -155,6 +173,11 @@ extension WorkerPool {
       }
     }
   }
+}
+
+extension String {
+  /// With what ends a string in C made visible.
+  fileprivate var visible: String { split(separator: "\0", omittingEmptySubsequences: false).joined(separator: "\\0") }
 }
 
 extension WorkerPool.Backend: CustomStringConvertible {

@@ -37,7 +37,9 @@ package final class JobRecord: @unchecked Sendable {
     let level = Nesting.level(in: core)
     guard level <= Nesting.maximumLevel else {
       throw WorkerPoolError(
-        .nestedTooDeep, "a map inside \(level) items of the same pool; at most \(Nesting.maximumLevel) may be nested")
+        .nestedTooDeep,
+        "a map inside \(level) items of the same pool; at most \(Nesting.maximumLevel) "
+          + WorkerPoolError.tooDeepEnd)
     }
     place = Nesting.Place(in: core, level: level, depth: core.depth, outer: Nesting.place)
     context = CallerContext()

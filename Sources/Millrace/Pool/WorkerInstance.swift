@@ -36,7 +36,9 @@ package final class WorkerInstance<W: Worker>: AnyWorkerInstance {
       progress: position.progress, startTime: lane.isTimed ? position.startTime : nil)
     let begun = _monotonicNow()
     while true {
-      switch await worker._run(&run, &state!) {
+      let end = await worker._run(&run, &state!)
+      lane.copies.leave()
+      switch end {
       case .finished:
         return lane.finished(items: run.next, elapsed: _monotonicNow() &- begun)
       case .abandoned:

@@ -24,8 +24,8 @@ public final class WorkerPool: Sendable {
       throw InvalidOption(name: "queueLimit", value: "\(queueLimit)", allowed: "zero or more")
     }
     let width = try Nesting.width(for: backend)
-    try WorkerPool.CPUIDs.validate(backend.cpuIDs, width: width)
-    let cpuIDs = backend.cpuIDs.map { $0.map(Int32.init) }
+    try backend.cpuIDs.validate(width: width)
+    let cpuIDs = backend.cpuIDs.lists.map { $0.map(Int32.init) }
     var limits = DispatchLimits()
     // Not the property before nothing can throw any more: what is whole is ended when it is dropped.
     let core: PoolCore

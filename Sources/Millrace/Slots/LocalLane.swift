@@ -64,6 +64,7 @@ package final class LocalLane: @unchecked Sendable {
   package let position = ItemPosition()
   /// What the worker's code knows of where it runs.
   private let context: WorkerContext
+  let copies: CopyGuard
   private let mailbox = Lock(Mailbox())
   private var instances: [WorkerKey: AnyWorkerInstance] = [:]
   private(set) var isTimed = false
@@ -74,6 +75,7 @@ package final class LocalLane: @unchecked Sendable {
     self.generation = generation
     self.executor = executor
     context = WorkerContext(slot: slot, position: position) { [core, slot] in core.logger(slot: slot) }
+    copies = CopyGuard(position.progress)
   }
 
   // MARK: From those who step the dispatcher
@@ -322,23 +324,32 @@ package final class LocalLane: @unchecked Sendable {
     position.enter(first: 0, attempt: 1, seed: 0)
     do {
       begin("a set-up")
-      defer { codeHasEnded() }
+      copies.enter()
+      defer {
+        copies.leave()
+        codeHasEnded()
+      }
       try await instance.setUp(context)
-      instances[key] = instance
-      core.step { [slot, generation] in $0.prepared(slot: slot, generation: generation, key, now: $1) }
     } catch {
-      core.step { [slot, generation] in $0.prepareFailed(slot: slot, generation: generation, key, error, now: $1) }
+      return core.step { [slot, generation] in $0.prepareFailed(slot: slot, generation: generation, key, error, now: $1)
+      }
     }
+    instances[key] = instance
+    core.step { [slot, generation] in $0.prepared(slot: slot, generation: generation, key, now: $1) }
   }
 
   private func tearDown(_ key: WorkerKey) async {
     guard let instance = instances.removeValue(forKey: key) else { return }
-    do {
-      begin("a tear-down")
-      defer { codeHasEnded() }
-      if let exit = try await instance.tearDown() { core.exited(key, slot: slot, .success(exit)) }
-    } catch {
-      core.exited(key, slot: slot, .failure(error))
+    let exit: Result<(any Sendable)?, any Error>
+    begin("a tear-down")
+    copies.enter()
+    do { exit = .success(try await instance.tearDown()) } catch { exit = .failure(error) }
+    copies.leave()
+    codeHasEnded()
+    switch exit {
+    case .success(let exit?): core.exited(key, slot: slot, .success(exit))
+    case .success(nil): break
+    case .failure(let error): core.exited(key, slot: slot, .failure(error))
     }
     core.step { [slot, generation] in $0.tornDown(slot: slot, generation: generation, key, now: $1) }
   }
@@ -360,6 +371,7 @@ package final class LocalLane: @unchecked Sendable {
   /// Begins the run; false if its chunk was taken back, or the lane was written off.
   package func enter(_ run: Run, seed: UInt64) -> Bool {
     position.enter(first: run.chunk.range.lowerBound, attempt: run.chunk.attempt, seed: seed)
+    copies.enter()
     return mailbox.withLock { mailbox in
       guard mailbox.taken == run.chunk.id else { return false }
       mailbox.taken = nil
@@ -406,6 +418,7 @@ package final class LocalLane: @unchecked Sendable {
   package func threw(_ error: any Error, at offset: Int) -> Bool {
     guard let chunk = mailbox.withLock({ $0.current?.chunk }) else { return false }
     let index = chunk.range.lowerBound + offset
+    let error = error.withoutLevels
     let retryable = core.isRetryable(chunk, index, slot, .threw(error))
     return core.step { [self] dispatcher, now in
       // The item may have been given up while its error was looked at.

@@ -43,6 +43,14 @@ package enum CrashReport: Equatable, Sendable {
     }
   }
 
+  /// Whether another lane of the process may have brought it about: by a signal to the whole process, or on a thread that is no
+  /// lane's. False where there is no record.
+  package static func isAnyones(at record: UnsafeRawPointer) -> Bool {
+    var copy = millrace_crash_record()
+    _ = millrace_crash_read(record.assumingMemoryBound(to: millrace_crash_record.self), &copy)
+    return copy.is_anyones != 0
+  }
+
   /// Whether something has been written to the record: the worker is on its way out, which may take it seconds.
   package static func hasBegun(at record: UnsafeRawPointer) -> Bool {
     millrace_crash_has_begun(record.assumingMemoryBound(to: millrace_crash_record.self)) != 0

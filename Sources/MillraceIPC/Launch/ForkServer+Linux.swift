@@ -43,9 +43,13 @@ package final class ForkServer: Sendable {
     var pid: Int32 = 0
     var pidfd: Int32 = -1
     let socket = pair.worker.rawValue
-    let error = surroundings.with {
-      millrace_spawn_self(Int32(MILLRACE_ROLE_SERVER), socket, -1, -1, backtrace, $0, &pid, &pidfd)
+    var error: Int32 = 0
+    let refused = Spawner.onSpawner {
+      error = surroundings.with {
+        millrace_spawn_self(Int32(MILLRACE_ROLE_SERVER), socket, -1, -1, backtrace, $0, &pid, &pidfd)
+      }
     }
+    guard refused == 0 else { throw LaunchError(call: "pthread_create", code: refused) }
     guard error == 0 else { throw LaunchError(call: "posix_spawn", code: error) }
     self.pid = pid
     self.pidfd = Descriptor(owning: pidfd)

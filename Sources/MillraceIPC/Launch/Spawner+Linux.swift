@@ -71,7 +71,7 @@ package enum Spawner {
   }
 
   /// Runs a job on the spawner thread and waits for it.
-  private static func onSpawner(_ job: () -> Void) -> Int32 {
+  static func onSpawner(_ job: () -> Void) -> Int32 {
     withoutActuallyEscaping(job) { job in
       var job = job
       return withUnsafeMutablePointer(to: &job) { pointer in

@@ -31,9 +31,13 @@ package struct TailBuffer: Sendable {
   /// The end of the stream as text.
   ///
   /// What is not UTF-8 is repaired; a character cut in half at the front is left out.
-  package var text: String {
-    var bytes = bytes
-    if isTruncated {
+  package var text: String { text(after: 0) }
+
+  /// Of that, what came after so many bytes of the stream.
+  package func text(after start: Int) -> String {
+    let start = min(max(0, start), totalBytes)
+    var bytes = bytes.suffix(totalBytes - start)
+    if totalBytes - start > limit {
       let isContinuation = { (byte: UInt8) in byte & 0b1100_0000 == 0b1000_0000 }
       let cut = bytes.prefix(3).prefix(while: isContinuation).count
       bytes = bytes.dropFirst(cut)

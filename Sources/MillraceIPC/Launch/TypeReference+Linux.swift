@@ -51,9 +51,24 @@ package struct TypeReference: Hashable, Sendable {
   }
 
   /// Anonymous contexts are mangled as the address of their descriptor: "$" and hexadecimal digits and "Z", a
-  /// character that no identifier of Swift's mangling begins with; symbolic references are control characters.
+  /// character that no identifier of Swift's mangling begins with; symbolic references are control characters. A number as
+  /// an argument, as in `InlineArray<3, Int>`, begins with "$", too: decimal digits and "_" follow.
   private static func isPortable(_ name: String) -> Bool {
-    name.utf8.allSatisfy { $0 >= 0x20 && $0 != UInt8(ascii: "$") }
+    var isNumber = false
+    for byte in name.utf8 {
+      if isNumber {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "n"): continue
+        case UInt8(ascii: "_"): isNumber = false
+        default: return false
+        }
+      } else if byte == UInt8(ascii: "$") {
+        isNumber = true
+      } else if byte < 0x20 {
+        return false
+      }
+    }
+    return !isNumber
   }
 
   // The rest knows the layout of Swift's metadata (stable on Apple's platforms, and the same on Linux; see ABI/

@@ -42,7 +42,10 @@ package enum LaneLayout {
   package static func tag(_ chunk: UInt64) -> UInt64 { chunk << 40 & ~abandoned }
   package static let crashRecordOffset = 1280
   package static let crashRecordSize = 256
-  package static let headerEnd = 1536
+  // Of the worker's standard error: the parent counts here what it has read of it, and is at it while the first word is odd.
+  package static let errorReadsOffset = 1536
+  package static let errorBytesOffset = 1544
+  package static let headerEnd = 1664
 
   package static let capacities = SharedMemory.pageSize...(1 << 30)
 

@@ -24,7 +24,7 @@ extension Ledger {
     case .inspected(let chunk, let found):
       if case .item(let index, _) = found { inspected = (slot, chunk, index) }
       if case .behind = found { slots[slot].behind.insert(chunk) }
-    case .died(let running, let cause): hearsOfDeath(slot, Set(running.keys), cause)
+    case .died(let running, let cause, let suspects): hearsOfDeath(slot, Set(running.keys), cause, suspects: suspects)
     }
   }
 
@@ -54,15 +54,23 @@ extension Ledger {
     slots[slot].troubledAt = now
   }
 
-  private mutating func hearsOfDeath(_ slot: Int, _ running: Set<Int>, _ cause: ItemFailure.Cause) {
+  private mutating func hearsOfDeath(
+    _ slot: Int, _ running: Set<Int>, _ cause: ItemFailure.Cause, suspects: Int = 1
+  ) {
     let isOurs = cause.isCancelled && !slots[slot].isKilled
-    if case .preparing(let key) = slots[slot].errand, !cause.isFromOutside, !isOurs { setUpFails(slot, key) }
+    if case .preparing(let key) = slots[slot].errand, !cause.isFromOutside, !isOurs,
+      suspects == 1 || slots[slot].isKilled
+    {
+      setUpFails(slot, key)
+    }
     if !isOurs, slots[slot].phase == .starting || running.isEmpty { isTroubled(slot) }
     for held in slots[slot].held where running.contains(held.id) && !held.range.isEmpty {
       let item = held.range.lowerBound
       let behaviour = jobs[held.job]!.plan.behaviour(item, attempt: held.attempt)
       let isTimeout = behaviour == .overruns || behaviour == .stalls || behaviour == .dawdles
-      if !slots[slot].isKilled {
+      if !slots[slot].isKilled, suspects > 1, !held.isSuspect {
+        jobs[held.job]!.items[item].isSuspect = true
+      } else if !slots[slot].isKilled {
         jobs[held.job]!.items[item].deaths[held.attempt] = Self.verdict(of: cause)
         failed(slot, held.id)
       } else if isTimeout, let condemned = slots[slot].condemned, condemned == (held.id, item) {
@@ -133,6 +141,7 @@ extension Ledger {
     let item = held.range.lowerBound
     jobs[held.job]!.items[item].state = .failed
     jobs[held.job]!.items[item].failures = held.attempt
+    jobs[held.job]!.items[item].isSuspect = false
     jobs[held.job]!.items[item].lastFailure = now
     slots[slot].held[place].range = item + 1..<held.range.upperBound
   }

@@ -102,6 +102,9 @@ extension Ledger {
       try check(
         chunk.attempt == item.failures + 1,
         "\(chunk.job): item \(index) is sent for attempt \(chunk.attempt) after \(item.failures) failures")
+      let isApart = chunk.isSuspect && chunk.range.count == 1 && chunk.slot != nil
+      try check(
+        isApart || !item.isSuspect && !chunk.isSuspect, "\(chunk.job): item \(index), a suspect, is not run by itself")
       if item.failures > 0, job.plan.backoff.initial > .zero {
         let pause = job.plan.backoff.initial.nanoseconds / 2
         try check(now >= item.lastFailure + pause, "\(chunk.job): item \(index) is tried again without back-off")
@@ -119,7 +122,9 @@ extension Ledger {
     if job.plan.roundRobin { try check(chunk.slot != nil, "chunk \(chunk.id) has lost its turn") }
     jobs[chunk.job]!.hasBegun = true
     slots[slot].held.append(
-      Held(id: chunk.id, job: chunk.job, range: chunk.range, grain: chunk.grain, attempt: chunk.attempt))
+      Held(
+        id: chunk.id, job: chunk.job, range: chunk.range, grain: chunk.grain, attempt: chunk.attempt,
+        isSuspect: chunk.isSuspect))
   }
 
   func revoke(_ slot: Int, _ generation: Int, _ chunk: Int) throws {

@@ -29,6 +29,8 @@ struct Ledger {
     var last: Int?
     /// What ended an attempt by the death of its worker, which may have come from outside.
     var deaths: [Int: Verdict] = [:]
+    /// It was one of several that may have ended their worker, and has to be tried by itself.
+    var isSuspect = false
   }
 
   struct Job {
@@ -64,6 +66,7 @@ struct Ledger {
     var range: Range<Int>
     let grain: Int
     let attempt: Int
+    let isSuspect: Bool
 
     /// How many chunks it is.
     var count: Int { (range.count + grain - 1) / grain }

@@ -23,7 +23,7 @@ enum Report {
   case finished(chunk: Int, SimulatedItems?, items: Int, elapsed: UInt64)
   case revoked(chunk: Int, from: Int?)
   case inspected(chunk: Int, Inspection)
-  case died(running: [Int: Bool], ItemFailure.Cause)
+  case died(running: [Int: Bool], ItemFailure.Cause, suspects: Int = 1)
 
   var isTheLast: Bool {
     switch self {

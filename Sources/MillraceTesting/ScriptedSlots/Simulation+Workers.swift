@@ -280,7 +280,12 @@ extension Simulation {
     }
     process.end()
     // One that is ended is not gone before all of it is.
-    if !worker.isKilled || worker.isDead { say(.died(running: worker.running, cause), worker) }
+    // Without the fault it is not asked for, as above.
+    let isDoubtful =
+      plan.faults.isDoubtful > 0 && !worker.isKilled && !cause.isCancelled && random.chance(plan.faults.isDoubtful)
+    if !worker.isKilled || worker.isDead {
+      say(.died(running: worker.running, cause, suspects: isDoubtful ? 2 : 1), worker)
+    }
   }
 
   /// The process has done all that it was made for.
@@ -341,9 +346,10 @@ extension Simulation {
         dispatcher.revoked(slot: slot, generation: generation, chunk: chunk, from: start, now: now)
       case .inspected(let chunk, let found):
         dispatcher.inspected(slot: slot, generation: generation, chunk: chunk, found, now: now)
-      case .died(let running, let cause):
+      case .died(let running, let cause, let suspects):
         var death = Death(running: nil, cause: cause)
         death.running = running
+        death.suspects = suspects
         dispatcher.died(slot: slot, generation: generation, death, now: now)
       }
     }

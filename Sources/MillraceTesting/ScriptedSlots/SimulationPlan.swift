@@ -26,6 +26,8 @@ package struct SimulationPlan {
     var startStalls = 0
     /// It is not gone when it is killed.
     var outlivesKill = 0
+    /// Another was running in its process when it died, and nobody knows which of the two did it.
+    var isDoubtful = 0
     /// Outputs that a dead worker had made are lost with it.
     var losesOutputs = 0
     /// What was written off speaks nevertheless.
@@ -116,6 +118,7 @@ package struct SimulationPlan {
     }
     if later.chance(40) { limits.shareTime = later.one(of: [0, 2_000_000]) }
     limits.keptWorkers = later.one(of: [0, 1, 1, 16])
+    if !isCalm, later.chance(15) { faults.isDoubtful = later.one(of: [10, 50, 100]) }
     // Where something stalls for ever, such slots would be tried for ever.
     let isStalling = faults.setUpStalls + faults.tearDownStalls + faults.goesSilent > 0
     if isStalling || allowsHardStalls { faults.diesStarting = min(faults.diesStarting, 60) }

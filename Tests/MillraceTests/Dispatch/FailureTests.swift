@@ -60,6 +60,23 @@ struct DispatchFailureTests {
     #expect(play.said() == ["run 0: 1 0..<1"])
   }
 
+  @Test("U15: where it is not known which of several items did it, each is run again by itself, in its slot")
+  func suspects() {
+    let play = Play(width: 2)
+    let job = play.submit(play.worker()) { $0.chunking = ChunkSizer(.size(2)) }
+    play.arriveAll(job, 4, each: 2)
+    _ = play.said()
+    play.die(0, running: 1, suspects: 2)
+    #expect(play.said() == ["run 0: 3 0..<1"])
+    play.die(1, running: 2, suspects: 2)
+    #expect(play.said() == ["run 1: 4 2..<3"])
+    // It has done it again: nobody is asked a third time.
+    play.die(0, running: 3, suspects: 2)
+    #expect(play.said() == ["failure 1: 0 attempt 1 crashed", "run 0: 2 3..<4"])
+    play.finish(1, 4)
+    #expect(play.said() == ["run 1: 1 1..<2"])
+  }
+
   @Test("an item that keeps crashing is quarantined")
   func quarantine() {
     let play = Play(width: 1)

@@ -82,9 +82,14 @@ final class Play {
     }
   }
 
-  func die(_ slot: Int, running: Int? = nil, _ cause: ItemFailure.Cause = .crashed(.trap, signal: 4)) {
+  /// `suspects`: how many items were running in its process.
+  func die(
+    _ slot: Int, running: Int? = nil, _ cause: ItemFailure.Cause = .crashed(.trap, signal: 4), suspects: Int = 1
+  ) {
+    var death = Death(running: running, cause: cause)
+    death.suspects = suspects
     step { [generation = generations[slot]!] in
-      $0.died(slot: slot, generation: generation, Death(running: running, cause: cause), now: $1)
+      $0.died(slot: slot, generation: generation, death, now: $1)
     }
   }
 

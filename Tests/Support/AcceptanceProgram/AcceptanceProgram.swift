@@ -34,6 +34,8 @@ enum AcceptanceProgram {
       case "reaped": try await reaped(backend, words[3])
       case "ends": try await ends(backend, words[3], words[4])
       case "moves": try await moves(backend)
+      case "copied": try await copied(backend, words[3])
+      case "stuck": try await stuck(backend)
       case "first": try await first(backend)
       default: exit(64)
       }

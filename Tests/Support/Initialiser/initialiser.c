@@ -14,6 +14,8 @@ static void leave(void) {
 }
 
 __attribute__((constructor)) static void initialise(void) {
+  // A program sets this for those that it starts.
+  if (getenv("MILLRACE_TEST_STUCK")) sleep(1000);
   if (!getenv("MILLRACE_TEST_INITIALISER")) return;
   // To a pipe or a file, this stays in the buffer.
   printf("initialised\n");

@@ -23,6 +23,9 @@ package final class HostLane: @unchecked Sendable {
   private let segments = Lock(SegmentReceiver())
   private let segmentBell = Bell()
 
+  /// How closely it is watched when its items write to standard error.
+  @exclusivity(unchecked) var watch = ErrorWatch()
+
   init(_ lane: Lane, bell: Doorbell, number: Int, slot: Int, process: HostProcess) {
     self.lane = lane
     end = WorkerEnd(lane, bell: bell)
@@ -104,6 +107,7 @@ package final class HostLane: @unchecked Sendable {
 
   private func open(_ frame: Frame) async throws {
     let key = frame.header.b
+    noteErrors()
     end.marker.enter(.settingUp)
     position.enter(first: 0, attempt: 1, seed: 0)
     do {
@@ -137,6 +141,7 @@ package final class HostLane: @unchecked Sendable {
 
   private func begin(_ request: ChunkRequest) {
     position.enter(first: Int(request.head.first), attempt: Int(request.head.attempt), seed: request.head.seed)
+    if watch.looks { noteErrors() }
     end.marker.beginChunk(request.id)
     KillPoint.workerBeginsChunk.reach()
   }
@@ -160,6 +165,7 @@ package final class HostLane: @unchecked Sendable {
   }
 
   private func tearDown(_ key: UInt64) async throws {
+    noteErrors()
     end.marker.enter(.tearingDown)
     let instance = instances.removeValue(forKey: key)
     do {
@@ -176,6 +182,10 @@ package final class HostLane: @unchecked Sendable {
       try sendError(error, FrameHeader(kind: FrameKind.tornDown, flags: FrameFlags.failed, b: key))
     }
   }
+
+  /// An item, or something else of the user's, is about to begin: what was written to standard error until now is not its own.
+  /// Where code of the user's has put something else in the place of standard error, nothing comes to us, and nothing is quoted.
+  func noteErrors() { if lane.noteErrors(2) { watch.hasWritten = true } }
 
   /// Between two items, of which the first threw: where a process has no descriptor left, that may be why, and the next ones
   /// would fare no better. Another worker takes them.

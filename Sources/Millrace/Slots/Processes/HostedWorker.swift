@@ -46,6 +46,8 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
   @exclusivity(unchecked) private var problem: (any Error)?
   /// The item behind those that there is room for, where they are read one by one.
   @exclusivity(unchecked) private var roomEnd = 0
+  /// The same, where they lie in place and are run one by one for all that, to be looked at between them; or else 0.
+  @exclusivity(unchecked) private var watchedEnd = 0
   private let alignment = MemoryLayout<W.Input>.alignment
 
   init(_ worker: W) { self.worker = worker }
@@ -118,6 +120,11 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
   private func goOn(
     _ run: inout _ItemRun<W.Input, W.Output>, _ outputs: OutputWriter<W.Output>, _ lane: HostLane
   ) -> Bool {
+    if run.next < watchedEnd {
+      lane.noteErrors()
+      run.end = run.next + 1
+      return true
+    }
     guard outputs.endsWithItsRoom else { return false }
     do {
       guard let request = try takeNext(run.next, outputs, lane, { items(of: $0) != nil }),
@@ -128,12 +135,18 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       KillPoint.workerRuns.reach()
       run.inputs = items.assumingMemoryBound(to: W.Input.self)
       run.outputs = place.assumingMemoryBound(to: W.Output.self)
-      (run.next, run.end, run.tag) = (0, count, LaneLayout.tag(request.id))
+      (run.next, run.end, run.tag) = (0, watched(count, lane), LaneLayout.tag(request.id))
       return true
     } catch {
       problem = error
       return false
     }
+  }
+
+  /// Up to where items are run in one go that have room up to `end`: the first of them, `next`, alone, if they are looked at.
+  private func watched(_ end: Int, from next: Int = 0, _ lane: HostLane) -> Int {
+    watchedEnd = lane.watch.looksAtItems ? end : 0
+    return lane.watch.looksAtItems ? min(next + 1, end) : end
   }
 
   /// Ends the chunk, if `done` are all of its items, and begins the next, if it is there and fits.
@@ -162,6 +175,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
     defer { reader.empty() }
     var next = 0
     while let request = current, next < request.count {
+      if next > 0, lane.watch.looksAtItems { lane.noteErrors() }
       if let error = try reader.read() {
         guard try outputs.itemFailed(error, isUndecodable: true, at: next) else { return }
         next += 1
@@ -208,6 +222,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       }
     }
     guard reader.readsOn() else { return false }
+    if lane.watch.looksAtItems { lane.noteErrors() }
     (run.inputs, run.end) = (UnsafePointer(reader.place - run.next), run.next + 1)
     return true
   }
@@ -221,10 +236,13 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
   ) async throws -> Bool {
     next = range.lowerBound
     while next < range.upperBound {
+      if next > 0, lane.watch.looksAtItems { lane.noteErrors() }
       KillPoint.workerMakesRoom.reach()
       let room = try outputs.makeRoom(for: next..<range.upperBound)
       var run = _ItemRun(
-        inputs: items, outputs: room.place, range: room.range, progress: lane.lane.progress,
+        inputs: items, outputs: room.place,
+        range: room.range.lowerBound..<watched(room.range.upperBound, from: room.range.lowerBound, lane),
+        progress: lane.lane.progress,
         tag: LaneLayout.tag(request.id), startTime: request.isTimed ? lane.lane.itemStart : nil, sink: room.sink,
         goOn: goOn)
       KillPoint.workerRuns.reach()
@@ -251,7 +269,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       guard let error = sinkError else { return false }
       guard try outputs.itemFailed(error, isUndecodable: true, at: next) else { return false }
     case .threw(let error):
-      guard try outputs.itemFailed(error, isUndecodable: false, at: next) else { return false }
+      guard try outputs.itemFailed(error.withoutLevels, isUndecodable: false, at: next) else { return false }
       lane.endIfItHasNoDescriptors()
     }
     next += 1

@@ -110,6 +110,7 @@ final class OutputWriter<Output> {
       header.flags |= FrameFlags.final
       ended = _monotonicNow()
       header.c = ended &- begun
+      lane.watch.ended(items: count, elapsed: header.c)
     }
     return header
   }
@@ -180,6 +181,7 @@ final class OutputWriter<Output> {
     try flush()
     if isDone { return }
     ended = _monotonicNow()
+    lane.watch.ended(items: items, elapsed: ended &- begun)
     try lane.sendDone(chunk, items: items, elapsed: ended &- begun)
   }
 }

@@ -19,35 +19,48 @@ extension ProcessControl {
     process.lanes = []
 
     let reports = lanes.map { CrashReport(at: UnsafeRawPointer($0.lane.crashRecord)) }
-    let isAnyoneGuilty = reports.contains { $0 != nil }
-    for (lane, report) in zip(lanes, reports) {
-      let found = lane.isBroken ? (answers: [], running: lane.suspect?.chunk.id) : salvaged(lane, process, lanes)
-      for answer in found.answers { handle(answer, lane, process) }
+    var found: [Int?] = []
+    for lane in lanes {
+      let left = lane.isBroken ? (answers: [], running: lane.suspect?.chunk.id) : salvaged(lane, process, lanes)
+      for answer in left.answers { handle(answer, lane, process) }
       stepWithNews()
+      found.append(left.running)
+    }
+    let blame = Blame(process, zip(lanes, zip(reports, found)).map { ($0, $1.0, $1.1) })
+    for (lane, (report, running)) in zip(lanes, zip(reports, found)) {
       // It had ended in good order, and so did the process.
       if lane.hasStopped { continue }
       guard let seat = seats[lane.slot], seat.generation == lane.generation else { continue }
-      // In a process of several lanes, those that did not crash are bystanders, and so are those that it is not ended for.
-      let isGuilty = report != nil || !(isAnyoneGuilty || process.isKilledByUs && !seat.isStopping)
-      let cause = isGuilty ? cause(exit, report, process) : .cancelled
+      let isGuilty = blame.isGuilty(lane, isEnded: seat.isStopping)
+      let errors = process.standardError(since: lane, of: lanes.count)
+      let cause = isGuilty ? cause(exit, report ?? blame.report, process, errors) : .cancelled
+      if isGuilty, blame.suspects > 1 || process.isApart { apart.insert(lane.slot) }
       var death = seat.death
       if isGuilty || !seat.isBreaking { death.cause = cause }
       // It was on its way out before it was told to go.
       death.isOwn = report != nil && !process.isKilledByUs && seat.processes.count == 1
-      death.standardError += process.standardError
       var item: (index: Int, attempt: Int)?
-      if isGuilty, let id = found.running, let sent = lane.inFlight.elements.first(where: { $0.chunk.id == id }) {
+      if isGuilty, let id = running, let sent = lane.inFlight.elements.first(where: { $0.chunk.id == id }) {
         if let index = lane.begunBehindLost(sent) {
           // Nobody is to blame yet: it is cut off, to be the first of its chunk when it does that again.
           tell { $0.revoked(slot: lane.slot, generation: lane.generation, chunk: id, from: index, now: $1) }
         } else {
           let index = sent.chunk.range.lowerBound + sent.received
           let isOver = seat.isStopping && !death.isOwn
-          death.running[id] = core.isRetryable(sent.chunk, index, lane.slot, isOver ? nil : cause)
+          // Where it is not known who did it, the policy is not asked: nothing has failed yet.
+          let isDoubtful = blame.suspects > 1 && !sent.chunk.isSuspect
+          death.running[id] = isDoubtful || core.isRetryable(sent.chunk, index, lane.slot, isOver ? nil : cause)
           item = (index, sent.chunk.attempt)
         }
       }
-      logDeath(of: process, lane, seat, cause, exit, item, found.running)
+      // Of several processes of a slot, those that are ended with the one have nothing to say to its item.
+      let isLast = seat.processes.count == 1 && death.standardError.isEmpty
+      if item != nil || !seat.isBreaking && (!seat.isStopping || isLast) { death.standardError += errors }
+      if isGuilty, blame.suspects > 1 {
+        death.suspects = blame.suspects
+        death.standardError += "\nmillrace: it is not known which of \(blame.suspects) items did this\n"
+      }
+      logDeath(of: process, lane, seat, cause, exit, item, running, errors, suspects: blame.suspects)
       var rest = seat
       rest.processes.remove(process.token)
       rest.lanes.removeAll { $0 === lane }
@@ -90,7 +103,9 @@ extension ProcessControl {
     lane.salvage { try process.fetchSegments(for: lanes) }
   }
 
-  private func cause(_ exit: ProcessExit, _ report: CrashReport?, _ process: WorkerProcess) -> ItemFailure.Cause {
+  private func cause(
+    _ exit: ProcessExit, _ report: CrashReport?, _ process: WorkerProcess, _ errors: String
+  ) -> ItemFailure.Cause {
     if let problem = process.problem { return .undecodable(problem) }
     if report == nil, isLost(process, exit) { return .undecodable(WireProblem("the worker was cut off from the pool")) }
     // What it wrote down itself comes first: its status may have been taken by others, or be that of what came later.
@@ -100,14 +115,14 @@ extension ProcessControl {
     case (.crashed(let crash)?, _):
       if crash.isStackOverflow { return .crashed(ItemFailure.Crash(kind: .stackOverflow, signal: crash.signal)) }
       let isFromOutside = crash.sender != 0 && crash.sender != process.child?.pid
-      return .crashed(self.crash(crash.signal, isFromOutside: isFromOutside, process))
+      return .crashed(self.crash(crash.signal, isFromOutside: isFromOutside, errors))
     case (nil, .exited(let code)): return .exited(code: code)
     case (nil, .signalled(SIGKILL, _)): return .crashed(ItemFailure.Crash(kind: killKind(), signal: SIGKILL))
     case (nil, .signalled(let signal, _)):
       // No handler saw it. Those that a thread brings upon itself are the worker's own all the same: it had no stack for
       // a handler, or had blocked or replaced ours. Whoever sends one of those is not told apart.
       let isFromOutside = !Self.faults.contains(signal)
-      return .crashed(self.crash(signal, isFromOutside: isFromOutside, process))
+      return .crashed(self.crash(signal, isFromOutside: isFromOutside, errors))
     case (nil, .unknown): return .exited(code: -1)
     }
   }
@@ -124,9 +139,9 @@ extension ProcessControl {
 
   private static let faults: Set<Int32> = [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS]
 
-  private func crash(_ signal: Int32, isFromOutside: Bool, _ process: WorkerProcess) -> ItemFailure.Crash {
+  private func crash(_ signal: Int32, isFromOutside: Bool, _ errors: String) -> ItemFailure.Crash {
     let kind: ItemFailure.Crash.Kind
-    if Self.allocationFailures.contains(where: process.standardError.contains) {
+    if Self.allocationFailures.contains(where: errors.contains) {
       kind = .outOfMemory
     } else if isFromOutside {
       kind = .killedFromOutside

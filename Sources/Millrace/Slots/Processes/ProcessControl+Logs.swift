@@ -42,7 +42,7 @@ extension ProcessControl {
   /// One line for a worker's end: of what, and with which item.
   func logDeath(
     of process: WorkerProcess, _ lane: RemoteLane, _ seat: Seat, _ cause: ItemFailure.Cause, _ exit: ProcessExit,
-    _ item: (index: Int, attempt: Int)?, _ chunk: Int?
+    _ item: (index: Int, attempt: Int)?, _ chunk: Int?, _ errors: String, suspects: Int
   ) {
     var logger = core.logger(slot: lane.slot)
     if let child = process.child { logger[metadataKey: "process"] = "\(child.pid)" }
@@ -59,12 +59,13 @@ extension ProcessControl {
     } else if process.isEnding, exit.reason == .exited(code: 0) {
       logger.debug("the worker has ended")
     } else {
-      let line = process.standardError.fatalErrorLine.map { ", \"\($0)\"" } ?? ""
+      let line = errors.fatalErrorLine.map { ", \"\($0)\"" } ?? ""
       let what = item.map { "item \($0.index), attempt \($0.attempt): " }
       let place =
         !lane.opening.isEmpty ? "in its set-up: " : !lane.tearingDown.isEmpty ? "in its tear-down: " : "idle: "
       let next = seat.isStopping ? "" : "; it is replaced when there is work"
-      logger.warning("\(what ?? place)\(cause)\(line)\(next)")
+      let others = suspects > 1 ? "; it is not known which of \(suspects) items did this, each is run by itself" : ""
+      logger.warning("\(what ?? place)\(cause)\(line)\(others)\(next)")
     }
   }
 }

@@ -95,10 +95,15 @@ extension ProcessControl {
   private func openLane(_ slot: Int, forkedFor record: WorkerRecord?) throws -> RemoteLane {
     let group = slot / slots.options.threadsPerProcess
     let shared = processes.values.first {
-      $0.group == group && $0.forkedFor == nil && !$0.isEnding && !$0.isKilledByUs
+      $0.group == group && $0.forkedFor == nil && !$0.isEnding && !$0.isKilledByUs && !$0.isApart
     }
     let process: WorkerProcess
-    if record == nil, let shared { process = shared } else { process = try launch(for: slot, forkedFor: record) }
+    if record == nil, let shared, !apart.contains(slot) {
+      process = shared
+    } else {
+      process = try launch(for: slot, forkedFor: record)
+      process.isApart = record == nil && apart.remove(slot) != nil
+    }
     KillPoint.parentSeats.reach()
     seats[slot]!.processes.insert(process.token)
     let lane = try process.addLane(

@@ -46,8 +46,12 @@ final class ProcessControl: @unchecked Sendable {
   /// When the server is to be looked after, for it has not answered; how often that was done.
   var answerBy: UInt64?
   var silence = 0
+  /// When servers were lost: whoever goes on killing them is found out as if it had killed the workers.
+  var serverLosses: [UInt64] = []
   @exclusivity(unchecked) var seats: [Int: Seat] = [:]
   @exclusivity(unchecked) var processes: [UInt64: WorkerProcess] = [:]
+  /// Slots whose worker has died, nobody knows by whose doing: the next process of such a slot is its own.
+  var apart: Set<Int> = []
   private var lastToken = Token.firstProcess - 1
   /// How many processes the kernel had killed for want of memory when we last looked.
   var knownVictims: Int?
@@ -243,11 +247,23 @@ final class ProcessControl: @unchecked Sendable {
     hasAnswered()
   }
 
-  /// The fork server has died, or cannot be listened to, and its workers go with it.
+  /// The fork server has died, or cannot be listened to, and its workers go with it. They had no part in that, nor had what
+  /// they ran: it is run again by those of the next server.
   func lose(_ server: ForkServer, _ error: (any Error)?) {
     poller.remove(server.descriptor)
     self.server = nil
     answerBy = nil
+    let now = _monotonicNow()
+    serverLosses.removeAll { now &- $0 > core.limits.restartPeriod }
+    serverLosses.append(now)
+    let isForgiven = serverLosses.count <= core.limits.maximumRestarts
+    let lost = processes.values.filter { $0.isServers && $0.child != nil && !$0.isKilledByUs }
+    if isForgiven, !lost.isEmpty {
+      core.logger.warning(
+        "the fork server was lost (\(error.map { "\($0)" } ?? "somebody has killed it")), and its \(lost.count) workers with it; they are replaced, and what they ran is run again"
+      )
+      for process in lost { process.isKilledByUs = true }
+    }
     for process in Array(processes.values) where process.isServers {
       if let error, process.child == nil {
         neverStarted(process, error)
@@ -308,10 +324,12 @@ final class ProcessControl: @unchecked Sendable {
   func readErrors(_ process: WorkerProcess) {
     for _ in 0..<8 {
       let count = withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 16) { buffer in
+        for lane in process.lanes { lane.lane.beginReadingErrors() }
         let count = read(process.errors.rawValue, buffer.baseAddress, buffer.count)
+        let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<max(0, count)])
+        process.errorTail.take(bytes)
+        for lane in process.lanes { lane.lane.endReadingErrors(total: process.errorTail.totalBytes) }
         if count > 0 {
-          let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
-          process.errorTail.take(bytes)
           process.errorLines.take(bytes) { log($0, process) }
         }
         return count

@@ -43,6 +43,8 @@ final class WorkerProcess {
   var isToldToEnd = false
   /// It was seen to be on its way out, by its own doing.
   var isDying = false
+  /// No other slot is to share it.
+  var isApart = false
   /// No more lanes: it ends, or has been told to.
   var isEnding = false
   /// What it said that cannot be; it is ended for it.
@@ -87,6 +89,7 @@ final class WorkerProcess {
 
   /// Takes over a lane of which nothing was read yet.
   func serve(_ lane: RemoteLane, cpus: [Int32], bell: Int32) throws {
+    lane.lane.endReadingErrors(total: errorTail.totalBytes)
     try tell(.lane(number: lane.number, slot: lane.slot, cpus: cpus), [lane.lane.descriptor, bell])
     lanes.append(lane)
   }
@@ -125,4 +128,11 @@ final class WorkerProcess {
 
   /// What the worker last wrote to its standard error.
   var standardError: String { LogRecord.readable(errorTail.text) }
+
+  /// What of that was written since the lane's item, set-up or tear-down began. Several threads write to one.
+  func standardError(since lane: RemoteLane, of count: Int) -> String {
+    let text = LogRecord.readable(errorTail.text(after: lane.lane.errorsWrittenBefore))
+    guard count > 1, !text.isEmpty else { return text }
+    return "(written by its process since then, in which \(count) workers are)\n" + text
+  }
 }
