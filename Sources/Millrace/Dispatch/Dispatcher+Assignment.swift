@@ -71,7 +71,7 @@ extension Dispatcher {
     let canTake = slots.contains { other in
       // Each of a thousand slots asks: one that has nothing waiting is passed by at once.
       other.assigned.count > 1
-        && other.assigned.waiting.contains { $0.slot == nil && $0.abandonAt == nil && !isOut($0.worker) }
+        && other.assigned.waiting.contains { $0.slot == nil && $0.abandonAt == nil && mayTake(slot, $0) }
     }
     return canTake
       || jobs.values.contains { !$0.ended && !$0.ready.isEmpty && !isOut($0.spec.worker) && serves(slot, $0.spec) }
@@ -177,7 +177,7 @@ extension Dispatcher {
     job.outstanding += 1
     if !job.hasBegun {
       job.hasBegun = true
-      waitingJobs -= 1
+      if job.spec.level == 0 { waitingJobs -= 1 }
     }
     if slots[slot].assigned.isEmpty { slots[slot].busySince = now }
     slots[slot].assigned.append(chunk)
@@ -213,7 +213,7 @@ extension Dispatcher {
   private mutating func share(after time: UInt64) {
     guard slots.indices.contains(where: { isFree($0) }) else { return }
     for slot in slots.indices {
-      guard let chunk = sharedFrom(slot), isAnyoneFree(for: chunk.worker) else { continue }
+      guard let chunk = sharedFrom(slot), isAnyoneFree(for: chunk) else { continue }
       let due = slots[slot].busySince &+ time
       if due <= now {
         slots[slot].revoking.insert(chunk.id)
@@ -238,9 +238,14 @@ extension Dispatcher {
     slots[slot].retirement == nil && (slots[slot].isIdle || slots[slot].phase == .down && !rests(slot))
   }
 
-  private func isAnyoneFree(for key: WorkerKey) -> Bool {
-    let benched = workers[key]?.benched ?? []
-    return slots.indices.contains { isFree($0) && !benched.contains($0) }
+  private func isAnyoneFree(for chunk: Chunk) -> Bool {
+    slots.indices.contains { isFree($0) && mayTake($0, chunk) }
+  }
+
+  /// Whether the slot is one of those that may run the chunk's job.
+  func mayTake(_ slot: Int, _ chunk: Chunk) -> Bool {
+    guard let spec = jobs[chunk.job]?.spec, serves(slot, spec) else { return false }
+    return workers[chunk.worker]?.benched.contains(slot) != true
   }
 
   /// Whether there is an idle slot that would run the chunk.

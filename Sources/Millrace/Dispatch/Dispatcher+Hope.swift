@@ -1,7 +1,8 @@
 /// Where workers cannot be had: which slot is left out, and when that is the end of a job.
 ///
 /// Each slot speaks for itself. One that has failed too often is left out, and the others go on. A job ends for want of workers
-/// only when no slot is left that has its worker, is about to have it, or has not tried yet.
+/// only when no slot is left that has its worker, is about to have it, or has not tried yet. Of a map inside an item those do
+/// not count that are at items of outer maps: they may be waiting for it.
 extension Dispatcher {
   // MARK: Set-up
 
@@ -24,12 +25,11 @@ extension Dispatcher {
       error as? WorkerPoolError
       ?? WorkerPoolError(
         .setUpFailed, "the worker could not be set up (slot \(slot))", underlying: error, slot: slot)
-    guard isHopeless(key) else {
-      passTurns(of: slot) { $0.worker == key }
-      return actions.append(
-        .report("set-up keeps failing here, the other slots go on: \(failure.underlying ?? error)", slot: slot))
-    }
+    passTurns(of: slot) { $0.worker == key }
     failHopeless(failure)
+    guard worker.users > 0 else { return }
+    actions.append(
+      .report("set-up keeps failing here, the other slots go on: \(failure.underlying ?? error)", slot: slot))
   }
 
   // MARK: Starts
@@ -95,7 +95,7 @@ extension Dispatcher {
     restingUntil = max(restingUntil, rest.until)
     passTurns(of: slot) { _ in true }
     failHopeless(error)
-    guard slots.indices.contains(where: { mayServe($0) }) else {
+    guard slots.indices.contains(where: { slots[$0].level == 0 && mayServe($0) }) else {
       // The next job begins anew.
       for slot in troubles.keys {
         troubles[slot]?.rest = nil
@@ -121,20 +121,34 @@ extension Dispatcher {
   /// Whether the slot has a worker, or may have one.
   private func mayServe(_ slot: Int) -> Bool {
     if case .remove = slots[slot].retirement { return false }
-    return slots[slot].phase != .gone && !rests(slot)
+    // Who has rested and tries again has tried: else each would be waited for while another is at it, and nobody gets one.
+    let hasTried = slots[slot].phase == .starting && troubles[slot]?.rest != nil
+    return slots[slot].phase != .gone && !rests(slot) && !hasTried
   }
 
-  /// Whether no slot has the worker, or may have it yet.
-  private func isHopeless(_ key: WorkerKey) -> Bool {
+  /// Whether no slot has the worker, or may have it yet, as far as `isOfUse` says.
+  private func isHopeless(_ key: WorkerKey, _ isOfUse: (Int) -> Bool = { _ in true }) -> Bool {
     let benched = workers[key]?.benched ?? []
-    return !slots.indices.contains { mayServe($0) && !benched.contains($0) }
+    return !slots.indices.contains { mayServe($0) && !benched.contains($0) && isOfUse($0) }
+  }
+
+  /// Whether no slot will ever run the job.
+  private func isHopeless(_ spec: JobSpec) -> Bool {
+    isHopeless(spec.worker) { serves($0, spec) && !mayWait($0, for: spec) }
+  }
+
+  /// Whether the slot is at an item that may be waiting for the job itself, or for one that waits as it does.
+  private func mayWait(_ slot: Int, for spec: JobSpec) -> Bool {
+    spec.level > 0 && slots[slot].assigned.elements.contains { (jobs[$0.job]?.spec.level ?? 0) < spec.level }
   }
 
   /// Ends the jobs that no slot will ever run.
   private mutating func failHopeless(_ error: WorkerPoolError) {
-    for key in workers.keys where isHopeless(key) {
+    for key in workers.keys {
+      let lost = jobs.entries.filter { !$0.1.ended && $0.1.spec.worker == key && isHopeless($0.1.spec) }
+      for (id, _) in lost { failEverything(id, error) }
+      guard isHopeless(key) || !lost.isEmpty && workers[key]?.users == 0 else { continue }
       forgetSetUps(key)
-      for (id, job) in jobs.entries where job.spec.worker == key { failEverything(id, error) }
       workers[key]?.forgetTroubles()
     }
   }

@@ -47,7 +47,7 @@ extension Dispatcher {
   private mutating func makeReady(_ job: Job, _ id: JobID, part count: Int, _ cell: any AnyObject & Sendable) {
     var size = count
     if job.spec.chunking.isAutomatic {
-      let free = slots.count { $0.isFree }
+      let free = slots.indices.count { slots[$0].isFree && serves($0, job.spec) }
       size = (count + max(1, free) - 1) / max(1, free)
     }
     let turn = job.turn
@@ -142,13 +142,18 @@ extension Dispatcher {
   /// Has handed over what has come for jobs that a free slot could work on.
   mutating func collectForFree() {
     guard !gathering.isEmpty, slots.contains(where: \.isFree) else { return }
+    let isApart = constants.limits.levelsAreApart
     gathering.removeAll { id in
       guard let job = jobs[id], job.isReading, !job.ended else {
         jobs[id]?.isGathering = false
         return true
       }
       let benched = workers[job.spec.worker]?.benched ?? []
-      guard slots.indices.contains(where: { slots[$0].isFree && !benched.contains($0) }) else { return false }
+      guard
+        slots.indices.contains(where: {
+          slots[$0].isFree && !benched.contains($0) && slots[$0].serves(job.spec.level, apart: isApart)
+        })
+      else { return false }
       job.isGathering = false
       job.isAwaited = true
       actions.append(.collect(id))

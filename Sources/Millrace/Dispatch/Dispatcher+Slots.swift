@@ -24,34 +24,57 @@ extension Dispatcher {
     // Those that have it may be the ones that go.
     for worker in workers.values { worker.forgetTroubles() }
     for slot in troubles.keys { troubles[slot]?.rest = nil }
+    fitSpareSlots()
     for id in jobs.keys { readOn(id) }
     finish()
   }
 
-  /// A map was begun by an item of the same pool, which will wait for it: there are spare slots for such maps, of each level
-  /// as many as there are such maps, but no more than the pool has slots. (No more of their items can be waiting at once.) They
-  /// stay, and have nothing to do while there are no such maps.
+  /// Of maps that were begun by items of the same pool, which wait for them, each level has spare slots: as many as there are
+  /// such maps, but no more than the pool has slots. (No more of their items can be waiting at once.) They stay until the pool
+  /// has fewer slots, and have nothing to do while there are no such maps.
   ///
   /// So what waits deepest always finds a slot, and a slot whose item waits is stood in for.
-  mutating func addSpareSlots(upTo level: Int) {
+  mutating func fitSpareSlots() {
     guard !draining else { return }
-    for level in 1...level {
-      let users = jobs.values.reduce(0) { $0 + ($1.spec.level == level && !$1.ended ? 1 : 0) }
-      let there = slots.reduce(0) { $0 + ($1.level == level && $1.phase != .gone ? 1 : 0) }
-      guard there < min(max(1, users), max(1, width)) else { continue }
-      if let place = slots.indices.first(where: { $0 >= width && slots[$0].phase == .gone }) {
-        slots[place].phase = .down
-        slots[place].level = level
-      } else {
-        slots.append(Slot())
-        slots[slots.count - 1].level = level
+    let wanted = jobs.values.reduce(0) { max($0, $1.ended ? 0 : $1.spec.level) }
+    let deepest = slots.reduce(wanted) { max($0, $1.level) }
+    guard deepest > 0 else { return }
+    for level in 1...deepest {
+      var spare = slots.indices.filter { slots[$0].levelOfWork == level }
+      while spare.count > width, let slot = spare.last(where: { !slots[$0].isAtWork }) ?? spare.last {
+        slots[slot].retirement = .remove
+        hasLeavers = true
+        spare.removeAll { $0 == slot }
       }
+      let users = jobs.values.reduce(0) { $0 + ($1.spec.level == level && !$1.ended ? 1 : 0) }
+      guard level <= wanted else { continue }
+      for _ in spare.count..<max(spare.count, min(max(1, users), width)) { addSpareSlot(level) }
     }
   }
 
+  private mutating func addSpareSlot(_ level: Int) {
+    if let leaver = slots.indices.first(where: { isLeaver($0) && slots[$0].level == level }) {
+      slots[leaver].retirement = nil
+    } else if let place = slots.indices.first(where: { $0 >= width && slots[$0].phase == .gone }) {
+      slots[place].phase = .down
+      slots[place].retirement = nil
+      slots[place].level = level
+    } else {
+      slots.append(Slot())
+      slots[slots.count - 1].level = level
+    }
+  }
+
+  private func isLeaver(_ slot: Int) -> Bool {
+    if case .remove = slots[slot].retirement { slots[slot].phase != .gone } else { false }
+  }
+
+  /// From which level of maps on each slot takes work; nil: it takes none any more.
+  package var levels: [Int?] { slots.map(\.levelOfWork) }
+
   /// Whether the slot may run the map.
   func serves(_ slot: Int, _ spec: JobSpec) -> Bool {
-    limits.levelsAreApart ? slots[slot].level == spec.level : slots[slot].level <= spec.level
+    slots[slot].serves(spec.level, apart: constants.limits.levelsAreApart)
   }
 
   /// Ends the pool once every job has ended: workers tear down, then go.
@@ -307,6 +330,16 @@ extension Dispatcher {
 
 extension Dispatcher.Slot {
   var hasWorker: Bool { phase == .starting || phase == .up || phase == .ending }
+  fileprivate var isAtWork: Bool { hasWorker && !assigned.isEmpty }
+
+  /// From which level of maps on it takes work; nil: it takes none any more.
+  fileprivate var levelOfWork: Int? {
+    if case .remove = retirement { return nil }
+    return phase == .gone ? nil : level
+  }
+
+  /// Whether it runs maps of this level.
+  func serves(_ level: Int, apart isApart: Bool) -> Bool { isApart ? self.level == level : self.level <= level }
 }
 
 /// A set-up that took longer than its limit.

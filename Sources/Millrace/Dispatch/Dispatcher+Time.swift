@@ -162,7 +162,7 @@ extension Dispatcher {
     if restingUntil > now {
       for slot in slots.indices where rests(slot) {
         let mayShare = slots.indices.contains { other in
-          sharedFrom(other).map { workers[$0.worker]?.benched.contains(slot) != true } ?? false
+          sharedFrom(other).map { mayTake(slot, $0) } ?? false
         }
         if mayShare || isNeeded(slot) { consider(troubles[slot]?.rest?.until) }
       }

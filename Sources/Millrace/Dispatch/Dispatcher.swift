@@ -43,7 +43,7 @@ package struct Dispatcher: ~Copyable {
   var restingUntil: UInt64 = 0
   /// Not before this time a job has taken as long as it may. It may be that none has then, if that one ended before.
   var nextOverdue: UInt64?
-  /// Jobs of which no slot has been given an item yet.
+  /// Jobs of which no slot has been given an item yet, but for those inside items.
   var waitingJobs = 0
   /// When the program last went on after it had stood still: no limit counts what was before.
   var revivedAt: UInt64 = 0
@@ -231,7 +231,8 @@ package struct Dispatcher: ~Copyable {
     let job = Job(spec: spec)
     job.spec.chunking.start(total: spec.total, width: max(1, width), startsLarge: spec.startsLarge)
     jobs[id] = job
-    waitingJobs += 1
+    // Who waits for a map inside an item has begun already.
+    if spec.level == 0 { waitingJobs += 1 }
     if let limit = spec.totalTimeout {
       let deadline = now &+ limit
       job.deadline = deadline
@@ -246,7 +247,7 @@ package struct Dispatcher: ~Copyable {
     worker.setUpTimeout = spec.setUpTimeout
     worker.tearDownTimeout = spec.tearDownTimeout
     worker.forgetTroubles()
-    if spec.level > 0 { addSpareSlots(upTo: spec.level) }
+    if spec.level > 0 { fitSpareSlots() }
     readOn(id)
     finish()
     return id
@@ -313,7 +314,7 @@ package struct Dispatcher: ~Copyable {
   mutating func end(_ id: JobID, _ how: JobEnd) {
     guard let job = jobs[id], !job.ended else { return }
     job.ended = true
-    if !job.hasBegun { waitingJobs -= 1 }
+    if !job.hasBegun, job.spec.level == 0 { waitingJobs -= 1 }
     job.ready.removeAll()
     Unlocked.release(job.held)
     job.held.removeAll()

@@ -6,6 +6,8 @@ struct JobPlan {
     case works, isSlow, throwsError, traps, exits, overruns, stalls
     /// Takes about as long as it may.
     case dawdles
+    /// Makes maps of its own on the same pool, and waits for them.
+    case nests
   }
 
   /// How many items in a hundred do what.
@@ -17,6 +19,7 @@ struct JobPlan {
     var overruns = 0
     var stalls = 0
     var dawdles = 0
+    var nests = 0
   }
 
   var isDropped = false
@@ -56,6 +59,15 @@ struct JobPlan {
   /// After so many items the consumer takes no more, and does not say so.
   var consumerStallsAfter: Int?
   var isCooperative = true
+
+  /// The maps that its items make.
+  var inner: [JobPlan] = []
+  /// How many maps there are around it.
+  var level = 0
+  /// Whether an item fails if a map of its own does.
+  var minds = false
+  /// Whether the item that makes it does not wait for it.
+  var isLoose = false
 
   init(_ random: inout SimulatedRandom, _ plan: SimulationPlan, isCalm: Bool, hardStalls: Bool) {
     worker = random.below(plan.workers.count)
@@ -135,6 +147,7 @@ struct JobPlan {
     spec.isPulled = isPulled
     spec.readsAtOnce = readsAtOnce
     spec.ahead = ahead
+    spec.level = level
     return spec
   }
 
@@ -161,7 +174,7 @@ struct JobPlan {
     let rates: [(Int, Behaviour)] = [
       (behaviours.isSlow, .isSlow), (behaviours.throwsError, .throwsError), (behaviours.traps, .traps),
       (behaviours.exits, .exits), (behaviours.overruns, .overruns), (behaviours.stalls, .stalls),
-      (behaviours.dawdles, .dawdles),
+      (behaviours.dawdles, .dawdles), (behaviours.nests, .nests),
     ]
     for (rate, behaviour) in rates {
       if draw < rate { return behaviour }

@@ -58,7 +58,9 @@ extension Ledger {
   }
 
   /// Jobs of which no slot has got anything.
-  var waitingJobs: Int { jobs.values.count { $0.end == nil && !$0.hasBegun } }
+  ///
+  /// Who waits for a map inside an item has begun already.
+  var waitingJobs: Int { jobs.values.count { $0.end == nil && !$0.hasBegun && $0.plan.level == 0 } }
 
   /// Returns the number of items delivered.
   mutating func deliver(_ id: JobID, _ segment: Segment) throws {
@@ -202,12 +204,11 @@ extension Ledger {
 
   /// A job ends for want of workers only when each slot has failed to get one, and none is at it.
   private func checkNoSlotMayServe(_ id: JobID, _ job: Job, _ error: WorkerPoolError) throws {
-    for slot in 0..<width {
+    for slot in levels.indices where serves(slot, job.plan.level) && !mayWait(slot, for: job) {
       try check(slot < slots.count, "\(id): slot \(slot) has not tried yet, but: \(error)")
       let state = slots[slot]
       let failures = state.setUpFailures[job.worker, default: 0]
       if failures >= limits.maximumRestarts { continue }
-      try check(state.phase != .starting, "\(id): slot \(slot) is starting, but: \(error)")
       if !state.isKilled, state.phase == .up {
         try check(!state.prepared.contains(job.worker), "\(id): slot \(slot) has the worker, but: \(error)")
         try check(state.errand != .preparing(job.worker), "\(id): slot \(slot) sets it up, but: \(error)")

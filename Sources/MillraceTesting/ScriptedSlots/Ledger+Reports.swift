@@ -15,7 +15,14 @@ extension Ledger {
       slots[slot].errand = nil
       slots[slot].prepared.removeAll { $0 == key }
     case .completed(let chunk, let end, _): done(slot, chunk, upTo: end)
-    case .itemFailed(let chunk, _, _): failed(slot, chunk)
+    case .itemFailed(let chunk, _, _):
+      if let held = slots[slot].held.first(where: { $0.id == chunk }) {
+        let item = held.range.lowerBound
+        // What came of its maps is its own matter.
+        let behaviour = jobs[held.job]!.plan.behaviour(item, attempt: held.attempt)
+        if behaviour == .nests { jobs[held.job]!.items[item].deaths[held.attempt] = .threw }
+      }
+      failed(slot, chunk)
     case .finished(let chunk, let outputs, _, _):
       if outputs != nil { done(slot, chunk, upTo: .max) }
       give(back: chunk, from: slot)
@@ -67,7 +74,7 @@ extension Ledger {
     for held in slots[slot].held where running.contains(held.id) && !held.range.isEmpty {
       let item = held.range.lowerBound
       let behaviour = jobs[held.job]!.plan.behaviour(item, attempt: held.attempt)
-      let isTimeout = behaviour == .overruns || behaviour == .stalls || behaviour == .dawdles
+      let isTimeout = [.overruns, .stalls, .dawdles, .nests].contains(behaviour)
       if !slots[slot].isKilled, suspects > 1, !held.isSuspect {
         jobs[held.job]!.items[item].isSuspect = true
       } else if !slots[slot].isKilled {

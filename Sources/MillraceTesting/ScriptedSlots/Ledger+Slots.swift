@@ -5,11 +5,13 @@ extension Ledger {
 
   mutating func start(_ slot: Int, _ generation: Int) throws {
     while slots.count <= slot { slots.append(Slot()) }
-    try check(slot < width, "slot \(slot) is started in a pool of \(width)")
+    let level = levels[slot]
+    try check(level != nil && (level == 0) == (slot < width), "slot \(slot) is started in a pool of \(width)")
     try check(!isStopped, "slot \(slot) is started after the end")
     try check(slots[slot].phase == .down, "slot \(slot) is started twice")
     try check(generation > slots[slot].generation, "slot \(slot): generation \(generation) is not new")
-    try check(jobs.values.contains { $0.end == nil }, "slot \(slot) is started for nothing")
+    try check(
+      jobs.values.contains { $0.end == nil && serves(slot, $0.plan.level) }, "slot \(slot) is started for nothing")
     slots[slot].phase = .starting
     slots[slot].generation = generation
     slots[slot].since = now
@@ -31,6 +33,7 @@ extension Ledger {
     try check(slots[slot].held.isEmpty, "slot \(slot): set-up among chunks")
     try check(!slots[slot].prepared.contains(key), "slot \(slot): set up twice")
     try check(workers[key]?.isClosed == false, "slot \(slot): set-up of a closed worker")
+    try check(!slots[slot].givenUp.contains(key), "slot \(slot): set-up of what was left to other slots")
     slots[slot].errand = .preparing(key)
     slots[slot].since = now
   }
@@ -125,6 +128,9 @@ extension Ledger {
       Held(
         id: chunk.id, job: chunk.job, range: chunk.range, grain: chunk.grain, attempt: chunk.attempt,
         isSuspect: chunk.isSuspect))
+    given += 1
+    slots[slot].lastGiven = given
+    try checkLevel(slot, job.plan.level)
   }
 
   func revoke(_ slot: Int, _ generation: Int, _ chunk: Int) throws {

@@ -91,6 +91,8 @@ struct Ledger {
     /// How often it got no worker, or one that died at once, since it had one; and when last.
     var startTroubles = 0
     var troubledAt: UInt64?
+    /// Which of all chunks it was given last.
+    var lastGiven = 0
     /// Items that it was given and did not give back, by worker.
     var served: [WorkerKey: Int] = [:]
     var isKilled = false
@@ -118,6 +120,11 @@ struct Ledger {
   var revivedAt: UInt64 = 0
   var jobs: [JobID: Job] = [:]
   var slots: [Slot] = []
+  /// From which level on each slot takes work; nil: it takes none any more.
+  var levels: [Int?] = []
+  /// Chunks that were given to slots, counted, and how many of them before there were fewer slots.
+  var given = 0
+  var givenBefore = 0
   var workers: [WorkerKey: Worker] = [:]
   var width: Int
   let limits: DispatchLimits
@@ -156,7 +163,7 @@ struct Ledger {
     for attempt in 1... {
       var verdict: Verdict
       switch plan.behaviour(index, attempt: attempt) {
-      case .works, .isSlow, .dawdles: verdict = .output
+      case .works, .isSlow, .dawdles, .nests: verdict = .output
       case .throwsError: verdict = .threw
       case .traps: verdict = .crashed
       case .exits: verdict = .exited

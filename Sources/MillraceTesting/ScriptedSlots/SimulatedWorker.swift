@@ -121,6 +121,12 @@ final class SimulatedProcess {
   var serial = 0
   var isDead = false
   var isStalled = false
+  /// The jobs that its item has made and waits for.
+  var awaited: Set<Int> = []
+  /// Whether one of them has come to nothing.
+  var innerFailed = false
+  /// Whether its item was told that nobody wants it any more.
+  var isCancelled = false
 
   init(_ worker: SimulatedWorker, for key: WorkerKey?) {
     self.worker = worker

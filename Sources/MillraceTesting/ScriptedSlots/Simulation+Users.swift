@@ -17,16 +17,20 @@ extension Simulation {
     case .come(let job, let count, let isLast): try come(job, count, isLast: isLast)
     case .collect(let job): try collect(job)
     case .take(let job): try take(job)
+    case .nest(let process, let serial):
+      if !process.isDead, process.serial == serial { try nest(process) }
+    case .inner(let job, let hasFailed): innerIsOver(job, hasFailed: hasFailed)
+    case .leave(let job): if !isOver(job) { try cancel(job) }
     case .took(let job, let count):
       ledger.jobs[jobs[job].id!]!.taken += count
-      if !plan.jobs[job].isPulled { return }
+      if !plans[job].isPulled { return }
       try step("job \(job + 1): consumed \(count)") { $0.consumed(jobs[job].id!, count: count, now: $1) }
     }
   }
 
-  private func submit(_ job: Int) throws {
+  func submit(_ job: Int) throws {
     guard !isClosed else { return }
-    let planned = plan.jobs[job]
+    let planned = plans[job]
     let key = keys[planned.worker]
     let worker = plan.workers[planned.worker]
     if ledger.workers[key]!.isClosed {
@@ -54,6 +58,7 @@ extension Simulation {
   func perform(_ deed: SimulationPlan.Deed) throws {
     switch deed {
     case .resize(let width):
+      if width < ledger.width { ledger.givenBefore = ledger.given }
       ledger.width = width
       for key in keys { ledger.forgetSetUps(key) }
       try step("resize to \(width)") { $0.resize(to: width, now: $1) }
@@ -115,7 +120,7 @@ extension Simulation {
 
   /// The input begins to bring so many items, in one lot or several, as far as it does.
   func read(_ job: Int, _ count: Int) {
-    let planned = plan.jobs[job]
+    let planned = plans[job]
     jobs[job].demand = count
     jobs[job].come = 0
     jobs[job].isAwaited = false
@@ -150,7 +155,7 @@ extension Simulation {
       note("job \(job + 1): \(count) items have come")
       return jobs[job].isAwaited ? try collect(job) : ()
     }
-    let planned = plan.jobs[job]
+    let planned = plans[job]
     let position = jobs[job].position
     let isOver = demand > count || count == 0
     let fails = isOver && planned.inputFailsAt == position
@@ -204,13 +209,13 @@ extension Simulation {
   private func awaitNext(_ job: Int) {
     guard !jobs[job].isTaking, !jobs[job].queue.isEmpty, !jobs[job].hasStalledConsumer else { return }
     jobs[job].isTaking = true
-    agenda.add(.take(job), at: now + random.time(upTo: plan.jobs[job].consumeTime))
+    agenda.add(.take(job), at: now + random.time(upTo: plans[job].consumeTime))
   }
 
   private func take(_ job: Int) throws {
     jobs[job].isTaking = false
     guard let count = jobs[job].queue.popFirst() else { return }
-    let planned = plan.jobs[job]
+    let planned = plans[job]
     let before = jobs[job].taken
     jobs[job].taken += count
     if let enough = planned.cancelsAfter, jobs[job].taken > enough, before <= enough {

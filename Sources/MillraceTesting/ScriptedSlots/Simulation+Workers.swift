@@ -96,12 +96,13 @@ extension Simulation {
 
   private func cancel(_ chunk: Int, _ process: SimulatedProcess) {
     if process.drop(chunk) { return say(.finished(chunk: chunk, nil, items: 0, elapsed: 0), process.worker) }
+    if process.run?.chunk.id == chunk { process.isCancelled = true }
     guard var run = process.run, run.chunk.id == chunk, isCooperative(run.chunk.job) else { return }
     run.isUnwanted = true
     process.activity = .running(run)
   }
 
-  private func isCooperative(_ id: JobID) -> Bool { plan.jobs[plansOfJobs[id]!].isCooperative }
+  private func isCooperative(_ id: JobID) -> Bool { plans[plansOfJobs[id]!].isCooperative }
 
   private func post(_ command: SimulatedProcess.Command, _ process: SimulatedProcess) {
     process.mailbox.append(command)
@@ -133,7 +134,7 @@ extension Simulation {
       if random.chance(plan.faults.diesOnReceipt) {
         return die(process, .crashed(.killedFromOutside, signal: 9))
       }
-      if random.chance(plan.faults.goesSilent), plan.jobs[plansOfJobs[chunk.job]!].itemTimeout != nil {
+      if random.chance(plan.faults.goesSilent), plans[plansOfJobs[chunk.job]!].itemTimeout != nil {
         process.mailbox.insert(command, at: process.mailbox.startIndex)
         process.activity = .silent
         return schedule(process, nil)
@@ -194,14 +195,24 @@ extension Simulation {
     guard case .running(var run) = process.activity else { return }
     run.since = now
     process.activity = .running(run)
-    let planned = plan.jobs[plansOfJobs[run.chunk.job]!]
+    (process.innerFailed, process.isCancelled) = (false, run.isUnwanted)
+    let planned = plans[plansOfJobs[run.chunk.job]!]
     let isStalling = planned.behaviour(run.index, attempt: run.chunk.attempt) == .stalls
+    if nests(run) {
+      process.serial += 1
+      process.isStalled = false
+      let time = planned.time(of: run.index, attempt: run.chunk.attempt)
+      return agenda.add(.nest(process, serial: process.serial), at: now + time)
+    }
     schedule(process, isStalling ? nil : planned.time(of: run.index, attempt: run.chunk.attempt))
   }
 
+  /// Nothing keeps the process's item any more.
+  func itemGoesOn(_ process: SimulatedProcess) { schedule(process, random.time(upTo: 100_000)) }
+
   private func itemEnds(_ process: SimulatedProcess, _ finished: SimulatedProcess.Run) {
     var run = finished
-    let planned = plan.jobs[plansOfJobs[run.chunk.job]!]
+    let planned = plans[plansOfJobs[run.chunk.job]!]
     // Everything is done: the chunk's end was still to be said.
     if run.index == run.chunk.range.upperBound { return chunkEnds(process, run) }
     let behaviour = planned.behaviour(run.index, attempt: run.chunk.attempt)
@@ -209,13 +220,13 @@ extension Simulation {
     switch behaviour {
     case .traps: return die(process, .crashed(.trap, signal: 4))
     case .exits: return die(process, .exited(code: 3))
-    case .throwsError:
+    case _ where behaviour == .throwsError || behaviour == .nests && planned.minds && process.innerFailed:
       sayOutputs(process, &run)
       let retryable = planned.isRetryable(run.index, attempt: run.chunk.attempt)
       say(.itemFailed(chunk: run.chunk.id, index: run.index, retryable: retryable), process.worker)
       run.index += 1
       run.reported = run.index
-    case .works, .isSlow, .overruns, .stalls, .dawdles:
+    case .works, .isSlow, .overruns, .stalls, .dawdles, .throwsError, .nests:
       run.index += 1
       if random.chance(30), run.index < run.chunk.range.upperBound { sayOutputs(process, &run) }
     }
@@ -233,7 +244,7 @@ extension Simulation {
   private func checkIsEnded(_ process: SimulatedProcess, _ run: SimulatedProcess.Run) {
     let job = plansOfJobs[run.chunk.job]!
     let worker = process.worker
-    guard plan.jobs[job].itemTimeout != nil, !jobs[job].isOver, !worker.isKilled, run.since > ledger.revivedAt,
+    guard plans[job].itemTimeout != nil, !jobs[job].isOver, !worker.isKilled, run.since > ledger.revivedAt,
       ledger.isLive(worker.slot, worker.generation)
     else { return }
     broken = "slot \(worker.slot): item \(run.index) of job \(job + 1) has a limit, and nobody ends it"
@@ -274,7 +285,7 @@ extension Simulation {
       // Whoever runs is only known if nothing before it is missing. Nobody does who is ended for another slot's sake.
       let isEndedForAnother = cause.isCancelled && !worker.isKilled
       if run.reported == run.index, run.index < run.chunk.range.upperBound, !isEndedForAnother {
-        let job = plan.jobs[plansOfJobs[run.chunk.job]!]
+        let job = plans[plansOfJobs[run.chunk.job]!]
         worker.running[run.chunk.id] = job.isRetryable(run.index, attempt: run.chunk.attempt)
       }
     }

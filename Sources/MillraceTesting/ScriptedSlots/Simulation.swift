@@ -23,6 +23,12 @@ package final class Simulation {
     case collect(Int)
     case take(Int)
     case took(Int, count: Int)
+    /// The process's item makes its maps.
+    case nest(SimulatedProcess, serial: Int)
+    /// The item that made the job hears that it is over.
+    case inner(Int, hasFailed: Bool)
+    /// The item that made the job is gone.
+    case leave(Int)
   }
 
   /// What came of a simulation.
@@ -54,6 +60,9 @@ package final class Simulation {
     var isOver = false
     var hasStalledInput = false
     var hasStalledConsumer = false
+    /// The process whose item has made it and waits for it.
+    var maker: SimulatedProcess?
+    var isLeft = false
   }
 
   static let stepLimit = 40_000
@@ -67,7 +76,11 @@ package final class Simulation {
   var agenda = Agenda<Event>()
   var now: UInt64 = 1_000_000
   var steps = 0
+  /// What is to be done of each job: those of the plan, then those that items have made.
+  var plans: [JobPlan]
   var jobs: [JobState]
+  /// Jobs that items wait for.
+  var awaitedJobs: [Int] = []
   var plansOfJobs: [JobID: Int] = [:]
   var keys: [WorkerKey] = []
   var alarm: UInt64?
@@ -91,6 +104,7 @@ package final class Simulation {
     random = SimulatedRandom(hash: seed, 1)
     dispatcher = Dispatcher(limits: plan.limits)
     ledger = Ledger(plan)
+    plans = plan.jobs
     jobs = Array(repeating: JobState(), count: plan.jobs.count)
   }
 
@@ -117,8 +131,8 @@ package final class Simulation {
       ledger.workers[key] = Ledger.Worker(plan: worker)
     }
     try step("resize to \(plan.width)") { $0.resize(to: plan.width, now: $1) }
-    for job in plan.jobs.indices where !plan.jobs[job].isDropped {
-      agenda.add(.submit(job), at: now + plan.jobs[job].submitAt)
+    for job in plan.jobs.indices where !plans[job].isDropped {
+      agenda.add(.submit(job), at: now + plans[job].submitAt)
     }
     for deed in plan.deeds.indices { agenda.add(.deed(deed), at: now + plan.deeds[deed].time) }
 
@@ -142,6 +156,7 @@ package final class Simulation {
       now = max(now, time)
       ledger.now = now
       try handle(event)
+      if !awaitedJobs.isEmpty { endWithTheirItems() }
       if let broken { throw BrokenPromise(description: broken) }
     }
   }
@@ -153,6 +168,7 @@ package final class Simulation {
     note(what())
     ledger.now = now
     event(&dispatcher, now)
+    ledger.levels = dispatcher.levels
     for action in dispatcher.takeActions() {
       note("    → \(action.summary)")
       try route(action)
@@ -163,6 +179,7 @@ package final class Simulation {
     try ledger.checkSetUps()
     try ledger.checkReading()
     try ledger.checkTotals()
+    try ledger.checkLevels()
     let free = (0..<ledger.width).count { $0 >= ledger.slots.count || ledger.slots[$0].held.isEmpty }
     let excess = ledger.waitingJobs - free
     try ledger.check(
@@ -189,7 +206,7 @@ package final class Simulation {
   private func checkNothingLies() throws {
     for job in jobs.indices {
       guard lies(job), let worker = ledger.jobs[jobs[job].id!]?.worker,
-        (0..<ledger.width).contains(where: { isFree($0, for: worker) })
+        slots(serving: plans[job].level).contains(where: { isFree($0, for: worker) })
       else {
         jobs[job].liesSince = nil
         continue
@@ -203,7 +220,7 @@ package final class Simulation {
 
   /// Whether items have come of the job that others could have.
   private func lies(_ job: Int) -> Bool {
-    guard jobs[job].come > 0, !isOver(job), !plan.jobs[job].readsAtOnce else { return false }
+    guard jobs[job].come > 0, !isOver(job), !plans[job].readsAtOnce else { return false }
     return ledger.jobs[jobs[job].id!]?.isClosedToInput == false
   }
 
@@ -228,6 +245,11 @@ package final class Simulation {
     case .end(let id, let end):
       try ledger.end(id, end)
       jobs[plansOfJobs[id]!].isOver = true
+      if case .failed = end {
+        innerEnds(plansOfJobs[id]!, hasFailed: true)
+      } else {
+        innerEnds(plansOfJobs[id]!, hasFailed: false)
+      }
     case .release(let id): try ledger.release(id)
     case .closed(let key): try ledger.closed(key)
     case .stopped:
@@ -281,7 +303,7 @@ package final class Simulation {
   var isExcused: Bool {
     jobs.indices.contains { job in
       !isOver(job)
-        && (jobs[job].hasStalledInput && !plan.jobs[job].isPulled
+        && (jobs[job].hasStalledInput && !plans[job].isPulled
           || workers.values.contains { $0.isStalled && !$0.isUndead })
     }
   }
@@ -301,13 +323,13 @@ package final class Simulation {
     }
     for job in jobs.indices where !isOver(job) {
       let id = jobs[job].id!
-      let waitsOutside = !isClosed || !plan.jobs[job].isPulled
+      let waitsOutside = !isClosed || !plans[job].isPulled
       if waitsOutside, jobs[job].hasStalledInput || jobs[job].hasStalledConsumer {
         try ledger.check(!lies(job) || !stalled.isEmpty, "\(id): \(jobs[job].come) items wait for more to come")
         continue
       }
       try ledger.check(!stalled.isEmpty, "\(id) is not over, and nothing will happen any more")
-      if plan.jobs[job].roundRobin { continue }
+      if plans[job].roundRobin { continue }
       try checkNobodyIsIdle(job, stalled)
     }
     for (key, worker) in ledger.workers where worker.isClosing && worker.users == 0 && !worker.isClosed {
@@ -323,7 +345,7 @@ package final class Simulation {
     if ledger.isTerminated { return true }
     func isAwaited(_ key: WorkerKey) -> Bool {
       let isLast = isClosed && jobs.indices.allSatisfy(isOver)
-      return isLast || process.worker.slot >= ledger.width
+      return isLast || process.worker.slot >= ledger.width && ledger.levels[process.worker.slot] == nil
         || ledger.workers[key].map { $0.isAwaited && $0.users == 0 } == true
     }
     switch process.activity {
@@ -331,13 +353,13 @@ package final class Simulation {
     case .tearingDown(let key): return ledger.workers[key]?.plan.tearDownTimeout != nil || isAwaited(key)
     case .running(let run):
       let job = plansOfJobs[run.chunk.job]!
-      return plan.jobs[job].itemTimeout != nil || jobs[job].isOver
+      return plans[job].itemTimeout != nil || jobs[job].isOver
     case .stopping: return true
     case .silent:
       switch process.mailbox.first {
       case .prepare(let key): return ledger.workers[key]?.plan.setUpTimeout != nil || isAwaited(key)
       case .tearDown(let key): return ledger.workers[key]?.plan.tearDownTimeout != nil || isAwaited(key)
-      case .run(let chunk): return plan.jobs[plansOfJobs[chunk.job]!].itemTimeout != nil
+      case .run(let chunk): return plans[plansOfJobs[chunk.job]!].itemTimeout != nil
       case .stop: return true
       case nil: return false
       }
@@ -349,8 +371,9 @@ package final class Simulation {
   /// Chunks may not wait behind a worker that stalls while others have nothing to do.
   private func checkNobodyIsIdle(_ job: Int, _ stalled: [SimulatedProcess]) throws {
     let id = jobs[job].id!
-    let canHelp = (0..<ledger.width).contains { slot in
-      !stalled.contains { $0.worker.slot == slot } && !plan.faults.barrenSlots.contains(slot)
+    let canHelp = slots(serving: plans[job].level).contains { slot in
+      !awaitedJobs.contains { jobs[$0].maker?.worker.slot == slot } && !stalled.contains { $0.worker.slot == slot }
+        && !plan.faults.barrenSlots.contains(slot)
         && !slotsWithoutSetUp.contains(slot) && !plan.faults.startlessSlots.contains(slot)
     }
     guard canHelp else { return }

@@ -126,6 +126,7 @@ package struct SimulationPlan {
       for slot in 0..<width + 1 where later.chance(40) { faults.startlessSlots.insert(slot) }
       faults.diesInStartless = later.chance(40)
     }
+    if later.chance(20) { makeLevels(&later, isCalm: isCalm, hardStalls: allowsHardStalls) }
     apply(mask)
   }
 
@@ -168,6 +169,12 @@ package struct SimulationPlan {
     deeds = deeds.enumerated().filter { !mask.droppedDeeds.contains($0.offset) }.map(\.element)
     if mask.withoutWorkerFaults { faults = Faults() }
     if mask.withoutItemFaults { for job in jobs.indices { jobs[job].behaviours = JobPlan.Behaviours() } }
+    if mask.withoutLevels {
+      for job in jobs.indices {
+        jobs[job].inner = []
+        jobs[job].behaviours.nests = 0
+      }
+    }
     if mask.withoutPrefetch { limits.prefetch = 0 }
     if mask.withoutLatency { latency = 0 }
   }
@@ -219,6 +226,7 @@ package struct SimulationMask: Sendable, Hashable {
   package var items: Int?
   package var withoutWorkerFaults = false
   package var withoutItemFaults = false
+  package var withoutLevels = false
   package var withoutPrefetch = false
   package var withoutLatency = false
 

@@ -6,7 +6,7 @@ package enum SimulationShrinker {
     let plan = SimulationPlan(seed: seed)
     var changes: [(inout SimulationMask) -> Void] = [
       { $0.withoutWorkerFaults = true }, { $0.withoutItemFaults = true }, { $0.withoutPrefetch = true },
-      { $0.withoutLatency = true },
+      { $0.withoutLatency = true }, { $0.withoutLevels = true },
     ]
     for job in plan.jobs.indices { changes.append { $0.droppedJobs.insert(job) } }
     for deed in plan.deeds.indices { changes.append { $0.droppedDeeds.insert(deed) } }

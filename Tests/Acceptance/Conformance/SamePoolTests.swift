@@ -8,6 +8,12 @@ private func worth(_ level: Int, on pool: WorkerPool) async throws -> Int {
   return try await pool.map(0..<3) { _ in try await worth(level - 1, on: pool) }.reduce(0, +)
 }
 
+private struct NeverReady: Worker {
+  struct Closed: Error {}
+  func setUp(_ context: WorkerContext) throws { throw Closed() }
+  func process(_ item: Int, state: inout Void) -> Int { item }
+}
+
 extension Checked {
   /// A pool that is used by its own items.
   @Suite struct SamePool {
@@ -91,6 +97,30 @@ extension Checked {
           try await pool.map(0..<2) { $0 + item }
         }
         #expect(found == (0..<20).map { [$0, $0 + 1] })
+      }
+    }
+
+    @Test(
+      "U9: a worker that cannot be set up ends its map inside an item, and outside where there was one",
+      .timeLimit(.minutes(1)), arguments: [WorkerPool.Backend.serial, .tasks(1), .threads(1), .threads(2)])
+    func setUpFails(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        let outer = try await pool.map(0..<4) { item in
+          _ = await #expect(throws: WorkerPoolError.self) { try await pool.map([item], with: NeverReady()) }
+          return try await pool.map([item]) { $0 }[0]
+        }
+        #expect(outer == [0, 1, 2, 3])
+        await #expect(throws: WorkerPoolError.self) { _ = try await pool.map([1], with: NeverReady()) }
+      }
+    }
+
+    @Test(
+      "U9: after the pool was made narrower", .timeLimit(.minutes(1)),
+      arguments: [WorkerPool.Backend.tasks(2), .threads(2)])
+    func narrower(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        try pool.resize(to: 1)
+        #expect(try await pool.map([1]) { item in try await pool.map([item, 2]) { $0 } } == [[1, 2]])
       }
     }
 

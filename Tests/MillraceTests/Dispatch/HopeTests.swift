@@ -52,6 +52,16 @@ struct DispatchHopeTests {
     #expect(play.generations[1] == 3)
   }
 
+  @Test("U14: slots that try again after a rest are not waited for when the last has failed too")
+  func startsInTurns() {
+    let (play, _, _) = play(width: 2)
+    startFails(play, 0)
+    play.wait(DispatchLimits().startPause)
+    #expect(play.said().contains("start 0") && !play.reports.isEmpty)
+    startFails(play, 1)
+    #expect(play.said().contains("release 1"))
+  }
+
   @Test("U14: deaths on start in one slot do not end what others serve, and it is tried again after a while")
   func deathsOnStart() {
     let (play, key, _) = play(width: 2)

@@ -1,0 +1,104 @@
+import Millrace
+import Testing
+
+@Suite("Dispatcher: maps inside items")
+struct DispatchLevelTests {
+  /// A pool whose only slot is at an item of the first job.
+  private func busy(shareTime: UInt64? = nil, isSmooth: Bool = true) -> (Play, WorkerKey) {
+    let play = Play(width: 1, shareTime: shareTime, isSmooth: isSmooth)
+    let key = play.worker()
+    let outer = play.submit(key)
+    play.arriveAll(outer, 1)
+    if !isSmooth {
+      play.step { $0.started(slot: 0, generation: 1, now: $1) }
+      play.prepared(0, key)
+    }
+    #expect(play.said().last == "run 0: 1 0..<1")
+    return (play, key)
+  }
+
+  private func spare(_ play: Play, _ level: Int = 1) -> Int { play.dispatcher.levels.count { $0 == level } }
+
+  @Test("U9: a slot that went before it had a worker is a spare slot afterwards")
+  func reused() {
+    let play = Play(width: 2)
+    play.step { $0.resize(to: 1, now: $1) }
+    let key = play.worker()
+    play.arriveAll(play.submit(key), 1)
+    let inner = play.submit(key) { $0.level = 1 }
+    play.arriveAll(inner, 1)
+    #expect(play.said().contains("run 1: 2 0..<1"))
+  }
+
+  @Test("U9: a worker that no spare slot can set up ends its map, for the other slots may be waiting for that")
+  func noneSpare() {
+    let (play, _) = busy(isSmooth: false)
+    let other = play.worker()
+    play.arriveAll(play.submit(other) { $0.level = 1 }, 1)
+    play.step { $0.started(slot: 1, generation: 1, now: $1) }
+    for _ in 1...3 { play.prepareFailed(1, other) }
+    #expect(play.said().contains("release 2"))
+  }
+
+  @Test("U9: a worker that only a spare slot might set up ends its map, which spare slots do not run")
+  func onlySpare() {
+    let (play, key) = busy(isSmooth: false)
+    play.arriveAll(play.submit(key) { $0.level = 1 }, 1)
+    play.step { $0.started(slot: 1, generation: 1, now: $1) }
+    play.prepared(1, key)
+    play.finish(1, 2)
+    play.finish(0, 1)
+    let other = play.worker()
+    play.arriveAll(play.submit(other), 1)
+    for _ in 1...3 { play.prepareFailed(0, other) }
+    #expect(play.said().contains("release 3"))
+  }
+
+  @Test("U9: as many slots as a level has maps, but no more than the pool has, stand in, also when it is resized")
+  func width() {
+    let (play, key) = busy()
+    _ = (0..<3).map { _ in play.submit(key) { $0.level = 1 } }
+    #expect(spare(play) == 1)
+    play.step { $0.resize(to: 2, now: $1) }
+    #expect(spare(play) == 2)
+    play.step { $0.resize(to: 5, now: $1) }
+    #expect(spare(play) == 3)
+    play.step { $0.resize(to: 1, now: $1) }
+    #expect(spare(play) == 1)
+    play.step { $0.resize(to: 2, now: $1) }
+    #expect(spare(play) == 2)
+  }
+
+  @Test("U9: what has come of an outer map is not collected for a slot that does not run it")
+  func collecting() {
+    let (play, key) = busy()
+    play.arriveAll(play.submit(key) { $0.level = 1 }, 1)
+    play.finish(1, 2)
+    let other = play.submit(key)
+    #expect(!play.collected.contains(other))
+    play.finish(0, 1)
+    #expect(play.collected.contains(other))
+  }
+
+  @Test("U9: a chunk of an outer map is not shared with a slot that does not run it")
+  func sharing() {
+    let play = Play(width: 1, shareTime: 0)
+    let key = play.worker()
+    let outer = play.submit(key) { $0.chunking = ChunkSizer(.size(3)) }
+    play.arriveAll(outer, 3, each: 3)
+    play.arriveAll(play.submit(key) { $0.level = 1 }, 1)
+    play.finish(1, 2)
+    #expect(!play.said().contains { $0.hasPrefix("share") })
+  }
+
+  @Test("U35: a map inside an item, which has begun, does not count among those that wait")
+  func waiting() {
+    let play = Play(width: 2)
+    let key = play.worker()
+    play.arriveAll(play.submit(key), 1)
+    _ = play.submit(key) { $0.level = 1 }
+    #expect(!play.isFull(0))
+    _ = play.submit(key)
+    #expect(play.isFull(0))
+  }
+}
