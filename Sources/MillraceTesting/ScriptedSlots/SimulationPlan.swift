@@ -123,6 +123,7 @@ package struct SimulationPlan {
       for slot in 0..<width + 1 where later.chance(40) { faults.startlessSlots.insert(slot) }
       faults.diesInStartless = later.chance(40)
     }
+    if later.chance(40) { limits.gatherTime = later.one(of: [50_000, 20_000_000]) }
     apply(mask)
   }
 
