@@ -55,6 +55,10 @@ def rows():
                     yield Row('%s, %s' % (name, figure), 'µs', figure, 1e6, name, kind, ['W10.live.' + gap], None)
         yield Row('W10.burst' + suffix, 'items/s', 'rate', 1, 'W10.burst' + suffix, None, [], None)
         yield Row('W10.burst%s, behind the pause' % suffix, 'µs', 'behind_pause', 1e6, 'W10.burst' + suffix, None, [], None)
+        for source in ('lazy', 'async', 'stream'):
+            yield Row('W10.rate.%s%s' % (source, suffix), 'items/s', 'rate', 1, 'W10.rate.%s%s' % (source, suffix), None, [], None)
+        for figure in ('p50', 'p99'):
+            yield Row('W10.four%s, %s' % (suffix, figure), 'µs', figure, 1e6, 'W10.four' + suffix, None, [], None)
     for suffix, kind in (('', 'processes'), ('.threads', 'threads')):
         for variant in ('one', 'config', 'closure'):
             name = 'W11.%s%s' % (variant, suffix)

@@ -20,18 +20,19 @@ func liveInput(_ run: Run) async throws {
       try await lines(run, "W10.live.lines.\(name)\(suffix)", backend, gap, count)
     }
     try await burst(run, "W10.burst\(suffix)", backend)
+    try await fullRate(run, suffix, backend)
   }
 }
 
 /// The time of the monotonic clock, in nanoseconds.
-private func now() -> UInt64 {
+func now() -> UInt64 {
   var time = timespec()
   clock_gettime(CLOCK_MONOTONIC, &time)
   return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }
 
 /// Hands its items back.
-private struct Echo: StatelessWorker {
+struct Echo: StatelessWorker {
   func process(_ item: UInt64) -> UInt64 { item }
 }
 

@@ -198,6 +198,8 @@ package struct DispatchLimits: Sendable {
   package var levelsAreApart = false
   /// How long a chunk of several items may be under way before it is shared with a slot that has nothing to do; nil: it is not.
   package var shareTime: UInt64?
+  /// For how long what comes of an input that runs at its full speed is gathered, though a slot is free; nil: it is not.
+  package var gatherTime: UInt64?
   /// Chunks wait at a slot only for as much work as this.
   package var prefetchTime: UInt64 = 200_000
 

@@ -33,6 +33,7 @@ extension Dispatcher {
     if isFirst, job.spec.eagerSetUp { prepareEverywhere(job.spec) }
     if count > 0 { offer(id) }
     if goesOn {
+      if let time = limits.gatherTime { job.parts.handedOn(count, now: now, gathering: time) }
       swap(&job.asked, &job.owed)
       job.isReading = true
       gather(job, id)
@@ -46,7 +47,9 @@ extension Dispatcher {
   /// A part of a chunk has come: it is a chunk, or, where sizes are ours to choose, one for each slot that is free.
   private mutating func makeReady(_ job: Job, _ id: JobID, part count: Int, _ cell: any AnyObject & Sendable) {
     var size = count
-    if job.spec.chunking.isAutomatic {
+    // What was gathered, and is done sooner than another slot is awake, is not cut up.
+    let isQuick = job.parts.isGathered(count) && count <= job.spec.chunking.largest / 16
+    if job.spec.chunking.isAutomatic, !isQuick {
       let free = slots.indices.count { slots[$0].isFree && serves($0, job.spec) }
       size = (count + max(1, free) - 1) / max(1, free)
     }
@@ -149,7 +152,7 @@ extension Dispatcher {
         return true
       }
       let benched = workers[job.spec.worker]?.benched ?? []
-      guard
+      guard job.parts.until <= now,
         slots.indices.contains(where: {
           slots[$0].isFree && !benched.contains($0) && slots[$0].serves(job.spec.level, apart: isApart)
         })

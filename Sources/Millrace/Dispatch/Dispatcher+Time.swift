@@ -158,6 +158,7 @@ extension Dispatcher {
     }
     for chunk in delayed { consider(chunk.notBefore) }
     consider(robAt)
+    for id in gathering { if let until = jobs[id]?.parts.until, until > now { consider(until) } }
     consider(nextOverdue)
     if restingUntil > now {
       for slot in slots.indices where rests(slot) {

@@ -85,6 +85,7 @@ package struct Dispatcher: ~Copyable {
     /// Whether the read brings its next item at once.
     @exclusivity(unchecked) var isAwaited = false
     @exclusivity(unchecked) var isGathering = false
+    @exclusivity(unchecked) var parts = PartPace()
     /// The chunks that a read was asked for.
     @exclusivity(unchecked) var asked: [ChunkRun] = []
     /// What was asked for and did not come, though the input goes on.

@@ -14,17 +14,22 @@ package struct ItemSource<Input: Sendable> {
   }
 
   /// The items of an asynchronous sequence.
-  @usableFromInline
+  @inlinable
   package init<S: AsyncSequence>(_ items: sending S) where S.Element == Input {
     let items = items
-    makeReader = { .asynchronous(AsyncPull(items)) }
-    count = nil
+    self.init { AsyncPull(items) }
   }
 
   @usableFromInline
   init(count: Int?, isInMemory: Bool, makePull: @escaping () -> Pull<Input>) {
     self.count = count
     makeReader = isInMemory ? { .inline(makePull()) } : { .blocking(makePull()) }
+  }
+
+  @usableFromInline
+  init(makePull: @escaping () -> AsyncPull<Input>) {
+    count = nil
+    makeReader = { .asynchronous(makePull()) }
   }
 }
 

@@ -50,7 +50,7 @@ package final class Inbox<Input: Sendable>: @unchecked Sendable {
   @exclusivity(unchecked) @usableFromInline var count = 0
   @exclusivity(unchecked) @usableFromInline var room = 0
   /// How many may be read in all, counted from the cell's first item.
-  @exclusivity(unchecked) private var limit = 0
+  @exclusivity(unchecked) @usableFromInline var limit = 0
 
   init(isShared: Bool) {
     self.isShared = isShared
@@ -69,9 +69,10 @@ package final class Inbox<Input: Sendable>: @unchecked Sendable {
   }
 
   /// Whether the read that was begun is answered.
-  var isComplete: Bool { count == limit }
+  @inlinable var isComplete: Bool { count == limit }
 
   /// Makes room for more of the read.
+  @usableFromInline
   func grow() { exchange(room: 2 * room, demand: nil) }
 
   /// Goes on in another cell, with what nobody has taken yet, and room for at most so many: in the read that was begun, or a
@@ -128,12 +129,14 @@ package final class Inbox<Input: Sendable>: @unchecked Sendable {
     return .full
   }
 
-  /// Puts one item of the read in; whether somebody calls.
+  /// Puts one item of the read in; whether that was the last, or somebody calls.
+  @inlinable
   func put(_ item: Input) -> Bool {
     if count == room { grow() }
     (storage + count).initialize(to: item)
-    settle(count + 1)
-    return word.wrappingAdd(Self.one, ordering: .acquiringAndReleasing).oldValue & (Self.one - 1) != 0
+    settle(count &+ 1)
+    let before = word.wrappingAdd(Self.one, ordering: .acquiringAndReleasing).oldValue
+    return before & (Self.one - 1) != 0 || isComplete
   }
 
   /// The cell has so many items, says the reader.

@@ -19,6 +19,7 @@ package struct Batch: Sendable {
 }
 
 /// How far a reader has come with what it was asked for.
+@usableFromInline
 package enum Reading: Sendable {
   /// It reads on.
   case goesOn
@@ -55,27 +56,31 @@ package final class Pull<Input: Sendable>: @unchecked Sendable {
   }
 }
 
-/// Pulls from an asynchronous sequence.
+/// Pulls from an asynchronous sequence. The loop is compiled where the sequence's type is known, and is one function: each
+/// that awaits another asks where it is to go on, which costs more than an item.
+@usableFromInline
 package final class AsyncPull<Input: Sendable>: @unchecked Sendable {
   // Sound: as `Pull`.
-  private let next: () async throws -> Input?
+  private let fill: (Inbox<Input>) async -> Reading
 
-  package init<S: AsyncSequence>(_ items: S) where S.Element == Input {
+  @inlinable
+  package convenience init<S: AsyncSequence>(_ items: S) where S.Element == Input {
     nonisolated(unsafe) var iterator = items.makeAsyncIterator()
-    next = { try await iterator.next() }
-  }
-
-  /// Reads on, until the demand is met, the input ends or throws, or somebody calls.
-  func read(into inbox: Inbox<Input>) async -> Reading {
-    do {
-      while let item = try await next() {
-        let isCalled = inbox.put(item)
-        if inbox.isComplete { return .complete }
-        if isCalled { return .goesOn }
+    self.init { inbox in
+      do {
+        while let item = try await iterator.next() {
+          if inbox.put(item) { return inbox.isComplete ? .complete : .goesOn }
+        }
+        return .ended
+      } catch {
+        return .failed(error)
       }
-      return .ended
-    } catch {
-      return .failed(error)
     }
   }
+
+  @usableFromInline
+  init(_ fill: @escaping (Inbox<Input>) async -> Reading) { self.fill = fill }
+
+  /// Reads on, until the demand is met, the input ends or throws, or somebody calls.
+  func read(into inbox: Inbox<Input>) async -> Reading { await fill(inbox) }
 }

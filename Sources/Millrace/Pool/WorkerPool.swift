@@ -36,6 +36,7 @@ public final class WorkerPool: Sendable {
         limits.levelsAreApart = true
       } else {
         limits.shareTime = 2_000_000
+        limits.gatherTime = Self.gatherTime
       }
       core = PoolCore(logger: logger, limits: limits, queueLimit: queueLimit)
       let kind: LocalSlots.Kind =
@@ -50,6 +51,7 @@ public final class WorkerPool: Sendable {
       // Each of them has a process of its own in each slot.
       if backend.processes.start == .fork { limits.keptWorkers = 4 }
       limits.prefetch = 1_022
+      limits.gatherTime = Self.gatherTime
       // Whoever is killed has the grace first.
       limits.killTime &+= min(backend.processes.grace.nanoseconds, .max / 4)
       core = PoolCore(logger: logger, limits: limits, queueLimit: queueLimit)
@@ -58,6 +60,9 @@ public final class WorkerPool: Sendable {
     core.resize(to: width)
     self.core = core
   }
+
+  /// Not longer than it takes to wake a few threads.
+  private static let gatherTime: UInt64 = 50_000
 
   deinit {
     // A copy in a worker process has nothing to end.

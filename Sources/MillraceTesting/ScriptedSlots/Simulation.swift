@@ -187,6 +187,9 @@ package final class Simulation {
       "\(excess) jobs wait for a worker, and it does not know")
   }
 
+  /// So late an alarm may be.
+  private static let alarmDelay: UInt64 = 100_000
+
   /// While a slot is idle, chunks may wait in others only for as long as it takes to see that they are stuck.
   private func checkWorkIsShared() throws {
     let isAnyoneIdle = (0..<ledger.width).contains { slot in
@@ -202,8 +205,10 @@ package final class Simulation {
       now - since <= limit, "a slot has been idle for \((now - since) / 1_000) µs while chunks wait in others")
   }
 
-  /// What has come does not wait for what comes after it, while a slot could work on it.
+  /// What has come does not wait for what comes after it, while a slot could work on it, but for the time in which it may be
+  /// gathered, and the alarm's delay.
   private func checkNothingLies() throws {
+    let limit = plan.limits.gatherTime.map { $0 + Self.alarmDelay } ?? 0
     for job in jobs.indices {
       guard lies(job), let worker = ledger.jobs[jobs[job].id!]?.worker,
         slots(serving: plans[job].level).contains(where: { isFree($0, for: worker) })
@@ -214,7 +219,8 @@ package final class Simulation {
       let since = jobs[job].liesSince ?? now
       jobs[job].liesSince = since
       try ledger.check(
-        now <= since, "job \(job + 1): \(jobs[job].come) items have come, and nobody takes them though a slot is free")
+        now - since <= limit,
+        "job \(job + 1): \(jobs[job].come) items have come, and nobody takes them though a slot is free")
     }
   }
 
@@ -258,7 +264,7 @@ package final class Simulation {
       ledger.isStopped = true
     case .alarm(let time):
       alarm = time
-      if let time { agenda.add(.alarm, at: max(now, time) + random.time(upTo: 100_000)) }
+      if let time { agenda.add(.alarm, at: max(now, time) + random.time(upTo: Self.alarmDelay)) }
     case .report(let text, let slot):
       if text.hasPrefix("the worker could not be ended") { try ledger.givesUp(slot) }
       guard text.hasPrefix("set-up keeps failing") else { break }

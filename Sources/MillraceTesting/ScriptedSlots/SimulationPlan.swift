@@ -127,6 +127,7 @@ package struct SimulationPlan {
       faults.diesInStartless = later.chance(40)
     }
     if later.chance(20) { makeLevels(&later, isCalm: isCalm, hardStalls: allowsHardStalls) }
+    if later.chance(40) { limits.gatherTime = later.one(of: [50_000, 20_000_000]) }
     apply(mask)
   }
 
