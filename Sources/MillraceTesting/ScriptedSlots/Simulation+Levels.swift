@@ -71,6 +71,8 @@ extension Simulation {
 extension SimulationPlan {
   /// Items make maps of their own on the same pool, as they may where nothing waits behind them in their slots.
   mutating func makeLevels(_ random: inout SimulatedRandom, isCalm: Bool, hardStalls: Bool) {
+    // Where several workers share a process, their items cannot use the pool that they run in.
+    faults.isDoubtful = 0
     limits.prefetch = 0
     hasProcessForEach = false
     if random.chance(25) {

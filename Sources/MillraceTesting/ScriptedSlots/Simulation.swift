@@ -399,6 +399,8 @@ package final class Simulation {
       }
     }
     for index in ledger.jobs[id]!.items.indices where ledger.isToBeRun(ledger.jobs[id]!, index) {
+      // It is tried again in its slot, and nowhere else.
+      if ledger.jobs[id]!.items[index].isSuspect { continue }
       throw BrokenPromise(description: "\(id): item \(index) waits while others are idle")
     }
   }
