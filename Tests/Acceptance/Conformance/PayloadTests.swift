@@ -122,6 +122,30 @@ struct AddRounded: Worker, Codable {
   func process(_ item: Rounded, _ state: inout Void) -> [Rounded] { [Rounded(item.value + summand.value + 0.25)] }
 }
 
+class Vessel: Codable, @unchecked Sendable { var name = "vessel" }
+final class Barge: Vessel, @unchecked Sendable { var load = 3 }
+
+struct EchoVessel: Worker {
+  func process(_ item: Vessel, _ state: inout Void) -> String { item.name }
+}
+
+struct MakeVessel: Worker {
+  func process(_ item: Int, _ state: inout Void) -> [Vessel] { [item == 1 ? Barge() : Vessel()] }
+}
+
+/// Not Codable, with a property that is an object.
+struct Moored: Sendable { var vessel: Vessel, place = "quay" }
+
+struct Unmoor: Worker {
+  func process(_ item: Moored, _ state: inout Void) -> Moored { Moored(vessel: item.vessel, place: item.vessel.name) }
+}
+
+struct Uncopied: ~Copyable {}
+struct Marked<T: ~Copyable>: Sendable { var number = 1 }
+struct EchoOf<Value: Sendable>: Worker {
+  func process(_ item: Int, _ state: inout Void) -> Int { item }
+}
+
 private final class Token: Sendable {}
 
 private struct Unsendable: Sendable {
@@ -263,6 +287,41 @@ extension Checked {
       try await withWorkerPool(backend) { pool in
         let outputs = try await pool.map([Rounded(1.4), Rounded(1.6)], AddRounded(summand: Rounded(9)))
         #expect(outputs == [[Rounded(10)], [Rounded(11)]])
+      }
+    }
+
+    @Test("U24: an object that would arrive as its superclass costs its item, by name", arguments: Backends.isolating)
+    func sliced(backend: Backend) async throws {
+      func failures<S: AsyncSequence, Output>(_ outcomes: S) async throws -> [Int: String]
+      where S.Element == Outcome<Output> {
+        var found: [Int: String] = [:]
+        for try await outcome in outcomes {
+          if case .failure(let failure) = outcome.result { found[outcome.index] = "\(failure)" }
+        }
+        return found
+      }
+      try await withWorkerPool(backend) { pool in
+        let inputs = try await failures(pool.outcomes(of: [Vessel(), Barge(), Vessel()], EchoVessel()))
+        #expect(inputs.keys.sorted() == [1] && inputs[1]?.contains("Barge") == true)
+        #expect(inputs[1]?.contains("Vessel, the class that is declared") == true, "\(inputs)")
+        let outputs = try await failures(pool.outcomes(of: 0..<3, MakeVessel()))
+        #expect(outputs.keys.sorted() == [1] && outputs[1]?.contains("Barge") == true, "\(outputs)")
+        let moored = try await pool.map([Moored(vessel: Vessel()), Moored(vessel: Vessel())], Unmoor())
+        #expect(moored.map(\.place) == ["vessel", "vessel"])
+      }
+    }
+
+    @Test("U24: generic types over what cannot be copied are refused for what they are", .forks)
+    func uncopied() async throws {
+      try await withWorkerPool(.processes(1)) { pool in
+        let error = try await #require(throws: WorkerPoolError.self) {
+          _ = try await pool.map([1], EchoOf<Marked<Uncopied>>())
+        }
+        #expect(error.kind == .notTransportable && error.message.contains("~Copyable"))
+        #expect(try await pool.map([1], EchoOf<Marked<Int>>()) == [1])
+      }
+      try await withWorkerPool(Backends.forking) { pool in
+        #expect(try await pool.map([1], EchoOf<Marked<Uncopied>>()) == [1])
       }
     }
 
