@@ -292,15 +292,15 @@ extension Checked {
 
     @Test("U24: an object that would arrive as its superclass costs its item, by name", arguments: Backends.isolating)
     func sliced(backend: Backend) async throws {
-      func failures<S: AsyncSequence, Output>(_ outcomes: S) async throws -> [Int: String]
-      where S.Element == Outcome<Output> {
+      func failures<S: AsyncSequence, Input, Output>(_ outcomes: S) async throws -> [Int: String]
+      where S.Element == Outcome<Input, Output> {
         var found: [Int: String] = [:]
         for try await outcome in outcomes {
           if case .failure(let failure) = outcome.result { found[outcome.index] = "\(failure)" }
         }
         return found
       }
-      try await withWorkerPool(backend) { pool in
+      try await withWorkerPool(backend) { pool async throws in
         let inputs = try await failures(pool.outcomes(of: [Vessel(), Barge(), Vessel()], EchoVessel()))
         #expect(inputs.keys.sorted() == [1] && inputs[1]?.contains("Barge") == true)
         #expect(inputs[1]?.contains("Vessel, the class that is declared") == true, "\(inputs)")
@@ -313,14 +313,14 @@ extension Checked {
 
     @Test("U24: generic types over what cannot be copied are refused for what they are", .forks)
     func uncopied() async throws {
-      try await withWorkerPool(.processes(1)) { pool in
+      try await withWorkerPool(.processes(1)) { pool async throws in
         let error = try await #require(throws: WorkerPoolError.self) {
           _ = try await pool.map([1], EchoOf<Marked<Uncopied>>())
         }
         #expect(error.kind == .notTransportable && error.message.contains("~Copyable"))
         #expect(try await pool.map([1], EchoOf<Marked<Int>>()) == [1])
       }
-      try await withWorkerPool(Backends.forking) { pool in
+      try await withWorkerPool(Backends.forking) { pool async throws in
         #expect(try await pool.map([1], EchoOf<Marked<Uncopied>>()) == [1])
       }
     }
