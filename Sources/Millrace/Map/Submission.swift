@@ -28,7 +28,7 @@ public final class Submission<Output: Sendable>: Sendable {
     self.onCompletion = onCompletion
     if onCompletion != nil { state.withLock { $0.isMinded = true } }
     // In a serial pool whoever asks for the value does the work.
-    if !core.isSerial { Task { await self.drive() } }
+    if !core.isSerial { Task(executorPreference: LaneThread.ofFork) { await self.drive() } }
   }
 
   deinit {

@@ -422,7 +422,7 @@ package final class PoolCore: Sendable {
     repeat {
       for (slot, turn) in turns.withLock({ $0 }).enumerated() {
         // In a task of its own, for this one may be cancelled, and waits nevertheless.
-        _ = await Task { await turn.take() }.value
+        _ = await Task(executorPreference: LaneThread.ofFork) { await turn.take() }.value
         await serial.runInCaller(slot, nil)
         turn.pass()
       }
