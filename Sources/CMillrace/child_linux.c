@@ -99,6 +99,13 @@ void millrace_worker_lost(const char *reason) {
   _exit(MILLRACE_EXIT_LOST);
 }
 
+void millrace_worker_thread_ended(void) {
+  if (error_kind == 0 || millrace_fd_kind(STDERR_FILENO) == error_kind)
+    dprintf(STDERR_FILENO, "millrace: Fatal error: the item ended the thread that it ran on (pthread_exit)\n");
+  millrace_descendants_kill(getpid(), NULL, 0);
+  _exit(MILLRACE_EXIT_THREAD);
+}
+
 static void set_up(const millrace_child *child) {
   // 1. Bound to the parent's life, from the first moment.
   prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -65,6 +65,12 @@ _Noreturn void millrace_worker_exit(int code);
 /// one that it was started with. Nothing is flushed, no exit handler runs.
 _Noreturn void millrace_worker_lost(const char *reason);
 
+/// The code that a worker exits with when an item has ended the thread that it ran on.
+#define MILLRACE_EXIT_THREAD 75
+
+/// Ends a worker whose thread was ended by code of the user's, with all that it has started, and says so on its standard error.
+_Noreturn void millrace_worker_thread_ended(void);
+
 // The fork server's messages
 
 enum {

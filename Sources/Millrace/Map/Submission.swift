@@ -23,7 +23,7 @@ public final class Submission<Output: Sendable>: Sendable {
     self.core = core
     self.job = job
     // In a serial pool whoever asks for the value does the work.
-    if !core.isSerial { Task { await self.drive() } }
+    if !core.isSerial { Task(executorPreference: LaneThread.ofFork) { await self.drive() } }
   }
 
   deinit {

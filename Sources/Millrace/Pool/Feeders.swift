@@ -168,7 +168,7 @@ final class TaskFeeder<Input: Sendable>: Feeding {
     if gate.isOut {
       state.withLock { $0.task = nil }
     } else {
-      Task { await waitUntilOut() }
+      Task(executorPreference: LaneThread.ofFork) { await self.waitUntilOut() }
     }
   }
 

@@ -41,7 +41,9 @@ package final class SerialDriver: Sendable {
     repeat {
       for (slot, turn) in turns.withLock({ $0 }).enumerated() {
         // In a task of its own, for this one may be cancelled, and waits nevertheless.
-        let isMine = await Task { await turn.take(for: self, unless: { core.hasStopped }) }.value
+        let isMine = await Task(executorPreference: LaneThread.ofFork) {
+          await turn.take(for: self, unless: { core.hasStopped })
+        }.value
         guard isMine else { continue }
         await slots.runInCaller(slot, nil)
         turn.pass()

@@ -26,6 +26,12 @@ public final class WorkerPool: Sendable {
     let width = try Nesting.width(for: backend)
     try backend.cpuIDs.validate(width: width)
     let cpuIDs = backend.cpuIDs.lists.map { $0.map(Int32.init) }
+    if case .tasks = backend.kind, LaneThread.ofFork != nil {
+      throw WorkerPoolError(
+        .cannotStart,
+        "a pool of tasks cannot run here: this process was forked for a closure, or by WorkerPool.ProcessOptions.Start.fork, and Swift's "
+          + "default executor has no threads in it; use .threads, or a Worker type under another start")
+    }
     var limits = DispatchLimits()
     // Not the property before nothing can throw any more: what is whole is ended when it is dropped.
     let core: PoolCore

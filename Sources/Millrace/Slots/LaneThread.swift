@@ -20,6 +20,10 @@ package final class LaneThread: TaskExecutor, Sendable {
   private let state = Lock(State())
   private let bell = Bell()
 
+  /// In a process that was forked from the program: its lane. There the default executor has no threads.
+  // Sound: set before any code of a user's runs in the process, and never again.
+  nonisolated(unsafe) package static var ofFork: LaneThread?
+
   package init() {}
 
   package func enqueue(_ job: consuming ExecutorJob) {
@@ -114,8 +118,11 @@ package struct ThreadRefused: Error, CustomStringConvertible {
 
 /// Starts a detached thread with a name (at most 15 bytes of it are kept), bound to CPUs if any are given, and never to
 /// those of the thread that starts it.
+///
+/// - Parameter suddenEnd: called on the thread if it ends before `body` has returned, as `pthread_exit` ends it.
 package func startThread(
-  _ name: String, cpus: [Int32]? = nil, _ body: @escaping @Sendable () -> Void
+  _ name: String, cpus: [Int32]? = nil, suddenEnd: (@Sendable () -> Void)? = nil,
+  _ body: @escaping @Sendable () -> Void
 ) throws(ThreadRefused) {
   final class Start {
     let name: String, cpus: [Int32]?, body: @Sendable () -> Void
@@ -123,12 +130,14 @@ package func startThread(
       (self.name, self.cpus, self.body) = (name, cpus, body)
     }
   }
+  let whole: @Sendable () -> Void =
+    if let suddenEnd { { SuddenEnd.watch(body, suddenEnd) } } else { body }
   var attributes = pthread_attr_t()
   pthread_attr_init(&attributes)
   defer { pthread_attr_destroy(&attributes) }
   pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
   var thread = pthread_t()
-  let start = Unmanaged.passRetained(Start(name, cpus, body))
+  let start = Unmanaged.passRetained(Start(name, cpus, whole))
   let code = pthread_create(
     &thread, &attributes,
     { argument in

@@ -139,7 +139,15 @@ package final class LocalLane: @unchecked Sendable {
   }
 
   /// Writes the worker off. What it has done is kept; what it still does is not waited for.
-  func kill() {
+  func kill() { writeOff(.cancelled) }
+
+  /// The lane's thread was ended by the item that ran on it: its tasks never go on.
+  func lost() {
+    writeOff(.exited(code: 0), "Fatal error: the item ended the thread that it ran on (pthread_exit)")
+  }
+
+  private func writeOff(_ cause: ItemFailure.Cause, _ text: String = "") {
+    let isLost = !text.isEmpty
     let (run, done, tasks, runaway) = mailbox.withLock { mailbox in
       mailbox.isDead = true
       mailbox.commands.removeAll()
@@ -155,13 +163,15 @@ package final class LocalLane: @unchecked Sendable {
       }
       return (run, done, (own: mailbox.own, items: mailbox.task), mailbox.runaway)
     }
-    tasks.items?.cancel()
-    tasks.own?.cancel()
-    wake()
-    if let runaway { core.runaways.watch(runaway) }
+    if !isLost {
+      tasks.items?.cancel()
+      tasks.own?.cancel()
+      wake()
+      if let runaway { core.runaways.watch(runaway) }
+    }
     let isRunning = run.map { done < $0.chunk.range.count } ?? false
     let retryable = (isRunning ? run : nil).map {
-      core.isRetryable($0.chunk, $0.chunk.range.lowerBound + done, slot, nil)
+      core.isRetryable($0.chunk, $0.chunk.range.lowerBound + done, slot, isLost ? cause : nil)
     }
     core.step { [slot, generation] dispatcher, now in
       if let run, done > run.settled {
@@ -169,7 +179,8 @@ package final class LocalLane: @unchecked Sendable {
           slot: slot, generation: generation, chunk: run.chunk.id, upTo: run.chunk.range.lowerBound + done,
           outputs: run.outputs, now: now)
       }
-      let death = Death(running: isRunning ? run?.chunk.id : nil, cause: .cancelled, retryable: retryable ?? true)
+      let death = Death(
+        running: isRunning ? run?.chunk.id : nil, cause: cause, retryable: retryable ?? true, standardError: text)
       dispatcher.died(slot: slot, generation: generation, death, now: now)
     }
   }
@@ -243,7 +254,7 @@ package final class LocalLane: @unchecked Sendable {
     case .stop: break
     }
     let place = Nesting.Place(in: core, level: slot, depth: core.depth, outer: nil)
-    let task = Task.detached { [self] in
+    let task = Task.detached(executorPreference: LaneThread.ofFork) { [self] in
       await Nesting.$place.withValue(place) {
         await WorkerContext.$running.withValue(context) { await execute(command) }
       }

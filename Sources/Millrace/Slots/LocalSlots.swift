@@ -122,6 +122,10 @@ package final class LocalSlots: Slots {
       guard let thread = lane.executor as? LaneThread else { return }
       do {
         try startThread("millrace-\(slot)", cpus: cpuIDs.isEmpty ? nil : cpuIDs[slot % cpuIDs.count]) {
+          [weak self] in
+          lane.lost()
+          self?.forget(lane)
+        } _: {
           thread.run()
           ended()
         }
@@ -134,10 +138,14 @@ package final class LocalSlots: Slots {
     core.step { $0.started(slot: slot, generation: generation, now: $1) }
   }
 
-  private func ended(_ lane: LocalLane) {
+  private func forget(_ lane: LocalLane) {
     state.withLock { state in
       if state.lanes[lane.slot] === lane { state.lanes[lane.slot] = nil }
     }
+  }
+
+  private func ended(_ lane: LocalLane) {
+    forget(lane)
     // Whoever writes a lane off tells of its death, and what it was at. This may be sooner.
     if lane.isDead { return }
     core?.step {

@@ -122,6 +122,30 @@ struct AddRounded: StatelessWorker, Codable {
   func process(_ item: Rounded) -> [Rounded] { [Rounded(item.value + summand.value + 0.25)] }
 }
 
+class Vessel: Codable, @unchecked Sendable { var name = "vessel" }
+final class Barge: Vessel, @unchecked Sendable { var load = 3 }
+
+struct EchoVessel: StatelessWorker {
+  func process(_ item: Vessel) -> String { item.name }
+}
+
+struct MakeVessel: StatelessWorker {
+  func process(_ item: Int) -> [Vessel] { [item == 1 ? Barge() : Vessel()] }
+}
+
+/// Not Codable, with a property that is an object.
+struct Moored: Sendable { var vessel: Vessel, place = "quay" }
+
+struct Unmoor: StatelessWorker {
+  func process(_ item: Moored) -> Moored { Moored(vessel: item.vessel, place: item.vessel.name) }
+}
+
+struct Uncopied: ~Copyable {}
+struct Marked<T: ~Copyable>: Sendable { var number = 1 }
+struct EchoOf<Value: Sendable>: StatelessWorker {
+  func process(_ item: Int) -> Int { item }
+}
+
 private final class Token: Sendable {}
 
 private struct Unsendable: Sendable {
@@ -265,6 +289,41 @@ extension Checked {
       try await withWorkerPool(backend) { pool in
         let outputs = try await pool.map([Rounded(1.4), Rounded(1.6)], with: AddRounded(summand: Rounded(9)))
         #expect(outputs == [[Rounded(10)], [Rounded(11)]])
+      }
+    }
+
+    @Test("U24: an object that would arrive as its superclass costs its item, by name", arguments: Backends.isolating)
+    func sliced(backend: WorkerPool.Backend) async throws {
+      func failures<S: AsyncSequence, Input, Output>(_ outcomes: S) async throws -> [Int: String]
+      where S.Element == Outcome<Input, Output> {
+        var found: [Int: String] = [:]
+        for try await outcome in outcomes {
+          if case .failure(let failure) = outcome.result { found[outcome.index] = "\(failure)" }
+        }
+        return found
+      }
+      try await withWorkerPool(backend) { pool async throws in
+        let inputs = try await failures(pool.outcomes(of: [Vessel(), Barge(), Vessel()], with: EchoVessel()))
+        #expect(inputs.keys.sorted() == [1] && inputs[1]?.contains("Barge") == true)
+        #expect(inputs[1]?.contains("Vessel, the class that is declared") == true, "\(inputs)")
+        let outputs = try await failures(pool.outcomes(of: 0..<3, with: MakeVessel()))
+        #expect(outputs.keys.sorted() == [1] && outputs[1]?.contains("Barge") == true, "\(outputs)")
+        let moored = try await pool.map([Moored(vessel: Vessel()), Moored(vessel: Vessel())], with: Unmoor())
+        #expect(moored.map(\.place) == ["vessel", "vessel"])
+      }
+    }
+
+    @Test("U24: generic types over what cannot be copied are refused for what they are", .forks)
+    func uncopied() async throws {
+      try await withWorkerPool(.processes(1)) { pool async throws in
+        let error = try await #require(throws: WorkerPoolError.self) {
+          _ = try await pool.map([1], with: EchoOf<Marked<Uncopied>>())
+        }
+        #expect(error.kind == .notTransportable && error.message.contains("~Copyable"))
+        #expect(try await pool.map([1], with: EchoOf<Marked<Int>>()) == [1])
+      }
+      try await withWorkerPool(Backends.forking) { pool async throws in
+        #expect(try await pool.map([1], with: EchoOf<Marked<Uncopied>>()) == [1])
       }
     }
 

@@ -135,7 +135,8 @@ import Testing
     struct Slice { var line: AnySequence<Int> }
     enum Choice: Codable, MemberwiseTransport, Equatable { case one(String), two }
     #expect(
-      obstacle(Weak.self).contains("its property lock.lock, of type ") && obstacle(Weak.self).contains("is a class"))
+      obstacle(Weak.self).contains("its property lock.lock, of type ")
+        && obstacle(Weak.self).contains("is a class behind a weak or unowned reference"))
     #expect(obstacle(Unowned.self).contains("its property lock, of type "))
     #expect(obstacle((Int, Lock).self).contains("its property .1, of type "))
     // Nothing in a tuple is weak.

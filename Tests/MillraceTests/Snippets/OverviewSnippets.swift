@@ -21,6 +21,12 @@ enum OverviewSnippets {
     }
   }
 
+  static func powers(_ pool: WorkerPool) async throws {
+    let powers = sequence(first: 1) { @Sendable in $0 < 1_000 ? $0 * 2 : nil }
+    let logarithms = try await pool.map(powers) { $0.trailingZeroBitCount }
+    print(logarithms)
+  }
+
   static func oneLine(_ numbers: [Int]) -> [Int] {
     let squares = numbers.parallelMap { $0 * $0 }
 

@@ -66,13 +66,19 @@ package final class HostProcess: Sendable {
       lanes.withLock { $0[number] = lane }
       KillPoint.workerIsSeated.reach()
       let thread = LaneThread()
+      if makeForkedWorker != nil { LaneThread.ofFork = thread }
       Task(executorPreference: thread) {
         await lane.loop()
         self.lanes.withLock { $0[number] = nil }
         self.laneHasEnded.ring()
         thread.end()
       }
-      try startThread("millrace-\(slot)", cpus: cpus.isEmpty ? nil : cpus) { thread.run() }
+      try startThread("millrace-\(slot)", cpus: cpus.isEmpty ? nil : cpus) {
+        // What it ran will not be answered, and what is behind it not be begun.
+        millrace_worker_thread_ended()
+      } _: {
+        thread.run()
+      }
     case .segment(let number, let id):
       guard let descriptor = message.takeDescriptor() else { throw WireProblem("a segment without its descriptor") }
       try lanes.withLock { $0[number] }?.adopt(id, descriptor.take())

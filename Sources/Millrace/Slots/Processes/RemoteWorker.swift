@@ -88,8 +88,9 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
     guard let type = TypeReference(W.self) else {
       throw WorkerPoolError(
         .notTransportable,
-        "\(name) cannot be found by a worker process: generic types that are private or local have no name there; "
-          + "make it internal, or start the workers with .fork")
+        "\(name) cannot be found by a worker process: generic types that are private or local have no name there, "
+          + "and what has a type in it that is generic over what cannot be copied (~Copyable) is not found by its name; "
+          + "make it internal, or such a value a property of a type of your own, or start the workers with .fork")
     }
     var writer = ByteWriter()
     type.bytes.withUnsafeBytes { Records.append($0, to: &writer) }

@@ -14,6 +14,8 @@ extension ByteReader {
       switch try load(UInt8.self, at: at) {
       case Tag.some:
         at += 1
+      case Tag.object:
+        at = try objectName(at: at + 1).next
       case Tag.wrapper:
         at += 9
       case Tag.keyed:
@@ -52,12 +54,19 @@ extension ByteReader {
 
   /// Whether the value at `value` is `target` or holds it; otherwise `next` is the offset after the value.
   private func reaches(_ target: Int, _ value: Int, end: Int, next: inout Int) throws(Malformed) -> Bool {
+    // What an optional or an object is marked with is in front of it.
+    var unmarked = value
+    while unmarked < count {
+      let tag = try load(UInt8.self, at: unmarked)
+      guard tag == Tag.some || tag == Tag.object else { break }
+      unmarked = try tag == Tag.some ? unmarked + 1 : objectName(at: unmarked + 1).next
+    }
     // The value at the very end of the bytes is only about to be written.
-    if target <= value || value == count { return true }
+    if target <= unmarked || unmarked == count { return true }
     next = try skip(at: value, limit: end)
     if target < next { return true }
     if target > next { return false }
-    return try isOpen(value)
+    return try isOpen(unmarked)
   }
   /// Whether the value is a container that is still being written, so that the end of the bytes is inside of it.
   private func isOpen(_ value: Int) throws(Malformed) -> Bool {

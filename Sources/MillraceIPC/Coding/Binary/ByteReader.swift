@@ -134,6 +134,12 @@ struct ByteReader {
     return (element, start, start + length)
   }
 
+  /// The name of an object's class whose length is at `offset`, and the offset after it.
+  func objectName(at offset: Int) throws(Malformed) -> (name: UnsafeRawBufferPointer, next: Int) {
+    let (length, start) = try varint(at: offset)
+    return (try bytes(length, at: start), start + length)
+  }
+
   /// The offset after the value whose tag is at `offset`, which may reach to `limit` at most.
   @inline(__always) func skip(at offset: Int, limit: Int) throws(Malformed) -> Int {
     let tag = try load(UInt8.self, at: offset)
@@ -153,8 +159,8 @@ struct ByteReader {
   private func skipLarge(at offset: Int, limit: Int) throws(Malformed) -> Int {
     var at = offset
     var tag = try load(UInt8.self, at: at)
-    while tag == Tag.some {
-      at += 1
+    while tag == Tag.some || tag == Tag.object {
+      at = try tag == Tag.some ? at + 1 : objectName(at: at + 1).next
       tag = try load(UInt8.self, at: at)
     }
     at += 1

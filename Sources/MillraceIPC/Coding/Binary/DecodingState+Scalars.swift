@@ -1,11 +1,14 @@
 extension DecodingState {
-  func isNil(_ slot: Slot) -> Bool { slot.tag == Tag.null || slot.tag == Tag.some }
+  func isNil(_ slot: Slot) -> Bool {
+    if slot.tag == Tag.object { return noting { isNil(try unmarked(slot).slot) } ?? false }
+    return slot.tag == Tag.null || slot.tag == Tag.some
+  }
 
   @inline(__always) func bool(_ slot: Slot) throws -> Bool {
     switch slot.tag {
     case Tag.yes: return true
     case Tag.no: return false
-    case Tag.some: return try bool(innermost(slot))
+    case Tag.some, Tag.object: return try bool(innermost(slot))
     default: throw mismatch(Bool.self, slot)
     }
   }
@@ -15,7 +18,7 @@ extension DecodingState {
       if let text = String(validUTF8: bytes) { return text }
       throw corrupted(slot.start, "A string is not UTF-8.")
     }
-    if slot.tag == Tag.some { return try string(innermost(slot)) }
+    if slot.tag == Tag.some || slot.tag == Tag.object { return try string(innermost(slot)) }
     throw mismatch(String.self, slot)
   }
 
@@ -39,7 +42,7 @@ extension DecodingState {
       case Tag.uint32: I(exactly: try reader.load(UInt32.self, at: at))
       case Tag.uint64: I(exactly: try reader.load(UInt64.self, at: at))
       case Tag.uint128: I(exactly: try reader.load(UInt128.self, at: at))
-      case Tag.some: try wideInteger(innermost(slot))
+      case Tag.some, Tag.object: try wideInteger(innermost(slot))
       default: throw mismatch(I.self, slot)
       }
     guard let value else { throw corrupted(slot.start, "The number does not fit in \(I.self).") }
@@ -50,7 +53,7 @@ extension DecodingState {
     switch slot.tag {
     case Tag.double: return Double(bitPattern: try reader.load(UInt64.self, at: slot.offset))
     case Tag.float: return Double(try float(slot))
-    case Tag.some: return try double(innermost(slot))
+    case Tag.some, Tag.object: return try double(innermost(slot))
     default: return try whole(slot)
     }
   }
@@ -63,7 +66,7 @@ extension DecodingState {
       if value.isNaN { return Float(value) }
       guard let exact = Float(exactly: value) else { throw corrupted(slot.start, "The number does not fit in Float.") }
       return exact
-    case Tag.some: return try float(innermost(slot))
+    case Tag.some, Tag.object: return try float(innermost(slot))
     default: return try whole(slot)
     }
   }

@@ -74,6 +74,7 @@ final class DecodingState {
         try shortcut._withUnsafeGuaranteedRef { try $0.decode(slot, from: self, into: place) }
       }
     }
+    if slot.tag == Tag.object { return try decodeObject(type, slot) }
     return try T(from: ValueDecoder(state: self, slot: try deeper(slot)))
   }
 
@@ -105,10 +106,12 @@ final class DecodingState {
   /// The value behind the mark of an optional that holds a nil.
   func inner(_ slot: Slot) throws -> Slot { try self.slot(at: slot.offset, depth: slot.depth) }
 
-  /// The value behind all such marks.
+  /// The value behind all such marks, and those of objects.
   func innermost(_ slot: Slot) throws -> Slot {
     var slot = slot
-    while slot.tag == Tag.some { slot = try inner(slot) }
+    while slot.tag == Tag.some || slot.tag == Tag.object {
+      slot = try slot.tag == Tag.some ? inner(slot) : unmarked(slot).slot
+    }
     return slot
   }
 
@@ -129,7 +132,7 @@ final class DecodingState {
       let start = slot.offset + 8
       return Content(start: start, end: try reader.containerEnd(at: slot.offset), depth: slot.depth)
     case Tag.empty: return Content(start: slot.offset, end: slot.offset, depth: slot.depth)
-    case Tag.some: return try keyed(innermost(slot))
+    case Tag.some, Tag.object: return try keyed(innermost(slot))
     default: throw mismatch([String: Any].self, slot)
     }
   }
@@ -153,7 +156,7 @@ final class DecodingState {
       return Elements(content: content, count: count, element: block.element)
     case Tag.empty:
       return Elements(content: Content(start: slot.offset, end: slot.offset, depth: slot.depth), count: 0)
-    case Tag.some: return try unkeyed(innermost(slot))
+    case Tag.some, Tag.object: return try unkeyed(innermost(slot))
     default: throw mismatch([Any].self, slot)
     }
   }

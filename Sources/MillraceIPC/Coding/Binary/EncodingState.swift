@@ -139,7 +139,7 @@ final class EncodingState {
   }
 
   /// Appends a value by its own `encode(to:)`.
-  private func encodeByContainers<T: Encodable>(at value: UnsafePointer<T>) throws {
+  func encodeByContainers<T: Encodable>(at value: UnsafePointer<T>) throws {
     let index = try push(.value)
     do {
       try value.pointee.encode(to: ValueEncoder(state: self, handle: handle(index)))

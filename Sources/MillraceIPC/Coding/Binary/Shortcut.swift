@@ -57,7 +57,7 @@ final class ShortcutCache<Shortcut: AnyObject> {
     if let known = all[id] {
       shortcut = known
     } else {
-      shortcut = ((type as? any ShortcutProviding.Type) ?? byteCollection(type)).flatMap { make($0) }
+      shortcut = ((type as? any ShortcutProviding.Type) ?? byteCollection(type) ?? object(type)).flatMap { make($0) }
       all[id] = .some(shortcut)
     }
     let found = shortcut.map { Unmanaged.passUnretained($0) }
@@ -71,5 +71,11 @@ final class ShortcutCache<Shortcut: AnyObject> {
       ByteCollectionShortcuts<C>.self
     }
     return shortcuts(collection)
+  }
+
+  private func object(_ type: Any.Type) -> (any ShortcutProviding.Type)? {
+    guard TypeKind(type) == .class, let object = type as? any Encodable.Type else { return nil }
+    func shortcuts<O: Encodable>(_: O.Type) -> any ShortcutProviding.Type { ObjectShortcuts<O>.self }
+    return shortcuts(object)
   }
 }

@@ -7,6 +7,7 @@
 /// block    = elementTag:1 length:varint   bytes of `length / size(elementTag)` elements, as they lie in memory
 /// wrapper  = length:8 value?              what a `superEncoder` wrote; nothing, if it wrote nothing
 /// some     = value                        only before `nil`: `.some(nil)` of an optional of an optional
+/// object   = length:varint UTF-8 value  what class it was, where that is not the one that the coder was told
 /// string   = length:varint UTF-8
 /// key      = (length << 1 | hasNumber):varint UTF-8 number:8?
 /// ```
@@ -37,6 +38,7 @@ enum Tag {
   static let keyed: UInt8 = 0x13
   static let wrapper: UInt8 = 0x14
   static let some: UInt8 = 0x15
+  static let object: UInt8 = 0x16
 
   /// 0x40 to 0x7F: a string of 0 to 63 bytes.
   static let shortString: UInt8 = 0x40
@@ -74,6 +76,7 @@ enum Tag {
     case keyed: "a keyed container"
     case wrapper: "a super container"
     case some: "an optional"
+    case object: "an object of a subclass"
     default: "an unknown tag (\(tag))"
     }
   }

@@ -63,9 +63,8 @@ struct Members {
     guard let properties = StoredProperty.all(of: type) else {
       throw Obstacle(type: type, reason: "neither Codable nor a structure")
     }
-    // Those of structures may be weak.
-    if TypeKind(type) == .structure, let reference = properties.first(where: \.isReference) {
-      throw Obstacle(type: reference.type, reason: "a class").within(reference.name)
+    if let borrowed = properties.first(where: \.isBorrowed) {
+      throw Obstacle(type: borrowed.type, reason: "a class behind a weak or unowned reference").within(borrowed.name)
     }
     return properties
   }

@@ -25,60 +25,29 @@ struct EnumCases {
     witnesses = (metadata - 8).load(as: UnsafeRawPointer.self)
     let hasEnumWitnesses: UInt32 = 0x20_0000
     guard witnesses.load(fromByteOffset: 80, as: UInt32.self) & hasEnumWitnesses != 0,
-      let cases = Self.cases(metadata)
+      let cases = Self.cases(type)
     else { return nil }
     all = cases
   }
 
-  // MARK: - The descriptor
-
-  private static func cases(_ metadata: UnsafeRawPointer) -> [Case]? {
+  private static func cases(_ type: Any.Type) -> [Case]? {
+    let metadata = unsafeBitCast(type, to: UnsafeRawPointer.self)
     let descriptor = metadata.load(fromByteOffset: 8, as: UnsafeRawPointer.self)
     // Cases that carry something, and those that carry nothing, or something without bytes.
     let count =
       Int(descriptor.load(fromByteOffset: 20, as: UInt32.self) & 0xFF_FFFF)
       + Int(descriptor.load(fromByteOffset: 24, as: UInt32.self))
-    guard let fields = relative(descriptor + 16) else { return nil }
-    let size = Int(fields.load(fromByteOffset: 10, as: UInt16.self))
-    guard size >= 12, fields.load(fromByteOffset: 12, as: UInt32.self) == count else { return nil }
+    guard let records = FieldRecords(of: type)?.all, records.count == count else { return nil }
     var cases: [Case] = []
-    for index in 0..<count {
-      let record = fields + 16 + index * size
-      guard let name = relative(record + 8) else { return nil }
+    for record in records {
       var payload: Any.Type?
-      if let mangled = relative(record + 4) {
-        guard let type = type(mangled, in: descriptor, metadata) else { return nil }
+      if record.hasType {
+        guard let type = record.type else { return nil }
         payload = type
       }
-      let isIndirect = record.load(as: UInt32.self) & 1 != 0
-      cases.append(
-        Case(name: String(cString: name.assumingMemoryBound(to: CChar.self)), payload: payload, isIndirect: isIndirect))
+      cases.append(Case(name: record.name, payload: payload, isIndirect: record.isIndirect))
     }
     return cases
-  }
-
-  /// What a field refers to by its distance from itself.
-  private static func relative(_ place: UnsafeRawPointer) -> UnsafeRawPointer? {
-    let distance = Int(place.load(as: Int32.self))
-    return distance == 0 ? nil : place + distance
-  }
-
-  private static func type(
-    _ mangled: UnsafeRawPointer, in descriptor: UnsafeRawPointer, _ metadata: UnsafeRawPointer
-  ) -> Any.Type? {
-    // Ends with a zero; but control characters are followed by an address, near or whole, in which there may be zeros.
-    var length = 0
-    scan: while true {
-      switch mangled.load(fromByteOffset: length, as: UInt8.self) {
-      case 0: break scan
-      case 0x01...0x17: length += 5
-      case 0x18...0x1F: length += 1 + MemoryLayout<UInt>.size
-      default: length += 1
-      }
-    }
-    return _getTypeByMangledNameInContext(
-      mangled.assumingMemoryBound(to: UInt8.self), UInt(length), genericContext: descriptor,
-      genericArguments: metadata + 2 * MemoryLayout<UInt>.size)
   }
 
   // MARK: - The value witnesses

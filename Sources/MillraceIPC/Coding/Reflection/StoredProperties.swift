@@ -6,8 +6,8 @@ struct StoredProperty {
   /// From the start of the value.
   let offset: Int
   let type: Any.Type
-  /// Whether it refers to an object. Weak and unowned ones are of these types too, and cannot be told from others.
-  let isReference: Bool
+  /// Whether it is a weak or unowned reference. What lies there is none of its type, which may be `Object?` as that of others.
+  let isBorrowed: Bool
 
   /// All of a type's, from what the compiler writes into the executable for reflection; nil if that does not account for all of its
   /// bytes, as with types of C, and structures that were compiled without it.
@@ -21,21 +21,20 @@ struct StoredProperty {
     var properties: [StoredProperty] = []
     var end = 0
     var isGapless = true
+    // Nothing in a tuple is weak.
+    let borrowed = TypeKind(type) == .structure ? FieldRecords(of: type)?.all.map(\.isBorrowed) : []
+    guard let borrowed else { return TypeLayout(type).size == 0 ? [] : nil }
     _ = _forEachField(of: type) { name, offset, type, kind in
       let layout = TypeLayout(type)
       isGapless = isGapless && offset == (end + layout.alignment - 1) & -layout.alignment
       end = offset + layout.size
       properties.append(
-        StoredProperty(name: String(cString: name), offset: offset, type: type, isReference: isReference(type)))
+        StoredProperty(
+          name: String(cString: name), offset: offset, type: type,
+          isBorrowed: properties.count < borrowed.count && borrowed[properties.count]))
       return true
     }
     return isGapless && end == TypeLayout(type).size ? properties : nil
-  }
-
-  private static func isReference(_ type: Any.Type) -> Bool {
-    if TypeKind(type) == .class || type is AnyObject.Type { return true }
-    guard TypeKind(type) == .optional, let optional = type as? any WrappingValues.Type else { return false }
-    return optional.wrapped.contains(where: isReference)
   }
 }
 
