@@ -2,9 +2,7 @@
 #ifdef __linux__
 #define _GNU_SOURCE
 #include "launch_internal.h"
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,25 +21,16 @@
 #include "millrace_ring.h"
 #include "millrace_tree.h"
 
-enum {
-  BODY_STACK = 8 * 1024 * 1024,
-  ORPHANS_MS = 500,
-};
+enum { BODY_STACK = 8 * 1024 * 1024 };
 
 static void ignore_signal(int signal) { (void)signal; }
 
-static volatile sig_atomic_t child_has_ended;
-
-static void on_child(int signal) {
-  (void)signal;
-  child_has_ended = 1;
-}
-
-// Handlers that a forked program had are not for its workers; the crash handlers of Swift's backtracer are.
+// Handlers that a forked program had are not for its workers; the crash handlers of Swift's backtracer are. None for
+// SIGCHLD: the kernel brings that to the thread that has started the child, which is an item's, and a handler would
+// interrupt whatever the item waits in.
 static void set_up_signals(void) {
   struct sigaction standard = {.sa_handler = SIG_DFL};
   struct sigaction ignored = {.sa_handler = ignore_signal, .sa_flags = SA_RESTART};
-  struct sigaction child = {.sa_handler = on_child, .sa_flags = SA_RESTART | SA_NOCLDSTOP};
   for (int signal = 1; signal < NSIG; signal++) {
     switch (signal) {
       case SIGILL: case SIGTRAP: case SIGABRT: case SIGBUS: case SIGFPE: case SIGSEGV: case SIGQUIT:
@@ -52,9 +41,6 @@ static void set_up_signals(void) {
       // would leave them behind. A handler that does nothing, not SIG_IGN: what the worker starts gets the default.
       case SIGINT: case SIGHUP: case SIGPIPE:
         sigaction(signal, &ignored, NULL);
-        break;
-      case SIGCHLD:
-        sigaction(signal, &child, NULL);
         break;
       default:
         sigaction(signal, &standard, NULL);
@@ -167,6 +153,7 @@ void millrace_child_run(const millrace_child *child, void (*run)(void *context, 
     millrace_fatal("cannot watch the parent");
   if (getppid() != child->parent) _exit(70);  // it died before its descriptor was opened: that may be a stranger's
 
+  millrace_watch_set_up();
   child_body body = {.run = run, .context = context, .control = socket};
   start_body(&body);
 
@@ -176,19 +163,11 @@ void millrace_child_run(const millrace_child *child, void (*run)(void *context, 
   sigset_t others;
   sigfillset(&others);
   sigdelset(&others, SIGPROF);  // by which Swift's backtracer halts the other threads of a crash
-  sigdelset(&others, SIGCHLD);  // of all threads, the kernel prefers the first
+  // Where nobody handles it, it vanishes. Blocked here, it would be kept, and come to an item's thread.
+  sigdelset(&others, SIGCHLD);
   pthread_sigmask(SIG_SETMASK, &others, NULL);
-  struct pollfd ends[2] = {{control, POLLIN, 0}, {parent, POLLIN, 0}};
-  // What the user's commands leave behind comes to this thread, the first, when they end, and nobody waits for it. What
-  // the user's threads have started is theirs. It comes here only when its thread has ended: so it has a while, in
-  // which whoever waits for it gets it.
-  static millrace_orphans orphans;
-  for (;;) {
-    int is_over = poll(ends, 2, orphans.count > 0 || child_has_ended ? ORPHANS_MS : -1);
-    if (is_over > 0 || (is_over < 0 && errno != EINTR)) break;
-    child_has_ended = 0;
-    millrace_orphans_reap(&orphans);
-  }
+  int ends[2] = {control, parent};
+  millrace_watch(ends);
   millrace_descendants_kill(getpid(), NULL, 0);
   kill(getpid(), SIGKILL);
   _exit(70);

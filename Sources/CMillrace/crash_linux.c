@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "millrace_crash.h"
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@ enum {
   GUARD = 4096,
   OVERFLOW_BELOW = 1024 * 1024,  // how far below its stack a function's frame may reach at once
   OVERFLOW_ABOVE = 4096,
+  LANES = 256,  // as many threads as a process may have
 };
 
 static const int crash_signals[] = {SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGSYS};
@@ -32,6 +34,10 @@ static int bell = -1;                          // of the first lane; there is on
 static pid_t process;                          // a process that user code forks from a worker has no records
 static int is_program_fork;
 
+uint32_t millrace_crash_mark;
+static uint64_t *progress_words[LANES];
+static uint64_t given_up;
+
 static __thread struct {
   millrace_crash_record *record;
   uintptr_t stack_low;
@@ -39,6 +45,7 @@ static __thread struct {
   int is_dying;
   uintptr_t shared_low;
   unsigned long shared_size;
+  uint64_t *progress;
 } lane;
 
 static millrace_crash_record *claim(void) {
@@ -70,6 +77,20 @@ static void ring(void) {
   uint64_t one = 1;
   ssize_t written = write(bell, &one, sizeof one);
   (void)written;  // full: it rings already
+}
+
+// From here on nothing of this process counts, on whatever thread. What comes now wakes items out of what they wait in: their
+// children are ended, and the backtracer interrupts every thread.
+//
+// A lane begins a chunk, then looks at the mark. The barrier is one for each thread: a lane that has not seen the mark has
+// begun, and finds its run abandoned.
+static void mark(void) {
+  __atomic_store_n(&millrace_crash_mark, 1, __ATOMIC_SEQ_CST);
+  syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+  for (size_t i = 0; i < LANES; i++) {
+    uint64_t *progress = __atomic_load_n(&progress_words[i], __ATOMIC_ACQUIRE);
+    if (progress) __atomic_fetch_or(progress, given_up, __ATOMIC_SEQ_CST);
+  }
 }
 
 static void describe(millrace_crash_record *record, int signal, const siginfo_t *info, const ucontext_t *context) {
@@ -110,6 +131,7 @@ static void on_crash(int signal, siginfo_t *info, void *context) {
     return;
   }
   lane.is_dying = 1;
+  if (getpid() == process) mark();
   millrace_crash_record *record = claim();
   if (record) {
     describe(record, signal, info, context);
@@ -167,8 +189,27 @@ void millrace_crash_share(const void *memory, unsigned long size) {
   lane.shared_size = size;
 }
 
+void millrace_crash_guard(uint64_t *progress, uint64_t abandoned) {
+  __atomic_store_n(&given_up, abandoned, __ATOMIC_RELAXED);
+  for (size_t i = 0; i < LANES && progress; i++) {
+    uint64_t *none = NULL;
+    if (!__atomic_compare_exchange_n(&progress_words[i], &none, progress, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) continue;
+    lane.progress = progress;
+    return;
+  }
+}
+
+void millrace_await_end(void) {
+  for (;;) pause();
+}
+
 void millrace_crash_disarm(void) {
   lane.shared_size = 0;
+  for (size_t i = 0; i < LANES && lane.progress; i++)
+    if (__atomic_load_n(&progress_words[i], __ATOMIC_RELAXED) == lane.progress) {
+      __atomic_store_n(&progress_words[i], NULL, __ATOMIC_RELEASE);
+      lane.progress = NULL;
+    }
   millrace_crash_record *record = lane.record;
   if (record) __atomic_compare_exchange_n(&process_record, &record, NULL, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
   lane.record = NULL;
@@ -211,6 +252,7 @@ static void on_exit_called(void) {
   int code = -1;
 #endif
   if (getpid() != process) return;
+  mark();
   millrace_crash_record *record = claim();
   if (record) {
     record->exit_code = code;
@@ -228,6 +270,9 @@ void millrace_crash_set_up(int is_fork_of_program) {
   process = getpid();
   __atomic_store_n(&process_record, NULL, __ATOMIC_RELEASE);
   memset(&lane, 0, sizeof lane);
+  memset(progress_words, 0, sizeof progress_words);
+  millrace_crash_mark = 0;
+  syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
   is_program_fork = is_fork_of_program;
   pthread_once(&installed, install);
 #ifdef __GLIBC__

@@ -32,6 +32,12 @@ _Noreturn void millrace_child_serve(const millrace_child *child);
 /// Installs the crash handlers and the exit hook, and forgets the records of the process that we were forked from.
 void millrace_crash_set_up(int is_program_fork);
 
+/// In a worker, before any thread of it works.
+void millrace_watch_set_up(void);
+
+/// Sleeps until one of the two descriptors is readable, and reaps orphans meanwhile. For the worker's first thread.
+void millrace_watch(const int ends[2]);
+
 _Noreturn void millrace_fatal(const char *message);
 
 #endif

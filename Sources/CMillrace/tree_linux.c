@@ -362,10 +362,10 @@ void millrace_group_reap(pid_t id) {
   }
 }
 
-void millrace_orphans_reap(millrace_orphans *orphans) {
+int millrace_orphans_reap(millrace_orphans *orphans) {
   millrace_orphans before = *orphans;
   orphans->count = 0;
-  if (!has_children()) return;
+  if (!has_children()) return 0;
   struct batch batch = {.with_ended = 1};
   struct search search = {&batch, getpid()};
   visit_thread(syscall(SYS_gettid), &search);
@@ -380,5 +380,6 @@ void millrace_orphans_reap(millrace_orphans *orphans) {
     if (seen < before.count) waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | __WNOTHREAD);
     else if (orphans->count < MILLRACE_ORPHANS) orphans->pids[orphans->count++] = pid;
   }
+  return 1;
 }
 #endif

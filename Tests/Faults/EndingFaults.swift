@@ -89,6 +89,14 @@ extension Faults {
     }
 
     @Test(
+      "U17: when the end of a pool returns, no descriptor of it is open",
+      arguments: ["forkServer", "spawn", "fork"], ["map", "unused", "prints"])
+    func u17Descriptors(start: String, how: String) async throws {
+      let (code, lines) = try await run(["closed", start, how])
+      #expect(code == 0 && lines.last == "0 late", "\(lines.last ?? "")")
+    }
+
+    @Test(
       "U19: what a library prints when it is loaded, and when the program ends, is printed once",
       arguments: ["forkServer", "spawn", "fork"])
     func u19(start: String) async throws {

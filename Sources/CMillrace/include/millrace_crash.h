@@ -36,6 +36,23 @@ int millrace_crash_arm(millrace_crash_record *record, int bell);
 /// that comes back to it, out of code of the user's that called fork and returned in both, ends at once, and says so.
 void millrace_crash_share(const void *memory, unsigned long size);
 
+/// The word by which the calling thread counts what it has done, and the bit that makes its next step fail: a crash, or a call
+/// of exit, on any thread sets it first of all.
+void millrace_crash_guard(uint64_t *progress, uint64_t abandoned);
+
+/// Set when a thread of this worker process crashes or calls exit. Read it by `millrace_is_crashing`.
+extern uint32_t millrace_crash_mark;
+
+/// Whether this worker process has marked its crash: nothing that it does from then on counts. Not to be read before what was
+/// stored ahead of it.
+static inline int millrace_is_crashing(void) {
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  return __atomic_load_n(&millrace_crash_mark, __ATOMIC_ACQUIRE) != 0;
+}
+
+/// Waits for the end of the process.
+_Noreturn void millrace_await_end(void);
+
 /// Undoes `millrace_crash_arm` for the calling thread: before it ends, and before its record goes away.
 void millrace_crash_disarm(void);
 

@@ -54,6 +54,11 @@ int millrace_on_spawner(void (*job)(void *context), void *context);
 /// its status (since Linux 6.15), and its memory is 0; -ECHILD if nobody knows it any more.
 int millrace_reap(pid_t pid, int pidfd, int *status, long *max_rss_kib);
 
+/// A thread of a worker begins to work, or waits for work again. While none works and the worker has no child, its first
+/// thread sleeps; or else it looks twice a second for what the user's commands have left behind.
+void millrace_work_begins(void);
+void millrace_work_ends(void);
+
 /// Ends a worker in good order: an exit that is not recorded as a surprise.
 _Noreturn void millrace_worker_exit(int code);
 

@@ -46,8 +46,8 @@ typedef struct {
   size_t count;
 } millrace_orphans;
 
-/// Reaps those that were there when this was last called, and notes the others.
-void millrace_orphans_reap(millrace_orphans *orphans);
+/// Reaps those that were there when this was last called, and notes the others. Whether the process has any child.
+int millrace_orphans_reap(millrace_orphans *orphans);
 
 /// Kills all descendants of a process, not itself, except the children in `except` and what is below them. Allocates
 /// nothing and takes no lock, so it may run in a signal handler.

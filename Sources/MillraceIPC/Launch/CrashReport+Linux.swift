@@ -69,6 +69,12 @@ package enum CrashReport: Equatable, Sendable {
     millrace_crash_share(memory.baseAddress, UInt(memory.count))
   }
 
+  /// In a worker, beside `arm`: whoever crashes there gives up what the lane's items do from then on.
+  package static func guardProgress(of lane: Lane) {
+    millrace_crash_guard(
+      UnsafeMutableRawPointer(mutating: lane.progress).assumingMemoryBound(to: UInt64.self), LaneLayout.abandoned)
+  }
+
   /// In a worker, before an armed thread ends or its record is unmapped.
   package static func disarm() {
     millrace_crash_disarm()

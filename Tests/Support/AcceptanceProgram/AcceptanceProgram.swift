@@ -36,6 +36,7 @@ enum AcceptanceProgram {
       case "moves": try await moves(backend)
       case "copied": try await copied(backend, words[3])
       case "stuck": try await stuck(backend)
+      case "closed": try await closed(backend, words[3])
       case "first": try await first(backend)
       default: exit(64)
       }

@@ -61,9 +61,15 @@ package final class HostLane: @unchecked Sendable {
     do {
       try CrashReport.arm(at: lane.crashRecord, bell: bell.number)
       CrashReport.share(lane.addresses)
+      CrashReport.guardProgress(of: lane)
+      millrace_work_begins()
+      defer { millrace_work_ends() }
       while true {
         guard let frame = try takePending() ?? end.requests.nextClaimed() else {
-          if case .closed = try end.requests.waitForData() { break }
+          millrace_work_ends()
+          let result = try end.requests.waitForData()
+          millrace_work_begins()
+          if case .closed = result { break }
           continue
         }
         guard try await handle(frame) else { break }
@@ -143,6 +149,7 @@ package final class HostLane: @unchecked Sendable {
     position.enter(first: Int(request.head.first), attempt: Int(request.head.attempt), seed: request.head.seed)
     if watch.looks { noteErrors() }
     end.marker.beginChunk(request.id)
+    endIfCrashing()
     KillPoint.workerBeginsChunk.reach()
   }
 
@@ -195,6 +202,11 @@ package final class HostLane: @unchecked Sendable {
     process.fail(WireProblem("it has run out of descriptors"))
   }
 
+  /// Before something is begun or said: where another thread has marked a crash, or has called `exit`, it counts for nothing.
+  /// The item may have been woken by what came of that.
+  @inline(__always)
+  func endIfCrashing() { if millrace_is_crashing() != 0 { millrace_await_end() } }
+
   // MARK: Payloads that come
 
   private func resolve(_ frame: Frame) throws -> (UnsafeRawBufferPointer, UInt32?) {
@@ -238,6 +250,7 @@ package final class HostLane: @unchecked Sendable {
   func send(
     _ header: FrameHeader, _ payload: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
   ) throws {
+    endIfCrashing()
     while try end.responses.send(header, payload) == nil {
       if try end.responses.waitForSpace(payload.count) == .closed { process.fail(WireProblem("the lane was closed")) }
     }

@@ -19,13 +19,13 @@ final class OutputRelay: @unchecked Sendable {
     var hasEnded = false
   }
   private let state = Lock(State())
-  private let wake: Descriptor
+  private let wake: SharedDescriptor
   private let ended = Bell()
 
   init() throws(SystemCallError) {
     let wake = millrace_bell_create()
     guard wake >= 0 else { throw SystemCallError("eventfd", errno) }
-    self.wake = Descriptor(owning: wake)
+    self.wake = SharedDescriptor(owning: wake)
   }
 
   /// Takes over the reading end of a worker's pipe.
@@ -60,10 +60,13 @@ final class OutputRelay: @unchecked Sendable {
       state.isEnding = true
       return state.isStarted && !state.hasEnded
     }
-    guard isRunning else { return true }
-    _ = millrace_bell_ring(wake.rawValue)
-    ended.waitForWork(until: _monotonicNow() &+ nanoseconds)
-    return state.withLock { $0.hasEnded }
+    if isRunning {
+      _ = millrace_bell_ring(wake.rawValue)
+      ended.waitForWork(until: _monotonicNow() &+ nanoseconds)
+      guard state.withLock({ $0.hasEnded }) else { return false }
+    }
+    wake.close()
+    return true
   }
 
   private func run() {

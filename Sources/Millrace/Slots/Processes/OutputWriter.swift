@@ -88,6 +88,7 @@ final class OutputWriter<Output> {
   func closeRoom(upTo end: Int) throws {
     guard isPackedOpen, let stride else { return }
     isPackedOpen = false
+    lane.endIfCrashing()
     let count = end - packedStart
     let header = header(FrameFlags.packed, outputs: count, upTo: end)
     if stride == 0 {
@@ -156,6 +157,7 @@ final class OutputWriter<Output> {
 
   private func flush() throws {
     guard records > 0 else { return }
+    lane.endIfCrashing()
     records = 0
     try lane.end.responses.commit()
   }

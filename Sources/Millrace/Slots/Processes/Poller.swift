@@ -9,12 +9,12 @@ import Musl
 
 /// Waits on many descriptors at once. Each is known by a number of the caller's.
 struct Poller: ~Copyable {
-  private let descriptor: Descriptor
+  private let descriptor: SharedDescriptor
 
   init() throws(SystemCallError) {
     let descriptor = millrace_poller_create()
     guard descriptor >= 0 else { throw SystemCallError("epoll_create1", errno) }
-    self.descriptor = Descriptor(owning: descriptor)
+    self.descriptor = SharedDescriptor(owning: descriptor)
   }
 
   func add(_ watched: Int32, as token: UInt64) throws(SystemCallError) {
@@ -27,6 +27,9 @@ struct Poller: ~Copyable {
     let error = millrace_poller_add_hang_up(descriptor.rawValue, watched, token)
     guard error == 0 else { throw SystemCallError("epoll_ctl", error) }
   }
+
+  /// Nothing is watched any more.
+  func close() { descriptor.close() }
 
   func remove(_ watched: Int32) { millrace_poller_remove(descriptor.rawValue, watched) }
 

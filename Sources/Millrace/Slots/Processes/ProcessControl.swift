@@ -102,6 +102,8 @@ final class ProcessControl: @unchecked Sendable {
         "the reader of standard output stands still: what the workers printed is passed on when it goes on, if the program lives so long"
       )
     }
+    // Who waits for the pool's end finds nothing of it.
+    poller.close()
     slots.closed()
   }
 

@@ -18,6 +18,10 @@ package final class ProcessSlots: Slots {
     var isStarted = false
     var whenClosed: (@Sendable () -> Void)?
     var isClosing = false
+    /// How many are about to ring the bell, which must be open until they have.
+    var ringers = 0
+    /// The control thread has ended.
+    var isClosed = false
   }
 
   let options: WorkerPool.ProcessOptions
@@ -25,7 +29,7 @@ package final class ProcessSlots: Slots {
   /// What the workers begin with: what the program has now.
   let surroundings = Surroundings()
   /// What the control thread sleeps on, and workers ring.
-  let bell: Descriptor
+  let bell: SharedDescriptor
   private let state = Lock(State())
   private let hasMail = Atomic(false)
   private weak let core: PoolCore?
@@ -38,7 +42,7 @@ package final class ProcessSlots: Slots {
     guard bell >= 0 else {
       throw WorkerPoolError(.cannotStart, "no descriptor for the pool", underlying: SystemCallError("eventfd", errno))
     }
-    self.bell = Descriptor(owning: bell)
+    self.bell = SharedDescriptor(owning: bell)
   }
 
   package func accept(_ action: Action) {
@@ -53,10 +57,17 @@ package final class ProcessSlots: Slots {
         state.isStarted = true
         return (true, false)
       }
+      if state.isAsleep { state.ringers += 1 }
       return (false, state.isAsleep)
     }
-    if mustRing { _ = millrace_bell_ring(bell.rawValue) }
+    if mustRing { ring() }
     if mustStart { start() }
+  }
+
+  /// Rings for one of the ringers.
+  private func ring() {
+    _ = millrace_bell_ring(bell.rawValue)
+    closeIfUnused { $0.ringers -= 1 }
   }
 
   private func start() {
@@ -80,10 +91,11 @@ package final class ProcessSlots: Slots {
   package func close(then: @escaping @Sendable () -> Void) {
     let isRunning = state.withLock { state in
       state.isClosing = true
-      if state.isStarted { state.whenClosed = then }
+      state.whenClosed = then
+      if state.isStarted { state.ringers += 1 }
       return state.isStarted
     }
-    if isRunning { _ = millrace_bell_ring(bell.rawValue) } else { then() }
+    if isRunning { ring() } else { closed() }
   }
 
   package func validate(_ worker: WorkerRecord, _ options: MapOptions) throws {
@@ -112,11 +124,18 @@ package final class ProcessSlots: Slots {
 
   var isClosing: Bool { state.withLock { $0.isClosing && $0.mailbox.isEmpty } }
 
-  func closed() {
-    let then = state.withLock { state in
+  /// Nobody listens any more: as soon as nobody rings either, nothing is left.
+  func closed() { closeIfUnused { $0.isClosed = true } }
+
+  private func closeIfUnused(after change: (inout State) -> Void) {
+    let then = state.withLock { state -> (@Sendable () -> Void)? in
+      change(&state)
+      guard state.isClosed, state.ringers == 0 else { return nil }
       defer { state.whenClosed = nil }
       return state.whenClosed
     }
-    then?()
+    guard let then else { return }
+    bell.close()
+    then()
   }
 }
