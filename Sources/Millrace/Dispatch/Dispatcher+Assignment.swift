@@ -8,7 +8,14 @@ extension Dispatcher {
       for slot in slots.indices where slots[slot].assigned.isEmpty { fill(slot, upTo: share) }
     }
     for slot in slots.indices { fill(slot) }
-    steal()
+    if limits.prefetch > 0 {
+      if robAt == nil, slots.count > 1,
+        slots.indices.contains(where: { slots[$0].assigned.count > 1 && !takesLong($0) })
+      {
+        robAt = now &+ stallTime
+      }
+      steal()
+    }
     if let shareTime = limits.shareTime { share(after: shareTime) }
   }
 
@@ -50,6 +57,7 @@ extension Dispatcher {
     while chunks < depth, let chunk = pick(slot, atMost: depth - chunks) {
       assign(chunk, to: slot)
       chunks += chunk.count
+      if isNew(chunk.job) { break }
     }
   }
 
@@ -75,11 +83,13 @@ extension Dispatcher {
       || jobs.values.contains { !$0.ended && !$0.ready.isEmpty && !isOut($0.spec.worker) && serves(slot, $0.spec) }
   }
 
-  /// How many chunks may be at the slot: one, and as many more as keep it busy while it is not looked after.
+  /// How many chunks may be at the slot: one, and as many more as keep it busy while it is not looked after, if they are short.
   private func depth(_ slot: Int) -> Int {
     guard limits.prefetch > 0 else { return 1 }
     let time = slots[slot].chunkTime
-    guard time > 0 else { return 2 }
+    if slots.count == 1 { return 2 + (time > 0 ? Int(min(UInt64(limits.prefetch), limits.prefetchTime / time)) : 0) }
+    // Whatever is handed ahead is not there for others.
+    guard time > 0, time < stallTime, !takesLong(slot) else { return 1 }
     return 2 + Int(min(UInt64(limits.prefetch), limits.prefetchTime / time))
   }
 
@@ -148,13 +158,16 @@ extension Dispatcher {
       }
       var chunk = job.ready.popFirst()!
       // Whether a worker's life is over is asked after each chunk.
-      let most = job.spec.lifespan == JobSpec.Lifespan() ? count : 1
+      let most = job.spec.lifespan == JobSpec.Lifespan() && !isNew(id) ? count : 1
       if chunk.count > most { job.ready.prepend(chunk.cut(after: most)) }
       if job.ready.isEmpty { job.isRunnable = false } else { runnable.append(id) }
       return chunk
     }
     return nil
   }
+
+  /// Whether nothing is known of how long the job's chunks take. They are dealt out one by one, if there are several slots.
+  private func isNew(_ id: JobID) -> Bool { slots.count > 1 && jobs[id]?.isMeasured == false }
 
   private mutating func isReady(_ slot: Int, _ id: JobID) -> Bool {
     guard let spec = jobs[id]?.spec else { return false }
@@ -183,28 +196,49 @@ extension Dispatcher {
     actions.append(.run(slot: slot, generation: slots[slot].generation, chunk))
   }
 
-  /// An idle slot gets a chunk that waits behind another slot's work.
+  /// What waits behind a chunk that takes long is there for all again: it was handed ahead because those before it were short.
+  ///
+  /// For all, and not for those alone that have nothing to do: else it would wait while others run what comes after it. Done
+  /// when time has passed, not at each step.
+  mutating func recall() {
+    guard slots.count > 1 else { return }
+    for slot in slots.indices where slots[slot].assigned.count > 1 && slots[slot].kill == nil && takesLong(slot) {
+      // The first of them is given back last, and is the first to be run again.
+      for chunk in slots[slot].assigned.waiting.reversed() where isOfUse(chunk, toOthersThan: slot) {
+        if slots[slot].begun.contains(chunk.id) || !slots[slot].revoking.insert(chunk.id).inserted { continue }
+        take(chunk, from: slot, fromIndex: chunk.range.lowerBound)
+      }
+    }
+  }
+
+  /// Whether what the slot is at is not as short as what is handed ahead has to be.
+  func takesLong(_ slot: Int) -> Bool {
+    !slots[slot].assigned.isEmpty && now &- slots[slot].busySince >= stallTime
+  }
+
+  private var stallTime: UInt64 { limits.prefetchTime &* 10 }
+
+  /// An idle slot gets a chunk that waits behind another slot's work, though that is short.
   private mutating func steal() {
-    guard limits.prefetch > 0, slots.contains(where: { $0.isIdle && $0.retirement == nil }) else { return }
+    guard slots.contains(where: { $0.isIdle && $0.retirement == nil }) else { return }
     guard slots.allSatisfy({ $0.revoking.isEmpty }) else { return }
     var best: (victim: Int, chunk: Chunk)?
-    for slot in slots.indices where slots[slot].assigned.count > 1 && slots[slot].kill == nil {
+    for slot in slots.indices where isWorthRobbing(slot) && slots[slot].kill == nil {
       if let best, slots[slot].assigned.count <= slots[best.victim].assigned.count { continue }
       let begun = slots[slot].begun
       let waiting = slots[slot].assigned.waiting
       guard let chunk = waiting.last(where: { isOfUse($0) && !begun.contains($0.id) }) else { continue }
-      if isWorthRobbing(slot) {
-        best = (slot, chunk)
-      } else if robAt == nil {
-        robAt = now &+ stallTime
-      }
+      best = (slot, chunk)
     }
     guard let (victim, chunk) = best else { return }
     slots[victim].revoking.insert(chunk.id)
     // Half of all that waits there, as far as it is of one batch.
     let count = min(chunk.count, max(1, (slots[victim].assigned.count - 1) / 2))
-    let from = chunk.range.lowerBound + (chunk.count - count) * chunk.grain
-    actions.append(.revoke(slot: victim, generation: slots[victim].generation, chunk: chunk.id, from: from))
+    take(chunk, from: victim, fromIndex: chunk.range.lowerBound + (chunk.count - count) * chunk.grain)
+  }
+
+  private mutating func take(_ chunk: Chunk, from slot: Int, fromIndex start: Int) {
+    actions.append(.revoke(slot: slot, generation: slots[slot].generation, chunk: chunk.id, from: start))
   }
 
   /// An idle slot gets a part of a chunk that has been under way for long: that its items are slow was not known when it was cut.
@@ -226,7 +260,7 @@ extension Dispatcher {
   func sharedFrom(_ slot: Int) -> Chunk? {
     guard limits.shareTime != nil, slots[slot].kill == nil, slots[slot].assigned.count == 1,
       let chunk = slots[slot].assigned.first, chunk.range.count > 1, chunk.slot == nil, chunk.abandonAt == nil,
-      !slots[slot].begun.contains(chunk.id), !slots[slot].revoking.contains(chunk.id)
+      !chunk.isAtItsLast, !slots[slot].revoking.contains(chunk.id)
     else { return nil }
     return chunk
   }
@@ -249,16 +283,22 @@ extension Dispatcher {
       }
   }
 
+  /// Whether another slot may run the chunk, now or when it is done with what it has.
+  private func isOfUse(_ chunk: Chunk, toOthersThan slot: Int) -> Bool {
+    guard chunk.slot == nil, chunk.abandonAt == nil, let spec = jobs[chunk.job]?.spec else { return false }
+    let benched = workers[chunk.worker]?.benched ?? []
+    return slots.indices.contains { other in
+      if case .remove = slots[other].retirement { return false }
+      return other != slot && slots[other].phase != .gone && !benched.contains(other) && serves(other, spec)
+    }
+  }
+
   /// Whether what waits at the slot would take it longer than giving it to another.
   private func isWorthRobbing(_ slot: Int) -> Bool {
     let waiting = slots[slot].assigned.count - 1
     guard waiting > 0 else { return false }
-    if slots[slot].chunkTime == 0 || slots[slot].chunkTime &* UInt64(waiting) >= limits.prefetchTime / 4 { return true }
-    // Its chunks were short so far; this one is not.
-    return now &- slots[slot].busySince >= stallTime
+    return slots[slot].chunkTime == 0 || slots[slot].chunkTime &* UInt64(waiting) >= limits.prefetchTime / 4
   }
-
-  private var stallTime: UInt64 { limits.prefetchTime &* 16 }
 
   // MARK: Lifespan
 

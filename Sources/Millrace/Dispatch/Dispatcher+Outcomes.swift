@@ -57,8 +57,14 @@ extension Dispatcher {
       let count = (items + chunk.grain - 1) / chunk.grain
       let time = elapsed / UInt64(count)
       slots[slot].chunkTime = slots[slot].chunkTime == 0 ? time : (slots[slot].chunkTime &* 3 &+ time) / 4
-      jobs[chunk.job]?.spec.chunking.measured(
-        items: (items + count - 1) / count, nanoseconds: time, bytes: bytes.map { $0 / count })
+      if let job = jobs[chunk.job] {
+        job.spec.chunking.measured(
+          items: (items + count - 1) / count, nanoseconds: time, bytes: bytes.map { $0 / count })
+        if !job.isMeasured {
+          job.isMeasured = true
+          workers[chunk.worker]?.isMeasured = true
+        }
+      }
       checkLifespan(slot, chunk, memory)
     }
     if !chunk.range.isEmpty, let job = jobs[chunk.job], !job.ended {
@@ -77,18 +83,48 @@ extension Dispatcher {
     guard isCurrent(slot, generation) else { return }
     // It may have come to its end before its driver could say this.
     guard slots[slot].revoking.remove(id) != nil else { return finish() }
+    // It may have been asked for before it was known that what is before it takes long: then the rest has to come back too.
+    if limits.prefetch > 0, slots[slot].assigned.count > 1, takesLong(slot) { robAt = now }
     guard let start else {
       if slots[slot].assigned[id] != nil { slots[slot].begun.insert(id) }
       return finish()
     }
+    takeBack(slot, id, from: start)
+    finish()
+  }
+
+  /// The answer to `.share`.
+  package mutating func shared(slot: Int, generation: Int, chunk id: Int, _ found: Sharing, now: UInt64) {
+    self.now = now
+    guard isCurrent(slot, generation) else { return }
+    guard slots[slot].revoking.remove(id) != nil else { return finish() }
+    switch found {
+    case .from(let start): takeBack(slot, id, from: start)
+    case .nothing: slots[slot].assigned.change(id) { $0.isAtItsLast = true }
+    case .notYet: if let chunk = slots[slot].assigned[id] { waits(slot, chunk) }
+    }
+    finish()
+  }
+
+  /// The slot has not begun the chunk yet. It is asked again, as if it had been given it now; but not for ever, as it may have been
+  /// stopped by somebody: then others get all of it.
+  private mutating func waits(_ slot: Int, _ chunk: Chunk) {
+    slots[slot].busySince = now
+    slots[slot].assigned.change(chunk.id) { $0.waits += 1 }
+    guard chunk.waits >= 8, !slots[slot].begun.contains(chunk.id) else { return }
+    slots[slot].revoking.insert(chunk.id)
+    actions.append(
+      .revoke(slot: slot, generation: slots[slot].generation, chunk: chunk.id, from: chunk.range.lowerBound))
+  }
+
+  private mutating func takeBack(_ slot: Int, _ id: Int, from start: Int) {
     var back: Chunk?
     if let chunk = slots[slot].assigned[id], chunk.range.lowerBound < start {
-      guard start < chunk.range.upperBound else { return finish() }
+      guard start < chunk.range.upperBound else { return }
       slots[slot].assigned.change(id) { back = $0.cut(at: start) }
       if chunk.count == 1, let rest = back {
         giveBack(slot, rest)
-        putBackInParts(rest)
-        return finish()
+        return putBackInParts(rest)
       }
     } else if let chunk = takeAssigned(slot, id) {
       jobs[chunk.job]?.outstanding -= 1
@@ -97,8 +133,9 @@ extension Dispatcher {
     if let back {
       giveBack(slot, back)
       if let job = jobs[back.job], !job.ended { putBack(back) } else { releaseIfDone(back.job) }
+      // It was not begun in all that time: it is not for the same slot again, though that has nothing to do now.
+      if back.waits > 0 { for other in slots.indices where other != slot { fill(other, upTo: 1) } }
     }
-    finish()
   }
 
   /// Changes a chunk that the slot has. It need not be the first: a slot that has several processes, one for each worker that
@@ -161,6 +198,8 @@ extension Dispatcher {
     var chunk = chunk
     chunk.inspectAt = nil
     chunk.isBehind = false
+    chunk.isAtItsLast = false
+    chunk.waits = 0
     chunk.stuck = nil
     chunk.abandonAt = nil
     if chunk.slot != nil { return pin(chunk, first: true) }

@@ -94,6 +94,8 @@ package struct Dispatcher: ~Copyable {
     @exclusivity(unchecked) var failures = 0
     @exclusivity(unchecked) var ready = FIFO<Chunk>()
     @exclusivity(unchecked) var isRunnable = false
+    /// Whether its worker has run a chunk, of this job or another.
+    @exclusivity(unchecked) var isMeasured = false
     /// Segments that wait for those before them, by their first index.
     @exclusivity(unchecked) var held: [Int: Segment] = [:]
     /// Chunks at slots or in their back-off.
@@ -115,6 +117,8 @@ package struct Dispatcher: ~Copyable {
     var users = 0
     var keeps = true
     var closing = false
+    /// It has run a chunk.
+    var isMeasured = false
     /// Somebody waits until no slot has it.
     var isAwaited = false
     /// How often in a row each slot has failed to set it up.
@@ -239,6 +243,7 @@ package struct Dispatcher: ~Copyable {
     }
     let worker = workers[spec.worker]!
     worker.users += 1
+    job.isMeasured = worker.isMeasured
     kept.removeAll { $0 == spec.worker }
     // It was to make room, and is used once more.
     if !worker.isAwaited { worker.closing = false }
