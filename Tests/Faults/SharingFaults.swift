@@ -124,10 +124,9 @@ extension Faults {
       #expect(runs.value == 300)
     }
 
-    @Test("U10: a short item does not wait behind a long one", .forks, arguments: [false, true])
-    func shortBehindLong(isWarm: Bool) async throws {
+    @Test("U10: a short item does not wait behind a long one", .forks)
+    func shortBehindLong() async throws {
       try await withWorkerPool(.processes(2)) { pool async throws in
-        if isWarm { _ = try await pool.map(0..<1_000) { $0 } }
         let done = SharedCounter()
         let outputs = try await pool.map(0..<3, options: MapOptions(chunking: .size(1))) { item in
           if item == 1 { done.increment() } else { await done.wait(for: 1) }

@@ -8,14 +8,7 @@ extension Dispatcher {
       for slot in slots.indices where slots[slot].assigned.isEmpty { fill(slot, upTo: share) }
     }
     for slot in slots.indices { fill(slot) }
-    if limits.prefetch > 0 {
-      if robAt == nil, slots.count > 1,
-        slots.indices.contains(where: { slots[$0].assigned.count > 1 && !takesLong($0) })
-      {
-        robAt = now &+ stallTime
-      }
-      steal()
-    }
+    if limits.prefetch > 0 { steal() }
     if let shareTime = limits.shareTime { share(after: shareTime) }
   }
 
@@ -59,6 +52,7 @@ extension Dispatcher {
       chunks += chunk.count
       if isNew(chunk.job) { break }
     }
+    if chunks > 1, robAt == nil, slots.count > 1 { robAt = slots[slot].busySince &+ stallTime }
   }
 
   /// Whether there is something that a worker of this slot, which has none, would do.
@@ -202,9 +196,13 @@ extension Dispatcher {
   /// when time has passed, not at each step.
   mutating func recall() {
     guard slots.count > 1 else { return }
-    for slot in slots.indices where slots[slot].assigned.count > 1 && slots[slot].kill == nil && takesLong(slot) {
-      // The first of them is given back last, and is the first to be run again.
-      for chunk in slots[slot].assigned.waiting.reversed() where isOfUse(chunk, toOthersThan: slot) {
+    for slot in slots.indices where slots[slot].assigned.count > 1 && slots[slot].kill == nil {
+      guard takesLong(slot) else {
+        let due = slots[slot].busySince &+ stallTime
+        robAt = min(robAt ?? due, due)
+        continue
+      }
+      for chunk in slots[slot].assigned.waiting where isOfUse(chunk, toOthersThan: slot) {
         if slots[slot].begun.contains(chunk.id) || !slots[slot].revoking.insert(chunk.id).inserted { continue }
         take(chunk, from: slot, fromIndex: chunk.range.lowerBound)
       }

@@ -251,8 +251,9 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       guard let error = sinkError else { return false }
       guard try outputs.itemFailed(error, isUndecodable: true, at: next) else { return false }
     case .threw(let error):
-      guard try outputs.itemFailed(error, isUndecodable: false, at: next) else { return false }
+      let goesOn = try outputs.itemFailed(error, isUndecodable: false, at: next)
       lane.endIfItHasNoDescriptors()
+      guard goesOn else { return false }
     }
     next += 1
     return true
