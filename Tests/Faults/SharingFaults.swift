@@ -124,9 +124,12 @@ extension Faults {
       #expect(runs.value == 300)
     }
 
-    @Test("U10: a short item does not wait behind a long one", .forks)
-    func shortBehindLong() async throws {
+    @Test(
+      "U10: a short item does not wait behind a long one, nor where what was run before was short", .forks,
+      arguments: [0, 1, 1_000])
+    func shortBehindLong(warmUp: Int) async throws {
       try await withWorkerPool(.processes(2)) { pool async throws in
+        _ = try await pool.map(0..<warmUp) { $0 }
         let done = SharedCounter()
         let outputs = try await pool.map(0..<3, options: MapOptions(chunking: .size(1))) { item in
           if item == 1 { done.increment() } else { await done.wait(for: 1) }

@@ -7,6 +7,7 @@ extension Dispatcher {
   ) {
     self.now = now
     guard isCurrent(slot, generation) else { return }
+    slots[slot].isSilent = false
     advance(slot, id) { $0.complete(&$1, upTo: end, slot, outputs) }
     finish()
   }
@@ -29,6 +30,7 @@ extension Dispatcher {
   ) {
     self.now = now
     guard isCurrent(slot, generation) else { return }
+    slots[slot].isSilent = false
     advance(slot, id) { dispatcher, chunk in
       guard !chunk.range.isEmpty else { return }
       dispatcher.failItem(&chunk, slot, cause, retryable, "")
@@ -48,8 +50,9 @@ extension Dispatcher {
     // The chunk leaves the slot before its outcomes are settled: if they end the job, there is nothing left to cancel.
     guard var chunk = takeAssigned(slot, id) else { return finish() }
     slots[slot].hasWorked = true
+    slots[slot].isSilent = items == 0 && slots[slot].isSilent
     slots[slot].busySince = now
-    slots[slot].revoking.remove(id)
+    _ = hasAnswered(id, of: slot)
     jobs[chunk.job]?.outstanding -= 1
     if let outputs { complete(&chunk, upTo: chunk.range.upperBound, slot, outputs) }
     giveBack(slot, chunk)
@@ -64,6 +67,8 @@ extension Dispatcher {
           job.isMeasured = true
           workers[chunk.worker]?.isMeasured = true
         }
+      } else {
+        workers[chunk.worker]?.isMeasured = true
       }
       checkLifespan(slot, chunk, memory)
     }
@@ -82,7 +87,7 @@ extension Dispatcher {
     self.now = now
     guard isCurrent(slot, generation) else { return }
     // It may have come to its end before its driver could say this.
-    guard slots[slot].revoking.remove(id) != nil else { return finish() }
+    guard hasAnswered(id, of: slot) else { return finish() }
     // It may have been asked for before it was known that what is before it takes long: then the rest has to come back too.
     if limits.prefetch > 0, slots[slot].assigned.count > 1, takesLong(slot) { robAt = now }
     guard let start else {
@@ -97,7 +102,7 @@ extension Dispatcher {
   package mutating func shared(slot: Int, generation: Int, chunk id: Int, _ found: Sharing, now: UInt64) {
     self.now = now
     guard isCurrent(slot, generation) else { return }
-    guard slots[slot].revoking.remove(id) != nil else { return finish() }
+    guard hasAnswered(id, of: slot) else { return finish() }
     switch found {
     case .from(let start): takeBack(slot, id, from: start)
     case .nothing: slots[slot].assigned.change(id) { $0.isAtItsLast = true }
@@ -107,12 +112,13 @@ extension Dispatcher {
   }
 
   /// The slot has not begun the chunk yet. It is asked again, as if it had been given it now; but not for ever, as it may have been
-  /// stopped by somebody: then others get all of it.
+  /// stopped by somebody: then others get all of it, if there is one that is not known to be silent too. Else it stays, for whoever has
+  /// a limit to end it: passed round, it would never be at one of them for long enough.
   private mutating func waits(_ slot: Int, _ chunk: Chunk) {
     slots[slot].busySince = now
     slots[slot].assigned.change(chunk.id) { $0.waits += 1 }
-    guard chunk.waits >= 8, !slots[slot].begun.contains(chunk.id) else { return }
-    slots[slot].revoking.insert(chunk.id)
+    guard chunk.waits >= 8, !slots[slot].begun.contains(chunk.id), isAnyoneFree(for: chunk.worker) else { return }
+    _ = asksBack(chunk.id, of: slot)
     actions.append(
       .revoke(slot: slot, generation: slots[slot].generation, chunk: chunk.id, from: chunk.range.lowerBound))
   }
@@ -134,7 +140,10 @@ extension Dispatcher {
       giveBack(slot, back)
       if let job = jobs[back.job], !job.ended { putBack(back) } else { releaseIfDone(back.job) }
       // It was not begun in all that time: it is not for the same slot again, though that has nothing to do now.
-      if back.waits > 0 { for other in slots.indices where other != slot { fill(other, upTo: 1) } }
+      if back.waits > 0 {
+        slots[slot].isSilent = true
+        for other in slots.indices where !slots[other].isSilent { fill(other, upTo: 1) }
+      }
     }
   }
 
@@ -149,7 +158,9 @@ extension Dispatcher {
 
   private mutating func takeAssigned(_ slot: Int, _ id: Int) -> Chunk? {
     slots[slot].begun.remove(id)
-    return slots[slot].assigned.take(id)
+    let chunk = slots[slot].assigned.take(id)
+    if slots[slot].assigned.isEmpty { slots[slot].isAtUnknown = false }
+    return chunk
   }
 
   // MARK: Failing and trying again
@@ -191,7 +202,7 @@ extension Dispatcher {
         range: index..<index + 1, slot: slot, attempt: chunk.attempt, content: .failure(failure), cell: chunk.cell))
   }
 
-  /// Offers the chunk again, before what was not begun.
+  /// Offers the chunk again, before whatever comes after it: several may come back, in any order.
   mutating func putBack(_ chunk: Chunk) {
     // The failure of an item before it may just have ended the job.
     guard let job = jobs[chunk.job], !job.ended else { return }
@@ -203,7 +214,7 @@ extension Dispatcher {
     chunk.stuck = nil
     chunk.abandonAt = nil
     if chunk.slot != nil { return pin(chunk, first: true) }
-    job.ready.prepend(chunk)
+    job.ready.insert(chunk) { $0.range.lowerBound < chunk.range.lowerBound }
     offer(chunk.job)
   }
 

@@ -108,6 +108,12 @@ extension Ledger {
       }
       jobs[chunk.job]!.items[index].state = .at(slot: slot)
     }
+    if !job.plan.roundRobin {
+      // Whoever waits for what comes before waits in vain, if those that could do it wait for each other.
+      let passed = (0..<chunk.range.lowerBound).first { if case .waiting = job.items[$0].state { true } else { false } }
+      try check(
+        passed == nil, "\(chunk.job): item \(chunk.range.lowerBound) is sent before \(passed ?? 0), which waits too")
+    }
     if let limit = job.plan.lifespan.items, !slots[slot].held.isEmpty, let served = slots[slot].served[chunk.worker] {
       try check(
         served < limit, "slot \(slot): chunk \(chunk.id) is queued behind \(served) items of a lifespan of \(limit)")
@@ -196,7 +202,7 @@ extension Ledger {
           let job = jobs[held.job]
           return job?.end == nil && job?.plan.roundRobin == false && !slot.kept.contains(held.id)
         }
-    }.map { max($0.heardAt, revivedAt) }.min()
+    }.map { max($0.heardAt, revivedAt, resizedAt) }.min()
   }
 
   func checkHeld(_ slot: Int, _ generation: Int, _ chunk: Int, _ what: String) throws {

@@ -117,6 +117,8 @@ struct Ledger {
   var now: UInt64 = 0
   /// When the whole program last went on after a standstill.
   var revivedAt: UInt64 = 0
+  /// When the pool got its width.
+  var resizedAt: UInt64 = 0
   var jobs: [JobID: Job] = [:]
   var slots: [Slot] = []
   var workers: [WorkerKey: Worker] = [:]

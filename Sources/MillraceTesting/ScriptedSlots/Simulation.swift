@@ -174,7 +174,8 @@ package final class Simulation {
   /// While a slot is idle, chunks may wait in others only for as long as it takes to see that they are stuck.
   private func checkWorkIsShared() throws {
     let isAnyoneIdle = (0..<ledger.width).contains { slot in
-      ledger.isIdle(slot) && !plan.faults.barrenSlots.contains(slot) && !slotsWithoutSetUp.contains(slot)
+      ledger.isIdle(slot) && !isSilent(slot) && !plan.faults.barrenSlots.contains(slot)
+        && !slotsWithoutSetUp.contains(slot)
     }
     guard plan.limits.prefetch > 0 || plan.limits.shareTime != nil, isAnyoneIdle, ledger.hasChunksToShare else {
       return unsharedSince = nil
@@ -186,6 +187,11 @@ package final class Simulation {
     let limit = (plan.limits.shareTime ?? 0) + 32 * plan.limits.prefetchTime + 8 * plan.latency + silence
     try ledger.check(
       now - since <= limit, "a slot has been idle for \((now - since) / 1_000) µs while chunks wait in others")
+  }
+
+  /// Whether the slot's worker does not begin what it is given. It has nothing to do, but is not there for others.
+  private func isSilent(_ slot: Int) -> Bool {
+    workers[slot]?.processes.contains { if case .silent = $0.activity { true } else { false } } ?? false
   }
 
   /// What was handed ahead does not wait for long, whether somebody is idle or not: others would run what comes after it.
