@@ -53,26 +53,23 @@ extension Dispatcher {
     slots[slot].isSilent = items == 0 && slots[slot].isSilent
     slots[slot].busySince = now
     _ = hasAnswered(id, of: slot)
-    jobs[chunk.job]?.outstanding -= 1
+    let job = jobs[chunk.job]
+    job?.outstanding -= 1
     if let outputs { complete(&chunk, upTo: chunk.range.upperBound, slot, outputs) }
     giveBack(slot, chunk)
     if items > 0 {
       let count = (items + chunk.grain - 1) / chunk.grain
       let time = elapsed / UInt64(count)
       slots[slot].chunkTime = slots[slot].chunkTime == 0 ? time : (slots[slot].chunkTime &* 3 &+ time) / 4
-      if let job = jobs[chunk.job] {
-        job.spec.chunking.measured(
-          items: (items + count - 1) / count, nanoseconds: time, bytes: bytes.map { $0 / count })
-        if !job.isMeasured {
-          job.isMeasured = true
-          workers[chunk.worker]?.isMeasured = true
-        }
-      } else {
+      job?.spec.chunking.measured(
+        items: (items + count - 1) / count, nanoseconds: time, bytes: bytes.map { $0 / count })
+      if let job, !job.isMeasured {
+        job.isMeasured = true
         workers[chunk.worker]?.isMeasured = true
       }
       checkLifespan(slot, chunk, memory)
     }
-    if !chunk.range.isEmpty, let job = jobs[chunk.job], !job.ended {
+    if !chunk.range.isEmpty, let job, !job.ended {
       // An answer about it that is still on its way is about what it was.
       chunk.id = nextChunk + 1
       nextChunk += chunk.count
