@@ -154,7 +154,7 @@ extension Dispatcher {
   }
 
   private mutating func takeAssigned(_ slot: Int, _ id: Int) -> Chunk? {
-    slots[slot].begun.remove(id)
+    if !slots[slot].begun.isEmpty { slots[slot].begun.remove(id) }
     let chunk = slots[slot].assigned.take(id)
     if slots[slot].assigned.isEmpty { slots[slot].isAtUnknown = false }
     return chunk
