@@ -25,6 +25,8 @@ extension Dispatcher {
     for worker in workers.values { worker.forgetTroubles() }
     for slot in troubles.keys { troubles[slot]?.rest = nil }
     for id in jobs.keys { readOn(id) }
+    // What waits in the slots that were there may be there for the new ones.
+    if constants.limits.prefetch > 0, slots.contains(where: { $0.assigned.count > 1 }) { robAt = now }
     finish()
   }
 
@@ -236,6 +238,7 @@ extension Dispatcher {
 
   mutating func vacate(_ slot: Int) {
     goneBy[slot] = nil
+    askedBack -= slots[slot].revoking.count
     var next = Slot()
     next.generation = slots[slot].generation
     next.level = slots[slot].level

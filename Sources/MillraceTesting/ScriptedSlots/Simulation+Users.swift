@@ -55,6 +55,7 @@ extension Simulation {
     switch deed {
     case .resize(let width):
       ledger.width = width
+      ledger.resizedAt = now
       for key in keys { ledger.forgetSetUps(key) }
       try step("resize to \(width)") { $0.resize(to: width, now: $1) }
     case .cancel(let job): try cancel(job)

@@ -114,7 +114,7 @@ package struct SimulationPlan {
         if faults.tearDownStalls > 0 { workers[worker].tearDownTimeout = nil }
       }
     }
-    if later.chance(40) { limits.shareTime = later.one(of: [0, 2_000_000]) }
+    if later.chance(40) { limits.shareTime = later.one(of: [500_000, 2_000_000]) }
     limits.keptWorkers = later.one(of: [0, 1, 1, 16])
     // Where something stalls for ever, such slots would be tried for ever.
     let isStalling = faults.setUpStalls + faults.tearDownStalls + faults.goesSilent > 0
