@@ -9,6 +9,23 @@ import Testing
 struct ItemRunTests {
   @Test("U10: whenever a run is cut short, its items are those before the cut", .timeLimit(.minutes(1)))
   func cut() async throws {
+    try await runs(tag: 0) { $0.progress.makeLast(of: $1).map { $0 + 1 } }
+  }
+
+  @Test(
+    "U10: whenever the run of a worker process is cut short, its items are those before the cut",
+    .timeLimit(.minutes(1)))
+  func cutInLane() async throws {
+    let lane = try Lane(ringCapacity: 4096)
+    try await runs(tag: LaneLayout.tag(7), ItemPosition(progress: lane.progress, startTime: lane.itemStart)) {
+      _, count in
+      if case .at(let offset) = lane.cut(chunk: 7, of: count, received: 0) { offset + 1 } else { nil }
+    }
+  }
+
+  private func runs(
+    tag: UInt64, _ place: ItemPosition? = nil, cut: @escaping @Sendable (ItemPosition, Int) -> Int?
+  ) async throws {
     let count = 400
     let inputs = UnsafeMutablePointer<Int>.allocate(capacity: count)
     let outputs = UnsafeMutablePointer<Int>.allocate(capacity: count)
@@ -19,17 +36,18 @@ struct ItemRunTests {
     }
     nonisolated(unsafe) let (source, target) = (UnsafePointer(inputs), outputs)
     for round in 0..<2_000 {
-      let position = ItemPosition()
+      let position = place ?? ItemPosition()
+      position.progress.pointee.store(tag, ordering: .releasing)
       let gate = SharedGate()
       async let from = onPlainThread { () -> Int? in
         gate.open()
         for _ in 0..<round % 50 { _ = position.progress.pointee.load(ordering: .acquiring) }
-        return position.progress.makeLast(of: count).map { $0 + 1 }
+        return cut(position, count)
       }
       let done = try await onPlainThread { () -> Int in
         gate.wait()
         var run = _ItemRun(
-          inputs: source, outputs: target, range: 0..<count, progress: position.progress, startTime: nil)
+          inputs: source, outputs: target, range: 0..<count, progress: position.progress, tag: tag, startTime: nil)
         while run._begin() { guard run._finish(run._item) else { break } }
         return run.next
       }

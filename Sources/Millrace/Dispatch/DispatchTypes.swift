@@ -42,6 +42,10 @@ package struct Chunk {
   package var inspectAt: UInt64?
   /// It was found to be behind another chunk: nothing is to be seen before that is done.
   var isBehind = false
+  /// Nothing is behind the item that is running.
+  var isAtItsLast = false
+  /// How often a part of it was asked for before it was begun.
+  var waits = 0
   /// Since when the worker was found before the same item (nil: before the chunk itself) without beginning it.
   var stuck: (before: Int?, since: UInt64)?
   /// When the worker is given up, because its job is over.
@@ -169,6 +173,15 @@ package enum Inspection: Sendable {
   case untouched
   /// It is at this item, since then; nil: it has not begun it.
   case item(Int, since: UInt64?)
+}
+
+/// What a slot gave back of the chunk that it is at.
+package enum Sharing: Equatable, Sendable {
+  /// Its items from this index on.
+  case from(Int)
+  case nothing
+  /// It has not begun the chunk yet, or is between two items.
+  case notYet
 }
 
 /// What the pool does about deaths and limits, whatever the job.

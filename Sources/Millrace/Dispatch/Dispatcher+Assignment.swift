@@ -3,19 +3,19 @@ extension Dispatcher {
 
   mutating func fillSlots() {
     // Who has nothing to do comes before those who would only queue more: else a slot takes its stolen chunk back.
-    if limits.prefetch > 0, slots.contains(where: { $0.assigned.isEmpty }) {
+    if constants.limits.prefetch > 0, slots.contains(where: { $0.assigned.isEmpty }) {
       let share = max(1, readyChunks / max(1, width))
       for slot in slots.indices where slots[slot].assigned.isEmpty { fill(slot, upTo: share) }
     }
     for slot in slots.indices { fill(slot) }
-    steal()
-    if let shareTime = limits.shareTime { share(after: shareTime) }
+    if constants.limits.prefetch > 0 { steal() }
+    if let shareTime = constants.limits.shareTime { share(after: shareTime) }
   }
 
   /// How many chunks any slot may run, counted as far as all slots together would take them.
   private var readyChunks: Int {
     var count = 0
-    let most = width * (limits.prefetch + 2)
+    let most = width * (constants.limits.prefetch + 2)
     _ = runnable.first { id in
       jobs[id]?.ready.first { chunk in
         count += chunk.count
@@ -50,7 +50,9 @@ extension Dispatcher {
     while chunks < depth, let chunk = pick(slot, atMost: depth - chunks) {
       assign(chunk, to: slot)
       chunks += chunk.count
+      if slots[slot].isAtUnknown { break }
     }
+    if chunks > 1, robAt == nil, slots.count > 1 { robAt = slots[slot].busySince &+ constants.stallTime }
   }
 
   /// Whether there is something that a worker of this slot, which has none, would do.
@@ -77,12 +79,19 @@ extension Dispatcher {
       || jobs.values.contains { !$0.ended && !$0.ready.isEmpty && !isOut($0.spec.worker) && serves(slot, $0.spec) }
   }
 
-  /// How many chunks may be at the slot: one, and as many more as keep it busy while it is not looked after.
+  /// How many chunks may be at the slot: one, and as many more as keep it busy while it is not looked after, if they are short.
   private func depth(_ slot: Int) -> Int {
-    guard limits.prefetch > 0 else { return 1 }
+    guard constants.limits.prefetch > 0 else { return 1 }
+    // Nothing is copied here, for this is asked of every slot at every step.
     let time = slots[slot].chunkTime
-    guard time > 0 else { return 2 }
-    return 2 + Int(min(UInt64(limits.prefetch), limits.prefetchTime / time))
+    if slots.count == 1 {
+      return 2 + (time > 0 ? Int(min(UInt64(constants.limits.prefetch), constants.limits.prefetchTime / time)) : 0)
+    }
+    // Whatever is handed ahead is not there for others. While something is asked back, what comes before it is not known yet.
+    guard time > 0, time < constants.stallTime, askedBack == 0, !slots[slot].isAtUnknown, !takesLong(slot) else {
+      return 1
+    }
+    return 2 + Int(min(UInt64(constants.limits.prefetch), constants.limits.prefetchTime / time))
   }
 
   /// Set-up, tear-down, retirement: what an idle slot does before it takes chunks.
@@ -93,7 +102,7 @@ extension Dispatcher {
     if slots[slot].retirement != nil {
       guard let key = slots[slot].prepared.last else {
         slots[slot].phase = .ending
-        slots[slot].errand = .ending(deadline: now &+ limits.endingTime)
+        slots[slot].errand = .ending(deadline: now &+ constants.limits.endingTime)
         actions.append(.stop(slot: slot, generation: generation))
         return true
       }
@@ -148,15 +157,24 @@ extension Dispatcher {
         if slots[slot].errand != nil || hasErrand(slot) { return nil }
         continue
       }
+      let isUnknown = isUnknown(job)
+      if isUnknown, !slots[slot].assigned.isEmpty {
+        runnable.append(id)
+        continue
+      }
       var chunk = job.ready.popFirst()!
       // Whether a worker's life is over is asked after each chunk.
-      let most = job.spec.lifespan == JobSpec.Lifespan() ? count : 1
+      let most = job.spec.lifespan == JobSpec.Lifespan() && !isUnknown ? count : 1
       if chunk.count > most { job.ready.prepend(chunk.cut(after: most)) }
       if job.ready.isEmpty { job.isRunnable = false } else { runnable.append(id) }
       return chunk
     }
     return nil
   }
+
+  /// Whether nothing is known of how long the job's chunks take: then none waits behind anything, nor anything behind one of them,
+  /// if there are several slots.
+  private func isUnknown(_ job: Job) -> Bool { constants.limits.prefetch > 0 && slots.count > 1 && !job.isMeasured }
 
   private mutating func isReady(_ slot: Int, _ id: JobID) -> Bool {
     guard let spec = jobs[id]?.spec else { return false }
@@ -179,34 +197,74 @@ extension Dispatcher {
       job.hasBegun = true
       if job.spec.level == 0 { waitingJobs -= 1 }
     }
-    if slots[slot].assigned.isEmpty { slots[slot].busySince = now }
+    if slots[slot].assigned.isEmpty {
+      slots[slot].busySince = now
+      slots[slot].isAtUnknown = isUnknown(job)
+    }
     slots[slot].assigned.append(chunk)
     slots[slot].serve(chunk.worker, chunk.range.count)
     actions.append(.run(slot: slot, generation: slots[slot].generation, chunk))
   }
 
-  /// An idle slot gets a chunk that waits behind another slot's work.
-  private mutating func steal() {
-    guard limits.prefetch > 0, slots.contains(where: { $0.isIdle && $0.retirement == nil }) else { return }
-    guard slots.allSatisfy({ $0.revoking.isEmpty }) else { return }
-    var best: (victim: Int, chunk: Chunk)?
+  /// What waits behind a chunk that takes long is there for all again: it was handed ahead because those before it were short.
+  ///
+  /// For all, and not for those alone that have nothing to do: else it would wait while others run what comes after it. Done
+  /// when time has passed, not at each step.
+  mutating func recall() {
+    guard slots.count > 1 else { return }
     for slot in slots.indices where slots[slot].assigned.count > 1 && slots[slot].kill == nil {
+      guard takesLong(slot) else {
+        let due = slots[slot].busySince &+ constants.stallTime
+        robAt = min(robAt ?? due, due)
+        continue
+      }
+      for chunk in slots[slot].assigned.waiting where isOfUse(chunk, toOthersThan: slot) {
+        if slots[slot].begun.contains(chunk.id) || !asksBack(chunk.id, of: slot) { continue }
+        take(chunk, from: slot, fromIndex: chunk.range.lowerBound)
+      }
+    }
+  }
+
+  /// Whether what the slot is at is not as short as what is handed ahead has to be.
+  @inline(__always)
+  func takesLong(_ slot: Int) -> Bool {
+    slots[slot].assigned.count > 0 && now &- slots[slot].busySince >= constants.stallTime
+  }
+
+  /// An idle slot gets a chunk that waits behind another slot's work, though that is short.
+  private mutating func steal() {
+    guard askedBack == 0, slots.contains(where: { $0.isIdle && $0.retirement == nil }) else { return }
+    var best: (victim: Int, chunk: Chunk)?
+    for slot in slots.indices where isWorthRobbing(slot) && slots[slot].kill == nil {
       if let best, slots[slot].assigned.count <= slots[best.victim].assigned.count { continue }
       let begun = slots[slot].begun
       let waiting = slots[slot].assigned.waiting
       guard let chunk = waiting.last(where: { isOfUse($0) && !begun.contains($0.id) }) else { continue }
-      if isWorthRobbing(slot) {
-        best = (slot, chunk)
-      } else if robAt == nil {
-        robAt = now &+ stallTime
-      }
+      best = (slot, chunk)
     }
     guard let (victim, chunk) = best else { return }
-    slots[victim].revoking.insert(chunk.id)
+    _ = asksBack(chunk.id, of: victim)
     // Half of all that waits there, as far as it is of one batch.
     let count = min(chunk.count, max(1, (slots[victim].assigned.count - 1) / 2))
-    let from = chunk.range.lowerBound + (chunk.count - count) * chunk.grain
-    actions.append(.revoke(slot: victim, generation: slots[victim].generation, chunk: chunk.id, from: from))
+    take(chunk, from: victim, fromIndex: chunk.range.lowerBound + (chunk.count - count) * chunk.grain)
+  }
+
+  /// The slot is about to be asked for what it has not begun of the chunk; false if it has been asked and has not answered.
+  mutating func asksBack(_ chunk: Int, of slot: Int) -> Bool {
+    guard slots[slot].revoking.insert(chunk).inserted else { return false }
+    askedBack += 1
+    return true
+  }
+
+  /// The slot has answered, or has no answer any more; false if it was not asked.
+  mutating func hasAnswered(_ chunk: Int, of slot: Int) -> Bool {
+    guard !slots[slot].revoking.isEmpty, slots[slot].revoking.remove(chunk) != nil else { return false }
+    askedBack -= 1
+    return true
+  }
+
+  private mutating func take(_ chunk: Chunk, from slot: Int, fromIndex start: Int) {
+    actions.append(.revoke(slot: slot, generation: slots[slot].generation, chunk: chunk.id, from: start))
   }
 
   /// An idle slot gets a part of a chunk that has been under way for long: that its items are slow was not known when it was cut.
@@ -216,7 +274,7 @@ extension Dispatcher {
       guard let chunk = sharedFrom(slot), isAnyoneFree(for: chunk) else { continue }
       let due = slots[slot].busySince &+ time
       if due <= now {
-        slots[slot].revoking.insert(chunk.id)
+        _ = asksBack(chunk.id, of: slot)
         actions.append(.share(slot: slot, generation: slots[slot].generation, chunk: chunk.id))
       } else {
         robAt = min(robAt ?? due, due)
@@ -226,19 +284,20 @@ extension Dispatcher {
 
   /// The chunk that the slot is at, if a part of it may be given to others.
   func sharedFrom(_ slot: Int) -> Chunk? {
-    guard limits.shareTime != nil, slots[slot].kill == nil, slots[slot].assigned.count == 1,
+    guard constants.limits.shareTime != nil, slots[slot].kill == nil, slots[slot].assigned.count == 1,
       let chunk = slots[slot].assigned.first, chunk.range.count > 1, chunk.slot == nil, chunk.abandonAt == nil,
-      !slots[slot].begun.contains(chunk.id), !slots[slot].revoking.contains(chunk.id)
+      !chunk.isAtItsLast, !slots[slot].revoking.contains(chunk.id)
     else { return nil }
     return chunk
   }
 
   /// Whether the slot has nothing to do, or would get a worker if it had.
   private func isFree(_ slot: Int) -> Bool {
-    slots[slot].retirement == nil && (slots[slot].isIdle || slots[slot].phase == .down && !rests(slot))
+    slots[slot].retirement == nil && !slots[slot].isSilent
+      && (slots[slot].isIdle || slots[slot].phase == .down && !rests(slot))
   }
 
-  private func isAnyoneFree(for chunk: Chunk) -> Bool {
+  func isAnyoneFree(for chunk: Chunk) -> Bool {
     slots.indices.contains { isFree($0) && mayTake($0, chunk) }
   }
 
@@ -256,16 +315,22 @@ extension Dispatcher {
       }
   }
 
+  /// Whether another slot may run the chunk, now or when it is done with what it has.
+  private func isOfUse(_ chunk: Chunk, toOthersThan slot: Int) -> Bool {
+    guard chunk.slot == nil, chunk.abandonAt == nil, let spec = jobs[chunk.job]?.spec else { return false }
+    let benched = workers[chunk.worker]?.benched ?? []
+    return slots.indices.contains { other in
+      if case .remove = slots[other].retirement { return false }
+      return other != slot && slots[other].phase != .gone && !benched.contains(other) && serves(other, spec)
+    }
+  }
+
   /// Whether what waits at the slot would take it longer than giving it to another.
   private func isWorthRobbing(_ slot: Int) -> Bool {
     let waiting = slots[slot].assigned.count - 1
     guard waiting > 0 else { return false }
-    if slots[slot].chunkTime == 0 || slots[slot].chunkTime &* UInt64(waiting) >= limits.prefetchTime / 4 { return true }
-    // Its chunks were short so far; this one is not.
-    return now &- slots[slot].busySince >= stallTime
+    return slots[slot].chunkTime == 0 || slots[slot].chunkTime &* UInt64(waiting) >= constants.limits.prefetchTime / 4
   }
-
-  private var stallTime: UInt64 { limits.prefetchTime &* 16 }
 
   // MARK: Lifespan
 

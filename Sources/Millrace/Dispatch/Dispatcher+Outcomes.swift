@@ -7,6 +7,7 @@ extension Dispatcher {
   ) {
     self.now = now
     guard isCurrent(slot, generation) else { return }
+    slots[slot].isSilent = false
     advance(slot, id) { $0.complete(&$1, upTo: end, slot, outputs) }
     finish()
   }
@@ -29,6 +30,7 @@ extension Dispatcher {
   ) {
     self.now = now
     guard isCurrent(slot, generation) else { return }
+    slots[slot].isSilent = false
     advance(slot, id) { dispatcher, chunk in
       guard !chunk.range.isEmpty else { return }
       dispatcher.failItem(&chunk, slot, cause, retryable, "")
@@ -48,20 +50,26 @@ extension Dispatcher {
     // The chunk leaves the slot before its outcomes are settled: if they end the job, there is nothing left to cancel.
     guard var chunk = takeAssigned(slot, id) else { return finish() }
     slots[slot].hasWorked = true
+    slots[slot].isSilent = items == 0 && slots[slot].isSilent
     slots[slot].busySince = now
-    slots[slot].revoking.remove(id)
-    jobs[chunk.job]?.outstanding -= 1
+    _ = hasAnswered(id, of: slot)
+    let job = jobs[chunk.job]
+    job?.outstanding -= 1
     if let outputs { complete(&chunk, upTo: chunk.range.upperBound, slot, outputs) }
     giveBack(slot, chunk)
     if items > 0 {
       let count = (items + chunk.grain - 1) / chunk.grain
       let time = elapsed / UInt64(count)
       slots[slot].chunkTime = slots[slot].chunkTime == 0 ? time : (slots[slot].chunkTime &* 3 &+ time) / 4
-      jobs[chunk.job]?.spec.chunking.measured(
+      job?.spec.chunking.measured(
         items: (items + count - 1) / count, nanoseconds: time, bytes: bytes.map { $0 / count })
+      if let job, !job.isMeasured {
+        job.isMeasured = true
+        workers[chunk.worker]?.isMeasured = true
+      }
       checkLifespan(slot, chunk, memory)
     }
-    if !chunk.range.isEmpty, let job = jobs[chunk.job], !job.ended {
+    if !chunk.range.isEmpty, let job, !job.ended {
       // An answer about it that is still on its way is about what it was.
       chunk.id = nextChunk + 1
       nextChunk += chunk.count
@@ -76,19 +84,50 @@ extension Dispatcher {
     self.now = now
     guard isCurrent(slot, generation) else { return }
     // It may have come to its end before its driver could say this.
-    guard slots[slot].revoking.remove(id) != nil else { return finish() }
+    guard hasAnswered(id, of: slot) else { return finish() }
+    // It may have been asked for before it was known that what is before it takes long: then the rest has to come back too.
+    if limits.prefetch > 0, slots[slot].assigned.count > 1, takesLong(slot) { robAt = now }
     guard let start else {
       if slots[slot].assigned[id] != nil { slots[slot].begun.insert(id) }
       return finish()
     }
+    takeBack(slot, id, from: start)
+    finish()
+  }
+
+  /// The answer to `.share`.
+  package mutating func shared(slot: Int, generation: Int, chunk id: Int, _ found: Sharing, now: UInt64) {
+    self.now = now
+    guard isCurrent(slot, generation) else { return }
+    guard hasAnswered(id, of: slot) else { return finish() }
+    switch found {
+    case .from(let start): takeBack(slot, id, from: start)
+    case .nothing: slots[slot].assigned.change(id) { $0.isAtItsLast = true }
+    case .notYet: if let chunk = slots[slot].assigned[id] { waits(slot, chunk) }
+    }
+    finish()
+  }
+
+  /// The slot has not begun the chunk yet. It is asked again, as if it had been given it now; but not for ever, as it may have been
+  /// stopped by somebody: then others get all of it, if there is one that is not known to be silent too. Else it stays, for whoever has
+  /// a limit to end it: passed round, it would never be at one of them for long enough.
+  private mutating func waits(_ slot: Int, _ chunk: Chunk) {
+    slots[slot].busySince = now
+    slots[slot].assigned.change(chunk.id) { $0.waits += 1 }
+    guard chunk.waits >= 8, !slots[slot].begun.contains(chunk.id), isAnyoneFree(for: chunk) else { return }
+    _ = asksBack(chunk.id, of: slot)
+    actions.append(
+      .revoke(slot: slot, generation: slots[slot].generation, chunk: chunk.id, from: chunk.range.lowerBound))
+  }
+
+  private mutating func takeBack(_ slot: Int, _ id: Int, from start: Int) {
     var back: Chunk?
     if let chunk = slots[slot].assigned[id], chunk.range.lowerBound < start {
-      guard start < chunk.range.upperBound else { return finish() }
+      guard start < chunk.range.upperBound else { return }
       slots[slot].assigned.change(id) { back = $0.cut(at: start) }
       if chunk.count == 1, let rest = back {
         giveBack(slot, rest)
-        putBackInParts(rest)
-        return finish()
+        return putBackInParts(rest)
       }
     } else if let chunk = takeAssigned(slot, id) {
       jobs[chunk.job]?.outstanding -= 1
@@ -97,8 +136,12 @@ extension Dispatcher {
     if let back {
       giveBack(slot, back)
       if let job = jobs[back.job], !job.ended { putBack(back) } else { releaseIfDone(back.job) }
+      // It was not begun in all that time: it is not for the same slot again, though that has nothing to do now.
+      if back.waits > 0 {
+        slots[slot].isSilent = true
+        for other in slots.indices where !slots[other].isSilent { fill(other, upTo: 1) }
+      }
     }
-    finish()
   }
 
   /// Changes a chunk that the slot has. It need not be the first: a slot that has several processes, one for each worker that
@@ -111,8 +154,10 @@ extension Dispatcher {
   }
 
   private mutating func takeAssigned(_ slot: Int, _ id: Int) -> Chunk? {
-    slots[slot].begun.remove(id)
-    return slots[slot].assigned.take(id)
+    if !slots[slot].begun.isEmpty { slots[slot].begun.remove(id) }
+    let chunk = slots[slot].assigned.take(id)
+    if slots[slot].assigned.isEmpty { slots[slot].isAtUnknown = false }
+    return chunk
   }
 
   // MARK: Failing and trying again
@@ -168,17 +213,19 @@ extension Dispatcher {
     putBack(again)
   }
 
-  /// Offers the chunk again, before what was not begun.
+  /// Offers the chunk again, before whatever comes after it: several may come back, in any order.
   mutating func putBack(_ chunk: Chunk) {
     // The failure of an item before it may just have ended the job.
     guard let job = jobs[chunk.job], !job.ended else { return }
     var chunk = chunk
     chunk.inspectAt = nil
     chunk.isBehind = false
+    chunk.isAtItsLast = false
+    chunk.waits = 0
     chunk.stuck = nil
     chunk.abandonAt = nil
     if chunk.slot != nil { return pin(chunk, first: true) }
-    job.ready.prepend(chunk)
+    job.ready.insert(chunk) { $0.range.lowerBound < chunk.range.lowerBound }
     offer(chunk.job)
   }
 

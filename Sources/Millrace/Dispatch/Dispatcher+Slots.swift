@@ -26,6 +26,8 @@ extension Dispatcher {
     for slot in troubles.keys { troubles[slot]?.rest = nil }
     fitSpareSlots()
     for id in jobs.keys { readOn(id) }
+    // What waits in the slots that were there may be there for the new ones.
+    if constants.limits.prefetch > 0, slots.contains(where: { $0.assigned.count > 1 }) { robAt = now }
     finish()
   }
 
@@ -260,6 +262,7 @@ extension Dispatcher {
 
   mutating func vacate(_ slot: Int) {
     goneBy[slot] = nil
+    askedBack -= slots[slot].revoking.count
     var next = Slot()
     next.generation = slots[slot].generation
     next.level = slots[slot].level

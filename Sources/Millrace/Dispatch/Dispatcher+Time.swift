@@ -4,7 +4,10 @@ extension Dispatcher {
   /// The alarm stays as it was said last until another is said.
   package mutating func tick(now: UInt64) {
     self.now = now
-    if let robAt, robAt <= now { self.robAt = nil }
+    if let robAt, robAt <= now {
+      self.robAt = nil
+      if limits.prefetch > 0 { recall() }
+    }
     if let nextOverdue, nextOverdue <= now { endOverdueJobs() }
     var due: [Chunk] = []
     delayed.removeAll { chunk in

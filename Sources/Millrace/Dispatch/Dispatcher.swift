@@ -35,6 +35,8 @@ package struct Dispatcher: ~Copyable {
   var alarm: UInt64?
   /// When to look once more for chunks that wait behind one that takes its time, while others are idle.
   var robAt: UInt64?
+  /// How many chunks slots were asked to give back that have not answered. Kept, for it is asked at every step.
+  var askedBack = 0
   /// When workers that were killed are given up, by slot. Not in the slots, which are looked at all at each step, and are large.
   var goneBy: [Int: UInt64] = [:]
   /// Of slots that had no worker when they wanted one; mostly there are none.
@@ -61,7 +63,13 @@ package struct Dispatcher: ~Copyable {
 
   final class Constants {
     let limits: DispatchLimits
-    init(limits: DispatchLimits) { self.limits = limits }
+    /// How long what has chunks behind it may take before those are there for others.
+    let stallTime: UInt64
+
+    init(limits: DispatchLimits) {
+      self.limits = limits
+      stallTime = limits.prefetchTime &* 10
+    }
   }
 
   /// Takes the actions asked for since the last call.
@@ -95,6 +103,8 @@ package struct Dispatcher: ~Copyable {
     @exclusivity(unchecked) var failures = 0
     @exclusivity(unchecked) var ready = FIFO<Chunk>()
     @exclusivity(unchecked) var isRunnable = false
+    /// Whether its worker has run a chunk, of this job or another.
+    @exclusivity(unchecked) var isMeasured = false
     /// Segments that wait for those before them, by their first index.
     @exclusivity(unchecked) var held: [Int: Segment] = [:]
     /// Chunks at slots or in their back-off.
@@ -116,6 +126,8 @@ package struct Dispatcher: ~Copyable {
     var users = 0
     var keeps = true
     var closing = false
+    /// It has run a chunk.
+    var isMeasured = false
     /// Somebody waits until no slot has it.
     var isAwaited = false
     /// How often in a row each slot has failed to set it up.
@@ -198,6 +210,10 @@ package struct Dispatcher: ~Copyable {
     /// Chunks that it did not give back, for they were begun: it is not asked again.
     var begun: Set<Int> = []
     var hasWorked = false
+    /// It has not begun what it was given, for so long that others got it, and has done nothing since.
+    var isSilent = false
+    /// When it was given its first chunk nothing was known of how long such take.
+    var isAtUnknown = false
     /// Measured nanoseconds a chunk, of those of a batch too.
     var chunkTime: UInt64 = 0
     /// Since when its first chunk may be running.
@@ -241,6 +257,7 @@ package struct Dispatcher: ~Copyable {
     }
     let worker = workers[spec.worker]!
     worker.users += 1
+    job.isMeasured = worker.isMeasured
     kept.removeAll { $0 == spec.worker }
     // It was to make room, and is used once more.
     if !worker.isAwaited { worker.closing = false }
@@ -353,7 +370,7 @@ package struct Dispatcher: ~Copyable {
       if chunk.job == id, chunk.abandonAt == nil {
         chunk.abandonAt = now &+ constants.limits.cancellationGrace
         let generation = slots[slot].generation
-        if !chunks.isEmpty, slots[slot].revoking.insert(chunk.id).inserted {
+        if !chunks.isEmpty, asksBack(chunk.id, of: slot) {
           actions.append(
             .revoke(slot: slot, generation: generation, chunk: chunk.id, from: chunk.range.lowerBound))
         }

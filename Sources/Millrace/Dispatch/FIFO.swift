@@ -20,6 +20,13 @@ package struct FIFO<Element> {
     }
   }
 
+  /// Puts it behind those at the front that `comesBefore` holds for.
+  package mutating func insert(_ element: Element, behind comesBefore: (Element) -> Bool) {
+    var place = head
+    while place < storage.count, comesBefore(storage[place]!) { place += 1 }
+    if place == head { prepend(element) } else { storage.insert(element, at: place) }
+  }
+
   package mutating func popFirst() -> Element? {
     guard head < storage.count else { return nil }
     let element = storage[head]

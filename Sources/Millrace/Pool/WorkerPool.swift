@@ -58,6 +58,7 @@ public final class WorkerPool: Sendable {
       if backend.processes.start == .fork { limits.keptWorkers = 4 }
       limits.prefetch = 1_022
       limits.gatherTime = Self.gatherTime
+      limits.shareTime = 2_000_000
       // Whoever is killed has the grace first.
       limits.killTime &+= min(backend.processes.grace.nanoseconds, .max / 4)
       core = PoolCore(logger: logger, limits: limits, queueLimit: queueLimit)

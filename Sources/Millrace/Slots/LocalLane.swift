@@ -118,14 +118,13 @@ package final class LocalLane: @unchecked Sendable {
     }
   }
 
-  /// Takes back all of the running chunk but the item that it is at; from which index on, or nil if that is nothing.
-  func share(_ chunk: Int) -> Int? {
+  /// Takes back all of the running chunk but the item that it is at.
+  func share(_ chunk: Int) -> Sharing {
     mailbox.withLock { mailbox in
-      guard let run = mailbox.current, run.chunk.id == chunk,
-        let done = position.progress.makeLast(of: run.chunk.range.count)
-      else { return nil }
+      guard let run = mailbox.current, run.chunk.id == chunk else { return .notYet }
+      guard let done = position.progress.makeLast(of: run.chunk.range.count) else { return .nothing }
       mailbox.current!.isShared = true
-      return run.chunk.range.lowerBound + done + 1
+      return .from(run.chunk.range.lowerBound + done + 1)
     }
   }
 

@@ -16,7 +16,7 @@ package final class LocalSlots: Slots {
     var kills: [LocalLane] = []
     var cancels: [ItemTask] = []
     var dropped: [(lane: LocalLane, chunk: Int, revoked: Bool?)] = []
-    var shared: [(lane: LocalLane, chunk: Int, from: Int?)] = []
+    var shared: [(lane: LocalLane, chunk: Int, found: Sharing)] = []
     var inspections: [(lane: LocalLane, chunk: Int)] = []
   }
 
@@ -98,10 +98,8 @@ package final class LocalSlots: Slots {
           }
         }
       }
-      for (lane, chunk, from) in pending.shared {
-        core?.step {
-          $0.revoked(slot: lane.slot, generation: lane.generation, chunk: chunk, from: from, now: $1)
-        }
+      for (lane, chunk, found) in pending.shared {
+        core?.step { $0.shared(slot: lane.slot, generation: lane.generation, chunk: chunk, found, now: $1) }
       }
       for (lane, chunk) in pending.inspections {
         let found = lane.running(chunk).map { Inspection.item($0.index, since: $0.since) } ?? .waiting

@@ -36,6 +36,8 @@ public struct _ItemRun<Input, Output> {
   @usableFromInline let goOn: ((inout _ItemRun) -> Bool)?
   /// Why the sink did not take the current item's output.
   package var sinkError: (any Error)?
+  /// What was behind its last item was given to others.
+  package private(set) var isCut = false
 
   @usableFromInline
   package init(
@@ -66,7 +68,7 @@ public struct _ItemRun<Input, Output> {
   }
 
   @usableFromInline
-  mutating func goesOn() -> Bool { goOn?(&self) ?? false }
+  mutating func goesOn() -> Bool { isCut ? false : goOn?(&self) ?? false }
 
   /// The current item has an output: false if the run was abandoned before it.
   @inlinable
@@ -107,13 +109,13 @@ public struct _ItemRun<Input, Output> {
   mutating func advanceAsLast() -> Bool {
     let done = tag | UInt64(truncatingIfNeeded: next)
     guard
-      tag == 0,
       progress.pointee.compareExchange(
-        expected: done | lastBit, desired: done &+ 1, ordering: .acquiringAndReleasing
+        expected: done | LaneLayout.last, desired: (done | LaneLayout.last) &+ 1, ordering: .acquiringAndReleasing
       ).exchanged
     else { return false }
     next &+= 1
     end = next
+    isCut = true
     return true
   }
 }
@@ -138,9 +140,6 @@ extension Worker {
   }
 }
 
-/// The bit of the progress word of a run in this process that says that the current item is its last. Others have a tag there.
-private let lastBit: UInt64 = 1 << 62
-
 /// The bit of a progress word that says that the run is abandoned.
 package let abandonedBit = LaneLayout.abandoned
 
@@ -153,9 +152,9 @@ extension UnsafePointer<Atomic<UInt64>> {
   /// Makes the current item of a run over so many the last; its offset, or nil if nothing is behind it.
   package func makeLast(of count: Int) -> Int? {
     var word = pointee.load(ordering: .acquiring)
-    while word & (abandonedBit | lastBit) == 0, word + 1 < count {
+    while word & (abandonedBit | LaneLayout.last) == 0, word + 1 < count {
       let (exchanged, original) = pointee.compareExchange(
-        expected: word, desired: word | lastBit, ordering: .acquiringAndReleasing)
+        expected: word, desired: word | LaneLayout.last, ordering: .acquiringAndReleasing)
       if exchanged { return Int(word) }
       word = original
     }

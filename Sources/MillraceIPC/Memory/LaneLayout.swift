@@ -13,7 +13,7 @@ package enum LaneLayout {
   package static let magic: UInt64 = 0x4D49_4C4C_5241_4345  // "MILLRACE"
 
   /// Changes whenever anything in this file, in `Frame` or in `SegmentLayout` does.
-  package static let version: UInt32 = 1
+  package static let version: UInt32 = 2
 
   // Fixed at creation, but for the flags.
   package static let magicOffset = 0
@@ -36,10 +36,13 @@ package enum LaneLayout {
   package static let markerOffset = 1152  // the worker writes here at each item, so nothing else shares the line
   /// The bit of the progress word that says that the rest of the chunk is not wanted.
   package static let abandoned: UInt64 = 1 << 63
+  /// The bit of the progress word that says that the current item is the chunk's last: what is behind it is others' now. It
+  /// stays when that item is done.
+  package static let last: UInt64 = 1 << 62
   /// The bits of the progress word that count completed items. Those between say of which chunk.
   package static let completed: UInt64 = 1 << 40 - 1
-  /// What the progress word holds of a chunk's number, so that nobody abandons another.
-  package static func tag(_ chunk: UInt64) -> UInt64 { chunk << 40 & ~abandoned }
+  /// What the progress word holds of a chunk's number, so that nobody abandons or cuts another.
+  package static func tag(_ chunk: UInt64) -> UInt64 { chunk << 40 & ~(abandoned | last) }
   package static let crashRecordOffset = 1280
   package static let crashRecordSize = 256
   // Of the worker's standard error: the parent counts here what it has read of it, and is at it while the first word is odd.

@@ -15,7 +15,8 @@ package enum LaneState: UInt32, Sendable {
 /// The worker's mark of what it is doing, which outlives it.
 ///
 /// The progress word counts the completed items of the chunk, and bears its tag. Both sides change it by compare-and-swap; its
-/// highest bit says that the rest of the chunk is not wanted. So an item is either completed in time or given up.
+/// highest bit says that the rest of the chunk is not wanted, and the next that the current item is its last. So an item is
+/// either completed in time or given up, and either run here or given to others.
 /// The order of the other stores is their meaning: the chunk changes only while the state is `idle`, so `running` always
 /// goes with its own chunk.
 package struct LaneMarker: ~Copyable, @unchecked Sendable {
@@ -78,6 +79,17 @@ package struct LaneSnapshot: Equatable, Sendable {
   }
 }
 
+/// What became of the wish to take back what is behind the item that a worker is at.
+package enum LaneCut: Equatable, Sendable {
+  /// The item at this offset is the chunk's last.
+  case at(Int)
+  case nothingBehind
+  /// The worker is not at this chunk.
+  case notBegun
+  /// It is at the very end of an item.
+  case between
+}
+
 struct MarkerWords {
   let state: UnsafeMutablePointer<UInt32>
   let chunk: UnsafeMutablePointer<UInt64>
@@ -131,7 +143,7 @@ extension Lane {
   package func abandon(chunk number: UInt64) {
     let tag = LaneLayout.tag(number)
     var word = progress.pointee.load(ordering: .relaxed)
-    while word & ~LaneLayout.completed == tag {
+    while word & ~(LaneLayout.completed | LaneLayout.last) == tag {
       let (isDone, found) = progress.pointee.compareExchange(
         expected: word, desired: word | LaneLayout.abandoned, ordering: .acquiringAndReleasing)
       if isDone { return }
@@ -139,7 +151,25 @@ extension Lane {
     }
   }
 
-  /// The count of completed items, the chunk's tag, and the bit that ends the chunk; valid as long as the lane is.
+  /// Makes the item that the worker is at the last of the chunk, which has `count`: what is behind it is the caller's then.
+  ///
+  /// Of `received` items the outcomes are here. A worker sends some before it counts their item, and is between two items then.
+  package func cut(chunk number: UInt64, of count: Int, received: Int) -> LaneCut {
+    let tag = LaneLayout.tag(number)
+    var word = progress.pointee.load(ordering: .acquiring)
+    while true {
+      guard word & ~(LaneLayout.completed | LaneLayout.last | LaneLayout.abandoned) == tag else { return .notBegun }
+      let completed = word & LaneLayout.completed
+      guard word == tag | completed, completed &+ 1 < UInt64(count) else { return .nothingBehind }
+      guard completed >= UInt64(received) else { return .between }
+      let (isDone, found) = progress.pointee.compareExchange(
+        expected: word, desired: word | LaneLayout.last, ordering: .acquiringAndReleasing)
+      if isDone { return .at(Int(completed)) }
+      word = found
+    }
+  }
+
+  /// The count of completed items, the chunk's tag, and the bits that end the chunk; valid as long as the lane is.
   package var progress: UnsafePointer<Atomic<UInt64>> { atomic(LaneLayout.markerOffset + 32) }
 
   /// Where the worker notes when it began its item; valid as long as the lane is.

@@ -4,6 +4,10 @@ extension Ledger {
   /// The dispatcher is about to be told this by a worker that is not written off.
   mutating func hears(_ report: Report, slot: Int) {
     switch report {
+    case .completed, .itemFailed, .finished: slots[slot].heardAt = now
+    default: break
+    }
+    switch report {
     case .started: slots[slot].phase = .up
     case .startFailed:
       isTroubled(slot)
@@ -28,6 +32,9 @@ extension Ledger {
       give(back: chunk, from: slot)
     case .revoked(let chunk, let start):
       if let start { give(back: chunk, from: slot, items: start) } else { slots[slot].kept.insert(chunk) }
+    case .shared(let chunk, .from(let start)): give(back: chunk, from: slot, items: start)
+    case .shared(let chunk, .nothing): slots[slot].atLast.insert(chunk)
+    case .shared(_, .notYet): break
     case .inspected(let chunk, let found):
       if case .item(let index, _) = found { inspected = (slot, chunk, index) }
       if case .behind = found { slots[slot].behind.insert(chunk) }

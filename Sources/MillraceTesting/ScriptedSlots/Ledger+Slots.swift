@@ -114,13 +114,21 @@ extension Ledger {
       }
       jobs[chunk.job]!.items[index].state = .at(slot: slot)
     }
+    if !job.plan.roundRobin {
+      // Whoever waits for what comes before waits in vain, if those that could do it wait for each other.
+      let passed = (0..<chunk.range.lowerBound).first { if case .waiting = job.items[$0].state { true } else { false } }
+      try check(
+        passed == nil, "\(chunk.job): item \(chunk.range.lowerBound) is sent before \(passed ?? 0), which waits too")
+    }
     if let limit = job.plan.lifespan.items, !slots[slot].held.isEmpty, let served = slots[slot].served[chunk.worker] {
       try check(
         served < limit, "slot \(slot): chunk \(chunk.id) is queued behind \(served) items of a lifespan of \(limit)")
     }
     slots[slot].served[chunk.worker]? += chunk.range.count
+    if slots[slot].held.isEmpty { slots[slot].heardAt = now }
     // What was found out about it when it was here before is over.
     slots[slot].kept.remove(chunk.id)
+    slots[slot].atLast.remove(chunk.id)
     slots[slot].behind.remove(chunk.id)
     if job.plan.roundRobin { try check(chunk.slot != nil, "chunk \(chunk.id) has lost its turn") }
     jobs[chunk.job]!.hasBegun = true
@@ -138,6 +146,11 @@ extension Ledger {
     let isOver = slots[slot].held.contains { $0.id == chunk && jobs[$0.job]?.end != nil }
     // It was begun. Who asks for it all the same may ask for ever.
     try check(isOver || !slots[slot].kept.contains(chunk), "slot \(slot): chunk \(chunk) is asked back once more")
+  }
+
+  func share(_ slot: Int, _ generation: Int, _ chunk: Int) throws {
+    try checkHeld(slot, generation, chunk, "share")
+    try check(!slots[slot].atLast.contains(chunk), "slot \(slot): a part of chunk \(chunk) is asked for once more")
   }
 
   func inspect(_ slot: Int, _ generation: Int, _ chunk: Int) throws {
@@ -185,11 +198,22 @@ extension Ledger {
           let held = slot.held[index]
           let job = jobs[held.job]
           let isAlone = slot.held.count == 1 && limits.shareTime != nil && held.range.count > 1
+          let isKept = isAlone ? slot.atLast.contains(held.id) : slot.kept.contains(held.id)
           return (index > 0 && prefetch > 0 || held.count > 1 || isAlone) && job?.end == nil
-            && job?.plan.roundRobin == false
-            && !slot.kept.contains(held.id)
+            && job?.plan.roundRobin == false && !isKept
         }
     }
+  }
+
+  /// Since when chunks that others may run wait in some slot behind one of which nothing is heard.
+  var waitsSince: UInt64? {
+    slots.filter { slot in
+      slot.phase == .up && !slot.isKilled
+        && slot.held.dropFirst().contains { held in
+          let job = jobs[held.job]
+          return job?.end == nil && job?.plan.roundRobin == false && !slot.kept.contains(held.id)
+        }
+    }.map { max($0.heardAt, revivedAt, resizedAt) }.min()
   }
 
   func checkHeld(_ slot: Int, _ generation: Int, _ chunk: Int, _ what: String) throws {

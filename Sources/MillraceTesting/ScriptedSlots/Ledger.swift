@@ -80,6 +80,10 @@ struct Ledger {
     var held: [Held] = []
     /// Chunks that it was asked to give back and did not.
     var kept: Set<Int> = []
+    /// When something was last heard of its chunks, or they began.
+    var heardAt: UInt64 = 0
+    /// Chunks of which nothing was left behind the item that ran when a part of them was asked for.
+    var atLast: Set<Int> = []
     var errand: Errand?
     /// Since when it is on its errand, or ends.
     var since: UInt64 = 0
@@ -118,6 +122,8 @@ struct Ledger {
   var now: UInt64 = 0
   /// When the whole program last went on after a standstill.
   var revivedAt: UInt64 = 0
+  /// When the pool got its width.
+  var resizedAt: UInt64 = 0
   var jobs: [JobID: Job] = [:]
   var slots: [Slot] = []
   /// From which level on each slot takes work; nil: it takes none any more.

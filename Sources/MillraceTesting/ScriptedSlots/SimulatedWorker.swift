@@ -22,6 +22,7 @@ enum Report {
   case itemFailed(chunk: Int, index: Int, retryable: Bool)
   case finished(chunk: Int, SimulatedItems?, items: Int, elapsed: UInt64)
   case revoked(chunk: Int, from: Int?)
+  case shared(chunk: Int, Sharing)
   case inspected(chunk: Int, Inspection)
   case died(running: [Int: Bool], ItemFailure.Cause, suspects: Int = 1)
 
@@ -169,14 +170,15 @@ final class SimulatedProcess {
     return from
   }
 
-  /// Gives back all of the chunk but the item that it is at: from which on, or nil if that is nothing.
-  func share(_ id: Int) -> Int? {
-    guard case .running(var run) = activity, run.chunk.id == id, run.index + 1 < run.chunk.range.upperBound else {
-      return nil
+  /// Gives back all of the chunk but the item that it is at.
+  func share(_ id: Int) -> Sharing {
+    guard case .running(var run) = activity, run.chunk.id == id else {
+      return place(of: id) == nil ? .nothing : .notYet
     }
+    guard run.index + 1 < run.chunk.range.upperBound else { return .nothing }
     run.chunk.range = run.chunk.range.lowerBound..<run.index + 1
     activity = .running(run)
-    return run.index + 1
+    return .from(run.index + 1)
   }
 
   private func place(of id: Int) -> Int? {

@@ -60,6 +60,7 @@ extension Simulation {
     case .resize(let width):
       if width < ledger.width { ledger.givenBefore = ledger.given }
       ledger.width = width
+      ledger.resizedAt = now
       for key in keys { ledger.forgetSetUps(key) }
       try step("resize to \(width)") { $0.resize(to: width, now: $1) }
     case .cancel(let job): try cancel(job)

@@ -60,7 +60,7 @@ extension Simulation {
       try answer(.revoked(chunk: chunk, from: process.giveBack(chunk, from: start)), worker)
     case .share(_, worker.generation, let chunk):
       guard let process = process(of: worker, holding: chunk) else { return }
-      try answer(.revoked(chunk: chunk, from: process.share(chunk)), worker)
+      try answer(.shared(chunk: chunk, process.share(chunk)), worker)
     case .cancel(_, worker.generation, let chunk):
       if let process = process(of: worker, holding: chunk) { cancel(chunk, process) }
     case .inspect(_, worker.generation, let chunk):
@@ -355,6 +355,8 @@ extension Simulation {
           memory: chunk % 5 == 0 ? 2_000 : 500, now: now)
       case .revoked(let chunk, let start):
         dispatcher.revoked(slot: slot, generation: generation, chunk: chunk, from: start, now: now)
+      case .shared(let chunk, let found):
+        dispatcher.shared(slot: slot, generation: generation, chunk: chunk, found, now: now)
       case .inspected(let chunk, let found):
         dispatcher.inspected(slot: slot, generation: generation, chunk: chunk, found, now: now)
       case .died(let running, let cause, let suspects):

@@ -175,6 +175,7 @@ package final class Simulation {
     }
     ledger.inspected = nil
     try checkWorkIsShared()
+    try checkNothingWaitsBehind()
     try checkNothingLies()
     try ledger.checkSetUps()
     try ledger.checkReading()
@@ -193,16 +194,33 @@ package final class Simulation {
   /// While a slot is idle, chunks may wait in others only for as long as it takes to see that they are stuck.
   private func checkWorkIsShared() throws {
     let isAnyoneIdle = (0..<ledger.width).contains { slot in
-      ledger.isIdle(slot) && !plan.faults.barrenSlots.contains(slot) && !slotsWithoutSetUp.contains(slot)
+      ledger.isIdle(slot) && !isSilent(slot) && !plan.faults.barrenSlots.contains(slot)
+        && !slotsWithoutSetUp.contains(slot)
     }
     guard plan.limits.prefetch > 0 || plan.limits.shareTime != nil, isAnyoneIdle, ledger.hasChunksToShare else {
       return unsharedSince = nil
     }
     let since = unsharedSince ?? now
     unsharedSince = since
-    let limit = (plan.limits.shareTime ?? 0) + 32 * plan.limits.prefetchTime + 8 * plan.latency + 20_000_000
+    // A chunk may come to several that do not begin it, one after another.
+    let silence: UInt64 = plan.faults.goesSilent > 0 ? 200_000_000 : 20_000_000
+    let limit = (plan.limits.shareTime ?? 0) + 32 * plan.limits.prefetchTime + 8 * plan.latency + silence
     try ledger.check(
       now - since <= limit, "a slot has been idle for \((now - since) / 1_000) µs while chunks wait in others")
+  }
+
+  /// Whether the slot's worker does not begin what it is given. It has nothing to do, but is not there for others.
+  private func isSilent(_ slot: Int) -> Bool {
+    workers[slot]?.processes.contains { if case .silent = $0.activity { true } else { false } } ?? false
+  }
+
+  /// What was handed ahead does not wait for long, whether somebody is idle or not: others would run what comes after it.
+  private func checkNothingWaitsBehind() throws {
+    let hasOthers =
+      (0..<ledger.width).count { !plan.faults.barrenSlots.contains($0) && !slotsWithoutSetUp.contains($0) } > 1
+    guard hasOthers, !plan.hasProcessForEach, let since = ledger.waitsSince else { return }
+    let limit = 16 * plan.limits.prefetchTime + 8 * plan.latency + 20_000_000
+    try ledger.check(now - since <= limit, "a chunk has waited \((now - since) / 1_000) µs behind one that takes long")
   }
 
   /// What has come does not wait for what comes after it, while a slot could work on it, but for the time in which it may be
@@ -292,7 +310,7 @@ package final class Simulation {
       try ledger.revoke(slot, generation, chunk)
       order(action, slot)
     case .share(let slot, let generation, let chunk):
-      try ledger.revoke(slot, generation, chunk)
+      try ledger.share(slot, generation, chunk)
       order(action, slot)
     case .inspect(let slot, let generation, let chunk):
       try ledger.inspect(slot, generation, chunk)
@@ -386,7 +404,7 @@ package final class Simulation {
     for slot in Set(stalled.map(\.worker.slot)) {
       let held = ledger.slots[slot].held
       if let first = held.first, plan.limits.shareTime != nil, first.job == id, first.range.count > 1, first.count == 1,
-        held.count == 1, !ledger.slots[slot].kept.contains(first.id)
+        held.count == 1, !ledger.slots[slot].atLast.contains(first.id)
       {
         throw BrokenPromise(
           description: "\(id): items of chunk \(first.id) wait in slot \(slot), which stalls, while others are idle")

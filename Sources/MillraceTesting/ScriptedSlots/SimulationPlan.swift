@@ -116,7 +116,7 @@ package struct SimulationPlan {
         if faults.tearDownStalls > 0 { workers[worker].tearDownTimeout = nil }
       }
     }
-    if later.chance(40) { limits.shareTime = later.one(of: [0, 2_000_000]) }
+    if later.chance(40) { limits.shareTime = later.one(of: [500_000, 2_000_000]) }
     limits.keptWorkers = later.one(of: [0, 1, 1, 16])
     if !isCalm, later.chance(15) { faults.isDoubtful = later.one(of: [10, 50, 100]) }
     // Where something stalls for ever, such slots would be tried for ever.

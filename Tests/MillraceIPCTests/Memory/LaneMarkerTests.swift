@@ -47,6 +47,26 @@ import Testing
     #expect(lane.snapshot().completed == 0 && lane.snapshot().chunk == 2)
   }
 
+  @Test("U10: what is behind the item that a worker is at is given back once, and only of the chunk that it is at")
+  func cutRunsEndWithTheirItem() throws {
+    let lane = try Lane(ringCapacity: 4096)
+    var worker = WorkerEnd(lane, bell: .futex)
+    worker.marker.beginChunk(1)
+    #expect(lane.cut(chunk: 2, of: 9, received: 0) == .notBegun)
+    lane.finishItem()
+    // It has sent the outcome of its second item, and not counted it.
+    #expect(lane.cut(chunk: 1, of: 9, received: 2) == .between)
+    #expect(lane.cut(chunk: 1, of: 2, received: 1) == .nothingBehind)
+    #expect(lane.cut(chunk: 1, of: 9, received: 1) == .at(1))
+    #expect(lane.cut(chunk: 1, of: 9, received: 1) == .nothingBehind)
+    #expect(lane.snapshot().completed == 1 && lane.snapshot().chunk == 1)
+    // The item itself can be given up yet.
+    lane.abandon(chunk: 1)
+    #expect(lane.progress.pointee.load(ordering: .relaxed) & LaneLayout.abandoned != 0)
+    worker.marker.beginChunk(2)
+    #expect(lane.cut(chunk: 2, of: 2, received: 0) == .at(0))
+  }
+
   /// A reader at any moment sees parts that belong together.
   @Test(.timeLimit(.minutes(1))) func snapshotsAreConsistent() throws {
     let lane = try Lane(ringCapacity: 4096)

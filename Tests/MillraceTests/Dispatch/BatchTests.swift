@@ -45,7 +45,7 @@ struct DispatchBatchTests {
     #expect(runs(play) == ["run 0: 3 0..<6", "run 1: 6 6..<12"])
   }
 
-  @Test("an idle slot gets half of what waits at a busy one, though that is at it")
+  @Test("what waits at a busy slot goes to an idle one, though that is at the batch, as far as it was not begun")
   func halves() {
     let (play, _) = play(16, width: 2)
     #expect(runs(play) == ["run 0: 3 0..<8", "run 1: 7 8..<16"])
@@ -53,7 +53,7 @@ struct DispatchBatchTests {
     // Short chunks were the rule at slot 0; that this one is not, only time shows.
     #expect(runs(play) == [])
     play.wait(play.alarm! - play.now)
-    #expect(runs(play) == ["revoke 0: 3 from 6"])
+    #expect(runs(play) == ["revoke 0: 3 from 2"])
     play.revoked(0, 3, from: 6)
     #expect(runs(play) == ["run 1: 6 6..<8"])
     // What is left of the batch ends where the rest was cut off.

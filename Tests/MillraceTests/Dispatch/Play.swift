@@ -111,6 +111,12 @@ final class Play {
     }
   }
 
+  func shared(_ slot: Int, _ chunk: Int, _ found: Sharing) {
+    step { [generation = generations[slot]!] in
+      $0.shared(slot: slot, generation: generation, chunk: chunk, found, now: $1)
+    }
+  }
+
   func isFull(_ limit: Int) -> Bool { dispatcher.isFull(limit) }
 
   func wait(_ time: UInt64) {

@@ -19,7 +19,7 @@ struct DispatchShareTests {
     #expect(play.alarm == play.now + 100)
     play.wait(100)
     #expect(play.said() == ["share 0: 1"])
-    play.revoked(0, 1, from: 3)
+    play.shared(0, 1, .from(3))
     #expect(play.said() == ["run 1: 2 3..<6"])
     play.complete(0, 1, upTo: 3)
     play.finish(0, 1)
@@ -34,7 +34,7 @@ struct DispatchShareTests {
     let play = uneven()
     play.wait(100)
     _ = play.said()
-    play.revoked(0, 1, from: nil)
+    play.shared(0, 1, .nothing)
     play.wait(1_000)
     #expect(play.said() == [])
   }
@@ -50,7 +50,7 @@ struct DispatchShareTests {
       $0.finished(slot: 0, generation: 1, chunk: 1, items: 3, elapsed: 100, now: $1)
     }
     #expect(play.said() == ["deliver 1: 0..<3", "run 0: 2 3..<8"])
-    play.revoked(0, 1, from: 3)
+    play.shared(0, 1, .from(3))
     #expect(play.said() == [])
   }
 }

@@ -197,7 +197,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       next = run.next
       KillPoint.workerRan.reach()
       try outputs.closeRoom(upTo: next)
-      guard try report(end, run.sinkError, outputs, lane, at: &next) else { return }
+      guard try report(end, run.sinkError, outputs, lane, at: &next), !run.isCut else { return }
     }
   }
 
@@ -227,7 +227,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
     return true
   }
 
-  /// Runs the items in the range, or what the run goes on with; false if the rest of the chunk is not wanted. `next` becomes
+  /// Runs the items in the range, or what the run goes on with; false if the rest of the chunk is not wanted here. `next` becomes
   /// the first item that was not run.
   private func run(
     _ range: Range<Int>, of items: UnsafePointer<W.Input>, _ request: ChunkRequest,
@@ -253,7 +253,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       if current == nil { return true }
       KillPoint.workerRan.reach()
       try outputs.closeRoom(upTo: next)
-      guard try report(end, run.sinkError, outputs, lane, at: &next) else { return false }
+      guard try report(end, run.sinkError, outputs, lane, at: &next), !run.isCut else { return false }
       if hasGoneOn { return true }
     }
     return true
@@ -269,8 +269,9 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       guard let error = sinkError else { return false }
       guard try outputs.itemFailed(error, isUndecodable: true, at: next) else { return false }
     case .threw(let error):
-      guard try outputs.itemFailed(error.withoutLevels, isUndecodable: false, at: next) else { return false }
+      let goesOn = try outputs.itemFailed(error.withoutLevels, isUndecodable: false, at: next)
       lane.endIfItHasNoDescriptors()
+      guard goesOn else { return false }
     }
     next += 1
     return true

@@ -162,7 +162,7 @@ final class OutputWriter<Output> {
     try lane.end.responses.commit()
   }
 
-  /// Reports the item at `offset`, the first without an outcome; false if nobody wants to know.
+  /// Reports the item at `offset`, the first without an outcome; false if nobody wants to know, or nothing is behind it any more.
   func itemFailed(_ error: any Error, isUndecodable: Bool, at offset: Int) throws -> Bool {
     try flush()
     scratch.removeAll()
@@ -172,9 +172,14 @@ final class OutputWriter<Output> {
         kind: FrameKind.itemFailed, flags: isUndecodable ? FrameFlags.undecodable : 0, b: chunk,
         c: UInt64(truncatingIfNeeded: offset)), scratch.bytes)
     let done = LaneLayout.tag(chunk) | UInt64(truncatingIfNeeded: offset)
-    return lane.lane.progress.pointee.compareExchange(
-      expected: done, desired: done &+ 1, ordering: .acquiringAndReleasing
-    ).exchanged
+    let (isDone, found) = lane.lane.progress.pointee.compareExchange(
+      expected: done, desired: done &+ 1, ordering: .acquiringAndReleasing)
+    if !isDone, found == done | LaneLayout.last {
+      // It counts, as the chunk's last.
+      _ = lane.lane.progress.pointee.compareExchange(
+        expected: found, desired: found &+ 1, ordering: .acquiringAndReleasing)
+    }
+    return isDone
   }
 
   /// The chunk is over, after so many items.

@@ -44,8 +44,9 @@ extension ProcessControl {
         $0.revoked(slot: slot, generation: generation, chunk: chunk, from: found ?? nil, now: $1)
       }
     case .share(let slot, let generation, let chunk):
-      // A chunk that a process has begun is its own.
-      core.step { $0.revoked(slot: slot, generation: generation, chunk: chunk, from: nil, now: $1) }
+      let lane = lane(slot, generation, holding: chunk)
+      let found = lane?.share(chunk) ?? .nothing
+      core.step { $0.shared(slot: slot, generation: generation, chunk: chunk, found, now: $1) }
     case .cancel(let slot, let generation, let chunk):
       guard let lane = lane(slot, generation, holding: chunk) else { return }
       _ = attempt(lane) { try lane.revoke(chunk, from: 0) }

@@ -257,6 +257,23 @@ package final class RemoteLane {
     return sent.chunk.range.lowerBound + sent.items(ofFrame: frame).lowerBound
   }
 
+  /// Takes back what the worker has not begun of the chunk that it is at: all but the current item.
+  ///
+  /// Nothing is waited for: the word that decides it is the one by which the worker counts its items.
+  package func share(_ id: Int) -> Sharing {
+    guard let sent = inFlight.first, sent.chunk.id == id, sent.isSent, sent.answered == sent.frames - 1 else {
+      return .notYet
+    }
+    if sent.isCancelled { return .nothing }
+    switch lane.cut(chunk: sent.currentNumber, of: sent.currentCount, received: sent.currentReceived) {
+    case .at(let offset):
+      sent.cut(at: offset + 1)
+      return .from(sent.end)
+    case .nothingBehind: return .nothing
+    case .notBegun, .between: return .notYet
+    }
+  }
+
   /// Tells the worker that the rest of the chunk is not wanted.
   func cancel(_ id: Int) {
     guard let sent = sent(id) else { return }

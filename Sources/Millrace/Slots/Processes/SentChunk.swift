@@ -2,7 +2,7 @@ import MillraceIPC
 
 /// A chunk, or a batch of chunks, on its way through a lane: each chunk is a frame with a number of its own.
 package final class SentChunk {
-  package let chunk: Chunk
+  package private(set) var chunk: Chunk
   let record: WorkerRecord
   /// The bytes of an item and of an output, if they travel as they lie in memory.
   let inputStride: Int?
@@ -100,6 +100,11 @@ package final class SentChunk {
   func takeBack(from frame: Int) -> [UInt32] {
     frames = frame
     return segments.isEmpty ? [] : (frame..<max(frame, positions.count)).compactMap { segments.removeValue(forKey: $0) }
+  }
+
+  /// The items of its last frame from this offset on were taken back.
+  func cut(at offset: Int) {
+    chunk.range = chunk.range.lowerBound..<chunk.range.lowerBound + items(ofFrame: frames - 1).lowerBound + offset
   }
 
   // MARK: Its outcomes

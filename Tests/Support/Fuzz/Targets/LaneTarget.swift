@@ -50,6 +50,7 @@ struct LaneTarget: FuzzTarget {
     }
     if case .failure(let problem as FuzzProblem) = first { throw problem }
     for chunk in pool.chunks { try ledger.note(lane.inspect(chunk.id), of: chunk) }
+    for chunk in pool.chunks { try ledger.note(lane.share(chunk.id), of: chunk) }
     let found = lane.salvage(fetchSegments: fetch)
     for answer in found.answers { try ledger.note(answer, scene) }
     if let running = found.running {
@@ -291,6 +292,11 @@ private struct LaneLedger {
     guard case .item(let index, let since) = inspection else { return }
     try promise(index >= chunk.range.lowerBound && index <= chunk.range.upperBound, "item \(index) runs")
     try promise(since ?? 0 <= MonotonicTime.now, "an item began in the future")
+  }
+
+  func note(_ sharing: Sharing, of chunk: Chunk) throws {
+    guard case .from(let start) = sharing else { return }
+    try promise(start > (next[chunk.id] ?? 0) && start < chunk.range.upperBound, "item \(start) and on were given back")
   }
 
   private mutating func advance(_ sent: SentChunk, to end: Int) throws -> Range<Int> {
