@@ -84,6 +84,7 @@ extension Ledger {
       let isTimeout = [.overruns, .stalls, .dawdles, .nests].contains(behaviour)
       if !slots[slot].isKilled, suspects > 1, !held.isSuspect {
         jobs[held.job]!.items[item].isSuspect = true
+        hasSuspects = true
       } else if !slots[slot].isKilled {
         jobs[held.job]!.items[item].deaths[held.attempt] = Self.verdict(of: cause)
         failed(slot, held.id)

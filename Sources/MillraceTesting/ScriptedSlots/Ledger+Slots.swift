@@ -114,12 +114,10 @@ extension Ledger {
       }
       jobs[chunk.job]!.items[index].state = .at(slot: slot)
     }
-    if !job.plan.roundRobin {
+    // Suspects are tried again in their slots and nowhere else, whenever those come to it.
+    if !job.plan.roundRobin, !hasSuspects {
       // Whoever waits for what comes before waits in vain, if those that could do it wait for each other.
-      // But for suspects, which are tried again in their slots and nowhere else.
-      let passed = (0..<chunk.range.lowerBound).first {
-        if case .waiting = job.items[$0].state { !job.items[$0].isSuspect } else { false }
-      }
+      let passed = (0..<chunk.range.lowerBound).first { if case .waiting = job.items[$0].state { true } else { false } }
       try check(
         passed == nil, "\(chunk.job): item \(chunk.range.lowerBound) is sent before \(passed ?? 0), which waits too")
     }
@@ -210,7 +208,8 @@ extension Ledger {
 
   /// Since when chunks that others may run wait in some slot behind one of which nothing is heard.
   var waitsSince: UInt64? {
-    slots.filter { slot in
+    if hasSuspects { return nil }
+    return slots.filter { slot in
       slot.phase == .up && !slot.isKilled
         && slot.held.dropFirst().contains { held in
           let job = jobs[held.job]

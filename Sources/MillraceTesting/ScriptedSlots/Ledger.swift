@@ -125,6 +125,8 @@ struct Ledger {
   /// When the pool got its width.
   var resizedAt: UInt64 = 0
   var jobs: [JobID: Job] = [:]
+  /// Whether there was a death of which it is not known whose it was.
+  var hasSuspects = false
   var slots: [Slot] = []
   /// From which level on each slot takes work; nil: it takes none any more.
   var levels: [Int?] = []

@@ -400,7 +400,8 @@ package final class Simulation {
         && !plan.faults.barrenSlots.contains(slot)
         && !slotsWithoutSetUp.contains(slot) && !plan.faults.startlessSlots.contains(slot)
     }
-    guard canHelp else { return }
+    // A suspect is tried again in its slot, and nowhere else.
+    guard canHelp, !ledger.hasSuspects else { return }
     for slot in Set(stalled.map(\.worker.slot)) {
       let held = ledger.slots[slot].held
       if let first = held.first, plan.limits.shareTime != nil, first.job == id, first.range.count > 1, first.count == 1,
@@ -417,8 +418,6 @@ package final class Simulation {
       }
     }
     for index in ledger.jobs[id]!.items.indices where ledger.isToBeRun(ledger.jobs[id]!, index) {
-      // It is tried again in its slot, and nowhere else.
-      if ledger.jobs[id]!.items[index].isSuspect { continue }
       throw BrokenPromise(description: "\(id): item \(index) waits while others are idle")
     }
   }
