@@ -71,7 +71,7 @@ final class WorkerProcess {
   static let lastPatience: UInt64 = firstPatience << 4
 
   /// How long a worker that has marked its crash may take to be gone: the backtrace of a large program takes seconds.
-  static let dyingTime: UInt64 = 5_000_000_000
+  static let dyingTime: UInt64 = 8_000_000_000
 
   /// Whether one of its threads has written down that it crashes, or has called `exit`: nothing of it goes on.
   var hasMarkedItsEnd: Bool {
