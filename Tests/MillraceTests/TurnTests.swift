@@ -24,6 +24,15 @@ struct TurnTests {
     #expect(await turn.take())
   }
 
+  @Test func whoDoesNotWaitForItIsRememberedUntilItIsPassedOn() {
+    let turn = Turn()
+    #expect(turn.takeIfFree())
+    #expect(!turn.takeIfFree())
+    #expect(turn.pass())
+    #expect(turn.takeIfFree())
+    #expect(!turn.pass())
+  }
+
   @Test func whoIsCancelledWhileWaitingLeavesTheQueue() async {
     let turn = Turn()
     #expect(await turn.take())

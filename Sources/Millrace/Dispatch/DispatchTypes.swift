@@ -153,6 +153,8 @@ package enum Action {
   case end(JobID, JobEnd)
   /// Nothing of the job is left in any slot.
   case release(JobID)
+  /// An item waits for the job, which has this level from now on.
+  case raised(JobID, level: Int)
   /// No slot has an instance of the worker any more.
   case closed(WorkerKey)
   /// The pool has no workers left.
@@ -209,6 +211,8 @@ package struct DispatchLimits: Sendable {
   package var prefetch = 0
   /// A map inside an item runs in spare slots of its own level only, as where the consumers themselves do the work.
   package var levelsAreApart = false
+  /// How many levels of maps there may be, for those that are raised.
+  package var mostLevels = Nesting.maximumLevel
   /// How long a chunk of several items may be under way before it is shared with a slot that has nothing to do; nil: it is not.
   package var shareTime: UInt64?
   /// For how long what comes of an input that runs at its full speed is gathered, though a slot is free; nil: it is not.

@@ -224,9 +224,12 @@ extension Dispatcher {
     chunk.waits = 0
     chunk.stuck = nil
     chunk.abandonAt = nil
-    if chunk.slot != nil { return pin(chunk, first: true) }
+    // A suspect stays in its slot, whatever waits for it.
+    if chunk.slot != nil, job.spec.roundRobin || chunk.isSuspect { return pin(chunk, first: true) }
+    chunk.slot = nil
     job.ready.insert(chunk) { $0.range.lowerBound < chunk.range.lowerBound }
     offer(chunk.job)
+    if job.isSpared { lostItsSlot(job, chunk.job) }
   }
 
   /// Offers what a slot has given back of the chunk that it is at: a part for each slot, for the items are slow.

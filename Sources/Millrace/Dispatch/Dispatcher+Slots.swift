@@ -31,13 +31,13 @@ extension Dispatcher {
     finish()
   }
 
-  /// Of maps that were begun by items of the same pool, which wait for them, each level has spare slots: as many as there are
+  /// Of maps that were begun by items of the same pool, or for which such items wait, each level has spare slots: as many as there are
   /// such maps, but no more than the pool has slots. (No more of their items can be waiting at once.) They stay until the pool
   /// has fewer slots, and have nothing to do while there are no such maps.
   ///
   /// So what waits deepest always finds a slot, and a slot whose item waits is stood in for.
   mutating func fitSpareSlots() {
-    guard !draining else { return }
+    guard !hasStopped else { return }
     let wanted = jobs.values.reduce(0) { max($0, $1.ended ? 0 : $1.spec.level) }
     let deepest = slots.reduce(wanted) { max($0, $1.level) }
     guard deepest > 0 else { return }

@@ -112,6 +112,10 @@ package struct Dispatcher: ~Copyable {
     @exclusivity(unchecked) var ended = false
     /// Whether a slot has been given an item of it.
     @exclusivity(unchecked) var hasBegun = false
+    /// Jobs for which its items wait, each with how many do.
+    @exclusivity(unchecked) var awaits: [JobID: Int] = [:]
+    /// Items wait for it, and it was not raised above them, for it has its slot.
+    @exclusivity(unchecked) var isSpared = false
     /// When it has taken as long as it may.
     @exclusivity(unchecked) var deadline: UInt64?
     /// The next slot for `.roundRobin`.

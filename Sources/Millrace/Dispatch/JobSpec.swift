@@ -36,7 +36,8 @@ package struct JobSpec {
   package var totalTimeout: UInt64?
   package var lifespan = Lifespan()
   package var roundRobin = false
-  /// How many maps of the same pool there are around it: 0, if it was not made by an item of the pool.
+  /// How many maps of the same pool there are around it, or wait for it: 0, if it was not made by an item of the pool, and none
+  /// waits for it.
   package var level = 0
   package var eagerSetUp = true
   /// Whether the worker's instances stay in their slots when the job is over.

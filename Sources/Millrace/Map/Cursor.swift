@@ -46,7 +46,11 @@ final class Cursor<Input: Sendable, Output: Sendable> {
     if Task.isCancelled { core.cancel(job) }
     var delivery = core.poll(job, consumed: consumed, taking: &waiting)
     consumed = 0
-    if delivery == nil { delivery = await core.next(job, limit: request.options.nextTimeout?.nanoseconds) }
+    if delivery == nil {
+      let wait = try core.waits(for: job)
+      delivery = await core.next(job, limit: request.options.nextTimeout?.nanoseconds)
+      core.waited(wait)
+    }
     switch delivery! {
     case .segment(let found):
       segment = found

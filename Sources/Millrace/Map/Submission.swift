@@ -10,7 +10,6 @@ public final class Submission<Output: Sendable>: Sendable {
     var result: Result<Output, any Error>?
     var waiters: [UInt64: UnsafeContinuation<Void, Never>] = [:]
     var lastWaiter: UInt64 = 0
-    var isDriven = false
     /// Whether somebody has seen the result, or waits for it.
     var isMinded = false
   }
@@ -45,13 +44,19 @@ public final class Submission<Output: Sendable>: Sendable {
 
   /// The output; waits for it.
   ///
-  /// - Throws: The item's ``ItemFailure``; a ``WorkerPoolError`` if the pool ended before; `CancellationError` if the
-  ///   waiting task is cancelled (the item goes on).
+  /// An item of the same pool may wait for it too, whoever has submitted it.
+  ///
+  /// - Throws: The item's ``ItemFailure``; a ``WorkerPoolError`` if the pool ended before, or of kind `nestedTooDeep` if more than
+  ///   32 items of the pool would wait for each other; `CancellationError` if the waiting task is cancelled (the item goes on).
   public var value: Output {
     get async throws {
       state.withLock { $0.isMinded = true }
-      if core.isSerial { await drive() }
-      await waitForResult()
+      if !isFinished {
+        let wait = try core.waits(for: job)
+        if core.isSerial { await drive() }
+        await waitForResult()
+        core.waited(wait)
+      }
       guard let result else { throw CancellationError() }
       return try result.get()
     }
@@ -79,12 +84,9 @@ public final class Submission<Output: Sendable>: Sendable {
     core.cancel(job)
   }
 
+  /// Takes what becomes of the item. In a serial pool several may be at it, of whom one gets it: whoever came first may wait for
+  /// an item that waits for this one.
   private func drive() async {
-    let isMine = state.withLock { state in
-      defer { state.isDriven = true }
-      return !state.isDriven
-    }
-    guard isMine else { return }
     switch await core.next(job, limit: nil) {
     case .segment(let segment):
       switch segment.content {
@@ -95,6 +97,7 @@ public final class Submission<Output: Sendable>: Sendable {
       // The job ends when its only item is taken.
       core.consumed(job, count: 1)
     case .end(.failed(let error)): finish(.failure(error))
+    case .end(.complete) where job.isTaken: break
     case .end, .timedOut: finish(.failure(WorkerPoolError(.closed, "the pool was terminated")))
     }
   }

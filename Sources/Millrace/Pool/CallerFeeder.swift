@@ -8,6 +8,8 @@ final class CallerFeeder<Input: Sendable>: Feeding {
   private struct State {
     var demand: Int?
     var isReading = false
+    /// Whether one of the consumers is in the input.
+    var isTaken = false
     var task: Task<Void, Never>?
     var answer: Answer?
   }
@@ -51,11 +53,13 @@ final class CallerFeeder<Input: Sendable>: Feeding {
 
   /// Reads what is asked for, or the next item of it; false if nothing is.
   func readInCaller() async -> Bool {
-    let (demand, isReading) = state.withLock { state in
+    let (demand, isMine) = state.withLock { state -> (Int?, Bool) in
+      guard state.isReading, !state.isTaken else { return (nil, false) }
+      state.isTaken = true
       defer { state.demand = nil }
-      return (state.demand, state.isReading)
+      return (state.demand, true)
     }
-    guard isReading else { return false }
+    guard isMine else { return false }
     if let demand { inbox.begin(demand) }
     inbox.call()
     let found: Reading? =
@@ -63,9 +67,12 @@ final class CallerFeeder<Input: Sendable>: Feeding {
       case .inline(let pull), .blocking(let pull): pull.read(into: inbox)
       case .asynchronous(let pull): await read(pull)
       }
-    guard let reading = found else { return true }
     // The report may bring the next demand.
-    if !reading.goesOn { state.withLock { $0.isReading = false } }
+    state.withLock { state in
+      state.isTaken = false
+      if found?.goesOn == false { state.isReading = false }
+    }
+    guard let reading = found else { return true }
     report(reading)
     return true
   }

@@ -18,6 +18,8 @@ package final class JobRecord: @unchecked Sendable {
   /// Whether the consumer wants the outputs, and not only failures and the end.
   let keepsOutputs: Bool
   var end: JobEnd?
+  /// Whether some of its outcomes were taken.
+  var isTaken = false
   var waiter: UnsafeContinuation<Void, Never>?
   /// When the wait for the next result is over.
   var waitsUntil: UInt64?

@@ -1,4 +1,5 @@
 import CMillrace
+import Synchronization
 
 /// Pools inside the workers of pools, and maps inside the items of maps on the same pool: how deep they may go.
 enum Nesting {
@@ -10,28 +11,42 @@ enum Nesting {
     let pool: ObjectIdentifier
     /// How many pools there are around it, this one included.
     let depth: Int
-    /// How many maps of this pool there are around the item's own.
-    let level: Int
     let outer: Place?
+    private let currentLevel: Atomic<Int>
+    private let currentJob = Atomic(0)
 
     init(in pool: PoolCore, level: Int, depth: Int, outer: Place?) {
       self.pool = ObjectIdentifier(pool)
-      self.level = level
+      currentLevel = Atomic(level)
       self.depth = depth
       self.outer = outer
     }
+
+    /// How many maps of this pool there are around the item's own, or wait for it. It grows when an item of a higher level
+    /// begins to wait for the map.
+    var level: Int { currentLevel.load(ordering: .acquiring) }
+
+    func raise(to level: Int) { currentLevel.store(level, ordering: .releasing) }
+
+    /// The map to which the item belongs; nil: it is a set-up or a tear-down, which is no map's.
+    var job: JobID? {
+      let value = currentJob.load(ordering: .acquiring)
+      return value == 0 ? nil : JobID(value)
+    }
+
+    func belongs(to job: JobID) { currentJob.store(job.value, ordering: .releasing) }
+  }
+
+  /// Inside which item of the pool this is.
+  static func place(in pool: PoolCore) -> Place? {
+    let id = ObjectIdentifier(pool)
+    var place = place
+    while let here = place, here.pool != id { place = here.outer }
+    return place
   }
 
   /// The level of a map that is begun here: 0 outside of the pool's items, 1 inside an item, 2 inside an item of that map.
-  static func level(in pool: PoolCore) -> Int {
-    let id = ObjectIdentifier(pool)
-    var place = place
-    while let here = place {
-      if here.pool == id { return here.level + 1 }
-      place = here.outer
-    }
-    return 0
-  }
+  static func level(in pool: PoolCore) -> Int { place(in: pool).map { $0.level + 1 } ?? 0 }
 
   /// Pools inside pools inside pools: more than this is a runaway recursion.
   static let maximumDepth = 8

@@ -137,6 +137,8 @@ package final class PoolCore: Sendable {
     case .release(let id):
       if let job = state.jobs[id] { effects.released.append(job) }
       state.jobs[id] = nil
+    case .raised(let id, let level):
+      state.jobs[id]?.place?.raise(to: level)
     case .closed(let key):
       guard let worker = state.workers.removeValue(forKey: key) else { return }
       state.index.remove(worker)
@@ -166,13 +168,13 @@ package final class PoolCore: Sendable {
     for (text, slot) in effects.reports { logger.warning("\(text)", metadata: ["slot": "\(slot)"]) }
     for job in effects.ended {
       job.feeder.end()
-      driver?.jobHasEnded(job)
     }
     for job in effects.released { job.context?.end() }
     for (_, waiters) in effects.closed { for waiter in waiters { waiter.resume() } }
     if let (time, change) = effects.alarm { alarm.set(time, change) }
     backend.flush()
     for (job, count) in effects.reads { job.feeder.read(count) }
+    driver?.news.tell()
     if effects.isStopped {
       alarm.end()
       runaways.close()
@@ -289,6 +291,7 @@ package final class PoolCore: Sendable {
       state.workers[worker.key] = worker
       state.index.insert(worker)
       job.id = state.dispatcher.submit(spec, now: _monotonicNow())
+      job.place?.belongs(to: job.id)
       state.jobs[job.id] = job
       return nil
     }
@@ -309,13 +312,8 @@ package final class PoolCore: Sendable {
   /// Whether the consumer itself does the work.
   var isSerial: Bool { driver != nil }
 
-  /// When the dispatcher wants to look at the time again.
-  var nextAlarm: UInt64? { state.withLock { $0.dispatcherAlarm } }
-
   /// Of all jobs.
   var feeders: [any Feeding] { state.withLock { $0.jobs.values.map(\.feeder) } }
-
-  func hasEnded(_ job: JobRecord) -> Bool { state.withLock { _ in job.end != nil } }
 
   var hasStopped: Bool { state.withLock { $0.isStopped } }
 
@@ -401,9 +399,34 @@ package final class PoolCore: Sendable {
   private static func takeNext(_ job: JobRecord) -> Delivery? {
     if let segment = job.queue.popFirst() {
       KillPoint.parentDelivers.reach()
+      job.isTaken = true
       return .segment(segment)
     }
     return job.end.map { .end($0) }
+  }
+
+  // MARK: Waiting inside items
+
+  /// An item that waits for a job: in `job`'s place, until `waited`.
+  struct Wait {
+    let place: Nesting.Place
+    let job: JobRecord
+  }
+
+  /// Code that may be inside an item of this pool begins to wait for the job, which needs another slot than the item's.
+  func waits(for job: JobRecord) throws(WorkerPoolError) -> Wait? {
+    guard let place = Nesting.place(in: self) else { return nil }
+    guard step({ $0.waits(place.job, level: place.level, for: job.id, now: $1) }) else {
+      throw WorkerPoolError(
+        .nestedTooDeep,
+        "more than \(Nesting.maximumLevel) items of the same pool would wait for each other, or they wait in a circle")
+    }
+    return Wait(place: place, job: job)
+  }
+
+  func waited(_ wait: Wait?) {
+    guard let wait else { return }
+    state.withLock { $0.dispatcher.waited(wait.place.job, for: wait.job.id) }
   }
 
   func cancel(_ job: JobRecord) { step { $0.cancel(job.id, now: $1) } }

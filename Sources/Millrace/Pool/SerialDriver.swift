@@ -4,49 +4,54 @@ import MillraceIPC
 /// when that needs items.
 ///
 /// Of several consumers one has its turn, and works for all, at each level of maps inside items. It reads without the
-/// turn, for its input may be another map on this pool.
+/// turn, for its input may be another map on this pool. The others do not wait for that turn, for whoever has it may come to
+/// wait for them: they wait until something has happened.
 package final class SerialDriver: Sendable {
   private unowned let slots: LocalSlots
   private let turns = Lock([Turn()])
+  /// Each step of the pool is news.
+  let news = News()
 
   init(_ slots: LocalSlots) { self.slots = slots }
 
   /// The next outcomes of the job.
   func next(_ job: JobRecord, on core: PoolCore) async -> Delivery {
-    let level = job.place?.level ?? 0
-    let turn = turn(of: level)
     while true {
+      let seen = news.count
       if Task.isCancelled { core.cancel(job) }
       if let delivery = core.poll(job) { return delivery }
-      guard await turn.take(for: job, unless: { core.hasEnded(job) }) else { continue }
-      var delivery = core.poll(job)
-      if delivery == nil {
+      // It may have been raised meanwhile.
+      let level = job.place?.level ?? 0
+      let turn = turn(of: level)
+      if turn.takeIfFree() {
         await slots.runInCaller(level, job)
-        delivery = core.poll(job)
+        if turn.pass() { news.tell() }
+        if let delivery = core.poll(job) { return delivery }
       }
-      turn.pass()
-      if let delivery { return delivery }
-      await withTaskCancellationHandler {
-        if await job.feeder.readInCaller() { return }
-        // Only time can bring news: the back-off of a retry.
-        if let time = core.nextAlarm { await core.waitForNews(job, until: time) }
+      let hasRead = await withTaskCancellationHandler {
+        await job.feeder.readInCaller()
       } onCancel: {
         core.cancel(job)
       }
+      if !hasRead { await news.wait(since: seen) }
     }
   }
 
   /// Runs what the slots have to do, though nobody waits for outcomes. If the pool stops meanwhile, nobody's item is waited for.
   func runOn(_ core: PoolCore) async {
     repeat {
-      for (slot, turn) in turns.withLock({ $0 }).enumerated() {
+      // What is run may bring further levels, which have to end as well.
+      var slot = 0
+      while let turn = turns.withLock({ slot < $0.count ? $0[slot] : nil }) {
         // In a task of its own, for this one may be cancelled, and waits nevertheless.
         let isMine = await Task(executorPreference: LaneThread.ofFork) {
           await turn.take(for: self, unless: { core.hasStopped })
         }.value
-        guard isMine else { continue }
-        await slots.runInCaller(slot, nil)
-        turn.pass()
+        if isMine {
+          await slots.runInCaller(slot, nil)
+          if turn.pass() { news.tell() }
+        }
+        slot += 1
       }
     } while await readWhatIsThere(core)
   }
@@ -59,9 +64,6 @@ package final class SerialDriver: Sendable {
     }
     return hasRead
   }
-
-  /// The job has ended: its consumer need not wait for its turn.
-  func jobHasEnded(_ job: JobRecord) { for turn in turns.withLock({ $0 }) { turn.dismiss(job) } }
 
   /// The pool has stopped.
   func poolHasStopped() { for turn in turns.withLock({ $0 }) { turn.dismiss(self) } }

@@ -10,6 +10,8 @@ package final class Turn: Sendable {
 
   private struct State {
     var isTaken = false
+    /// Whether somebody would have taken it, and did not wait.
+    var isWanted = false
     var lastTicket: UInt64 = 0
     var waiting: [Waiter] = []
   }
@@ -49,16 +51,28 @@ package final class Turn: Sendable {
     }
   }
 
-  /// Gives the turn to the next who waits.
-  package func pass() {
-    let next = state.withLock { state -> UnsafeContinuation<Bool, Never>? in
+  /// Takes the turn if nobody has it; else whoever has it hears of that when it passes it on.
+  package func takeIfFree() -> Bool {
+    state.withLock { state in
+      if state.isTaken { state.isWanted = true }
+      defer { state.isTaken = true }
+      return !state.isTaken
+    }
+  }
+
+  /// Gives the turn to the next who waits. Whether somebody else would have taken it meanwhile.
+  @discardableResult
+  package func pass() -> Bool {
+    let (next, isWanted) = state.withLock { state -> (UnsafeContinuation<Bool, Never>?, Bool) in
+      defer { state.isWanted = false }
       if state.waiting.isEmpty {
         state.isTaken = false
-        return nil
+        return (nil, state.isWanted)
       }
-      return state.waiting.removeFirst().continuation
+      return (state.waiting.removeFirst().continuation, state.isWanted)
     }
     next?.resume(returning: true)
+    return isWanted
   }
 
   /// The owner need not wait any more.

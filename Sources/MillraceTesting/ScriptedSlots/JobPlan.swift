@@ -62,8 +62,10 @@ struct JobPlan {
 
   /// The maps that its items make.
   var inner: [JobPlan] = []
-  /// How many maps there are around it.
+  /// How many maps there are around it, or wait for it.
   var level = 0
+  /// How many in a hundred of its items that make maps wait for a job too that was made outside of them.
+  var waitsOutside = 0
   /// Whether an item fails if a map of its own does.
   var minds = false
   /// Whether the item that makes it does not wait for it.

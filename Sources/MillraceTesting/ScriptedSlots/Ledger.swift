@@ -34,7 +34,7 @@ struct Ledger {
   }
 
   struct Job {
-    let plan: JobPlan
+    var plan: JobPlan
     let worker: WorkerKey
     /// The largest chunk, where chunks are not sized by what they take.
     let largestChunk: Int

@@ -122,8 +122,10 @@ final class SimulatedProcess {
   var serial = 0
   var isDead = false
   var isStalled = false
-  /// The jobs that its item has made and waits for.
+  /// The jobs that its item waits for.
   var awaited: Set<Int> = []
+  /// The job of the item that waits.
+  var waiter: JobID?
   /// Whether one of them has come to nothing.
   var innerFailed = false
   /// Whether its item was told that nobody wants it any more.

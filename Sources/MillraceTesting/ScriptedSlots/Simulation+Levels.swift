@@ -20,20 +20,87 @@ extension Simulation {
       var planned = planned
       // Each does what it does, and not what its like has done.
       planned.salt = random.next()
+      // The item's own job may have been raised.
+      planned.level = plans[plansOfJobs[run.chunk.job]!].level + 1
       plans.append(planned)
-      jobs.append(JobState())
+      jobs.append(JobState(root: jobs[plansOfJobs[run.chunk.job]!].root))
       made.append(plans.count - 1)
       guard !planned.isLoose else { continue }
       process.awaited.insert(plans.count - 1)
       jobs[plans.count - 1].maker = process
       awaitedJobs.append(plans.count - 1)
     }
+    let outer = jobMadeOutside(run)
+    if let outer {
+      process.awaited.insert(outer)
+      jobs[outer].waiters.append(process)
+    }
+    process.waiter = run.chunk.job
     if process.awaited.isEmpty { itemGoesOn(process) }
     for job in made {
       try submit(job)
       // The pool takes no more.
-      if jobs[job].id == nil { innerEnds(job, hasFailed: true) }
+      if jobs[job].id == nil {
+        innerEnds(job, hasFailed: true)
+      } else if jobs[job].maker != nil {
+        try wait(run, for: job)
+      }
     }
+    if let outer { try wait(run, for: outer) }
+  }
+
+  // MARK: Jobs that were made outside
+
+  /// A job that was made outside of the item, and that it waits for. Its end does not depend on what waits for it: each waits for
+  /// jobs behind its own only.
+  private func jobMadeOutside(_ run: SimulatedProcess.Run) -> Int? {
+    let own = plansOfJobs[run.chunk.job]!
+    guard random.chance(plans[own].waitsOutside) else { return nil }
+    let others = plan.jobs.indices.filter { job in
+      job > jobs[own].root && jobs[job].id != nil && !jobs[job].isOver && plans[job].length != nil
+        && plans[job].inputStallsAt == nil && plans[job].consumerStallsAfter == nil
+    }
+    return others.isEmpty ? nil : random.one(of: others)
+  }
+
+  private func wait(_ run: SimulatedProcess.Run, for job: Int) throws {
+    guard let id = jobs[job].id, !jobs[job].isOver else { return }
+    let level = plans[plansOfJobs[run.chunk.job]!].level
+    var mayWait = false
+    try step("an item of \(run.chunk.job) waits for job \(job + 1)") {
+      mayWait = $0.waits(run.chunk.job, level: level, for: id, now: $1)
+    }
+    try ledger.check(mayWait, "an item of \(run.chunk.job) may not wait for job \(job + 1)")
+  }
+
+  /// An item waits for the job, which has another level now.
+  func raised(_ id: JobID, _ level: Int) throws {
+    let job = plansOfJobs[id]!
+    try ledger.check(level > plans[job].level, "\(id) is raised from level \(plans[job].level) to \(level)")
+    plans[job].level = level
+    plans[job].roundRobin = false
+    ledger.jobs[id]!.plan.level = level
+    ledger.jobs[id]!.plan.roundRobin = false
+    ledger.forgetSetUps(ledger.jobs[id]!.worker)
+  }
+
+  /// A job is over: items that wait for it, and have not made it, hear of that.
+  func outerEnds(_ job: Int) {
+    for process in jobs[job].waiters {
+      agenda.add(.heard(job, process), at: now + random.time(upTo: plans[job].consumeTime))
+    }
+    jobs[job].waiters = []
+  }
+
+  /// Whether the slot's item waits for a job that it has not made.
+  func waitsOutside(_ slot: Int) -> Bool {
+    plan.jobs.indices.contains { jobs[$0].waiters.contains { $0.worker.slot == slot } }
+  }
+
+  func stopsWaiting(_ process: SimulatedProcess, for job: Int) {
+    guard process.awaited.remove(job) != nil else { return }
+    if let id = jobs[job].id { dispatcher.waited(process.waiter, for: id) }
+    if process.awaited.isEmpty, !process.isDead, !process.worker.isUndead { itemGoesOn(process) }
   }
 
   /// A map is over: its item hears of that.
@@ -43,10 +110,10 @@ extension Simulation {
   }
 
   func innerIsOver(_ job: Int, hasFailed: Bool) {
-    guard let process = jobs[job].maker, process.awaited.remove(job) != nil else { return }
+    guard let process = jobs[job].maker, process.awaited.contains(job) else { return }
     awaitedJobs.removeAll { $0 == job }
     if hasFailed { process.innerFailed = true }
-    if process.awaited.isEmpty, !process.isDead, !process.worker.isUndead { itemGoesOn(process) }
+    stopsWaiting(process, for: job)
   }
 
   /// Maps whose item is gone, or no longer wanted, end with it.
@@ -57,6 +124,13 @@ extension Simulation {
       }
       jobs[job].isLeft = true
       agenda.add(.leave(job), at: now + random.time(upTo: 100_000))
+    }
+    for job in plan.jobs.indices where !jobs[job].isOver {
+      jobs[job].waiters.removeAll { process in
+        guard process.isDead || process.worker.isKilled || process.isCancelled else { return false }
+        agenda.add(.heard(job, process), at: now + random.time(upTo: 100_000))
+        return true
+      }
     }
   }
 
@@ -84,10 +158,18 @@ extension SimulationPlan {
     for job in jobs.indices {
       jobs[job].nest(&random, self, depth: random.within(1...4), isCalm: isCalm, hardStalls: hardStalls)
     }
+    guard random.chance(50) else { return }
+    let percent = random.one(of: [10, 50, 100])
+    for job in jobs.indices { jobs[job].waitOutside(percent) }
   }
 }
 
 extension JobPlan {
+  fileprivate mutating func waitOutside(_ percent: Int) {
+    waitsOutside = percent
+    for job in inner.indices { inner[job].waitOutside(percent) }
+  }
+
   fileprivate mutating func nest(
     _ random: inout SimulatedRandom, _ plan: SimulationPlan, depth: Int, isCalm: Bool, hardStalls: Bool
   ) {

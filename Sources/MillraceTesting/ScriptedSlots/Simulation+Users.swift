@@ -20,6 +20,7 @@ extension Simulation {
     case .nest(let process, let serial):
       if !process.isDead, process.serial == serial { try nest(process) }
     case .inner(let job, let hasFailed): innerIsOver(job, hasFailed: hasFailed)
+    case .heard(let job, let process): stopsWaiting(process, for: job)
     case .leave(let job): if !isOver(job) { try cancel(job) }
     case .took(let job, let count):
       ledger.jobs[jobs[job].id!]!.taken += count

@@ -29,6 +29,8 @@ package final class Simulation {
     case inner(Int, hasFailed: Bool)
     /// The item that made the job is gone.
     case leave(Int)
+    /// The process's item, which has not made the job, does not wait for it any more.
+    case heard(Int, SimulatedProcess)
   }
 
   /// What came of a simulation.
@@ -63,6 +65,10 @@ package final class Simulation {
     /// The process whose item has made it and waits for it.
     var maker: SimulatedProcess?
     var isLeft = false
+    /// The job of the plan inside of whose items it was made; for one of the plan, itself.
+    var root = 0
+    /// The processes whose items wait for it, though they have not made it.
+    var waiters: [SimulatedProcess] = []
   }
 
   static let stepLimit = 40_000
@@ -105,7 +111,7 @@ package final class Simulation {
     dispatcher = Dispatcher(limits: plan.limits)
     ledger = Ledger(plan)
     plans = plan.jobs
-    jobs = Array(repeating: JobState(), count: plan.jobs.count)
+    jobs = plan.jobs.indices.map { JobState(root: $0) }
   }
 
   /// Plays the schedule, to its end or to the first promise that is broken.
@@ -156,7 +162,9 @@ package final class Simulation {
       now = max(now, time)
       ledger.now = now
       try handle(event)
-      if !awaitedJobs.isEmpty { endWithTheirItems() }
+      if !awaitedJobs.isEmpty || plan.jobs.indices.contains(where: { !jobs[$0].waiters.isEmpty }) {
+        endWithTheirItems()
+      }
       if let broken { throw BrokenPromise(description: broken) }
     }
   }
@@ -269,12 +277,14 @@ package final class Simulation {
     case .end(let id, let end):
       try ledger.end(id, end)
       jobs[plansOfJobs[id]!].isOver = true
+      outerEnds(plansOfJobs[id]!)
       if case .failed = end {
         innerEnds(plansOfJobs[id]!, hasFailed: true)
       } else {
         innerEnds(plansOfJobs[id]!, hasFailed: false)
       }
     case .release(let id): try ledger.release(id)
+    case .raised(let id, let level): try raised(id, level)
     case .closed(let key): try ledger.closed(key)
     case .stopped:
       try ledger.check(ledger.isEnding, "the pool has stopped, though nobody said so")
@@ -396,7 +406,8 @@ package final class Simulation {
   private func checkNobodyIsIdle(_ job: Int, _ stalled: [SimulatedProcess]) throws {
     let id = jobs[job].id!
     let canHelp = slots(serving: plans[job].level).contains { slot in
-      !awaitedJobs.contains { jobs[$0].maker?.worker.slot == slot } && !stalled.contains { $0.worker.slot == slot }
+      !awaitedJobs.contains { jobs[$0].maker?.worker.slot == slot } && !waitsOutside(slot)
+        && !stalled.contains { $0.worker.slot == slot }
         && !plan.faults.barrenSlots.contains(slot)
         && !slotsWithoutSetUp.contains(slot) && !plan.faults.startlessSlots.contains(slot)
     }

@@ -173,6 +173,7 @@ final class Play {
           log.append("failed \(id.value): \((error as? WorkerPoolError).map { "\($0.kind)" } ?? "\(type(of: error))")")
         }
       case .release(let id): log.append("release \(id.value)")
+      case .raised(let id, let level): log.append("raised \(id.value): \(level)")
       case .closed(let key): log.append("closed \(key.value)")
       case .stopped: log.append("stopped")
       case .alarm: break
