@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Dispatcher: random schedules")
 struct SimulationTests {
-  /// `scripts/test` plays 40,000 with a release build, which takes a twentieth of the time; here `assert` looks on.
+  /// `scripts/test` plays 20,000 with a release build, which takes a twentieth of the time; here `assert` looks on.
   @Test("what is promised holds in each of 1,000", .timeLimit(.minutes(5)))
   func promises() {
     // The scheduler has neither threads nor pointers: there is nothing in them for the sanitizers, which make them slow.
