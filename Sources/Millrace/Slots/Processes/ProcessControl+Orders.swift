@@ -202,7 +202,7 @@ extension ProcessControl {
   /// There is no memory for a chunk: its first item has failed, the others are cut anew.
   private func cannotSend(_ error: RemoteLane.Unsendable, _ lane: RemoteLane) {
     let chunk = error.chunk
-    let cause = ItemFailure.Cause.undecodable(error.reason)
+    let cause = ItemFailure.Cause.undecodable(error.reason.forUsers)
     let retryable = core.isRetryable(chunk, error.index, lane.slot, cause)
     core.step {
       $0.itemFailed(
