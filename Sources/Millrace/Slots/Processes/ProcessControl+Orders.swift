@@ -110,6 +110,7 @@ extension ProcessControl {
     let lane = try process.addLane(
       slot: slot, generation: seats[slot]!.generation, capacity: slots.options.ringCapacity, cpus: cpus(of: slot),
       bell: slots.bell.rawValue)
+    lane.keepsFreedMemory = slots.options.keepsFreedMemory
     seats[slot]!.lanes.append(lane)
     return lane
   }

@@ -153,7 +153,7 @@ extension RemoteLane {
       try copyOutputs(payload, count: count, at: index, of: sent)
     } else {
       // Values that are copied and freed all the time: fresh pages would cost many times the copies.
-      if payload.count >= OutputBatch.large { millrace_memory_keep() }
+      if keepsFreedMemory, payload.count >= OutputBatch.large { millrace_memory_keep() }
       let broken = try sent.record.remote.decode(payload, count: count, at: index, into: open!.outputs)
       if !broken.isEmpty { open!.broken += broken }
     }
