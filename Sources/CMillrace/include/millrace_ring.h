@@ -40,15 +40,6 @@ static inline int millrace_swap_u32(uint32_t *word, uint32_t expected, uint32_t 
 /// Full fence: no load after it is done before a store ahead of it is seen by all.
 static inline void millrace_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
-/// Tells the CPU that this is a spinning wait.
-static inline void millrace_pause(void) {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__) || defined(__arm__)
-  __asm__ __volatile__("yield" ::: "memory");
-#endif
-}
-
 /// Monotonic clock in nanoseconds; the same in all processes of the machine.
 static inline uint64_t millrace_monotonic_now(void) {
   struct timespec now;
