@@ -67,11 +67,11 @@ import Testing
     }
     let scene = Scene()
     try startThread("millrace-sudden", suddenEnd: { scene.ended.ring() }) {
-let file = open("/proc/thread-self/comm", O_RDONLY)
-var name = [UInt8](repeating: 0, count: 32)
-let count = read(file, &name, name.count)
-close(file)
-let text = String(decoding: name.prefix(max(count - 1, 0)), as: UTF8.self)
+      let file = open("/proc/thread-self/comm", O_RDONLY)
+      var name = [UInt8](repeating: 0, count: 32)
+      let count = read(file, &name, name.count)
+      close(file)
+      let text = String(decoding: name.prefix(max(count - 1, 0)), as: UTF8.self)
       scene.name.withLock { $0 = text }
       endThread()
       scene.hasReturned.store(true, ordering: .relaxed)
