@@ -79,6 +79,9 @@ int millrace_memory_needs_descriptor(void);
 void millrace_memory_prepare(void *address, size_t size);
 
 enum {
+  MILLRACE_HUGE_PAGE = 2 * 1024 * 1024,
+  /// From so much on there is a huge page in it, wherever it lies.
+  MILLRACE_HOLDS_HUGE_PAGE = 2 * MILLRACE_HUGE_PAGE,
   /// The largest block that the C library keeps: it goes so far by itself, and allows no more.
   MILLRACE_KEPT_BLOCK = 32 * 1024 * 1024,
 };
