@@ -83,7 +83,8 @@ let package = Package(
       name: "MillraceTestingTests", dependencies: ["Millrace", "MillraceIPC", "MillraceTesting"],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "MillraceCLITests", dependencies: ["MillraceCLI", "MillraceTesting"], swiftSettings: swiftSettings),
+      name: "MillraceCLITests", dependencies: ["MillraceCLI", "MillraceIPC", "MillraceTesting"],
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "Acceptance",
       dependencies: [
@@ -105,7 +106,7 @@ let package = Package(
       path: "Tests/Support/TestSupport", swiftSettings: swiftSettings),
     // A program that uses Millrace, for the cases in which one is interrupted or killed.
     .executableTarget(
-      name: "AcceptanceProgram", dependencies: ["CMillrace", "Initialiser", "Millrace"],
+      name: "AcceptanceProgram", dependencies: ["CMillrace", "Initialiser", "Millrace", "MillraceIPC"],
       path: "Tests/Support/AcceptanceProgram",
       swiftSettings: swiftSettings),
     .target(name: "Initialiser", path: "Tests/Support/Initialiser", cSettings: cSettings),

@@ -2,8 +2,11 @@
 #define _GNU_SOURCE
 #include "millrace_image.h"
 #include <elf.h>
+#include <errno.h>
 #include <link.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 struct image {
   uintptr_t base, end;
@@ -57,6 +60,15 @@ extern const int32_t __stop_swift5_type_metadata[] __attribute__((weak, visibili
 void millrace_image_types(const int32_t **begin, const int32_t **end) {
   *begin = __start_swift5_type_metadata;
   *end = __stop_swift5_type_metadata;
+}
+
+int millrace_is_readable(const void *address) {
+  // It reads the eight bytes of a set, and only then finds out that nothing can be done with one in this way.
+  int saved = errno;
+  long result = syscall(SYS_rt_sigprocmask, ~0, (const void *)((uintptr_t)address & ~(uintptr_t)7), NULL, (size_t)8);
+  int is_fault = result != 0 && errno == EFAULT;
+  errno = saved;
+  return !is_fault;
 }
 
 size_t millrace_image_build_id(uint8_t *bytes, size_t capacity) {

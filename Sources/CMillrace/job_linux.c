@@ -9,8 +9,6 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "millrace_descriptor.h"
@@ -63,17 +61,6 @@ int millrace_job_stopped(pid_t *pid, int *signal) {
   *pid = info.si_pid;
   *signal = info.si_status;
   return 1;
-}
-
-int millrace_job_pidfd(pid_t pid) {
-  int fd = millrace_fd_raise((int)syscall(SYS_pidfd_open, pid, 0));
-  if (fd >= 0) return fd;
-  errno = -fd;
-  return -1;
-}
-
-int millrace_job_signal(int pidfd, int signal) {
-  return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
 }
 
 int millrace_job_spawn(const char *program, char *const argv[], char *const envp[], int input, int output, int error,

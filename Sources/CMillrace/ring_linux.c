@@ -114,14 +114,10 @@ int millrace_memory_populate(void *address, size_t size, int descriptor, size_t 
   return result;
 }
 
-enum {
-  LARGE = 512 * 1024,
-  HUGE = 4 * 1024 * 1024,  // holds a huge page wherever it lies
-  HUGE_PAGE = 2 * 1024 * 1024,
-};
+enum { WORTH_PREPARING = 512 * 1024 };
 
 void millrace_memory_prepare(void *address, size_t size) {
-  if (size < LARGE) return;
+  if (size < WORTH_PREPARING) return;
   size_t page = millrace_page_size();
   // Where it was in use before it is ready, and what follows would only take time. One page stands for all.
   unsigned char is_there = 0;
@@ -129,9 +125,9 @@ void millrace_memory_prepare(void *address, size_t size) {
   if (mincore((void *)middle, page, &is_there) != 0 || is_there & 1) return;
   // With huge pages one fault brings two million bytes; for less, one call brings what would take a fault for each page.
   // A kernel that knows neither refuses, and the pages come one by one as they are touched.
-  size_t unit = size >= HUGE ? HUGE_PAGE : page;
+  size_t unit = size >= MILLRACE_HOLDS_HUGE_PAGE ? MILLRACE_HUGE_PAGE : page;
   uintptr_t from = ((uintptr_t)address + unit - 1) & ~(unit - 1), to = ((uintptr_t)address + size) & ~(unit - 1);
-  madvise((void *)from, to - from, size >= HUGE ? MADV_HUGEPAGE : MADV_POPULATE_WRITE);
+  madvise((void *)from, to - from, size >= MILLRACE_HOLDS_HUGE_PAGE ? MADV_HUGEPAGE : MADV_POPULATE_WRITE);
 }
 
 void millrace_memory_keep(void) {

@@ -1,5 +1,5 @@
 #if CLI
-internal import MillraceIPC
+import MillraceIPC
 
 #if canImport(Glibc)
 import Glibc
@@ -40,7 +40,7 @@ final class HeldResults: Sendable {
   init(first: Int, spill: SpillFile, mostMemory: Int = 64 << 20) throws {
     self.spill = spill
     self.mostMemory = mostMemory
-    room = try .bell()
+    room = try SystemError.saying("cannot make an event descriptor", Descriptor.bell)
     state = Lock(State(next: first))
   }
 
@@ -87,7 +87,8 @@ final class HeldResults: Sendable {
   func waitForRoom(stop: Int32) {
     while state.withLock(\.isFull) {
       var events = [
-        pollfd(fd: room.number, events: Int16(POLLIN), revents: 0), pollfd(fd: stop, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: room.rawValue, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: stop, events: Int16(POLLIN), revents: 0),
       ]
       poll(&events, 2, -1)
       if events[0].revents != 0 { room.hear() }

@@ -1,4 +1,6 @@
 #if CLI
+import MillraceIPC
+
 #if canImport(Glibc)
 import Glibc
 #endif
@@ -37,12 +39,12 @@ struct JobLog: ~Copyable, Sendable {
   borrowing func begin() throws {
     if !goesOn {
       // What cannot be cut (a pipe, a terminal) is empty.
-      guard ftruncate(file.number, 0) == 0 || errno == EINVAL else {
+      guard ftruncate(file.rawValue, 0) == 0 || errno == EINVAL else {
         throw SystemError("cannot empty the job log '\(name)'")
       }
     }
     var status = stat()
-    guard fstat(file.number, &status) == 0, !goesOn || status.st_size == 0 else { return }
+    guard fstat(file.rawValue, &status) == 0, !goesOn || status.st_size == 0 else { return }
     try write(Array(Self.header.utf8))
   }
 
@@ -53,7 +55,7 @@ struct JobLog: ~Copyable, Sendable {
 
   private borrowing func write(_ bytes: Bytes) throws {
     do {
-      try bytes.withUnsafeBytes { try writeAll($0, to: file.number) }
+      try bytes.withUnsafeBytes { try writeAll($0, to: file.rawValue) }
     } catch let error as SystemError {
       throw SystemError("cannot write to the job log '\(name)'", code: error.code)
     }

@@ -1,5 +1,6 @@
 #if CLI
 internal import CMillrace
+import MillraceIPC
 
 #if canImport(Glibc)
 import Glibc
@@ -48,7 +49,7 @@ struct JobRunner: Sendable {
       result.started = wallClockMicroseconds()
       let start = stop.now()
       var streams = started.streams.map { StreamReader($0.stream, $0.descriptor, captureMemory) }
-      stop.begun(RunningJob(values: job, leader: started.id, bell: started.bell.number))
+      stop.begun(RunningJob(values: job, leader: started.id, bell: started.bell.rawValue))
       defer {
         stop.ended(slot: job.slot)
         result.runtimeNanoseconds = stop.now() - start
@@ -106,7 +107,7 @@ struct JobRunner: Sendable {
       var wakeAt = end.map { $0.isKilled ? nil : $0.killAt } ?? limit().map { start + $0 }
       let isQuiet = quiet.lasts(since: start, now: stop.now())
       if isQuiet { wakeAt = min(wakeAt ?? .max, start + QuietStart.time) }
-      var events = [started.process.number, started.bell.number].map {
+      var events = [started.process.rawValue, started.bell.rawValue].map {
         pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
       }
       events += streams.map { pollfd(fd: isQuiet ? -1 : $0.descriptor, events: Int16(POLLIN), revents: 0) }
@@ -138,7 +139,7 @@ struct JobRunner: Sendable {
     if let forced = end { tree?.end(by: stop.stage == .killing ? 0 : stop.monotonic(forced.killAt)) }
     stop.ended(slot: job.slot)
     var value: Int32 = 0
-    let ending = millrace_job_reap(started.process.number, &value)
+    let ending = millrace_job_reap(started.process.rawValue, &value)
     if let failure { throw StartedJob.Lost(description: "\(failure)") }
     if let end { return end.reason }
     guard ending >= 0 else { throw StartedJob.Lost(description: "\(SystemError("cannot learn how it ended"))") }

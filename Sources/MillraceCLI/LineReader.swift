@@ -1,4 +1,6 @@
 #if CLI
+import MillraceIPC
+
 #if canImport(Glibc)
 import Glibc
 #endif
@@ -27,19 +29,19 @@ final class LineReader {
   /// What tells this stream from others, if it can be read once only; nil for files.
   var identityOfStream: [UInt64]? {
     var status = stat()
-    guard fstat(input.number, &status) == 0, status.st_mode & S_IFMT != S_IFREG else { return nil }
+    guard fstat(input.rawValue, &status) == 0, status.st_mode & S_IFMT != S_IFREG else { return nil }
     // /dev/null is as empty the second time.
-    return status.st_mode & S_IFMT == S_IFCHR && isatty(input.number) == 0
+    return status.st_mode & S_IFMT == S_IFCHR && isatty(input.rawValue) == 0
       ? nil : [UInt64(status.st_dev), UInt64(status.st_ino)]
   }
 
   /// Whether it is a file with nothing in it.
   var isKnownEmpty: Bool {
     var status = stat()
-    guard fstat(input.number, &status) == 0 else { return false }
-    if status.st_mode & S_IFMT == S_IFCHR { return isatty(input.number) == 0 && isNull(status) }
+    guard fstat(input.rawValue, &status) == 0 else { return false }
+    if status.st_mode & S_IFMT == S_IFCHR { return isatty(input.rawValue) == 0 && isNull(status) }
     guard status.st_mode & S_IFMT == S_IFREG else { return false }
-    return lseek(input.number, 0, SEEK_CUR) >= status.st_size
+    return lseek(input.rawValue, 0, SEEK_CUR) >= status.st_size
   }
 
   private func isNull(_ status: stat) -> Bool {
@@ -52,14 +54,14 @@ final class LineReader {
   /// To be asked before the first record is read.
   func count() throws -> Int? {
     var status = stat()
-    guard fstat(input.number, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
-    var place = lseek(input.number, 0, SEEK_CUR)
+    guard fstat(input.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    var place = lseek(input.rawValue, 0, SEEK_CUR)
     guard place >= 0 else { return nil }
     var count = 0
     var last = separator
     var piece = Bytes(repeating: 0, count: 256 * 1024)
     while true {
-      let size = pread(input.number, &piece, piece.count, place)
+      let size = pread(input.rawValue, &piece, piece.count, place)
       if size < 0 && errno == EINTR { continue }
       guard size >= 0 else { throw SystemError("cannot read \(name)") }
       guard size > 0 else { return last == separator ? count : count + 1 }
@@ -93,14 +95,14 @@ final class LineReader {
     let size = 64 * 1024
     while true {
       var events = [
-        pollfd(fd: input.number, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: input.rawValue, events: Int16(POLLIN), revents: 0),
         pollfd(fd: stop, events: Int16(POLLIN), revents: 0),
       ]
       guard poll(&events, 2, -1) >= 0 || errno == EINTR else { throw SystemError("cannot wait for input") }
       if events[1].revents != 0 { return false }
       let start = buffer.count
       buffer.append(contentsOf: repeatElement(0, count: size))
-      let count = buffer.withUnsafeMutableBytes { read(input.number, $0.baseAddress! + start, size) }
+      let count = buffer.withUnsafeMutableBytes { read(input.rawValue, $0.baseAddress! + start, size) }
       let failure = errno
       buffer.removeSubrange((start + max(count, 0))...)
       if count > 0 { return true }

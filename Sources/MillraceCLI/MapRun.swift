@@ -32,6 +32,8 @@ final class MapRun: Sendable {
     var runtimes = RunningMedian()
     var isOutputClosed = false
     var hasFailed = false
+    /// By their sequence: tries that failed, of jobs that the pool tries again.
+    var failedTries: [Int: JobResult] = [:]
   }
 
   /// A job that has ended, and what we have to say about it.
@@ -104,8 +106,10 @@ final class MapRun: Sendable {
       progress.withLock { $0.tally = Tally(policy: options.halt, total: total) }
     }
     let runner = makeRunner()
-    try await runJobs(inputs: inputs, width: options.width) { [self] arguments, index, slot in
-      work(on: JobValues(sequence: index + 1, slot: slot + 1, arguments: arguments), runner)
+    try await runJobs(
+      inputs: inputs, width: options.width, attempts: max(options.attempts, 1)
+    ) { [self] arguments, index, slot in
+      try work(on: JobValues(sequence: index + 1, slot: slot + 1, arguments: arguments), runner)
     } deliver: { [self] delivery in
       guard let held else { return print(delivery.output) }
       if let reason = held.add(delivery.output, sequence: delivery.sequence) {
@@ -145,20 +149,37 @@ final class MapRun: Sendable {
       readerHasGone: { [self] in readerHasGone() })
   }
 
-  /// One job with its retries.
-  private func work(on job: JobValues, _ runner: JobRunner) -> Delivery {
-    // It was read before the run was stopped, and has not begun.
-    guard stop.stage == .running else { return Delivery(sequence: job.sequence, output: JobOutput()) }
+  /// One try at a job.
+  private func work(on job: JobValues, _ runner: JobRunner) throws(JobFailed<Delivery>) -> Delivery {
+    let earlier = progress.withLock { $0.failedTries.removeValue(forKey: job.sequence) }
+    // It was read, or had failed, before the run was stopped, and has not begun.
+    guard stop.stage == .running else { return try conclude(earlier ?? JobResult(job: job, ending: .notRun)) }
     if options.isDryRun {
       var capture = Capture(memory: .max)
       capture.append(options.template.text(for: job) + [.newline])
       return Delivery(sequence: job.sequence, output: JobOutput(tag: tag(of: job), captures: [(.output, capture)]))
     }
-    var result = runner.run(job)
-    for _ in 1..<max(options.attempts, 1) {
-      guard result.ending.code != 0, stop.stage == .running else { break }
-      result = runner.run(job)
+    let result = runner.run(job)
+    if result.ending == .notRun, let earlier { return try conclude(earlier) }
+    guard result.ending.code != 0, stop.stage == .running,
+      WorkerContext.current.map({ $0.attempt < options.attempts }) ?? false
+    else { return try conclude(result) }
+    progress.withLock { $0.failedTries[job.sequence] = result }
+    throw JobFailed(output: Delivery(sequence: job.sequence, output: JobOutput()), isWorthAnother: true)
+  }
+
+  /// What is delivered of a job's last try.
+  private func conclude(_ result: JobResult) throws(JobFailed<Delivery>) -> Delivery {
+    let delivery = delivery(of: result)
+    switch result.ending {
+    // That the run ends is no failure of the job's.
+    case .exited(0), .stopped, .notRun: return delivery
+    default: throw JobFailed(output: delivery, isWorthAnother: false)
     }
+  }
+
+  private func delivery(of result: JobResult) -> Delivery {
+    let job = result.job
     let message = account(for: result)
     // Output of a job that we cut off for the end of the run is no result.
     guard result.ending != .stopped else {

@@ -1,6 +1,7 @@
 #if CLI
 import ArgumentParser
 internal import CMillrace
+import MillraceIPC
 
 #if canImport(Glibc)
 import Glibc

@@ -1,5 +1,6 @@
 #if CLI
 internal import CMillrace
+import MillraceIPC
 
 #if canImport(Glibc)
 import Glibc
@@ -29,7 +30,9 @@ struct ProcessTree: ~Copyable {
   mutating func signal(_ number: Int32) {
     collect()
     for leader in leaders { kill(-leader, number) }
-    for (member, descriptor) in members where !leaders.contains(member) { millrace_job_signal(descriptor, number) }
+    for (member, descriptor) in members where !leaders.contains(member) {
+      _ = millrace_pidfd_signal(descriptor, number)
+    }
   }
 
   /// Returns when no process of the tree runs any more: those that do not end by the deadline are killed.
@@ -39,7 +42,7 @@ struct ProcessTree: ~Copyable {
     // A process can start another while we look; look until there is none.
     while collect() {
       for leader in leaders { kill(-leader, SIGKILL) }
-      for descriptor in members.values { millrace_job_signal(descriptor, SIGKILL) }
+      for descriptor in members.values { _ = millrace_pidfd_signal(descriptor, SIGKILL) }
       waitForEnd(until: nil)
     }
   }
@@ -81,7 +84,7 @@ struct ProcessTree: ~Copyable {
       }
     }
     for member in known where members[member] == nil {
-      let descriptor = millrace_job_pidfd(member)
+      let descriptor = millrace_pidfd_open(member)
       guard descriptor >= 0 else { continue }
       if isRunning(descriptor) { members[member] = descriptor } else { close(descriptor) }
     }
@@ -91,7 +94,7 @@ struct ProcessTree: ~Copyable {
 
 /// Milliseconds for `poll`, rounded up, so that a wait does not end before its time.
 func millisecondsUntil(_ deadline: UInt64) -> Int32 {
-  let now = monotonicNow()
+  let now = MonotonicTime.now
   return deadline <= now ? 0 : Int32(clamping: (deadline - now + 999_999) / 1_000_000)
 }
 #endif

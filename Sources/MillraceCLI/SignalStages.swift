@@ -1,6 +1,6 @@
 #if CLI
 internal import CMillrace
-internal import MillraceIPC
+import MillraceIPC
 import Synchronization
 
 #if canImport(Glibc)
@@ -50,11 +50,11 @@ final class SignalStages: Sendable {
   ///
   /// Signals must have been blocked before any other thread began (`millrace_job_prepare_signals`).
   func start() throws {
-    try startThread { [self] in
+    let watch: @Sendable () -> Void = { [self] in
       var deadline: UInt64?
       var terminatedAt: UInt64?
       while true {
-        let wait = deadline.map { Int64(clamping: $0) - Int64(clamping: min($0, monotonicNow())) } ?? -1
+        let wait = deadline.map { Int64(clamping: $0) - Int64(clamping: min($0, MonotonicTime.now)) } ?? -1
         switch millrace_job_wait_signal(wait) {
         case 0:
           deadline = nil
@@ -64,12 +64,15 @@ final class SignalStages: Sendable {
           millrace_job_suspend()
           stop.resume()
         case SIGCHLD: noticeStopped()
-        case SIGTERM where terminatedAt.map { monotonicNow() < $0 + Self.echo } ?? false: break
+        case SIGTERM where terminatedAt.map { MonotonicTime.now < $0 + Self.echo } ?? false: break
         case let number:
-          if number == SIGTERM { terminatedAt = monotonicNow() }
-          if receive(number) { deadline = monotonicNow() + Self.grace }
+          if number == SIGTERM { terminatedAt = MonotonicTime.now }
+          if receive(number) { deadline = MonotonicTime.now + Self.grace }
         }
       }
+    }
+    do { try startThread("millrace-signal", watch) } catch {
+      throw SystemError("cannot start a thread", code: error.code)
     }
   }
 

@@ -1,4 +1,6 @@
 #if CLI
+import MillraceIPC
+
 #if canImport(Glibc)
 import Glibc
 #endif

@@ -1,4 +1,6 @@
 #if CLI
+import MillraceIPC
+
 #if canImport(Glibc)
 import Glibc
 #endif
@@ -30,8 +32,8 @@ final class StartGate: @unchecked Sendable {  // `state` is touched with the loc
 
   private let width: Int
   private let warn: @Sendable (String) -> Void
-  private let lock = ThreadLock()
-  private let turn = ThreadLock()
+  private let lock = Condition()
+  private let turn = Lock(())
   private var state: State
 
   /// - Parameter warn: takes the one line that is said when there is no room for the first time.
@@ -60,7 +62,7 @@ final class StartGate: @unchecked Sendable {  // `state` is touched with the loc
     lock.lock()
     state.running -= 1
     if state.most < width {
-      let now = monotonicNow()
+      let now = MonotonicTime.now
       if now >= state.refusedAt + Self.pause {
         state.most += 1
         state.refusedAt = now
@@ -98,7 +100,7 @@ final class StartGate: @unchecked Sendable {  // `state` is touched with the loc
     defer { lock.unlock() }
     state.running -= 1
     state.most = max(1, min(state.most, state.running))
-    let now = monotonicNow()
+    let now = MonotonicTime.now
     state.refusedAt = now
     if state.running == 0 {
       // Alone: those who have stepped back have given everything back, so the first try is at once.
@@ -118,20 +120,18 @@ final class StartGate: @unchecked Sendable {  // `state` is touched with the loc
   }
 
   /// Runs one start, and none beside it once room has been short: what one frees for itself, another would take.
-  func start<Job: ~Copyable>(_ body: () throws -> Job) rethrows -> Job {
+  func start<Job: ~Copyable, Failure: Error>(_ body: () throws(Failure) -> Job) throws(Failure) -> Job {
     lock.lock()
     let isShort = state.hasWarned
     lock.unlock()
     guard isShort else { return try body() }
-    turn.lock()
-    defer { turn.unlock() }
-    return try body()
+    return try turn.withLock { _ throws(Failure) in try body() }
   }
 
   /// Waits until a job has ended, but not for long.
   func waitForEnd() {
     lock.lock()
-    lock.wait(until: monotonicNow() + 50_000_000)
+    lock.wait(until: MonotonicTime.now + 50_000_000)
     lock.unlock()
   }
 

@@ -1,5 +1,6 @@
 #if CLI
 internal import CMillrace
+import MillraceIPC
 
 #if canImport(Glibc)
 import Glibc
@@ -12,14 +13,15 @@ struct StartedJob: ~Copyable {
   let process: Descriptor
   /// Rung when there is news of the run.
   let bell: Descriptor
-  /// The streams that we read, by their descriptors; the pipes own these.
+  /// The streams that we read, by their descriptors, which `output` and `error` own.
   let streams: [(stream: OutputWriter.Stream, descriptor: Int32)]
-  private let output: Pipe?
-  private let error: Pipe?
+  private let output: Descriptor?
+  private let error: Descriptor?
 
   private init(
     id: pid_t, process: consuming Descriptor, bell: consuming Descriptor,
-    streams: [(stream: OutputWriter.Stream, descriptor: Int32)], output: consuming Pipe?, error: consuming Pipe?
+    streams: [(stream: OutputWriter.Stream, descriptor: Int32)], output: consuming Descriptor?,
+    error: consuming Descriptor?
   ) {
     self.id = id
     self.process = process
@@ -41,22 +43,30 @@ struct StartedJob: ~Copyable {
   static func start(
     _ job: JobValues, _ spawner: JobSpawner, captures: Bool, gate: StartGate
   ) throws -> StartedJob {
-    let bell = try Descriptor.bell()
+    let bell = try makeBell()
     guard captures else {
       // The descriptor of the process takes its place.
-      let place = try Descriptor.bell()
+      let place = try makeBell()
       let id = try spawner.start(job, output: 1, error: 2)
       _ = consume place
       return StartedJob(id: id, process: try hold(id, gate), bell: bell, streams: [], output: nil, error: nil)
     }
-    var output = try Pipe()
-    var error = try Pipe()
-    let id = try spawner.start(job, output: output.writingNumber, error: error.writingNumber)
-    output.closeWriting()
-    error.closeWriting()
-    let streams = [(OutputWriter.Stream.output, output.reading.number), (.error, error.reading.number)]
+    let outputPipe = try makePipe()
+    let errorPipe = try makePipe()
+    let id = try spawner.start(job, output: outputPipe.writing.rawValue, error: errorPipe.writing.rawValue)
+    let output = outputPipe.closeWriting()
+    let error = errorPipe.closeWriting()
+    let streams = [(OutputWriter.Stream.output, output.rawValue), (.error, error.rawValue)]
     return StartedJob(
       id: id, process: try hold(id, gate), bell: bell, streams: streams, output: output, error: error)
+  }
+
+  private static func makeBell() throws(SystemError) -> Descriptor {
+    try SystemError.saying("cannot make an event descriptor", Descriptor.bell)
+  }
+
+  private static func makePipe() throws(SystemError) -> Pipe {
+    try SystemError.saying("cannot make a pipe", Pipe.init)
   }
 
   private static let patience: UInt64 = 5_000_000_000
@@ -65,12 +75,12 @@ struct StartedJob: ~Copyable {
   ///
   /// It must not be started again, so where there is no descriptor left, though we have just closed some for it, it waits.
   private static func hold(_ id: pid_t, _ gate: StartGate) throws -> Descriptor {
-    let deadline = monotonicNow() + patience
+    let deadline = MonotonicTime.now + patience
     while true {
-      let number = millrace_job_pidfd(id)
+      let number = millrace_pidfd_open(id)
       if number >= 0 { return Descriptor(owning: number) }
-      let failure = SystemError("cannot watch a process")
-      guard failure.isWantOfRoom, !gate.isClosed, monotonicNow() < deadline else {
+      let failure = SystemError("cannot watch a process", code: -number)
+      guard failure.isWantOfRoom, !gate.isClosed, MonotonicTime.now < deadline else {
         kill(-id, SIGKILL)
         while waitpid(id, nil, 0) < 0 && errno == EINTR {}
         throw Lost(description: failure.description)

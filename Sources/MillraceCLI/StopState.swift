@@ -1,6 +1,6 @@
 #if CLI
 internal import CMillrace
-internal import MillraceIPC
+import MillraceIPC
 
 #if canImport(Glibc)
 import Glibc
@@ -52,13 +52,13 @@ final class StopState: Sendable {
   init(gate: StartGate, marks: [Bytes] = []) throws {
     self.gate = gate
     self.marks = marks
-    noMoreInput = try .bell()
+    noMoreInput = try SystemError.saying("cannot make an event descriptor", Descriptor.bell)
   }
 
   var stage: StopStage { state.withLock { $0.stage } }
 
   /// Readable from the first stage on.
-  var inputStop: Int32 { noMoreInput.number }
+  var inputStop: Int32 { noMoreInput.rawValue }
 
   /// Goes to a stage, if it is not there yet.
   func raise(to stage: StopStage) {
@@ -118,7 +118,7 @@ final class StopState: Sendable {
 
   /// Nanoseconds of a clock that stands still while the run does: a limit is not for the time in which a job was stopped.
   func now() -> UInt64 {
-    state.withLock { ($0.pausedAt ?? monotonicNow()) - $0.paused }
+    state.withLock { ($0.pausedAt ?? MonotonicTime.now) - $0.paused }
   }
 
   /// The same moment on the clock of the system, as things are now.
@@ -127,7 +127,7 @@ final class StopState: Sendable {
   /// Stops all jobs; one that is just starting is stopped when it has begun.
   func pause() {
     state.withLock { state in
-      state.pausedAt = state.pausedAt ?? monotonicNow()
+      state.pausedAt = state.pausedAt ?? MonotonicTime.now
       for job in state.jobs.values { kill(-job.leader, SIGSTOP) }
     }
     signalOthers(SIGSTOP)
@@ -136,7 +136,7 @@ final class StopState: Sendable {
   /// Lets all jobs go on.
   func resume() {
     state.withLock { state in
-      if let since = state.pausedAt { state.paused += monotonicNow() - since }
+      if let since = state.pausedAt { state.paused += MonotonicTime.now - since }
       state.pausedAt = nil
       for job in state.jobs.values { kill(-job.leader, SIGCONT) }
     }

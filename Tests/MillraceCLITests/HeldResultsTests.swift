@@ -1,6 +1,7 @@
 #if CLI
 import Dispatch
 import Foundation
+import MillraceIPC
 import Testing
 
 @testable import MillraceCLI
@@ -64,11 +65,11 @@ import Testing
     #expect(reasons.count { $0 != nil } == 1, "said once")
     // It waits, so only the stop lets it go.
     stop.ring()
-    held.waitForRoom(stop: stop.number)
+    held.waitForRoom(stop: stop.rawValue)
     stop.hear()
     let isThrough = DispatchSemaphore(value: 0)
-    let number = stop.number
-    try startThread {
+    let number = stop.rawValue
+    try startThread("waiter") {
       held.waitForRoom(stop: number)
       isThrough.signal()
     }

@@ -1,6 +1,7 @@
 #if CLI
 import Dispatch
 import Foundation
+import MillraceIPC
 import Synchronization
 import Testing
 
@@ -52,9 +53,9 @@ import Glibc
     }
     #expect(error?.code == EMFILE)
     // Not for each of the jobs anew.
-    let start = monotonicNow()
+    let start = MonotonicTime.now
     #expect(throws: SystemError.self) { try gate.stepBack(for: SystemError("cannot make a pipe", code: EMFILE)) }
-    #expect(monotonicNow() - start < 500_000_000)
+    #expect(MonotonicTime.now - start < 500_000_000)
     // Until one could be started.
     gate.started()
     try gate.stepBack(for: SystemError("cannot make a pipe", code: EMFILE))
@@ -95,7 +96,7 @@ import Glibc
     gate.enter()
     gate.enter()
     let isBack = DispatchSemaphore(value: 0)
-    try startThread {
+    try startThread("refused") {
       try? gate.stepBack(for: error)
       isBack.signal()
     }

@@ -48,5 +48,29 @@ import Testing
     scene.open()
     try await run.value
   }
+
+  @Test("A job that fails is the pool's to try again, and its last word is delivered", .timeLimit(.minutes(1)))
+  func failedJobs() async throws {
+    let tries = Mutex<[Int]>([])
+    var delivered: [String] = []
+    try await runJobs(inputs: 1...4, width: 2, attempts: 3) { input, _, _ -> String in
+      let count = tries.withLock { tries in
+        tries.append(input)
+        return tries.count { $0 == input }
+      }
+      switch input {
+      case 1: return "1 done"
+      case 2: throw JobFailed(output: "2 failed \(count)", isWorthAnother: true)
+      case 3: throw JobFailed(output: "3 stopped \(count)", isWorthAnother: false)
+      default:
+        if count < 2 { throw JobFailed(output: "4 failed", isWorthAnother: true) }
+        return "4 done"
+      }
+    } deliver: {
+      delivered.append($0)
+    }
+    #expect(delivered.sorted() == ["1 done", "2 failed 3", "3 stopped 1", "4 done"])
+    #expect(tries.withLock { $0.sorted() } == [1, 2, 2, 2, 3, 4, 4])
+  }
 }
 #endif

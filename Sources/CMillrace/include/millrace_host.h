@@ -21,12 +21,15 @@ int millrace_affinity_get(int tid, int *cpus, size_t capacity);
 /// Names the calling thread (at most 15 bytes), as debuggers and /proc show it.
 void millrace_thread_name_set(const char *name);
 
-/// Tells the processor that the caller spins, so that it saves power and lets its sibling thread run.
+/// Tells the processor that the caller spins, so that it saves power and lets its sibling thread run. (On arm64 `yield`
+/// does nothing where a core runs one thread, as most do; `isb` holds the spinning core up for some ten nanoseconds.)
 static inline void millrace_spin_hint(void) {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
 #elif defined(__aarch64__)
-  __asm__ __volatile__("isb");
+  __asm__ __volatile__("isb" ::: "memory");
+#elif defined(__arm__)
+  __asm__ __volatile__("yield" ::: "memory");
 #endif
 }
 

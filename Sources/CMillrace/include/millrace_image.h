@@ -12,6 +12,9 @@ int millrace_image_range(uintptr_t *base, uintptr_t *end);
 /// each relative to its own place. The two lowest bits say what it points to; 0 is the descriptor itself.
 void millrace_image_types(const int32_t **begin, const int32_t **end);
 
+/// Whether there is something to be read at this address: 0 only if the kernel says that there is not.
+int millrace_is_readable(const void *address);
+
 /// Copies the linker's build ID of the main executable; returns its length, 0 if it has none.
 size_t millrace_image_build_id(uint8_t *bytes, size_t capacity);
 

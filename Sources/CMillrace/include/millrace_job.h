@@ -30,12 +30,6 @@ int millrace_job_stopped(pid_t *pid, int *signal);
 /// Reaps a process that has ended. Returns 0 and the exit code, or 1 and the signal; -1 with errno.
 int millrace_job_reap(int pidfd, int *value);
 
-/// A close-on-exec descriptor of a process, or -1 with errno.
-int millrace_job_pidfd(pid_t pid);
-
-/// Sends a signal through a descriptor of a process. 0, or -1 with errno (ESRCH: it has ended).
-int millrace_job_signal(int pidfd, int signal);
-
 /// A file without a name in `directory`, gone with its last descriptor; or -1 with errno.
 int millrace_unlinked_file(const char *directory);
 

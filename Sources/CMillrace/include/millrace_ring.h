@@ -40,15 +40,6 @@ static inline int millrace_swap_u32(uint32_t *word, uint32_t expected, uint32_t 
 /// Full fence: no load after it is done before a store ahead of it is seen by all.
 static inline void millrace_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
-/// Tells the CPU that this is a spinning wait.
-static inline void millrace_pause(void) {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__) || defined(__arm__)
-  __asm__ __volatile__("yield" ::: "memory");
-#endif
-}
-
 /// Monotonic clock in nanoseconds; the same in all processes of the machine.
 static inline uint64_t millrace_monotonic_now(void) {
   struct timespec now;
@@ -88,6 +79,9 @@ int millrace_memory_needs_descriptor(void);
 void millrace_memory_prepare(void *address, size_t size);
 
 enum {
+  MILLRACE_HUGE_PAGE = 2 * 1024 * 1024,
+  /// From so much on there is a huge page in it, wherever it lies.
+  MILLRACE_HOLDS_HUGE_PAGE = 2 * MILLRACE_HUGE_PAGE,
   /// The largest block that the C library keeps: it goes so far by itself, and allows no more.
   MILLRACE_KEPT_BLOCK = 32 * 1024 * 1024,
 };

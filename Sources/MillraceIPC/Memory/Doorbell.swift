@@ -78,15 +78,6 @@ package enum WaitResult: Sendable {
   case timedOut
 }
 
-/// The monotonic clock that the whole machine shares, in nanoseconds; deadlines and item start times are in it.
-@usableFromInline
-package enum MonotonicTime {
-  @usableFromInline package static var now: UInt64 { millrace_monotonic_now() }
-
-  /// The deadline that never comes.
-  package static var never: UInt64 { .max }
-}
-
 /// The words of one ring in the header page.
 @usableFromInline
 struct RingWords {
@@ -120,7 +111,7 @@ struct RingWords {
       repeat {
         for _ in 0..<16 {
           if try isReady() { return .ready }
-          millrace_pause()
+          millrace_spin_hint()
         }
       } while MonotonicTime.now < end
     }

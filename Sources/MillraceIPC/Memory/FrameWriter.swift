@@ -12,9 +12,6 @@ package struct FrameWriter: ~Copyable, Sendable {
 
   init(_ ring: consuming RingWriter) { self.ring = ring }
 
-  /// The largest payload that a frame can ever have.
-  package var maximumPayload: Int { ring.capacity &- FrameHeader.size }
-
   /// Where the open frame is, or the next one will be.
   package var position: UInt64 { ring.position }
 
@@ -46,7 +43,7 @@ package struct FrameWriter: ~Copyable, Sendable {
   /// Adds payload.
   ///
   /// False if there is not enough space now; then nothing of it is written. There never will be for more than
-  /// `maximumPayload` in one frame.
+  /// a ring holds.
   @inlinable
   package mutating func append(_ bytes: UnsafeRawBufferPointer) throws(ProtocolError) -> Bool {
     guard let room = try append(count: bytes.count) else { return false }

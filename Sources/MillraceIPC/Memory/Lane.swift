@@ -19,11 +19,8 @@ package final class Lane: @unchecked Sendable {
   /// Makes a lane.
   ///
   /// Capacities are rounded up to a power of two of at least a page, at most 1 GiB.
-  ///
-  /// - Parameter populated: whether the pages of the rings come now, and too little memory is thrown here, rather than at
-  ///   their first use. It costs 0.4 ms for the default capacity.
   package init(
-    ringCapacity: Int = defaultRingCapacity, responseCapacity: Int? = nil, epoch: UInt64 = 0, populated: Bool = false
+    ringCapacity: Int = defaultRingCapacity, responseCapacity: Int? = nil, epoch: UInt64 = 0
   ) throws(MemoryError) {
     requestCapacity = LaneLayout.capacity(holding: ringCapacity)
     self.responseCapacity = LaneLayout.capacity(holding: responseCapacity ?? ringCapacity)
@@ -31,13 +28,6 @@ package final class Lane: @unchecked Sendable {
       size: SharedMemory.pageSize + requestCapacity + self.responseCapacity, name: "millrace-lane")
     mapping = try Self.map(memory, requestCapacity, self.responseCapacity)
     try mapping.populate(0..<SharedMemory.pageSize, of: memory)
-    if populated {
-      // The second views of the rings show the same pages.
-      let responses = SharedMemory.pageSize + 2 * requestCapacity
-      try mapping.populate(SharedMemory.pageSize..<SharedMemory.pageSize + requestCapacity, of: memory)
-      try mapping.populate(
-        responses..<responses + self.responseCapacity, of: memory, offset: -requestCapacity)
-    }
     mapping.base.storeBytes(of: LaneLayout.magic, toByteOffset: LaneLayout.magicOffset, as: UInt64.self)
     mapping.base.storeBytes(of: LaneLayout.version, toByteOffset: LaneLayout.versionOffset, as: UInt32.self)
     mapping.base.storeBytes(

@@ -39,13 +39,8 @@ package struct RingReader: ~Copyable, @unchecked Sendable {
   /// Bytes that are known to be readable.
   var seenCount: Int { Int(truncatingIfNeeded: seenHead &- tail) }
 
-  var next: UnsafeMutableRawPointer { bytes + Int(truncatingIfNeeded: tail & UInt64(capacity &- 1)) }
-
-  /// All bytes that can be read now, in one piece; valid until they are consumed.
-  package mutating func peek() throws(ProtocolError) -> UnsafeRawBufferPointer {
-    try lookAtWriter()
-    return UnsafeRawBufferPointer(start: next, count: seenCount)
-  }
+  /// Where that is.
+  package var next: UnsafeMutableRawPointer { bytes + Int(truncatingIfNeeded: tail & UInt64(capacity &- 1)) }
 
   /// Gives the first `count` bytes back to the writer, and wakes it if it waits for as much space as there is now.
   package mutating func consume(_ count: Int) {

@@ -40,12 +40,6 @@ package struct RingWriter: ~Copyable, @unchecked Sendable {
   /// Bytes that could be written now, at least.
   @inlinable var seenSpace: Int { capacity &- Int(truncatingIfNeeded: head &- seenTail) }
 
-  /// Bytes that can be written now.
-  package mutating func freeSpace() throws(ProtocolError) -> Int {
-    try lookAtReader()
-    return seenSpace
-  }
-
   /// Room for `count` bytes in one piece, or nil if there is not as much now.
   ///
   /// Nothing is seen before `commit`; the same room is given again if more is asked for, with what was written there.

@@ -61,18 +61,6 @@ package struct SegmentSender: ~Copyable, @unchecked Sendable {
   /// The segment was announced to a peer that is never replaced: its descriptor is closed.
   package mutating func letGo(_ id: UInt32) { segments.first { $0.id == id }?.letGo() }
 
-  /// The peer is gone and has released whatever it had; the next one knows no segment.
-  ///
-  /// Their pages stay warm for it.
-  package mutating func peerWasReplaced() {
-    retired = []
-    for segment in segments {
-      segment.mark(busy: false)
-      segment.isAnnounced = false
-    }
-    trim(to: idleLimit)
-  }
-
   /// Drops idle segments, the largest first, until at most `limit` bytes of them are left.
   package mutating func trim(to limit: Int) {
     drop(sparing: nil, to: limit)

@@ -15,7 +15,7 @@ import Testing
     try HostilePeer(of: lane).set(head, value)
     let expected = ProtocolError.index(writer: value, reader: 0, capacity: 4096)
     #expect(throws: expected) { try parent.responses.next() }
-    #expect(throws: expected) { try parent.responses.ring.peek() }
+    #expect(throws: expected) { try parent.responses.ring.hasData() }
     #expect(throws: expected) { try parent.armResponses() }
     #expect(throws: expected) { try parent.responses.waitForData() }
   }
@@ -28,7 +28,7 @@ import Testing
     #expect(try parent.responses.next() != nil)
     let peer = try HostilePeer(of: lane)
     peer.set(head, UInt64(64))
-    #expect(throws: ProtocolError.self) { try parent.responses.ring.peek() }
+    #expect(throws: ProtocolError.self) { _ = try parent.responses.ring.uncommitted() }
   }
 
   @Test(arguments: [1, 33, UInt64.max, 1 << 63])
@@ -41,7 +41,7 @@ import Testing
     guard value > 32 else { return peer.set(tail, value) }
     peer.set(tail, value)
     #expect(throws: ProtocolError.index(writer: 32, reader: value, capacity: 4096)) {
-      try parent.requests.ring.freeSpace()
+      _ = try parent.requests.ring.reserve(4096)
     }
     #expect(throws: ProtocolError.self) { try parent.requests.revoke(at: 0) }
     #expect(throws: ProtocolError.self) { try parent.armRequestSpace(4064) }

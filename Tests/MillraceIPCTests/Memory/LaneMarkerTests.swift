@@ -78,7 +78,7 @@ import Testing
         worker.marker.beginChunk(chunk)
         for _ in 0..<chunk % 8 {
           lane.beginItem()
-          for _ in 0..<50 { millrace_pause() }
+          for _ in 0..<50 { millrace_spin_hint() }
           lane.finishItem()
         }
         worker.marker.enter(.idle)

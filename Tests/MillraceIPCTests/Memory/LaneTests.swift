@@ -30,13 +30,6 @@ import Glibc
     #expect(frame.payload.load(as: UInt64.self) == 99)
   }
 
-  @Test func populatedLaneIsAllThere() throws {
-    let lane = try Lane(ringCapacity: 1 << 16, responseCapacity: 1 << 15, populated: true)
-    var status = stat()
-    #expect(fstat(lane.descriptor, &status) == 0)
-    #expect(Int(status.st_blocks) * 512 >= SharedMemory.pageSize + (1 << 16) + (1 << 15))
-  }
-
   @Test func memoryCannotShrinkUnderTheReader() throws {
     let memory = try SharedMemory(size: 10_000)
     #expect(memory.size == SharedMemory.pageSize * ((9_999 / SharedMemory.pageSize) + 1))

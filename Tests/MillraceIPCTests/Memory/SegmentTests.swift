@@ -108,14 +108,6 @@ import Glibc
     #expect(try sender.place(100_000).id == ids[1])
   }
 
-  @Test func newPeerKnowsNothing() throws {
-    var sender = SegmentSender()
-    let placement = try sender.place(1 << 20)
-    sender.peerWasReplaced()
-    let again = try sender.place(1 << 20)
-    #expect(again.id == placement.id && again.newDescriptor != nil)
-  }
-
   @Test func hostileSendersAreRefused() throws {
     var receiver = SegmentReceiver(countLimit: 2, byteLimit: 1 << 20)
     // Memory that could shrink.

@@ -1,5 +1,6 @@
 import CMillrace
 import Millrace
+import MillraceIPC
 import Synchronization
 
 #if canImport(Glibc)

@@ -83,7 +83,7 @@ final class Crew: Sendable {
       enter(caller, &state)
       if job.width > 1 {
         let wanted = threadsWanted(&state)
-        while state.threads < wanted, startThread() { state.threads += 1 }
+        while state.threads < wanted, addThread() { state.threads += 1 }
       }
       return sleeperToWake(&state)
     }
@@ -175,7 +175,7 @@ final class Crew: Sendable {
   }
 
   /// The life of a thread of the crew.
-  fileprivate func serve() {
+  private func serve() {
     enum Next {
       case root(RootQueue.Root)
       case help(ParallelJob, lane: Int)
@@ -231,7 +231,7 @@ final class Crew: Sendable {
         state.roots.append(root)
         return .wake(state.sleepers.remove(at: index).member)
       }
-      if state.threads < (isGranted ? Self.maximumThreads : cpus), startThread() { state.threads += 1 }
+      if state.threads < (isGranted ? Self.maximumThreads : cpus), addThread() { state.threads += 1 }
       // Without a single thread nobody would ever come; a blocked caller is better than one that waits for ever.
       if state.threads == 0 { return .runHere }
       state.roots.append(root)
@@ -296,37 +296,8 @@ final class Crew: Sendable {
   }
 
   /// False if the system has no thread to give; the call then goes on with those that there are.
-  private func startThread() -> Bool {
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    let crew = Unmanaged.passRetained(self)
-    #if canImport(Darwin)
-    var thread: pthread_t?
-    #else
-    var thread = pthread_t()
-    #endif
-    let failure = pthread_create(&thread, &attributes, crewThread, crew.toOpaque())
-    if failure != 0 { crew.release() }
-    return failure == 0
+  private func addThread() -> Bool {
+    // It never ends, so nothing is lost that it would have to let go of.
+    (try? startThread("millrace-crew") { self.serve() }) != nil
   }
 }
-
-/// Where a thread of the crew begins. It never ends.
-#if canImport(Darwin)
-private func crewThread(_ crew: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
-  pthread_setname_np("millrace-crew")
-  Unmanaged<Crew>.fromOpaque(crew).takeRetainedValue().serve()
-  return nil
-}
-#else
-private func crewThread(_ crew: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-  millrace_thread_name_set("millrace-crew")
-  #if os(Linux)
-  millrace_affinity_of_program()
-  #endif
-  if let crew { Unmanaged<Crew>.fromOpaque(crew).takeRetainedValue().serve() }
-  return nil
-}
-#endif

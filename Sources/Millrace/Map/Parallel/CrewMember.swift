@@ -1,3 +1,5 @@
+import MillraceIPC
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Darwin)
@@ -8,7 +10,7 @@ import Darwin
 ///
 /// It can sleep and be woken.
 ///
-/// `@unchecked Sendable`: `signalled` is touched under `mutex` only; `job`, `depth` by the thread itself only.
+/// `@unchecked Sendable`: `job` and `isCrew` are touched by the thread itself only, `depth` under the crew's lock.
 final class CrewMember: @unchecked Sendable {
   /// The call whose piece the thread is running, innermost; nested calls descend from it.
   var job: ParallelJob?
@@ -17,43 +19,15 @@ final class CrewMember: @unchecked Sendable {
   /// Whether the thread is one of the crew's own.
   var isCrew = false
 
-  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-  private let condition: UnsafeMutablePointer<pthread_cond_t>
-  private var signalled = false
-
-  init() {
-    mutex = .allocate(capacity: 1)
-    condition = .allocate(capacity: 1)
-    mutex.initialize(to: pthread_mutex_t())
-    condition.initialize(to: pthread_cond_t())
-    pthread_mutex_init(mutex, nil)
-    pthread_cond_init(condition, nil)
-  }
-
-  deinit {
-    pthread_cond_destroy(condition)
-    pthread_mutex_destroy(mutex)
-    condition.deallocate()
-    mutex.deallocate()
-  }
+  private let bell = Bell()
 
   /// Sleeps until somebody has called ``wake()`` since the last time.
   ///
   /// This is where an idle crew is found by a profiler.
   @inline(never)
-  func waitForWork() {
-    pthread_mutex_lock(mutex)
-    while !signalled { pthread_cond_wait(condition, mutex) }
-    signalled = false
-    pthread_mutex_unlock(mutex)
-  }
+  func waitForWork() { bell.waitForWork() }
 
-  func wake() {
-    pthread_mutex_lock(mutex)
-    signalled = true
-    pthread_cond_signal(condition)
-    pthread_mutex_unlock(mutex)
-  }
+  func wake() { bell.ring() }
 
   /// The calling thread, made known on first use and forgotten when it ends.
   static var current: CrewMember {

@@ -1,3 +1,5 @@
+internal import CMillrace
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -16,8 +18,8 @@ import Synchronization
 @usableFromInline
 final class FreshMemory: Sendable {
   /// Bytes from which it is worth asking for huge pages: a result as large as this has just come from the system.
-  static let threshold = 4 << 20
-  static let hugePage = 2 << 20
+  static let threshold = Int(MILLRACE_HOLDS_HUGE_PAGE)
+  static let hugePage = Int(MILLRACE_HUGE_PAGE)
   /// Nanoseconds of a CPU: a huge page that is there takes 0.3 to 0.5 ms, as much in small pages 0.8 to 1, and a huge page that
   /// has to be made 1 and more.
   static let patience: UInt64 = 700_000

@@ -1,11 +1,5 @@
 import Synchronization
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
 /// One parallel call while it runs: an index range, shared out among lanes.
 ///
 ///     lane 0 (the caller)   [■■■■□□□□□□□□□□□□|          takes from its front, in pieces that grow
@@ -139,7 +133,7 @@ final class ParallelJob: @unchecked Sendable {
     if lane.plainGrain > 0, let piece = takePlain(lane.number, lane.plainGrain) { return piece }
     if let done = lane.piece {
       if lane.pace.fixed == nil {
-        let now = monotonicNanoseconds()
+        let now = _monotonicNow()
         lane.pace.measured(units: lane.units, nanoseconds: Double(now &- lane.start))
         lane.start = now
       }
@@ -240,7 +234,7 @@ struct ParallelLane {
     self.number = number
     pace = job.pace
     pace.begin()
-    start = pace.fixed == nil ? monotonicNanoseconds() : 0
+    start = pace.fixed == nil ? _monotonicNow() : 0
     plainGrain = job.plainGrain
   }
 
@@ -270,11 +264,4 @@ extension [Range<Int>] {
       append(range)
     }
   }
-}
-
-/// Nanoseconds of the monotonic clock.
-private func monotonicNanoseconds() -> UInt64 {
-  var time = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &time)
-  return UInt64(bitPattern: Int64(time.tv_sec)) &* 1_000_000_000 &+ UInt64(bitPattern: Int64(time.tv_nsec))
 }

@@ -1,5 +1,3 @@
-internal import Synchronization
-
 /// A keyed container that its user has kept beyond its value.
 struct KeptContainer {
   var object: AnyObject?
@@ -11,14 +9,14 @@ struct KeptContainer {
 /// Nobody should: they are of no use then, and every call of theirs is an error. But what they refer to has to be there as long as
 /// they are.
 enum KeptContainers {
-  // Sound: whatever is in here is touched only under the lock, or when nobody else has it.
-  private struct State: @unchecked Sendable {
+  private struct State {
     var all: [KeptContainer] = []
     /// How many there may be before it is looked which are free.
     var limit = 16
   }
 
-  private static let state = Mutex(State())
+  // A `Lock`, for a forked process uses it too.
+  private static let state = Lock(State())
 
   static func add(_ container: KeptContainer) {
     nonisolated(unsafe) let container = container

@@ -24,6 +24,9 @@ package enum Payload {
   package static func coding<Value>(
     for type: Value.Type, standIn: any ErrorStandIn.Type = WireError.self
   ) throws -> PayloadCoding<Value> {
+    if let problem = RuntimeCanary.problem {
+      throw PayloadError.notTransportable(readableTypeName(type), problem)
+    }
     do {
       return PayloadCoding(try form(of: type, in: PayloadContext(standIn: standIn)))
     } catch {

@@ -45,14 +45,14 @@ struct FrameTarget: FuzzTarget {
   }
 
   private func readAnswers(_ end: inout ParentEnd) throws {
-    var walk = Walk(base: try? end.responses.ring.peek().baseAddress)
+    var walk = Walk(base: UnsafeRawPointer(end.responses.ring.next))
     _ = try end.armResponses()
     while let frame = try end.responses.next() { try walk.visit(frame) }
     if let frame = try end.responses.uncommitted() { try walk.visit(frame) }
   }
 
   private func readRequests(_ end: inout WorkerEnd) throws {
-    var walk = Walk(base: try? end.requests.ring.peek().baseAddress)
+    var walk = Walk(base: UnsafeRawPointer(end.requests.ring.next))
     while let frame = try end.requests.nextClaimed() { try walk.visit(frame) }
   }
 
@@ -69,15 +69,15 @@ struct FrameTarget: FuzzTarget {
 
   /// Whether frames lie within the ring and its second view, and are no more than fit.
   private struct Walk {
-    let base: UnsafeRawPointer?
+    let base: UnsafeRawPointer
     private var capacity: Int { FrameTarget.capacity }
     private var bytes = 0
     private var sum: UInt64 = 0
 
-    init(base: UnsafeRawPointer?) { self.base = base }
+    init(base: UnsafeRawPointer) { self.base = base }
 
     mutating func visit(_ frame: Frame) throws {
-      guard let base, let start = frame.payload.baseAddress else { throw FuzzProblem("a frame without a place") }
+      guard let start = frame.payload.baseAddress else { throw FuzzProblem("a frame without a place") }
       let offset = start - base
       try promise(
         offset >= FrameHeader.size && frame.payload.count <= capacity - FrameHeader.size

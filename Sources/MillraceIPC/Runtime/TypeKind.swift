@@ -12,12 +12,11 @@ enum TypeKind {
   /// Nothing that is known here.
   case unknown
 
-  init(_ type: Any.Type) {
-    // The layout of metadata is a part of Swift's stable ABI: see "ABI/TypeMetadata.rst".
+  init(_ type: Any.Type, _ layout: MetadataLayout = .known) {
     switch unsafeBitCast(type, to: UnsafePointer<UInt>.self).pointee {
-    case 0x200: self = .structure
-    case 0x201: self = .enumeration
-    case 0x202: self = .optional
+    case layout.firstKind: self = .structure
+    case layout.firstKind + 1: self = .enumeration
+    case layout.firstKind + 2: self = .optional
     case 0x301: self = .tuple
     // Those of C and Objective-C; on Apple's platforms a class begins with the address of its own class.
     case 0, 0x203, 0x204, 0x305, 0x800...: self = .class

@@ -16,5 +16,8 @@ package struct Pipe: ~Copyable, Sendable {
     reading = Descriptor(owning: ends[0])
     writing = Descriptor(owning: ends[1])
   }
+
+  /// Once another process has the writing end, ours has to go, or the reading one never ends.
+  package consuming func closeWriting() -> Descriptor { reading }
 }
 #endif

@@ -13,8 +13,8 @@ struct StoredProperty {
   /// bytes, as with types of C, and structures that were compiled without it.
   ///
   /// Only structures and tuples may be asked.
-  static func all(of type: Any.Type) -> [StoredProperty]? {
-    switch TypeKind(type) {
+  static func all(of type: Any.Type, _ layout: MetadataLayout = .known) -> [StoredProperty]? {
+    switch TypeKind(type, layout) {
     case .structure, .tuple: break
     default: return nil
     }
@@ -22,7 +22,7 @@ struct StoredProperty {
     var end = 0
     var isGapless = true
     // Nothing in a tuple is weak.
-    let borrowed = TypeKind(type) == .structure ? FieldRecords(of: type)?.all.map(\.isBorrowed) : []
+    let borrowed = TypeKind(type, layout) == .structure ? FieldRecords(of: type, layout)?.all.map(\.isBorrowed) : []
     guard let borrowed else { return TypeLayout(type).size == 0 ? [] : nil }
     _ = _forEachField(of: type) { name, offset, type, kind in
       let layout = TypeLayout(type)

@@ -1,0 +1,53 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// A mutex of the C library's and what its holders wait for: what everything is made of in which a thread sleeps.
+///
+/// Where nobody waits, `Lock` is the one to take: it guards a value, and knows who holds it.
+package struct Condition: ~Copyable, @unchecked Sendable {
+  // Sound: the POSIX objects stay where they are, and are used as they are meant to be, from any thread.
+  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  private let condition: UnsafeMutablePointer<pthread_cond_t>
+
+  package init() {
+    mutex = .allocate(capacity: 1)
+    condition = .allocate(capacity: 1)
+    pthread_mutex_init(mutex, nil)
+    var attributes = pthread_condattr_t()
+    pthread_condattr_init(&attributes)
+    #if os(Linux)
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    #endif
+    pthread_cond_init(condition, &attributes)
+    pthread_condattr_destroy(&attributes)
+  }
+
+  deinit {
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    condition.deallocate()
+    mutex.deallocate()
+  }
+
+  package borrowing func lock() { pthread_mutex_lock(mutex) }
+  package borrowing func unlock() { pthread_mutex_unlock(mutex) }
+
+  /// Gives the mutex up until somebody wakes, and has it again; it may also return for no reason.
+  package borrowing func wait() { pthread_cond_wait(condition, mutex) }
+
+  /// The same, but not beyond a time of `MonotonicTime`: false if that has come.
+  @discardableResult
+  package borrowing func wait(until deadline: UInt64) -> Bool {
+    var time = timespec(
+      tv_sec: Int(min(deadline / 1_000_000_000, UInt64(Int32.max))), tv_nsec: Int(deadline % 1_000_000_000))
+    return pthread_cond_timedwait(condition, mutex, &time) == 0
+  }
+
+  package borrowing func wakeOne() { pthread_cond_signal(condition) }
+  package borrowing func wakeAll() { pthread_cond_broadcast(condition) }
+}
