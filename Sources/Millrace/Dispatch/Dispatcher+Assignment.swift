@@ -284,11 +284,13 @@ extension Dispatcher {
 
   /// The chunk that the slot is at, if a part of it may be given to others.
   func sharedFrom(_ slot: Int) -> Chunk? {
-    guard constants.limits.shareTime != nil, slots[slot].kill == nil, slots[slot].assigned.count == 1,
+    guard constants.limits.shareTime != nil, slots[slot].kill == nil,
       let chunk = slots[slot].assigned.first, chunk.range.count > 1, chunk.slot == nil, chunk.abandonAt == nil,
       !chunk.isAtItsLast, !slots[slot].revoking.contains(chunk.id)
     else { return nil }
-    return chunk
+    // Of a batch of which nothing comes back any more the last chunk is the one, though those before it were not heard of yet.
+    let isAtItsLastChunk = slots[slot].assigned.count == chunk.count && slots[slot].begun.contains(chunk.id)
+    return slots[slot].assigned.count == 1 || isAtItsLastChunk ? chunk : nil
   }
 
   /// Whether the slot has nothing to do, or would get a worker if it had.

@@ -101,7 +101,7 @@ extension Dispatcher {
     guard isCurrent(slot, generation) else { return }
     guard hasAnswered(id, of: slot) else { return finish() }
     switch found {
-    case .from(let start): takeBack(slot, id, from: start)
+    case .from(let start): takeBack(slot, id, from: start, inParts: true)
     case .nothing: slots[slot].assigned.change(id) { $0.isAtItsLast = true }
     case .notYet: if let chunk = slots[slot].assigned[id] { waits(slot, chunk) }
     }
@@ -120,12 +120,13 @@ extension Dispatcher {
       .revoke(slot: slot, generation: slots[slot].generation, chunk: chunk.id, from: chunk.range.lowerBound))
   }
 
-  private mutating func takeBack(_ slot: Int, _ id: Int, from start: Int) {
+  /// `isInParts`: what comes back is a part of a chunk, whose number stays with what does not.
+  private mutating func takeBack(_ slot: Int, _ id: Int, from start: Int, inParts isInParts: Bool = false) {
     var back: Chunk?
     if let chunk = slots[slot].assigned[id], chunk.range.lowerBound < start {
       guard start < chunk.range.upperBound else { return }
       slots[slot].assigned.change(id) { back = $0.cut(at: start) }
-      if chunk.count == 1, let rest = back {
+      if isInParts, let rest = back {
         giveBack(slot, rest)
         return putBackInParts(rest)
       }

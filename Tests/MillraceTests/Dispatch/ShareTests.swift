@@ -53,4 +53,39 @@ struct DispatchShareTests {
     play.shared(0, 1, .from(3))
     #expect(play.said() == [])
   }
+
+  @Test("U10: of several chunks at a slot that all were begun, the last is shared, though those before it were not heard of")
+  func batch() {
+    let play = Play(width: 2, prefetch: 8, shareTime: 100)
+    let job = play.submit(play.worker()) {
+      $0.chunking = ChunkSizer(.size(4))
+      $0.readsAtOnce = true
+    }
+    play.arrive(job, 16, ended: true)
+    play.finish(0, 1, elapsed: 10)
+    #expect(play.said().last == "run 0: 3 8..<16")
+    play.finish(1, 2, elapsed: 10)
+    play.wait(2_000_000)
+    #expect(play.said().last == "revoke 0: 3 from 12")
+    play.revoked(0, 3, from: nil)
+    #expect(play.said() == ["share 0: 3"])
+    play.shared(0, 3, .from(14))
+    // Its number is not that of the chunk whose other part stays.
+    #expect(play.said() == ["run 1: 5 14..<15", "run 1: 6 15..<16"])
+  }
+
+  @Test("U10: what a slot is at when its job is raised, and loses its turns, is shared")
+  func raised() {
+    let play = Play(width: 2, shareTime: 100)
+    let key = play.worker()
+    let job = play.submit(key) {
+      $0.chunking = ChunkSizer(.size(8))
+      $0.roundRobin = true
+    }
+    play.arrive(job, 8)
+    play.arrive(job, 0, ended: true)
+    play.step { _ = $0.waits(nil, level: 0, for: job, now: $1) }
+    play.wait(100)
+    #expect(play.said().contains("share 0: 1"))
+  }
 }
