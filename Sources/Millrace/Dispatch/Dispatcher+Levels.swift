@@ -70,6 +70,7 @@ extension Dispatcher {
       guard let job = jobs[id] else { continue }
       if !job.hasBegun, job.spec.level == 0 { waitingJobs -= 1 }
       job.spec.level = levels[id]!
+      if isObserved { tell(.jobRaised(id, level: job.spec.level)) }
       actions.append(.raised(id, level: job.spec.level))
       if job.spec.roundRobin { unpin(job, id) }
       // Those that could not set it up may have been the only ones of its new level.

@@ -54,7 +54,7 @@ struct DispatchShareTests {
     #expect(play.said() == [])
   }
 
-  @Test("U10: of several chunks at a slot that all were begun, the last is shared, though those before it were not heard of")
+  @Test("U10: of several chunks at a slot that were begun, the last is shared, though the others were not heard of")
   func batch() {
     let play = Play(width: 2, prefetch: 8, shareTime: 100)
     let job = play.submit(play.worker()) {
