@@ -175,7 +175,7 @@ extension Ledger {
     // Of jobs that are over, nothing is told any more. Since when a slot is at something is not told.
     for slot in told.slots.indices { told.slots[slot].forget(allBut: found) }
     for slot in found.slots.indices { found.slots[slot].forget(allBut: snapshot) }
-    try check(told == found, "what was told comes to\n  \(told)\nbut there is\n  \(found)")
+    try check(told == found, "what was told comes to \(told), but there is \(found)")
   }
 }
 

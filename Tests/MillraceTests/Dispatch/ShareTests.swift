@@ -61,17 +61,18 @@ struct DispatchShareTests {
       $0.chunking = ChunkSizer(.size(4))
       $0.readsAtOnce = true
     }
-    play.arrive(job, 16, ended: true)
+    play.arrive(job, 20, ended: true)
     play.finish(0, 1, elapsed: 10)
-    #expect(play.said().last == "run 0: 3 8..<16")
+    #expect(play.said().last == "run 0: 4 12..<20")
+    play.finish(0, 3, elapsed: 10)
     play.finish(1, 2, elapsed: 10)
     play.wait(2_000_000)
-    #expect(play.said().last == "revoke 0: 3 from 12")
-    play.revoked(0, 3, from: nil)
-    #expect(play.said() == ["share 0: 3"])
-    play.shared(0, 3, .from(14))
-    // Its number is not that of the chunk whose other part stays.
-    #expect(play.said() == ["run 1: 5 14..<15", "run 1: 6 15..<16"])
+    #expect(play.said().last == "revoke 0: 4 from 16")
+    play.revoked(0, 4, from: nil)
+    #expect(play.said() == ["share 0: 4"])
+    play.shared(0, 4, .from(18))
+    // Their numbers are not those of chunks that others have had.
+    #expect(play.said() == ["run 1: 6 18..<19", "run 1: 7 19..<20"])
   }
 
   @Test("U10: what a slot is at when its job is raised, and loses its turns, is shared")
