@@ -3,17 +3,17 @@ import MillraceTesting
 import TestSupport
 import Testing
 
-private struct Refused: Error, Codable {}
+private struct RefusedEvent: Error, Codable {}
 
 /// Refuses every tenth item, and of those every second one twice.
-private struct Picky: StatelessWorker, Codable {
+private struct PickyOfTens: StatelessWorker, Codable {
   func process(_ item: Int) throws -> Int {
-    if item % 10 == 0, item % 20 == 0 || WorkerContext.current?.attempt == 1 { throw Refused() }
+    if item % 10 == 0, item % 20 == 0 || WorkerContext.current?.attempt == 1 { throw RefusedEvent() }
     return item
   }
 }
 
-private struct Fragile: StatelessWorker, Codable {
+private struct FragileAtFive: StatelessWorker, Codable {
   func process(_ item: Int) -> Int {
     if item == 5 { fatalError("five") }
     return item
@@ -45,7 +45,7 @@ extension Checked {
       let (before, events) = try await watched(backend) { pool in
         let options = MapOptions(retry: .upTo(1))
         var failed = 0
-        for try await outcome in pool.outcomes(of: items, with: Picky(), options: options) {
+        for try await outcome in pool.outcomes(of: items, with: PickyOfTens(), options: options) {
           if case .failure = outcome.result { failed += 1 }
         }
         #expect(failed == 50)
@@ -76,7 +76,7 @@ extension Checked {
     @Test("events: a crash, and the worker that comes after it", .forks)
     func crash() async throws {
       let (_, events) = try await watched(.processes(1)) { pool in
-        for try await _ in pool.outcomes(of: 0..<10, with: Fragile()) {}
+        for try await _ in pool.outcomes(of: 0..<10, with: FragileAtFive()) {}
       }
       let crashes = events.count { event in
         guard case .workerEnded(_, _, let departure) = event, case .died(.crashed) = departure.cause else {
