@@ -161,8 +161,8 @@ package enum Action {
   case stopped
   /// Call `tick` at this time; nil: no need.
   case alarm(at: UInt64?)
-  /// Something the user should know.
-  case report(String, slot: Int)
+  /// Something has happened. For observers and the log; nothing is to be done about it.
+  case note(PoolEvent)
 }
 
 /// What a worker was found doing about a chunk that it was given.

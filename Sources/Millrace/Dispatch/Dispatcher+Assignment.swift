@@ -28,16 +28,7 @@ extension Dispatcher {
   mutating func fill(_ slot: Int, upTo limit: Int = .max) {
     switch slots[slot].phase {
     case .gone, .starting, .ending: return
-    case .down:
-      if case .remove = slots[slot].retirement {
-        slots[slot].phase = .gone
-      } else if isWanted(slot) {
-        slots[slot].phase = .starting
-        slots[slot].generation += 1
-        slots[slot].startedAt = now
-        actions.append(.start(slot: slot, generation: slots[slot].generation))
-      }
-      return
+    case .down: return startIfWanted(slot)
     case .up: break
     }
     guard slots[slot].kill == nil, slots[slot].errand == nil else { return }
@@ -53,6 +44,22 @@ extension Dispatcher {
       if slots[slot].isAtUnknown { break }
     }
     if chunks > 1, robAt == nil, slots.count > 1 { robAt = slots[slot].busySince &+ constants.stallTime }
+  }
+
+  /// Apart from what is asked of every slot at every step, which is to stay small.
+  @inline(never)
+  private mutating func startIfWanted(_ slot: Int) {
+    if case .remove = slots[slot].retirement {
+      slots[slot].phase = .gone
+      if isObserved { tell(.slotClosed(slot: slot)) }
+    } else if isWanted(slot) {
+      slots[slot].phase = .starting
+      slots[slot].generation += 1
+      slots[slot].startedAt = now
+      let generation = slots[slot].generation
+      if isObserved { tell(.workerStarting(slot: slot, generation: generation, replaces: generation > 1)) }
+      actions.append(.start(slot: slot, generation: generation))
+    }
   }
 
   /// Whether there is something that a worker of this slot, which has none, would do.
@@ -98,14 +105,8 @@ extension Dispatcher {
   ///
   /// Whether it has gone on one.
   private mutating func goOnErrand(_ slot: Int) -> Bool {
-    let generation = slots[slot].generation
     if slots[slot].retirement != nil {
-      guard let key = slots[slot].prepared.last else {
-        slots[slot].phase = .ending
-        slots[slot].errand = .ending(deadline: now &+ constants.limits.endingTime)
-        actions.append(.stop(slot: slot, generation: generation))
-        return true
-      }
+      guard let key = slots[slot].prepared.last else { return stop(slot) }
       return tearDown(slot, key)
     }
     if let key = slots[slot].prepared.first(where: { workers[$0]?.closing == true && workers[$0]?.users == 0 }) {
@@ -124,15 +125,32 @@ extension Dispatcher {
       || slots[slot].prepared.contains { workers[$0]?.closing == true && workers[$0]?.users == 0 }
   }
 
+  @inline(never)
+  private mutating func stop(_ slot: Int) -> Bool {
+    let generation = slots[slot].generation
+    slots[slot].phase = .ending
+    slots[slot].errand = .ending(deadline: now &+ constants.limits.endingTime)
+    if isObserved {
+      let isReplaced = if case .replace = slots[slot].retirement { true } else { false }
+      tell(.workerStopping(slot: slot, generation: generation, isReplaced: isReplaced))
+    }
+    actions.append(.stop(slot: slot, generation: generation))
+    return true
+  }
+
+  @inline(never)
   private mutating func prepare(_ slot: Int, _ key: WorkerKey) -> Bool {
     slots[slot].errand = .preparing(key, deadline: workers[key]?.setUpTimeout.map { now &+ $0 })
     slots[slot].toPrepare.removeAll { $0 == key }
+    if isObserved { tell(.setUpBegan(slot: slot, generation: slots[slot].generation, key)) }
     actions.append(.prepare(slot: slot, generation: slots[slot].generation, key))
     return true
   }
 
+  @inline(never)
   private mutating func tearDown(_ slot: Int, _ key: WorkerKey) -> Bool {
     slots[slot].errand = .tearingDown(key, deadline: workers[key]?.tearDownTimeout.map { now &+ $0 })
+    if isObserved { tell(.tearDownBegan(slot: slot, generation: slots[slot].generation, key)) }
     actions.append(.tearDown(slot: slot, generation: slots[slot].generation, key))
     return true
   }
@@ -203,6 +221,12 @@ extension Dispatcher {
     }
     slots[slot].assigned.append(chunk)
     slots[slot].serve(chunk.worker, chunk.range.count)
+    if isObserved {
+      tell(
+        .chunkGiven(
+          slot: slot, generation: slots[slot].generation, chunk.job, chunk: chunk.id, items: chunk.range,
+          size: chunk.grain, attempt: chunk.attempt))
+    }
     actions.append(.run(slot: slot, generation: slots[slot].generation, chunk))
   }
 
@@ -284,11 +308,13 @@ extension Dispatcher {
 
   /// The chunk that the slot is at, if a part of it may be given to others.
   func sharedFrom(_ slot: Int) -> Chunk? {
-    guard constants.limits.shareTime != nil, slots[slot].kill == nil, slots[slot].assigned.count == 1,
+    guard constants.limits.shareTime != nil, slots[slot].kill == nil,
       let chunk = slots[slot].assigned.first, chunk.range.count > 1, chunk.slot == nil, chunk.abandonAt == nil,
       !chunk.isAtItsLast, !slots[slot].revoking.contains(chunk.id)
     else { return nil }
-    return chunk
+    // Of a batch of which nothing comes back any more the last chunk is the one, though those before it were not heard of yet.
+    let isAtItsLastChunk = slots[slot].assigned.count == chunk.count && slots[slot].begun.contains(chunk.id)
+    return slots[slot].assigned.count == 1 || isAtItsLastChunk ? chunk : nil
   }
 
   /// Whether the slot has nothing to do, or would get a worker if it had.

@@ -9,11 +9,13 @@ extension Dispatcher {
   /// The slot could not set the worker up. It tries again, a few times.
   mutating func setUpFailed(_ slot: Int, _ key: WorkerKey, _ error: any Error) {
     guard let worker = workers[key] else { return }
-    if worker.users == 0 {
-      actions.append(.report("set-up failed: \(error)", slot: slot))
-      return closeIfDone(key)
-    }
     let failures = worker.setUpFailures[slot, default: 0] + 1
+    let isWanted = worker.users > 0
+    if isObserved || !isWanted {
+      let generation = slots[slot].generation
+      tell(.setUpFailed(slot: slot, generation: generation, key, error, times: failures, isWanted: isWanted))
+    }
+    if !isWanted { return closeIfDone(key) }
     guard failures >= limits.maximumRestarts else {
       worker.setUpFailures[slot] = failures
       if slots[slot].phase == .up { slots[slot].toPrepare.append(key) }
@@ -28,8 +30,7 @@ extension Dispatcher {
     passTurns(of: slot) { $0.worker == key }
     failHopeless(failure)
     guard worker.users > 0 else { return }
-    actions.append(
-      .report("set-up keeps failing here, the other slots go on: \(failure.underlying ?? error)", slot: slot))
+    tell(.slotBenched(slot: slot, key, failure.underlying ?? error))
   }
 
   // MARK: Starts
@@ -47,9 +48,7 @@ extension Dispatcher {
       .cannotStart, "\(count) workers died on start within \(Duration.nanoseconds(limits.restartPeriod))",
       underlying: death.cause.map { WorkerFailure($0, standardError: death.standardError) }, slot: slot)
     let rest = Slot.Rest(until: now &+ limits.restartPeriod, isForRoom: false)
-    if putToRest(slot, rest, error) {
-      actions.append(.report("\(error); the other slots go on", slot: slot))
-    }
+    putToRest(slot, rest, error)
   }
 
   /// No worker could be started in the slot.
@@ -59,6 +58,7 @@ extension Dispatcher {
     let chunks = slots[slot].assigned.elements
     let errand = slots[slot].errand
     let hadWorkers = !slots[slot].prepared.isEmpty
+    if isObserved { tell(.workerNotStarted(slot: slot, generation: generation, error)) }
     vacate(slot)
     for chunk in chunks.reversed() {
       jobs[chunk.job]?.outstanding -= 1
@@ -73,9 +73,7 @@ extension Dispatcher {
     } else {
       let isNews = !troubles.values.contains(where: \.isShort)
       troubles[slot, default: Slot.Trouble()].isShort = true
-      if putToRest(slot, Slot.Rest(until: now &+ limits.startPause, isForRoom: true), failure), isNews {
-        actions.append(.report("\(failure); the pool goes on with fewer, and tries again", slot: slot))
-      }
+      putToRest(slot, Slot.Rest(until: now &+ limits.startPause, isForRoom: true), failure, isNews: isNews)
     }
     for key in workers.keys { closeIfDone(key) }
     finish()
@@ -86,11 +84,13 @@ extension Dispatcher {
     let error = WorkerPoolError(
       .cannotStart, "a worker did not start within \(Duration.nanoseconds(limits.startTime ?? 0))", slot: slot)
     let rest = Slot.Rest(until: now &+ limits.restartPeriod, isForRoom: false)
-    if putToRest(slot, rest, error) { actions.append(.report("\(error); the other slots go on", slot: slot)) }
+    putToRest(slot, rest, error)
   }
 
-  /// The slot, which has no worker, gets none for a while. False if that leaves no other: then its jobs have ended.
-  private mutating func putToRest(_ slot: Int, _ rest: Slot.Rest, _ error: WorkerPoolError) -> Bool {
+  /// The slot, which has no worker, gets none for a while. If that leaves no other, its jobs have ended.
+  private mutating func putToRest(
+    _ slot: Int, _ rest: Slot.Rest, _ error: WorkerPoolError, isNews: Bool = true
+  ) {
     troubles[slot, default: Slot.Trouble()].rest = rest
     restingUntil = max(restingUntil, rest.until)
     passTurns(of: slot) { _ in true }
@@ -101,9 +101,10 @@ extension Dispatcher {
         troubles[slot]?.rest = nil
         troubles[slot]?.isShort = false
       }
-      return false
+      return
     }
-    return true
+    guard isObserved || isNews else { return }
+    tell(.slotRests(slot: slot, until: rest.until, error, isForRoom: rest.isForRoom, isNews: isNews))
   }
 
   /// Whether the slot waits before it asks for a worker again.

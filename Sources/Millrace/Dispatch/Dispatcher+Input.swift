@@ -14,6 +14,7 @@ extension Dispatcher {
     job.isAwaited = false
     if job.ended { return }
     let isFirst = job.read == 0 && count > 0
+    if isObserved, count > 0 { tell(.jobRead(id, count: count)) }
     var left = count
     job.owed.removeAll(keepingCapacity: true)
     for asked in job.asked {
@@ -29,7 +30,7 @@ extension Dispatcher {
       }
       if missing > 0 { job.owed.append(ChunkRun(size: asked.size, chunks: missing)) }
     }
-    if ended { job.inputEnded = true }
+    if ended { endInput(job, id) }
     if isFirst, job.spec.eagerSetUp { prepareEverywhere(job.spec) }
     if count > 0 { offer(id) }
     if goesOn {
@@ -85,10 +86,16 @@ extension Dispatcher {
     self.now = now
     guard let job = jobs[id] else { return }
     job.isReading = false
-    job.inputEnded = true
+    endInput(job, id)
     job.inputError = error
     completeIfDone(id)
     finish()
+  }
+
+  /// Nothing more is read of it.
+  mutating func endInput(_ job: Job, _ id: JobID) {
+    if isObserved, !job.inputEnded, !job.ended { tell(.jobReadAll(id)) }
+    job.inputEnded = true
   }
 
   /// The consumer has taken so many items.
@@ -125,7 +132,7 @@ extension Dispatcher {
       asked = (asked.chunks + run.chunks, asked.items + run.items)
     }
     guard asked.items > 0 else {
-      job.inputEnded = job.inputEnded || isAtEnd
+      if isAtEnd { endInput(job, id) }
       return completeIfDone(id)
     }
     job.isReading = true

@@ -70,6 +70,7 @@ extension Dispatcher {
       guard let job = jobs[id] else { continue }
       if !job.hasBegun, job.spec.level == 0 { waitingJobs -= 1 }
       job.spec.level = levels[id]!
+      if isObserved { tell(.jobRaised(id, level: job.spec.level)) }
       actions.append(.raised(id, level: job.spec.level))
       if job.spec.roundRobin { unpin(job, id) }
       // Those that could not set it up may have been the only ones of its new level.
@@ -86,6 +87,10 @@ extension Dispatcher {
     for slot in slots.indices {
       chunks += slots[slot].pinned.filter { $0.job == id }
       slots[slot].pinned.removeAll { $0.job == id }
+      // What a slot is at already may be shared like what has no turn.
+      for chunk in slots[slot].assigned.elements where chunk.job == id && !chunk.isSuspect {
+        slots[slot].assigned.change(chunk.id) { $0.slot = nil }
+      }
     }
     for index in delayed.indices where delayed[index].job == id { delayed[index].slot = nil }
     for var chunk in chunks.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
@@ -101,7 +106,7 @@ extension Dispatcher {
     let isRight = serves(slot, job.spec)
     let chunks = isRight ? slots[slot].assigned.waiting : slots[slot].assigned.elements
     for chunk in chunks where chunk.job == id && chunk.abandonAt == nil && !slots[slot].begun.contains(chunk.id) {
-      guard slots[slot].revoking.insert(chunk.id).inserted else { continue }
+      guard asksBack(chunk.id, of: slot) else { continue }
       actions.append(
         .revoke(slot: slot, generation: slots[slot].generation, chunk: chunk.id, from: chunk.range.lowerBound))
     }

@@ -49,6 +49,11 @@ extension Dispatcher {
     guard isCurrent(slot, generation) else { return }
     // The chunk leaves the slot before its outcomes are settled: if they end the job, there is nothing left to cancel.
     guard var chunk = takeAssigned(slot, id) else { return finish() }
+    if isObserved {
+      tell(
+        .chunkFinished(
+          slot: slot, chunk.job, chunk: id, items: items, elapsed: elapsed, bytes: bytes, memory: memory))
+    }
     slots[slot].hasWorked = true
     slots[slot].isSilent = items == 0 && slots[slot].isSilent
     slots[slot].busySince = now
@@ -101,7 +106,7 @@ extension Dispatcher {
     guard isCurrent(slot, generation) else { return }
     guard hasAnswered(id, of: slot) else { return finish() }
     switch found {
-    case .from(let start): takeBack(slot, id, from: start)
+    case .from(let start): takeBack(slot, id, from: start, inParts: true)
     case .nothing: slots[slot].assigned.change(id) { $0.isAtItsLast = true }
     case .notYet: if let chunk = slots[slot].assigned[id] { waits(slot, chunk) }
     }
@@ -120,16 +125,19 @@ extension Dispatcher {
       .revoke(slot: slot, generation: slots[slot].generation, chunk: chunk.id, from: chunk.range.lowerBound))
   }
 
-  private mutating func takeBack(_ slot: Int, _ id: Int, from start: Int) {
+  /// `isInParts`: what comes back is a part of a chunk, whose number stays with what does not.
+  private mutating func takeBack(_ slot: Int, _ id: Int, from start: Int, inParts isInParts: Bool = false) {
     var back: Chunk?
     if let chunk = slots[slot].assigned[id], chunk.range.lowerBound < start {
       guard start < chunk.range.upperBound else { return }
       slots[slot].assigned.change(id) { back = $0.cut(at: start) }
-      if chunk.count == 1, let rest = back {
+      if isObserved { tell(.chunkReturned(slot: slot, chunk.job, chunk: id, items: start..<chunk.range.upperBound)) }
+      if isInParts, let rest = back {
         giveBack(slot, rest)
         return putBackInParts(rest)
       }
     } else if let chunk = takeAssigned(slot, id) {
+      if isObserved { tell(.chunkReturned(slot: slot, chunk.job, chunk: id, items: chunk.range)) }
       jobs[chunk.job]?.outstanding -= 1
       back = chunk
     }
@@ -181,6 +189,10 @@ extension Dispatcher {
       retry.slot = chunk.slot
       var random = job.spec.seed ^ UInt64(bitPattern: Int64(index)) &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(chunk.attempt)
       let delay = job.spec.backoff.nanoseconds(beforeAttempt: retry.attempt, random: splitMix64(&random))
+      job.retried += 1
+      if isObserved {
+        tell(.itemRetried(chunk.job, index: index, slot: slot, attempt: chunk.attempt, cause, delay: delay))
+      }
       if delay > 0 {
         retry.notBefore = now &+ delay
         delayed.append(retry)
@@ -204,6 +216,7 @@ extension Dispatcher {
   mutating func setApart(_ chunk: inout Chunk, _ slot: Int) {
     let index = chunk.range.lowerBound
     chunk.range = index + 1..<chunk.range.upperBound
+    if isObserved { tell(.itemSetApart(chunk.job, index: index, slot: slot, attempt: chunk.attempt)) }
     nextChunk += 1
     var again = Chunk(
       id: nextChunk, job: chunk.job, worker: chunk.worker, seed: chunk.seed, range: index..<index + 1, grain: 1,

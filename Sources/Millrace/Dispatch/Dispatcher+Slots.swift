@@ -7,11 +7,15 @@ extension Dispatcher {
   package mutating func resize(to width: Int, now: UInt64) {
     self.now = now
     self.width = width
+    if isObserved { tell(.poolResized(width: width)) }
+    let before = slots.count
     while slots.count < width { slots.append(Slot()) }
     for slot in slots.indices {
       if slot < width {
+        let isNew = slot >= before || slots[slot].level > 0 || slots[slot].phase == .gone
         slots[slot].level = 0
         if slots[slot].phase == .gone { slots[slot].phase = .down }
+        if isObserved, isNew { tell(.slotOpened(slot: slot, level: 0)) }
         if case .remove = slots[slot].retirement { slots[slot].retirement = nil }
       } else if slots[slot].phase != .gone, slots[slot].level == 0 {
         slots[slot].retirement = .remove
@@ -61,9 +65,11 @@ extension Dispatcher {
       slots[place].phase = .down
       slots[place].retirement = nil
       slots[place].level = level
+      if isObserved { tell(.slotOpened(slot: place, level: level)) }
     } else {
       slots.append(Slot())
       slots[slots.count - 1].level = level
+      if isObserved { tell(.slotOpened(slot: slots.count - 1, level: level)) }
     }
   }
 
@@ -82,10 +88,9 @@ extension Dispatcher {
   /// Ends the pool once every job has ended: workers tear down, then go.
   package mutating func shutDown(now: UInt64) {
     self.now = now
-    draining = true
-    hasLeavers = true
+    closes(.shutDown)
     for (id, job) in jobs.entries where job.spec.isPulled && !job.ended && !job.inputEnded {
-      job.inputEnded = true
+      endInput(job, id)
       job.inputError = WorkerPoolError(.closed, "the pool was shut down before the input's end")
       job.isReading = false
       completeIfDone(id)
@@ -96,10 +101,9 @@ extension Dispatcher {
   /// Reads no more input: what was read is finished, then every job ends with the error.
   package mutating func drain(_ error: any Error, now: UInt64) {
     self.now = now
-    draining = true
-    hasLeavers = true
+    closes(.drained)
     for (id, job) in jobs.entries where !job.ended {
-      job.inputEnded = true
+      endInput(job, id)
       job.inputError = error
       job.isReading = false
       completeIfDone(id)
@@ -110,14 +114,20 @@ extension Dispatcher {
   /// Ends the pool now: every job is cancelled, every worker ended.
   package mutating func terminate(now: UInt64) {
     self.now = now
-    draining = true
-    hasLeavers = true
+    closes(.terminated)
     for id in jobs.keys { end(id, .cancelled) }
     for slot in slots.indices {
       slots[slot].retirement = .remove
       if slots[slot].hasWorker { kill(slot, .terminated) }
     }
     finish()
+  }
+
+  private mutating func closes(_ how: PoolClosing) {
+    draining = true
+    hasLeavers = true
+    closing = how
+    if isObserved { tell(.poolClosing(how)) }
   }
 
   mutating func stopIfDrained() {
@@ -128,6 +138,7 @@ extension Dispatcher {
     hasStopped = true
     for key in workers.keys { actions.append(.closed(key)) }
     workers.removeAll()
+    if isObserved { tell(.poolStopped) }
     actions.append(.stopped)
   }
 
@@ -138,6 +149,7 @@ extension Dispatcher {
     self.now = now
     guard isCurrent(slot, generation), slots[slot].phase == .starting else { return }
     slots[slot].phase = .up
+    if isObserved { tell(.workerStarted(slot: slot, generation: generation)) }
     slots[slot].startedAt = now
     slots[slot].toPrepare = []
     for (_, job) in jobs.entries where !job.ended && job.read > 0 && job.spec.eagerSetUp {
@@ -151,6 +163,7 @@ extension Dispatcher {
     self.now = now
     guard isSettingUp(slot, generation, key) else { return }
     slots[slot].errand = nil
+    if isObserved { tell(.setUpEnded(slot: slot, generation: generation, key)) }
     slots[slot].prepared.append(key)
     workers[key]?.benched.remove(slot)
     workers[key]?.setUpFailures[slot] = nil
@@ -183,6 +196,7 @@ extension Dispatcher {
     self.now = now
     guard isCurrent(slot, generation), case .tearingDown(key, _) = slots[slot].errand else { return }
     slots[slot].errand = nil
+    if isObserved { tell(.tearDownEnded(slot: slot, generation: generation, key)) }
     leave(slot, key)
     finish()
   }
@@ -196,13 +210,19 @@ extension Dispatcher {
   }
 
   /// The slot's worker is gone, or is given up: what it had is settled.
-  mutating func isGone(_ slot: Int, _ death: Death) {
+  ///
+  /// `isGivenUp`: it was killed, and may not be gone.
+  mutating func isGone(_ slot: Int, _ death: Death, isGivenUp: Bool = false) {
     let reason = death.isOwn ? nil : slots[slot].kill
     let errand = slots[slot].errand
     let wasStarting = slots[slot].phase == .starting
     let wasToldToEnd = slots[slot].phase == .ending || reason != nil || death.cause.isCancelled
     let diedYoung = !slots[slot].hasWorked && now &- slots[slot].startedAt < 1_000_000_000
     let chunks = slots[slot].assigned
+    let departure = WorkerDeparture(
+      cause: slots[slot].end(death, reason, isGivenUp: isGivenUp), activity: slots[slot].activity,
+      endingTime: limits.endingTime)
+    tell(.workerEnded(slot: slot, generation: slots[slot].generation, departure))
     vacate(slot)
     // What it had of the system's is free.
     tryOneMore()
@@ -238,22 +258,8 @@ extension Dispatcher {
       } else if !wasToldToEnd, let cause = death.cause {
         setUpFailed(slot, key, WorkerFailure(cause, standardError: death.standardError))
       }
-    case .tearingDown(let key, _):
-      if case .tearDownTimedOut(key, let limit) = reason {
-        actions.append(
-          .report("tear-down took longer than \(Duration.nanoseconds(limit)); the worker was ended", slot: slot))
-      } else if !wasToldToEnd, let cause = death.cause {
-        actions.append(.report("the worker died in its tear-down: \(cause)", slot: slot))
-      }
-    case .ending:
-      if case .endingTimedOut = reason {
-        let limit = Duration.nanoseconds(limits.endingTime)
-        actions.append(.report("the worker did not end within \(limit), and was killed", slot: slot))
-      }
+    case .tearingDown, .ending: break
     case nil:
-      if case .silent = reason {
-        actions.append(.report("the worker did not begin what it was given, and was ended", slot: slot))
-      }
       if case .startTimedOut = reason { startTimedOut(slot) }
       if !wasToldToEnd, wasStarting || (diedYoung && death.running.isEmpty) { diedOnStart(slot, death) }
     }
@@ -269,6 +275,7 @@ extension Dispatcher {
     next.pinned = slots[slot].pinned
     if case .remove = slots[slot].retirement { next.phase = .gone }
     slots[slot] = next
+    if isObserved, next.phase == .gone { tell(.slotClosed(slot: slot)) }
   }
 
   // MARK: Set-up and tear-down
@@ -319,9 +326,10 @@ extension Dispatcher {
     closeIfDone(key)
   }
 
-  mutating func kill(_ slot: Int, _ reason: Slot.KillReason) {
+  mutating func kill(_ slot: Int, _ reason: KillReason) {
     guard slots[slot].hasWorker, slots[slot].kill == nil else { return }
     slots[slot].kill = reason
+    if isObserved { tell(.workerKilled(slot: slot, generation: slots[slot].generation, reason)) }
     goneBy[slot] = now &+ limits.killTime
     actions.append(.kill(slot: slot, generation: slots[slot].generation))
   }
@@ -334,6 +342,23 @@ extension Dispatcher {
 extension Dispatcher.Slot {
   var hasWorker: Bool { phase == .starting || phase == .up || phase == .ending }
   fileprivate var isAtWork: Bool { hasWorker && !assigned.isEmpty }
+
+  /// How the worker left it, which died of this.
+  fileprivate func end(_ death: Death, _ reason: KillReason?, isGivenUp: Bool) -> WorkerDeparture.Cause {
+    if let reason { return isGivenUp ? .givenUp(reason) : .killed(reason) }
+    if phase == .ending { return .ended }
+    return death.cause.map { .died($0) } ?? .endedWithAnother
+  }
+
+  fileprivate var activity: WorkerDeparture.Activity {
+    if phase == .starting { return .starting }
+    switch errand {
+    case .preparing(let key, _): return .settingUp(key)
+    case .tearingDown(let key, _): return .tearingDown(key)
+    case .ending: return .ending
+    case nil: return assigned.isEmpty ? .idle : .working
+    }
+  }
 
   /// From which level of maps on it takes work; nil: it takes none any more.
   fileprivate var levelOfWork: Int? {

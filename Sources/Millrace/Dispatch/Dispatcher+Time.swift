@@ -114,8 +114,7 @@ extension Dispatcher {
     guard let time = goneBy[slot], time <= now else { return }
     var death = Death(running: nil, cause: nil)
     if case .timedOut(let chunk, _, _) = slots[slot].kill { death.running = [chunk: false] }
-    actions.append(.report("the worker could not be ended, and is given up", slot: slot))
-    isGone(slot, death)
+    isGone(slot, death, isGivenUp: true)
   }
 
   /// Whether the chunk may be running: it is the first, or was not given back.

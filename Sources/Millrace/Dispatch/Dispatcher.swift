@@ -50,7 +50,12 @@ package struct Dispatcher: ~Copyable {
   /// When the program last went on after it had stood still: no limit counts what was before.
   var revivedAt: UInt64 = 0
   private var isBatching = false
+  /// Whether anybody wants to know what happens. Beside the others of its size: the dispatcher is copied flat for closures, and what
+  /// is more than 256 bytes in twice the time.
+  package var isObserved = false
   var draining = false
+  /// How the pool was told to end, if it was.
+  var closing: PoolClosing?
   /// Whether workers may be on their way out to whom nobody has set a limit.
   var hasLeavers = false
   var hasStopped = false
@@ -101,6 +106,9 @@ package struct Dispatcher: ~Copyable {
     @exclusivity(unchecked) var inputEnded = false
     @exclusivity(unchecked) var inputError: (any Error)?
     @exclusivity(unchecked) var failures = 0
+    /// Items that have their outputs.
+    @exclusivity(unchecked) var done = 0
+    @exclusivity(unchecked) var retried = 0
     @exclusivity(unchecked) var ready = FIFO<Chunk>()
     @exclusivity(unchecked) var isRunnable = false
     /// Whether its worker has run a chunk, of this job or another.
@@ -182,17 +190,6 @@ package struct Dispatcher: ~Copyable {
       var items = 0
       let since: UInt64
     }
-    enum KillReason {
-      case timedOut(chunk: Int, index: Int, limit: UInt64)
-      case setUpTimedOut(WorkerKey, limit: UInt64)
-      case tearDownTimedOut(WorkerKey, limit: UInt64)
-      /// It does not begin what it was given.
-      case silent
-      case endingTimedOut
-      case startTimedOut
-      case abandoned
-      case terminated
-    }
 
     var phase: Phase = .down
     /// Above 0 for a spare slot: it runs maps of this level and above only, in the place of the slots whose items wait for them.
@@ -252,6 +249,7 @@ package struct Dispatcher: ~Copyable {
     let job = Job(spec: spec)
     job.spec.chunking.start(total: spec.total, width: max(1, width), startsLarge: spec.startsLarge)
     jobs[id] = job
+    if isObserved { tell(.jobBegan(id, spec.worker, level: spec.level, total: spec.total)) }
     // Who waits for a map inside an item has begun already.
     if spec.level == 0 { waitingJobs += 1 }
     if let limit = spec.totalTimeout {
@@ -303,6 +301,10 @@ package struct Dispatcher: ~Copyable {
     if case .failure(let found) = segment.content {
       failure = found
       job.failures += 1
+      if isObserved { tell(.itemFailed(id, found)) }
+    } else {
+      job.done += segment.range.count
+      if isObserved { tell(.itemsDone(id, items: segment.range, slot: segment.slot, attempt: segment.attempt)) }
     }
     if let failure, job.spec.failFast { return end(id, .failed(failure)) }
     if !job.spec.ordered || segment.range.lowerBound == job.nextToDeliver {
@@ -343,6 +345,7 @@ package struct Dispatcher: ~Copyable {
     let waiting = delayed.count
     delayed.removeAll { $0.job == id }
     job.outstanding -= waiting - delayed.count
+    if isObserved { tell(.jobEnded(id, how, job.totals)) }
     actions.append(.end(id, how))
     for slot in slots.indices {
       slots[slot].pinned.removeAll { $0.job == id }

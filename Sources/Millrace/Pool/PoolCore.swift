@@ -23,6 +23,8 @@ package final class PoolCore: Sendable {
     var dispatcherAlarm: UInt64?
     var alarmTime: UInt64?
     var alarmChanges: UInt64 = 0
+    /// Those who want to know what happens.
+    var observers: [EventBuffer] = []
   }
 
   /// What is to be done once the lock is released.
@@ -32,7 +34,12 @@ package final class PoolCore: Sendable {
     var ended: [JobRecord] = []
     var released: [JobRecord] = []
     var closed: [(WorkerRecord, waiters: [UnsafeContinuation<Void, Never>])] = []
-    var reports: [(String, Int)] = []
+    /// For the log. All of them are let go of behind the lock, should no observer have them any more.
+    var notes: [PoolEvent] = []
+    /// Observers for whom there is something.
+    var observers: [EventBuffer] = []
+    /// What they were too slow for.
+    var missed: [PoolEvent] = []
     /// What was taken from feeders: let go of behind the lock, should nobody else have it.
     var batches: [Batch] = []
     var isStopped = false
@@ -147,8 +154,14 @@ package final class PoolCore: Sendable {
       effects.isStopped = true
     case .alarm(let time):
       state.dispatcherAlarm = time
-    case .report(let text, let slot):
-      effects.reports.append((text, slot))
+    case .note(let event):
+      effects.notes.append(event)
+      guard !state.observers.isEmpty else { return }
+      // In the order in which they happened, so under the lock.
+      for observer in state.observers {
+        if let missed = observer.accept(event) { effects.missed.append(missed) }
+      }
+      if effects.observers.isEmpty { effects.observers = state.observers }
     case .start, .prepare, .run, .revoke, .share, .inspect, .cancel, .tearDown, .kill, .stop:
       slots.accept(action)
     }
@@ -165,7 +178,8 @@ package final class PoolCore: Sendable {
   private func perform(_ effects: consuming Effects) {
     Unlocked.expect("what a step of the pool leads to")
     for waiter in effects.resumptions { waiter.resume() }
-    for (text, slot) in effects.reports { logger.warning("\(text)", metadata: ["slot": "\(slot)"]) }
+    for observer in effects.observers { observer.flush() }
+    for note in effects.notes where EventLog.mentions(note.event) { log(note.event) }
     for job in effects.ended {
       job.feeder.end()
     }
@@ -181,6 +195,10 @@ package final class PoolCore: Sendable {
       driver?.poolHasStopped()
       backend.close { self.closed() }
     }
+  }
+
+  private func log(_ event: DispatchEvent) {
+    for (text, slot) in EventLog.lines(of: event) { logger.warning("\(text)", metadata: ["slot": "\(slot)"]) }
   }
 
   private func timeHasCome() {
@@ -478,12 +496,13 @@ package final class PoolCore: Sendable {
   }
 
   private func closed() {
-    let waiters = state.withLock { state in
+    let (waiters, observers) = state.withLock { state in
       state.isStopped = true
-      defer { state.stopWaiters = [] }
-      return state.stopWaiters
+      defer { (state.stopWaiters, state.observers) = ([], []) }
+      return (state.stopWaiters, state.observers)
     }
     Unlocked.expect("a continuation")
+    for observer in observers { observer.end() }
     for waiter in waiters { waiter.resume() }
   }
 
@@ -497,6 +516,33 @@ package final class PoolCore: Sendable {
       if isStopped { continuation.resume() }
     }
   }
+
+  // MARK: Observing
+
+  /// The pool as it is, and a place for what happens after that.
+  package func observe(buffer limit: Int) -> (snapshot: PoolSnapshot, subscription: EventSubscription) {
+    let buffer = EventBuffer(limit: limit)
+    let (snapshot, hasEnded) = state.withLock { state in
+      if !state.isStopped {
+        state.observers.append(buffer)
+        state.dispatcher.isObserved = true
+      }
+      return (state.dispatcher.snapshot(now: _monotonicNow()), state.isStopped)
+    }
+    if hasEnded { buffer.end() }
+    return (snapshot, EventSubscription(buffer, self))
+  }
+
+  func forget(_ buffer: EventBuffer) {
+    state.withLock { state in
+      state.observers.removeAll { $0 === buffer }
+      state.dispatcher.isObserved = !state.observers.isEmpty
+    }
+  }
+
+  var observerCount: Int { state.withLock { $0.observers.count } }
+
+  package var snapshot: PoolSnapshot { state.withLock { $0.dispatcher.snapshot(now: _monotonicNow()) } }
 
   // MARK: Saying things
 

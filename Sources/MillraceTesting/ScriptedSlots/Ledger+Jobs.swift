@@ -66,6 +66,7 @@ extension Ledger {
   mutating func deliver(_ id: JobID, _ segment: Segment) throws {
     guard let job = jobs[id] else { throw BrokenPromise(description: "delivers to no job: \(id)") }
     try check(job.end == nil, "\(id): delivers after its end")
+    try checkTold(id, segment.range)
     try check(!segment.range.isEmpty, "\(id): delivers nothing")
     try check(segment.range.upperBound <= job.items.count, "\(id): delivers \(segment.range), which was not read")
     if job.plan.ordered {
@@ -139,6 +140,7 @@ extension Ledger {
   mutating func end(_ id: JobID, _ end: JobEnd) throws {
     guard let job = jobs[id] else { throw BrokenPromise(description: "ends no job: \(id)") }
     try check(job.end == nil, "\(id): ends twice")
+    try wasTold(.end(id))
     jobs[id]!.end = end
     workers[job.worker]!.users -= 1
     if workers[job.worker]!.users == 0 { leaves(job.worker) }

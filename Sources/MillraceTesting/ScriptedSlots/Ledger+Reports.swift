@@ -7,6 +7,7 @@ extension Ledger {
     case .completed, .itemFailed, .finished: slots[slot].heardAt = now
     default: break
     }
+    hasToBeTold(report, slot)
     switch report {
     case .started: slots[slot].phase = .up
     case .startFailed:

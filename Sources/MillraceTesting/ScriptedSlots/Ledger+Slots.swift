@@ -10,6 +10,7 @@ extension Ledger {
     try check(!isStopped, "slot \(slot) is started after the end")
     try check(slots[slot].phase == .down, "slot \(slot) is started twice")
     try check(generation > slots[slot].generation, "slot \(slot): generation \(generation) is not new")
+    try wasTold(.start(slot, replaces: slots[slot].generation > 0))
     try check(
       jobs.values.contains { $0.end == nil && serves(slot, $0.plan.level) }, "slot \(slot) is started for nothing")
     slots[slot].phase = .starting
@@ -34,6 +35,7 @@ extension Ledger {
     try check(!slots[slot].prepared.contains(key), "slot \(slot): set up twice")
     try check(workers[key]?.isClosed == false, "slot \(slot): set-up of a closed worker")
     try check(!slots[slot].givenUp.contains(key), "slot \(slot): set-up of what was left to other slots")
+    try wasTold(.setUp(slot, key))
     slots[slot].errand = .preparing(key)
     slots[slot].since = now
   }
@@ -42,6 +44,7 @@ extension Ledger {
     try checkIdle(slot, generation, "tear-down")
     try check(slots[slot].held.isEmpty, "slot \(slot): tear-down among chunks")
     try check(slots[slot].prepared.contains(key), "slot \(slot): tear-down of what is not there")
+    try wasTold(.tearDown(slot, key))
     slots[slot].errand = .tearingDown(key)
     slots[slot].since = now
   }
@@ -50,6 +53,7 @@ extension Ledger {
     try checkIdle(slot, generation, "stop")
     try check(slots[slot].held.isEmpty, "slot \(slot): stop among chunks")
     try check(slots[slot].prepared.isEmpty, "slot \(slot): stop before tear-down")
+    try wasTold(.stop(slot))
     slots[slot].phase = .ending
     slots[slot].since = now
   }
@@ -57,6 +61,7 @@ extension Ledger {
   mutating func kill(_ slot: Int, _ generation: Int) throws {
     try checkLive(slot, generation, "kill")
     try check(!slots[slot].isKilled, "slot \(slot): killed twice")
+    try wasTold(.kill(slot))
     slots[slot].isKilled = true
     slots[slot].killedAt = now
     if !isTerminated, let limit = limit(slot) {
@@ -94,6 +99,7 @@ extension Ledger {
     try check(
       chunk.count == 1 || job.plan.lifespan == JobSpec.Lifespan(), "chunk \(chunk.id) is a batch in spite of lifespans")
     try check(!chunk.range.isEmpty, "chunk \(chunk.id) is empty")
+    try wasTold(.run(slot, chunk: chunk.id, chunk.range))
     try check(chunk.notBefore <= now, "chunk \(chunk.id) is sent before its back-off is over")
     for index in chunk.range {
       let item = job.items[index]
@@ -105,6 +111,9 @@ extension Ledger {
       try check(
         chunk.attempt == item.failures + 1,
         "\(chunk.job): item \(index) is sent for attempt \(chunk.attempt) after \(item.failures) failures")
+      try check(
+        !isTold(chunk.job) || item.retriesTold == item.failures && !item.isTold,
+        "\(chunk.job): item \(index) is sent for attempt \(chunk.attempt), and \(item.retriesTold) retries were told")
       let isApart = chunk.isSuspect && chunk.range.count == 1 && chunk.slot != nil
       try check(
         isApart || !item.isSuspect && !chunk.isSuspect, "\(chunk.job): item \(index), a suspect, is not run by itself")

@@ -31,6 +31,10 @@ struct Ledger {
     var deaths: [Int: Verdict] = [:]
     /// It was one of several that may have ended their worker, and has to be tried by itself.
     var isSuspect = false
+    /// Its outcome was told.
+    var isTold = false
+    /// So many of its attempts were told to be followed by another.
+    var retriesTold = 0
   }
 
   struct Job {
@@ -143,6 +147,8 @@ struct Ledger {
   var inspected: (slot: Int, chunk: Int, index: Int)?
   /// The worker whose set-up has failed in this step.
   var failedLast: (slot: Int, key: WorkerKey)?
+  /// What was told of what happens.
+  var told = Told()
   var isEnding = false
   var isTerminated = false
   var isStopped = false

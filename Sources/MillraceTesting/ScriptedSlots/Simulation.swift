@@ -100,6 +100,8 @@ package final class Simulation {
   var slotsWithoutSetUp: Set<Int> = []
   /// A promise that was found broken where nothing can be thrown.
   var broken: String?
+  /// From which step on somebody listens to what happens.
+  private let listensFrom: Int
   private var isTraced = false
   private var trace: [String] = []
 
@@ -112,6 +114,8 @@ package final class Simulation {
     ledger = Ledger(plan)
     plans = plan.jobs
     jobs = plan.jobs.indices.map { JobState(root: $0) }
+    var later = SimulatedRandom(hash: seed, 3)
+    listensFrom = later.chance(50) ? 0 : later.below(100)
   }
 
   /// Plays the schedule, to its end or to the first promise that is broken.
@@ -182,6 +186,7 @@ package final class Simulation {
       try route(action)
     }
     ledger.inspected = nil
+    try checkEvents()
     try checkWorkIsShared()
     try checkNothingWaitsBehind()
     try checkNothingLies()
@@ -194,6 +199,17 @@ package final class Simulation {
     try ledger.check(
       dispatcher.isFull(max(0, excess)) == (excess >= 0) && !dispatcher.isFull(max(0, excess) + 1),
       "\(excess) jobs wait for a worker, and it does not know")
+  }
+
+  /// Whoever listens has heard all that belongs to this step, and what he makes of it is the pool as it is.
+  private func checkEvents(always isAlways: Bool = false) throws {
+    try ledger.checkEvents()
+    if !ledger.told.isListening, steps >= listensFrom {
+      dispatcher.isObserved = true
+      ledger.listen(to: dispatcher.snapshot(now: now))
+    } else if ledger.told.isListening, isAlways || steps.isMultiple(of: 8) {
+      try ledger.checkPicture(dispatcher.snapshot(now: now))
+    }
   }
 
   /// So late an alarm may be.
@@ -293,11 +309,12 @@ package final class Simulation {
     case .alarm(let time):
       alarm = time
       if let time { agenda.add(.alarm, at: max(now, time) + random.time(upTo: Self.alarmDelay)) }
-    case .report(let text, let slot):
-      if text.hasPrefix("the worker could not be ended") { try ledger.givesUp(slot) }
-      guard text.hasPrefix("set-up keeps failing") else { break }
-      slotsWithoutSetUp.insert(slot)
-      if let failed = ledger.failedLast { ledger.slots[failed.slot].givenUp.insert(failed.key) }
+    case .note(let event):
+      if case .slotBenched(let slot, let key, _) = event.event {
+        slotsWithoutSetUp.insert(slot)
+        ledger.slots[slot].givenUp.insert(key)
+      }
+      try ledger.hears(event)
     case .start(let slot, let generation):
       try ledger.start(slot, generation)
       order(action, slot)
@@ -436,6 +453,7 @@ package final class Simulation {
   private func checkEnd() throws {
     try ledger.check(ledger.isStopped, "the pool was ended, and nothing will happen any more, but it has not stopped")
     try ledger.check(alarm == nil, "an alarm is left after the end")
+    try checkEvents(always: true)
     for (id, job) in ledger.jobs { try ledger.check(job.isReleased, "\(id) was never released") }
     for (key, worker) in ledger.workers { try ledger.check(worker.isClosed, "\(key) was never closed") }
     for (slot, worker) in workers where !worker.isDead && !worker.isUndead {
@@ -448,7 +466,7 @@ extension Action {
   /// Whether it may come after the end of the pool.
   fileprivate var isOfNoAccount: Bool {
     switch self {
-    case .alarm, .report: true
+    case .alarm, .note: true
     default: false
     }
   }

@@ -9,6 +9,7 @@ final class Play {
   /// What was decided since the last look, without what the play answers itself.
   private(set) var log: [String] = []
   private(set) var reports: [String] = []
+  private(set) var events: [DispatchEvent] = []
   private(set) var generations: [Int: Int] = [:]
   private(set) var chunks: [Int: Chunk] = [:]
   private(set) var alarm: UInt64?
@@ -177,7 +178,9 @@ final class Play {
       case .closed(let key): log.append("closed \(key.value)")
       case .stopped: log.append("stopped")
       case .alarm: break
-      case .report(let text, _): reports.append(text)
+      case .note(let event):
+        events.append(event.event)
+        reports += EventLog.lines(of: event.event).map(\.text)
       }
     }
   }

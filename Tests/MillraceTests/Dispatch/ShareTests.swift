@@ -53,4 +53,40 @@ struct DispatchShareTests {
     play.shared(0, 1, .from(3))
     #expect(play.said() == [])
   }
+
+  @Test("U10: of several chunks at a slot that were begun, the last is shared, though the others were not heard of")
+  func batch() {
+    let play = Play(width: 2, prefetch: 8, shareTime: 100)
+    let job = play.submit(play.worker()) {
+      $0.chunking = ChunkSizer(.size(4))
+      $0.readsAtOnce = true
+    }
+    play.arrive(job, 20, ended: true)
+    play.finish(0, 1, elapsed: 10)
+    #expect(play.said().last == "run 0: 4 12..<20")
+    play.finish(0, 3, elapsed: 10)
+    play.finish(1, 2, elapsed: 10)
+    play.wait(2_000_000)
+    #expect(play.said().last == "revoke 0: 4 from 16")
+    play.revoked(0, 4, from: nil)
+    #expect(play.said() == ["share 0: 4"])
+    play.shared(0, 4, .from(18))
+    // Their numbers are not those of chunks that others have had.
+    #expect(play.said() == ["run 1: 6 18..<19", "run 1: 7 19..<20"])
+  }
+
+  @Test("U10: what a slot is at when its job is raised, and loses its turns, is shared")
+  func raised() {
+    let play = Play(width: 2, shareTime: 100)
+    let key = play.worker()
+    let job = play.submit(key) {
+      $0.chunking = ChunkSizer(.size(8))
+      $0.roundRobin = true
+    }
+    play.arrive(job, 8)
+    play.arrive(job, 0, ended: true)
+    play.step { _ = $0.waits(nil, level: 0, for: job, now: $1) }
+    play.wait(100)
+    #expect(play.said().contains("share 0: 1"))
+  }
 }

@@ -5,10 +5,12 @@ import Millrace
 enum DispatcherPart {
   private final class Cell: Sendable {}
 
-  static func run(_ times: Int, width: Int) -> Int {
+  /// `isObserved`: with all that happens told.
+  static func run(_ times: Int, width: Int, isObserved: Bool = false) -> Int {
     var limits = DispatchLimits()
     limits.prefetch = 254
     var dispatcher = Dispatcher(limits: limits)
+    dispatcher.isObserved = isObserved
     dispatcher.resize(to: width, now: 0)
     var spec = JobSpec(worker: dispatcher.addWorker())
     spec.chunking = ChunkSizer(.size(16))

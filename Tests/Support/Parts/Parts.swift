@@ -24,6 +24,7 @@ enum Parts {
       ("ring.frame", { try RingPart.run($0) }),
       ("dispatcher.chunk", { DispatcherPart.run($0, width: 2) }),
       ("dispatcher.chunk_of_64_slots", { DispatcherPart.run($0, width: 64) }),
+      ("dispatcher.chunk_observed", { DispatcherPart.run($0, width: 2, isObserved: true) }),
       ("stream.element", PoolParts.streamElement),
       ("stream.chunk", PoolParts.streamChunk),
       ("start.serial", { try await PoolParts.start($0, .serial) }),

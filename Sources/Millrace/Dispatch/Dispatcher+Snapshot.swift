@@ -1,0 +1,64 @@
+extension Dispatcher {
+  /// Appends what has just happened, before the actions that follow from it.
+  ///
+  /// What only observers want is told `if isObserved`; what the log may have to say is told in any case, and is rare.
+  @inline(never)
+  mutating func tell(_ event: DispatchEvent) {
+    actions.append(.note(PoolEvent(time: now, event: event)))
+  }
+
+  /// The pool as it is. What is told after that belongs to it (``PoolSnapshot/apply(_:at:)``).
+  package func snapshot(now: UInt64) -> PoolSnapshot {
+    var snapshot = PoolSnapshot(time: now, width: width, closing: closing, hasStopped: hasStopped)
+    for (id, job) in jobs.entries where !job.ended { snapshot.jobs[id] = job.snapshot }
+    for slot in slots {
+      snapshot.slots.append(slot.snapshot)
+      for chunk in slot.assigned.elements { snapshot.jobs[chunk.job]?.running += chunk.range.count }
+    }
+    return snapshot
+  }
+}
+
+extension Dispatcher.Job {
+  var totals: JobTotals {
+    var totals = JobTotals()
+    totals.read = read
+    totals.done = done
+    totals.failed = failures
+    totals.retried = retried
+    return totals
+  }
+
+  fileprivate var snapshot: PoolSnapshot.Job {
+    PoolSnapshot.Job(
+      worker: spec.worker, level: spec.level, total: inputEnded ? read : spec.total, counts: totals,
+      hasReadAll: inputEnded)
+  }
+}
+
+extension Dispatcher.Slot {
+  fileprivate var snapshot: PoolSnapshot.Slot {
+    let work = assigned.elements.map { chunk in
+      PoolSnapshot.Work(chunk: chunk.id, job: chunk.job, items: chunk.range, attempt: chunk.attempt)
+    }
+    return PoolSnapshot.Slot(
+      state: state, level: level, generation: generation, work: work, since: work.isEmpty ? nil : busySince)
+  }
+
+  private var state: PoolSnapshot.Slot.State {
+    if kill != nil { return .killed }
+    switch phase {
+    case .gone: return .closed
+    case .down: return .empty
+    case .starting: return .starting
+    case .ending: return .ending
+    case .up: break
+    }
+    switch errand {
+    case .preparing(let key, _): return .settingUp(key)
+    case .tearingDown(let key, _): return .tearingDown(key)
+    case .ending: return .ending
+    case nil: return assigned.isEmpty ? .idle : .working
+    }
+  }
+}
