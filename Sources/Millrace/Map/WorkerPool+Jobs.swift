@@ -18,7 +18,7 @@ extension WorkerPool {
     let box = JobBox()
     let feeder = feeder(items.makeReader()) { reading, inbox in
       guard let job = box.job else { return }
-      let batch = core.step { dispatcher, now in
+      let batch = core.ask { dispatcher, now in
         let batch = inbox.take()
         dispatcher.has(reading, batch, of: job.id, now: now)
         return batch
@@ -48,7 +48,7 @@ extension WorkerPool {
     let isInMemory = if case .inline = reader { true } else { false }
     let inbox = Inbox<Input>(isShared: !isInMemory)
     let report: @Sendable (Reading) -> Void = { report($0, inbox) }
-    if core.isSerial { return CallerFeeder(reader, into: inbox, report: report) }
+    if let driver = core.driver { return driver.makeFeeder(reader, into: inbox, report: report) }
     return switch reader {
     case .inline(let pull): InlineFeeder(pull, into: inbox, report: report)
     case .blocking(let pull): ThreadFeeder(pull, into: inbox, report: report)

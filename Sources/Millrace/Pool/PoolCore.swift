@@ -11,7 +11,7 @@ import MillraceIPC
 /// ```
 ///
 /// Whoever has news steps the dispatcher; its actions are queued under the lock, in order, and carried out after it.
-package final class PoolCore: Sendable {
+package final class PoolCore: DrivenPool {
   struct State: ~Copyable {
     var dispatcher: Dispatcher
     var jobs = Registry<JobID, JobRecord>()
@@ -43,23 +43,20 @@ package final class PoolCore: Sendable {
   /// Set once, by `connect`.
   nonisolated(unsafe) private var connected: (any Slots)?
   private let alarm = Alarm()
-  let logger: Logger
-  /// What was given up in this process and runs on.
-  let runaways: Runaways
+  package let logger: Logger
   /// How many jobs may wait for a worker.
   let queueLimit: Int?
   /// How many pools there are around its items, this one included.
   let depth = Nesting.depth + 1
   /// How many launches of worker processes lie above the process in which the pool lives.
   private let processDepth = Nesting.processDepth
-  let limits: DispatchLimits
+  private let abilities: BackendAbilities
 
-  init(logger: Logger, limits: DispatchLimits, queueLimit: Int? = nil) {
+  init(_ kind: any BackendKind, logger: Logger, queueLimit: Int? = nil) {
     self.logger = logger
-    runaways = Runaways(logger: logger)
     self.queueLimit = queueLimit
-    self.limits = limits
-    state = Lock(State(dispatcher: Dispatcher(limits: limits)))
+    abilities = kind.abilities
+    state = Lock(State(dispatcher: Dispatcher(limits: kind.limits)))
   }
 
   /// Connects the backend, once, before anything else.
@@ -72,13 +69,14 @@ package final class PoolCore: Sendable {
   private var backend: any Slots { connected! }
 
   /// The consumers, if they do the work themselves.
-  private var driver: SerialDriver? { backend.driver }
+  var driver: (any CallerDriver)? { backend.driver }
 
   // MARK: Stepping
 
-  /// Tells the dispatcher something, and carries out what it decides.
-  @discardableResult
-  package func step<R: Sendable>(_ event: (inout Dispatcher, UInt64) -> R) -> R {
+  package func step(_ event: (inout Dispatcher, UInt64) -> Void) { ask(event) }
+
+  /// Tells the dispatcher something, and carries out what it decides. What the dispatcher says to it.
+  func ask<R: Sendable>(_ event: (inout Dispatcher, UInt64) -> R) -> R {
     var effects = Effects()
     let result = withState(&effects) { event(&$0.dispatcher, _monotonicNow()) }
     perform(effects)
@@ -174,10 +172,9 @@ package final class PoolCore: Sendable {
     if let (time, change) = effects.alarm { alarm.set(time, change) }
     backend.flush()
     for (job, count) in effects.reads { job.feeder.read(count) }
-    driver?.news.tell()
+    driver?.hasNews()
     if effects.isStopped {
       alarm.end()
-      runaways.close()
       driver?.poolHasStopped()
       backend.close { self.closed() }
     }
@@ -230,10 +227,6 @@ package final class PoolCore: Sendable {
     return state.withLock { $0.index.candidates(identity) }.first { $0.isSame(as: identity) }
   }
 
-  func makeInstance(_ key: WorkerKey) -> AnyWorkerInstance? {
-    worker(key)?.makeInstance()
-  }
-
   package func worker(_ key: WorkerKey) -> WorkerRecord? { state.withLock { $0.workers[key] } }
 
   /// An instance of the worker has ended.
@@ -259,7 +252,7 @@ package final class PoolCore: Sendable {
     _ worker: WorkerRecord, _ job: JobRecord, _ request: MapRequest
   ) throws {
     try backend.validate(worker, request.options)
-    try job.enter(self, hasContext: backend is LocalSlots)
+    try job.enter(self, hasContext: abilities.contains(.sharesMemory))
     var effects = Effects()
     let refusal = withState(&effects) { state -> WorkerPoolError? in
       guard !state.isClosed else {
@@ -274,7 +267,7 @@ package final class PoolCore: Sendable {
       let isPulled = request.isPulled
       var spec = request.spec(
         worker.key, width: max(1, state.dispatcher.width),
-        isInMemory: job.feeder.readsAtOnce && !isPulled && !isSerial)
+        isInMemory: job.feeder.readsAtOnce && !isPulled && driver == nil)
       spec.level = job.place?.level ?? 0
       // Its turn may be that of a slot whose item waits for it.
       if spec.level > 0 { spec.roundRobin = false }
@@ -309,26 +302,25 @@ package final class PoolCore: Sendable {
     }
   }
 
-  /// Whether the consumer itself does the work.
-  var isSerial: Bool { driver != nil }
-
   /// Of all jobs.
-  var feeders: [any Feeding] { state.withLock { $0.jobs.values.map(\.feeder) } }
+  package var feeders: [any Feeding] { state.withLock { $0.jobs.values.map(\.feeder) } }
 
-  var hasStopped: Bool { state.withLock { $0.isStopped } }
+  package var hasStopped: Bool { state.withLock { $0.isStopped } }
 
   /// Whether anybody waits for something.
-  var hasLiveJobs: Bool { state.withLock { $0.jobs.values.contains { $0.end == nil } } }
+  package var hasLiveJobs: Bool { state.withLock { $0.jobs.values.contains { $0.end == nil } } }
 
   /// How long an item of the job may take, if that is still of interest.
-  func itemTimeout(_ id: JobID) -> Duration? {
+  package func itemTimeout(_ id: JobID) -> Duration? {
     state.withLock { state in
       guard let job = state.jobs[id], job.end == nil else { return nil }
       return job.itemTimeout
     }
   }
 
-  func job(_ id: JobID) -> JobRecord? { state.withLock { $0.jobs[id] } }
+  package func place(level: Int) -> Nesting.Place { Nesting.Place(in: self, level: level, depth: depth, outer: nil) }
+
+  package func job(_ id: JobID) -> JobRecord? { state.withLock { $0.jobs[id] } }
 
   /// Whether the map's policy, were there attempts left, would try the item again.
   ///
@@ -366,13 +358,13 @@ package final class PoolCore: Sendable {
   /// The consumer has used up so many items.
   func consumed(_ job: JobRecord, count: Int) { step { $0.consumed(job.id, count: count, now: $1) } }
 
-  func poll(_ job: JobRecord) -> Delivery? {
+  package func poll(_ job: JobRecord) -> Delivery? {
     state.withLock { _ in Self.takeNext(job) }
   }
 
   /// The next outcomes; waits for them, for `limit` nanoseconds at the most.
   func next(_ job: JobRecord, limit: UInt64?) async -> Delivery {
-    if let driver { return await driver.next(job, on: self) }
+    if let driver { return await driver.next(job, of: self) }
     return await withTaskCancellationHandler {
       await waitForNews(job, until: limit.map { _monotonicNow() &+ $0 })
       return poll(job) ?? .timedOut
@@ -416,7 +408,7 @@ package final class PoolCore: Sendable {
   /// Code that may be inside an item of this pool begins to wait for the job, which needs another slot than the item's.
   func waits(for job: JobRecord) throws(WorkerPoolError) -> Wait? {
     guard let place = Nesting.place(in: self) else { return nil }
-    guard step({ $0.waits(place.job, level: place.level, for: job.id, now: $1) }) else {
+    guard ask({ $0.waits(place.job, level: place.level, for: job.id, now: $1) }) else {
       throw WorkerPoolError(
         .nestedTooDeep,
         "more than \(Nesting.maximumLevel) items of the same pool would wait for each other, or they wait in a circle")
@@ -429,7 +421,7 @@ package final class PoolCore: Sendable {
     state.withLock { $0.dispatcher.waited(wait.place.job, for: wait.job.id) }
   }
 
-  func cancel(_ job: JobRecord) { step { $0.cancel(job.id, now: $1) } }
+  package func cancel(_ job: JobRecord) { step { $0.cancel(job.id, now: $1) } }
 
   func fail(_ job: JobRecord, _ error: any Error) { step { $0.fail(job.id, error, now: $1) } }
 
@@ -496,14 +488,6 @@ package final class PoolCore: Sendable {
       }
       if isStopped { continuation.resume() }
     }
-  }
-
-  // MARK: Saying things
-
-  package func logger(slot: Int) -> Logger {
-    var logger = logger
-    logger[metadataKey: "slot"] = "\(slot)"
-    return logger
   }
 }
 

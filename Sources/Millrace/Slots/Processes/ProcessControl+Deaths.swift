@@ -49,7 +49,7 @@ extension ProcessControl {
           let isOver = seat.isStopping && !death.isOwn
           // Where it is not known who did it, the policy is not asked: nothing has failed yet.
           let isDoubtful = blame.suspects > 1 && !sent.chunk.isSuspect
-          death.running[id] = isDoubtful || core.isRetryable(sent.chunk, index, lane.slot, isOver ? nil : cause)
+          death.running[id] = isDoubtful || host.isRetryable(sent.chunk, index, lane.slot, isOver ? nil : cause)
           item = (index, sent.chunk.attempt)
         }
       }

@@ -7,9 +7,9 @@ extension ProcessControl {
     case .start(let slot, let generation):
       // Processes start when there is a worker to set up: only then it is known what kind it takes.
       seats[slot] = Seat(generation: generation)
-      core.step { $0.started(slot: slot, generation: generation, now: $1) }
+      host.step { $0.started(slot: slot, generation: generation, now: $1) }
     case .prepare(let slot, let generation, let key):
-      guard let seat = seats[slot], seat.generation == generation, !seat.isBreaking, let record = core.worker(key)
+      guard let seat = seats[slot], seat.generation == generation, !seat.isBreaking, let record = host.worker(key)
       else { return }
       prepare(slot, record)
     case .run(let slot, let generation, let chunk):
@@ -18,7 +18,7 @@ extension ProcessControl {
       }
       send(.chunk(chunk, record), to: lane)
     case .tearDown(let slot, let generation, let key):
-      guard let lane = lane(slot, generation, for: key), let record = core.worker(key) else { return }
+      guard let lane = lane(slot, generation, for: key), let record = host.worker(key) else { return }
       process(of: lane)?.child?.wake()
       lane.willTearDown(record)
       send(.tearDown(key), to: lane)
@@ -34,25 +34,25 @@ extension ProcessControl {
       seats[slot]!.isStopping = true
       // One that dies by its own doing is let to say why, if anybody is to hear it.
       for case let process? in seat.processes.map({ processes[$0] }) {
-        if !process.hasMarkedItsEnd || !core.hasLiveJobs { end(process) }
+        if !process.hasMarkedItsEnd || !host.hasLiveJobs { end(process) }
       }
       leaveIfEmpty(slot)
     case .revoke(let slot, let generation, let chunk, let start):
       let lane = lane(slot, generation, holding: chunk)
       let found = lane.flatMap { lane in attempt(lane) { try lane.revoke(chunk, from: start) } }
-      core.step {
+      host.step {
         $0.revoked(slot: slot, generation: generation, chunk: chunk, from: found ?? nil, now: $1)
       }
     case .share(let slot, let generation, let chunk):
       let lane = lane(slot, generation, holding: chunk)
       let found = lane?.share(chunk) ?? .nothing
-      core.step { $0.shared(slot: slot, generation: generation, chunk: chunk, found, now: $1) }
+      host.step { $0.shared(slot: slot, generation: generation, chunk: chunk, found, now: $1) }
     case .cancel(let slot, let generation, let chunk):
       guard let lane = lane(slot, generation, holding: chunk) else { return }
       _ = attempt(lane) { try lane.revoke(chunk, from: 0) }
       if lane.holds(chunk) { return lane.cancel(chunk) }
       // The worker has begun nothing of it, or nothing of what it had not answered.
-      core.step {
+      host.step {
         $0.finished(slot: slot, generation: generation, chunk: chunk, items: 0, elapsed: 0, now: $1)
       }
     case .inspect(let slot, let generation, let chunk):
@@ -60,7 +60,7 @@ extension ProcessControl {
       // The time of dying is not the item's.
       let isDying = lane.flatMap(process(of:))?.hasMarkedItsEnd == true
       let found = isDying ? .waiting : lane?.inspect(chunk) ?? .waiting
-      core.step { $0.inspected(slot: slot, generation: generation, chunk: chunk, found, now: $1) }
+      host.step { $0.inspected(slot: slot, generation: generation, chunk: chunk, found, now: $1) }
     case .read, .collect, .deliver, .end, .release, .raised, .closed, .stopped, .alarm, .report: break
     }
   }
@@ -114,9 +114,7 @@ extension ProcessControl {
     return lane
   }
 
-  private func cpus(of slot: Int) -> [Int32] {
-    slots.cpuIDs.isEmpty ? [] : slots.cpuIDs[slot % slots.cpuIDs.count]
-  }
+  private func cpus(of slot: Int) -> [Int32] { slots.options.cpuIDs.numbers(of: slot) ?? [] }
 
   /// A process that was forked from this one does not begin: another fork takes its lane over, of which nothing was read.
   func replaceStuck(_ process: WorkerProcess) {
@@ -126,8 +124,8 @@ extension ProcessControl {
     }
     process.child?.kill()
     // Without another try it has died, as any may.
-    guard let record = core.worker(key), process.patience < WorkerProcess.lastPatience else { return }
-    core.logger(slot: lane.slot).debug("a worker was stuck in its fork, and is replaced")
+    guard let record = host.worker(key), process.patience < WorkerProcess.lastPatience else { return }
+    host.logger(slot: lane.slot).debug("a worker was stuck in its fork, and is replaced")
     processes[process.token] = nil
     forget(process)
     _ = process.child?.waitForEnd(milliseconds: 1_000)
@@ -147,7 +145,7 @@ extension ProcessControl {
   func startFailed(_ slot: Int, _ error: any Error) {
     guard let seat = seats.removeValue(forKey: slot) else { return }
     abandon(seat, slot)
-    core.step { $0.startFailed(slot: slot, generation: seat.generation, error, now: $1) }
+    host.step { $0.startFailed(slot: slot, generation: seat.generation, error, now: $1) }
   }
 
   /// Ends what a slot's worker consisted of.
@@ -203,8 +201,8 @@ extension ProcessControl {
   private func cannotSend(_ error: RemoteLane.Unsendable, _ lane: RemoteLane) {
     let chunk = error.chunk
     let cause = ItemFailure.Cause.undecodable(error.reason)
-    let retryable = core.isRetryable(chunk, error.index, lane.slot, cause)
-    core.step {
+    let retryable = host.isRetryable(chunk, error.index, lane.slot, cause)
+    host.step {
       $0.itemFailed(
         slot: lane.slot, generation: lane.generation, chunk: chunk.id, cause, retryable: retryable, now: $1)
       $0.finished(slot: lane.slot, generation: lane.generation, chunk: chunk.id, items: 0, elapsed: 0, now: $1)
@@ -213,7 +211,7 @@ extension ProcessControl {
 
   /// The worker said what cannot be: its own life is forfeit, nobody else's.
   func broke(_ process: WorkerProcess, _ error: any Error) {
-    core.logger(slot: process.lanes.first?.slot ?? 0).error("a worker broke the protocol and is ended: \(error)")
+    host.logger(slot: process.lanes.first?.slot ?? 0).error("a worker broke the protocol and is ended: \(error)")
     process.problem = error
     process.child?.kill()
   }
@@ -229,7 +227,7 @@ extension ProcessControl {
     guard !news.isEmpty else { return }
     let events = news
     news.removeAll(keepingCapacity: true)
-    core.step { dispatcher, now in
+    host.step { dispatcher, now in
       dispatcher.batch { for event in events { event(&$0, now) } }
     }
   }
@@ -298,7 +296,7 @@ extension ProcessControl {
           bytes: sent.bytes, memory: memory, now: $1)
       }
     case .tornDown(let key, let exit):
-      if let exit { core.exited(key, slot: slot, exit) }
+      if let exit { host.exited(key, slot: slot, exit) }
       if lane.forkedFor != nil { send(.stop, to: lane) }
       tell { $0.tornDown(slot: slot, generation: generation, key, now: $1) }
     case .stopped:
@@ -326,7 +324,7 @@ extension ProcessControl {
   private func itemFailed(
     _ lane: RemoteLane, _ sent: SentChunk, _ index: Int, _ cause: ItemFailure.Cause
   ) {
-    let retryable = core.isRetryable(sent.chunk, index, lane.slot, cause)
+    let retryable = host.isRetryable(sent.chunk, index, lane.slot, cause)
     tell {
       $0.itemFailed(
         slot: lane.slot, generation: lane.generation, chunk: sent.chunk.id, cause, retryable: retryable, now: $1)
