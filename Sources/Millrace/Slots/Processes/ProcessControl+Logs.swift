@@ -48,7 +48,7 @@ extension ProcessControl {
     if let child = process.child { logger[metadataKey: "process"] = "\(child.pid)" }
     let isOurs = process.isKilledByUs
     if let item, isOurs, seat.isStopping {
-      let job = lane.inFlight.elements.first { $0.chunk.id == chunk }?.chunk.job
+      let job = lane.work.inFlight.elements.first { $0.chunk.id == chunk }?.chunk.job
       guard let limit = job.flatMap(host.itemTimeout) else {
         return logger.debug("the worker was ended, for item \(item.index) is not wanted any more")
       }
@@ -62,7 +62,8 @@ extension ProcessControl {
       let line = errors.fatalErrorLine.map { ", \"\($0)\"" } ?? ""
       let what = item.map { "item \($0.index), attempt \($0.attempt): " }
       let place =
-        !lane.opening.isEmpty ? "in its set-up: " : !lane.tearingDown.isEmpty ? "in its tear-down: " : "idle: "
+        !lane.work.opening.isEmpty
+        ? "in its set-up: " : !lane.work.tearingDown.isEmpty ? "in its tear-down: " : "idle: "
       let next = seat.isStopping ? "" : "; it is replaced when there is work"
       let others = suspects > 1 ? "; it is not known which of \(suspects) items did this, each is run by itself" : ""
       logger.warning("\(what ?? place)\(cause)\(line)\(others)\(next)")

@@ -13,14 +13,14 @@ extension ProcessControl {
       else { return }
       prepare(slot, record)
     case .run(let slot, let generation, let chunk):
-      guard let lane = lane(slot, generation, for: chunk.worker), let record = lane.records[chunk.worker] else {
+      guard let lane = lane(slot, generation, for: chunk.worker), let record = lane.work.records[chunk.worker] else {
         return
       }
       send(.chunk(chunk, record), to: lane)
     case .tearDown(let slot, let generation, let key):
       guard let lane = lane(slot, generation, for: key), let record = host.worker(key) else { return }
       process(of: lane)?.child?.wake()
-      lane.willTearDown(record)
+      lane.work.tearsDown(record)
       send(.tearDown(key), to: lane)
     case .stop(let slot, let generation):
       guard seats[slot]?.generation == generation else { return }
@@ -168,7 +168,7 @@ extension ProcessControl {
 
   /// Tells a process whose lanes have all been told to stop that nothing more comes: it ends by itself when they have.
   private func endWithLanes(_ process: WorkerProcess) {
-    guard !process.isEnding, process.lanes.allSatisfy(\.isToldToStop) else { return }
+    guard !process.isEnding, process.lanes.allSatisfy(\.work.isToldToStop) else { return }
     process.isEnding = true
     try? process.tell(.end)
   }
@@ -219,18 +219,10 @@ extension ProcessControl {
   // MARK: Answers
 
   /// Keeps an event for the dispatcher until all answers that are there were read: one step, one lock for all.
-  func tell(_ event: @escaping (inout Dispatcher, UInt64) -> Void) { news.append(event) }
+  func tell(_ event: @escaping RemoteNews.Event) { news.add(event) }
 
   /// Steps the dispatcher with what the answers said.
-  func stepWithNews() {
-    releaseHeld()
-    guard !news.isEmpty else { return }
-    let events = news
-    news.removeAll(keepingCapacity: true)
-    host.step { dispatcher, now in
-      dispatcher.batch { for event in events { event(&$0, now) } }
-    }
-  }
+  func stepWithNews() { news.tell(host) }
 
   /// Takes in what the process's lanes have said; whether there was anything.
   func receive(_ process: WorkerProcess) -> Bool {
@@ -256,79 +248,16 @@ extension ProcessControl {
     return hasNews
   }
 
-  func handle(_ answer: RemoteLane.Answer, _ lane: RemoteLane, _ process: WorkerProcess) {
-    let slot = lane.slot
-    let generation = lane.generation
-    if case .done(let sent, let items, let elapsed, let memory) = answer, let (from, _, outputs) = held, from === lane {
-      held = nil
-      tell { dispatcher, now in
-        dispatcher.finished(
-          slot: slot, generation: generation, chunk: sent.chunk.id, outputs: outputs, items: items, elapsed: elapsed,
-          bytes: sent.bytes, memory: memory, now: now)
-      }
-      return
-    }
-    releaseHeld()
+  func handle(_ answer: RemoteAnswer, _ lane: RemoteLane, _ process: WorkerProcess) {
     switch answer {
-    case .opened(let key): tell { $0.prepared(slot: slot, generation: generation, key, now: $1) }
-    case .openFailed(let key, let error):
+    case .openFailed, .tornDown:
       if lane.forkedFor != nil { send(.stop, to: lane) }
-      tell { $0.prepareFailed(slot: slot, generation: generation, key, error, now: $1) }
-    case .outputs(let sent, let end, let outputs):
-      if end == sent.end {
-        held = (lane, sent, outputs)
-      } else {
-        report(lane, sent, end, outputs)
-      }
-    case .mixed(let sent, let range, let outputs, let broken):
-      var next = range.lowerBound
-      for (index, error) in broken {
-        if index > next { report(lane, sent, index, outputs) }
-        itemFailed(lane, sent, index, .undecodable(error))
-        next = index + 1
-      }
-      if range.upperBound > next { report(lane, sent, range.upperBound, outputs) }
-    case .itemFailed(let sent, let index, let cause): itemFailed(lane, sent, index, cause)
-    case .done(let sent, let items, let elapsed, let memory):
-      tell {
-        $0.finished(
-          slot: slot, generation: generation, chunk: sent.chunk.id, items: items, elapsed: elapsed,
-          bytes: sent.bytes, memory: memory, now: $1)
-      }
-    case .tornDown(let key, let exit):
-      if let exit { host.exited(key, slot: slot, exit) }
-      if lane.forkedFor != nil { send(.stop, to: lane) }
-      tell { $0.tornDown(slot: slot, generation: generation, key, now: $1) }
     case .stopped:
       stepWithNews()
-      laneStopped(lane, process)
+      return laneStopped(lane, process)
+    case .opened, .outputs, .mixed, .itemFailed, .done: break
     }
-  }
-
-  /// Reports outputs that were kept back for the end of their chunk.
-  func releaseHeld() {
-    guard let (lane, sent, outputs) = held else { return }
-    held = nil
-    report(lane, sent, sent.end, outputs)
-  }
-
-  private func report(
-    _ lane: RemoteLane, _ sent: SentChunk, _ end: Int, _ outputs: any AnyObject & Sendable
-  ) {
-    tell {
-      $0.completed(
-        slot: lane.slot, generation: lane.generation, chunk: sent.chunk.id, upTo: end, outputs: outputs, now: $1)
-    }
-  }
-
-  private func itemFailed(
-    _ lane: RemoteLane, _ sent: SentChunk, _ index: Int, _ cause: ItemFailure.Cause
-  ) {
-    let retryable = host.isRetryable(sent.chunk, index, lane.slot, cause)
-    tell {
-      $0.itemFailed(
-        slot: lane.slot, generation: lane.generation, chunk: sent.chunk.id, cause, retryable: retryable, now: $1)
-    }
+    news.add(answer, slot: lane.slot, generation: lane.generation, to: host)
   }
 
   private func laneStopped(_ lane: RemoteLane, _ process: WorkerProcess) {

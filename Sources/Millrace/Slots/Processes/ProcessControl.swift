@@ -56,9 +56,7 @@ final class ProcessControl: @unchecked Sendable {
   /// How many processes the kernel had killed for want of memory when we last looked.
   var knownVictims: Int?
   /// What the answers say to the dispatcher, not told yet.
-  @exclusivity(unchecked) var news: [(inout Dispatcher, UInt64) -> Void] = []
-  /// The chunk-ending outputs that were read but not reported yet: the next answer says how long the chunk took.
-  @exclusivity(unchecked) var held: (RemoteLane, SentChunk, any AnyObject & Sendable)?
+  @exclusivity(unchecked) var news = RemoteNews()
 
   init(_ slots: ProcessSlots, _ host: any SlotHost) throws {
     self.slots = slots
