@@ -35,6 +35,8 @@ package final class PoolCore: DrivenPool {
     var reports: [(String, Int)] = []
     /// What was taken from feeders: let go of behind the lock, should nobody else have it.
     var batches: [Batch] = []
+    var collected: [any Feeding] = []
+    var outlets: [any Outgoing] = []
     var isStopped = false
     var alarm: (time: UInt64?, change: UInt64)?
   }
@@ -118,18 +120,28 @@ package final class PoolCore: DrivenPool {
       if let job = state.jobs[id] { effects.reads.append((job, count)) }
     case .collect(let id):
       // Taken under the lock, so that what comes of one input comes in its order.
-      guard let batch = state.jobs[id]?.feeder.collect() else { return }
+      guard let feeder = state.jobs[id]?.feeder, let batch = feeder.collect() else { return }
       effects.batches.append(batch)
+      effects.collected.append(feeder)
       state.dispatcher.arrived(
         id, count: batch.count, cell: batch.cell, ended: false, goesOn: true, now: _monotonicNow())
     case .deliver(let id, let segment):
       guard let job = state.jobs[id] else { return }
+      if let outlet = job.outlet {
+        outlet.accept(segment)
+        if effects.outlets.last !== outlet { effects.outlets.append(outlet) }
+        return
+      }
       if !job.keepsOutputs, case .outputs = segment.content { return }
       job.queue.append(segment)
       if job.queue.count >= job.wakesAt { wake(job, &effects) }
     case .end(let id, let end):
       guard let job = state.jobs[id] else { return }
       job.end = end
+      if let outlet = job.outlet {
+        outlet.accept(end)
+        effects.outlets.append(outlet)
+      }
       wake(job, &effects)
       effects.ended.append(job)
     case .release(let id):
@@ -171,6 +183,8 @@ package final class PoolCore: DrivenPool {
     for (_, waiters) in effects.closed { for waiter in waiters { waiter.resume() } }
     if let (time, change) = effects.alarm { alarm.set(time, change) }
     backend.flush()
+    for outlet in effects.outlets { outlet.flush() }
+    for feeder in effects.collected { feeder.collected() }
     for (job, count) in effects.reads { job.feeder.read(count) }
     driver?.hasNews()
     if effects.isStopped {
@@ -370,6 +384,13 @@ package final class PoolCore: DrivenPool {
       return poll(job) ?? .timedOut
     } onCancel: {
       cancel(job)
+    }
+  }
+
+  /// Works for a job whose outcomes go elsewhere, where consumers do the work, and it has none.
+  func drive(_ job: JobRecord) async {
+    while let driver {
+      if case .end = await driver.next(job, of: self) { return }
     }
   }
 
