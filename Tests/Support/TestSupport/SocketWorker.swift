@@ -67,17 +67,18 @@ final class SocketWorker: Sendable {
   /// Forks it. What other threads hold of the Swift runtime just then may keep it from beginning: then there is another fork.
   private func start() throws -> (FrameLine, ChildProcess) {
     let (slot, surroundings, makeHost) = (seat.slot, seat.surroundings, record.remote.makeHost)
-    while true {
+    for patience in [500, 1_000, 2_000, 4_000, 8_000] as [Int32] {
       let pair = try ControlSocket.Pair()
       let process = try Spawner.fork(control: pair.worker.rawValue) { control in
         surroundings.takeOn()
         return SocketHost(FrameLine(control), makeHost).run(slot)
       }
       let line = FrameLine(pair.parent)
-      if line.socket.hasNews(within: 1_000) { return (line, process) }
+      if line.socket.hasNews(within: patience) { return (line, process) }
       process.kill()
       _ = process.waitForEnd()
     }
+    throw SystemCallError("fork", 0)
   }
 
   private func hear(_ frame: RemoteFrame, _ line: FrameLine) throws {
