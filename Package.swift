@@ -1,9 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// For those who work on Millrace, not for those who use it: `scripts/test` sets both.
+// For those who work on Millrace, not for those who use it: `scripts/test` sets it.
 let isStrict = Context.environment["MILLRACE_STRICT"] != nil
-let hasDocumentationPlugin = Context.environment["MILLRACE_DOCS"] != nil
 
 let cSettings: [CSetting] = isStrict ? [.enableWarning("all"), .treatAllWarnings(as: .error)] : []
 let swiftSettings: [SwiftSetting] =
@@ -29,7 +28,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-log", from: "1.11.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-  ] + (hasDocumentationPlugin ? [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")] : []),
+  ],
   targets: [
     .target(name: "CMillrace", cSettings: cSettings),
     .target(name: "MillraceIPC", dependencies: ["CMillrace"], swiftSettings: swiftSettings),

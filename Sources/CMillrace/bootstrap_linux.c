@@ -58,6 +58,19 @@ static void give_back_tunables(void) {
   else unsetenv(TUNABLES);
 }
 
+// Takes ours off both ends of the program's own settings, or away if it has none.
+static void give_back_backtrace(int had) {
+  char *value = getenv(BACKTRACE);
+  size_t front = sizeof BACKTRACE_DEFAULTS, back = sizeof BACKTRACE_FORCED;  // each with its comma
+  size_t length = value ? strlen(value) : 0;
+  if (!had || length < front + back) {
+    unsetenv(BACKTRACE);
+    return;
+  }
+  value[length - back] = 0;
+  memmove(value, value + front, length - back - front + 1);
+}
+
 typedef void (*initializer)(int, char **, char **);
 extern initializer __init_array_start[] __attribute__((weak, visibility("hidden")));
 extern initializer __init_array_end[] __attribute__((weak, visibility("hidden")));
@@ -82,7 +95,7 @@ __attribute__((constructor)) static void bootstrap(int argc, char **argv, char *
   __fpurge(stdout);
   __fpurge(stderr);
   // Read by now, and not for the programs that users' code starts.
-  if (!had_backtrace) unsetenv(BACKTRACE);
+  give_back_backtrace(had_backtrace);
   give_back_tunables();
 
   if (role == MILLRACE_ROLE_SERVER) millrace_fork_server_run(MILLRACE_BOOTSTRAP_FD, parent);

@@ -78,17 +78,22 @@ extension Faults {
     /// The backtrace takes longer than the item may.
     @Test(
       "U31: an item that traps has trapped, however short its limit", .backtraces,
-      arguments: [WorkerPool.Backend.processes(2), Backends.spawning, Backends.crowded], [20, 100])
-    func u31(backend: WorkerPool.Backend, limit: Int) async throws {
+      arguments: [
+        (WorkerPool.ProcessOptions(environment: Backtraces.named), 20),
+        (WorkerPool.ProcessOptions(start: .spawn, environment: Backtraces.named), 100),
+        (WorkerPool.ProcessOptions(threadsPerProcess: 2, environment: Backtraces.named), 20),
+      ])
+    func u31(process: WorkerPool.ProcessOptions, limit: Int) async throws {
       let options = MapOptions(chunking: .size(2), timeouts: MapOptions.Timeouts(item: .milliseconds(limit)))
-      let (failure, crash) = try await expectCrash(backend, .outOfRange, options)
+      let (failure, crash) = try await expectCrash(.processes(2, process), .outOfRange, options)
       #expect(crash.kind == .trap)
       #expect(failure.standardError.contains("Mortal.die()"), "no backtrace: \(failure.standardError)")
     }
 
     @Test("U31: a set-up that traps has trapped, however short its limit", .backtraces)
     func u31SetUp() async throws {
-      try await withWorkerPool(.processes(1)) { pool async throws in
+      let process = WorkerPool.ProcessOptions(environment: Backtraces.named)
+      try await withWorkerPool(.processes(1, process)) { pool async throws in
         let options = MapOptions(timeouts: MapOptions.Timeouts(setUp: .milliseconds(100)))
         let error = await #expect(throws: WorkerPoolError.self) {
           _ = try await pool.map(0..<4, with: BadStart(), options: options)
@@ -99,18 +104,19 @@ extension Faults {
       }
     }
 
-    @Test(
-      "U31: a worker that does not come to an end of its crash is ended, without any limit", .backtraces,
-      arguments: [WorkerPool.ProcessOptions.Start.forkServer, .spawn])
-    func u31Stuck(start: WorkerPool.ProcessOptions.Start) async throws {
+    /// Both at once, for each takes all of the time that dying may take.
+    @Test("U31: a worker that does not come to an end of its crash is ended, without any limit", .backtraces)
+    func u31Stuck() async throws {
       let tool = NSTemporaryDirectory() + "/backtracer-\(UUID().uuidString)"
       try "#!/bin/sh\nexec sleep 1000\n".write(toFile: tool, atomically: true, encoding: .utf8)
       defer { unlink(tool) }
       chmod(tool, 0o755)
       let environment = ["SWIFT_BACKTRACE": "swift-backtrace=\(tool)"]
-      let (_, crash) = try await expectCrash(
-        .processes(2, WorkerPool.ProcessOptions(start: start, environment: environment)), .outOfRange)
-      #expect(crash.kind == .trap)
+      try await atOnce([WorkerPool.ProcessOptions.Start.forkServer, .spawn]) { start in
+        let (_, crash) = try await expectCrash(
+          .processes(2, WorkerPool.ProcessOptions(start: start, environment: environment)), .outOfRange)
+        #expect(crash.kind == .trap)
+      }
     }
 
     @Test("U15: a fault of the worker's own is its own without a record, too", arguments: WorkerLife.processes)

@@ -6,6 +6,8 @@ import Testing
 
 extension Faults {
   /// A worker, or the program itself, fails at each of the built-in points on an item's way.
+  ///
+  /// Each is a program of its own, which mostly waits for a limit: so a few run at once.
   @Suite(.forks) struct KillPoints {
     static let workerPoints = KillPoint.allCases.filter { $0.rawValue.hasPrefix("worker.") }
     static let parentPoints = KillPoint.allCases.filter { $0.rawValue.hasPrefix("parent.") }
@@ -40,10 +42,12 @@ extension Faults {
       }
     }
 
-    @Test("a worker fails at a point, once", arguments: workerPoints, [.kill, .exit, .sleep] as [KillPoint.Action])
-    func workerFails(point: KillPoint, action: KillPoint.Action) async throws {
-      let report = try await run(point, 1, action, "forkServer")
-      #expect(report.wasReached && report.lines == Self.right && report.code == 0)
+    @Test("a worker fails at a point, once", arguments: [.kill, .exit, .sleep] as [KillPoint.Action])
+    func workerFails(action: KillPoint.Action) async throws {
+      try await atOnce(Self.workerPoints) { point in
+        let report = try await run(point, 1, action, "forkServer")
+        #expect(report.wasReached && report.lines == Self.right && report.code == 0, "\(point)")
+      }
     }
 
     @Test("F01 a worker is killed before it is told what it is", arguments: ["forkServer", "spawn"])
@@ -66,10 +70,12 @@ extension Faults {
       }
     }
 
-    @Test("a worker is stopped at a point for ever", arguments: workerPoints)
-    func workerStops(point: KillPoint) async throws {
-      let report = try await run(point, 1, .stop, "forkServer")
-      #expect(report.wasReached && report.lines == Self.right && report.code == 0)
+    @Test("a worker is stopped at a point for ever")
+    func workerStops() async throws {
+      try await atOnce(Self.workerPoints) { point in
+        let report = try await run(point, 1, .stop, "forkServer")
+        #expect(report.wasReached && report.lines == Self.right && report.code == 0, "\(point)")
+      }
     }
 
     /// Nothing limits its set-up: only that it does not begin gives it away.
@@ -79,19 +85,23 @@ extension Faults {
       #expect(report.wasReached && report.lines == ["running", "right"] && report.code == 0)
     }
 
-    @Test("a worker traps at a point", arguments: workerPoints)
-    func workerTraps(point: KillPoint) async throws {
-      let report = try await run(point, 2, .trap, "forkServer")
-      #expect(report.lines == Self.right && report.code == 0)
+    @Test("a worker traps at a point")
+    func workerTraps() async throws {
+      try await atOnce(Self.workerPoints) { point in
+        let report = try await run(point, 2, .trap, "forkServer")
+        #expect(report.lines == Self.right && report.code == 0, "\(point)")
+      }
     }
 
     /// A forked one comes to all points but those of its introduction.
-    @Test("a worker that was spawned or forked is killed at a point", arguments: workerPoints, ["spawn", "fork"])
-    func otherStarts(point: KillPoint, start: String) async throws {
-      let report = try await run(point, 1, .kill, start)
-      let isIntroduced = point == .workerStarts || point == .workerIsIntroduced
-      #expect(report.wasReached == !(start == "fork" && isIntroduced))
-      #expect(report.lines == Self.right && report.code == 0)
+    @Test("a worker that was spawned or forked is killed at a point", arguments: ["spawn", "fork"])
+    func otherStarts(start: String) async throws {
+      try await atOnce(Self.workerPoints) { point in
+        let report = try await run(point, 1, .kill, start)
+        let isIntroduced = point == .workerStarts || point == .workerIsIntroduced
+        #expect(report.wasReached == !(start == "fork" && isIntroduced), "\(point)")
+        #expect(report.lines == Self.right && report.code == 0, "\(point)")
+      }
     }
 
     @Test(
@@ -117,13 +127,13 @@ extension Faults {
     }
 
     /// The leak oracle of the suite sees whether anything of it lives on.
-    @Test(
-      "the program dies at a point", arguments: parentPoints.filter { $0 != .parentEndsWorker },
-      [.kill, .trap] as [KillPoint.Action])
-    func programDies(point: KillPoint, action: KillPoint.Action) async throws {
-      let report = try await run(point, 1, action, "forkServer")
-      #expect(report.wasReached)
-      #expect(report.code == (action == .kill ? 1_000 + SIGKILL : 1_000 + SIGILL))
+    @Test("the program dies at a point", arguments: [.kill, .trap] as [KillPoint.Action])
+    func programDies(action: KillPoint.Action) async throws {
+      try await atOnce(Self.parentPoints.filter { $0 != .parentEndsWorker }) { point in
+        let report = try await run(point, 1, action, "forkServer")
+        #expect(report.wasReached, "\(point)")
+        #expect(report.code == (action == .kill ? 1_000 + SIGKILL : 1_000 + SIGILL), "\(point)")
+      }
     }
 
     @Test("the program dies while it ends a worker")
@@ -132,10 +142,12 @@ extension Faults {
       #expect(report.wasReached && report.code == 1_000 + SIGKILL)
     }
 
-    @Test("the program is held up at a point", arguments: parentPoints)
-    func programSleeps(point: KillPoint) async throws {
-      let report = try await run(point, 1, .sleep, "forkServer")
-      #expect(report.lines == Self.right && report.code == 0)
+    @Test("the program is held up at a point")
+    func programSleeps() async throws {
+      try await atOnce(Self.parentPoints) { point in
+        let report = try await run(point, 1, .sleep, "forkServer")
+        #expect(report.lines == Self.right && report.code == 0, "\(point)")
+      }
     }
   }
 }

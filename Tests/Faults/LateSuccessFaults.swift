@@ -7,14 +7,19 @@ import Testing
 extension Faults {
   /// What an item makes after its worker has begun to die.
   @Suite(.forks, .timeLimit(.minutes(2))) struct LateSuccesses {
-    static let backends = [WorkerPool.Backend.processes(1), Backends.spawning, Backends.forking, Backends.crowded]
+    /// Their backtraces take a while, in which the end of its child wakes the item; those of a fork are the tests' own.
+    static let backends: [WorkerPool.Backend] = [
+      .processes(1, WorkerPool.ProcessOptions(environment: Backtraces.named)),
+      .processes(2, WorkerPool.ProcessOptions(start: .spawn, environment: Backtraces.named)),
+      .processes(4, WorkerPool.ProcessOptions(threadsPerProcess: 2, environment: Backtraces.named)),
+      Backends.forking,
+    ]
 
-    /// The end of its child wakes the item while the backtrace is made, which takes a while.
     @Test(
       "U15: an item whose thread traps is no success, though it is woken and returns", .backtraces,
       arguments: Woken.Way.allCases)
     func u15(way: Woken.Way) async throws {
-      try await withWorkerPool(.processes(1)) { pool async throws in
+      try await withWorkerPool(Self.backends[0]) { pool async throws in
         var failed: [Int] = []
         var outputs: [Int: String] = [:]
         for try await outcome in pool.outcomes(

@@ -87,7 +87,8 @@ extension Faults {
     func u21Crash() async throws {
       for level in [Logger.Level.info, .debug] {
         let heard = Heard()
-        try await withWorkerPool(.processes(1), logger: heard.logger(level)) { pool async throws in
+        let process = WorkerPool.ProcessOptions(environment: Backtraces.named)
+        try await withWorkerPool(.processes(1, process), logger: heard.logger(level)) { pool async throws in
           let options = MapOptions(chunking: .size(2))
           #expect(
             try await pool.map(0..<8, with: Accident(deeds: [3: .trap]), onFailure: .skip, options: options).count == 7)

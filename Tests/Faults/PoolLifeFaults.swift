@@ -157,12 +157,12 @@ extension Faults {
     }
 
     /// `scripts/soak` does it for longer.
-    @Test("F71 workers are killed, stopped and resized for half a minute", .forks, .timeLimit(.minutes(2)))
-    func f71() async throws { try await expectSoak(["30"]) }
+    @Test("F71 workers are killed, stopped and resized for ten seconds", .forks, .timeLimit(.minutes(2)))
+    func f71() async throws { try await expectSoak(["10"]) }
 
     /// `scripts/soak --cycles 10000` does it more often.
     @Test("F72 pools are made, used and ended again and again", .forks, .timeLimit(.minutes(2)))
-    func f72() async throws { try await expectSoak(["cycles", "600"]) }
+    func f72() async throws { try await expectSoak(["cycles", "200"]) }
 
     private func expectSoak(_ words: [String]) async throws {
       let (lines, code) = try await onPlainThread {

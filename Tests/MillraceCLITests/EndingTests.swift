@@ -21,21 +21,26 @@ import Glibc
     }
   }
 
-  @Test(
-    "A timed-out job leaves no process",
-    arguments: [
+  /// All at once, for each waits for its limit and its grace.
+  @Test("A timed-out job leaves no process")
+  func timeout() throws {
+    let runs = try [
       "sleep N & sleep N", "setsid sleep N & sleep N", "(setsid sleep N &) ; sleep N",
       "trap '' TERM; sleep N & sleep N & wait; wait; sleep N", "sleep N & exec sleep N",
       "(trap '' TERM; setsid sh -c 'trap \"\" TERM; sleep N; sleep N' &); sleep N",
-    ])
-  func timeout(command: String) throws {
-    let sleep = Self.uniqueSleep()
-    let command = command.replacingOccurrences(of: "N", with: sleep) + " # {}"
-    let result = try Tool.map("--timeout", "0.4", "--joblog", "/dev/stdout", command, ":::", "1")
-    #expect(result.exitCode == 1)
-    #expect(result.error.contains("ran too long"))
-    #expect(try !isRunning(sleep))
-    #expect(result.lines.last?.split(separator: "\t")[6...7] == ["-1", "15"])
+    ].map { text in
+      let sleep = Self.uniqueSleep()
+      let command = text.replacingOccurrences(of: "N", with: sleep) + " # {}"
+      let words = ["--timeout", "0.4", "--joblog", "/dev/stdout", command, ":::", "1"]
+      return (text, sleep, try Tool.Running([Tool.path, "map"] + words))
+    }
+    for (text, sleep, run) in runs {
+      let result = try run.finished()
+      #expect(result.exitCode == 1, "\(text)")
+      #expect(result.error.contains("ran too long"), "\(text)")
+      #expect(try !isRunning(sleep), "\(text)")
+      #expect(result.lines.last?.split(separator: "\t")[6...7] == ["-1", "15"], "\(text)")
+    }
   }
 
   @Test func timeoutKeepsWhatWasWritten() throws {

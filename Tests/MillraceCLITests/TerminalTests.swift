@@ -69,15 +69,26 @@ import Glibc
     #expect(!terminal.shown.contains("acktrace") && !terminal.shown.contains("Crash"))
   }
 
-  @Test(
-    "U27: one SIGTERM ends the jobs, after what runs has had its grace",
-    arguments: [
+  /// All at once, for each waits for that grace.
+  @Test("U27: one SIGTERM ends the jobs, after what runs has had its grace")
+  func terminate() throws {
+    let jobs: [(String, [String])] = [
       ("exec sleep 1000", []), ("trap '' TERM; while :; do sleep 1000; done", []), ("sleep 1; echo done", ["done"]),
-    ])
-  func terminate(job: String, expected: [String]) throws {
-    let result = try Tool.shell("timeout 0.5 $M -j1 \"$J # {}\" ::: 1 2; echo $?", environment: ["J": job])
-    #expect(result.lines == expected + ["124"])
-    #expect(result.error == "millrace: no new jobs; those that run have 5 s (once more ends them)\n")
+    ]
+    // The signal comes when the first job has begun, however long that takes.
+    let script = """
+      mkfifo $D/begun; $M -j1 "echo > $D/begun; $J # {}" ::: 1 2 & read line < $D/begun; kill $!; wait $!; echo $?
+      """
+    let folders = try jobs.map { _ in try Tool.temporaryFolder() }
+    defer { for folder in folders { try? FileManager.default.removeItem(at: folder) } }
+    let runs = try zip(jobs, folders).map { job, folder in
+      try Tool.Running(["/bin/sh", "-c", script], environment: ["J": job.0, "D": folder.path])
+    }
+    for ((job, expected), run) in zip(jobs, runs) {
+      let result = try run.finished()
+      #expect(result.lines == expected + ["143"], "\(job)")
+      #expect(result.error == "millrace: no new jobs; those that run have 5 s (once more ends them)\n", "\(job)")
+    }
   }
 
   /// It waits for the other end of a FIFO, or reads a source whose values it has to hold.

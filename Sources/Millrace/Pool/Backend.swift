@@ -14,25 +14,25 @@ extension WorkerPool {
     }
 
     /// Everything runs in the calling task, one item at a time: for tests and debuggers.
-    public static let serial = WorkerPool.Backend(LocalBackend(kind: .serial), width: 1)
+    public static let serial = Backend(LocalBackend(kind: .serial), width: 1)
 
     /// Swift tasks on the default executor, `width` at a time: for work that waits (`await`) and never blocks.
-    public static func tasks(_ width: Int? = nil) -> WorkerPool.Backend {
-      WorkerPool.Backend(LocalBackend(kind: .tasks), width: width)
+    public static func tasks(_ width: Int? = nil) -> Backend {
+      Backend(LocalBackend(kind: .tasks), width: width)
     }
 
     /// Threads of the pool's own: for work that computes or blocks. The default.
     ///
     /// `cpuIDs` binds them: `[0]` binds all to CPU 0, `[0, 1]` the first slot to CPU 0 and the second to CPU 1.
-    public static func threads(_ width: Int? = nil, cpuIDs: WorkerPool.CPUIDs = .all) -> WorkerPool.Backend {
-      WorkerPool.Backend(LocalBackend(kind: .threads(cpuIDs: cpuIDs)), width: width)
+    public static func threads(_ width: Int? = nil, cpuIDs: CPUIDs = .all) -> Backend {
+      Backend(LocalBackend(kind: .threads(cpuIDs: cpuIDs)), width: width)
     }
 
     /// Worker processes: a crash costs one item, never the program.
     public static func processes(
-      _ width: Int? = nil, _ options: WorkerPool.ProcessOptions = WorkerPool.ProcessOptions()
-    ) -> WorkerPool.Backend {
-      WorkerPool.Backend(ProcessBackend(options: options), width: width)
+      _ width: Int? = nil, _ options: ProcessOptions = ProcessOptions()
+    ) -> Backend {
+      Backend(ProcessBackend(options: options), width: width)
     }
 
     func resolvedWidth() throws -> Int {

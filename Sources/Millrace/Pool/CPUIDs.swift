@@ -21,7 +21,7 @@ extension WorkerPool {
 
     /// All CPUs that the program may use, for every slot: the default.
     public static let all = {
-      var all = WorkerPool.CPUIDs([])
+      var all = CPUIDs([])
       all.isGiven = false
       return all
     }()

@@ -39,4 +39,6 @@ package struct BackendAbilities: OptionSet, Sendable {
   package static let measuresMemory = BackendAbilities(rawValue: 4)
   /// What they write to standard output, standard error and their loggers comes to the program, and failures quote it.
   package static let relaysOutput = BackendAbilities(rawValue: 8)
+  /// Their code may use Dispatch and Swift's default executor, `Task.sleep` among it: not in copies of the program.
+  package static let usesDispatch = BackendAbilities(rawValue: 16)
 }

@@ -82,7 +82,7 @@ extension Checked {
       try await withWorkerPool(backend) { pool in
         for way in Way.allCases {
           for isAsync in [false, true] {
-            for _ in 0..<10 {
+            for _ in 0..<4 {
               let tape = Tape(count: 400)
               let start = await first(pool, tape, isAsync: isAsync, way)
               // The window, what the consumer had taken without saying so yet, and one that was on its way.

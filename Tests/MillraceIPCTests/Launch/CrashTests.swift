@@ -36,7 +36,7 @@ struct CrashTests {
     let errors: String
   }
 
-  private func kill(_ how: String, by method: StartMethod) throws -> Death {
+  private func kill(_ how: String, by method: StartMethod, backtrace: String? = nil) throws -> Death {
     var path = Array("/tmp/millrace-crash-XXXXXX".utf8CString)
     let memory = Descriptor(owning: mkstemp(&path))
     unlink(path)
@@ -46,7 +46,7 @@ struct CrashTests {
     #expect(mapped != MAP_FAILED)
     defer { munmap(mapped, 4096) }
     #expect(CrashReport.recordSize <= 4096)
-    let worker = try TestWorker(Victim.self, by: method)
+    let worker = try TestWorker(Victim.self, by: method, backtrace: backtrace)
     try worker.control.send(Array(how.utf8), descriptors: [memory.rawValue])
     let errors = worker.readErrors()
     return Death(exit: try worker.waitForEnd(), report: CrashReport(at: mapped), errors: errors)
@@ -79,7 +79,7 @@ struct CrashTests {
 
   @Test(.backtraces, arguments: [StartMethod.server, .spawn])
   func fatalErrorComesWithABacktrace(method: StartMethod) throws {
-    let death = try kill("fatal", by: method)
+    let death = try kill("fatal", by: method, backtrace: "symbolicate=full")
     _ = try expectCrash(death, trap)
     #expect(death.errors.contains("this item is poison"))
     #expect(death.errors.contains("CrashTests.swift"))

@@ -21,14 +21,17 @@ final class TestWorker: Sendable {
 
   /// Starts `main`, unless `introduction` says otherwise.
   ///
-  /// The worker's standard output and error are pipes, read by `readOutput` and `readErrors`.
-  init(_ main: any WorkerMain.Type, by method: StartMethod, introduction: [UInt8]? = nil) throws {
+  /// The worker's standard output and error are pipes, read by `readOutput` and `readErrors`. `backtrace` are settings of
+  /// Swift's backtracer; those of a fork are the tests' own.
+  init(
+    _ main: any WorkerMain.Type, by method: StartMethod, introduction: [UInt8]? = nil, backtrace: String? = nil
+  ) throws {
     let pair = try ControlSocket.Pair()
     let output = try Pipe()
     let errors = try Pipe()
     switch method {
     case .server:
-      let server = try ForkServer()
+      let server = try ForkServer(backtrace: backtrace)
       try server.launch(
         token: 7, control: pair.worker.rawValue, stdout: output.writing.rawValue, stderr: errors.writing.rawValue)
       guard case .started(token: 7, let child)? = try server.nextEvent() else { throw Unexpected() }
@@ -37,7 +40,8 @@ final class TestWorker: Sendable {
     case .spawn:
       server = nil
       child = try Spawner.spawn(
-        control: pair.worker.rawValue, stdout: output.writing.rawValue, stderr: errors.writing.rawValue)
+        control: pair.worker.rawValue, stdout: output.writing.rawValue, stderr: errors.writing.rawValue,
+        backtrace: backtrace)
     case .fork:
       server = nil
       child = try Spawner.fork(

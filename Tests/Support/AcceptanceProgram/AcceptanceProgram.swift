@@ -38,6 +38,7 @@ enum AcceptanceProgram {
       case "stuck": try await stuck(backend)
       case "closed": try await closed(backend, words[3])
       case "first": try await first(backend)
+      case "keeps": try await keeps(words[3] == "true")
       default: exit(64)
       }
     } catch let interruption as Interrupted {
@@ -63,7 +64,12 @@ enum AcceptanceProgram {
     guard !missing.isEmpty else { exit(1) }
     // Dispatch takes the first numbers that it finds for its own, which is not for us to mend: it is to have them by now.
     for _ in missing { _ = open("/dev/null", O_RDWR) }
-    try await Task.sleep(for: .milliseconds(1))
+    // A sleep that is over before it is looked at needs no timer, and leaves Dispatch without one.
+    var pause = Duration.milliseconds(1)
+    while !(0..<64).contains(where: { target(of: $0) == "anon_inode:[timerfd]" }) {
+      try await Task.sleep(for: pause)
+      pause = pause * 2
+    }
     for number in missing { close(number) }
     try await withWorkerPool(backend) { pool in
       for _ in 0..<10 {
@@ -78,10 +84,15 @@ enum AcceptanceProgram {
 
   /// Whether a number is free, or has a file that somebody reads for a moment, as the C library does: nothing of a pool's.
   static func isNothing(_ number: Int32) -> Bool {
-    var target = [UInt8](repeating: 0, count: 64)
-    let count = readlink("/proc/self/fd/\(number)", &target, target.count)
-    let file = String(decoding: target.prefix(max(count, 0)), as: UTF8.self)
+    let file = target(of: number)
     return !["/memfd:", "socket:", "pipe:", "anon_inode:"].contains { file.hasPrefix($0) }
+  }
+
+  /// What a number stands for; empty if it is free.
+  static func target(of number: Int32) -> String {
+    var text = [UInt8](repeating: 0, count: 64)
+    let count = readlink("/proc/self/fd/\(number)", &text, text.count)
+    return String(decoding: text.prefix(max(count, 0)), as: UTF8.self)
   }
 
   /// A map over an input without an end.

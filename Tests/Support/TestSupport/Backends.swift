@@ -26,6 +26,14 @@ package enum Backends {
   package static let everything = all + [spawning, forking, crowded].runnable
 }
 
+/// What tests of backtraces ask for.
+package enum Backtraces {
+  /// For workers whose backtraces are to say what the frames are.
+  ///
+  /// `scripts/test` leaves the names out: to find them in the debug information of all tests takes seconds a crash.
+  package static let named: [String: String?] = AddressSanitizer.isOn ? [:] : ["SWIFT_BACKTRACE": "symbolicate=full"]
+}
+
 extension [WorkerPool.Backend] {
   /// Without those that start processes where the thread sanitizer is.
   package var runnable: [WorkerPool.Backend] { ThreadSanitizer.isOn ? able(.sharesMemory) : self }

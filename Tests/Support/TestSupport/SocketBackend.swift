@@ -78,7 +78,7 @@ final class SocketSeat: Sendable {
   private struct State {
     var workers: [SocketWorker] = []
     var isEnding = false
-    var death = Death(running: nil, cause: .cancelled)
+    var death = Death(running: nil, cause: nil)
   }
   let host: any SlotHost
   let slot: Int

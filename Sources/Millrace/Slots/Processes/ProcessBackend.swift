@@ -9,7 +9,10 @@ package struct ProcessBackend: BackendKind {
     return text + ")"
   }
 
-  package var abilities: BackendAbilities { [.survivesCrashes, .measuresMemory, .relaysOutput] }
+  package var abilities: BackendAbilities {
+    let all: BackendAbilities = [.survivesCrashes, .measuresMemory, .relaysOutput]
+    return options.start == .fork ? all : all.union(.usesDispatch)
+  }
 
   /// How many chunks lie in a worker's ring behind the one that runs and the next: with those two it is as many as are read at
   /// once where chunks are small, and they take some tens of KiB of its ring.

@@ -27,14 +27,20 @@ extension WorkerPool {
     /// How long a worker that was told to end (SIGTERM) has before it is killed (SIGKILL). Default: 1 s.
     public var grace: Duration
     /// Which CPUs the workers may use. Default: all.
-    public var cpuIDs: WorkerPool.CPUIDs
+    public var cpuIDs: CPUIDs
     /// The capacity of a worker's rings in shared memory, in bytes; a power of two, 64 KiB to 64 MiB. Default: 256 KiB.
     public var ringCapacity: Int
+    /// Whether the program keeps the memory that it frees, from the first large output on (16 KiB): up to 64 MiB in each of the C
+    /// library's arenas, for all of its parts, and as long as it runs. Large outputs come faster then, for their memory is not fetched
+    /// from the system each time. Default: false. It matters with glibc only, and not where the thresholds of `malloc` are set;
+    /// worker processes keep theirs in any case.
+    public var keepsFreedMemory: Bool
 
     /// Creates options; what is not given has its default.
     public init(
       start: Start = .forkServer, threadsPerProcess: Int = 1, environment: [String: String?] = [:],
-      grace: Duration = .seconds(1), cpuIDs: WorkerPool.CPUIDs = .all, ringCapacity: Int = 256 << 10
+      grace: Duration = .seconds(1), cpuIDs: CPUIDs = .all, ringCapacity: Int = 256 << 10,
+      keepsFreedMemory: Bool = false
     ) {
       self.start = start
       self.threadsPerProcess = threadsPerProcess
@@ -42,6 +48,7 @@ extension WorkerPool {
       self.grace = grace
       self.cpuIDs = cpuIDs
       self.ringCapacity = ringCapacity
+      self.keepsFreedMemory = keepsFreedMemory
     }
 
     func validate() throws {

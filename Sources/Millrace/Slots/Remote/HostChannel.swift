@@ -59,7 +59,7 @@ extension HostChannel {
 
   func sendError(_ error: any Error, _ header: FrameHeader) throws {
     var writer = ByteWriter()
-    try WireError(error).encode(into: &writer)
+    try WireError(error.forUsers).encode(into: &writer)
     try send(header, writer.bytes)
   }
 }

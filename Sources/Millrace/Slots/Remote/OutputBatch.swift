@@ -39,9 +39,9 @@ struct OutputBatch {
   }
 
   /// Takes in outputs that come as records.
-  mutating func decode(_ payload: UnsafeRawBufferPointer, count: Int, at index: Int) throws {
+  mutating func decode(_ payload: UnsafeRawBufferPointer, count: Int, at index: Int, keepsMemory: Bool) throws {
     // Values that are copied and freed all the time: fresh pages would cost many times the copies.
-    if payload.count >= Self.large { millrace_memory_keep() }
+    if keepsMemory, payload.count >= Self.large { millrace_memory_keep() }
     let broken = try sent.record.remote.decode(payload, count: count, at: index, into: outputs)
     if !broken.isEmpty { self.broken += broken }
   }

@@ -65,9 +65,9 @@ extension SentWork {
   ///   - cause: why it died by itself; nil, if the pool has ended it.
   ///   - host: is asked whether that item may be tried again: never with a lock held.
   package func death(_ cause: ItemFailure.Cause?, slot: Int, of host: any SlotHost) -> Death {
-    guard let sent = inFlight.first, sent.hasMore else { return Death(running: nil, cause: cause ?? .cancelled) }
+    guard let sent = inFlight.first, sent.hasMore else { return Death(running: nil, cause: cause) }
     let index = sent.chunk.range.lowerBound + sent.received
     let retryable = host.isRetryable(sent.chunk, index, slot, cause)
-    return Death(running: sent.chunk.id, cause: cause ?? .cancelled, retryable: retryable)
+    return Death(running: sent.chunk.id, cause: cause, retryable: retryable)
   }
 }

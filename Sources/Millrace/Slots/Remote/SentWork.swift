@@ -17,6 +17,8 @@ package struct SentWork {
   package private(set) var isToldToStop = false
   package private(set) var hasStopped = false
   private var hasBegun = false
+  /// Whether the program keeps the memory of large outputs, once one has come.
+  package var keepsFreedMemory = false
   /// The frame that ended last.
   private(set) var lastEnded: UInt64?
   /// Outputs that were taken in and not handed on: more of the same chunks may be there.
@@ -127,7 +129,7 @@ package struct SentWork {
       guard let record = tearingDown.removeValue(forKey: key) else { throw WireProblem("an exit of no worker") }
       if flags & FrameFlags.failed != 0 { return .tornDown(key, .failure(try error(payload))) }
       if flags & FrameFlags.empty != 0 { return .tornDown(key, nil) }
-      return .tornDown(key, Result { try record.remote.decodeExit(payload) })
+      return .tornDown(key, Result { try record.remote.decodeExit(payload) }.mapError(\.forUsers))
     default: throw WireProblem("an answer of kind \(header.kind)")
     }
   }
@@ -167,7 +169,7 @@ package struct SentWork {
     if isPacked {
       try open!.copy(payload, count: count, at: index)
     } else {
-      try open!.decode(payload, count: count, at: index)
+      try open!.decode(payload, count: count, at: index, keepsMemory: keepsFreedMemory)
     }
     open!.next += count
     sent.receive(count)

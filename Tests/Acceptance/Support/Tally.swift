@@ -3,7 +3,7 @@ import Logging
 import Synchronization
 import Testing
 
-extension CheckedMpire {
+extension Checked.EveryPlace {
   /// Counts in a file, so that workers count together wherever they run.
   struct Tally: Codable, Hashable, Sendable {
     let path: String
@@ -50,7 +50,7 @@ extension CheckedMpire {
   }
 }
 
-extension CheckedMpire {
+extension Checked.EveryPlace {
   /// For cases in which the pool says what it should: the output of the tests stays readable.
   static let silent = Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }
 }

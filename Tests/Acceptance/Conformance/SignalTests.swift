@@ -3,7 +3,7 @@ import Millrace
 import TestSupport
 import Testing
 
-extension CheckedMpire {
+extension Checked.EveryPlace {
   /// Programs that are interrupted, killed, or read by others.
   struct Programs {
     struct Report: Sendable {

@@ -2,7 +2,7 @@ import Millrace
 import TestSupport
 import Testing
 
-extension CheckedMpire {
+extension Checked.EveryPlace {
   /// Pools inside workers, and pools made from whatever thread.
   struct Nesting {
     static let pairs: [(outer: Place, inner: Place)] =

@@ -1,7 +1,7 @@
 import Millrace
 import Testing
 
-extension CheckedMpire {
+extension Checked.EveryPlace {
   /// Set-up and tear-down: how often, what they hand back, what their errors become.
   struct SetUps {
     /// Counts its set-ups; hands back the sum of its items. No item is done before so many workers were set up: else

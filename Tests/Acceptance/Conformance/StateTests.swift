@@ -2,7 +2,7 @@ import Millrace
 import MillraceIPC
 import Testing
 
-extension CheckedMpire {
+extension Checked.EveryPlace {
   /// What workers keep, share and hand back.
   struct States {
     final class Shared: Sendable {

@@ -3,8 +3,8 @@ import TestSupport
 import Testing
 
 extension Checked {
-  /// parmapper's tests, by their numbers.
-  @Suite struct Parmapper {
+  /// What a body is given, and where it runs (`P`: parmapper's tests).
+  @Suite struct Bodies {
     static let widths =
       [1, 2, 4].flatMap { [WorkerPool.Backend.tasks($0), .threads($0), .processes($0)].runnable } + [.serial]
 

@@ -2,7 +2,7 @@ import Millrace
 import MillraceIPC
 import Testing
 
-extension CheckedMpire {
+extension Checked.EveryPlace {
   /// Submissions, MPIRE's `AsyncResult`, and iterators.
   struct Results {
     struct Oops: Error, Equatable {}

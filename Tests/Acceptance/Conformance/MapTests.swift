@@ -1,7 +1,7 @@
 import Millrace
 import Testing
 
-extension CheckedMpire {
+extension Checked.EveryPlace {
   /// The map family over all settings.
   struct Maps {
     struct Setting: Sendable {

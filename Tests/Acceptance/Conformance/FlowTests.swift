@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 
 extension Checked {
-  /// vimap's tests of maps, by their numbers.
-  @Suite struct VimapMaps {
+  /// How items flow through workers that are busy and past consumers that are slow (`V`: vimap's tests).
+  @Suite struct Flow {
     @Test(
       "V1 ten workers double four numbers",
       arguments: [WorkerPool.Backend.serial, .tasks(10), .threads(10), .processes(10)].runnable)

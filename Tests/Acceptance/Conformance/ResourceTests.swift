@@ -33,8 +33,8 @@ private struct BadEnd: Worker, Codable {
 }
 
 extension Checked {
-  /// vimap's tests of workers with resources, by their numbers.
-  @Suite struct VimapWorkers {
+  /// What a worker opens for itself, and closes (`V`: vimap's tests).
+  @Suite struct Resources {
     static let two = [WorkerPool.Backend.tasks(2), .threads(2), .processes(2), Backends.spawning, Backends.forking]
       .runnable
 

@@ -3,9 +3,14 @@ import MillraceTesting
 import TestSupport
 import Testing
 
-/// MPIRE's cases (`M1` to `M21`), but for its progress and insights: one after another, and none leaves anything behind.
-@Suite("MPIRE", .serialized, .leakChecked, .timeLimit(.minutes(1)))
-enum CheckedMpire {
+extension Checked {
+  /// What is the same wherever slots are, unless they cannot: in line, in tasks, in threads, in processes of all starts.
+  ///
+  /// The cases of MPIRE's tests (`M1` to `M21`) that are not about progress and insights.
+  @Suite("In every place") enum EveryPlace {}
+}
+
+extension Checked.EveryPlace {
   /// What a pool's slots are made of, without their number.
   enum Place: String, CaseIterable, CustomTestStringConvertible {
     case serial, tasks, threads, forkServer, spawn, fork
@@ -54,7 +59,7 @@ enum CheckedMpire {
     }
   }
 
-  /// The data of MPIRE's own tests.
+  /// What MPIRE's own tests map over.
   static let data = [1, 2, 3, 5, 6, 9, 37, 42, 1337, 0, 3, 5, 0].enumerated().map(Tagged.init)
   static let squares = data.map { Tagged(index: $0.index, value: $0.value * $0.value) }
 
@@ -64,7 +69,7 @@ enum CheckedMpire {
   }
 }
 
-extension [CheckedMpire.Place] {
+extension [Checked.EveryPlace.Place] {
   /// Those that are runnable.
-  var runnable: [CheckedMpire.Place] { filter(\.isRunnable) }
+  var runnable: [Checked.EveryPlace.Place] { filter(\.isRunnable) }
 }

@@ -2,7 +2,7 @@ import CMillrace
 import Millrace
 import Testing
 
-extension CheckedMpire {
+extension Checked.EveryPlace {
   /// Which CPUs workers run on.
   struct Pinning {
     /// Which CPUs its thread is bound to.

@@ -2,7 +2,7 @@ import Millrace
 import MillraceIPC
 import Testing
 
-extension CheckedMpire {
+extension Checked.EveryPlace {
   /// Chunks, windows, and what options may be.
   struct Chunks {
     @Test("M2 chunk sizes")

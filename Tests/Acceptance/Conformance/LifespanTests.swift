@@ -3,7 +3,7 @@ import Millrace
 import MillraceTesting
 import Testing
 
-extension CheckedMpire {
+extension Checked.EveryPlace {
   /// What ends a worker's life besides its number of items, what it is born with, and that nothing stays.
   struct Lives {
     /// Takes memory and keeps it.

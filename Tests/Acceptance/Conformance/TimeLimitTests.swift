@@ -2,7 +2,7 @@ import Millrace
 import TestSupport
 import Testing
 
-extension CheckedMpire {
+extension Checked.EveryPlace {
   /// Limits on time.
   struct TimeLimits {
     /// Sleeps where it is told to.

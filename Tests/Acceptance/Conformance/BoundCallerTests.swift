@@ -3,7 +3,7 @@ import Millrace
 import TestSupport
 import Testing
 
-extension CheckedMpire {
+extension Checked.EveryPlace {
   /// What a program is whose first call comes from a thread that is bound to one CPU.
   struct BoundCallers {
     @Test(

@@ -6,7 +6,7 @@ import Testing
 import Glibc
 #endif
 
-extension CheckedMpire {
+extension Checked.EveryPlace {
   /// Errors, deaths, and what they leave alone.
   struct Errors {
     /// Refuses the items at or above a limit.
