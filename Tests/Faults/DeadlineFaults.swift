@@ -112,7 +112,7 @@ extension Faults {
       }
     }
 
-    @Test("F38 cancelled in set-up, and in the wait before a retry", arguments: Backends.apart)
+    @Test("F38 cancelled in set-up, and in the wait before a retry", arguments: Backends.apart.able(.usesDispatch))
     func f38(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let inSetUp = Task { try await pool.map(0..<10, with: Late(), options: MapOptions(keepsWorkers: false)) }

@@ -34,14 +34,14 @@ import Testing
     var outputs: [String] = []
     while let answer = try lane.next(fetchSegments: {}) {
       switch answer {
-      case .outputs(_, let end, let buffer):
+      case .done(_, let buffer, let count, let elapsed, _):
         let buffer = try #require(buffer as? OutputBuffer<String>)
-        outputs += (outputs.count..<end).map { buffer[$0] }
-      case .done(_, let count, let elapsed, _): #expect(count == 8 && elapsed == 800)
+        outputs += (0..<8).map { buffer[$0] }
+        #expect(count == 8 && elapsed == 800)
       default: Issue.record("\(answer)")
       }
     }
-    #expect(outputs == items && lane.inFlight.isEmpty)
+    #expect(outputs == items && lane.work.inFlight.isEmpty)
   }
 
   /// Frames that change nothing would keep the pool's thread for as long as a worker in a loop writes them.

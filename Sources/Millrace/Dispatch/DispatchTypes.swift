@@ -220,6 +220,11 @@ package struct DispatchLimits: Sendable {
   /// Chunks wait at a slot only for as much work as this.
   package var prefetchTime: UInt64 = 200_000
 
+  /// For slots that can share what they have begun.
+  package static let usualShareTime: UInt64 = 2_000_000
+  /// Not longer than it takes to wake a few threads.
+  package static let usualGatherTime: UInt64 = 50_000
+
   package init() {}
 }
 

@@ -59,8 +59,8 @@ final class Cursor<Input: Sendable, Output: Sendable> {
       throw WorkerPoolError(.nextTimedOut, "no result within \(request.options.nextTimeout ?? .zero)")
     case .end(let end):
       isOver = true
-      // In a serial pool the consumer works and reads: its items and its input may have been told before the map was.
-      let isCancelled = core.isSerial && Task.isCancelled
+      // Where the consumer works and reads, its items and its input may have been told before the map was.
+      let isCancelled = core.driver != nil && Task.isCancelled
       if case .complete = end, !isCancelled {
         if failureCount > 0 { throw ItemFailures(failures: failures, count: failureCount) }
         return nil

@@ -20,6 +20,12 @@ package struct ItemSource<Input: Sendable> {
     self.init { AsyncPull(items) }
   }
 
+  /// The outputs of another job. To be read once.
+  package init(_ edge: Edge<Input>) {
+    count = nil
+    makeReader = { .pushed(edge) }
+  }
+
   @usableFromInline
   init(count: Int?, isInMemory: Bool, makePull: @escaping () -> Pull<Input>) {
     self.count = count

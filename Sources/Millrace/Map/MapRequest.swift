@@ -7,6 +7,8 @@ struct MapRequest: Sendable {
   var isPulled = false
   /// Whether the consumer wants the outputs, and not only failures and the end.
   var wantsOutputs = true
+  /// Where outcomes go at once; nil: to a consumer.
+  var outlet: (any Outgoing)?
 
   /// The job that is to be made of it.
   func spec(_ worker: WorkerKey, width: Int, isInMemory: Bool) -> JobSpec {

@@ -21,8 +21,8 @@ public final class Submission<Output: Sendable>: Sendable {
   init(core: PoolCore, job: JobRecord) {
     self.core = core
     self.job = job
-    // In a serial pool whoever asks for the value does the work.
-    if !core.isSerial { Task(executorPreference: LaneThread.ofFork) { await self.drive() } }
+    // Where the consumers do the work, whoever asks for the value does.
+    if core.driver == nil { Task(executorPreference: LaneThread.ofFork) { await self.drive() } }
   }
 
   deinit {
@@ -53,7 +53,7 @@ public final class Submission<Output: Sendable>: Sendable {
       state.withLock { $0.isMinded = true }
       if !isFinished {
         let wait = try core.waits(for: job)
-        if core.isSerial { await drive() }
+        if core.driver != nil { await drive() }
         await waitForResult()
         core.waited(wait)
       }
@@ -84,7 +84,7 @@ public final class Submission<Output: Sendable>: Sendable {
     core.cancel(job)
   }
 
-  /// Takes what becomes of the item. In a serial pool several may be at it, of whom one gets it: whoever came first may wait for
+  /// Takes what becomes of the item. Where the consumers do the work several may be at it, of whom one gets it: whoever came first may wait for
   /// an item that waits for this one.
   private func drive() async {
     switch await core.next(job, limit: nil) {

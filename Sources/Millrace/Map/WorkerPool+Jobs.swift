@@ -16,9 +16,10 @@ extension WorkerPool {
     let core = core
     let record = core.record(of: worker, keeps: options.keepsWorkers)
     let box = JobBox()
-    let feeder = feeder(items.makeReader()) { reading, inbox in
+    let reader = items.makeReader()
+    let feeder = feeder(reader) { reading, inbox in
       guard let job = box.job else { return }
-      let batch = core.step { dispatcher, now in
+      let batch = core.ask { dispatcher, now in
         let batch = inbox.take()
         dispatcher.has(reading, batch, of: job.id, now: now)
         return batch
@@ -30,8 +31,10 @@ extension WorkerPool {
     let wakesAt = request.isPulled || options.nextTimeout != nil ? 1 : 64
     let job = JobRecord(
       feeder: feeder, options: options, wakesAt: wakesAt,
-      keepsOutputs: request.wantsOutputs || options.nextTimeout != nil)
+      keepsOutputs: request.wantsOutputs || options.nextTimeout != nil, outlet: request.outlet)
     box.job = job
+    if case .pushed(let edge) = reader { edge.connect(reader: job, of: core) }
+    request.outlet?.connect(writer: job, of: core)
     do {
       try core.submit(record, job, request)
     } catch {
@@ -45,14 +48,16 @@ extension WorkerPool {
   private func feeder<Input>(
     _ reader: Reader<Input>, _ report: @escaping @Sendable (Reading, Inbox<Input>) -> Void
   ) -> any Feeding {
+    if case .pushed(let edge) = reader { return edge }
     let isInMemory = if case .inline = reader { true } else { false }
     let inbox = Inbox<Input>(isShared: !isInMemory)
     let report: @Sendable (Reading) -> Void = { report($0, inbox) }
-    if core.isSerial { return CallerFeeder(reader, into: inbox, report: report) }
+    if let driver = core.driver { return driver.makeFeeder(reader, into: inbox, report: report) }
     return switch reader {
     case .inline(let pull): InlineFeeder(pull, into: inbox, report: report)
     case .blocking(let pull): ThreadFeeder(pull, into: inbox, report: report)
     case .asynchronous(let pull): TaskFeeder(pull, into: inbox, report: report)
+    case .pushed(let edge): edge
     }
   }
 

@@ -9,10 +9,14 @@ package class InputStore: @unchecked Sendable {
   @exclusivity(unchecked) package internal(set) var count: Int
   package let start: UnsafeRawPointer
 
-  fileprivate init(base: Int, count: Int, start: UnsafeRawPointer) {
+  /// The outputs of another job that the items are, if they are; else the items have memory of their own.
+  fileprivate let lender: OutputStore?
+
+  fileprivate init(base: Int, count: Int, start: UnsafeRawPointer, lender: OutputStore? = nil) {
     self.base = base
     self.count = count
     self.start = start
+    self.lender = lender
   }
 
   /// Where the item lies, of those that take so many bytes each.
@@ -37,7 +41,13 @@ package final class InputCell<Input: Sendable>: InputStore, @unchecked Sendable 
     super.init(base: base, count: count, start: storage)
   }
 
+  /// Items that are the outputs of another job, from this offset of theirs on, and stay where they are.
+  init(base: Int, count: Int, lending outputs: OutputBuffer<Input>, from offset: Int) {
+    super.init(base: base, count: count, start: outputs.storage + offset, lender: outputs)
+  }
+
   deinit {
+    if lender != nil { return }
     let (storage, count) = (storage, count)
     guard Unlocked.isSo else { return Unlocked.later { Self.free(storage, count) } }
     Self.free(storage, count)

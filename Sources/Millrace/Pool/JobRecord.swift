@@ -4,6 +4,8 @@ import MillraceIPC
 package final class JobRecord: @unchecked Sendable {
   // Sound: `id`, `place` and `context` are set before it is submitted, the other variables change under the pool's lock only.
   let feeder: any Feeding
+  /// Where outcomes go at once; nil: they wait for a consumer.
+  let outlet: (any Outgoing)?
   let condition: (@Sendable (ItemFailure) -> Bool)?
   /// How long an item may take.
   let itemTimeout: Duration?
@@ -24,8 +26,11 @@ package final class JobRecord: @unchecked Sendable {
   /// When the wait for the next result is over.
   var waitsUntil: UInt64?
 
-  init(feeder: any Feeding, options: MapOptions, wakesAt: Int, keepsOutputs: Bool) {
+  init(
+    feeder: any Feeding, options: MapOptions, wakesAt: Int, keepsOutputs: Bool, outlet: (any Outgoing)? = nil
+  ) {
     self.feeder = feeder
+    self.outlet = outlet
     condition = options.retry.condition
     itemTimeout = options.timeouts.item
     self.wakesAt = wakesAt
@@ -48,7 +53,7 @@ package final class JobRecord: @unchecked Sendable {
 
   deinit {
     // An input's iterator, a condition's closure, outputs, errors.
-    Unlocked.release((feeder, condition, queue, end))
+    Unlocked.release((feeder, outlet, condition, queue, end))
   }
 }
 
@@ -67,6 +72,8 @@ package protocol Feeding: AnyObject, Sendable {
   /// What has come of the read that is under way; nil, and the reader reports with the next item, if that is nothing. Called
   /// under the pool's lock.
   func collect() -> Batch?
+  /// What was collected is with the dispatcher. Called without any lock.
+  func collected()
   /// Reads what is asked for, or some of it, where the consumer does that; false if nothing is asked for, or others read.
   func readInCaller() async -> Bool
   /// Nothing more will be asked. Called without any lock.
@@ -80,6 +87,7 @@ package protocol Feeding: AnyObject, Sendable {
 
 extension Feeding {
   package var readsAtOnce: Bool { false }
+  package func collected() {}
   package func readInCaller() async -> Bool { false }
   package func waitUntilOut() async {}
   package func blockUntilOut() {}

@@ -2,12 +2,12 @@ import CMillrace
 import Synchronization
 
 /// Pools inside the workers of pools, and maps inside the items of maps on the same pool: how deep they may go.
-enum Nesting {
+package enum Nesting {
   /// Set for the code that runs in a worker of a pool in this process.
   @TaskLocal static var place: Place?
 
   /// In which pool's worker code runs, and inside which others that is.
-  final class Place: Sendable {
+  package final class Place: Sendable {
     let pool: ObjectIdentifier
     /// How many pools there are around it, this one included.
     let depth: Int

@@ -11,7 +11,7 @@ import MillraceIPC
 /// ```
 ///
 /// Whoever has news steps the dispatcher; its actions are queued under the lock, in order, and carried out after it.
-package final class PoolCore: Sendable {
+package final class PoolCore: DrivenPool {
   struct State: ~Copyable {
     var dispatcher: Dispatcher
     var jobs = Registry<JobID, JobRecord>()
@@ -42,6 +42,8 @@ package final class PoolCore: Sendable {
     var missed: [PoolEvent] = []
     /// What was taken from feeders: let go of behind the lock, should nobody else have it.
     var batches: [Batch] = []
+    var collected: [any Feeding] = []
+    var outlets: [any Outgoing] = []
     var isStopped = false
     var alarm: (time: UInt64?, change: UInt64)?
   }
@@ -50,23 +52,20 @@ package final class PoolCore: Sendable {
   /// Set once, by `connect`.
   nonisolated(unsafe) private var connected: (any Slots)?
   private let alarm = Alarm()
-  let logger: Logger
-  /// What was given up in this process and runs on.
-  let runaways: Runaways
+  package let logger: Logger
   /// How many jobs may wait for a worker.
   let queueLimit: Int?
   /// How many pools there are around its items, this one included.
   let depth = Nesting.depth + 1
   /// How many launches of worker processes lie above the process in which the pool lives.
   private let processDepth = Nesting.processDepth
-  let limits: DispatchLimits
+  private let abilities: BackendAbilities
 
-  init(logger: Logger, limits: DispatchLimits, queueLimit: Int? = nil) {
+  init(_ kind: any BackendKind, logger: Logger, queueLimit: Int? = nil) {
     self.logger = logger
-    runaways = Runaways(logger: logger)
     self.queueLimit = queueLimit
-    self.limits = limits
-    state = Lock(State(dispatcher: Dispatcher(limits: limits)))
+    abilities = kind.abilities
+    state = Lock(State(dispatcher: Dispatcher(limits: kind.limits)))
   }
 
   /// Connects the backend, once, before anything else.
@@ -79,13 +78,14 @@ package final class PoolCore: Sendable {
   private var backend: any Slots { connected! }
 
   /// The consumers, if they do the work themselves.
-  private var driver: SerialDriver? { backend.driver }
+  var driver: (any CallerDriver)? { backend.driver }
 
   // MARK: Stepping
 
-  /// Tells the dispatcher something, and carries out what it decides.
-  @discardableResult
-  package func step<R: Sendable>(_ event: (inout Dispatcher, UInt64) -> R) -> R {
+  package func step(_ event: (inout Dispatcher, UInt64) -> Void) { ask(event) }
+
+  /// Tells the dispatcher something, and carries out what it decides. What the dispatcher says to it.
+  func ask<R: Sendable>(_ event: (inout Dispatcher, UInt64) -> R) -> R {
     var effects = Effects()
     let result = withState(&effects) { event(&$0.dispatcher, _monotonicNow()) }
     perform(effects)
@@ -127,18 +127,28 @@ package final class PoolCore: Sendable {
       if let job = state.jobs[id] { effects.reads.append((job, count)) }
     case .collect(let id):
       // Taken under the lock, so that what comes of one input comes in its order.
-      guard let batch = state.jobs[id]?.feeder.collect() else { return }
+      guard let feeder = state.jobs[id]?.feeder, let batch = feeder.collect() else { return }
       effects.batches.append(batch)
+      effects.collected.append(feeder)
       state.dispatcher.arrived(
         id, count: batch.count, cell: batch.cell, ended: false, goesOn: true, now: _monotonicNow())
     case .deliver(let id, let segment):
       guard let job = state.jobs[id] else { return }
+      if let outlet = job.outlet {
+        outlet.accept(segment)
+        if effects.outlets.last !== outlet { effects.outlets.append(outlet) }
+        return
+      }
       if !job.keepsOutputs, case .outputs = segment.content { return }
       job.queue.append(segment)
       if job.queue.count >= job.wakesAt { wake(job, &effects) }
     case .end(let id, let end):
       guard let job = state.jobs[id] else { return }
       job.end = end
+      if let outlet = job.outlet {
+        outlet.accept(end)
+        effects.outlets.append(outlet)
+      }
       wake(job, &effects)
       effects.ended.append(job)
     case .release(let id):
@@ -187,11 +197,12 @@ package final class PoolCore: Sendable {
     for (_, waiters) in effects.closed { for waiter in waiters { waiter.resume() } }
     if let (time, change) = effects.alarm { alarm.set(time, change) }
     backend.flush()
+    for outlet in effects.outlets { outlet.flush() }
+    for feeder in effects.collected { feeder.collected() }
     for (job, count) in effects.reads { job.feeder.read(count) }
-    driver?.news.tell()
+    driver?.hasNews()
     if effects.isStopped {
       alarm.end()
-      runaways.close()
       driver?.poolHasStopped()
       backend.close { self.closed() }
     }
@@ -248,10 +259,6 @@ package final class PoolCore: Sendable {
     return state.withLock { $0.index.candidates(identity) }.first { $0.isSame(as: identity) }
   }
 
-  func makeInstance(_ key: WorkerKey) -> AnyWorkerInstance? {
-    worker(key)?.makeInstance()
-  }
-
   package func worker(_ key: WorkerKey) -> WorkerRecord? { state.withLock { $0.workers[key] } }
 
   /// An instance of the worker has ended.
@@ -277,7 +284,7 @@ package final class PoolCore: Sendable {
     _ worker: WorkerRecord, _ job: JobRecord, _ request: MapRequest
   ) throws {
     try backend.validate(worker, request.options)
-    try job.enter(self, hasContext: backend is LocalSlots)
+    try job.enter(self, hasContext: abilities.contains(.sharesMemory))
     var effects = Effects()
     let refusal = withState(&effects) { state -> WorkerPoolError? in
       guard !state.isClosed else {
@@ -292,7 +299,7 @@ package final class PoolCore: Sendable {
       let isPulled = request.isPulled
       var spec = request.spec(
         worker.key, width: max(1, state.dispatcher.width),
-        isInMemory: job.feeder.readsAtOnce && !isPulled && !isSerial)
+        isInMemory: job.feeder.readsAtOnce && !isPulled && driver == nil)
       spec.level = job.place?.level ?? 0
       // Its turn may be that of a slot whose item waits for it.
       if spec.level > 0 { spec.roundRobin = false }
@@ -327,26 +334,25 @@ package final class PoolCore: Sendable {
     }
   }
 
-  /// Whether the consumer itself does the work.
-  var isSerial: Bool { driver != nil }
-
   /// Of all jobs.
-  var feeders: [any Feeding] { state.withLock { $0.jobs.values.map(\.feeder) } }
+  package var feeders: [any Feeding] { state.withLock { $0.jobs.values.map(\.feeder) } }
 
-  var hasStopped: Bool { state.withLock { $0.isStopped } }
+  package var hasStopped: Bool { state.withLock { $0.isStopped } }
 
   /// Whether anybody waits for something.
-  var hasLiveJobs: Bool { state.withLock { $0.jobs.values.contains { $0.end == nil } } }
+  package var hasLiveJobs: Bool { state.withLock { $0.jobs.values.contains { $0.end == nil } } }
 
   /// How long an item of the job may take, if that is still of interest.
-  func itemTimeout(_ id: JobID) -> Duration? {
+  package func itemTimeout(_ id: JobID) -> Duration? {
     state.withLock { state in
       guard let job = state.jobs[id], job.end == nil else { return nil }
       return job.itemTimeout
     }
   }
 
-  func job(_ id: JobID) -> JobRecord? { state.withLock { $0.jobs[id] } }
+  package func place(level: Int) -> Nesting.Place { Nesting.Place(in: self, level: level, depth: depth, outer: nil) }
+
+  package func job(_ id: JobID) -> JobRecord? { state.withLock { $0.jobs[id] } }
 
   /// Whether the map's policy, were there attempts left, would try the item again.
   ///
@@ -384,18 +390,25 @@ package final class PoolCore: Sendable {
   /// The consumer has used up so many items.
   func consumed(_ job: JobRecord, count: Int) { step { $0.consumed(job.id, count: count, now: $1) } }
 
-  func poll(_ job: JobRecord) -> Delivery? {
+  package func poll(_ job: JobRecord) -> Delivery? {
     state.withLock { _ in Self.takeNext(job) }
   }
 
   /// The next outcomes; waits for them, for `limit` nanoseconds at the most.
   func next(_ job: JobRecord, limit: UInt64?) async -> Delivery {
-    if let driver { return await driver.next(job, on: self) }
+    if let driver { return await driver.next(job, of: self) }
     return await withTaskCancellationHandler {
       await waitForNews(job, until: limit.map { _monotonicNow() &+ $0 })
       return poll(job) ?? .timedOut
     } onCancel: {
       cancel(job)
+    }
+  }
+
+  /// Works for a job whose outcomes go elsewhere, where consumers do the work, and it has none.
+  func drive(_ job: JobRecord) async {
+    while let driver {
+      if case .end = await driver.next(job, of: self) { return }
     }
   }
 
@@ -434,7 +447,7 @@ package final class PoolCore: Sendable {
   /// Code that may be inside an item of this pool begins to wait for the job, which needs another slot than the item's.
   func waits(for job: JobRecord) throws(WorkerPoolError) -> Wait? {
     guard let place = Nesting.place(in: self) else { return nil }
-    guard step({ $0.waits(place.job, level: place.level, for: job.id, now: $1) }) else {
+    guard ask({ $0.waits(place.job, level: place.level, for: job.id, now: $1) }) else {
       throw WorkerPoolError(
         .nestedTooDeep,
         "more than \(Nesting.maximumLevel) items of the same pool would wait for each other, or they wait in a circle")
@@ -447,7 +460,7 @@ package final class PoolCore: Sendable {
     state.withLock { $0.dispatcher.waited(wait.place.job, for: wait.job.id) }
   }
 
-  func cancel(_ job: JobRecord) { step { $0.cancel(job.id, now: $1) } }
+  package func cancel(_ job: JobRecord) { step { $0.cancel(job.id, now: $1) } }
 
   func fail(_ job: JobRecord, _ error: any Error) { step { $0.fail(job.id, error, now: $1) } }
 
@@ -543,14 +556,6 @@ package final class PoolCore: Sendable {
   var observerCount: Int { state.withLock { $0.observers.count } }
 
   package var snapshot: PoolSnapshot { state.withLock { $0.dispatcher.snapshot(now: _monotonicNow()) } }
-
-  // MARK: Saying things
-
-  package func logger(slot: Int) -> Logger {
-    var logger = logger
-    logger[metadataKey: "slot"] = "\(slot)"
-    return logger
-  }
 }
 
 extension PoolCore: CustomReflectable {

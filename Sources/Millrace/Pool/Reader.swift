@@ -1,6 +1,6 @@
 import MillraceIPC
 
-/// Where a job's items come from, and who pulls them.
+/// Where a job's items come from, and who pulls them, or pushes.
 ///
 /// The input is read by one reader at a time, only when the dispatcher asks, and never under a lock.
 package enum Reader<Input: Sendable>: Sendable {
@@ -10,6 +10,8 @@ package enum Reader<Input: Sendable>: Sendable {
   case blocking(Pull<Input>)
   /// An asynchronous sequence: a task of its own reads.
   case asynchronous(AsyncPull<Input>)
+  /// Nobody reads: another job's outputs come, as they are asked for.
+  case pushed(Edge<Input>)
 }
 
 /// Items that were taken out of an inbox, the last of its cell.

@@ -6,6 +6,7 @@ public import Logging
 /// A pool that is dropped without either is terminated.
 public final class WorkerPool: Sendable {
   let core: PoolCore
+  private let kind: any BackendKind
 
   /// Creates a pool. Its workers start with its first map.
   ///
@@ -24,52 +25,13 @@ public final class WorkerPool: Sendable {
       throw InvalidOption(name: "queueLimit", value: "\(queueLimit)", allowed: "zero or more")
     }
     let width = try Nesting.width(for: backend)
-    try backend.cpuIDs.validate(width: width)
-    let cpuIDs = backend.cpuIDs.lists.map { $0.map(Int32.init) }
-    if case .tasks = backend.kind, LaneThread.ofFork != nil {
-      throw WorkerPoolError(
-        .cannotStart,
-        "a pool of tasks cannot run here: this process was forked for a closure, or by WorkerPool.ProcessOptions.Start.fork, and Swift's "
-          + "default executor has no threads in it; use .threads, or a Worker type under another start")
-    }
-    var limits = DispatchLimits()
+    kind = backend.kind
     // Not the property before nothing can throw any more: what is whole is ended when it is dropped.
-    let core: PoolCore
-    switch backend.kind {
-    case .serial, .tasks, .threads:
-      limits.startTime = nil
-      if case .serial = backend.kind {
-        limits.levelsAreApart = true
-      } else {
-        limits.shareTime = 2_000_000
-        limits.gatherTime = Self.gatherTime
-      }
-      core = PoolCore(logger: logger, limits: limits, queueLimit: queueLimit)
-      let kind: LocalSlots.Kind =
-        switch backend.kind {
-        case .serial: .serial
-        case .tasks: .tasks
-        default: .threads(cpuIDs: cpuIDs)
-        }
-      core.connect(LocalSlots(kind, core: core))
-    case .processes:
-      try backend.processes.validate()
-      // Each of them has a process of its own in each slot.
-      if backend.processes.start == .fork { limits.keptWorkers = 4 }
-      limits.prefetch = 1_022
-      limits.gatherTime = Self.gatherTime
-      limits.shareTime = 2_000_000
-      // Whoever is killed has the grace first.
-      limits.killTime &+= min(backend.processes.grace.nanoseconds, .max / 4)
-      core = PoolCore(logger: logger, limits: limits, queueLimit: queueLimit)
-      core.connect(try ProcessSlots(backend.processes, cpuIDs: cpuIDs, core: core))
-    }
+    let core = PoolCore(backend.kind, logger: logger, queueLimit: queueLimit)
+    core.connect(try backend.kind.makeSlots(core, width: width))
     core.resize(to: width)
     self.core = core
   }
-
-  /// Not longer than it takes to wake a few threads.
-  private static let gatherTime: UInt64 = 50_000
 
   deinit {
     // A copy in a worker process has nothing to end.
@@ -84,10 +46,7 @@ public final class WorkerPool: Sendable {
   /// - Throws: ``InvalidOption`` if the width is out of range; a serial pool always has one slot.
   public func resize(to width: Int) throws {
     try core.expectOwnProcess()
-    let maximum = core.isSerial ? 1 : WorkerPool.Backend.maximumWidth
-    guard (1...maximum).contains(width) else {
-      throw InvalidOption(name: "width", value: "\(width)", allowed: "1 to \(maximum)")
-    }
+    try kind.validate(width: width)
     core.resize(to: width)
   }
 

@@ -56,7 +56,8 @@ package final class LocalLane: @unchecked Sendable {
     var task: ItemTask?
   }
 
-  let core: PoolCore
+  let host: any SlotHost
+  private let runaways: Runaways
   package let slot: Int
   package let generation: Int
   /// Where the lane's tasks run; nil: on the default executor.
@@ -69,12 +70,13 @@ package final class LocalLane: @unchecked Sendable {
   private var instances: [WorkerKey: AnyWorkerInstance] = [:]
   private(set) var isTimed = false
 
-  init(core: PoolCore, slot: Int, generation: Int, executor: (any TaskExecutor)?) {
-    self.core = core
+  init(host: any SlotHost, runaways: Runaways, slot: Int, generation: Int, executor: (any TaskExecutor)?) {
+    self.host = host
+    self.runaways = runaways
     self.slot = slot
     self.generation = generation
     self.executor = executor
-    context = WorkerContext(slot: slot, position: position) { [core, slot] in core.logger(slot: slot) }
+    context = WorkerContext(slot: slot, position: position) { [host, slot] in host.logger(slot: slot) }
     copies = CopyGuard(position.progress)
   }
 
@@ -166,13 +168,13 @@ package final class LocalLane: @unchecked Sendable {
       tasks.items?.cancel()
       tasks.own?.cancel()
       wake()
-      if let runaway { core.runaways.watch(runaway) }
+      if let runaway { runaways.watch(runaway) }
     }
     let isRunning = run.map { done < $0.chunk.range.count } ?? false
     let retryable = (isRunning ? run : nil).map {
-      core.isRetryable($0.chunk, $0.chunk.range.lowerBound + done, slot, isLost ? cause : nil)
+      host.isRetryable($0.chunk, $0.chunk.range.lowerBound + done, slot, isLost ? cause : nil)
     }
-    core.step { [slot, generation] dispatcher, now in
+    host.step { [slot, generation] dispatcher, now in
       if let run, done > run.settled {
         dispatcher.completed(
           slot: slot, generation: generation, chunk: run.chunk.id, upTo: run.chunk.range.lowerBound + done,
@@ -188,7 +190,7 @@ package final class LocalLane: @unchecked Sendable {
 
   func start(atEnd: @escaping @Sendable () -> Void) {
     let task = Task.detached(executorPreference: executor) { [self] in
-      let place = Nesting.Place(in: core, level: 0, depth: core.depth, outer: nil)
+      let place = host.place(level: 0)
       await Nesting.$place.withValue(place) { await WorkerContext.$running.withValue(context, operation: loop) }
       atEnd()
     }
@@ -249,10 +251,10 @@ package final class LocalLane: @unchecked Sendable {
     switch command {
     case .run: return await execute(command)
     case .prepare(let key), .tearDown(let key):
-      if core.worker(key)?.isClosure == true { return await execute(command) }
+      if host.worker(key)?.isClosure == true { return await execute(command) }
     case .stop: break
     }
-    let place = Nesting.Place(in: core, level: slot, depth: core.depth, outer: nil)
+    let place = host.place(level: slot)
     let task = Task.detached(executorPreference: LaneThread.ofFork) { [self] in
       await Nesting.$place.withValue(place) {
         await WorkerContext.$running.withValue(context) { await execute(command) }
@@ -267,7 +269,7 @@ package final class LocalLane: @unchecked Sendable {
 
   /// Runs the chunk, and those of its map that are behind it, in the map's context.
   private func run(_ chunk: Chunk) async {
-    guard let job = core.job(chunk.job), let context = job.context else { return gaveBack(chunk) }
+    guard let job = host.job(chunk.job), let context = job.context else { return gaveBack(chunk) }
     await withUnsafeContinuation { continuation in
       let task = ItemTask()
       mailbox.withLock { $0.task = task }
@@ -307,7 +309,7 @@ package final class LocalLane: @unchecked Sendable {
       defer { (mailbox.errand, mailbox.runaway) = (nil, nil) }
       return mailbox.runaway
     }
-    if let runaway { core.runaways.hasEnded(runaway) }
+    if let runaway { runaways.hasEnded(runaway) }
   }
 
   private func begin(_ errand: String) { mailbox.withLock { $0.errand = errand } }
@@ -324,13 +326,13 @@ package final class LocalLane: @unchecked Sendable {
   /// Nobody wants the chunk any more, and its map is gone.
   private func gaveBack(_ chunk: Chunk) {
     guard drop(chunk.id) else { return }
-    core.step { [slot, generation] in
+    host.step { [slot, generation] in
       $0.finished(slot: slot, generation: generation, chunk: chunk.id, items: 0, elapsed: 0, now: $1)
     }
   }
 
   private func prepare(_ key: WorkerKey) async {
-    guard let instance = core.makeInstance(key) else { return }
+    guard let instance = host.worker(key)?.makeInstance() else { return }
     position.enter(first: 0, attempt: 1, seed: 0)
     do {
       begin("a set-up")
@@ -341,11 +343,11 @@ package final class LocalLane: @unchecked Sendable {
       }
       try await instance.setUp(context)
     } catch {
-      return core.step { [slot, generation] in $0.prepareFailed(slot: slot, generation: generation, key, error, now: $1)
+      return host.step { [slot, generation] in $0.prepareFailed(slot: slot, generation: generation, key, error, now: $1)
       }
     }
     instances[key] = instance
-    core.step { [slot, generation] in $0.prepared(slot: slot, generation: generation, key, now: $1) }
+    host.step { [slot, generation] in $0.prepared(slot: slot, generation: generation, key, now: $1) }
   }
 
   private func tearDown(_ key: WorkerKey) async {
@@ -357,11 +359,11 @@ package final class LocalLane: @unchecked Sendable {
     copies.leave()
     codeHasEnded()
     switch exit {
-    case .success(let exit?): core.exited(key, slot: slot, .success(exit))
+    case .success(let exit?): host.exited(key, slot: slot, .success(exit))
     case .success(nil): break
-    case .failure(let error): core.exited(key, slot: slot, .failure(error))
+    case .failure(let error): host.exited(key, slot: slot, .failure(error))
     }
-    core.step { [slot, generation] in $0.tornDown(slot: slot, generation: generation, key, now: $1) }
+    host.step { [slot, generation] in $0.tornDown(slot: slot, generation: generation, key, now: $1) }
   }
 
   /// Closes what a worker that was written off still holds.
@@ -370,7 +372,7 @@ package final class LocalLane: @unchecked Sendable {
       do {
         _ = try await instance.tearDown()
       } catch {
-        core.logger(slot: slot).error("tear-down of a worker that was given up failed: \(error)")
+        host.logger(slot: slot).error("tear-down of a worker that was given up failed: \(error)")
       }
     }
     instances.removeAll()
@@ -408,7 +410,7 @@ package final class LocalLane: @unchecked Sendable {
 
   /// Takes the current run and reports on it, at once: nobody's death comes in between.
   private func end(items: Int, elapsed: UInt64, isWhole: Bool) {
-    core.step { [self] dispatcher, now in
+    host.step { [self] dispatcher, now in
       guard let run = takeRun(doneTo: items) else { return }
       let outputs = run.settled < items ? run.outputs : nil
       // The dispatcher may not know yet how much of a chunk that was shared this is.
@@ -429,8 +431,9 @@ package final class LocalLane: @unchecked Sendable {
     guard let chunk = mailbox.withLock({ $0.current?.chunk }) else { return false }
     let index = chunk.range.lowerBound + offset
     let error = error.withoutLevels
-    let retryable = core.isRetryable(chunk, index, slot, .threw(error))
-    return core.step { [self] dispatcher, now in
+    let retryable = host.isRetryable(chunk, index, slot, .threw(error))
+    var isWanted = false
+    host.step { [self] dispatcher, now in
       // The item may have been given up while its error was looked at.
       let run = mailbox.withLock { mailbox -> Run? in
         guard let run = mailbox.current else { return nil }
@@ -438,14 +441,15 @@ package final class LocalLane: @unchecked Sendable {
         mailbox.current!.settled = offset + 1
         return run
       }
-      guard let run else { return false }
+      guard let run else { return }
+      isWanted = true
       if offset > run.settled {
         dispatcher.completed(
           slot: slot, generation: generation, chunk: chunk.id, upTo: index, outputs: run.outputs, now: now)
       }
       dispatcher.itemFailed(
         slot: slot, generation: generation, chunk: chunk.id, .threw(error), retryable: retryable, now: now)
-      return true
     }
+    return isWanted
   }
 }

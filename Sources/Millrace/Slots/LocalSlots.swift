@@ -3,12 +3,6 @@ import Synchronization
 
 /// The slots of the backends that live in this process: threads of their own, Swift tasks, or the caller.
 package final class LocalSlots: Slots {
-  package enum Kind: Sendable {
-    case serial
-    case tasks
-    case threads(cpuIDs: [[Int32]])
-  }
-
   private struct State {
     var lanes: [Int: LocalLane] = [:]
     var starts: [LocalLane] = []
@@ -20,16 +14,19 @@ package final class LocalSlots: Slots {
     var inspections: [(lane: LocalLane, chunk: Int)] = []
   }
 
-  let kind: Kind
+  let kind: LocalBackend.Kind
+  /// What was given up and runs on.
+  private let runaways: Runaways
   private let state = Lock(State())
   private let isPending = Atomic(false)
-  private weak let core: PoolCore?
+  private weak let host: (any SlotHost)?
   // Sound: set here, and constant then.
-  nonisolated(unsafe) package private(set) var driver: SerialDriver?
+  nonisolated(unsafe) package private(set) var driver: (any CallerDriver)?
 
-  init(_ kind: Kind, core: PoolCore) {
+  init(_ kind: LocalBackend.Kind, host: any SlotHost) {
     self.kind = kind
-    self.core = core
+    self.host = host
+    runaways = Runaways(logger: host.logger)
     if case .serial = kind { driver = SerialDriver(self) }
   }
 
@@ -37,10 +34,11 @@ package final class LocalSlots: Slots {
     state.withLock { state in
       switch action {
       case .start(let slot, let generation):
-        guard let core else { return }
+        guard let host else { return }
         // From here on it can be killed, also by somebody who comes between this and its start.
         let executor: LaneThread? = if case .threads = kind { LaneThread() } else { nil }
-        let lane = LocalLane(core: core, slot: slot, generation: generation, executor: executor)
+        let lane = LocalLane(
+          host: host, runaways: runaways, slot: slot, generation: generation, executor: executor)
         state.lanes[slot] = lane
         state.starts.append(lane)
       case .prepare(let slot, _, let key): post(.prepare(key), slot, &state)
@@ -87,7 +85,7 @@ package final class LocalSlots: Slots {
       for task in pending.cancels { task.cancel() }
       for lane in pending.starts { start(lane) }
       for (lane, chunk, revoked) in pending.dropped {
-        core?.step { dispatcher, now in
+        host?.step { dispatcher, now in
           if let revoked {
             // Of these slots none holds more than one chunk: it is given back whole or not at all.
             dispatcher.revoked(
@@ -99,11 +97,11 @@ package final class LocalSlots: Slots {
         }
       }
       for (lane, chunk, found) in pending.shared {
-        core?.step { $0.shared(slot: lane.slot, generation: lane.generation, chunk: chunk, found, now: $1) }
+        host?.step { $0.shared(slot: lane.slot, generation: lane.generation, chunk: chunk, found, now: $1) }
       }
       for (lane, chunk) in pending.inspections {
         let found = lane.running(chunk).map { Inspection.item($0.index, since: $0.since) } ?? .waiting
-        core?.step {
+        host?.step {
           $0.inspected(slot: lane.slot, generation: lane.generation, chunk: chunk, found, now: $1)
         }
       }
@@ -111,7 +109,7 @@ package final class LocalSlots: Slots {
   }
 
   private func start(_ lane: LocalLane) {
-    let (core, slot, generation) = (lane.core, lane.slot, lane.generation)
+    let (host, slot, generation) = (lane.host, lane.slot, lane.generation)
     let ended: @Sendable () -> Void = { [weak self] in self?.ended(lane) }
     switch kind {
     case .serial: break
@@ -119,7 +117,7 @@ package final class LocalSlots: Slots {
     case .threads(let cpuIDs):
       guard let thread = lane.executor as? LaneThread else { return }
       do {
-        try startThread("millrace-\(slot)", cpus: cpuIDs.isEmpty ? nil : cpuIDs[slot % cpuIDs.count]) {
+        try startThread("millrace-\(slot)", cpus: cpuIDs.numbers(of: slot)) {
           [weak self] in
           lane.lost()
           self?.forget(lane)
@@ -128,12 +126,12 @@ package final class LocalSlots: Slots {
           ended()
         }
       } catch {
-        core.step { $0.startFailed(slot: slot, generation: generation, error, now: $1) }
+        host.step { $0.startFailed(slot: slot, generation: generation, error, now: $1) }
         return
       }
       lane.start(atEnd: thread.end)
     }
-    core.step { $0.started(slot: slot, generation: generation, now: $1) }
+    host.step { $0.started(slot: slot, generation: generation, now: $1) }
   }
 
   private func forget(_ lane: LocalLane) {
@@ -146,7 +144,7 @@ package final class LocalSlots: Slots {
     forget(lane)
     // Whoever writes a lane off tells of its death, and what it was at. This may be sooner.
     if lane.isDead { return }
-    core?.step {
+    host?.step {
       $0.died(slot: lane.slot, generation: lane.generation, Death(running: nil, cause: nil), now: $1)
     }
   }
@@ -166,7 +164,10 @@ package final class LocalSlots: Slots {
     }
   }
 
-  package func close(then: @escaping @Sendable () -> Void) { then() }
+  package func close(then: @escaping @Sendable () -> Void) {
+    runaways.close()
+    then()
+  }
 
   package func validate(_ worker: WorkerRecord, _ options: MapOptions) throws {
     if options.lifespan.memory != nil {

@@ -1,8 +1,8 @@
 /// What a backend's slots are to the pool: they are told what to do and report what became of it.
 ///
 /// Everything about *what* happens is decided by the ``Dispatcher``; a backend only carries it out. It reports by stepping
-/// the pool's dispatcher (`PoolCore.step`), each time with the slot's generation, so that nothing a written-off worker
-/// says is believed. A new backend is one type that conforms to this.
+/// the pool's dispatcher (``SlotHost/step(_:)``), each time with the slot's generation, so that nothing a written-off worker
+/// says is believed.
 package protocol Slots: AnyObject, Sendable {
   /// Takes an action for a slot. Called under the pool's lock, in the dispatcher's order: it may only queue it.
   func accept(_ action: Action)
@@ -17,9 +17,9 @@ package protocol Slots: AnyObject, Sendable {
   func validate(_ worker: WorkerRecord, _ options: MapOptions) throws
 
   /// The consumers, if they do the slots' work themselves.
-  var driver: SerialDriver? { get }
+  var driver: (any CallerDriver)? { get }
 }
 
 extension Slots {
-  package var driver: SerialDriver? { nil }
+  package var driver: (any CallerDriver)? { nil }
 }

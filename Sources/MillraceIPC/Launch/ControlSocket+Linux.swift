@@ -91,6 +91,12 @@ package struct ControlSocket: ~Copyable, Sendable {
     try receive(waits: false)
   }
 
+  /// Waits so long for something to come, or the other side to go; whether it did.
+  package func hasNews(within milliseconds: Int32) -> Bool {
+    var state = pollfd(fd: rawValue, events: Int16(POLLIN), revents: 0)
+    return poll(&state, 1, milliseconds) == 1
+  }
+
   private func receive(waits: Bool) throws(SystemCallError) -> Reception {
     var descriptors = [Int32](repeating: -1, count: Self.maximumDescriptors)
     var descriptorCount = 0

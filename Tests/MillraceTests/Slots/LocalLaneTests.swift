@@ -12,7 +12,8 @@ import Testing
 
   init() throws {
     core = try WorkerPool(.serial).core
-    lane = LocalLane(core: core, slot: 0, generation: 1, executor: nil)
+    lane = LocalLane(
+      host: core, runaways: Runaways(logger: core.logger), slot: 0, generation: 1, executor: nil)
   }
 
   private func enter() -> Bool {

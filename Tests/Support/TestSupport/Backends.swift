@@ -4,17 +4,17 @@ import MillraceTesting
 /// The backends that the same tests run over.
 package enum Backends {
   package static let all = [
-    WorkerPool.Backend.serial, .tasks(3), .threads(1), .threads(3), .processes(1), .processes(3),
+    WorkerPool.Backend.serial, .tasks(3), .threads(1), .threads(3), .processes(1), .processes(3), .sockets(2),
   ].runnable
 
   /// Those that run more than one item at once.
   package static let wide = [WorkerPool.Backend.tasks(3), .threads(3), .processes(3)].runnable
 
   /// Those whose workers share the test's memory.
-  package static let shared: [WorkerPool.Backend] = [.serial, .tasks(3), .threads(1), .threads(3)]
+  package static let shared = all.able(.sharesMemory)
 
   /// Those that have workers of their own, apart from the caller.
-  package static let apart: [WorkerPool.Backend] = all.filter { $0.description != "serial" }
+  package static let apart = all.filter { $0.kind.widths.upperBound > 1 }
 
   /// All ways to have worker processes: a crash stays in one of them.
   package static let isolating = [WorkerPool.Backend.processes(1), .processes(3), spawning, forking, crowded].runnable
@@ -35,9 +35,12 @@ package enum Backtraces {
 }
 
 extension [WorkerPool.Backend] {
-  /// Without the processes where the thread sanitizer is.
-  package var runnable: [WorkerPool.Backend] {
-    ThreadSanitizer.isOn ? filter { !$0.description.contains("processes") } : self
+  /// Without those that start processes where the thread sanitizer is.
+  package var runnable: [WorkerPool.Backend] { ThreadSanitizer.isOn ? able(.sharesMemory) : self }
+
+  /// Those whose workers can do all of that.
+  package func able(_ abilities: BackendAbilities) -> [WorkerPool.Backend] {
+    filter { $0.kind.abilities.isSuperset(of: abilities) }
   }
 }
 

@@ -42,7 +42,7 @@ extension RemoteLane {
   /// Whether its worker was in a set-up or a tear-down when it was last seen.
   fileprivate var isAtUserCode: Bool {
     switch lane.snapshot().state {
-    case .settingUp, .tearingDown: !hasStopped
+    case .settingUp, .tearingDown: !work.hasStopped
     default: false
     }
   }

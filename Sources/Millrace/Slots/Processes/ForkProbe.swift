@@ -3,7 +3,7 @@
 /// A fork copies them as they are. One that another thread of the program held just then stays taken in the child for
 /// ever, and whatever comes to it hangs: so the child finds out before it has anything to do, and is replaced
 /// (``ProcessControl``). Only what nobody has asked for yet takes a lock, hence types that are used here alone.
-enum ForkProbe {
+package enum ForkProbe {
   private struct Unknown {}
 
   static func run() {

@@ -114,20 +114,7 @@ package final class HostProcess: Sendable {
 
   func makeWorker(_ announcement: UnsafeRawBufferPointer) throws -> any HostedWorker {
     try KillPoint.workerDecodesWorker.reachThrowing()
-    return try makeForkedWorker?() ?? Self.worker(announced: announcement)
-  }
-
-  /// The worker that the pool speaks of.
-  package static func worker(announced announcement: UnsafeRawBufferPointer) throws -> any HostedWorker {
-    var rest = announcement
-    let reference = TypeReference(bytes: Array(try Records.next(&rest).bytes))
-    guard let type = reference.resolve() as? any Worker.Type else {
-      throw WireProblem("the worker's type is not in this process")
-    }
-    func make<W: Worker>(_ type: W.Type, _ bytes: UnsafeRawBufferPointer) throws -> any HostedWorker {
-      try TypedHostedWorker<W>.make(bytes)
-    }
-    return try make(type, Records.next(&rest).bytes)
+    return try makeForkedWorker?() ?? announcedWorker(announcement)
   }
 
   func announce(segment id: UInt32, lane: Int, _ descriptor: Int32) {

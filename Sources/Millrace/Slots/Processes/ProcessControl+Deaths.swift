@@ -29,7 +29,7 @@ extension ProcessControl {
     let blame = Blame(process, zip(lanes, zip(reports, found)).map { ($0, $1.0, $1.1) })
     for (lane, (report, running)) in zip(lanes, zip(reports, found)) {
       // It had ended in good order, and so did the process.
-      if lane.hasStopped { continue }
+      if lane.work.hasStopped { continue }
       guard let seat = seats[lane.slot], seat.generation == lane.generation else { continue }
       let isGuilty = blame.isGuilty(lane, isEnded: seat.isStopping)
       let errors = process.standardError(since: lane, of: lanes.count)
@@ -40,7 +40,7 @@ extension ProcessControl {
       // It was on its way out before it was told to go.
       death.isOwn = report != nil && !process.isKilledByUs && seat.processes.count == 1
       var item: (index: Int, attempt: Int)?
-      if isGuilty, let id = running, let sent = lane.inFlight.elements.first(where: { $0.chunk.id == id }) {
+      if isGuilty, let id = running, let sent = lane.work.inFlight.elements.first(where: { $0.chunk.id == id }) {
         if let index = lane.begunBehindLost(sent) {
           // Nobody is to blame yet: it is cut off, to be the first of its chunk when it does that again.
           tell { $0.revoked(slot: lane.slot, generation: lane.generation, chunk: id, from: index, now: $1) }
@@ -49,7 +49,7 @@ extension ProcessControl {
           let isOver = seat.isStopping && !death.isOwn
           // Where it is not known who did it, the policy is not asked: nothing has failed yet.
           let isDoubtful = blame.suspects > 1 && !sent.chunk.isSuspect
-          death.running[id] = isDoubtful || core.isRetryable(sent.chunk, index, lane.slot, isOver ? nil : cause)
+          death.running[id] = isDoubtful || host.isRetryable(sent.chunk, index, lane.slot, isOver ? nil : cause)
           item = (index, sent.chunk.attempt)
         }
       }
@@ -99,7 +99,7 @@ extension ProcessControl {
 
   private func salvaged(
     _ lane: RemoteLane, _ process: WorkerProcess, _ lanes: [RemoteLane]
-  ) -> (answers: [RemoteLane.Answer], running: Int?) {
+  ) -> (answers: [RemoteAnswer], running: Int?) {
     lane.salvage { try process.fetchSegments(for: lanes) }
   }
 

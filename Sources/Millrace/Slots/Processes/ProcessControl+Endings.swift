@@ -37,7 +37,7 @@ extension ProcessControl {
     guard let child = process.child else { return }
     process.isEndedAsLost = process.isCutOff && !process.isKilledByUs && !child.hasEnded
     if !child.kill() { process.control.hangUp() }
-    process.goneBy = now &+ core.limits.endingTime
+    process.goneBy = now &+ slots.limits.endingTime
   }
 
   /// Neither SIGKILL nor the end of its socket has ended it: it is stopped, and we may not signal it, or the kernel does
@@ -47,7 +47,7 @@ extension ProcessControl {
     guard let child = process.child else { return }
     if !child.hasEnded {
       process.control.hangUp()
-      core.logger(slot: process.group * slots.options.threadsPerProcess).error(
+      host.logger(slot: process.group * slots.options.threadsPerProcess).error(
         "process \(child.pid) of a worker cannot be ended, and is left to itself")
     }
     died(process, ProcessExit(reason: .unknown, peakResidentBytes: 0))

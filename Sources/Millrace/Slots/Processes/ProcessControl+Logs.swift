@@ -10,7 +10,7 @@ import Musl
 extension ProcessControl {
   /// Hands on what a worker has written to its standard error: what its logger said as that, other lines as they are.
   func log(_ lines: UnsafeRawBufferPointer, _ process: WorkerProcess) {
-    let logger = core.logger(slot: process.group * slots.options.threadsPerProcess)
+    let logger = host.logger(slot: process.group * slots.options.threadsPerProcess)
     // What is said of a crash is told in one line, with the death of the worker; this is all of it.
     let isDying = process.hasMarkedItsEnd
     // Split as bytes: to find characters in what may be no text takes long.
@@ -44,12 +44,12 @@ extension ProcessControl {
     of process: WorkerProcess, _ lane: RemoteLane, _ seat: Seat, _ cause: ItemFailure.Cause?, _ exit: ProcessExit,
     _ item: (index: Int, attempt: Int)?, _ chunk: Int?, _ errors: String, suspects: Int
   ) {
-    var logger = core.logger(slot: lane.slot)
+    var logger = host.logger(slot: lane.slot)
     if let child = process.child { logger[metadataKey: "process"] = "\(child.pid)" }
     let isOurs = process.isKilledByUs
     if let item, isOurs, seat.isStopping {
-      let job = lane.inFlight.elements.first { $0.chunk.id == chunk }?.chunk.job
-      guard let limit = job.flatMap(core.itemTimeout) else {
+      let job = lane.work.inFlight.elements.first { $0.chunk.id == chunk }?.chunk.job
+      guard let limit = job.flatMap(host.itemTimeout) else {
         return logger.debug("the worker was ended, for item \(item.index) is not wanted any more")
       }
       logger.warning(
@@ -62,7 +62,8 @@ extension ProcessControl {
       let line = errors.fatalErrorLine.map { ", \"\($0)\"" } ?? ""
       let what = item.map { "item \($0.index), attempt \($0.attempt): " }
       let place =
-        !lane.opening.isEmpty ? "in its set-up: " : !lane.tearingDown.isEmpty ? "in its tear-down: " : "idle: "
+        !lane.work.opening.isEmpty
+        ? "in its set-up: " : !lane.work.tearingDown.isEmpty ? "in its tear-down: " : "idle: "
       let next = seat.isStopping ? "" : "; it is replaced when there is work"
       let others = suspects > 1 ? "; it is not known which of \(suspects) items did this, each is run by itself" : ""
       logger.warning("\(what ?? place)\(cause)\(line)\(others)\(next)")

@@ -7,20 +7,20 @@ extension ProcessControl {
     case .start(let slot, let generation):
       // Processes start when there is a worker to set up: only then it is known what kind it takes.
       seats[slot] = Seat(generation: generation)
-      core.step { $0.started(slot: slot, generation: generation, now: $1) }
+      host.step { $0.started(slot: slot, generation: generation, now: $1) }
     case .prepare(let slot, let generation, let key):
-      guard let seat = seats[slot], seat.generation == generation, !seat.isBreaking, let record = core.worker(key)
+      guard let seat = seats[slot], seat.generation == generation, !seat.isBreaking, let record = host.worker(key)
       else { return }
       prepare(slot, record)
     case .run(let slot, let generation, let chunk):
-      guard let lane = lane(slot, generation, for: chunk.worker), let record = lane.records[chunk.worker] else {
+      guard let lane = lane(slot, generation, for: chunk.worker), let record = lane.work.records[chunk.worker] else {
         return
       }
       send(.chunk(chunk, record), to: lane)
     case .tearDown(let slot, let generation, let key):
-      guard let lane = lane(slot, generation, for: key), let record = core.worker(key) else { return }
+      guard let lane = lane(slot, generation, for: key), let record = host.worker(key) else { return }
       process(of: lane)?.child?.wake()
-      lane.willTearDown(record)
+      lane.work.tearsDown(record)
       send(.tearDown(key), to: lane)
     case .stop(let slot, let generation):
       guard seats[slot]?.generation == generation else { return }
@@ -34,25 +34,25 @@ extension ProcessControl {
       seats[slot]!.isStopping = true
       // One that dies by its own doing is let to say why, if anybody is to hear it.
       for case let process? in seat.processes.map({ processes[$0] }) {
-        if !process.hasMarkedItsEnd || !core.hasLiveJobs { end(process) }
+        if !process.hasMarkedItsEnd || !host.hasLiveJobs { end(process) }
       }
       leaveIfEmpty(slot)
     case .revoke(let slot, let generation, let chunk, let start):
       let lane = lane(slot, generation, holding: chunk)
       let found = lane.flatMap { lane in attempt(lane) { try lane.revoke(chunk, from: start) } }
-      core.step {
+      host.step {
         $0.revoked(slot: slot, generation: generation, chunk: chunk, from: found ?? nil, now: $1)
       }
     case .share(let slot, let generation, let chunk):
       let lane = lane(slot, generation, holding: chunk)
       let found = lane?.share(chunk) ?? .nothing
-      core.step { $0.shared(slot: slot, generation: generation, chunk: chunk, found, now: $1) }
+      host.step { $0.shared(slot: slot, generation: generation, chunk: chunk, found, now: $1) }
     case .cancel(let slot, let generation, let chunk):
       guard let lane = lane(slot, generation, holding: chunk) else { return }
       _ = attempt(lane) { try lane.revoke(chunk, from: 0) }
       if lane.holds(chunk) { return lane.cancel(chunk) }
       // The worker has begun nothing of it, or nothing of what it had not answered.
-      core.step {
+      host.step {
         $0.finished(slot: slot, generation: generation, chunk: chunk, items: 0, elapsed: 0, now: $1)
       }
     case .inspect(let slot, let generation, let chunk):
@@ -60,7 +60,7 @@ extension ProcessControl {
       // The time of dying is not the item's.
       let isDying = lane.flatMap(process(of:))?.hasMarkedItsEnd == true
       let found = isDying ? .waiting : lane?.inspect(chunk) ?? .waiting
-      core.step { $0.inspected(slot: slot, generation: generation, chunk: chunk, found, now: $1) }
+      host.step { $0.inspected(slot: slot, generation: generation, chunk: chunk, found, now: $1) }
     case .read, .collect, .deliver, .end, .release, .raised, .closed, .stopped, .alarm, .note: break
     }
   }
@@ -110,14 +110,12 @@ extension ProcessControl {
     let lane = try process.addLane(
       slot: slot, generation: seats[slot]!.generation, capacity: slots.options.ringCapacity, cpus: cpus(of: slot),
       bell: slots.bell.rawValue)
-    lane.keepsFreedMemory = slots.options.keepsFreedMemory
+    lane.work.keepsFreedMemory = slots.options.keepsFreedMemory
     seats[slot]!.lanes.append(lane)
     return lane
   }
 
-  private func cpus(of slot: Int) -> [Int32] {
-    slots.cpuIDs.isEmpty ? [] : slots.cpuIDs[slot % slots.cpuIDs.count]
-  }
+  private func cpus(of slot: Int) -> [Int32] { slots.options.cpuIDs.numbers(of: slot) ?? [] }
 
   /// A process that was forked from this one does not begin: another fork takes its lane over, of which nothing was read.
   func replaceStuck(_ process: WorkerProcess) {
@@ -127,8 +125,8 @@ extension ProcessControl {
     }
     process.child?.kill()
     // Without another try it has died, as any may.
-    guard let record = core.worker(key), process.patience < WorkerProcess.lastPatience else { return }
-    core.logger(slot: lane.slot).debug("a worker was stuck in its fork, and is replaced")
+    guard let record = host.worker(key), process.patience < WorkerProcess.lastPatience else { return }
+    host.logger(slot: lane.slot).debug("a worker was stuck in its fork, and is replaced")
     processes[process.token] = nil
     forget(process)
     _ = process.child?.waitForEnd(milliseconds: 1_000)
@@ -148,7 +146,7 @@ extension ProcessControl {
   func startFailed(_ slot: Int, _ error: any Error) {
     guard let seat = seats.removeValue(forKey: slot) else { return }
     abandon(seat, slot)
-    core.step { $0.startFailed(slot: slot, generation: seat.generation, error, now: $1) }
+    host.step { $0.startFailed(slot: slot, generation: seat.generation, error, now: $1) }
   }
 
   /// Ends what a slot's worker consisted of.
@@ -171,7 +169,7 @@ extension ProcessControl {
 
   /// Tells a process whose lanes have all been told to stop that nothing more comes: it ends by itself when they have.
   private func endWithLanes(_ process: WorkerProcess) {
-    guard !process.isEnding, process.lanes.allSatisfy(\.isToldToStop) else { return }
+    guard !process.isEnding, process.lanes.allSatisfy(\.work.isToldToStop) else { return }
     process.isEnding = true
     try? process.tell(.end)
   }
@@ -204,8 +202,8 @@ extension ProcessControl {
   private func cannotSend(_ error: RemoteLane.Unsendable, _ lane: RemoteLane) {
     let chunk = error.chunk
     let cause = ItemFailure.Cause.undecodable(error.reason.forUsers)
-    let retryable = core.isRetryable(chunk, error.index, lane.slot, cause)
-    core.step {
+    let retryable = host.isRetryable(chunk, error.index, lane.slot, cause)
+    host.step {
       $0.itemFailed(
         slot: lane.slot, generation: lane.generation, chunk: chunk.id, cause, retryable: retryable, now: $1)
       $0.finished(slot: lane.slot, generation: lane.generation, chunk: chunk.id, items: 0, elapsed: 0, now: $1)
@@ -214,7 +212,7 @@ extension ProcessControl {
 
   /// The worker said what cannot be: its own life is forfeit, nobody else's.
   func broke(_ process: WorkerProcess, _ error: any Error) {
-    core.logger(slot: process.lanes.first?.slot ?? 0).error("a worker broke the protocol and is ended: \(error)")
+    host.logger(slot: process.lanes.first?.slot ?? 0).error("a worker broke the protocol and is ended: \(error)")
     process.problem = error
     process.child?.kill()
   }
@@ -222,18 +220,10 @@ extension ProcessControl {
   // MARK: Answers
 
   /// Keeps an event for the dispatcher until all answers that are there were read: one step, one lock for all.
-  func tell(_ event: @escaping (inout Dispatcher, UInt64) -> Void) { news.append(event) }
+  func tell(_ event: @escaping RemoteNews.Event) { news.add(event) }
 
   /// Steps the dispatcher with what the answers said.
-  func stepWithNews() {
-    releaseHeld()
-    guard !news.isEmpty else { return }
-    let events = news
-    news.removeAll(keepingCapacity: true)
-    core.step { dispatcher, now in
-      dispatcher.batch { for event in events { event(&$0, now) } }
-    }
-  }
+  func stepWithNews() { news.tell(host) }
 
   /// Takes in what the process's lanes have said; whether there was anything.
   func receive(_ process: WorkerProcess) -> Bool {
@@ -259,79 +249,16 @@ extension ProcessControl {
     return hasNews
   }
 
-  func handle(_ answer: RemoteLane.Answer, _ lane: RemoteLane, _ process: WorkerProcess) {
-    let slot = lane.slot
-    let generation = lane.generation
-    if case .done(let sent, let items, let elapsed, let memory) = answer, let (from, _, outputs) = held, from === lane {
-      held = nil
-      tell { dispatcher, now in
-        dispatcher.finished(
-          slot: slot, generation: generation, chunk: sent.chunk.id, outputs: outputs, items: items, elapsed: elapsed,
-          bytes: sent.bytes, memory: memory, now: now)
-      }
-      return
-    }
-    releaseHeld()
+  func handle(_ answer: RemoteAnswer, _ lane: RemoteLane, _ process: WorkerProcess) {
     switch answer {
-    case .opened(let key): tell { $0.prepared(slot: slot, generation: generation, key, now: $1) }
-    case .openFailed(let key, let error):
+    case .openFailed, .tornDown:
       if lane.forkedFor != nil { send(.stop, to: lane) }
-      tell { $0.prepareFailed(slot: slot, generation: generation, key, error, now: $1) }
-    case .outputs(let sent, let end, let outputs):
-      if end == sent.end {
-        held = (lane, sent, outputs)
-      } else {
-        report(lane, sent, end, outputs)
-      }
-    case .mixed(let sent, let range, let outputs, let broken):
-      var next = range.lowerBound
-      for (index, error) in broken {
-        if index > next { report(lane, sent, index, outputs) }
-        itemFailed(lane, sent, index, .undecodable(error))
-        next = index + 1
-      }
-      if range.upperBound > next { report(lane, sent, range.upperBound, outputs) }
-    case .itemFailed(let sent, let index, let cause): itemFailed(lane, sent, index, cause)
-    case .done(let sent, let items, let elapsed, let memory):
-      tell {
-        $0.finished(
-          slot: slot, generation: generation, chunk: sent.chunk.id, items: items, elapsed: elapsed,
-          bytes: sent.bytes, memory: memory, now: $1)
-      }
-    case .tornDown(let key, let exit):
-      if let exit { core.exited(key, slot: slot, exit) }
-      if lane.forkedFor != nil { send(.stop, to: lane) }
-      tell { $0.tornDown(slot: slot, generation: generation, key, now: $1) }
     case .stopped:
       stepWithNews()
-      laneStopped(lane, process)
+      return laneStopped(lane, process)
+    case .opened, .outputs, .mixed, .itemFailed, .done: break
     }
-  }
-
-  /// Reports outputs that were kept back for the end of their chunk.
-  func releaseHeld() {
-    guard let (lane, sent, outputs) = held else { return }
-    held = nil
-    report(lane, sent, sent.end, outputs)
-  }
-
-  private func report(
-    _ lane: RemoteLane, _ sent: SentChunk, _ end: Int, _ outputs: any AnyObject & Sendable
-  ) {
-    tell {
-      $0.completed(
-        slot: lane.slot, generation: lane.generation, chunk: sent.chunk.id, upTo: end, outputs: outputs, now: $1)
-    }
-  }
-
-  private func itemFailed(
-    _ lane: RemoteLane, _ sent: SentChunk, _ index: Int, _ cause: ItemFailure.Cause
-  ) {
-    let retryable = core.isRetryable(sent.chunk, index, lane.slot, cause)
-    tell {
-      $0.itemFailed(
-        slot: lane.slot, generation: lane.generation, chunk: sent.chunk.id, cause, retryable: retryable, now: $1)
-    }
+    news.add(answer, slot: lane.slot, generation: lane.generation, to: host)
   }
 
   private func laneStopped(_ lane: RemoteLane, _ process: WorkerProcess) {

@@ -39,7 +39,7 @@ final class ProcessControl: @unchecked Sendable {
   }
 
   let slots: ProcessSlots
-  let core: PoolCore
+  let host: any SlotHost
   let poller: Poller
   let relay: OutputRelay
   var server: ForkServer?
@@ -56,13 +56,11 @@ final class ProcessControl: @unchecked Sendable {
   /// How many processes the kernel had killed for want of memory when we last looked.
   var knownVictims: Int?
   /// What the answers say to the dispatcher, not told yet.
-  @exclusivity(unchecked) var news: [(inout Dispatcher, UInt64) -> Void] = []
-  /// The chunk-ending outputs that were read but not reported yet: the next answer says how long the chunk took.
-  @exclusivity(unchecked) var held: (RemoteLane, SentChunk, any AnyObject & Sendable)?
+  @exclusivity(unchecked) var news = RemoteNews()
 
-  init(_ slots: ProcessSlots, _ core: PoolCore) throws {
+  init(_ slots: ProcessSlots, _ host: any SlotHost) throws {
     self.slots = slots
-    self.core = core
+    self.host = host
     poller = try Poller()
     relay = try OutputRelay()
     try poller.add(slots.bell.rawValue, as: Token.bell)
@@ -97,8 +95,8 @@ final class ProcessControl: @unchecked Sendable {
     }
     server?.shutdown()
     server = nil
-    if !relay.end(within: core.limits.endingTime) {
-      core.logger.warning(
+    if !relay.end(within: slots.limits.endingTime) {
+      host.logger.warning(
         "the reader of standard output stands still: what the workers printed is passed on when it goes on, if the program lives so long"
       )
     }
@@ -198,7 +196,7 @@ final class ProcessControl: @unchecked Sendable {
         }
         try process.tell(introduction.bytes)
       }
-      try process.tell(.logging(label: core.logger.label, level: core.logger.logLevel.rawValue))
+      try process.tell(.logging(label: host.logger.label, level: host.logger.logLevel.rawValue))
       if !slots.options.environment.isEmpty { try process.tell(.configure(environment: slots.options.environment)) }
     } catch {
       // No slot has it, so nobody else would end it.
@@ -256,12 +254,12 @@ final class ProcessControl: @unchecked Sendable {
     self.server = nil
     answerBy = nil
     let now = _monotonicNow()
-    serverLosses.removeAll { now &- $0 > core.limits.restartPeriod }
+    serverLosses.removeAll { now &- $0 > slots.limits.restartPeriod }
     serverLosses.append(now)
-    let isForgiven = serverLosses.count <= core.limits.maximumRestarts
+    let isForgiven = serverLosses.count <= slots.limits.maximumRestarts
     let lost = processes.values.filter { $0.isServers && $0.child != nil && !$0.isKilledByUs }
     if isForgiven, !lost.isEmpty {
-      core.logger.warning(
+      host.logger.warning(
         "the fork server was lost (\(error.map { "\($0)" } ?? "somebody has killed it")), and its \(lost.count) workers with it; they are replaced, and what they ran is run again"
       )
       for process in lost { process.isKilledByUs = true }
@@ -315,7 +313,7 @@ final class ProcessControl: @unchecked Sendable {
     do {
       try relay.add(output)
     } catch {
-      core.logger(slot: process.group * slots.options.threadsPerProcess).error(
+      host.logger(slot: process.group * slots.options.threadsPerProcess).error(
         "what the worker prints is lost: \(error)")
     }
   }

@@ -25,19 +25,19 @@ package final class ProcessSlots: Slots {
   }
 
   let options: WorkerPool.ProcessOptions
-  let cpuIDs: [[Int32]]
+  let limits: DispatchLimits
   /// What the workers begin with: what the program has now.
   let surroundings = Surroundings()
   /// What the control thread sleeps on, and workers ring.
   let bell: SharedDescriptor
   private let state = Lock(State())
   private let hasMail = Atomic(false)
-  private weak let core: PoolCore?
+  private weak let host: (any SlotHost)?
 
-  init(_ options: WorkerPool.ProcessOptions, cpuIDs: [[Int32]], core: PoolCore) throws {
+  init(_ options: WorkerPool.ProcessOptions, limits: DispatchLimits, host: any SlotHost) throws {
     self.options = options
-    self.cpuIDs = cpuIDs
-    self.core = core
+    self.limits = limits
+    self.host = host
     let bell = millrace_bell_create()
     guard bell >= 0 else {
       throw WorkerPoolError(.cannotStart, "no descriptor for the pool", underlying: SystemError("eventfd", errno))
@@ -71,9 +71,9 @@ package final class ProcessSlots: Slots {
   }
 
   private func start() {
-    guard let core else { return }
+    guard let host else { return }
     do {
-      let control = try ProcessControl(self, core)
+      let control = try ProcessControl(self, host)
       try startThread("millrace-pool") { control.run() }
     } catch {
       // Nothing can run: say so for each slot that was to start, and be ready to try again.
@@ -83,7 +83,7 @@ package final class ProcessSlots: Slots {
         return state.mailbox
       }
       for case .start(let slot, let generation) in mailbox {
-        core.step { $0.startFailed(slot: slot, generation: generation, error, now: $1) }
+        host.step { $0.startFailed(slot: slot, generation: generation, error, now: $1) }
       }
     }
   }

@@ -1,6 +1,6 @@
 package import MillraceIPC
 
-/// The pool's side of a lane: what was sent to its worker and has not been answered yet.
+/// The pool's side of a lane: the rings and the marker through which it speaks with its worker.
 ///
 /// Belongs to the control thread, which is never in it twice: hence no checks of exclusive access where chunks go by.
 package final class RemoteLane {
@@ -13,19 +13,6 @@ package final class RemoteLane {
     case rest(SentChunk)
   }
 
-  /// What a worker said.
-  package enum Answer {
-    case opened(WorkerKey)
-    case openFailed(WorkerKey, any Error)
-    case outputs(SentChunk, upTo: Int, any AnyObject & Sendable)
-    /// Outputs of some items, of which some could not be decoded.
-    case mixed(SentChunk, Range<Int>, any AnyObject & Sendable, [(index: Int, error: any Error)])
-    case itemFailed(SentChunk, index: Int, ItemFailure.Cause)
-    case done(SentChunk, items: Int, elapsed: UInt64, memory: Int?)
-    case tornDown(WorkerKey, Result<any Sendable, any Error>?)
-    case stopped
-  }
-
   let slot: Int
   let generation: Int
   let number: Int
@@ -36,31 +23,15 @@ package final class RemoteLane {
   private var sender = SegmentSender()
   private let scratch = EncodingScratch()
   var receiver = SegmentReceiver()
-  @exclusivity(unchecked) package internal(set) var inFlight = FIFO<SentChunk>()
-  /// Of the next chunk's first frame.
-  @exclusivity(unchecked) private var nextNumber: UInt64 = 1
+  /// What it was asked, and has not answered.
+  @exclusivity(unchecked) package var work = SentWork()
   /// Requests that the ring has no room for yet.
   @exclusivity(unchecked) private var waiting = FIFO<Request>()
-  /// The workers that it was told to open.
-  @exclusivity(unchecked) private(set) var records: [WorkerKey: WorkerRecord] = [:]
-  /// Of those, the ones that have not answered.
-  var opening: Set<WorkerKey> = []
-  var tearingDown: [WorkerKey: WorkerRecord] = [:]
-  private(set) var isToldToStop = false
   /// What waits does so until memory is given back, not for room in the ring.
   @exclusivity(unchecked) private var isShortOfMemory = false
   @exclusivity(unchecked) var hasAnswered = false
-  /// The frame that ended last: a worker's marker may still show it.
-  @exclusivity(unchecked) var lastEnded: UInt64?
-  /// Outputs that were taken in and not handed on: more of the same chunks may be there.
-  @exclusivity(unchecked) var open: OutputBatch?
-  /// What was wrong behind them.
+  /// What was wrong behind the answers that are still to be handed on.
   var problem: (any Error)?
-  /// What was said behind them.
-  @exclusivity(unchecked) var behind = FIFO<Answer>()
-  var hasStopped = false
-  /// Whether the program keeps the memory of large outputs, once one has come.
-  var keepsFreedMemory = false
   /// It said what cannot be: nothing more of it is read.
   @exclusivity(unchecked) var isBroken = false
 
@@ -77,7 +48,7 @@ package final class RemoteLane {
 
   /// Sends the request, or keeps it until there is room. `announce` passes a new segment's descriptor on.
   package func send(_ request: Request, announce: (UInt32, Int32) throws -> Void) throws {
-    if case .open(let record, _) = request { records[record.key] = record }
+    if case .open(let record, _) = request { work.willOpen(record) }
     if !waiting.isEmpty {
       waiting.append(request)
     } else if !(try trySend(request, announce)) {
@@ -110,12 +81,10 @@ package final class RemoteLane {
         }
       }
       guard place != nil else { return false }
-      opening.insert(record.key)
+      work.opens(record)
       return true
     case .chunk(let chunk, let record):
-      let sent = SentChunk(chunk, record, number: nextNumber)
-      nextNumber += UInt64(chunk.count)
-      inFlight.append(sent)
+      let sent = work.runs(chunk, record)
       if try sendFrames(sent, announce) { return true }
       // From here on the rest waits, with its own place in the order.
       waiting.prepend(.rest(sent))
@@ -125,7 +94,7 @@ package final class RemoteLane {
       return try put(FrameHeader(kind: FrameKind.tearDown, b: UInt64(key.value)), 0, announce) { _ in } != nil
     case .stop:
       guard try put(FrameHeader(kind: FrameKind.stop), 0, announce, { _ in }) != nil else { return false }
-      isToldToStop = true
+      work.ends()
       return true
     }
   }
@@ -149,7 +118,7 @@ package final class RemoteLane {
         }
         place = position.map { Place(position: $0) }
       } else {
-        (place, size) = try sendEncoded(range, of: sent, inputs, announce)
+        (place, size) = try sendEncoded(range, of: sent, announce)
       }
       guard let place else { return false }
       KillPoint.parentSentChunk.reach()
@@ -159,17 +128,12 @@ package final class RemoteLane {
   }
 
   private func sendEncoded(
-    _ range: Range<Int>, of sent: SentChunk, _ inputs: InputStore, _ announce: (UInt32, Int32) throws -> Void
+    _ range: Range<Int>, of sent: SentChunk, _ announce: (UInt32, Int32) throws -> Void
   ) throws -> (place: Place?, size: Int) {
-    let items = sent.inputStride.map { stride in
-      EncodedItems(size: stride * range.count) { target in
-        target.copyMemory(from: inputs.place(of: range.lowerBound, stride: stride), byteCount: stride * range.count)
-      }
-    }
-    let encoded = items ?? sent.record.remote.prepare(inputs, range, scratch)
+    let encoded = sent.items(range, scratch)
     defer { scratch.clear() }
     do {
-      let header = sent.header(range, isPacked: items != nil)
+      let header = sent.header(range, isPacked: sent.inputStride != nil)
       let place = try put(header, SentChunk.headSize + encoded.size, announce) { target in
         sent.writeHead(range, to: target)
         encoded.write(target + SentChunk.headSize)
@@ -177,11 +141,11 @@ package final class RemoteLane {
       return (place, encoded.size)
     } catch let error as MemoryError {
       // What is on its way will give some back.
-      guard inFlight.first === sent, sent.answered == sent.positions.count else {
+      guard work.inFlight.first === sent, sent.answered == sent.positions.count else {
         isShortOfMemory = true
         return (nil, 0)
       }
-      _ = inFlight.popFirst()
+      work.forget(sent)
       throw Unsendable(chunk: sent.chunk, index: range.lowerBound, reason: error)
     }
   }
@@ -232,14 +196,7 @@ package final class RemoteLane {
     return Place(position: position, segment: placement.id)
   }
 
-  package func willTearDown(_ record: WorkerRecord) {
-    records[record.key] = nil
-    tearingDown[record.key] = record
-  }
-
-  func holds(_ id: Int) -> Bool { sent(id) != nil || waiting.elements.contains { $0.isChunk(id) } }
-
-  private func sent(_ id: Int) -> SentChunk? { inFlight.elements.first { $0.chunk.id == id } }
+  func holds(_ id: Int) -> Bool { work.sent(id) != nil || waiting.elements.contains { $0.isChunk(id) } }
 
   /// Takes the chunk's items from `start` on back that the worker has not begun, whole frames: from which item on, or nil
   /// if that is none. If all before them has been answered, the lane does not hold the chunk any more.
@@ -247,7 +204,7 @@ package final class RemoteLane {
     if case .chunk(let chunk, _)? = waiting.extract(where: { $0.isChunk(id) }).first {
       return chunk.range.lowerBound
     }
-    guard let sent = sent(id) else { return nil }
+    guard let sent = work.sent(id) else { return nil }
     let first = max(sent.answered, (start - sent.chunk.range.lowerBound) / sent.chunk.grain)
     var frame = sent.frames
     while frame > first, try frame > sent.positions.count || end.requests.revoke(at: sent.positions[frame - 1]) {
@@ -255,7 +212,7 @@ package final class RemoteLane {
     }
     guard frame < sent.frames else { return nil }
     for segment in sent.takeBack(from: frame) { sender.cancel(segment, isAnnounced: true) }
-    if sent.isDone { _ = inFlight.extract { $0 === sent } }
+    if sent.isDone { work.forget(sent) }
     return sent.chunk.range.lowerBound + sent.items(ofFrame: frame).lowerBound
   }
 
@@ -263,7 +220,7 @@ package final class RemoteLane {
   ///
   /// Nothing is waited for: the word that decides it is the one by which the worker counts its items.
   package func share(_ id: Int) -> Sharing {
-    guard let sent = inFlight.first, sent.chunk.id == id, sent.isSent, sent.answered == sent.frames - 1 else {
+    guard let sent = work.inFlight.first, sent.chunk.id == id, sent.isSent, sent.answered == sent.frames - 1 else {
       return .notYet
     }
     if sent.isCancelled { return .nothing }
@@ -278,19 +235,18 @@ package final class RemoteLane {
 
   /// Tells the worker that the rest of the chunk is not wanted.
   func cancel(_ id: Int) {
-    guard let sent = sent(id) else { return }
-    sent.isCancelled = true
-    for frame in sent.answered..<sent.frames { lane.abandon(chunk: sent.number + UInt64(frame)) }
+    guard let sent = work.sent(id) else { return }
+    for frame in sent.cancel() { lane.abandon(chunk: frame) }
   }
 
   /// What the worker is doing about the chunk.
   package func inspect(_ id: Int) -> Inspection {
-    guard let sent = inFlight.first else { return .waiting }
+    guard let sent = work.inFlight.first else { return .waiting }
     guard sent.chunk.id == id else { return .behind }
     let snapshot = lane.snapshot()
     // The worker wrote all of this: it may be anything.
     switch snapshot.state {
-    case .settingUp where !opening.isEmpty, .tearingDown where !tearingDown.isEmpty: return .waiting
+    case .settingUp where !work.opening.isEmpty, .tearingDown where !work.tearingDown.isEmpty: return .waiting
     case _ where !isPossible(snapshot):
       // It has been overwritten, by the item that is not heard of.
       return .item(sent.chunk.range.lowerBound + sent.received, since: nil)

@@ -2,7 +2,8 @@ import Foundation
 import Millrace
 import MillraceIPC
 
-/// What goes over a worker's control socket: its introduction, news, and in the rings the announcement of a worker.
+/// What goes over a worker's control socket: its introduction, news, and in the rings the announcement of a worker; and frames that come
+/// as bytes.
 struct ControlTarget: FuzzTarget {
   let name = "control"
 
@@ -13,7 +14,7 @@ struct ControlTarget: FuzzTarget {
     func process(_ item: Int) -> Int { item }
   }
 
-  private let probes = Probes(all: [Introduction(), News(), Announcement()])
+  private let probes = Probes(all: [Introduction(), News(), Announcement(), Framed()])
 
   func valid(_ random: inout FuzzRandom) throws -> [[UInt8]] { try probes.valid(&random) }
 
@@ -59,7 +60,20 @@ struct ControlTarget: FuzzTarget {
       try TypedRemoteWorker(Configured(text: random.text(upTo: 30), numbers: [random.number()])).announcement()
     }
 
-    func read(_ bytes: UnsafeRawBufferPointer) throws { _ = try HostProcess.worker(announced: bytes) }
+    func read(_ bytes: UnsafeRawBufferPointer) throws { _ = try announcedWorker(bytes) }
+  }
+
+  private struct Framed: Probe {
+    func valid(_ random: inout FuzzRandom) throws -> [UInt8] {
+      let header = FrameHeader(
+        kind: UInt16(random.below(20)), flags: UInt16(random.below(256)), a: UInt32(random.below(1_000)),
+        b: random.next(), c: random.next())
+      return RemoteFrame(header, Array(random.text(upTo: 50).utf8)).bytes
+    }
+
+    func read(_ bytes: UnsafeRawBufferPointer) throws {
+      try promise(try RemoteFrame(bytes: bytes).bytes == Array(bytes), "a frame comes back as another one")
+    }
   }
 }
 

@@ -33,7 +33,7 @@ struct LaneTarget: FuzzTarget {
     try lane.send(.open(pool.record, announcement: [1]), announce: noAnnouncement)
     for chunk in pool.chunks { try lane.send(.chunk(chunk, pool.record), announce: noAnnouncement) }
     try lane.send(.tearDown(pool.record.key), announce: noAnnouncement)
-    lane.willTearDown(pool.record)
+    lane.work.tearsDown(pool.record)
     try lane.send(.stop, announce: noAnnouncement)
 
     let memory = try HostileMemory(of: lane.lane)
@@ -54,7 +54,7 @@ struct LaneTarget: FuzzTarget {
     let found = lane.salvage(fetchSegments: fetch)
     for answer in found.answers { try ledger.note(answer, scene) }
     if let running = found.running {
-      let sent = lane.inFlight.elements.first { $0.chunk.id == running }
+      let sent = lane.work.inFlight.elements.first { $0.chunk.id == running }
       guard let sent else { throw FuzzProblem("a chunk that is not there was running") }
       try promise(sent.received < sent.chunk.range.count, "an item behind the end of its chunk was running")
       if let index = lane.begunBehindLost(sent) {
@@ -126,7 +126,8 @@ private struct Scene<W: Worker>: LaneScene where W.Input == Int, W.Exit == Void 
 
   func answers(_ random: inout FuzzRandom) throws -> [[UInt8]] {
     let key: UInt64 = 1
-    var frames = [frame(FrameHeader(kind: FrameKind.opened, b: key))]
+    var frames = random.chance(10) ? [frame(FrameHeader(kind: FrameKind.begun))] : []
+    frames.append(frame(FrameHeader(kind: FrameKind.opened, b: key)))
     var hasSegment = false
     for chunk in LanePool.frames {
       var offset = 0
@@ -253,7 +254,7 @@ private struct LaneLedger {
     next = Dictionary(uniqueKeysWithValues: pool.chunks.map { ($0.id, $0.range.lowerBound) })
   }
 
-  mutating func note(_ answer: RemoteLane.Answer, _ scene: any LaneScene) throws {
+  mutating func note(_ answer: RemoteAnswer, _ scene: any LaneScene) throws {
     switch answer {
     case .opened(let key), .openFailed(let key, _):
       opened += 1
@@ -273,7 +274,8 @@ private struct LaneLedger {
     case .itemFailed(let sent, let index, _):
       let indices = try advance(sent, to: index + 1)
       try promise(indices == index..<index + 1, "item \(index) failed where \(indices.lowerBound) was due")
-    case .done(let sent, let items, _, let memory):
+    case .done(let sent, let outputs, let items, _, let memory):
+      if let outputs { try scene.look(at: outputs, try advance(sent, to: sent.end)) }
       try promise(ended.insert(sent.chunk.id).inserted, "chunk \(sent.chunk.id) ended twice")
       try promise(next[sent.chunk.id] == sent.chunk.range.upperBound, "a chunk ended without all its outcomes")
       try promise(

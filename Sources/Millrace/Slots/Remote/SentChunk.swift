@@ -1,6 +1,6 @@
 import MillraceIPC
 
-/// A chunk, or a batch of chunks, on its way through a lane: each chunk is a frame with a number of its own.
+/// A chunk, or a batch of chunks, that was given to a worker elsewhere: each chunk is a frame with a number of its own.
 package final class SentChunk {
   package private(set) var chunk: Chunk
   let record: WorkerRecord
@@ -11,22 +11,23 @@ package final class SentChunk {
   let number: UInt64
   /// How many frames the worker gets. Those behind were taken back.
   @exclusivity(unchecked) private(set) var frames: Int
-  /// Where its frames are in the ring; those that are not there yet wait for room.
+  /// Where the transport has put its frames; those that are nowhere yet wait for room.
   @exclusivity(unchecked) private(set) var positions: [UInt64]
-  /// The segments of those that travel in one.
+  /// The segments of those whose items travel in one.
   private var segments: [Int: UInt32] = [:]
   /// The size of its encoded items.
-  @exclusivity(unchecked) private(set) var bytes = 0
+  @exclusivity(unchecked) package private(set) var bytes = 0
   /// Frames that the worker is done with.
   @exclusivity(unchecked) private(set) var answered = 0
-  /// The items before it have their outcomes.
+  /// How many of its items have their outcomes: the first ones.
   @exclusivity(unchecked) package private(set) var received = 0
   /// Items that were run, and the nanoseconds that they took, as the worker says.
   @exclusivity(unchecked) private(set) var run = 0
   @exclusivity(unchecked) private(set) var elapsed: UInt64 = 0
   /// The worker was told that the rest is not wanted.
-  @exclusivity(unchecked) var isCancelled = false
+  @exclusivity(unchecked) private(set) var isCancelled = false
 
+  /// - Parameter number: of its first frame.
   init(_ chunk: Chunk, _ record: WorkerRecord, number: UInt64) {
     self.chunk = chunk
     self.record = record
@@ -62,7 +63,7 @@ package final class SentChunk {
   /// The outcomes of that frame that are here.
   var currentReceived: Int { received - answered * chunk.grain }
   /// The end of its items, in the input.
-  var end: Int { min(chunk.range.lowerBound + frames * chunk.grain, chunk.range.upperBound) }
+  package var end: Int { min(chunk.range.lowerBound + frames * chunk.grain, chunk.range.upperBound) }
 
   /// Whether one of its items has no outcome yet.
   var hasMore: Bool { chunk.range.lowerBound + received < end }
@@ -84,13 +85,35 @@ package final class SentChunk {
 
   static let headSize = MemoryLayout<ChunkHead>.size
 
+  /// The items of a frame, as they travel.
+  func items(_ range: Range<Int>, _ scratch: EncodingScratch) -> EncodedItems {
+    let inputs = unsafeDowncast(chunk.cell, to: InputStore.self)
+    guard let stride = inputStride else { return record.remote.prepare(inputs, range, scratch) }
+    return EncodedItems(size: stride * range.count) { target in
+      target.copyMemory(from: inputs.place(of: range.lowerBound, stride: stride), byteCount: stride * range.count)
+    }
+  }
+
+  /// The payload of the frame that is sent next, for transports that write it in one go.
+  func payload(_ range: Range<Int>, _ scratch: EncodingScratch) -> [UInt8] {
+    let items = items(range, scratch)
+    defer { scratch.clear() }
+    return [UInt8](unsafeUninitializedCapacity: Self.headSize + items.size) { buffer, count in
+      let target = UnsafeMutableRawPointer(buffer.baseAddress!)
+      writeHead(range, to: target)
+      items.write(target + Self.headSize)
+      count = buffer.count
+    }
+  }
+
   func writeHead(_ range: Range<Int>, to target: UnsafeMutableRawPointer) {
     target.storeBytes(
       of: ChunkHead(first: Int64(range.lowerBound), seed: chunk.seed, attempt: Int64(chunk.attempt)), as: ChunkHead.self
     )
   }
 
-  func sent(at position: UInt64, segment: UInt32?, bytes: Int) {
+  /// The next of its frames is on its way.
+  func sent(at position: UInt64 = 0, segment: UInt32? = nil, bytes: Int) {
     if let segment { segments[positions.count] = segment }
     positions.append(position)
     self.bytes += bytes
@@ -105,6 +128,12 @@ package final class SentChunk {
   /// The items of its last frame from this offset on were taken back.
   func cut(at offset: Int) {
     chunk.range = chunk.range.lowerBound..<chunk.range.lowerBound + items(ofFrame: frames - 1).lowerBound + offset
+  }
+
+  /// The rest of it is not wanted: the numbers of the frames that the worker is not done with.
+  func cancel() -> Range<UInt64> {
+    isCancelled = true
+    return number + UInt64(answered)..<number + UInt64(frames)
   }
 
   // MARK: Its outcomes

@@ -5,7 +5,7 @@ final class ItemReader<Input> {
   /// Where the item is that was read last.
   let place: UnsafeMutablePointer<Input>
   private let coding: PayloadCoding<Input>
-  // Of the lane's thread alone, which is in them once at a time: small chunks pay for each check.
+  // Of the worker's thread alone, which is in them once at a time: small chunks pay for each check.
   @exclusivity(unchecked) private var isPacked = false
   /// What has not been read.
   @exclusivity(unchecked) private var rest = UnsafeRawBufferPointer(start: nil, count: 0)

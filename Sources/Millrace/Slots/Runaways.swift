@@ -1,4 +1,4 @@
-import Logging
+package import Logging
 import MillraceIPC
 
 /// Code of a worker in this process that was given up: nobody can end it.
@@ -20,7 +20,7 @@ package final class Runaway: Sendable {
 
 /// Watches code that was given up. Most of it ends as soon as it sees that it was cancelled, which is worth no line: only
 /// what still runs a moment later is told of, once, and once more when it ends after all.
-final class Runaways: Sendable {
+package final class Runaways: Sendable {
   private struct State {
     var all: [Runaway] = []
     var changes: UInt64 = 0
@@ -33,9 +33,9 @@ final class Runaways: Sendable {
   private let state = Lock(State())
   private let alarm = Alarm()
 
-  init(logger: Logger) {
+  package init(logger: Logger) {
     self.logger = logger
-    // A lane whose code runs holds the pool, and with it this.
+    // A lane whose code runs holds this.
     alarm.onTime = { [weak self] in self?.timeHasCome() }
   }
 

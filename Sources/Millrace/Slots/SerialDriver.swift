@@ -6,46 +6,46 @@ import MillraceIPC
 /// Of several consumers one has its turn, and works for all, at each level of maps inside items. It reads without the
 /// turn, for its input may be another map on this pool. The others do not wait for that turn, for whoever has it may come to
 /// wait for them: they wait until something has happened.
-package final class SerialDriver: Sendable {
+final class SerialDriver: CallerDriver {
   private unowned let slots: LocalSlots
   private let turns = Lock([Turn()])
   /// Each step of the pool is news.
-  let news = News()
+  private let news = News()
 
   init(_ slots: LocalSlots) { self.slots = slots }
 
   /// The next outcomes of the job.
-  func next(_ job: JobRecord, on core: PoolCore) async -> Delivery {
+  func next(_ job: JobRecord, of pool: any DrivenPool) async -> Delivery {
     while true {
       let seen = news.count
-      if Task.isCancelled { core.cancel(job) }
-      if let delivery = core.poll(job) { return delivery }
+      if Task.isCancelled { pool.cancel(job) }
+      if let delivery = pool.poll(job) { return delivery }
       // It may have been raised meanwhile.
       let level = job.place?.level ?? 0
       let turn = turn(of: level)
       if turn.takeIfFree() {
         await slots.runInCaller(level, job)
         if turn.pass() { news.tell() }
-        if let delivery = core.poll(job) { return delivery }
+        if let delivery = pool.poll(job) { return delivery }
       }
       let hasRead = await withTaskCancellationHandler {
         await job.feeder.readInCaller()
       } onCancel: {
-        core.cancel(job)
+        pool.cancel(job)
       }
       if !hasRead { await news.wait(since: seen) }
     }
   }
 
   /// Runs what the slots have to do, though nobody waits for outcomes. If the pool stops meanwhile, nobody's item is waited for.
-  func runOn(_ core: PoolCore) async {
+  func runOn(_ pool: any DrivenPool) async {
     repeat {
       // What is run may bring further levels, which have to end as well.
       var slot = 0
       while let turn = turns.withLock({ slot < $0.count ? $0[slot] : nil }) {
         // In a task of its own, for this one may be cancelled, and waits nevertheless.
         let isMine = await Task(executorPreference: LaneThread.ofFork) {
-          await turn.take(for: self, unless: { core.hasStopped })
+          await turn.take(for: self, unless: { pool.hasStopped })
         }.value
         if isMine {
           await slots.runInCaller(slot, nil)
@@ -53,19 +53,26 @@ package final class SerialDriver: Sendable {
         }
         slot += 1
       }
-    } while await readWhatIsThere(core)
+    } while await readWhatIsThere(pool)
   }
 
   /// Reads for submissions of whose values nobody has asked; whether there were any.
-  private func readWhatIsThere(_ core: PoolCore) async -> Bool {
+  private func readWhatIsThere(_ pool: any DrivenPool) async -> Bool {
     var hasRead = false
-    for feeder in core.feeders where feeder.readsAtOnce {
+    for feeder in pool.feeders where feeder.readsAtOnce {
       if await feeder.readInCaller() { hasRead = true }
     }
     return hasRead
   }
 
-  /// The pool has stopped.
+  func hasNews() { news.tell() }
+
+  func makeFeeder<Input>(
+    _ reader: Reader<Input>, into inbox: Inbox<Input>, report: @escaping @Sendable (Reading) -> Void
+  ) -> any Feeding {
+    CallerFeeder(reader, into: inbox, report: report)
+  }
+
   func poolHasStopped() { for turn in turns.withLock({ $0 }) { turn.dismiss(self) } }
 
   private func turn(of level: Int) -> Turn {

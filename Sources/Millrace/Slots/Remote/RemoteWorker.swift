@@ -1,6 +1,6 @@
 import MillraceIPC
 
-/// A worker as the parent of worker processes sees it: how its items and outputs travel, and how it is made there.
+/// A worker as a pool sees it whose workers are elsewhere: how its items and outputs travel, and how it is made there.
 package protocol RemoteWorker: Sendable {
   /// Whether it can only run in a fork of this very process.
   var needsFork: Bool { get }
@@ -19,7 +19,7 @@ package protocol RemoteWorker: Sendable {
   /// The bytes of an output, if outputs are sent as they lie in memory.
   var outputStride: Int? { get }
 
-  /// The items in the range as records, of `size` bytes, to be copied by `write` before `scratch` is cleared.
+  /// The items in the range as records, of `size` bytes, to be written before `scratch` is cleared.
   func prepare(_ inputs: InputStore, _ range: Range<Int>, _ scratch: EncodingScratch) -> EncodedItems
 
   /// Room for the outputs of `count` items from `first` on, of `outputSize` bytes each.
@@ -36,7 +36,7 @@ package protocol RemoteWorker: Sendable {
   func decodeExit(_ payload: UnsafeRawBufferPointer) throws -> any Sendable
 }
 
-/// Encoded items, on the way to shared memory.
+/// Encoded items, on the way to wherever they are written.
 package struct EncodedItems {
   let size: Int
   let write: (UnsafeMutableRawPointer) -> Void
@@ -187,12 +187,14 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
   }
 }
 
-/// Where items are encoded on their way to shared memory, one chunk after the other.
+/// Where items are encoded on their way, one chunk after the other.
 package final class EncodingScratch {
   @exclusivity(unchecked) fileprivate var writer = ByteWriter()
 
+  package init() {}
+
   /// What was encoded has been copied.
-  func clear() {
+  package func clear() {
     writer.removeAll()
     writer.trim(above: 1 << 20)
   }

@@ -1,36 +1,11 @@
 import MillraceIPC
 
-/// A worker's instance in a worker process, without its type.
+/// A worker's instance in another process than the pool's, without its type.
 package protocol HostedWorker: AnyObject {
   func setUp(_ context: WorkerContext) async throws
-  func run(_ request: ChunkRequest, on lane: HostLane) async throws
+  func run(_ request: ChunkRequest, on host: WorkerHost) async throws
   /// The encoded exit value; nil if it had not been set up.
   func tearDown() async throws -> [UInt8]?
-}
-
-/// A chunk as it came in, valid until the next request is read.
-package struct ChunkRequest {
-  let id: UInt64
-  let worker: UInt64
-  let count: Int
-  let flags: UInt16
-  let head: ChunkHead
-  let items: UnsafeRawBufferPointer
-
-  /// `payload` is the frame's, wherever it lies.
-  init(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) throws {
-    let headSize = MemoryLayout<ChunkHead>.size
-    guard payload.count >= headSize else { throw WireProblem("a chunk without a head") }
-    id = header.b
-    worker = header.c
-    count = Int(header.a)
-    flags = header.flags
-    head = payload.loadUnaligned(as: ChunkHead.self)
-    items = UnsafeRawBufferPointer(rebasing: payload[headSize...])
-  }
-
-  var isPacked: Bool { flags & FrameFlags.packed != 0 }
-  var isTimed: Bool { flags & FrameFlags.timed != 0 }
 }
 
 package final class TypedHostedWorker<W: Worker>: HostedWorker {
@@ -39,7 +14,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
   /// Made with the first chunk.
   private var input: ItemReader<W.Input>?
   private var outputs: OutputWriter<W.Output>?
-  // Of the lane's thread alone, which is in them once at a time: small chunks pay for each check.
+  // Of the worker's thread alone, which is in them once at a time: small chunks pay for each check.
   /// The chunk that is run; nil when all that was there is done.
   @exclusivity(unchecked) private var current: ChunkRequest?
   /// What went wrong between two chunks.
@@ -69,25 +44,26 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
     return Array(writer.bytes)
   }
 
-  package func run(_ request: ChunkRequest, on lane: HostLane) async throws {
+  package func run(_ request: ChunkRequest, on host: WorkerHost) async throws {
     let input = try input ?? ItemReader(Payload.coding(for: W.Input.self, standIn: RemoteError.self))
-    let outputs = try outputs ?? OutputWriter(Payload.coding(for: W.Output.self, standIn: RemoteError.self), lane: lane)
+    let outputs =
+      try outputs ?? host.channel.makeOutputs(Payload.coding(for: W.Output.self, standIn: RemoteError.self), host)
     (self.input, self.outputs) = (input, outputs)
     outputs.begin(request)
     current = request
     if request.isPacked, let items = items(of: request) {
-      try await runInPlace(items.assumingMemoryBound(to: W.Input.self), outputs, lane)
+      try await runInPlace(items.assumingMemoryBound(to: W.Input.self), outputs, host)
     } else if request.isPacked, MemoryLayout<W.Input>.size == 0 {
       let place = UnsafeMutablePointer<W.Input>.allocate(capacity: request.count)
       defer { place.deallocate() }
-      try await runInPlace(place, outputs, lane)
+      try await runInPlace(place, outputs, host)
     } else {
       input.begin(request)
-      try await runOneByOne(input, outputs, lane)
+      try await runOneByOne(input, outputs, host)
     }
     guard current != nil else { return }
     KillPoint.workerFinishesChunk.reach()
-    try outputs.finish(items: lane.completedItems)
+    try outputs.finish(items: host.completedItems)
     KillPoint.workerFinishedChunk.reach()
   }
 
@@ -101,13 +77,13 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
 
   /// Runs the items where they lie, and those of the chunks behind theirs.
   private func runInPlace(
-    _ items: UnsafePointer<W.Input>, _ outputs: OutputWriter<W.Output>, _ lane: HostLane
+    _ items: UnsafePointer<W.Input>, _ outputs: OutputWriter<W.Output>, _ host: WorkerHost
   ) async throws {
     var next = 0
     var items = items
     while let request = current, next < request.count {
-      let isWanted = try await run(next..<request.count, of: items, request, outputs, lane, &next) { run in
-        self.goOn(&run, outputs, lane)
+      let isWanted = try await run(next..<request.count, of: items, request, outputs, host, &next) { run in
+        self.goOn(&run, outputs, host)
       }
       if let problem { throw problem }
       guard let now = current else { return }
@@ -118,16 +94,16 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
 
   /// The chunk is done: goes on with the next, if it is there and of the same kind.
   private func goOn(
-    _ run: inout _ItemRun<W.Input, W.Output>, _ outputs: OutputWriter<W.Output>, _ lane: HostLane
+    _ run: inout _ItemRun<W.Input, W.Output>, _ outputs: OutputWriter<W.Output>, _ host: WorkerHost
   ) -> Bool {
     if run.next < watchedEnd {
-      lane.noteErrors()
+      host.noteErrors()
       run.end = run.next + 1
       return true
     }
     guard outputs.endsWithItsRoom else { return false }
     do {
-      guard let request = try takeNext(run.next, outputs, lane, { items(of: $0) != nil }),
+      guard let request = try takeNext(run.next, outputs, host, { items(of: $0) != nil }),
         let items = items(of: request)
       else { return false }
       KillPoint.workerMakesRoom.reach()
@@ -135,7 +111,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       KillPoint.workerRuns.reach()
       run.inputs = items.assumingMemoryBound(to: W.Input.self)
       run.outputs = place.assumingMemoryBound(to: W.Output.self)
-      (run.next, run.end, run.tag) = (0, watched(count, lane), LaneLayout.tag(request.id))
+      (run.next, run.end, run.tag) = (0, watched(count, host), LaneLayout.tag(request.id))
       return true
     } catch {
       problem = error
@@ -144,15 +120,15 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
   }
 
   /// Up to where items are run in one go that have room up to `end`: the first of them, `next`, alone, if they are looked at.
-  private func watched(_ end: Int, from next: Int = 0, _ lane: HostLane) -> Int {
-    watchedEnd = lane.watch.looksAtItems ? end : 0
-    return lane.watch.looksAtItems ? min(next + 1, end) : end
+  private func watched(_ end: Int, from next: Int = 0, _ host: WorkerHost) -> Int {
+    watchedEnd = host.watch.looksAtItems ? end : 0
+    return host.watch.looksAtItems ? min(next + 1, end) : end
   }
 
   /// Ends the chunk, if `done` are all of its items, and begins the next, if it is there and fits.
   @inline(__always)
   private func takeNext(
-    _ done: Int, _ outputs: OutputWriter<W.Output>, _ lane: HostLane, _ isFit: (ChunkRequest) -> Bool
+    _ done: Int, _ outputs: OutputWriter<W.Output>, _ host: WorkerHost, _ isFit: (ChunkRequest) -> Bool
   ) throws -> ChunkRequest? {
     guard let last = current, done == last.count else { return nil }
     KillPoint.workerRan.reach()
@@ -161,7 +137,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
     try outputs.finish(items: done)
     KillPoint.workerFinishedChunk.reach()
     current = nil
-    guard let next = try lane.nextChunk(like: last, isFit) else { return nil }
+    guard let next = try host.channel.nextChunk(like: last, host, isFit) else { return nil }
     current = next
     outputs.begin(next, at: outputs.ended)
     return next
@@ -170,12 +146,12 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
   /// Decodes each item just before it runs, so that the marker blames the right one for what its decoding does. Runs the
   /// items of the chunks behind it too.
   private func runOneByOne(
-    _ reader: ItemReader<W.Input>, _ outputs: OutputWriter<W.Output>, _ lane: HostLane
+    _ reader: ItemReader<W.Input>, _ outputs: OutputWriter<W.Output>, _ host: WorkerHost
   ) async throws {
     defer { reader.empty() }
     var next = 0
     while let request = current, next < request.count {
-      if next > 0, lane.watch.looksAtItems { lane.noteErrors() }
+      if next > 0, host.watch.looksAtItems { host.noteErrors() }
       if let error = try reader.read() {
         guard try outputs.itemFailed(error, isUndecodable: true, at: next) else { return }
         next += 1
@@ -185,10 +161,10 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       let room = try outputs.makeRoom(for: next..<request.count)
       roomEnd = room.range.upperBound
       var run = _ItemRun(
-        inputs: reader.place - next, outputs: room.place, range: next..<next + 1, progress: lane.lane.progress,
-        tag: LaneLayout.tag(request.id), startTime: request.isTimed ? lane.lane.itemStart : nil, sink: room.sink
+        inputs: reader.place - next, outputs: room.place, range: next..<next + 1, progress: host.progress,
+        tag: LaneLayout.tag(request.id), startTime: request.isTimed ? host.itemStart : nil, sink: room.sink
       ) { run in
-        self.readOn(&run, reader, outputs, lane)
+        self.readOn(&run, reader, outputs, host)
       }
       KillPoint.workerRuns.reach()
       let end = await worker._run(&run, &state!)
@@ -197,18 +173,18 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       next = run.next
       KillPoint.workerRan.reach()
       try outputs.closeRoom(upTo: next)
-      guard try report(end, run.sinkError, outputs, lane, at: &next), !run.isCut else { return }
+      guard try report(end, run.sinkError, outputs, host, at: &next), !run.isCut else { return }
     }
   }
 
   /// Reads the next item: of the chunk, or of the one behind it if that is there and of the same kind.
   private func readOn(
     _ run: inout _ItemRun<W.Input, W.Output>, _ reader: ItemReader<W.Input>, _ outputs: OutputWriter<W.Output>,
-    _ lane: HostLane
+    _ host: WorkerHost
   ) -> Bool {
     if run.next == roomEnd {
       do {
-        guard let request = try takeNext(run.next, outputs, lane, { _ in true }) else { return false }
+        guard let request = try takeNext(run.next, outputs, host, { _ in true }) else { return false }
         reader.begin(request)
         KillPoint.workerMakesRoom.reach()
         let room = try outputs.makeRoom(for: 0..<request.count)
@@ -222,7 +198,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       }
     }
     guard reader.readsOn() else { return false }
-    if lane.watch.looksAtItems { lane.noteErrors() }
+    if host.watch.looksAtItems { host.noteErrors() }
     (run.inputs, run.end) = (UnsafePointer(reader.place - run.next), run.next + 1)
     return true
   }
@@ -231,19 +207,19 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
   /// the first item that was not run.
   private func run(
     _ range: Range<Int>, of items: UnsafePointer<W.Input>, _ request: ChunkRequest,
-    _ outputs: OutputWriter<W.Output>, _ lane: HostLane, _ next: inout Int,
+    _ outputs: OutputWriter<W.Output>, _ host: WorkerHost, _ next: inout Int,
     goOn: ((inout _ItemRun<W.Input, W.Output>) -> Bool)? = nil
   ) async throws -> Bool {
     next = range.lowerBound
     while next < range.upperBound {
-      if next > 0, lane.watch.looksAtItems { lane.noteErrors() }
+      if next > 0, host.watch.looksAtItems { host.noteErrors() }
       KillPoint.workerMakesRoom.reach()
       let room = try outputs.makeRoom(for: next..<range.upperBound)
       var run = _ItemRun(
         inputs: items, outputs: room.place,
-        range: room.range.lowerBound..<watched(room.range.upperBound, from: room.range.lowerBound, lane),
-        progress: lane.lane.progress,
-        tag: LaneLayout.tag(request.id), startTime: request.isTimed ? lane.lane.itemStart : nil, sink: room.sink,
+        range: room.range.lowerBound..<watched(room.range.upperBound, from: room.range.lowerBound, host),
+        progress: host.progress,
+        tag: LaneLayout.tag(request.id), startTime: request.isTimed ? host.itemStart : nil, sink: room.sink,
         goOn: goOn)
       KillPoint.workerRuns.reach()
       let end = await worker._run(&run, &state!)
@@ -253,7 +229,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       if current == nil { return true }
       KillPoint.workerRan.reach()
       try outputs.closeRoom(upTo: next)
-      guard try report(end, run.sinkError, outputs, lane, at: &next), !run.isCut else { return false }
+      guard try report(end, run.sinkError, outputs, host, at: &next), !run.isCut else { return false }
       if hasGoneOn { return true }
     }
     return true
@@ -261,7 +237,7 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
 
   /// Says how a run ended, if it ended before its items; false if nobody wants the rest of the chunk.
   private func report(
-    _ end: _RunEnd, _ sinkError: (any Error)?, _ outputs: OutputWriter<W.Output>, _ lane: HostLane, at next: inout Int
+    _ end: _RunEnd, _ sinkError: (any Error)?, _ outputs: OutputWriter<W.Output>, _ host: WorkerHost, at next: inout Int
   ) throws -> Bool {
     switch end {
     case .finished: return true
@@ -270,10 +246,23 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       guard try outputs.itemFailed(error, isUndecodable: true, at: next) else { return false }
     case .threw(let error):
       let goesOn = try outputs.itemFailed(error.withoutLevels, isUndecodable: false, at: next)
-      lane.endIfItHasNoDescriptors()
+      host.channel.endIfExhausted()
       guard goesOn else { return false }
     }
     next += 1
     return true
   }
+}
+
+/// The worker that an announcement speaks of.
+package func announcedWorker(_ announcement: UnsafeRawBufferPointer) throws -> any HostedWorker {
+  var rest = announcement
+  let reference = TypeReference(bytes: Array(try Records.next(&rest).bytes))
+  guard let type = reference.resolve() as? any Worker.Type else {
+    throw WireProblem("the worker's type is not in this process")
+  }
+  func make<W: Worker>(_ type: W.Type, _ bytes: UnsafeRawBufferPointer) throws -> any HostedWorker {
+    try TypedHostedWorker<W>.make(bytes)
+  }
+  return try make(type, Records.next(&rest).bytes)
 }

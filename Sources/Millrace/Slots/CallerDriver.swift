@@ -1,0 +1,29 @@
+/// The consumers of a pool, where they do the work of its slots themselves.
+package protocol CallerDriver: AnyObject, Sendable {
+  /// The next outcomes of the job, for which the calling task works.
+  func next(_ job: JobRecord, of pool: any DrivenPool) async -> Delivery
+
+  /// Does what the slots have to do, though nobody waits for outcomes.
+  func runOn(_ pool: any DrivenPool) async
+
+  /// Something has happened in the pool.
+  func hasNews()
+
+  /// The pool has stopped: nobody need wait for a turn.
+  func poolHasStopped()
+
+  /// What reads a job's input, where the consumers do that as well.
+  func makeFeeder<Input>(
+    _ reader: Reader<Input>, into inbox: Inbox<Input>, report: @escaping @Sendable (Reading) -> Void
+  ) -> any Feeding
+}
+
+/// A pool, as its consumers see it who do its work.
+package protocol DrivenPool: SlotHost {
+  /// Outcomes that are there already.
+  func poll(_ job: JobRecord) -> Delivery?
+  func cancel(_ job: JobRecord)
+  /// Of all jobs.
+  var feeders: [any Feeding] { get }
+  var hasStopped: Bool { get }
+}

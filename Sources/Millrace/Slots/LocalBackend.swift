@@ -1,0 +1,51 @@
+/// The slots in this process: the caller itself, Swift tasks, or threads.
+package struct LocalBackend: BackendKind {
+  package enum Kind: Sendable {
+    case serial
+    case tasks
+    case threads(cpuIDs: WorkerPool.CPUIDs)
+  }
+
+  let kind: Kind
+
+  package func description(width: String) -> String {
+    switch kind {
+    case .serial: "serial"
+    case .tasks: "tasks(\(width))"
+    case .threads: "threads(\(width))"
+    }
+  }
+
+  package var widths: ClosedRange<Int> {
+    if case .serial = kind { 1...1 } else { 1...WorkerPool.Backend.maximumWidth }
+  }
+
+  package var abilities: BackendAbilities { [.sharesMemory, .usesDispatch] }
+
+  package var limits: DispatchLimits {
+    var limits = DispatchLimits()
+    limits.startTime = nil
+    if case .serial = kind {
+      limits.levelsAreApart = true
+    } else {
+      limits.shareTime = DispatchLimits.usualShareTime
+      limits.gatherTime = DispatchLimits.usualGatherTime
+    }
+    return limits
+  }
+
+  package func makeSlots(_ host: any SlotHost, width: Int) throws -> any Slots {
+    switch kind {
+    case .threads(let cpuIDs): try cpuIDs.validate(width: width)
+    case .tasks:
+      guard LaneThread.ofFork == nil else {
+        throw WorkerPoolError(
+          .cannotStart,
+          "a pool of tasks cannot run here: this process was forked for a closure, or by WorkerPool.ProcessOptions.Start.fork, and Swift's "
+            + "default executor has no threads in it; use .threads, or a Worker type under another start")
+      }
+    case .serial: break
+    }
+    return LocalSlots(kind, host: host)
+  }
+}

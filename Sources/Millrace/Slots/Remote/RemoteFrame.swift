@@ -1,0 +1,36 @@
+package import MillraceIPC
+
+/// A frame as a value, for transports that are streams of bytes.
+package struct RemoteFrame: Sendable {
+  package var header: FrameHeader
+  package var payload: [UInt8]
+
+  package init(_ header: FrameHeader, _ payload: [UInt8] = []) {
+    self.header = header
+    self.payload = payload
+  }
+
+  private static let headSize = 24
+
+  /// The header's fields, then the payload.
+  package var bytes: [UInt8] {
+    var writer = ByteWriter(capacity: Self.headSize + payload.count)
+    writer.append(UInt64(header.kind) << 48 | UInt64(header.flags) << 32 | UInt64(header.a))
+    writer.append(header.b)
+    writer.append(header.c)
+    payload.withUnsafeBytes { writer.append(contentsOf: $0) }
+    return Array(writer.bytes)
+  }
+
+  package init(bytes: some Collection<UInt8>) throws {
+    let head = Array(bytes.prefix(Self.headSize))
+    guard head.count == Self.headSize else { throw WireProblem("a frame of \(head.count) bytes") }
+    let words = head.withUnsafeBytes { head in
+      (0..<3).map { head.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self) }
+    }
+    header = FrameHeader(
+      kind: UInt16(truncatingIfNeeded: words[0] >> 48), flags: UInt16(truncatingIfNeeded: words[0] >> 32),
+      a: UInt32(truncatingIfNeeded: words[0]), b: words[1], c: words[2])
+    payload = Array(bytes.dropFirst(Self.headSize))
+  }
+}

@@ -1,0 +1,181 @@
+package import MillraceIPC
+
+/// The pool's side of a conversation with a worker elsewhere: what it was asked and has not answered, and what its answers mean.
+///
+/// Whatever carries them, these are the same frames. What comes was written by a process that may be about to crash: it is taken
+/// for what it says, if that can be, or refused.
+package struct SentWork {
+  /// The chunks that it has, in the order in which it runs them.
+  package private(set) var inFlight = FIFO<SentChunk>()
+  /// Of the next chunk's first frame.
+  private var nextNumber: UInt64 = 1
+  /// The workers that it was told to open.
+  package private(set) var records: [WorkerKey: WorkerRecord] = [:]
+  /// Of those, the ones that have not answered.
+  package private(set) var opening: Set<WorkerKey> = []
+  package private(set) var tearingDown: [WorkerKey: WorkerRecord] = [:]
+  package private(set) var isToldToStop = false
+  package private(set) var hasStopped = false
+  private var hasBegun = false
+  /// Whether the program keeps the memory of large outputs, once one has come.
+  package var keepsFreedMemory = false
+  /// The frame that ended last.
+  private(set) var lastEnded: UInt64?
+  /// Outputs that were taken in and not handed on: more of the same chunks may be there.
+  private var open: OutputBatch?
+  /// What was said behind them.
+  private var answers = FIFO<RemoteAnswer>()
+
+  package init() {}
+
+  // MARK: What it is asked
+
+  /// It is going to be told of a worker, with chunks behind that.
+  package mutating func willOpen(_ record: WorkerRecord) { records[record.key] = record }
+
+  package mutating func opens(_ record: WorkerRecord) { opening.insert(record.key) }
+
+  package mutating func tearsDown(_ record: WorkerRecord) {
+    records[record.key] = nil
+    tearingDown[record.key] = record
+  }
+
+  package mutating func runs(_ chunk: Chunk, _ record: WorkerRecord) -> SentChunk {
+    let sent = SentChunk(chunk, record, number: nextNumber)
+    nextNumber += UInt64(chunk.count)
+    inFlight.append(sent)
+    return sent
+  }
+
+  package mutating func ends() { isToldToStop = true }
+
+  /// It does not get the chunk after all, or not any more.
+  mutating func forget(_ sent: SentChunk) { _ = inFlight.extract { $0 === sent } }
+
+  package func sent(_ id: Int) -> SentChunk? { inFlight.elements.first { $0.chunk.id == id } }
+
+  // MARK: What it answers
+
+  /// The next answer that is whole, if there is one.
+  mutating func nextWhole() -> RemoteAnswer? { answers.popFirst() }
+
+  var hasWhole: Bool { !answers.isEmpty }
+
+  /// The next answer, when nothing more is to be taken in now.
+  package mutating func next() -> RemoteAnswer? {
+    // Behind what is there, more of the open batch may come.
+    if answers.isEmpty { closeBatch() }
+    return answers.popFirst()
+  }
+
+  /// Takes a frame in. Throws if it says what cannot be: nothing of it has been said then, and nothing behind it can be trusted.
+  package mutating func take(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) throws {
+    guard let answer = try meaning(of: header, payload) else { return }
+    closeBatch()
+    answers.append(answer)
+  }
+
+  private mutating func closeBatch() {
+    // One that was opened for outputs that cannot be read has none.
+    if let open, open.next > open.room.lowerBound { answers.append(open.answer) }
+    open = nil
+  }
+
+  /// What a frame says; nil if that is outputs, which go to the open batch.
+  private mutating func meaning(of header: FrameHeader, _ payload: UnsafeRawBufferPointer) throws -> RemoteAnswer? {
+    let count = Int(header.a)
+    let key = WorkerKey(Int(truncatingIfNeeded: header.b))
+    let flags = header.flags
+    switch header.kind {
+    case FrameKind.outputs:
+      let sent = try first(header.b)
+      let isFinal = flags & FrameFlags.final != 0
+      // Before anything is noted: what is refused was not said.
+      guard !isFinal || sent.received + count == sent.currentEnd else {
+        throw WireProblem("the end of a chunk that lacks outcomes")
+      }
+      try takeOutputs(payload, isPacked: flags & FrameFlags.packed != 0, count: count, sent)
+      return isFinal ? finish(sent, items: sent.currentCount, elapsed: header.c, memory: nil) : nil
+    case FrameKind.itemFailed:
+      let sent = try first(header.b)
+      guard sent.received < sent.currentEnd, header.c == UInt64(sent.currentReceived) else {
+        throw WireProblem("a failure of an item that is not the next")
+      }
+      let error = try error(payload)
+      let index = sent.chunk.range.lowerBound + sent.received
+      sent.receive(1)
+      let cause = flags & FrameFlags.undecodable != 0 ? ItemFailure.Cause.undecodable(error) : .threw(error)
+      return .itemFailed(sent, index: index, cause)
+    case FrameKind.chunkDone:
+      let sent = try first(header.b)
+      guard sent.received == sent.currentEnd || sent.isCancelled else {
+        throw WireProblem("the end of a chunk that lacks outcomes")
+      }
+      let memory = payload.count >= 8 ? Int(clamping: payload.loadUnaligned(as: UInt64.self)) : nil
+      return finish(sent, items: count, elapsed: header.c, memory: memory)
+    case FrameKind.opened, FrameKind.openFailed:
+      guard opening.remove(key) != nil else { throw WireProblem("a set-up that nobody asked for") }
+      return header.kind == FrameKind.opened ? .opened(key) : .openFailed(key, try error(payload))
+    case FrameKind.stopped:
+      guard isToldToStop, inFlight.isEmpty, !hasStopped else { throw WireProblem("an end that nobody asked for") }
+      hasStopped = true
+      return .stopped
+    case FrameKind.begun:
+      // Else there would be no end to such frames.
+      guard !hasBegun else { throw WireProblem("a beginning after the first") }
+      hasBegun = true
+      return nil
+    case FrameKind.tornDown:
+      guard let record = tearingDown.removeValue(forKey: key) else { throw WireProblem("an exit of no worker") }
+      if flags & FrameFlags.failed != 0 { return .tornDown(key, .failure(try error(payload))) }
+      if flags & FrameFlags.empty != 0 { return .tornDown(key, nil) }
+      return .tornDown(key, Result { try record.remote.decodeExit(payload) }.mapError(\.forUsers))
+    default: throw WireProblem("an answer of kind \(header.kind)")
+    }
+  }
+
+  /// The frame is over; what that says, if it was the chunk's last.
+  private mutating func finish(_ sent: SentChunk, items: Int, elapsed: UInt64, memory: Int?) -> RemoteAnswer? {
+    lastEnded = sent.currentNumber
+    sent.finishFrame(items: items, elapsed: elapsed)
+    guard sent.isDone else { return nil }
+    _ = inFlight.popFirst()
+    var outputs: (any AnyObject & Sendable)?
+    if let open, open.isEnd(of: sent) {
+      outputs = open.outputs
+      self.open = nil
+    }
+    return .done(sent, outputs: outputs, items: sent.run, elapsed: sent.elapsed, memory: memory)
+  }
+
+  private func first(_ number: UInt64) throws -> SentChunk {
+    guard let sent = inFlight.first, sent.currentNumber == number, sent.answered < sent.positions.count else {
+      throw WireProblem("an answer about chunk \(number), which is not the one that runs")
+    }
+    return sent
+  }
+
+  mutating func takeOutputs(_ payload: UnsafeRawBufferPointer, isPacked: Bool, count: Int, _ sent: SentChunk) throws {
+    guard count > 0, count <= sent.currentEnd - sent.received else {
+      throw WireProblem("\(count) outputs where \(sent.currentEnd - sent.received) are missing")
+    }
+    let index = sent.chunk.range.lowerBound + sent.received
+    if open?.takes(count, at: index, of: sent) == false { closeBatch() }
+    if open == nil {
+      let remote = sent.record.remote
+      let room = max(count, min(sent.end - index, OutputBatch.bytes / max(1, remote.outputSize)))
+      open = OutputBatch(sent, remote, at: index, room: room)
+    }
+    if isPacked {
+      try open!.copy(payload, count: count, at: index)
+    } else {
+      try open!.decode(payload, count: count, at: index, keepsMemory: keepsFreedMemory)
+    }
+    open!.next += count
+    sent.receive(count)
+  }
+
+  private func error(_ payload: UnsafeRawBufferPointer) throws -> any Error {
+    try WireError.decode(from: payload).error(RemoteError.self)
+  }
+}

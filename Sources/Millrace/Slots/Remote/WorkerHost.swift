@@ -1,0 +1,164 @@
+package import Logging
+package import MillraceIPC
+package import Synchronization
+
+/// The workers of a slot, in the process in which they run: carries out what the pool asks, one request after the other.
+///
+/// How requests come here and answers go back is the channel's affair.
+package final class WorkerHost: @unchecked Sendable {
+  // Sound: belongs to the thread that runs its requests. The words of its position are atomics, which others may change.
+  package let channel: any HostChannel
+  private let position: ItemPosition
+  /// What the worker's code knows of where it runs.
+  private let context: WorkerContext
+  private var instances: [UInt64: any HostedWorker] = [:]
+  @exclusivity(unchecked) package private(set) var measuresMemory = false
+  /// Chunks that are not wanted, and may not have begun.
+  private let cancelled = Lock<Set<UInt64>>([])
+  /// How closely standard error is watched while items run.
+  @exclusivity(unchecked) var watch = ErrorWatch()
+
+  /// - Parameter position: by default, one that nobody outside of this process sees.
+  package init(
+    _ channel: any HostChannel, slot: Int, position: ItemPosition = ItemPosition(),
+    logger: @escaping @Sendable () -> Logger
+  ) {
+    self.channel = channel
+    self.position = position
+    context = WorkerContext(slot: slot, position: position, logger: logger)
+  }
+
+  /// Counts the items of the chunk that are done, beside its tag.
+  package var progress: UnsafePointer<Atomic<UInt64>> { position.progress }
+  var itemStart: UnsafePointer<Atomic<UInt64>> { position.startTime }
+
+  var completedItems: Int {
+    Int(truncatingIfNeeded: progress.pointee.load(ordering: .relaxed) & LaneLayout.completed)
+  }
+
+  /// None of the chunk's items is done.
+  func resetProgress(for request: ChunkRequest) {
+    progress.pointee.store(LaneLayout.tag(request.id), ordering: .releasing)
+    let isCancelled = cancelled.withLock { cancelled in
+      // Those before it are over.
+      cancelled = cancelled.filter { $0 >= request.id }
+      return cancelled.contains(request.id)
+    }
+    if isCancelled { abandon(request.id) }
+  }
+
+  /// The rest of the chunk is not wanted: if it runs, its current item does not count any more. From any thread.
+  func cancel(_ chunk: UInt64) {
+    _ = cancelled.withLock { $0.insert(chunk) }
+    abandon(chunk)
+  }
+
+  private func abandon(_ chunk: UInt64) {
+    let tag = LaneLayout.tag(chunk)
+    var word = progress.pointee.load(ordering: .acquiring)
+    while word & ~(LaneLayout.completed | LaneLayout.last) == tag {
+      let (exchanged, found) = progress.pointee.compareExchange(
+        expected: word, desired: word | LaneLayout.abandoned, ordering: .acquiringAndReleasing)
+      if exchanged { return }
+      word = found
+    }
+  }
+
+  /// Runs the body as code of the worker's: it sees the worker's context.
+  package func asWorker<R>(_ body: () async throws -> R) async rethrows -> R {
+    try await WorkerContext.$running.withValue(context, operation: body)
+  }
+
+  // MARK: Requests
+
+  /// Carries a request out; false if it was the last. Throws if the channel is broken, or makes no sense.
+  package func handle(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) async throws -> Bool {
+    switch header.kind {
+    case FrameKind.open: try await open(header.b, payload)
+    case FrameKind.chunk: try await run(ChunkRequest(header, payload))
+    case FrameKind.tearDown: try await tearDown(header.b)
+    case FrameKind.stop:
+      try await stop()
+      return false
+    default: throw WireProblem("a request of kind \(header.kind)")
+    }
+    return true
+  }
+
+  private func open(_ key: UInt64, _ announcement: UnsafeRawBufferPointer) async throws {
+    noteErrors()
+    channel.enter(.settingUp)
+    position.enter(first: 0, attempt: 1, seed: 0)
+    do {
+      let instance = try channel.makeWorker(announcement)
+      try KillPoint.workerSetsUp.reachThrowing()
+      try await instance.setUp(context)
+      // No item is to answer for it later.
+      channel.endIfCutOff()
+      instances[key] = instance
+      KillPoint.workerIsSetUp.reach()
+      channel.enter(.idle)
+      try channel.send(FrameHeader(kind: FrameKind.opened, b: key))
+      KillPoint.workerIsReady.reach()
+    } catch {
+      channel.enter(.idle)
+      try channel.sendError(error, FrameHeader(kind: FrameKind.openFailed, b: key))
+    }
+  }
+
+  private func run(_ request: ChunkRequest) async throws {
+    KillPoint.workerTakesChunk.reach()
+    guard let instance = instances[request.worker] else { throw WireProblem("a chunk for a worker that is not here") }
+    measuresMemory = request.flags & FrameFlags.measuresMemory != 0
+    begin(request)
+    try await instance.run(request, on: self)
+    channel.enter(.idle)
+  }
+
+  /// A chunk begins.
+  func begin(_ request: ChunkRequest) {
+    position.enter(first: Int(request.head.first), attempt: Int(request.head.attempt), seed: request.head.seed)
+    if watch.looks { noteErrors() }
+    channel.begins(request, self)
+    KillPoint.workerBeginsChunk.reach()
+  }
+
+  private func tearDown(_ key: UInt64) async throws {
+    noteErrors()
+    channel.enter(.tearingDown)
+    let instance = instances.removeValue(forKey: key)
+    do {
+      try KillPoint.workerTearsDown.reachThrowing()
+      let exit = try await instance?.tearDown()
+      channel.enter(.idle)
+      let header = FrameHeader(kind: FrameKind.tornDown, flags: exit == nil ? FrameFlags.empty : 0, b: key)
+      try (exit ?? []).withUnsafeBytes { try channel.send(header, $0) }
+      KillPoint.workerToreDown.reach()
+    } catch let error as ProtocolError {
+      throw error
+    } catch {
+      channel.enter(.idle)
+      try channel.sendError(error, FrameHeader(kind: FrameKind.tornDown, flags: FrameFlags.failed, b: key))
+    }
+  }
+
+  private func stop() async throws {
+    channel.enter(.tearingDown)
+    KillPoint.workerStops.reach()
+    for instance in instances.values {
+      do {
+        _ = try await instance.tearDown()
+      } catch {
+        context.logger.error("tear-down of a worker that was given up failed: \(error)")
+      }
+    }
+    instances.removeAll()
+    try channel.send(FrameHeader(kind: FrameKind.stopped))
+  }
+
+  // MARK: From the run of a chunk
+
+  /// An item, or something else of the user's, is about to begin: what was written to standard error until now is not its own.
+  /// Where code of the user's has put something else in the place of standard error, nothing comes to us, and nothing is quoted.
+  func noteErrors() { if channel.noteErrors() { watch.hasWritten = true } }
+}
