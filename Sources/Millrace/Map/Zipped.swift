@@ -17,14 +17,14 @@ public struct ZippedSequence<each S: Sequence>: Sequence {
   init(_ sequences: repeat each S) { self.sequences = (repeat each sequences) }
 
   /// Starts every sequence.
-  public func makeIterator() -> Iterator { Iterator((repeat Source((each sequences).makeIterator()))) }
+  public func makeIterator() -> Iterator { Iterator((repeat PackSource((each sequences).makeIterator()))) }
 
   /// Takes an element of each sequence at a time.
   public struct Iterator: IteratorProtocol {
-    private let sources: (repeat Source<(each S).Iterator>)
+    private let sources: (repeat PackSource<(each S).Iterator>)
     private var isOver = false
 
-    fileprivate init(_ sources: (repeat Source<(each S).Iterator>)) { self.sources = sources }
+    fileprivate init(_ sources: (repeat PackSource<(each S).Iterator>)) { self.sources = sources }
 
     /// The next tuple; nil as soon as one sequence has ended.
     public mutating func next() -> (repeat (each S).Element)? {
@@ -40,7 +40,7 @@ public struct ZippedSequence<each S: Sequence>: Sequence {
 }
 
 /// An iterator in a box, because the elements of a pack cannot be changed in place.
-private final class Source<Base: IteratorProtocol> {
+private final class PackSource<Base: IteratorProtocol> {
   private var base: Base
   init(_ base: Base) { self.base = base }
 

@@ -1,0 +1,86 @@
+/// A pipeline as a list of stages and edges: what the planner, the layout and the engine read.
+package struct Blueprint: Sendable {
+  /// A stage, with the places of those that it reads from.
+  package struct Stage: Sendable {
+    package let work: PipelineNode.Work
+    /// Its name, or its options' one; numbered if several have it.
+    package let name: String
+    package let inputs: [Int]
+    package let options: StageOptions
+    /// How many instances it has, with slots of its own; nil: as the pipeline.
+    package let width: Int?
+    /// Stages of the same group share their slots; nil: those of the pipeline.
+    package let group: Int?
+
+    /// Whether its items may run in any slot, in any order.
+    package var isElastic: Bool {
+      switch work {
+      case .worker, .elastic: true
+      case .inlet, .source, .stage, .choice, .merge, .join: false
+      }
+    }
+  }
+
+  /// Each behind those that it reads from, branch by branch, as they were written.
+  package let stages: [Stage]
+  package let graph: DirectedGraph
+  /// Whose items come out.
+  package let output: Int
+
+  package init<Input, Output>(_ pipeline: Pipeline<Input, Output>) {
+    var nodes: [PipelineNode] = []
+    var places: [ObjectIdentifier: Int] = [:]
+    func visit(_ node: PipelineNode) {
+      if places[ObjectIdentifier(node)] != nil { return }
+      for input in node.inputs { visit(input) }
+      places[ObjectIdentifier(node)] = nodes.count
+      nodes.append(node)
+    }
+    visit(pipeline.node)
+    var groups: [ObjectIdentifier: Int] = [:]
+    var names = Names()
+    var graph = DirectedGraph()
+    stages = nodes.map { node in
+      let inputs = node.inputs.map { places[ObjectIdentifier($0)]! }
+      let group = node.group.map { group in
+        groups[ObjectIdentifier(group), default: groups.count]
+      }
+      if let own = node.group, let group { groups[ObjectIdentifier(own)] = group }
+      let options = node.group?.resolved ?? StageOptions()
+      return Stage(
+        work: node.work, name: names.unique(options.name ?? node.name), inputs: inputs, options: options,
+        width: node.group?.resolvedWidth, group: group)
+    }
+    for place in nodes.indices {
+      graph.add(place)
+      // A value cannot hold itself, so there is no circle.
+      for input in stages[place].inputs { try! graph.connect(input, place) }
+    }
+    self.graph = graph
+    output = places[ObjectIdentifier(pipeline.node)]!
+  }
+
+  package func readers(_ stage: Int) -> [Int] { graph.children(of: stage) }
+}
+
+extension PipelineNode.Group {
+  /// With what it inherits. A name is its own alone.
+  var resolved: StageOptions {
+    var outer = outer?.resolved ?? StageOptions()
+    outer.name = nil
+    return options.inheriting(outer)
+  }
+
+  var resolvedWidth: Int? { width ?? outer?.resolvedWidth }
+}
+
+/// Tells stages of one name apart: `Resize`, `Resize 2`, ….
+private struct Names {
+  private var counts: [String: Int] = [:]
+
+  mutating func unique(_ name: String) -> String {
+    counts[name, default: 0] += 1
+    let count = counts[name]!
+    return count == 1 ? name : "\(name) \(count)"
+  }
+}

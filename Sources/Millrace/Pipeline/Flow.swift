@@ -1,0 +1,104 @@
+/// What runs through a pipeline that is being described, at one place. Used twice, it is a fork. Cycles cannot be written.
+package struct Flow<Item: Sendable>: Sendable {
+  let node: PipelineNode
+
+  private func step<Next>(_ next: Pipeline<Item, Next>) -> Flow<Next> { Flow<Next>(node: next.applied(to: node)) }
+
+  /// Turns each item into another, in any slot.
+  package func map<Next: Sendable>(_ body: @escaping @Sendable (Item) async throws -> Next) -> Flow<Next> {
+    step(.function(body))
+  }
+  package func map<W: Worker>(with worker: W) -> Flow<W.Output> where W.Input == Item { step(.worker(worker)) }
+  /// Keeps those that the closure says.
+  package func filter(_ isKept: @escaping @Sendable (Item) async throws -> Bool) -> Flow<Item> {
+    step(.elastic(Filter(isKept)))
+  }
+  package func flatMap<S: Sequence & Sendable>(_ body: @escaping @Sendable (Item) async throws -> S) -> Flow<S.Element>
+  where S.Element: Sendable { step(.elastic(FlatMap(body))) }
+  /// Collects so many items, and what is left at the end.
+  package func batch(_ size: Int) -> Flow<[Item]> { step(.stage(Batches(size: size))) }
+  package func stage<S: Stage>(_ stage: S) -> Flow<S.Output> where S.Input == Item { step(.stage(stage)) }
+  package func print(_ prefix: String = "") -> Flow<Item> { step(.stage(Print(prefix).stage(for: Item.self))) }
+  package func through<Next>(_ pipeline: Pipeline<Item, Next>) -> Flow<Next> { step(pipeline) }
+}
+
+/// Those of one item together, as a tuple; it ends with the shortest.
+package func zip<each Item: Sendable>(_ flows: repeat Flow<each Item>) -> Flow<(repeat each Item)> {
+  var nodes: [PipelineNode] = []
+  for flow in repeat each flows { nodes.append(flow.node) }
+  return Flow<(repeat each Item)>(node: PipelineNode(.join(joiner((repeat each Item).self)), "zip", nodes))
+}
+
+/// What several give, as it comes.
+package func merge<Item>(_ flows: Flow<Item>...) -> Flow<Item> {
+  Flow(node: PipelineNode(.merge, "merge", flows.map(\.node)))
+}
+
+/// Makes a tuple of values whose types are known from the graph.
+func joiner<each Item: Sendable>(_ type: (repeat each Item).Type) -> @Sendable ([any Sendable]) -> any Sendable {
+  { values in
+    var place = -1
+    func next<Value>(_ type: Value.Type) -> Value {
+      place += 1
+      return values[place] as! Value
+    }
+    return (repeat next((each Item).self))
+  }
+}
+
+extension Pipeline {
+  static func function(_ body: @escaping @Sendable (Input) async throws -> Output) -> Pipeline {
+    Pipeline(.worker(ClosureWorker(body)), "function")
+  }
+
+  static func worker<W: Worker>(_ worker: W) -> Pipeline where W.Input == Input, W.Output == Output {
+    Pipeline(.worker(worker), W.self is any ClosureWorkerType.Type ? "function" : "\(W.self)")
+  }
+
+  static func elastic<S: Stage>(_ stage: S) -> Pipeline where S.Input == Input, S.Output == Output {
+    Pipeline(.elastic(stage), stageName(stage))
+  }
+
+  static func stage<S: Stage>(_ stage: S) -> Pipeline where S.Input == Input, S.Output == Output {
+    Pipeline(.stage(stage), stageName(stage))
+  }
+
+  // What a flow can do, a pipeline can.
+
+  private func step<Next>(_ next: Pipeline<Output, Next>) -> Pipeline<Input, Next> { then(next) }
+
+  package func map<Next: Sendable>(_ body: @escaping @Sendable (Output) async throws -> Next) -> Pipeline<Input, Next> {
+    step(.function(body))
+  }
+  package func map<W: Worker>(with worker: W) -> Pipeline<Input, W.Output> where W.Input == Output {
+    step(.worker(worker))
+  }
+  package func filter(_ isKept: @escaping @Sendable (Output) async throws -> Bool) -> Pipeline {
+    step(.elastic(Filter(isKept)))
+  }
+  package func flatMap<S: Sequence & Sendable>(
+    _ body: @escaping @Sendable (Output) async throws -> S
+  ) -> Pipeline<Input, S.Element> where S.Element: Sendable { step(.elastic(FlatMap(body))) }
+  package func batch(_ size: Int) -> Pipeline<Input, [Output]> { step(.stage(Batches(size: size))) }
+  package func stage<S: Stage>(_ stage: S) -> Pipeline<Input, S.Output> where S.Input == Output { step(.stage(stage)) }
+  package func print(_ prefix: String = "") -> Pipeline { step(.stage(Print(prefix).stage(for: Output.self))) }
+  package func through<Next>(_ pipeline: Pipeline<Output, Next>) -> Pipeline<Input, Next> { step(pipeline) }
+  /// So many instances of a worker, with slots of their own.
+  package func parallel<W: Worker>(_ width: Int, on backend: WorkerPool.Backend? = nil, _ worker: W) -> Pipeline<
+    Input, W.Output
+  >
+  where W.Input == Output {
+    step(Pipeline<Output, W.Output>.worker(worker).grouped(StageOptions(on: backend), width: width))
+  }
+}
+
+/// The name of the type, without what it is generic over.
+private func stageName<S: Stage>(_ stage: S) -> String {
+  (stage as? any NamedStage)?.name ?? String("\(S.self)".prefix { $0 != "<" })
+}
+
+/// A stage whose name is not that of its type.
+protocol NamedStage { var name: String { get } }
+
+extension Tap: NamedStage {}
+extension Batches: NamedStage { var name: String { "Batch" } }

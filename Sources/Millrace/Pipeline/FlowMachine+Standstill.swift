@@ -1,0 +1,43 @@
+// When an edge is too narrow for the join that it leads to.
+
+extension FlowMachine {
+  /// Nothing runs, no source may read, every end is answered, and a consumer waits: then the narrowest full edge whose reader
+  /// starves at another edge is doubled (after Parks, "Bounded Scheduling of Process Networks", 1995).
+  ///
+  /// It is judged by what is, not by what an event has led to.
+  mutating func diagnose() {
+    guard !hasFinished, !isGivenUp, isQuiet, outputs.contains(where: { $0.wanted > 0 && !$0.hasEnded }) else { return }
+    let full = edges.indices.filter { edge in
+      stations[edges[edge].from].held > 0 && !edges[edge].isClosed && edges[edge].waiting >= edges[edge].room
+        && edges[edge].to.map { !starving($0).isEmpty } ?? false
+    }
+    guard let narrow = full.min(by: { edges[$0].room < edges[$1].room }), let reader = edges[narrow].to else { return }
+    let others = starving(reader).map { stations[edges[$0].from].name }.joined(separator: ", ")
+    let because =
+      "\(stations[reader].name) has \(edges[narrow].waiting) items from \(stations[edges[narrow].from].name) before it and waits for "
+      + "\(others), which cannot go on before they are taken"
+    let room = 2 * edges[narrow].room
+    guard room <= maximumRoom else {
+      actions.append(.standstill(edge: narrow, because: because))
+      cancelled()
+      return
+    }
+    edges[narrow].room = room
+    actions.append(.widen(edge: narrow, to: room, because: because))
+    advance()
+  }
+
+  private var isQuiet: Bool {
+    stations.allSatisfy { station in
+      if station.hasEnded { return true }
+      if station.running > 0 || station.isCancelled || station.hasBeenFedTheEnd { return false }
+      // A source reads as long as what it has made has room.
+      return !station.isSource || station.held > 0
+    }
+  }
+
+  /// The edges at which the station waits for what does not come.
+  private func starving(_ station: Int) -> [Int] {
+    stations[station].inputs.filter { edges[$0].waiting == 0 && !edges[$0].hasEnded }
+  }
+}

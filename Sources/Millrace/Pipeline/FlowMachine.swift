@@ -1,0 +1,178 @@
+/// What moves between the stations of a pipeline, as a pure state machine: who is fed how much, whose window has room again, when
+/// ends travel, and what becomes of it when a stage stops, a station fails, the run is cancelled, or an edge is too narrow.
+///
+/// ```
+///   station ──edge──▶ station ──edge──▶ consumer
+///           ──edge──▶ station ──┘                 a fork: each edge carries everything
+/// ```
+///
+/// It moves counts, never values: what a station makes lies in its edges until every reader has taken it. Events are method
+/// calls; what is to be done comes out in `actions`. It has no thread and no clock. Stations are added in the order of the data:
+/// each after those that it reads from.
+package struct FlowMachine {
+  package enum Action: Hashable, Sendable {
+    /// Hand so many items of each of the station's input edges to its job; `ended`: they are the last.
+    case feed(station: Int, count: Int, ended: Bool)
+    /// All readers have taken so many items of the station's: its window has room for as many.
+    case room(station: Int, count: Int)
+    /// Hand so many items to the output's consumer.
+    case deliver(output: Int, count: Int)
+    /// So many items, the oldest that it has not taken, go nowhere: the edge's reader wants no more.
+    case drop(edge: Int, count: Int)
+    /// Nobody wants more of the station: it is to end, and say so with `ended`.
+    case cancel(station: Int)
+    case widen(edge: Int, to: Int, because: String)
+    /// It cannot go on, and the edge cannot be widened any more.
+    case standstill(edge: Int, because: String)
+    /// The consumer of the output gets no more.
+    case end(output: Int)
+    /// All stations have ended.
+    case finished
+  }
+
+  struct Edge {
+    let from: Int
+    /// Nil: the consumer of an output.
+    let to: Int?
+    /// How many items may wait in it.
+    var room: Int
+    var waiting = 0
+    /// How many its reader has taken, or will never.
+    var taken = 0
+    /// Its writer puts nothing more in.
+    var hasEnded = false
+    /// Its reader wants nothing more.
+    var isClosed = false
+  }
+
+  struct Station {
+    let name: String
+    var inputs: [Int] = []
+    var outputs: [Int] = []
+    /// What its job has asked for and not got.
+    var demand = 0
+    /// What it was fed and has not answered.
+    var running = 0
+    /// What it has made and its edges have no room for: of several the fullest decides.
+    var held = 0
+    /// How many items of its have been taken by all readers.
+    var released = 0
+    var hasBeenFedTheEnd = false
+    var isCancelled = false
+    var hasEnded = false
+
+    var isSource: Bool { inputs.isEmpty }
+  }
+
+  struct Output {
+    let edge: Int
+    var wanted = 0
+    var hasEnded = false
+  }
+
+  var stations: [Station] = []
+  var edges: [Edge] = []
+  var outputs: [Output] = []
+  /// It was cancelled, or a station has failed: nothing is delivered any more.
+  var isGivenUp = false
+  var hasFinished = false
+  /// How wide an edge may become.
+  let maximumRoom: Int
+  package var actions: [Action] = []
+
+  package init(maximumRoom: Int = 65_536) { self.maximumRoom = maximumRoom }
+
+  package mutating func takeActions() -> [Action] {
+    defer { actions = [] }
+    return actions
+  }
+
+  /// How many items wait in an edge; those of outputs are numbered with the others, as they were made.
+  package func waiting(in edge: Int) -> Int { edges[edge].waiting }
+
+  // MARK: The graph
+
+  package mutating func addStation(_ name: String) -> Int {
+    stations.append(Station(name: name))
+    return stations.count - 1
+  }
+
+  /// Adds an edge in which so many items may wait.
+  package mutating func connect(_ from: Int, to: Int, room: Int) {
+    precondition(from < to, "stations are added in the order of the data")
+    edges.append(Edge(from: from, to: to, room: room))
+    stations[from].outputs.append(edges.count - 1)
+    stations[to].inputs.append(edges.count - 1)
+  }
+
+  /// Adds an output, of which a consumer takes.
+  package mutating func addOutput(_ from: Int, room: Int) -> Int {
+    edges.append(Edge(from: from, to: nil, room: room))
+    stations[from].outputs.append(edges.count - 1)
+    outputs.append(Output(edge: edges.count - 1))
+    return outputs.count - 1
+  }
+
+  // MARK: Events
+
+  /// The station's job could take so many more items.
+  package mutating func demanded(_ station: Int, _ count: Int) {
+    stations[station].demand += count
+    advance()
+  }
+
+  /// The station has made `made` items of `used`; a source, and a tear-down, use none.
+  package mutating func produced(_ station: Int, used: Int, made: Int) {
+    stations[station].running -= used
+    if !isGivenUp { stations[station].held += made }
+    advance()
+  }
+
+  /// The station will make no more: its job is over, and torn down.
+  package mutating func ended(_ station: Int) {
+    stations[station].hasEnded = true
+    advance()
+  }
+
+  /// A stage of the station wants no more input. What it has made is kept, and what feeds only it is cancelled.
+  package mutating func stopAsked(_ station: Int) {
+    guard !stations[station].hasBeenFedTheEnd, !stations[station].hasEnded else { return }
+    if stations[station].isSource {
+      cancel(station)
+    } else {
+      feedTheEnd(station, 0)
+    }
+    advance()
+  }
+
+  /// A station has failed, as far as the run is concerned: everything is given up.
+  package mutating func failed(_ station: Int) {
+    stations[station].hasEnded = true
+    cancelled()
+  }
+
+  /// The run is cancelled: every station is told to end.
+  package mutating func cancelled() {
+    isGivenUp = true
+    for edge in edges.indices { close(edge) }
+    for station in stations.indices {
+      stations[station].held = 0
+      cancel(station)
+    }
+    advance()
+  }
+
+  /// The consumer of an output could take so many more items.
+  package mutating func wanted(_ output: Int, _ count: Int) {
+    outputs[output].wanted += count
+    advance()
+  }
+
+  /// The consumer of an output takes no more.
+  package mutating func left(_ output: Int) {
+    guard !outputs[output].hasEnded else { return }
+    outputs[output].hasEnded = true
+    close(outputs[output].edge)
+    advance()
+  }
+}

@@ -1,0 +1,84 @@
+/// A step of a pipeline that is being described: untyped, for the handles on it are typed (``Pipeline``, ``Flow``).
+///
+/// It never changes; what is put behind something else, or in a group, is copied.
+package final class PipelineNode: Sendable {
+  /// What it does with items.
+  package enum Work: Sendable {
+    /// Where a pipeline's input comes in.
+    case inlet
+    case source(any Source)
+    /// One output for each input, in whichever slot, in any order.
+    case worker(any Worker)
+    /// None, one or several outputs for each input, in whichever slot: a filter, a flat map.
+    case elastic(any Stage)
+    /// One instance, in the order of the input.
+    case stage(any Stage)
+    /// Each item goes to one of those behind it.
+    case choice
+    /// What several give, as it comes.
+    case merge
+    /// What several give, those of one item together.
+    case join(@Sendable ([any Sendable]) -> any Sendable)
+  }
+
+  /// The group in which a stage stands.
+  package final class Group: Sendable {
+    package let options: StageOptions
+    /// How many instances, with slots of their own; nil: as the pipeline.
+    package let width: Int?
+    package let outer: Group?
+
+    init(options: StageOptions, width: Int?, outer: Group? = nil) {
+      self.options = options
+      self.width = width
+      self.outer = outer
+    }
+  }
+
+  package let work: Work
+  package let name: String
+  package let inputs: [PipelineNode]
+  package let group: Group?
+
+  init(_ work: Work, _ name: String, _ inputs: [PipelineNode], group: Group? = nil) {
+    self.work = work
+    self.name = name
+    self.inputs = inputs
+    self.group = group
+  }
+}
+
+/// Copies a graph of nodes: each once, however often it is used, so that a fork stays one.
+struct NodeCopier {
+  /// What stands for a node instead of a copy of it.
+  let replaced: PipelineNode
+  let replacement: PipelineNode
+  /// The group in which the copies stand, around those that they have.
+  var group: PipelineNode.Group?
+  private var copies: [ObjectIdentifier: PipelineNode] = [:]
+  private var groups: [ObjectIdentifier: PipelineNode.Group] = [:]
+
+  init(_ replaced: PipelineNode, by replacement: PipelineNode, in group: PipelineNode.Group? = nil) {
+    self.replaced = replaced
+    self.replacement = replacement
+    self.group = group
+  }
+
+  mutating func copy(_ node: PipelineNode) -> PipelineNode {
+    if node === replaced { return replacement }
+    if let copy = copies[ObjectIdentifier(node)] { return copy }
+    var inputs: [PipelineNode] = []
+    for input in node.inputs { inputs.append(copy(input)) }
+    let made = PipelineNode(node.work, node.name, inputs, group: wrapped(node.group))
+    copies[ObjectIdentifier(node)] = made
+    return made
+  }
+
+  private mutating func wrapped(_ inner: PipelineNode.Group?) -> PipelineNode.Group? {
+    guard group != nil, let inner else { return inner ?? group }
+    if let known = groups[ObjectIdentifier(inner)] { return known }
+    let made = PipelineNode.Group(options: inner.options, width: inner.width, outer: wrapped(inner.outer))
+    groups[ObjectIdentifier(inner)] = made
+    return made
+  }
+}

@@ -1,0 +1,98 @@
+import Millrace
+
+/// What a seed says about the world of a ``FlowSimulation``: the graph, the edges, and what goes wrong.
+struct FlowPlan {
+  enum Kind {
+    case source(Int)
+    case map
+    case filter(Int)
+    case batch(Int)
+    case flatMap(Int)
+    case join
+  }
+
+  var kinds: [Kind] = []
+  var inputs: [[Int]] = []
+  /// The stations that consumers take from.
+  var outputs: [Int] = []
+  var room = 1
+  var maximumRoom = 65_536
+  /// How many items a station's job takes at once.
+  var window = 4
+  /// How many items a consumer wants at a time.
+  var appetite = 1
+  /// At which step something happens, and to which station.
+  var stops: [Int: Int] = [:]
+  var fails: (step: Int, station: Int)?
+  var isCancelledAt: Int?
+  /// At which step the consumer of an output leaves.
+  var leaves: (step: Int, output: Int)?
+
+  init(seed: UInt64) {
+    var random = SimulatedRandom(seed: seed)
+    room = random.within(1...8)
+    if random.chance(10) { maximumRoom = room }
+    window = random.within(1...6)
+    appetite = random.one(of: [1, 1, 3, 1_000])
+    makeGraph(&random)
+    if random.chance(30) {
+      for _ in 0..<random.within(1...2) { stops[random.below(150)] = random.below(kinds.count) }
+    }
+    if random.chance(8) { fails = (random.below(150), random.below(kinds.count)) }
+    if random.chance(8) { isCancelledAt = random.below(150) }
+    if random.chance(15) { leaves = (random.below(100), random.below(outputs.count)) }
+  }
+
+  private mutating func makeGraph(_ random: inout SimulatedRandom) {
+    /// Stations from which nobody reads yet.
+    var open: [Int] = []
+    for _ in 0..<random.one(of: [1, 1, 1, 2, 3]) { open.append(add(.source(random.within(0...60)), [])) }
+    let joins = random.chance(66)
+    for _ in 0..<random.within(0...7) {
+      if joins, open.count >= 2, random.chance(50) {
+        let sides = Array(open.shuffled(using: &random).prefix(random.within(2...3)))
+        open.removeAll(where: sides.contains)
+        open.append(add(.join, sides))
+        continue
+      }
+      let kind: Kind = random.one(of: [
+        .map, .filter(random.within(2...9)), .batch(random.within(2...12)), .flatMap(random.within(0...3)),
+      ])
+      // Behind what is open, or beside what reads already: a fork.
+      let from = random.chance(70) ? random.one(of: open) : random.below(kinds.count)
+      open.removeAll { $0 == from }
+      open.append(add(kind, [from]))
+    }
+    if joins { while open.count > 1, random.chance(80) { open = [add(.join, open)] } }
+    outputs = open
+  }
+
+  private mutating func add(_ kind: Kind, _ inputs: [Int]) -> Int {
+    kinds.append(kind)
+    self.inputs.append(inputs)
+    return kinds.count - 1
+  }
+
+  var isJoining: Bool { inputs.contains { $0.count > 1 } }
+
+  func readers(_ station: Int) -> [Int] { inputs.indices.filter { inputs[$0].contains(station) } }
+
+  /// How many items the station has made of so many; `ended`: with what its tear-down puts.
+  func made(_ station: Int, of used: Int, ended: Bool) -> Int {
+    switch kinds[station] {
+    case .source(let count): count
+    case .map, .join: used
+    case .filter(let modulus): used / modulus
+    case .batch(let size): ended ? (used + size - 1) / size : used / size
+    case .flatMap(let factor): used * factor
+    }
+  }
+
+  var machine: FlowMachine {
+    var machine = FlowMachine(maximumRoom: maximumRoom)
+    for station in kinds.indices { _ = machine.addStation("s\(station)") }
+    for station in kinds.indices { for input in inputs[station] { machine.connect(input, to: station, room: room) } }
+    for output in outputs { _ = machine.addOutput(output, room: room) }
+    return machine
+  }
+}

@@ -1,0 +1,240 @@
+import Millrace
+import MillraceTesting
+import TestSupport
+import Testing
+
+extension Checked {
+  /// What strided maps share with all maps: inputs of any kind, failures, retries, limits, company on the pool, ends.
+  @Suite struct StridedLife {
+    @Test("a fork and a join: what belongs together stays together", arguments: Backends.everything)
+    func diamond(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        for stride in [1, 2, 5] {
+          let loom = try StridedMap(on: pool, stride: stride)
+          let words = try loom.add(["hello", "world", "!"]) { $0.uppercased() }
+          let left = try loom.add(words) { $0.replacing("E", with: "3") }
+          let right = try loom.add(words) { text in
+            if text == "WORLD" { throw Refused(item: 1) }
+            return text.replacing("O", with: "0")
+          }
+          let pairs = try loom.add(left, right) { "\($0),\($1)" }
+          #expect(try await pairs.next() == "H3LLO,HELL0")
+          let failure = await #expect(throws: ItemFailure.self) { try await pairs.next() }
+          #expect((failure?.underlying as? UpstreamFailure)?.output == right.position)
+          #expect(try await pairs.next() == "!,!")
+          #expect(try await pairs.next() == nil)
+        }
+      }
+    }
+
+    @Test("several inputs end with the shortest, and the longer one is left", arguments: Backends.all)
+    func shortest(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let loom = try StridedMap(on: pool, stride: 2)
+        let endless = try loom.add(Endless(), with: AddOne())
+        let short = try loom.add(lazily([1, 2, 3]), with: AddOne())
+        let sums = try loom.add(endless, short) { $0 + $1 }
+        var results: [Int] = []
+        for try await sum in sums { results.append(sum) }
+        #expect(results == [3, 5, 7])
+      }
+    }
+
+    @Test("an asynchronous input, and the error that it ends with", arguments: Backends.all)
+    func asynchronous(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let loom = try StridedMap(on: pool, stride: 2)
+        let first = try loom.add(Numbers(count: 5, throwsAtEnd: true), with: AddOne())
+        let second = try loom.add(first, with: AddOne())
+        for index in 0..<5 { #expect(try await second.next() == index + 2) }
+        await #expect(throws: Refused(item: 5)) { try await second.next() }
+      }
+    }
+
+    @Test("strided maps and ordinary ones on one pool, at once", arguments: Backends.everything)
+    func company(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          for stride in 1...3 {
+            group.addTask {
+              let loom = try StridedMap(on: pool, stride: stride)
+              let chain = try loom.add(loom.add(0..<100, with: AddOne()), with: Times(factor: 2))
+              var results: [Int] = []
+              for try await result in chain { results.append(result) }
+              #expect(results == (1...100).map { $0 * 2 })
+            }
+          }
+          group.addTask {
+            let plain = try await pool.map(0..<1_000, with: AddOne())
+            #expect(plain == Array(1...1_000))
+          }
+          try await group.waitForAll()
+        }
+      }
+    }
+
+    @Test("a consumer for each output, none of whom knows of the others", arguments: Backends.all)
+    func consumers(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let loom = try StridedMap(on: pool, stride: 2)
+        let outputs = try (0..<3).map { _ in try loom.add(0..<200, with: AddOne()) }
+        try await withThrowingTaskGroup(of: [Int].self) { group in
+          for output in outputs {
+            group.addTask {
+              var results: [Int] = []
+              for try await result in output { results.append(result) }
+              return results
+            }
+          }
+          for try await results in group { #expect(results == Array(1...200)) }
+        }
+      }
+    }
+
+    @Test("a failed item is tried again", arguments: Backends.all)
+    func retries(backend: WorkerPool.Backend) async throws {
+      let attempts = SharedCounter()
+      try await withWorkerPool(backend) { pool in
+        let loom = try StridedMap(on: pool, stride: 2)
+        let results = try loom.add(0..<3, options: ItemOptions(retry: .upTo(1))) { item in
+          if item == 1, attempts.increment() == 1 { throw Refused(item: item) }
+          return item
+        }
+        #expect(try await [results.next(), results.next(), results.next(), results.next()] == [0, 1, 2, nil])
+        #expect(attempts.value == 2)
+      }
+    }
+
+    @Test("what takes too long is a failure at its place", arguments: Backends.apart)
+    func limits(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let loom = try StridedMap(on: pool, stride: 2)
+        let options = ItemOptions(timeouts: MapOptions.Timeouts(item: .milliseconds(200)))
+        let results = try loom.add(0..<3, with: Stuck(items: [1]), options: options)
+        #expect(try await results.next() == 0)
+        guard case .failure(let failure) = try await results.nextResult() else { return #expect(Bool(false)) }
+        guard case .timedOut = failure.cause else { return #expect(Bool(false), "\(failure)") }
+        #expect(failure.index == 1)
+        #expect(try await results.next() == 2)
+      }
+    }
+
+    @Test("a crash costs its item", arguments: Backends.isolating)
+    func crashes(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let loom = try StridedMap(on: pool, stride: 2)
+        let first = try loom.add(0..<5, with: Trapping(item: 2))
+        let second = try loom.add(first, with: AddOne())
+        var results: [Int?] = []
+        while let result = try await second.nextResult() { results.append(try? result.get()) }
+        #expect(results == [1, 2, nil, 4, 5])
+      }
+    }
+
+    @Test("dropped or cancelled in the midst, it frees the pool", arguments: Backends.everything)
+    func dropped(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        for isCancelled in [false, true] {
+          let loom = try StridedMap(on: pool, stride: 2)
+          let chain = try loom.add(loom.add(Endless(), with: AddOne()), with: AddOne())
+          for try await result in chain where result > 10 { break }
+          if isCancelled {
+            loom.cancel()
+            await #expect(throws: CancellationError.self) { try await chain.next() }
+          }
+        }
+        #expect(try await pool.map(0..<100, with: AddOne()) == Array(1...100))
+      }
+    }
+
+    @Test("whoever waits may be cancelled; the map goes on", arguments: Backends.all)
+    func cancelled(backend: WorkerPool.Backend) async throws {
+      let gate = SharedCounter()
+      try await withWorkerPool(backend) { pool in
+        let loom = try StridedMap(on: pool, stride: 2)
+        let results = try loom.add(0..<2) { item in
+          await gate.wait(for: 1)
+          return item
+        }
+        let task = Task { try await results.next() }
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        gate.set(1)
+        #expect(try await [results.next(), results.next(), results.next()] == [0, 1, nil])
+      }
+    }
+
+    @Test("the end of the pool ends it", arguments: Backends.everything)
+    func poolEnds(backend: WorkerPool.Backend) async throws {
+      let pool = try WorkerPool(backend)
+      let loom = try StridedMap(on: pool, stride: 2)
+      let results = try loom.add(Endless(), with: AddOne())
+      #expect(try await results.next() == 1)
+      try await pool.shutdown()
+      await #expect(throws: WorkerPoolError.self) { while try await results.next() != nil {} }
+    }
+
+    @Test("inside an item of the same pool", arguments: Backends.shared)
+    func nested(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let sums = try await pool.map(0..<4) { item in
+          let loom = try StridedMap(on: pool, stride: 2)
+          let chain = try loom.add(loom.add(0..<5, with: AddOne()), with: AddOne())
+          var sum = item
+          for try await result in chain { sum += result }
+          return sum
+        }
+        #expect(sums == [20, 21, 22, 23])
+      }
+    }
+
+    @Test("tasklets see the task-local values of whoever began the map", arguments: Backends.shared)
+    func context(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let loom = try StridedMap(on: pool, stride: 2)
+        let values = try loom.add(0..<20) { _ in Label.current }
+        try Label.$current.withValue("begun") { try loom.start() }
+        var seen: Set<String> = []
+        try await Label.$current.withValue("other") { for try await value in values { seen.insert(value) } }
+        #expect(seen == ["begun"])
+      }
+    }
+
+    @Test("what is wrong is refused by name")
+    func refusals() async throws {
+      try await withWorkerPool(.threads(2)) { pool in
+        #expect(throws: InvalidOption.self) { try StridedMap(on: pool, stride: 0) }
+        #expect(throws: InvalidOption.self) { try StridedMap(on: pool, stride: 3, buffer: 2) }
+        let loom = try StridedMap(on: pool, stride: 2, buffer: 2)
+        let other = try StridedMap(on: pool)
+        let first = try loom.add([1], with: AddOne())
+        #expect(throws: StridedMapError.self) { try other.add(first, with: AddOne()) }
+        let second = try loom.add([1], with: AddOne())
+        let pairs = try loom.add(first, second) { $0 + $1 }
+        let error = await #expect(throws: InvalidOption.self) { try await pairs.next() }
+        #expect(error?.description == "buffer is 2: it has to be at least 4 with these tasks and a stride of 2")
+        let chain = try StridedMap(on: pool)
+        let inner = try chain.add([1], with: AddOne())
+        let outer = try chain.add(inner, with: AddOne())
+        #expect(try await outer.next() == 3)
+        let isInput = await #expect(throws: StridedMapError.self) { try await inner.next() }
+        #expect(isInput?.kind == .isInput)
+        let hasBegun = #expect(throws: StridedMapError.self) { try chain.add([1], with: AddOne()) }
+        #expect(hasBegun?.kind == .hasBegun)
+      }
+    }
+  }
+
+  enum Label {
+    @TaskLocal static var current = "none"
+  }
+
+  struct Trapping: StatelessWorker, Codable {
+    var item: Int
+
+    func process(_ item: Int) -> Int {
+      precondition(item != self.item, "the item that traps")
+      return item
+    }
+  }
+}
