@@ -66,7 +66,8 @@ extension Dispatcher {
   private func isWanted(_ slot: Int) -> Bool {
     if rests(slot) { return false }
     return isNeeded(slot)
-      || jobs.values.contains { job in
+      || eagerJobs > 0
+        && jobs.values.contains { job in
         !job.ended && job.spec.eagerSetUp && job.read > 0 && serves(slot, job.spec)
           && workers[job.spec.worker]?.benched.contains(slot) != true
       }
@@ -82,8 +83,12 @@ extension Dispatcher {
       other.assigned.count > 1
         && other.assigned.waiting.contains { $0.slot == nil && $0.abandonAt == nil && mayTake(slot, $0) }
     }
+    // Of jobs that have something ready: there may be very many that only wait.
     return canTake
-      || jobs.values.contains { !$0.ended && !$0.ready.isEmpty && !isOut($0.spec.worker) && serves(slot, $0.spec) }
+      || runnable.first { id in
+        guard let job = jobs[id] else { return false }
+        return !job.ended && !job.ready.isEmpty && !isOut(job.spec.worker) && serves(slot, job.spec)
+      } != nil
   }
 
   /// How many chunks may be at the slot: one, and as many more as keep it busy while it is not looked after, if they are short.

@@ -30,7 +30,10 @@ package struct Dispatcher: ~Copyable {
   /// Workers that no job uses, kept for the next, the one that was used last behind the others.
   var kept: [WorkerKey] = []
   var nextJob = 0
-  var nextWorker = 0
+  /// How many jobs that have not ended set their worker up before they have something for it. With the next, no larger than one of
+  /// the others.
+  var eagerJobs: UInt32 = 0
+  var nextWorker: UInt32 = 0
   var nextChunk = 0
   var alarm: UInt64?
   /// When to look once more for chunks that wait behind one that takes its time, while others are idle.
@@ -227,7 +230,7 @@ package struct Dispatcher: ~Copyable {
 
   package mutating func addWorker() -> WorkerKey {
     nextWorker += 1
-    let key = WorkerKey(nextWorker)
+    let key = WorkerKey(Int(nextWorker))
     workers[key] = WorkerState()
     return key
   }
@@ -252,6 +255,7 @@ package struct Dispatcher: ~Copyable {
     if isObserved { tell(.jobBegan(id, spec.worker, level: spec.level, total: spec.total)) }
     // Who waits for a map inside an item has begun already.
     if spec.level == 0 { waitingJobs += 1 }
+    if spec.eagerSetUp { eagerJobs += 1 }
     if let limit = spec.totalTimeout {
       let deadline = now &+ limit
       job.deadline = deadline
@@ -338,6 +342,7 @@ package struct Dispatcher: ~Copyable {
   mutating func end(_ id: JobID, _ how: JobEnd) {
     guard let job = jobs[id], !job.ended else { return }
     job.ended = true
+    if job.spec.eagerSetUp { eagerJobs -= 1 }
     if !job.hasBegun, job.spec.level == 0 { waitingJobs -= 1 }
     job.ready.removeAll()
     Unlocked.release(job.held)

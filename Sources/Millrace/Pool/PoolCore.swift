@@ -15,6 +15,8 @@ package final class PoolCore: DrivenPool {
   struct State: ~Copyable {
     var dispatcher: Dispatcher
     var jobs = Registry<JobID, JobRecord>()
+    /// Those whose consumers wait for so long and no longer. Mostly few, where there may be very many jobs.
+    var impatient: [JobID: JobRecord] = [:]
     var workers: [WorkerKey: WorkerRecord] = [:]
     var index = WorkerIndex()
     var isClosed = false
@@ -109,7 +111,7 @@ package final class PoolCore: DrivenPool {
       for action in state.dispatcher.takeActions() { route(action, &state, slots, &effects) }
     }
     var next = state.dispatcherAlarm
-    for job in state.jobs.values {
+    for job in state.impatient.values {
       if let time = job.waitsUntil { next = min(next ?? time, time) }
     }
     if next != state.alarmTime {
@@ -141,7 +143,7 @@ package final class PoolCore: DrivenPool {
       }
       if !job.keepsOutputs, case .outputs = segment.content { return }
       job.queue.append(segment)
-      if job.queue.count >= job.wakesAt { wake(job, &effects) }
+      if job.queue.count >= job.wakesAt { wake(job, &state, &effects) }
     case .end(let id, let end):
       guard let job = state.jobs[id] else { return }
       job.end = end
@@ -149,7 +151,7 @@ package final class PoolCore: DrivenPool {
         outlet.accept(end)
         effects.outlets.append(outlet)
       }
-      wake(job, &effects)
+      wake(job, &state, &effects)
       effects.ended.append(job)
     case .release(let id):
       if let job = state.jobs[id] { effects.released.append(job) }
@@ -178,9 +180,10 @@ package final class PoolCore: DrivenPool {
   }
 
   /// Resumes the job's consumer, if it waits; it takes what there is itself.
-  private static func wake(_ job: JobRecord, _ effects: inout Effects) {
+  private static func wake(_ job: JobRecord, _ state: inout State, _ effects: inout Effects) {
     guard let waiter = job.waiter else { return }
     job.waiter = nil
+    if job.waitsUntil != nil { state.impatient[job.id] = nil }
     job.waitsUntil = nil
     effects.resumptions.append(waiter)
   }
@@ -218,12 +221,15 @@ package final class PoolCore: DrivenPool {
       let now = _monotonicNow()
       state.alarmTime = nil
       state.dispatcher.tick(now: now)
-      return state.jobs.values.compactMap { job -> UnsafeContinuation<Void, Never>? in
-        guard let time = job.waitsUntil, time <= now, let waiter = job.waiter else { return nil }
+      var late: [UnsafeContinuation<Void, Never>] = []
+      for job in state.impatient.values {
+        guard let time = job.waitsUntil, time <= now, let waiter = job.waiter else { continue }
         job.waiter = nil
         job.waitsUntil = nil
-        return waiter
+        late.append(waiter)
       }
+      state.impatient = state.impatient.filter { $0.value.waitsUntil != nil }
+      return late
     }
     perform(effects)
     for waiter in late { waiter.resume() }
@@ -416,10 +422,11 @@ package final class PoolCore: DrivenPool {
   func waitForNews(_ job: JobRecord, until time: UInt64?) async {
     await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
       var effects = Effects()
-      let waits = withState(&effects) { _ in
+      let waits = withState(&effects) { state in
         guard job.queue.isEmpty, job.end == nil else { return false }
         job.waiter = continuation
         job.waitsUntil = time
+        if time != nil { state.impatient[job.id] = job }
         return true
       }
       perform(effects)

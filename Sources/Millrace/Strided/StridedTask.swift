@@ -142,7 +142,7 @@ final class StridedJob<W: Worker>: StridedResults<W.Output>, @unchecked Sendable
   func tasklet(of item: Int) -> Int? { indices.removeValue(forKey: item) }
 
   override func pump(_ run: StridedRun) async throws {
-    if run.pool.core.isSerial { return try await pumpOneByOne(run) }
+    if run.pool.core.driver != nil { return try await pumpOneByOne(run) }
     let feed = TaskletFeed(run: run, job: self)
     for try await outcome in run.pool.outcomes(of: feed, with: worker, order: .completion, options: options) {
       run.finished(self, outcome)

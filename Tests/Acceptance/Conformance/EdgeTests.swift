@@ -97,7 +97,7 @@ extension Checked {
         let other = Edge<Int>()
         _ = try writer.begin(ItemSource(Endless()), with: Times(factor: 1), into: other)
         let failure = await #expect(throws: ItemFailure.self) {
-          for try await _ in reader.outputs(of: other, with: Picky(modulus: 40, remainder: 39)) {}
+          for try await _ in reader.outputs(of: other, with: Picky(modulus: 1_000_000, remainder: 39)) {}
         }
         #expect(failure?.index == 39)
         _ = try await writer.tearDown(Times(factor: 1))
@@ -108,7 +108,7 @@ extension Checked {
     func writerEnds(writer: WorkerPool.Backend, reader: WorkerPool.Backend) async throws {
       try await with(writer, reader) { writer, reader in
         let failing = Edge<Int>()
-        _ = try writer.begin(ItemSource(Endless()), with: Picky(modulus: 40, remainder: 39), into: failing)
+        _ = try writer.begin(ItemSource(Endless()), with: Picky(modulus: 1_000_000, remainder: 39), into: failing)
         let failure = await #expect(throws: ItemFailure.self) {
           for try await _ in reader.outputs(of: failing, with: AddOne()) {}
         }
