@@ -106,8 +106,8 @@ package struct Death {
   /// The chunks of which an item was running, the first of the range, each with whether the policy lets that item be tried
   /// again. Several, where the worker was several processes.
   package var running: [Int: Bool]
-  /// `.cancelled`: the pool itself ended it, perhaps for something that another slot did.
-  package var cause: ItemFailure.Cause
+  /// Nil: the pool itself ended it, perhaps for something that another slot did.
+  package var cause: ItemFailure.Cause?
   package var standardError: String
   /// How many were running in the worker's process, here and in other slots, any of which may have ended it.
   package var suspects = 1
@@ -115,7 +115,7 @@ package struct Death {
   package var isOwn = false
 
   package init(
-    running: Int?, cause: ItemFailure.Cause, retryable: Bool = true, standardError: String = ""
+    running: Int?, cause: ItemFailure.Cause?, retryable: Bool = true, standardError: String = ""
   ) {
     self.running = running.map { [$0: retryable] } ?? [:]
     self.cause = cause
@@ -223,14 +223,18 @@ package struct DispatchLimits: Sendable {
   package init() {}
 }
 
-extension ItemFailure.Cause {
-  package var isCancelled: Bool { if case .cancelled = self { true } else { false } }
+extension ItemFailure.Cause? {
+  /// Of a worker that the pool itself has ended.
+  package static var cancelled: Self { nil }
+  package var isCancelled: Bool { self == nil }
 
   /// Whether somebody else ended the worker.
   package var isFromOutside: Bool {
-    if case .crashed(let crash) = self { crash.kind == .killedFromOutside } else { false }
+    if case .crashed(let crash)? = self { crash.kind == .killedFromOutside } else { false }
   }
+}
 
+extension ItemFailure.Cause {
   /// A crash, for the targets that cannot make one otherwise.
   package static func crashed(_ kind: ItemFailure.Crash.Kind, signal: Int32) -> Self {
     .crashed(ItemFailure.Crash(kind: kind, signal: signal))

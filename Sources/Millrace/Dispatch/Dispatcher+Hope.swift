@@ -24,7 +24,7 @@ extension Dispatcher {
     let failure =
       error as? WorkerPoolError
       ?? WorkerPoolError(
-        .setUpFailed, "the worker could not be set up (slot \(slot))", underlying: error, slot: slot)
+        .setUpFailed, "the worker could not be set up (slot \(slot))", underlying: error.forUsers, slot: slot)
     passTurns(of: slot) { $0.worker == key }
     failHopeless(failure)
     guard worker.users > 0 else { return }
@@ -45,7 +45,7 @@ extension Dispatcher {
     troubles[slot, default: Slot.Trouble()].startDeaths.removeAll()
     let error = WorkerPoolError(
       .cannotStart, "\(count) workers died on start within \(Duration.nanoseconds(limits.restartPeriod))",
-      underlying: ItemFailureCauseError(cause: death.cause, standardError: death.standardError), slot: slot)
+      underlying: death.cause.map { WorkerFailure($0, standardError: death.standardError) }, slot: slot)
     let rest = Slot.Rest(until: now &+ limits.restartPeriod, isForRoom: false)
     if putToRest(slot, rest, error) {
       actions.append(.report("\(error); the other slots go on", slot: slot))
@@ -65,7 +65,7 @@ extension Dispatcher {
       putBack(chunk)
       releaseIfDone(chunk.job)
     }
-    let failure = WorkerPoolError(.cannotStart, "no worker could be started", underlying: error, slot: slot)
+    let failure = WorkerPoolError(.cannotStart, "no worker could be started", underlying: error.forUsers, slot: slot)
     if hadWorkers, case .preparing(let key, _) = errand {
       // The slot can have workers, but not this one beside the others.
       setUpFailed(slot, key, failure)

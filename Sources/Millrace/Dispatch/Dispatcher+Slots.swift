@@ -218,7 +218,7 @@ extension Dispatcher {
             failItem(&chunk, slot, .timedOut(limit: .nanoseconds(limit)), retryable, death.standardError)
           case nil where death.suspects > 1 && !chunk.isSuspect: setApart(&chunk, slot)
           case nil:
-            failItem(&chunk, slot, death.cause, retryable, death.standardError)
+            if let cause = death.cause { failItem(&chunk, slot, cause, retryable, death.standardError) }
           default: break  // killed for something else: nobody is to blame
           }
         }
@@ -232,18 +232,18 @@ extension Dispatcher {
     switch errand {
     case .preparing(let key, _):
       if case .setUpTimedOut(key, let limit) = reason {
-        setUpFailed(slot, key, SetUpTimedOut(limit: .nanoseconds(limit)))
+        setUpFailed(slot, key, WorkerFailure(.timedOut(limit: .nanoseconds(limit))))
       } else if !wasToldToEnd, death.cause.isFromOutside || death.suspects > 1 {
         diedOnStart(slot, death)
-      } else if !wasToldToEnd {
-        setUpFailed(slot, key, ItemFailureCauseError(cause: death.cause, standardError: death.standardError))
+      } else if !wasToldToEnd, let cause = death.cause {
+        setUpFailed(slot, key, WorkerFailure(cause, standardError: death.standardError))
       }
     case .tearingDown(let key, _):
       if case .tearDownTimedOut(key, let limit) = reason {
         actions.append(
           .report("tear-down took longer than \(Duration.nanoseconds(limit)); the worker was ended", slot: slot))
-      } else if !wasToldToEnd {
-        actions.append(.report("the worker died in its tear-down: \(death.cause)", slot: slot))
+      } else if !wasToldToEnd, let cause = death.cause {
+        actions.append(.report("the worker died in its tear-down: \(cause)", slot: slot))
       }
     case .ending:
       if case .endingTimedOut = reason {
@@ -343,20 +343,4 @@ extension Dispatcher.Slot {
 
   /// Whether it runs maps of this level.
   func serves(_ level: Int, apart isApart: Bool) -> Bool { isApart ? self.level == level : self.level <= level }
-}
-
-/// A set-up that took longer than its limit.
-struct SetUpTimedOut: Error, CustomStringConvertible {
-  let limit: Duration
-  var description: String { "set-up took longer than \(limit)" }
-}
-
-/// A death that was no item's, as an error.
-struct ItemFailureCauseError: Error, CustomStringConvertible {
-  let cause: ItemFailure.Cause
-  let standardError: String
-  var description: String {
-    guard let line = standardError.fatalErrorLine else { return "\(cause)" }
-    return "\(cause), \"\(line)\""
-  }
 }

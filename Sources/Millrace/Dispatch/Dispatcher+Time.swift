@@ -112,7 +112,7 @@ extension Dispatcher {
   /// A worker that was killed, and is not gone, is waited for no longer. Its item may be running yet, so it is not tried again.
   private mutating func giveUpIfOverdue(_ slot: Int) {
     guard let time = goneBy[slot], time <= now else { return }
-    var death = Death(running: nil, cause: .cancelled)
+    var death = Death(running: nil, cause: nil)
     if case .timedOut(let chunk, _, _) = slots[slot].kill { death.running = [chunk: false] }
     actions.append(.report("the worker could not be ended, and is given up", slot: slot))
     isGone(slot, death)

@@ -12,16 +12,16 @@ extension MapOptions {
     public var maximum: Duration
 
     /// At once.
-    public static let none = MapOptions.Backoff(initial: .zero, factor: 1, maximum: .zero)
+    public static let none = Backoff(initial: .zero, factor: 1, maximum: .zero)
 
     /// The same delay before each retry.
-    public static func constant(_ delay: Duration) -> MapOptions.Backoff {
-      MapOptions.Backoff(initial: delay, factor: 1, maximum: delay)
+    public static func constant(_ delay: Duration) -> Backoff {
+      Backoff(initial: delay, factor: 1, maximum: delay)
     }
 
     /// A delay that doubles with each retry, up to a maximum (default 30 s).
-    public static func exponential(_ initial: Duration, maximum: Duration = .seconds(30)) -> MapOptions.Backoff {
-      MapOptions.Backoff(initial: initial, factor: 2, maximum: maximum)
+    public static func exponential(_ initial: Duration, maximum: Duration = .seconds(30)) -> Backoff {
+      Backoff(initial: initial, factor: 2, maximum: maximum)
     }
 
     /// The delay in nanoseconds before an attempt (2 for the first retry), jittered by what `random` holds.

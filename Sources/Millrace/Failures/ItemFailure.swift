@@ -4,7 +4,8 @@ public struct ItemFailure: Error, Sendable {
   @nonexhaustive
   public enum Cause: Sendable {
     /// The worker's `process` threw. On threads, tasks and in serial pools this is the original error; from a worker
-    /// process it is the original value if it is `Codable`, otherwise a ``RemoteError`` with its type and text.
+    /// process it is the original value if it is `Codable`, an enumeration whose cases carry nothing, or an error of Millrace's,
+    /// otherwise a ``RemoteError`` with its type and text.
     case threw(any Error)
     /// The worker died of a signal while the item was running.
     case crashed(Crash)
@@ -13,12 +14,12 @@ public struct ItemFailure: Error, Sendable {
     case exited(code: Int32)
     /// The item ran longer than the limit.
     case timedOut(limit: Duration)
-    /// No worker could be set up, so the item never ran.
+    /// No worker could be set up, so the item never ran: with what `setUp` threw, as it would be in `threw`, or a ``WorkerFailure``.
     case setUpFailed(any Error)
-    /// The item's input could not be encoded or decoded, or its output could not be brought back.
+    /// The item's input could not be encoded or decoded, or its output could not be brought back: with what its `encode(to:)` or
+    /// `init(from:)` threw (an `EncodingError`, a `DecodingError`, an error of yours, or a ``RemoteError`` in place of it), a
+    /// ``TransportError``, or a ``SystemError``.
     case undecodable(any Error)
-    /// The item was cancelled before it had an outcome.
-    case cancelled
     /// The item has crashed its worker `crashes` times, and is not tried again.
     indirect case quarantined(crashes: Int, last: Cause)
   }
@@ -67,7 +68,7 @@ public struct ItemFailure: Error, Sendable {
     self.standardError = standardError
   }
 
-  /// The error that user code threw, if that is why the item failed.
+  /// The error that the cause carries, if it carries one.
   public var underlying: (any Error)? {
     switch cause {
     case .threw(let error), .setUpFailed(let error), .undecodable(let error): error
@@ -96,7 +97,6 @@ extension ItemFailure.Cause: CustomStringConvertible {
     case .timedOut(let limit): "timed out after \(limit)"
     case .setUpFailed(let error): "no worker could be set up: \(error)"
     case .undecodable(let error): "could not be sent or brought back: \(error)"
-    case .cancelled: "cancelled"
     case .quarantined(let crashes, let last): "quarantined after \(crashes) crashes, the last: \(last)"
     }
   }

@@ -1,6 +1,6 @@
 import MillraceIPC
 
-/// An error thrown in a worker process, of a type that is not `Codable`: its type and text came back.
+/// An error thrown in a worker process that could not come back itself, for its type is not `Codable`: its type and text did.
 public struct RemoteError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The name of the error's type, with its module.
   public var typeName: String

@@ -7,7 +7,8 @@ public struct WorkerPoolError: Error, Sendable, CustomStringConvertible {
     case closed
     /// No worker could be set up: it has failed again and again in every slot.
     case setUpFailed
-    /// No slot gets a worker: none can be started, or those that are die at once, again and again.
+    /// No slot gets a worker: none can be started, or those that are die at once, again and again. Or the system has no thread or
+    /// descriptor for something else that is needed: to read the input, or to watch signals.
     case cannotStart
     /// The worker, an input or an output cannot be sent to another process.
     case notTransportable
@@ -31,7 +32,8 @@ public struct WorkerPoolError: Error, Sendable, CustomStringConvertible {
   public var kind: Kind
   /// What happened, to what, and what can be done.
   public var message: String
-  /// The error behind it, if there is one.
+  /// The error behind it, if there is one: an ``ItemFailure``, ``WorkerFailure``, ``TransportError``, ``SystemError`` or another
+  /// ``WorkerPoolError``; or what a set-up threw.
   public var underlying: (any Error)?
   /// The slot concerned, if there is one.
   public var slot: Int?

@@ -18,31 +18,31 @@ extension MapOptions {
 
     /// Sizes follow the time that items take, so that a chunk takes about a millisecond, long against the price of sending one, and
     /// grow smaller towards a known end.
-    public static let automatic = MapOptions.Chunking(rule: .automatic)
+    public static let automatic = Chunking(rule: .automatic)
 
     /// Chunks of `size` items; the last may be smaller.
     ///
     /// `size` has to be at least 1.
-    public static func size(_ size: Int) -> MapOptions.Chunking { MapOptions.Chunking(rule: .items(size)) }
+    public static func size(_ size: Int) -> Chunking { Chunking(rule: .items(size)) }
 
     /// Chunks of `size` items on average: n chunks hold n × `size` items together, rounded up.
     ///
     /// 10 items in chunks of 2.5 are chunks of 3, 2, 3 and 2. `size` has to be finite and at least 1.
     @_disfavoredOverload
-    public static func size(_ size: Double) -> MapOptions.Chunking { MapOptions.Chunking(rule: .fraction(size)) }
+    public static func size(_ size: Double) -> Chunking { Chunking(rule: .fraction(size)) }
 
     /// So many chunks, or one for each item if there are fewer.
     ///
     /// Needs an input of known length. `count` has to be at least 1.
     ///
     /// The items are spread as by ``size(_:)-(Double)`` with the exact quotient: 10 items in 6 chunks are 2, 2, 1, 2, 2 and 1.
-    public static func count(_ count: Int) -> MapOptions.Chunking { MapOptions.Chunking(rule: .count(count)) }
+    public static func count(_ count: Int) -> Chunking { Chunking(rule: .count(count)) }
 
     /// So many chunks for each worker of the pool, as by ``count(_:)``: `count` times the width.
     ///
     /// They are not dealt out: a worker that is ready takes the next, so one may run two of a `.perWorker(1)` and another none. With
     /// ``MapOptions/Dispatch/roundRobin`` each worker has its own. Needs an input of known length.
-    public static func perWorker(_ count: Int) -> MapOptions.Chunking { MapOptions.Chunking(rule: .perWorker(count)) }
+    public static func perWorker(_ count: Int) -> Chunking { Chunking(rule: .perWorker(count)) }
 
     private init(rule: Rule) {
       self.rule = rule

@@ -58,7 +58,7 @@ extension MapOptions {
       case .chunks(let count): .chunks(perWorker: count)
       case .perWorker(let count): .items(max(1, Int(atMost: count * Double(width))))
       }
-    if window.kind == .automatic, chunking.rule == .automatic { spec.ahead = MapOptions.Window.ahead }
+    if window.kind == .automatic, chunking.rule == .automatic { spec.ahead = Window.ahead }
     spec.maximumFailures = maximumFailures
     spec.retries = retry.maximum
     spec.backoff = retry.backoff

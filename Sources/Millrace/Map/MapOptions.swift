@@ -2,24 +2,24 @@
 /// ``InvalidOption`` when the map begins.
 public struct MapOptions: Sendable {
   /// How items are grouped on their way to the workers. Default: ``MapOptions/Chunking/automatic``.
-  public var chunking: MapOptions.Chunking
+  public var chunking: Chunking
   /// How many items may be between the input and the consumer. Default: ``MapOptions/Window/automatic``.
-  public var window: MapOptions.Window
+  public var window: Window
   /// When a failed item is tried again. Default: ``MapOptions/Retry/never``.
-  public var retry: MapOptions.Retry
+  public var retry: Retry
   /// How many items may fail before the map is given up; nil (default): any number, as far as the map's `onFailure` allows.
   public var maximumFailures: Int?
   /// Limits on time. Default: none.
-  public var timeouts: MapOptions.Timeouts
+  public var timeouts: Timeouts
   /// How long the consumer waits for the next result; then the wait fails with a ``WorkerPoolError`` of kind
   /// ``WorkerPoolError/Kind-swift.enum/nextTimedOut``, the items go on, and one may ask again. nil (default): for ever.
   public var nextTimeout: Duration?
   /// When a worker is replaced by a fresh one. Default: never.
-  public var lifespan: MapOptions.Lifespan
+  public var lifespan: Lifespan
   /// Which worker gets which chunk. Default: ``MapOptions/Dispatch/workConserving``.
-  public var dispatch: MapOptions.Dispatch
+  public var dispatch: Dispatch
   /// When workers are set up. Default: ``MapOptions/SetUp/eager``.
-  public var setUp: MapOptions.SetUp
+  public var setUp: SetUp
   /// Whether workers stay set up for the next map with an equal worker. Default: true.
   ///
   /// Workers are equal if they are of one type and compare equal (`Equatable`), encode to the same bytes (`Encodable`),
@@ -35,11 +35,11 @@ public struct MapOptions: Sendable {
 
   /// Creates options; what is not given has its default.
   public init(
-    chunking: MapOptions.Chunking = .automatic, window: MapOptions.Window = .automatic,
-    retry: MapOptions.Retry = .never, maximumFailures: Int? = nil,
-    timeouts: MapOptions.Timeouts = MapOptions.Timeouts(), nextTimeout: Duration? = nil,
-    lifespan: MapOptions.Lifespan = MapOptions.Lifespan(), dispatch: MapOptions.Dispatch = .workConserving,
-    setUp: MapOptions.SetUp = .eager,
+    chunking: Chunking = .automatic, window: Window = .automatic,
+    retry: Retry = .never, maximumFailures: Int? = nil,
+    timeouts: Timeouts = Timeouts(), nextTimeout: Duration? = nil,
+    lifespan: Lifespan = Lifespan(), dispatch: Dispatch = .workConserving,
+    setUp: SetUp = .eager,
     keepsWorkers: Bool = true, count: Int? = nil, seed: UInt64 = 0
   ) {
     self.chunking = chunking

@@ -24,7 +24,8 @@ extension MapOptions {
   public enum Dispatch: Sendable, Hashable {
     /// Whoever is free takes the next one; nobody idles while work waits.
     case workConserving
-    /// Chunk i goes to slot i modulo the width.
+    /// Chunk i goes to slot i modulo the width. In a map inside an item of the same pool, whose slots may wait for it, whoever is
+    /// free takes the next one all the same.
     case roundRobin
   }
 

@@ -18,19 +18,19 @@ extension MapOptions {
     ///
     /// An item that takes longer than all that the window has behind it makes the other workers wait. If a few take thousands of
     /// times as long as the rest, a wider window keeps all workers busy meanwhile.
-    public static let automatic = MapOptions.Window(kind: .automatic)
+    public static let automatic = Window(kind: .automatic)
 
     static let ahead = 64
 
     /// At most so many items, at least 1.
-    public static func items(_ count: Int) -> MapOptions.Window { MapOptions.Window(kind: .items(count)) }
+    public static func items(_ count: Int) -> Window { Window(kind: .items(count)) }
 
     /// So many chunks for each worker, whatever their size; at least 1.
-    public static func chunksPerWorker(_ count: Double) -> MapOptions.Window { MapOptions.Window(kind: .chunks(count)) }
+    public static func chunksPerWorker(_ count: Double) -> Window { Window(kind: .chunks(count)) }
 
     /// So many items for each worker; at least 1.
-    public static func itemsPerWorker(_ count: Double) -> MapOptions.Window {
-      MapOptions.Window(kind: .perWorker(count))
+    public static func itemsPerWorker(_ count: Double) -> Window {
+      Window(kind: .perWorker(count))
     }
   }
 }

@@ -12,36 +12,36 @@ extension WorkerPool {
     }
     var kind: Kind
     var width: Int?
-    var processes = WorkerPool.ProcessOptions()
+    var processes = ProcessOptions()
     /// Which CPUs the slots may use: one list for all slots, or one for each.
-    var cpuIDs = WorkerPool.CPUIDs.all
+    var cpuIDs = CPUIDs.all
 
     /// Everything runs in the calling task, one item at a time: for tests and debuggers.
-    public static let serial = WorkerPool.Backend(kind: .serial, width: 1)
+    public static let serial = Backend(kind: .serial, width: 1)
 
     /// Swift tasks on the default executor, `width` at a time: for work that waits (`await`) and never blocks.
-    public static func tasks(_ width: Int? = nil) -> WorkerPool.Backend {
-      WorkerPool.Backend(kind: .tasks, width: width)
+    public static func tasks(_ width: Int? = nil) -> Backend {
+      Backend(kind: .tasks, width: width)
     }
 
     /// Threads of the pool's own: for work that computes or blocks. The default.
     ///
     /// `cpuIDs` binds them: `[0]` binds all to CPU 0, `[0, 1]` the first slot to CPU 0 and the second to CPU 1.
-    public static func threads(_ width: Int? = nil, cpuIDs: WorkerPool.CPUIDs = .all) -> WorkerPool.Backend {
-      WorkerPool.Backend(kind: .threads, width: width, cpuIDs: cpuIDs)
+    public static func threads(_ width: Int? = nil, cpuIDs: CPUIDs = .all) -> Backend {
+      Backend(kind: .threads, width: width, cpuIDs: cpuIDs)
     }
 
     /// Worker processes: a crash costs one item, never the program.
     public static func processes(
-      _ width: Int? = nil, _ options: WorkerPool.ProcessOptions = WorkerPool.ProcessOptions()
-    ) -> WorkerPool.Backend {
-      WorkerPool.Backend(kind: .processes, width: width, processes: options, cpuIDs: options.cpuIDs)
+      _ width: Int? = nil, _ options: ProcessOptions = ProcessOptions()
+    ) -> Backend {
+      Backend(kind: .processes, width: width, processes: options, cpuIDs: options.cpuIDs)
     }
 
     func resolvedWidth() throws -> Int {
       let width = width ?? WorkerPool.usableCPUs
-      guard width >= 1, width <= WorkerPool.Backend.maximumWidth else {
-        throw InvalidOption(name: "width", value: "\(width)", allowed: "1 to \(WorkerPool.Backend.maximumWidth)")
+      guard width >= 1, width <= Backend.maximumWidth else {
+        throw InvalidOption(name: "width", value: "\(width)", allowed: "1 to \(Backend.maximumWidth)")
       }
       return width
     }
@@ -73,7 +73,7 @@ extension WorkerPool {
 
     /// All CPUs that the program may use, for every slot: the default.
     public static let all = {
-      var all = WorkerPool.CPUIDs([])
+      var all = CPUIDs([])
       all.isGiven = false
       return all
     }()
@@ -136,14 +136,20 @@ extension WorkerPool {
     /// How long a worker that was told to end (SIGTERM) has before it is killed (SIGKILL). Default: 1 s.
     public var grace: Duration
     /// Which CPUs the workers may use. Default: all.
-    public var cpuIDs: WorkerPool.CPUIDs
+    public var cpuIDs: CPUIDs
     /// The capacity of a worker's rings in shared memory, in bytes; a power of two, 64 KiB to 64 MiB. Default: 256 KiB.
     public var ringCapacity: Int
+    /// Whether the program keeps the memory that it frees, from the first large output on (16 KiB): up to 64 MiB in each of the C
+    /// library's arenas, for all of its parts, and as long as it runs. Large outputs come faster then, for their memory is not fetched
+    /// from the system each time. Default: false. It matters with glibc only, and not where the thresholds of `malloc` are set;
+    /// worker processes keep theirs in any case.
+    public var keepsFreedMemory: Bool
 
     /// Creates options; what is not given has its default.
     public init(
       start: Start = .forkServer, threadsPerProcess: Int = 1, environment: [String: String?] = [:],
-      grace: Duration = .seconds(1), cpuIDs: WorkerPool.CPUIDs = .all, ringCapacity: Int = 256 << 10
+      grace: Duration = .seconds(1), cpuIDs: CPUIDs = .all, ringCapacity: Int = 256 << 10,
+      keepsFreedMemory: Bool = false
     ) {
       self.start = start
       self.threadsPerProcess = threadsPerProcess
@@ -151,6 +157,7 @@ extension WorkerPool {
       self.grace = grace
       self.cpuIDs = cpuIDs
       self.ringCapacity = ringCapacity
+      self.keepsFreedMemory = keepsFreedMemory
     }
 
     func validate() throws {

@@ -66,7 +66,7 @@ final class ThreadFeeder<Input: Sendable>: Feeding {
     do {
       try startThread("millrace-input") { self.run() }
     } catch {
-      report(.failed(error))
+      report(.unread(error))
     }
   }
 
@@ -127,7 +127,7 @@ final class TaskFeeder<Input: Sendable>: Feeding {
     do {
       try startThread("millrace-input") { thread.run() }
     } catch {
-      return report(.failed(error))
+      return report(.unread(error))
     }
     let task = Task(executorPreference: thread) {
       await self.run()
@@ -204,5 +204,10 @@ final class TaskFeeder<Input: Sendable>: Feeding {
 }
 
 extension Reading {
+  /// The system has no thread for the reader.
+  fileprivate static func unread(_ error: any Error) -> Reading {
+    .failed(WorkerPoolError(.cannotStart, "the input cannot be read", underlying: error.forUsers))
+  }
+
   var goesOn: Bool { if case .goesOn = self { true } else { false } }
 }

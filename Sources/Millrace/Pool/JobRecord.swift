@@ -40,8 +40,7 @@ package final class JobRecord: @unchecked Sendable {
     guard level <= Nesting.maximumLevel else {
       throw WorkerPoolError(
         .nestedTooDeep,
-        "a map inside \(level) items of the same pool; at most \(Nesting.maximumLevel) "
-          + WorkerPoolError.tooDeepEnd)
+        "a map inside \(level) items of the same pool; at most \(Nesting.maximumLevel) may be nested")
     }
     place = Nesting.Place(in: core, level: level, depth: core.depth, outer: Nesting.place)
     context = CallerContext()

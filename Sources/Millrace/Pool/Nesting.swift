@@ -59,7 +59,7 @@ enum Nesting {
     let depth = currentDepth
     guard depth < maximumDepth else {
       throw WorkerPoolError(
-        .nestedTooDeep, "a pool inside \(depth) other pools; at most \(maximumDepth) \(WorkerPoolError.tooDeepEnd)")
+        .nestedTooDeep, "a pool inside \(depth) other pools; at most \(maximumDepth) may be nested")
     }
     if backend.width == nil, depth > 0 { return 1 }
     return try backend.resolvedWidth()

@@ -68,7 +68,7 @@ final class SignalWatch: @unchecked Sendable {
     logger = core.logger
     let pipe: Pipe
     do { pipe = try Pipe() } catch {
-      throw WorkerPoolError(.cannotStart, "the signals cannot be watched", underlying: error)
+      throw WorkerPoolError(.cannotStart, "the signals cannot be watched", underlying: error.forUsers)
     }
     let foreign = Self.numbers.filter { millrace_signals_handled($0) != 0 }
     millrace_set_nonblocking(pipe.writing.rawValue)
@@ -79,7 +79,7 @@ final class SignalWatch: @unchecked Sendable {
       millrace_fd_close(reading)
       millrace_fd_close(writing)
       throw WorkerPoolError(
-        .cannotStart, "the signals cannot be watched", underlying: SystemCallError("sigaction", error))
+        .cannotStart, "the signals cannot be watched", underlying: SystemError("sigaction", error))
     }
     do {
       try startThread("millrace-signal") { [self] in run(core) }
@@ -87,7 +87,7 @@ final class SignalWatch: @unchecked Sendable {
       millrace_signals_unwatch()
       millrace_fd_close(reading)
       millrace_fd_close(writing)
-      throw WorkerPoolError(.cannotStart, "the signals cannot be watched", underlying: error)
+      throw WorkerPoolError(.cannotStart, "the signals cannot be watched", underlying: error.forUsers)
     }
     Self.current.withLock { $0 = self }
     Self.isWatching.store(true, ordering: .relaxed)

@@ -138,14 +138,14 @@ package final class LocalLane: @unchecked Sendable {
   }
 
   /// Writes the worker off. What it has done is kept; what it still does is not waited for.
-  func kill() { writeOff(.cancelled) }
+  func kill() { writeOff(nil) }
 
   /// The lane's thread was ended by the item that ran on it: its tasks never go on.
   func lost() {
     writeOff(.exited(code: 0), "Fatal error: the item ended the thread that it ran on (pthread_exit)")
   }
 
-  private func writeOff(_ cause: ItemFailure.Cause, _ text: String = "") {
+  private func writeOff(_ cause: ItemFailure.Cause?, _ text: String = "") {
     let isLost = !text.isEmpty
     let (run, done, tasks, runaway) = mailbox.withLock { mailbox in
       mailbox.isDead = true

@@ -147,7 +147,7 @@ package final class LocalSlots: Slots {
     // Whoever writes a lane off tells of its death, and what it was at. This may be sooner.
     if lane.isDead { return }
     core?.step {
-      $0.died(slot: lane.slot, generation: lane.generation, Death(running: nil, cause: .cancelled), now: $1)
+      $0.died(slot: lane.slot, generation: lane.generation, Death(running: nil, cause: nil), now: $1)
     }
   }
 

@@ -69,7 +69,7 @@ extension Ledger {
   }
 
   private mutating func hearsOfDeath(
-    _ slot: Int, _ running: Set<Int>, _ cause: ItemFailure.Cause, suspects: Int = 1
+    _ slot: Int, _ running: Set<Int>, _ cause: ItemFailure.Cause?, suspects: Int = 1
   ) {
     let isOurs = cause.isCancelled && !slots[slot].isKilled
     if case .preparing(let key) = slots[slot].errand, !cause.isFromOutside, !isOurs,
@@ -86,7 +86,7 @@ extension Ledger {
         jobs[held.job]!.items[item].isSuspect = true
         hasSuspects = true
       } else if !slots[slot].isKilled {
-        jobs[held.job]!.items[item].deaths[held.attempt] = Self.verdict(of: cause)
+        jobs[held.job]!.items[item].deaths[held.attempt] = cause.flatMap(Self.verdict)
         failed(slot, held.id)
       } else if isTimeout, let condemned = slots[slot].condemned, condemned == (held.id, item) {
         jobs[held.job]!.items[item].deaths[held.attempt] = .timedOut

@@ -210,7 +210,7 @@ struct Ledger {
     case .exited: .exited
     case .timedOut: .timedOut
     case .quarantined(let crashes, _): .quarantined(crashes)
-    case .setUpFailed, .undecodable, .cancelled: nil
+    case .setUpFailed, .undecodable: nil
     }
   }
 }

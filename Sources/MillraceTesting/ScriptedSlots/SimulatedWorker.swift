@@ -24,7 +24,7 @@ enum Report {
   case revoked(chunk: Int, from: Int?)
   case shared(chunk: Int, Sharing)
   case inspected(chunk: Int, Inspection)
-  case died(running: [Int: Bool], ItemFailure.Cause, suspects: Int = 1)
+  case died(running: [Int: Bool], ItemFailure.Cause?, suspects: Int = 1)
 
   var isTheLast: Bool {
     switch self {

@@ -275,11 +275,11 @@ extension Simulation {
 
   // MARK: Death
 
-  func die(_ process: SimulatedProcess, _ cause: ItemFailure.Cause) {
+  func die(_ process: SimulatedProcess, _ cause: ItemFailure.Cause?) {
     guard !process.isDead else { return }
     let worker = process.worker
     let name = process.key.map { " for worker \($0.value)" } ?? ""
-    note("    slot \(worker.slot).\(worker.generation)\(name) dies: \(cause)")
+    note("    slot \(worker.slot).\(worker.generation)\(name) dies: \(cause.map { "\($0)" } ?? "cancelled")")
     if var run = process.run {
       if !random.chance(plan.faults.losesOutputs) { sayOutputs(process, &run) }
       // Whoever runs is only known if nothing before it is missing. Nobody does who is ended for another slot's sake.

@@ -18,7 +18,7 @@ package final class Simulation {
     case report(SimulatedWorker)
     case stale(SimulatedWorker, Report)
     /// Something ends the process, whatever it does.
-    case death(SimulatedProcess, ItemFailure.Cause, onlyIdle: Bool)
+    case death(SimulatedProcess, ItemFailure.Cause?, onlyIdle: Bool)
     case come(Int, count: Int, isLast: Bool)
     case collect(Int)
     case take(Int)

@@ -85,7 +85,7 @@ final class Play {
 
   /// `suspects`: how many items were running in its process.
   func die(
-    _ slot: Int, running: Int? = nil, _ cause: ItemFailure.Cause = .crashed(.trap, signal: 4), suspects: Int = 1
+    _ slot: Int, running: Int? = nil, _ cause: ItemFailure.Cause? = .crashed(.trap, signal: 4), suspects: Int = 1
   ) {
     var death = Death(running: running, cause: cause)
     death.suspects = suspects
@@ -194,7 +194,6 @@ extension ItemFailure.Cause {
     case .timedOut: "timed out"
     case .setUpFailed: "set-up failed"
     case .undecodable: "undecodable"
-    case .cancelled: "cancelled"
     case .quarantined(let crashes, _): "quarantined after \(crashes)"
     }
   }

@@ -38,6 +38,7 @@ enum AcceptanceProgram {
       case "stuck": try await stuck(backend)
       case "closed": try await closed(backend, words[3])
       case "first": try await first(backend)
+      case "keeps": try await keeps(words[3] == "true")
       default: exit(64)
       }
     } catch let interruption as Interrupted {

@@ -289,7 +289,7 @@ package final class HostLane: @unchecked Sendable {
 
   private func sendError(_ error: any Error, _ header: FrameHeader) throws {
     var writer = ByteWriter()
-    try WireError(error).encode(into: &writer)
+    try WireError(error.forUsers).encode(into: &writer)
     try sendAnySize(header, writer.bytes)
   }
 

@@ -52,7 +52,7 @@ final class ItemReader<Input> {
       } else {
         let record = try Records.next(&rest)
         if record.isPoison {
-          return RemoteError(typeName: "EncodingError", message: String(decoding: record.bytes, as: UTF8.self))
+          return try WireError.decode(from: record.bytes).error(RemoteError.self)
         }
         bytes = record.bytes
       }

@@ -166,7 +166,7 @@ final class OutputWriter<Output> {
   func itemFailed(_ error: any Error, isUndecodable: Bool, at offset: Int) throws -> Bool {
     try flush()
     scratch.removeAll()
-    try WireError(error).encode(into: &scratch)
+    try WireError(error.forUsers).encode(into: &scratch)
     try lane.send(
       FrameHeader(
         kind: FrameKind.itemFailed, flags: isUndecodable ? FrameFlags.undecodable : 0, b: chunk,

@@ -33,7 +33,7 @@ extension ProcessControl {
       guard let seat = seats[lane.slot], seat.generation == lane.generation else { continue }
       let isGuilty = blame.isGuilty(lane, isEnded: seat.isStopping)
       let errors = process.standardError(since: lane, of: lanes.count)
-      let cause = isGuilty ? cause(exit, report ?? blame.report, process, errors) : .cancelled
+      let cause: ItemFailure.Cause? = isGuilty ? cause(exit, report ?? blame.report, process, errors) : nil
       if isGuilty, blame.suspects > 1 || process.isApart { apart.insert(lane.slot) }
       var death = seat.death
       if isGuilty || !seat.isBreaking { death.cause = cause }
@@ -106,8 +106,10 @@ extension ProcessControl {
   private func cause(
     _ exit: ProcessExit, _ report: CrashReport?, _ process: WorkerProcess, _ errors: String
   ) -> ItemFailure.Cause {
-    if let problem = process.problem { return .undecodable(problem) }
-    if report == nil, isLost(process, exit) { return .undecodable(WireProblem("the worker was cut off from the pool")) }
+    if let problem = process.problem { return .undecodable(problem.forUsers) }
+    if report == nil, isLost(process, exit) {
+      return .undecodable(TransportError(.connectionLost, "the worker was cut off from the pool"))
+    }
     // What it wrote down itself comes first: its status may have been taken by others, or be that of what came later.
     switch (report, exit.reason) {
     case (.exited(let code)?, .exited(let real)) where code < 0: return .exited(code: real)

@@ -41,7 +41,7 @@ extension ProcessControl {
 
   /// One line for a worker's end: of what, and with which item.
   func logDeath(
-    of process: WorkerProcess, _ lane: RemoteLane, _ seat: Seat, _ cause: ItemFailure.Cause, _ exit: ProcessExit,
+    of process: WorkerProcess, _ lane: RemoteLane, _ seat: Seat, _ cause: ItemFailure.Cause?, _ exit: ProcessExit,
     _ item: (index: Int, attempt: Int)?, _ chunk: Int?, _ errors: String, suspects: Int
   ) {
     var logger = core.logger(slot: lane.slot)
@@ -54,11 +54,11 @@ extension ProcessControl {
       }
       logger.warning(
         "item \(item.index), attempt \(item.attempt): took longer than \(limit); its worker was ended, and is replaced")
-    } else if isOurs || seat.isBreaking || cause.isCancelled {
+    } else if isOurs || seat.isBreaking || cause == nil {
       logger.debug("the worker was ended, or went with its process")
     } else if process.isEnding, exit.reason == .exited(code: 0) {
       logger.debug("the worker has ended")
-    } else {
+    } else if let cause {
       let line = errors.fatalErrorLine.map { ", \"\($0)\"" } ?? ""
       let what = item.map { "item \($0.index), attempt \($0.attempt): " }
       let place =

@@ -110,6 +110,7 @@ extension ProcessControl {
     let lane = try process.addLane(
       slot: slot, generation: seats[slot]!.generation, capacity: slots.options.ringCapacity, cpus: cpus(of: slot),
       bell: slots.bell.rawValue)
+    lane.keepsFreedMemory = slots.options.keepsFreedMemory
     seats[slot]!.lanes.append(lane)
     return lane
   }
@@ -202,7 +203,7 @@ extension ProcessControl {
   /// There is no memory for a chunk: its first item has failed, the others are cut anew.
   private func cannotSend(_ error: RemoteLane.Unsendable, _ lane: RemoteLane) {
     let chunk = error.chunk
-    let cause = ItemFailure.Cause.undecodable(error.reason)
+    let cause = ItemFailure.Cause.undecodable(error.reason.forUsers)
     let retryable = core.isRetryable(chunk, error.index, lane.slot, cause)
     core.step {
       $0.itemFailed(

@@ -24,7 +24,7 @@ final class ProcessControl: @unchecked Sendable {
     /// One of its processes has died, and the others are ended for it.
     var isBreaking = false
     /// What is known of its end, while some of its processes are still there.
-    var death = Death(running: nil, cause: .cancelled)
+    var death = Death(running: nil, cause: nil)
   }
 
   private enum Token {

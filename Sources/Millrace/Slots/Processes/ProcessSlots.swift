@@ -40,7 +40,7 @@ package final class ProcessSlots: Slots {
     self.core = core
     let bell = millrace_bell_create()
     guard bell >= 0 else {
-      throw WorkerPoolError(.cannotStart, "no descriptor for the pool", underlying: SystemCallError("eventfd", errno))
+      throw WorkerPoolError(.cannotStart, "no descriptor for the pool", underlying: SystemError("eventfd", errno))
     }
     self.bell = SharedDescriptor(owning: bell)
   }

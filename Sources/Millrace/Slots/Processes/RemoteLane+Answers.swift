@@ -110,7 +110,7 @@ extension RemoteLane {
       guard let record = tearingDown.removeValue(forKey: key) else { throw WireProblem("an exit of no worker") }
       if flags & FrameFlags.failed != 0 { return .tornDown(key, .failure(try error(payload))) }
       if flags & FrameFlags.empty != 0 { return .tornDown(key, nil) }
-      return .tornDown(key, Result { try record.remote.decodeExit(payload) })
+      return .tornDown(key, Result { try record.remote.decodeExit(payload) }.mapError(\.forUsers))
     case FrameKind.retired:
       // Else there would be no end to such frames.
       guard receiver.contains(frame.header.a) else { throw WireProblem("the end of a segment that is not there") }
@@ -153,7 +153,7 @@ extension RemoteLane {
       try copyOutputs(payload, count: count, at: index, of: sent)
     } else {
       // Values that are copied and freed all the time: fresh pages would cost many times the copies.
-      if payload.count >= OutputBatch.large { millrace_memory_keep() }
+      if keepsFreedMemory, payload.count >= OutputBatch.large { millrace_memory_keep() }
       let broken = try sent.record.remote.decode(payload, count: count, at: index, into: open!.outputs)
       if !broken.isEmpty { open!.broken += broken }
     }

@@ -59,6 +59,8 @@ package final class RemoteLane {
   /// What was said behind them.
   @exclusivity(unchecked) var behind = FIFO<Answer>()
   var hasStopped = false
+  /// Whether the program keeps the memory of large outputs, once one has come.
+  var keepsFreedMemory = false
   /// It said what cannot be: nothing more of it is read.
   @exclusivity(unchecked) var isBroken = false
 

@@ -79,7 +79,7 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
 
   package func validate(forking: Bool) throws {
     if let refusal {
-      throw WorkerPoolError(.notTransportable, "\(name) cannot run in worker processes", underlying: refusal)
+      throw WorkerPoolError(.notTransportable, "\(name) cannot run in worker processes", underlying: refusal.forUsers)
     }
     if !forking { _ = try announcement() }
   }
@@ -148,7 +148,9 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
       Records.pad(&writer)
     } catch {
       writer.truncate(to: start)
-      Array("\(error)".utf8).withUnsafeBytes { Records.append($0, isPoison: true, to: &writer) }
+      var reason = ByteWriter()
+      try? WireError(error.forUsers).encode(into: &reason)
+      Records.append(reason.bytes, isPoison: true, to: &writer)
     }
   }
 
@@ -173,7 +175,7 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
         try coding.decode(from: record.bytes, into: outputs.storage + offset)
         outputs.settle(offset..<offset + 1)
       } catch {
-        broken.append((outputs.base + offset, error))
+        broken.append((outputs.base + offset, error.forUsers))
       }
     }
     return broken
@@ -208,7 +210,7 @@ func encodedWorker<W: Worker>(_ worker: W) throws -> [UInt8] {
     throw WorkerPoolError(
       .notTransportable,
       "\(readableTypeName(W.self)) cannot be sent to a worker process: make it Codable, or start the workers with .fork",
-      underlying: error)
+      underlying: error.forUsers)
   }
   var writer = ByteWriter()
   try coding.encode(worker, into: &writer)

@@ -7,7 +7,8 @@ package protocol ErrorStandIn: Error {
 
 /// An error of a worker as it arrives at the parent: always its texts, and where possible the error itself.
 ///
-/// The error itself arrives if it is `Codable`, if it is an enum without payloads, or if it has no stored properties at all.
+/// The error itself arrives if it is `Codable` or a `TravellingError`, if it is an enum without payloads, or if it has no stored
+/// properties at all.
 package struct WireError: Error, CustomStringConvertible {
   package var typeName: String
   package var description: String
@@ -55,6 +56,8 @@ package struct WireError: Error, CustomStringConvertible {
     var bytes: [UInt8]?
     /// Whether `bytes` are the error's memory and not its encoding.
     var isBitwise = false
+    /// Whether they are the form of a `TravellingError`.
+    var isForm: Bool?
   }
 
   /// Appends the error.
@@ -63,7 +66,10 @@ package struct WireError: Error, CustomStringConvertible {
   package func encode(into writer: inout ByteWriter) throws {
     var envelope = Envelope(typeName: typeName, description: description)
     if let value, let reference = TypeReference(type(of: value)) {
-      if let codable = value as? any (Codable & Error) {
+      if let travelling = value as? any TravellingError {
+        envelope.bytes = travelling.travelling
+        envelope.isForm = true
+      } else if let codable = value as? any (Codable & Error) {
         envelope.bytes = try? BinaryEncoder().encode(codable)
       } else {
         envelope.bytes = PlainError.bytes(of: value)
@@ -86,7 +92,9 @@ package struct WireError: Error, CustomStringConvertible {
     let envelope = try BinaryDecoder().decode(Envelope.self, from: bytes)
     var error = WireError(typeName: envelope.typeName, description: envelope.description)
     if let reference = envelope.type, let bytes = envelope.bytes, let type = findType(reference) {
-      if envelope.isBitwise {
+      if envelope.isForm == true {
+        error.value = (type as? any TravellingError.Type).flatMap { $0.init(travelling: bytes) }
+      } else if envelope.isBitwise {
         error.value = (type as? any Error.Type).flatMap { PlainError.error($0, bytes: bytes) }
       } else if let type = type as? any (Decodable & Error).Type {
         error.value = try? BinaryDecoder().decode(type, from: bytes)
