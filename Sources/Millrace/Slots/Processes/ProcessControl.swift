@@ -90,8 +90,14 @@ final class ProcessControl: @unchecked Sendable {
         slots.wakeUp()
         continue
       }
-      let news = poller.waitForNews(timeToDeadline())
+      let found = Result { () throws(SystemCallError) in
+        try poller.waitForNews(timeToDeadline(), lifeline: slots.lifeline)
+      }
       slots.wakeUp()
+      guard case .success(let news) = found else {
+        if case .failure(let error) = found { lost(error) }
+        break
+      }
       for process in processes.values { for lane in process.lanes { lane.disarm() } }
       for token in news { handle(token) }
     }
