@@ -68,7 +68,7 @@ extension RemoteLane {
 
   /// What a frame says; nil if that is for the lane alone, or outputs, which go to the open batch.
   private func answer(_ frame: Frame, count: Int, _ fetchSegments: () throws -> Void) throws -> Answer? {
-    let (payload, segment) = try resolve(frame, fetchSegments)
+    let (payload, segment, shortage) = try resolve(frame, fetchSegments)
     defer { if let segment { receiver.release(segment) } }
     let key = WorkerKey(Int(truncatingIfNeeded: frame.header.b))
     let flags = frame.header.flags
@@ -80,17 +80,18 @@ extension RemoteLane {
       guard !isFinal || sent.received + count == sent.currentEnd else {
         throw WireProblem("the end of a chunk that lacks outcomes")
       }
-      try takeOutputs(payload, isPacked: flags & FrameFlags.packed != 0, count: count, sent)
+      try takeOutputs(payload, isPacked: flags & FrameFlags.packed != 0, count: count, sent, shortage)
       return isFinal ? finish(sent, items: sent.currentCount, elapsed: frame.header.c, memory: nil) : nil
     case FrameKind.itemFailed:
       let sent = try first(frame.header.b)
       guard sent.received < sent.currentEnd, frame.header.c == UInt64(sent.currentReceived) else {
         throw WireProblem("a failure of an item that is not the next")
       }
-      let error = try error(payload)
+      let error = try shortage ?? error(payload)
       let index = sent.chunk.range.lowerBound + sent.received
       sent.receive(1)
-      let cause = flags & FrameFlags.undecodable != 0 ? ItemFailure.Cause.undecodable(error) : .threw(error)
+      let cause =
+        shortage != nil || flags & FrameFlags.undecodable != 0 ? ItemFailure.Cause.undecodable(error) : .threw(error)
       return .itemFailed(sent, index: index, cause)
     case FrameKind.chunkDone:
       let sent = try first(frame.header.b)
@@ -101,13 +102,14 @@ extension RemoteLane {
       return finish(sent, items: count, elapsed: frame.header.c, memory: memory)
     case FrameKind.opened, FrameKind.openFailed:
       guard opening.remove(key) != nil else { throw WireProblem("a set-up that nobody asked for") }
-      return frame.header.kind == FrameKind.opened ? .opened(key) : .openFailed(key, try error(payload))
+      return frame.header.kind == FrameKind.opened ? .opened(key) : .openFailed(key, try shortage ?? error(payload))
     case FrameKind.stopped:
       guard isToldToStop, inFlight.isEmpty, !hasStopped else { throw WireProblem("an end that nobody asked for") }
       hasStopped = true
       return .stopped
     case FrameKind.tornDown:
       guard let record = tearingDown.removeValue(forKey: key) else { throw WireProblem("an exit of no worker") }
+      if let shortage { return .tornDown(key, .failure(shortage)) }
       if flags & FrameFlags.failed != 0 { return .tornDown(key, .failure(try error(payload))) }
       if flags & FrameFlags.empty != 0 { return .tornDown(key, nil) }
       return .tornDown(key, Result { try record.remote.decodeExit(payload) }.mapError(\.forUsers))
@@ -137,7 +139,7 @@ extension RemoteLane {
   }
 
   private func takeOutputs(
-    _ payload: UnsafeRawBufferPointer, isPacked: Bool, count: Int, _ sent: SentChunk
+    _ payload: UnsafeRawBufferPointer, isPacked: Bool, count: Int, _ sent: SentChunk, _ shortage: SystemError?
   ) throws {
     guard count > 0, count <= sent.currentEnd - sent.received else {
       throw WireProblem("\(count) outputs where \(sent.currentEnd - sent.received) are missing")
@@ -149,7 +151,9 @@ extension RemoteLane {
       let room = max(count, min(sent.end - index, OutputBatch.bytes / max(1, remote.outputSize)))
       open = OutputBatch(sent, remote, at: index, room: room)
     }
-    if isPacked {
+    if let shortage {
+      open!.broken += (index..<index + count).map { ($0, shortage) }
+    } else if isPacked {
       try copyOutputs(payload, count: count, at: index, of: sent)
     } else {
       // Values that are copied and freed all the time: fresh pages would cost many times the copies.
@@ -179,16 +183,24 @@ extension RemoteLane {
     try WireError.decode(from: payload).error(RemoteError.self)
   }
 
+  /// What a frame brings; the segment that it is in; and if this program has no memory for it, that.
   private func resolve(
     _ frame: Frame, _ fetchSegments: () throws -> Void
-  ) throws -> (UnsafeRawBufferPointer, UInt32?) {
-    guard frame.header.flags & FrameFlags.segment != 0 else { return (frame.payload, nil) }
+  ) throws -> (UnsafeRawBufferPointer, UInt32?, SystemError?) {
+    guard frame.header.flags & FrameFlags.segment != 0 else { return (frame.payload, nil, nil) }
     guard frame.payload.count >= MemoryLayout<SegmentReference>.size else { throw WireProblem("no segment") }
     let reference = frame.payload.loadUnaligned(as: SegmentReference.self)
     guard let id = UInt32(exactly: reference.id) else { throw WireProblem("segment \(reference.id)") }
     // Its descriptor was sent before the frame was.
     if !receiver.contains(id) { try fetchSegments() }
-    return (try receiver.resolve(id, length: Int(clamping: reference.length)), id)
+    let length = Int(clamping: reference.length)
+    do {
+      let payload = try receiver.resolve(id, length: length)
+      // What is made of it takes as much again, and who allocates in vain is ended.
+      return (payload, id, MemoryHere.shortage(for: length))
+    } catch is MemoryError {
+      return (UnsafeRawBufferPointer(start: nil, count: 0), id, MemoryHere.shortage(of: length))
+    }
   }
 
   package func adopt(_ id: UInt32, _ descriptor: Int32) throws { try receiver.adopt(id, descriptor: descriptor) }
@@ -221,7 +233,7 @@ extension RemoteLane {
       frame.header.b == snapshot.chunk
     {
       let isPacked = frame.header.flags & FrameFlags.packed != 0
-      try? takeOutputs(frame.payload, isPacked: isPacked, count: count, sent)
+      try? takeOutputs(frame.payload, isPacked: isPacked, count: count, sent, nil)
       closeBatch()
       answers += behind.elements
       behind.removeAll()
