@@ -28,8 +28,8 @@ extension Dispatcher {
     passTurns(of: slot) { $0.worker == key }
     failHopeless(failure)
     guard worker.users > 0 else { return }
-    actions.append(
-      .report("set-up keeps failing here, the other slots go on: \(failure.underlying ?? error)", slot: slot))
+    let reason = (failure.underlying ?? error).inWords
+    actions.append(.report("set-up keeps failing here, and the slot is left out: \(reason)", slot: slot))
   }
 
   // MARK: Starts
