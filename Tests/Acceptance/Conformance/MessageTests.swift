@@ -1,9 +1,10 @@
 import Millrace
+import MillraceTesting
 import TestSupport
 import Testing
 
 /// An error as most write them.
-private enum Trouble: Error {
+private enum Hitch: Error {
   case a
   case b(Int)
 }
@@ -17,7 +18,7 @@ private struct Measure: StatelessWorker {
 }
 
 private struct Failing: StatelessWorker {
-  func process(_ item: Int) throws -> Int { throw item == 0 ? Trouble.a : Trouble.b(item) }
+  func process(_ item: Int) throws -> Int { throw item == 0 ? Hitch.a : Hitch.b(item) }
 }
 
 extension Checked {
@@ -55,8 +56,8 @@ extension Checked {
           if case .failure(let failure) = outcome.result { texts.append("\(failure)") }
         }
         #expect(texts.count == 2)
-        #expect(texts.first?.hasSuffix("threw Trouble.a") == true, "\(texts)")
-        #expect(texts.last?.hasSuffix("threw Trouble.b(3)") == true, "\(texts)")
+        #expect(texts.first?.hasSuffix("threw Hitch.a") == true, "\(texts)")
+        #expect(texts.last?.hasSuffix("threw Hitch.b(3)") == true, "\(texts)")
       }
     }
 

@@ -11,7 +11,7 @@ extension Checked {
     @MainActor
     @Test("U37: outputs and outcomes are reduced on the main actor, with what belongs to it")
     func mainActor() async throws {
-      let pool = WorkerPool(.threads(2))
+      let pool = try WorkerPool(.threads(2))
       var taken: [Int] = []
       let sum = try await pool.outputs(of: 1...100, with: Times(factor: 2)).reduce(into: 0) { sum, output in
         MainActor.assertIsolated()

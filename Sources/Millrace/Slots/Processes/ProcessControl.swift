@@ -177,8 +177,14 @@ final class ProcessControl: @unchecked Sendable {
       }
     } else if isServers {
       let server = try runningServer()
-      try server.launch(
-        token: token, control: pair.worker.rawValue, stdout: output.writing.rawValue, stderr: errors.writing.rawValue)
+      do throws(LaunchError) {
+        try server.launch(
+          token: token, control: pair.worker.rawValue, stdout: output.writing.rawValue, stderr: errors.writing.rawValue)
+      } catch {
+        // Somebody has closed our end: it is gone, and the next try has another one.
+        if case .system(let reason) = error, reason.code == EBADF || reason.code == ENOTSOCK { lose(server, error) }
+        throw error
+      }
       awaitAnswer()
       child = nil
     } else {
