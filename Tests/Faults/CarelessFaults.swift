@@ -9,8 +9,10 @@ extension Faults {
       "U38: a program that closes all descriptors gets an error, at once, and none of its workers is left",
       .timeLimit(.minutes(1)), arguments: ["forkServer", "spawn", "fork"])
     func all(start: String) async throws {
-      let lines = try await run(start, "all")
-      #expect(lines.filter { $0.hasSuffix(": cannotStart") }.count == 2, "\(lines)")
+      let lines = try await Self.run(start, "all")
+      #expect(lines.contains("idle: cannotStart"), "\(lines)")
+      // What ran may have ended with its worker a moment before.
+      #expect(lines.contains { $0 == "busy: cannotStart" || $0.hasPrefix("busy: item 2, ") }, "\(lines)")
       #expect(lines.filter { $0.contains("has closed descriptors of the pool") && $0.contains("(errno 9)") }.count == 2)
       #expect(lines.last == "children: 0", "\(lines)")
     }
@@ -19,14 +21,14 @@ extension Faults {
       "U38: whichever are closed, every map ends, and so does the pool", .timeLimit(.minutes(1)),
       arguments: ["eventfd", "eventpoll", "pidfd", "socket", "pipe"])
     func some(kind: String) async throws {
-      for start in ["forkServer", "spawn", "fork"] {
-        let lines = try await run(start, kind)
+      try await atOnce(["forkServer", "spawn", "fork"]) { start in
+        let lines = try await Self.run(start, kind)
         #expect(lines.contains { $0.hasPrefix("idle: ") } && lines.contains { $0.hasPrefix("busy: ") }, "\(lines)")
         #expect(lines.last == "children: 0", "\(start): \(lines)")
       }
     }
 
-    private func run(_ start: String, _ kind: String) async throws -> [String] {
+    private static func run(_ start: String, _ kind: String) async throws -> [String] {
       try await onPlainThread {
         let program = try TestProgram(["careless", start, kind])
         defer { _ = program.wait() }

@@ -116,6 +116,8 @@ package final class ChildProcess: Sendable {
     switch millrace_reap(pid, pidfd, &status, &peak) {
     case 0: return nil
     case 1: return ProcessExit(waitStatus: status, peakResidentKiB: peak)
+    // Somebody has closed it just now: it is not known yet.
+    case -EBADF: return nil
     default: return ProcessExit(reason: .unknown, peakResidentBytes: 0)
     }
   }

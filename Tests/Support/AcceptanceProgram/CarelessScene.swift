@@ -24,7 +24,7 @@ extension AcceptanceProgram {
         }
         do {
           if isBusy {
-            for try await output in pool.outputs(of: [0, 1, -2], with: Napping()) where output == 1 { close() }
+            for try await output in pool.outputs(of: [0, 1, -1], with: Napping()) where output == 1 { close() }
           } else {
             close()
             _ = try await pool.map(0..<3, with: Napping())
@@ -32,12 +32,12 @@ extension AcceptanceProgram {
           say("\(isBusy ? "busy" : "idle"): went on")
         } catch let error as WorkerPoolError {
           say("\(isBusy ? "busy" : "idle"): \(error.kind)")
-          // Whoever asks again is told the same.
-          if kind == "all" {
-            do { _ = try await pool.run(1, with: Napping()) } catch { say("\(error)") }
-          }
         } catch {
           say("\(isBusy ? "busy" : "idle"): \(error)")
+        }
+        // Whoever asks then is told the same.
+        if kind == "all" {
+          do { _ = try await pool.run(1, with: Napping()) } catch { say("\(error)") }
         }
       }
     }

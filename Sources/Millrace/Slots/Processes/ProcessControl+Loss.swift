@@ -29,7 +29,12 @@ extension ProcessControl {
       lose(server, nil)
     }
     for process in Array(processes.values) {
-      let exit = process.child?.waitForEnd(milliseconds: Int32(clamping: core.limits.endingTime / 1_000_000))
+      var exit: ProcessExit?
+      // Once more, for its descriptor may go while it is waited for.
+      for _ in 0..<3 where exit == nil {
+        process.child?.kill()
+        exit = process.child?.waitForEnd(milliseconds: Int32(clamping: core.limits.endingTime / 1_000_000))
+      }
       died(process, exit ?? ProcessExit(reason: .unknown, peakResidentBytes: 0))
     }
     // Nothing runs any more: what is still asked for is the end.
