@@ -2,6 +2,7 @@
 #include "millrace_poller.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include "millrace_descriptor.h"
 
@@ -24,10 +25,17 @@ int millrace_poller_add_hang_up(int poller, int descriptor, uint64_t token) {
 
 void millrace_poller_remove(int poller, int descriptor) { epoll_ctl(poller, EPOLL_CTL_DEL, descriptor, 0); }
 
-int millrace_poller_wait(int poller, uint64_t *tokens, int capacity, int milliseconds) {
+int millrace_poller_wait(int poller, int lifeline, uint64_t *tokens, int capacity, int milliseconds) {
+  // Asleep in epoll_wait, nobody hears that the poller, or what it watches, was closed. poll holds both until it returns.
+  struct pollfd polled[2] = {{poller, POLLIN, 0}, {lifeline, POLLIN, 0}};
+  int count = poll(polled, 2, milliseconds);
+  if (count < 0) return errno == EINTR ? 0 : -errno;
+  if (polled[1].revents || polled[0].revents & ~POLLIN) return -EBADF;
+  if (count == 0) return 0;
   struct epoll_event events[64];
-  int count = epoll_wait(poller, events, capacity < 64 ? capacity : 64, milliseconds);
+  count = epoll_wait(poller, events, capacity < 64 ? capacity : 64, 0);
+  if (count < 0) return errno == EINTR ? 0 : -errno;
   for (int i = 0; i < count; i++) tokens[i] = events[i].data.u64;
-  return count > 0 ? count : 0;
+  return count;
 }
 #endif

@@ -131,6 +131,15 @@ static int reaped_by_others(pid_t pid, int pidfd, int *status, long *max_rss_kib
   return 1;
 }
 
+int millrace_pidfd_renewed(pid_t pid, int pidfd) {
+  siginfo_t info = {0};
+  if (syscall(SYS_waitid, P_PIDFD, pidfd, &info, WEXITED | WNOWAIT | WNOHANG, NULL) == 0 || errno != EBADF) return -1;
+  // Until it is reaped, nobody else gets its number.
+  if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT | WNOHANG) != 0) return -1;
+  int renewed = millrace_pidfd_own(pid);
+  return renewed < 0 ? -1 : renewed;
+}
+
 int millrace_reap(pid_t pid, int pidfd, int *status, long *max_rss_kib) {
   siginfo_t info = {0};
   struct rusage usage = {0};

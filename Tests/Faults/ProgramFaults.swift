@@ -61,6 +61,22 @@ extension Faults {
       #expect(lines == ["right"])
     }
 
+    @Test(
+      "U39: outputs for which this program has no memory fail alone, and their worker stays", .forks,
+      .timeLimit(.minutes(1)), arguments: ["forkServer", "spawn"])
+    func noMemoryHere(start: String) async throws {
+      let lines = try await onPlainThread {
+        let program = try TestProgram(["narrow", start])
+        defer { _ = program.wait() }
+        return program.rest()
+      }
+      #expect(lines.count == 7, "\(lines)")
+      let text = "bytes that its worker sent into this program's memory: Cannot allocate memory"
+      let failed = lines.filter { $0.contains(text) }
+      #expect(failed.count == 2 && failed[0].hasPrefix("item 1, ") && failed[1].hasPrefix("item 3, "), "\(lines)")
+      for line in ["0: 4", "2: 4", "4: 1048576", "5: 4", "1 worker"] { #expect(lines.contains(line), "\(lines)") }
+    }
+
     @Test("F47 the input throws at the thirtieth item", arguments: Backends.everything)
     func f47(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in

@@ -16,6 +16,7 @@ int millrace_poller_add_hang_up(int poller, int descriptor, uint64_t token);
 void millrace_poller_remove(int poller, int descriptor);
 
 /// Waits up to `milliseconds` (-1: for ever) and writes the tokens of what can be read; how many, at most `capacity`.
-int millrace_poller_wait(int poller, uint64_t *tokens, int capacity, int milliseconds);
+/// -errno if it cannot wait, -EBADF also as soon as something comes out of `lifeline`, or its other end is closed.
+int millrace_poller_wait(int poller, int lifeline, uint64_t *tokens, int capacity, int milliseconds);
 
 #endif

@@ -68,9 +68,9 @@ extension Dispatcher {
     return isNeeded(slot)
       || eagerJobs > 0
         && jobs.values.contains { job in
-        !job.ended && job.spec.eagerSetUp && job.read > 0 && serves(slot, job.spec)
-          && workers[job.spec.worker]?.benched.contains(slot) != true
-      }
+          !job.ended && job.spec.eagerSetUp && job.read > 0 && serves(slot, job.spec)
+            && workers[job.spec.worker]?.benched.contains(slot) != true
+        }
   }
 
   /// Whether there is work that waits for a worker, and this slot's would do it.

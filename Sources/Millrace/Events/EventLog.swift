@@ -16,7 +16,8 @@ package enum EventLog {
   package static func lines(of event: DispatchEvent) -> [(text: String, slot: Int)] {
     switch event {
     case .setUpFailed(let slot, _, _, let error, _, false): [("set-up failed: \(error)", slot)]
-    case .slotBenched(let slot, _, let error): [("set-up keeps failing here, the other slots go on: \(error)", slot)]
+    case .slotBenched(let slot, _, let error):
+      [("set-up keeps failing here, and the slot is left out: \(error.inWords)", slot)]
     case .slotRests(let slot, _, let error, isForRoom: true, isNews: true):
       [("\(error); the pool goes on with fewer, and tries again", slot)]
     case .slotRests(let slot, _, let error, isForRoom: false, isNews: true): [("\(error); the other slots go on", slot)]

@@ -8,7 +8,7 @@ extension MapOptions {
     public var initial: Duration
     /// By what the delay grows with each retry.
     public var factor: Double
-    /// The longest delay.
+    /// The longest delay; not below the first.
     public var maximum: Duration
 
     /// At once.
@@ -22,6 +22,19 @@ extension MapOptions {
     /// A delay that doubles with each retry, up to a maximum (default 30 s).
     public static func exponential(_ initial: Duration, maximum: Duration = .seconds(30)) -> Backoff {
       Backoff(initial: initial, factor: 2, maximum: maximum)
+    }
+
+    func validate() throws {
+      for (name, delay) in [("initial", initial), ("maximum", maximum)] where delay < .zero {
+        throw InvalidOption(name: "retry.backoff.\(name)", value: "\(delay)", allowed: "at least zero")
+      }
+      guard factor >= 1 else {
+        throw InvalidOption(name: "retry.backoff.factor", value: "\(factor)", allowed: "at least 1")
+      }
+      guard initial <= maximum else {
+        throw InvalidOption(
+          name: "retry.backoff.maximum", value: "\(maximum)", allowed: "at least the first delay, \(initial)")
+      }
     }
 
     /// The delay in nanoseconds before an attempt (2 for the first retry), jittered by what `random` holds.

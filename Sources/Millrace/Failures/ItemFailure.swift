@@ -1,4 +1,6 @@
 /// What became of an item that has no output: which item, where, at which attempt, and why.
+///
+/// Its text is `"\(failure)"`; `localizedDescription`, which is Foundation's, does not know it.
 public struct ItemFailure: Error, Sendable {
   /// Why an item failed.
   @nonexhaustive
@@ -90,15 +92,33 @@ extension ItemFailure.Cause: CustomStringConvertible {
   /// What happened, in words.
   public var description: String {
     switch self {
-    case .threw(let error): "threw \(error)"
+    case .threw(let error): "threw \(error.inWords)"
     case .crashed(let crash): crash.description
     case .exited(-1): "the worker ended; something else in the program has taken its exit status"
     case .exited(let code): "the worker exited with code \(code)"
     case .timedOut(let limit): "timed out after \(limit)"
-    case .setUpFailed(let error): "no worker could be set up: \(error)"
-    case .undecodable(let error): "could not be sent or brought back: \(error)"
+    case .setUpFailed(let error): "no worker could be set up: \(error.inWords)"
+    case .undecodable(let error): "could not be sent or brought back: \(error.inWords)"
     case .quarantined(let crashes, let last): "quarantined after \(crashes) crashes, the last: \(last)"
     }
+  }
+}
+
+extension Error {
+  /// The error's text; that of an enumeration without one of its own is the bare name of a case, so its type is said before.
+  var inWords: String {
+    let text = "\(self)"
+    if let remote = self as? RemoteError {
+      // The name of a case, with what it carries or without.
+      let first = text.prefix { $0 != "(" }
+      let isName = first.allSatisfy { $0.isLetter || $0.isNumber || $0 == "_" }
+      guard isName, first.first?.isLowercase == true else { return text }
+      return "\(remote.typeName.split(separator: ".").last ?? "").\(text)"
+    }
+    guard Mirror(reflecting: self).displayStyle == .enum, !(self is any CustomStringConvertible),
+      !(self is any CustomDebugStringConvertible)
+    else { return text }
+    return "\(type(of: self)).\(text)"
   }
 }
 

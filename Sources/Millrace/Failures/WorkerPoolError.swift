@@ -1,4 +1,6 @@
 /// Why a pool, or one map on it, could not go on. Failures of single items are ``ItemFailure``.
+///
+/// Its text is `"\(error)"`, as that of every error of Millrace's; `localizedDescription` does not know it.
 public struct WorkerPoolError: Error, Sendable, CustomStringConvertible {
   /// The kinds of trouble.
   @nonexhaustive
@@ -49,7 +51,7 @@ public struct WorkerPoolError: Error, Sendable, CustomStringConvertible {
   /// The message, and what is behind it.
   public var description: String {
     guard let underlying else { return message }
-    return "\(message): \(underlying)"
+    return "\(message): \(underlying.inWords)"
   }
 }
 

@@ -20,12 +20,7 @@ extension MapOptions {
         throw InvalidOption(name: "window", value: "\(count)", allowed: "a finite number, at least 1")
       }
     }
-    let backoff = retry.backoff
-    if backoff.initial < .zero || backoff.maximum < .zero || !(backoff.factor >= 1) {
-      throw InvalidOption(
-        name: "retry.backoff", value: "\(backoff)", allowed: "delays of at least zero and a factor of at least 1"
-      )
-    }
+    try retry.backoff.validate()
     try chunking.validate()
   }
 

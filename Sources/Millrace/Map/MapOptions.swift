@@ -8,6 +8,7 @@ public struct MapOptions: Sendable {
   /// When a failed item is tried again. Default: ``MapOptions/Retry/never``.
   public var retry: Retry
   /// How many items may fail before the map is given up; nil (default): any number, as far as the map's `onFailure` allows.
+  /// Refused with `.failFast`, which ends the map at the first.
   public var maximumFailures: Int?
   /// Limits on time. Default: none.
   public var timeouts: Timeouts

@@ -10,6 +10,15 @@ struct MapRequest: Sendable {
   /// Where outcomes go at once; nil: to a consumer.
   var outlet: (any Outgoing)?
 
+  func validate() throws {
+    try options.validate()
+    if let most = options.maximumFailures, onFailure == .failFast {
+      throw InvalidOption(
+        name: "maximumFailures", value: "\(most)",
+        allowed: "nil with .failFast, which ends the map at the first failure: say onFailure: .collect or .skip")
+    }
+  }
+
   /// The job that is to be made of it.
   func spec(_ worker: WorkerKey, width: Int, isInMemory: Bool) -> JobSpec {
     var spec = options.spec(worker, width: width, isInMemory: isInMemory)

@@ -4,7 +4,7 @@ extension WorkerPool {
     _ items: ItemSource<W.Input>, _ worker: W, _ request: MapRequest
   ) throws -> JobRecord {
     var request = request
-    try request.options.validate()
+    try request.validate()
     SignalWatch.mapBegins()
     request.options.count = request.options.count ?? items.count
     let options = request.options

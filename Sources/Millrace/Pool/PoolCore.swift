@@ -21,12 +21,20 @@ package final class PoolCore: DrivenPool {
     var index = WorkerIndex()
     var isClosed = false
     var isStopped = false
+    /// Why nothing can run any more.
+    var loss: WorkerPoolError?
     var stopWaiters: [UnsafeContinuation<Void, Never>] = []
     var dispatcherAlarm: UInt64?
     var alarmTime: UInt64?
     var alarmChanges: UInt64 = 0
     /// Those who want to know what happens.
     var observers: [EventBuffer] = []
+
+    /// Why it takes nothing more, if it does not.
+    var refusal: WorkerPoolError? {
+      guard isClosed else { return nil }
+      return loss ?? WorkerPoolError(.closed, "the pool was shut down: it takes no more work")
+    }
   }
 
   /// What is to be done once the lock is released.
@@ -293,9 +301,7 @@ package final class PoolCore: DrivenPool {
     try job.enter(self, hasContext: abilities.contains(.sharesMemory))
     var effects = Effects()
     let refusal = withState(&effects) { state -> WorkerPoolError? in
-      guard !state.isClosed else {
-        return WorkerPoolError(.closed, "the pool was shut down: it takes no more work")
-      }
+      if let refusal = state.refusal { return refusal }
       // Who waits for a map inside an item has begun already.
       if let queueLimit, (job.place?.level ?? 0) == 0, state.dispatcher.isFull(queueLimit) {
         return WorkerPoolError(
@@ -483,6 +489,11 @@ package final class PoolCore: DrivenPool {
     }
   }
 
+  /// Throws if the pool was shut down, or is lost.
+  func expectOpen() throws(WorkerPoolError) {
+    if let refusal = state.withLock({ $0.refusal }) { throw refusal }
+  }
+
   /// Throws where waiting for the pool's end would be waiting for oneself.
   func expectOutside(_ call: String) throws(WorkerPoolError) {
     try expectOwnProcess()
@@ -505,6 +516,18 @@ package final class PoolCore: DrivenPool {
 
   /// Takes no more work and reads no more input; what was read is finished.
   func drain(_ error: any Error) { end { $0.drain(error, now: $1) } }
+
+  /// The backend cannot go on: all that was begun ends with the error, and so does what comes.
+  package func lose(_ error: WorkerPoolError) {
+    var effects = Effects()
+    withState(&effects) { state in
+      (state.isClosed, state.loss) = (true, error)
+      let now = _monotonicNow()
+      for job in state.jobs.values where job.end == nil { state.dispatcher.fail(job.id, error, now: now) }
+      if !state.isStopped { state.dispatcher.terminate(now: now) }
+    }
+    perform(effects)
+  }
 
   private func end(_ how: (inout Dispatcher, UInt64) -> Void) {
     var effects = Effects()

@@ -43,9 +43,11 @@ public final class WorkerPool: Sendable {
 
   /// Changes the number of slots, also while maps run. Surplus workers finish what they have and tear down.
   ///
-  /// - Throws: ``InvalidOption`` if the width is out of range; a serial pool always has one slot.
+  /// - Throws: ``InvalidOption`` if the width is out of range; a serial pool always has one slot. A ``WorkerPoolError`` of kind
+  ///   `closed` if the pool was shut down.
   public func resize(to width: Int) throws {
     try core.expectOwnProcess()
+    try core.expectOpen()
     try kind.validate(width: width)
     core.resize(to: width)
   }

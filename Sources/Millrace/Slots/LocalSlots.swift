@@ -170,9 +170,10 @@ package final class LocalSlots: Slots {
   }
 
   package func validate(_ worker: WorkerRecord, _ options: MapOptions) throws {
-    if options.lifespan.memory != nil {
+    if let memory = options.lifespan.memory {
       throw InvalidOption(
-        name: "lifespan.memory", value: "set", allowed: "worker processes only: threads and tasks share their memory")
+        name: "lifespan.memory", value: "\(memory)",
+        allowed: "nil here, for threads and tasks share their memory: use a pool of worker processes")
     }
   }
 }

@@ -21,6 +21,9 @@ package protocol SlotHost: AnyObject, Sendable {
   /// How long an item of the job may take, if that is still of interest.
   func itemTimeout(_ id: JobID) -> Duration?
 
+  /// The backend cannot go on: all that was begun ends with the error, and so does what comes.
+  func lose(_ error: WorkerPoolError)
+
   /// Whether anybody waits for something.
   var hasLiveJobs: Bool { get }
 

@@ -1,6 +1,19 @@
+import MillraceIPC
+
 /// Told from workers whose set-up and tear-down are a user's.
-protocol ClosureWorkerType {}
-extension ClosureWorker: ClosureWorkerType {}
+protocol ClosureWorkerType {
+  /// What the user wrote, not what became of it.
+  static var closureName: String { get }
+}
+
+extension ClosureWorker: ClosureWorkerType {
+  static var closureName: String { "the closure (\(readableTypeName(Input.self))) -> \(readableTypeName(Output.self))" }
+}
+
+/// The name of a worker's type, as its user knows it.
+func workerName(_ type: Any.Type) -> String {
+  (type as? any ClosureWorkerType.Type)?.closureName ?? readableTypeName(type)
+}
 
 /// A closure as a worker.
 ///

@@ -39,6 +39,14 @@ package final class ChildProcess: Sendable {
     return poll(&state, 1, 0) == 1
   }
 
+  /// The process's descriptor, or another one, should code of the program's have closed it. The fork server's workers end
+  /// without: it sees its own end of the program.
+  private func withDescriptor<R>(_ body: (Int32) -> R) -> R {
+    let renewed = isOwnChild ? millrace_pidfd_renewed(pid, pidfd.rawValue) : -1
+    defer { millrace_fd_close(renewed) }
+    return body(renewed >= 0 ? renewed : pidfd.rawValue)
+  }
+
   /// Lets the process go on, if somebody has stopped it.
   package func wake() { _ = millrace_pidfd_signal(pidfd.rawValue, SIGCONT) }
 
@@ -63,7 +71,7 @@ package final class ChildProcess: Sendable {
   /// - Returns: whether it may be signalled.
   @discardableResult
   package func kill() -> Bool {
-    let error = millrace_tree_kill(pid, pidfd.rawValue, isOwnChild ? 1 : 0)
+    let error = withDescriptor { millrace_tree_kill(pid, $0, isOwnChild ? 1 : 0) }
     endHeld()
     return error == 0
   }
@@ -81,7 +89,7 @@ package final class ChildProcess: Sendable {
   /// Reaps it; for workers that were spawned or forked by this program only: about the others the fork server tells.
   /// Ask once.
   package func reap() -> ProcessExit? {
-    let exit = Self.reap(pid, pidfd.rawValue)
+    let exit = withDescriptor { Self.reap(pid, $0) }
     if exit != nil { endHeld() }
     return exit
   }
@@ -93,7 +101,7 @@ package final class ChildProcess: Sendable {
 
   /// Waits for the end, for so long at the most.
   package func waitForEnd(milliseconds: Int32) -> ProcessExit? {
-    Self.wait(pidfd.rawValue, milliseconds)
+    withDescriptor { Self.wait($0, milliseconds) }
     return reap()
   }
 
@@ -108,6 +116,8 @@ package final class ChildProcess: Sendable {
     switch millrace_reap(pid, pidfd, &status, &peak) {
     case 0: return nil
     case 1: return ProcessExit(waitStatus: status, peakResidentKiB: peak)
+    // Somebody has closed it just now: it is not known yet.
+    case -EBADF: return nil
     default: return ProcessExit(reason: .unknown, peakResidentBytes: 0)
     }
   }

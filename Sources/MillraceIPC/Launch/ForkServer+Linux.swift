@@ -126,10 +126,19 @@ package final class ForkServer: Sendable {
     markOver()
     // Half a close is enough for the server, and no other thread can meet a descriptor of that number meanwhile.
     _ = hangUp(socket.rawValue)
-    var ended = pollfd(fd: pidfd.rawValue, events: Int16(POLLIN), revents: 0)
-    if poll(&ended, 1, Self.patience) != 1 { kill() }
-    ChildProcess.wait(pidfd.rawValue, Self.patience)
-    _ = ChildProcess.reap(pid, pidfd.rawValue)
+    end(pidfd.rawValue)
+    // Code of the program's may have closed that, before or meanwhile.
+    let renewed = millrace_pidfd_renewed(pid, pidfd.rawValue)
+    guard renewed >= 0 else { return }
+    end(renewed)
+    millrace_fd_close(renewed)
+  }
+
+  private func end(_ pidfd: Int32) {
+    var ended = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)
+    if poll(&ended, 1, Self.patience) != 1 { _ = millrace_pidfd_signal(pidfd, SIGKILL) }
+    ChildProcess.wait(pidfd, Self.patience)
+    _ = ChildProcess.reap(pid, pidfd)
   }
 
   /// Lets the server go on, if somebody has stopped it.

@@ -24,6 +24,7 @@ package struct SegmentReceiver: ~Copyable, @unchecked Sendable {
   /// Maps a segment that the peer announced.
   ///
   /// The descriptor is owned from here on, also when this throws, and is closed before it returns: the mapping keeps the memory.
+  /// Where there is no memory to map it now, it is kept, and `resolve` tries again.
   package mutating func adopt(_ id: UInt32, descriptor: Int32) throws {
     let memory = try SharedMemory(adopting: descriptor)
     guard segments[id] == nil else { throw ProtocolError.segment(id, "announced twice") }
@@ -48,14 +49,16 @@ package struct SegmentReceiver: ~Copyable, @unchecked Sendable {
   package func contains(_ id: UInt32) -> Bool { segments[id] != nil }
 
   /// The first `length` bytes of a segment, valid until it is released.
-  package mutating func resolve(_ id: UInt32, length: Int) throws(ProtocolError) -> UnsafeRawBufferPointer {
-    guard let segment = segments[id] else { throw .segment(id, "never announced") }
-    guard !segment.isHeld else { throw .segment(id, "sent again before it was released") }
+  ///
+  /// - Throws: a `ProtocolError`; or a `MemoryError`, which is not the peer's fault: the segment is held, and has to be released.
+  package mutating func resolve(_ id: UInt32, length: Int) throws -> UnsafeRawBufferPointer {
+    guard let segment = segments[id] else { throw ProtocolError.segment(id, "never announced") }
+    guard !segment.isHeld else { throw ProtocolError.segment(id, "sent again before it was released") }
     guard length >= 0 && length <= segment.capacity else {
-      throw .segment(id, "\(length) bytes in a segment of \(segment.capacity)")
+      throw ProtocolError.segment(id, "\(length) bytes in a segment of \(segment.capacity)")
     }
     segment.isHeld = true
-    return UnsafeRawBufferPointer(start: segment.data.base, count: length)
+    return UnsafeRawBufferPointer(start: try segment.mapped(), count: length)
   }
 
   /// Gives a segment back to the sender, which may overwrite it at once.
@@ -79,14 +82,29 @@ package struct SegmentReceiver: ~Copyable, @unchecked Sendable {
 /// A segment as its receiver has it: the data to be read, the state to be written.
 private final class AdoptedSegment {
   let capacity: Int
-  let data: MemoryMapping
+  private var base: UnsafeMutableRawPointer?
+  private var data: MemoryMapping?
+  /// Until it is mapped.
+  private var memory: SharedMemory
   private let state: MemoryMapping
   var isHeld = false
 
-  init(_ memory: borrowing SharedMemory, capacity: Int) throws(MemoryError) {
+  init(_ memory: consuming SharedMemory, capacity: Int) throws(MemoryError) {
     self.capacity = capacity
-    data = try memory.map(size: capacity, writable: false)
     state = try memory.map(offset: capacity, size: SharedMemory.pageSize)
+    self.memory = memory
+    _ = try? mapped()
+  }
+
+  /// Where the data is.
+  func mapped() throws(MemoryError) -> UnsafeMutableRawPointer {
+    if let base { return base }
+    let mapping = try memory.map(size: capacity, writable: false)
+    let base = mapping.base
+    data = consume mapping
+    self.base = base
+    memory.letGo()
+    return base
   }
 
   /// Release: all that was read of it was read before.

@@ -107,7 +107,7 @@ extension Checked {
     @Test("U6: failures under every number of retries", arguments: Backends.shared)
     func failures(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
-        for time in Hostile.times + [.nanoseconds(1)] where time >= .zero {
+        for time in Hostile.times + [.nanoseconds(1)] where time > .zero {
           var options = MapOptions()
           options.retry = .upTo(3, backoff: Hostile.backoff(.infinity, upTo: time))
           options.maximumFailures = .max

@@ -22,8 +22,8 @@ private func tree(_ cause: ItemFailure.Cause) -> [any Error] {
 
 /// The types of Millrace's errors that a user can name.
 let publicErrors: [any Error.Type] = [
-  Interrupted.self, InvalidOption.self, ItemFailure.self, ItemFailures.self, RemoteError.self, SystemError.self,
-  TransportError.self, WorkerFailure.self, WorkerPoolError.self,
+  Interrupted.self, InvalidOption.self, ItemFailure.self, ItemFailures.self, RemoteError.self, StridedMapError.self,
+  SystemError.self, TransportError.self, UpstreamFailure.self, WorkerFailure.self, WorkerPoolError.self,
 ]
 
 /// Expects that the user can name each error in the error: one of Millrace's, of the standard library's, or his own.

@@ -27,6 +27,12 @@ enum OverviewSnippets {
     print(logarithms)
   }
 
+  static func anyLarge(_ pool: WorkerPool) async throws -> Bool {
+    let isAnyLarge = try await pool.outputs(of: 1...100) { $0 * $0 }.contains { @Sendable in $0 > 5_000 }
+
+    return isAnyLarge
+  }
+
   static func oneLine(_ numbers: [Int]) -> [Int] {
     let squares = numbers.parallelMap { $0 * $0 }
 

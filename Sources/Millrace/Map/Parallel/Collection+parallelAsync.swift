@@ -5,6 +5,9 @@ extension RandomAccessCollection where Self: Sendable, Element: Sendable {
   ///
   ///     let thumbnails = try await photos.parallelMap { try thumbnail(of: $0) }
   ///
+  /// At the top level of `main.swift` the compiler takes the synchronous form, and warns that "no 'async' operations occur within
+  /// 'await' expression": leave `await` out there, or write the call in an `async` function.
+  ///
   /// `transform` may block: it runs on threads of Millrace's own, most of them outside of the task. So it cannot rely
   /// on `Task.isCancelled` and task-local values. It must not wait for another `async` parallel call, which may need its thread.
   ///

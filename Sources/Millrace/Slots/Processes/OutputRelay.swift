@@ -20,12 +20,14 @@ final class OutputRelay: @unchecked Sendable {
   }
   private let state = Lock(State())
   private let wake: SharedDescriptor
+  private let lifeline: Lifeline
   private let ended = Bell()
 
   init() throws(SystemCallError) {
     let wake = millrace_bell_create()
     guard wake >= 0 else { throw SystemCallError("eventfd", errno) }
     self.wake = SharedDescriptor(owning: wake)
+    lifeline = try Lifeline()
   }
 
   /// Takes over the reading end of a worker's pipe.
@@ -48,8 +50,13 @@ final class OutputRelay: @unchecked Sendable {
         throw error
       }
     } else {
-      _ = millrace_bell_ring(wake.rawValue)
+      wakeUp()
     }
+  }
+
+  private func wakeUp() {
+    // Somebody has closed it: the thread has to find that out, wherever it is.
+    if !wake.ring() { lifeline.cut() }
   }
 
   /// Passes on what is there, closes the pipes and ends the thread. Every writer of ours is gone by now.
@@ -61,37 +68,43 @@ final class OutputRelay: @unchecked Sendable {
       return state.isStarted && !state.hasEnded
     }
     if isRunning {
-      _ = millrace_bell_ring(wake.rawValue)
+      wakeUp()
       ended.waitForWork(until: _monotonicNow() &+ nanoseconds)
       guard state.withLock({ $0.hasEnded }) else { return false }
     }
     wake.close()
+    lifeline.close()
     return true
   }
 
   private func run() {
-    var pipes: [(descriptor: Int32, relay: LineRelay)] = []
+    var pipes: [(descriptor: SharedDescriptor, relay: LineRelay)] = []
     while true {
       let isEnding = state.withLock { state in
-        for descriptor in state.arrivals { pipes.append((descriptor, LineRelay())) }
+        for descriptor in state.arrivals { pipes.append((SharedDescriptor(owning: descriptor), LineRelay())) }
         state.arrivals = []
         return state.isEnding
       }
-      var polled = pipes.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
-      polled.append(pollfd(fd: wake.rawValue, events: Int16(POLLIN), revents: 0))
+      var polled = pipes.map { pollfd(fd: $0.descriptor.rawValue, events: Int16(POLLIN), revents: 0) }
+      for descriptor in [wake.rawValue, lifeline.reading] {
+        polled.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
+      }
       let count = poll(&polled, nfds_t(polled.count), isEnding ? 0 : -1)
-      if polled.last!.revents != 0 { millrace_bell_clear(wake.rawValue) }
+      let (bell, end) = (polled[polled.count - 2].revents, polled[polled.count - 1].revents)
+      if bell == Int16(POLLIN) { millrace_bell_clear(wake.rawValue) }
       for index in pipes.indices.reversed() where polled[index].revents != 0 {
-        if !pass(pipes[index].descriptor, &pipes[index].relay) {
-          millrace_fd_close(pipes[index].descriptor)
+        if !pass(pipes[index].descriptor.rawValue, &pipes[index].relay) {
+          pipes[index].descriptor.close()
           pipes.remove(at: index)
         }
       }
       if isEnding, count <= 0 || pipes.isEmpty { break }
+      // Descriptors were closed, by others than us: what is there was passed on, and no more is waited for.
+      if end != 0 || bell & ~Int16(POLLIN) != 0 { break }
     }
     for index in pipes.indices {
       pipes[index].relay.finish(sink: write)
-      millrace_fd_close(pipes[index].descriptor)
+      pipes[index].descriptor.close()
     }
     state.withLock { $0.hasEnded = true }
     ended.ring()

@@ -8,6 +8,9 @@ import Musl
 #endif
 
 /// Waits on many descriptors at once. Each is known by a number of the caller's.
+///
+/// Code of the program's may close what is not its own, and the kernel tells nobody who waits. So it waits beside for the end of
+/// a `Lifeline`, which is closed with the others, or cut by whoever finds one of them closed.
 struct Poller: ~Copyable {
   private let descriptor: SharedDescriptor
 
@@ -35,11 +38,13 @@ struct Poller: ~Copyable {
 
   /// Sleeps until something is readable, for `nanoseconds` at the most; the numbers of what is.
   @inline(never)
-  func waitForNews(_ nanoseconds: UInt64?) -> [UInt64] {
+  func waitForNews(_ nanoseconds: UInt64?, lifeline: Lifeline) throws(SystemCallError) -> [UInt64] {
     let timeout = nanoseconds.map { Int32(clamping: ($0 + 999_999) / 1_000_000) } ?? -1
-    return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 64) { tokens in
-      let count = millrace_poller_wait(descriptor.rawValue, tokens.baseAddress, 64, timeout)
-      return (0..<Int(count)).map { tokens[$0] }
+    let (news, error) = withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 64) { tokens in
+      let count = millrace_poller_wait(descriptor.rawValue, lifeline.reading, tokens.baseAddress, 64, timeout)
+      return (count < 0 ? [] : (0..<Int(count)).map { tokens[$0] }, min(count, 0))
     }
+    guard error == 0 else { throw SystemCallError("poll", -error) }
+    return news
   }
 }

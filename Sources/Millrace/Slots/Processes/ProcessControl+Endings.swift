@@ -35,9 +35,17 @@ extension ProcessControl {
   private func kill(_ process: WorkerProcess, _ now: UInt64) {
     process.killAt = nil
     guard let child = process.child else { return }
+    if hasEndedUnheard(process, child) { return }
     process.isEndedAsLost = process.isCutOff && !process.isKilledByUs && !child.hasEnded
     if !child.kill() { process.control.hangUp() }
     process.goneBy = now &+ slots.limits.endingTime
+  }
+
+  /// Whether it has ended: somebody may have closed the descriptor that tells of that.
+  private func hasEndedUnheard(_ process: WorkerProcess, _ child: ChildProcess) -> Bool {
+    guard !process.isServers, let exit = child.reap() else { return false }
+    died(process, exit)
+    return true
   }
 
   /// Neither SIGKILL nor the end of its socket has ended it: it is stopped, and we may not signal it, or the kernel does
@@ -45,6 +53,7 @@ extension ProcessControl {
   private func giveUp(_ process: WorkerProcess, _ now: UInt64) {
     process.goneBy = nil
     guard let child = process.child else { return }
+    if hasEndedUnheard(process, child) { return }
     if !child.hasEnded {
       process.control.hangUp()
       host.logger(slot: process.group * slots.options.threadsPerProcess).error(

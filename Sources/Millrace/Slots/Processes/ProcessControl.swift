@@ -88,8 +88,14 @@ final class ProcessControl: @unchecked Sendable {
         slots.wakeUp()
         continue
       }
-      let news = poller.waitForNews(timeToDeadline())
+      let found = Result { () throws(SystemCallError) in
+        try poller.waitForNews(timeToDeadline(), lifeline: slots.lifeline)
+      }
       slots.wakeUp()
+      guard case .success(let news) = found else {
+        if case .failure(let error) = found { lost(error) }
+        break
+      }
       for process in processes.values { for lane in process.lanes { lane.disarm() } }
       for token in news { handle(token) }
     }
@@ -169,8 +175,14 @@ final class ProcessControl: @unchecked Sendable {
       }
     } else if isServers {
       let server = try runningServer()
-      try server.launch(
-        token: token, control: pair.worker.rawValue, stdout: output.writing.rawValue, stderr: errors.writing.rawValue)
+      do throws(LaunchError) {
+        try server.launch(
+          token: token, control: pair.worker.rawValue, stdout: output.writing.rawValue, stderr: errors.writing.rawValue)
+      } catch {
+        // Somebody has closed our end: it is gone, and the next try has another one.
+        if case .system(let reason) = error, reason.code == EBADF || reason.code == ENOTSOCK { lose(server, error) }
+        throw error
+      }
       awaitAnswer()
       child = nil
     } else {

@@ -18,7 +18,7 @@ extension WorkerPool {
     /// How many workers share a process, each in a thread of its own. Default: 1. They die together.
     ///
     /// The width counts the workers: `.processes(8, WorkerPool.ProcessOptions(threadsPerProcess: 2))` is four processes. Workers that are forked
-    /// from the program, those of closures among them, have a process each.
+    /// from the program, those of closures among them, have a process each. More threads than the pool is wide are not used.
     public var threadsPerProcess: Int
     /// Environment variables for the workers, besides those of this process; nil removes one. Set before the first worker
     /// is set up. `SWIFT_BACKTRACE` holds from the workers' start (not for those of ``Start/fork``, which are this process over

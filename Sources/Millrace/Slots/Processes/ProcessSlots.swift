@@ -22,6 +22,8 @@ package final class ProcessSlots: Slots {
     var ringers = 0
     /// The control thread has ended.
     var isClosed = false
+    /// The control thread sleeps on no descriptor any more.
+    var isLost = false
   }
 
   let options: WorkerPool.ProcessOptions
@@ -30,6 +32,10 @@ package final class ProcessSlots: Slots {
   let surroundings = Surroundings()
   /// What the control thread sleeps on, and workers ring.
   let bell: SharedDescriptor
+  /// Its end wakes the control thread, should the bell be no more.
+  let lifeline: Lifeline
+  /// What the control thread sleeps on instead then.
+  let substitute = Bell()
   private let state = Lock(State())
   private let hasMail = Atomic(false)
   private weak let host: (any SlotHost)?
@@ -43,6 +49,11 @@ package final class ProcessSlots: Slots {
       throw WorkerPoolError(.cannotStart, "no descriptor for the pool", underlying: SystemError("eventfd", errno))
     }
     self.bell = SharedDescriptor(owning: bell)
+    do throws(SystemCallError) {
+      lifeline = try Lifeline()
+    } catch {
+      throw WorkerPoolError(.cannotStart, "no descriptor for the pool", underlying: error)
+    }
   }
 
   package func accept(_ action: Action) {
@@ -66,7 +77,13 @@ package final class ProcessSlots: Slots {
 
   /// Rings for one of the ringers.
   private func ring() {
-    _ = millrace_bell_ring(bell.rawValue)
+    if isLost {
+      substitute.ring()
+    } else if !bell.ring() {
+      // Somebody has closed it. The control thread sees to it, wherever it is.
+      lifeline.cut()
+      substitute.ring()
+    }
     closeIfUnused { $0.ringers -= 1 }
   }
 
@@ -122,6 +139,12 @@ package final class ProcessSlots: Slots {
 
   func wakeUp() { state.withLock { $0.isAsleep = false } }
 
+  /// Its descriptors were closed by others.
+  var isLost: Bool {
+    get { state.withLock { $0.isLost } }
+    set { state.withLock { $0.isLost = newValue } }
+  }
+
   var isClosing: Bool { state.withLock { $0.isClosing && $0.mailbox.isEmpty } }
 
   /// Nobody listens any more: as soon as nobody rings either, nothing is left.
@@ -136,6 +159,7 @@ package final class ProcessSlots: Slots {
     }
     guard let then else { return }
     bell.close()
+    lifeline.close()
     then()
   }
 }

@@ -23,24 +23,32 @@ extension RemoteLane {
   }
 
   private func take(_ frame: Frame, _ fetchSegments: () throws -> Void) throws {
-    let (payload, segment) = try resolve(frame, fetchSegments)
+    let (payload, segment, shortage) = try resolve(frame, fetchSegments)
     defer { if let segment { receiver.release(segment) } }
-    guard frame.header.kind == FrameKind.retired else { return try work.take(frame.header, payload) }
+    guard frame.header.kind == FrameKind.retired else { return try work.take(frame.header, payload, shortage) }
     // Else there would be no end to such frames.
     guard receiver.contains(frame.header.a) else { throw WireProblem("the end of a segment that is not there") }
     try receiver.drop(frame.header.a)
   }
 
+  /// What a frame brings; the segment that it is in; and if this program has no memory for it, that.
   private func resolve(
     _ frame: Frame, _ fetchSegments: () throws -> Void
-  ) throws -> (UnsafeRawBufferPointer, UInt32?) {
-    guard frame.header.flags & FrameFlags.segment != 0 else { return (frame.payload, nil) }
+  ) throws -> (UnsafeRawBufferPointer, UInt32?, SystemError?) {
+    guard frame.header.flags & FrameFlags.segment != 0 else { return (frame.payload, nil, nil) }
     guard frame.payload.count >= MemoryLayout<SegmentReference>.size else { throw WireProblem("no segment") }
     let reference = frame.payload.loadUnaligned(as: SegmentReference.self)
     guard let id = UInt32(exactly: reference.id) else { throw WireProblem("segment \(reference.id)") }
     // Its descriptor was sent before the frame was.
     if !receiver.contains(id) { try fetchSegments() }
-    return (try receiver.resolve(id, length: Int(clamping: reference.length)), id)
+    let length = Int(clamping: reference.length)
+    do {
+      let payload = try receiver.resolve(id, length: length)
+      // What is made of it takes as much again, and who allocates in vain is ended.
+      return (payload, id, MemoryHere.shortage(for: length))
+    } catch is MemoryError {
+      return (UnsafeRawBufferPointer(start: nil, count: 0), id, MemoryHere.shortage(of: length))
+    }
   }
 
   package func adopt(_ id: UInt32, _ descriptor: Int32) throws { try receiver.adopt(id, descriptor: descriptor) }

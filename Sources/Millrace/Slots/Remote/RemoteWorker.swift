@@ -48,8 +48,8 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
   private let input: PayloadCoding<W.Input>?
   private let output: PayloadCoding<W.Output>?
   private let exit: PayloadCoding<W.Exit>?
-  /// Why one of them is missing.
-  private let refusal: (any Error)?
+  /// Which of them is missing, and why.
+  private let refusal: (part: String, error: any Error)?
   private let name: String
   package let inputStride: Int?
   package let outputSize = MemoryLayout<W.Output>.stride
@@ -57,19 +57,19 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
 
   package init(_ worker: W) {
     self.worker = worker
-    name = readableTypeName(W.self)
-    var refusal: (any Error)?
-    func coding<Value>(for type: Value.Type) -> PayloadCoding<Value>? {
+    name = workerName(W.self)
+    var refusal: (part: String, error: any Error)?
+    func coding<Value>(for type: Value.Type, _ part: String) -> PayloadCoding<Value>? {
       do {
         return try Payload.coding(for: type, standIn: RemoteError.self)
       } catch {
-        refusal = refusal ?? error
+        refusal = refusal ?? (part, error)
         return nil
       }
     }
-    input = coding(for: W.Input.self)
-    output = coding(for: W.Output.self)
-    exit = coding(for: W.Exit.self)
+    input = coding(for: W.Input.self, "input")
+    output = coding(for: W.Output.self, "output")
+    exit = coding(for: W.Exit.self, "exit value")
     self.refusal = refusal
     inputStride = input?.fixedStride
     outputStride = output?.fixedStride
@@ -79,7 +79,9 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
 
   package func validate(forking: Bool) throws {
     if let refusal {
-      throw WorkerPoolError(.notTransportable, "\(name) cannot run in worker processes", underlying: refusal.forUsers)
+      throw WorkerPoolError(
+        .notTransportable, "\(name) cannot run in worker processes, for its \(refusal.part)",
+        underlying: refusal.error.forUsers)
     }
     if !forking { _ = try announcement() }
   }

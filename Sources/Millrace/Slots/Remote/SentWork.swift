@@ -69,8 +69,12 @@ package struct SentWork {
   }
 
   /// Takes a frame in. Throws if it says what cannot be: nothing of it has been said then, and nothing behind it can be trusted.
-  package mutating func take(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) throws {
-    guard let answer = try meaning(of: header, payload) else { return }
+  ///
+  /// `shortage`: this program has no memory for what it brings. That is not the worker's fault, and fails what it is about.
+  package mutating func take(
+    _ header: FrameHeader, _ payload: UnsafeRawBufferPointer, _ shortage: SystemError? = nil
+  ) throws {
+    guard let answer = try meaning(of: header, payload, shortage) else { return }
     closeBatch()
     answers.append(answer)
   }
@@ -82,7 +86,9 @@ package struct SentWork {
   }
 
   /// What a frame says; nil if that is outputs, which go to the open batch.
-  private mutating func meaning(of header: FrameHeader, _ payload: UnsafeRawBufferPointer) throws -> RemoteAnswer? {
+  private mutating func meaning(
+    of header: FrameHeader, _ payload: UnsafeRawBufferPointer, _ shortage: SystemError?
+  ) throws -> RemoteAnswer? {
     let count = Int(header.a)
     let key = WorkerKey(Int(truncatingIfNeeded: header.b))
     let flags = header.flags
@@ -94,17 +100,18 @@ package struct SentWork {
       guard !isFinal || sent.received + count == sent.currentEnd else {
         throw WireProblem("the end of a chunk that lacks outcomes")
       }
-      try takeOutputs(payload, isPacked: flags & FrameFlags.packed != 0, count: count, sent)
+      try takeOutputs(payload, isPacked: flags & FrameFlags.packed != 0, count: count, sent, shortage)
       return isFinal ? finish(sent, items: sent.currentCount, elapsed: header.c, memory: nil) : nil
     case FrameKind.itemFailed:
       let sent = try first(header.b)
       guard sent.received < sent.currentEnd, header.c == UInt64(sent.currentReceived) else {
         throw WireProblem("a failure of an item that is not the next")
       }
-      let error = try error(payload)
+      let error = try shortage ?? error(payload)
       let index = sent.chunk.range.lowerBound + sent.received
       sent.receive(1)
-      let cause = flags & FrameFlags.undecodable != 0 ? ItemFailure.Cause.undecodable(error) : .threw(error)
+      let cause =
+        shortage != nil || flags & FrameFlags.undecodable != 0 ? ItemFailure.Cause.undecodable(error) : .threw(error)
       return .itemFailed(sent, index: index, cause)
     case FrameKind.chunkDone:
       let sent = try first(header.b)
@@ -115,7 +122,7 @@ package struct SentWork {
       return finish(sent, items: count, elapsed: header.c, memory: memory)
     case FrameKind.opened, FrameKind.openFailed:
       guard opening.remove(key) != nil else { throw WireProblem("a set-up that nobody asked for") }
-      return header.kind == FrameKind.opened ? .opened(key) : .openFailed(key, try error(payload))
+      return header.kind == FrameKind.opened ? .opened(key) : .openFailed(key, try shortage ?? error(payload))
     case FrameKind.stopped:
       guard isToldToStop, inFlight.isEmpty, !hasStopped else { throw WireProblem("an end that nobody asked for") }
       hasStopped = true
@@ -127,6 +134,7 @@ package struct SentWork {
       return nil
     case FrameKind.tornDown:
       guard let record = tearingDown.removeValue(forKey: key) else { throw WireProblem("an exit of no worker") }
+      if let shortage { return .tornDown(key, .failure(shortage)) }
       if flags & FrameFlags.failed != 0 { return .tornDown(key, .failure(try error(payload))) }
       if flags & FrameFlags.empty != 0 { return .tornDown(key, nil) }
       return .tornDown(key, Result { try record.remote.decodeExit(payload) }.mapError(\.forUsers))
@@ -155,7 +163,9 @@ package struct SentWork {
     return sent
   }
 
-  mutating func takeOutputs(_ payload: UnsafeRawBufferPointer, isPacked: Bool, count: Int, _ sent: SentChunk) throws {
+  mutating func takeOutputs(
+    _ payload: UnsafeRawBufferPointer, isPacked: Bool, count: Int, _ sent: SentChunk, _ shortage: SystemError? = nil
+  ) throws {
     guard count > 0, count <= sent.currentEnd - sent.received else {
       throw WireProblem("\(count) outputs where \(sent.currentEnd - sent.received) are missing")
     }
@@ -166,7 +176,9 @@ package struct SentWork {
       let room = max(count, min(sent.end - index, OutputBatch.bytes / max(1, remote.outputSize)))
       open = OutputBatch(sent, remote, at: index, room: room)
     }
-    if isPacked {
+    if let shortage {
+      open!.broken += (index..<index + count).map { ($0, shortage) }
+    } else if isPacked {
       try open!.copy(payload, count: count, at: index)
     } else {
       try open!.decode(payload, count: count, at: index, keepsMemory: keepsFreedMemory)

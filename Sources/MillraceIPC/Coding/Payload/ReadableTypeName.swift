@@ -15,5 +15,8 @@ package func readableTypeName(_ type: Any.Type) -> String {
       name.append(rest.removeFirst())
     }
   }
-  return name + rest
+  name += rest
+  // As it is written; the runtime leaves the word out.
+  let isProtocol = TypeKind(type) == .existential && type != Any.self && type != AnyObject.self
+  return isProtocol && !name.hasPrefix("any ") ? "any " + name : name
 }
