@@ -131,9 +131,10 @@ static int reaped_by_others(pid_t pid, int pidfd, int *status, long *max_rss_kib
   return 1;
 }
 
-int millrace_pidfd_renewed(pid_t pid, int pidfd) {
+int millrace_pidfd_renewed(pid_t pid, int pidfd, uint64_t kind) {
   siginfo_t info = {0};
-  if (syscall(SYS_waitid, P_PIDFD, pidfd, &info, WEXITED | WNOWAIT | WNOHANG, NULL) == 0 || errno != EBADF) return -1;
+  // Its number may be that of another process's by now, which the newer kernels tell apart.
+  if (millrace_fd_kind(pidfd) == kind) return -1;
   // Until it is reaped, nobody else gets its number.
   if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT | WNOHANG) != 0) return -1;
   int renewed = millrace_pidfd_own(pid);

@@ -54,9 +54,9 @@ int millrace_on_spawner(void (*job)(void *context), void *context);
 /// its status (since Linux 6.15), and its memory is 0; -ECHILD if nobody knows it any more.
 int millrace_reap(pid_t pid, int pidfd, int *status, long *max_rss_kib);
 
-/// A descriptor of our own child in place of one that somebody has closed: it is ours. -1 if that is as it was, or there is
+/// A descriptor of our own child in place of one that somebody has closed, and that was of this kind: it is ours. -1 if that is as it was, or there is
 /// no such child any more.
-int millrace_pidfd_renewed(pid_t pid, int pidfd);
+int millrace_pidfd_renewed(pid_t pid, int pidfd, uint64_t kind);
 
 /// A thread of a worker begins to work, or waits for work again. While none works and the worker has no child, its first
 /// thread sleeps; or else it looks twice a second for what the user's commands have left behind.

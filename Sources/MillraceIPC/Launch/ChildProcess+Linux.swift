@@ -13,6 +13,7 @@ import Musl
 package final class ChildProcess: Sendable {
   package let pid: Int32
   private let pidfd: Descriptor
+  private let kind: UInt64
   /// Ours to reap; the fork server's workers are its own.
   private let isOwnChild: Bool
   /// What it had started when it was told to end. Where its orphans do not come to the fork server, nobody else knows them.
@@ -20,6 +21,7 @@ package final class ChildProcess: Sendable {
 
   init(pid: Int32, pidfd: consuming Descriptor, isOwnChild: Bool) {
     self.pid = pid
+    kind = millrace_fd_kind(pidfd.rawValue)
     self.pidfd = pidfd
     self.isOwnChild = isOwnChild
   }
@@ -35,14 +37,16 @@ package final class ChildProcess: Sendable {
   ///
   /// Does not wait.
   package var hasEnded: Bool {
-    var state = pollfd(fd: pidfd.rawValue, events: Int16(POLLIN), revents: 0)
-    return poll(&state, 1, 0) == 1
+    withDescriptor { pidfd in
+      var state = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)
+      return poll(&state, 1, 0) == 1
+    }
   }
 
   /// The process's descriptor, or another one, should code of the program's have closed it. The fork server's workers end
   /// without: it sees its own end of the program.
   private func withDescriptor<R>(_ body: (Int32) -> R) -> R {
-    let renewed = isOwnChild ? millrace_pidfd_renewed(pid, pidfd.rawValue) : -1
+    let renewed = isOwnChild ? millrace_pidfd_renewed(pid, pidfd.rawValue, kind) : -1
     defer { millrace_fd_close(renewed) }
     return body(renewed >= 0 ? renewed : pidfd.rawValue)
   }

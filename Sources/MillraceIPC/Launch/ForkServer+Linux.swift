@@ -17,6 +17,7 @@ package final class ForkServer: Sendable {
   package let pid: Int32
   private let socket: ControlSocket
   private let pidfd: Descriptor
+  private let kind: UInt64
   private let state = Lock(State())
 
   private struct State {
@@ -53,6 +54,7 @@ package final class ForkServer: Sendable {
     guard error == 0 else { throw LaunchError(call: "posix_spawn", code: error) }
     self.pid = pid
     self.pidfd = Descriptor(owning: pidfd)
+    kind = millrace_fd_kind(pidfd)
     self.socket = pair.parent
   }
 
@@ -128,7 +130,7 @@ package final class ForkServer: Sendable {
     _ = hangUp(socket.rawValue)
     end(pidfd.rawValue)
     // Code of the program's may have closed that, before or meanwhile.
-    let renewed = millrace_pidfd_renewed(pid, pidfd.rawValue)
+    let renewed = millrace_pidfd_renewed(pid, pidfd.rawValue, kind)
     guard renewed >= 0 else { return }
     end(renewed)
     millrace_fd_close(renewed)

@@ -15,6 +15,9 @@ final class Lifeline: Sendable {
   /// To sleep on.
   var reading: Int32 { ends.reading.rawValue }
 
+  /// Whether its number is still its own, and not that of something newer.
+  var isIntact: Bool { ends.reading.isIntact }
+
   /// Wakes who sleeps on it, for good.
   func cut() { ends.writing.close() }
 

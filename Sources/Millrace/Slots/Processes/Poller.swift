@@ -39,6 +39,7 @@ struct Poller: ~Copyable {
   /// Sleeps until something is readable, for `nanoseconds` at the most; the numbers of what is.
   @inline(never)
   func waitForNews(_ nanoseconds: UInt64?, lifeline: Lifeline) throws(SystemCallError) -> [UInt64] {
+    guard lifeline.isIntact else { throw SystemCallError("poll", EBADF) }
     let timeout = nanoseconds.map { Int32(clamping: ($0 + 999_999) / 1_000_000) } ?? -1
     let (news, error) = withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 64) { tokens in
       let count = millrace_poller_wait(descriptor.rawValue, lifeline.reading, tokens.baseAddress, 64, timeout)

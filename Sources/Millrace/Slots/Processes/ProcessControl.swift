@@ -195,6 +195,8 @@ final class ProcessControl: @unchecked Sendable {
       token: token, control: pair.parent, forkedFor: record?.key, group: slot / slots.options.threadsPerProcess,
       isServers: isServers, output: output.reading, errors: errors.reading)
     processes[token] = process
+    // Whatever fails from here on, it is ended.
+    process.child = child
     do {
       try poller.add(outputNumber, as: Token.output(token))
       try poller.add(process.errors.rawValue, as: Token.errors(token))
