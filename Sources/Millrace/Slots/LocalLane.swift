@@ -212,9 +212,11 @@ package final class LocalLane: @unchecked Sendable {
   /// Whether the lane was written off: whoever did so tells of its death.
   var isDead: Bool { mailbox.withLock { $0.isDead } }
 
-  func next() -> Command? {
+  /// The next command; nil if there is none, or it is another job's chunk and those are not wanted.
+  func next(ofOthersThan job: JobID? = nil, _ takesOthers: Bool = true) -> Command? {
     mailbox.withLock { mailbox in
       guard !mailbox.isDead else { return .stop }
+      if !takesOthers, case .run(let chunk) = mailbox.commands.first, chunk.job != job { return nil }
       let command = mailbox.commands.popFirst()
       if case .run(let chunk) = command { mailbox.taken = chunk.id }
       return command

@@ -150,11 +150,22 @@ package final class LocalSlots: Slots {
   }
 
   /// Runs what a slot of a serial pool has to do: the items of the caller's own job in the calling task.
+  ///
+  /// One chunk of others', and no more: they may have chunks for ever, while the caller's own input waits to be read, or its outcomes
+  /// are there.
   func runInCaller(_ slot: Int, _ job: JobRecord?) async {
-    while let lane = state.withLock({ $0.lanes[slot] }), let command = lane.next() {
+    var hasWorkedForOthers = false
+    while let lane = state.withLock({ $0.lanes[slot] }),
+      let command = lane.next(ofOthersThan: job?.id, !hasWorkedForOthers)
+    {
       var goesOn = true
-      if case .run(let chunk) = command, let job, chunk.job == job.id {
-        await lane.runRow(chunk, job.place)
+      if case .run(let chunk) = command, let job {
+        if chunk.job == job.id {
+          await lane.runRow(chunk, job.place)
+        } else {
+          hasWorkedForOthers = true
+          goesOn = await lane.executeApart(command)
+        }
       } else {
         goesOn = await lane.executeApart(command)
       }
