@@ -251,7 +251,10 @@ package final class LocalLane: @unchecked Sendable {
   /// sees nothing of a caller's.
   func executeApart(_ command: Command) async -> Bool {
     switch command {
-    case .run: return await execute(command)
+    case .run(let chunk):
+      // And no more: another's map may have chunks for ever.
+      await run(chunk, isAlone: true)
+      return true
     case .prepare(let key), .tearDown(let key):
       if host.worker(key)?.isClosure == true { return await execute(command) }
     case .stop: break
@@ -269,14 +272,14 @@ package final class LocalLane: @unchecked Sendable {
     }
   }
 
-  /// Runs the chunk, and those of its map that are behind it, in the map's context.
-  private func run(_ chunk: Chunk) async {
+  /// Runs the chunk, and those of its map that are behind it unless it is to be alone, in the map's context.
+  private func run(_ chunk: Chunk, isAlone: Bool = false) async {
     guard let job = host.job(chunk.job), let context = job.context else { return gaveBack(chunk) }
     await withUnsafeContinuation { continuation in
       let task = ItemTask()
       mailbox.withLock { $0.task = task }
       let isMade = context.spawn(on: executor) { [self] in
-        await runRow(chunk, job.place)
+        await runRow(chunk, job.place, isAlone: isAlone)
         task.end()
         continuation.resume()
       } made: {
@@ -290,7 +293,7 @@ package final class LocalLane: @unchecked Sendable {
   }
 
   /// Runs the chunk, and those of its map that are behind it. In a task that has the map's context.
-  func runRow(_ first: Chunk, _ place: Nesting.Place?) async {
+  func runRow(_ first: Chunk, _ place: Nesting.Place?, isAlone: Bool = false) async {
     await Nesting.$place.withValue(place) {
       await WorkerContext.$running.withValue(context) {
         var next: Chunk? = first
@@ -298,7 +301,7 @@ package final class LocalLane: @unchecked Sendable {
           isTimed = chunk.inspectAt != nil
           Unlocked.expect("an item")
           await instances[chunk.worker]?.run(chunk, seed: chunk.seed, on: self)
-          next = Task.isCancelled ? nil : nextRun(of: chunk.job)
+          next = isAlone || Task.isCancelled ? nil : nextRun(of: chunk.job)
         }
       }
       codeHasEnded()
