@@ -22,7 +22,7 @@ struct FlowPlan {
   /// How many items a consumer wants at a time.
   var appetite = 1
   /// At which step something happens, and to which station.
-  var stops: [Int: Int] = [:]
+  var stops: [(step: Int, station: Int)] = []
   var fails: (step: Int, station: Int)?
   var isCancelledAt: Int?
   /// At which step the consumer of an output leaves.
@@ -36,7 +36,7 @@ struct FlowPlan {
     appetite = random.one(of: [1, 1, 3, 1_000])
     makeGraph(&random)
     if random.chance(30) {
-      for _ in 0..<random.within(1...2) { stops[random.below(150)] = random.below(kinds.count) }
+      for _ in 0..<random.within(1...2) { stops.append((step: random.below(150), station: random.below(kinds.count))) }
     }
     if random.chance(8) { fails = (random.below(150), random.below(kinds.count)) }
     if random.chance(8) { isCancelledAt = random.below(150) }

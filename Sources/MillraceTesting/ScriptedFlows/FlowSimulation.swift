@@ -120,7 +120,9 @@ package final class FlowSimulation {
   }
 
   private func nextEvent() -> Event? {
-    if let station = plan.stops[steps], !jobs[station].hasEnded { return .stop(station) }
+    if let station = plan.stops.last(where: { $0.step == steps })?.station, !jobs[station].hasEnded {
+      return .stop(station)
+    }
     if let fails = plan.fails, fails.step == steps, !jobs[fails.station].hasEnded { return .fail(fails.station) }
     if plan.isCancelledAt == steps { return .cancel }
     if let leaves = plan.leaves, leaves.step == steps, !endedOutputs.contains(leaves.output) {
