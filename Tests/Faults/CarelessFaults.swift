@@ -13,7 +13,9 @@ extension Faults {
       #expect(lines.contains("idle: cannotStart"), "\(lines)")
       // What ran may have ended with its worker a moment before.
       #expect(lines.contains { $0 == "busy: cannotStart" || $0.hasPrefix("busy: item 2, ") }, "\(lines)")
-      #expect(lines.filter { $0.contains("has closed descriptors of the pool") && $0.contains("(errno 9)") }.count == 2)
+      #expect(
+        lines.filter { $0.contains("has closed descriptors of the pool") && $0.contains("(errno 9)") }.count == 2,
+        "\(lines)")
       #expect(lines.last == "children: 0", "\(lines)")
     }
 

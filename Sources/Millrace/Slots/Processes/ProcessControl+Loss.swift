@@ -13,10 +13,7 @@ extension ProcessControl {
   /// Ends the pool: its work with an error, its workers without asking any descriptor whether they are gone.
   func lost(_ error: SystemCallError) {
     slots.isLost = true
-    let error = WorkerPoolError(
-      .cannotStart,
-      "something in this program has closed descriptors of the pool, which cannot reach its workers any more and has ended them: close what you have opened, and make a new pool",
-      underlying: error.forUsers)
+    let error = Self.loss(error)
     host.logger.error("\(error)")
     host.lose(error)
     for process in processes.values {
@@ -48,5 +45,17 @@ extension ProcessControl {
       if slots.fallAsleep() { slots.substitute.waitForWork() }
       slots.wakeUp()
     }
+  }
+
+  /// No worker can be started where the pool's descriptors are gone, and that is what is told then.
+  func loseIfLost() {
+    if !slots.lifeline.isIntact { host.lose(Self.loss(SystemCallError("poll", EBADF))) }
+  }
+
+  private static func loss(_ error: SystemCallError) -> WorkerPoolError {
+    WorkerPoolError(
+      .cannotStart,
+      "something in this program has closed descriptors of the pool, which cannot reach its workers any more and has ended them: close what you have opened, and make a new pool",
+      underlying: error.forUsers)
   }
 }

@@ -146,6 +146,7 @@ extension ProcessControl {
   func startFailed(_ slot: Int, _ error: any Error) {
     guard let seat = seats.removeValue(forKey: slot) else { return }
     abandon(seat, slot)
+    loseIfLost()
     host.step { $0.startFailed(slot: slot, generation: seat.generation, error, now: $1) }
   }
 
