@@ -22,6 +22,9 @@ extension MapOptions {
 
     /// Chunks of `size` items; the last may be smaller.
     ///
+    /// A chunk is run by one worker. Only when it has been under way for two milliseconds, and another worker has nothing to do,
+    /// may that get a part of what was not begun. Items that have to stay together are one item: `rows.chunks(of: 3)`.
+    ///
     /// `size` has to be at least 1.
     public static func size(_ size: Int) -> Chunking { Chunking(rule: .items(size)) }
 
