@@ -42,7 +42,7 @@ private struct Assortment: StatelessWorker, Codable {
 
 extension Faults {
   /// A chunk that a worker process has begun is shared with one that has nothing to do, and what was handed ahead is taken back.
-  @Suite struct SharedChunks {
+  @Suite(.forks) struct SharedChunks {
     @Test(
       "U10: after a fast start, slow items are shared by the worker processes",
       arguments: [Backends.spawning, Backends.forking])

@@ -23,7 +23,8 @@ extension Faults {
   /// U13: code of an item's ends its worker's thread: nothing on it returns, and the process lives.
   @Suite struct ThreadEnds {
     @Test(
-      "U13: an item that ends its thread costs one item", arguments: WorkerLife.processes + [.threads(2), .threads(1)])
+      "U13: an item that ends its thread costs one item",
+      arguments: (WorkerLife.processes + [.threads(2), .threads(1)]).runnable)
     func oneItem(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         for waits in [false, true] {
@@ -48,7 +49,7 @@ extension Faults {
 
     @Test(
       "U13: a map that fails fast of it fails, and an attempt is made again",
-      arguments: [WorkerPool.Backend.processes(2), .threads(2)])
+      arguments: [WorkerPool.Backend.processes(2), .threads(2)].runnable)
     func policies(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let failure = await #expect(throws: ItemFailure.self) { _ = try await pool.map(0..<5, with: Leaver()) }
