@@ -301,7 +301,7 @@ extension Dispatcher {
     guard slots.indices.contains(where: { isFree($0) }) else { return }
     for slot in slots.indices {
       guard let chunk = sharedFrom(slot), isAnyoneFree(for: chunk) else { continue }
-      let due = slots[slot].busySince &+ time
+      let due = max(slots[slot].busySince, slots[slot].unbegunAt) &+ time
       if due <= now {
         _ = asksBack(chunk.id, of: slot)
         actions.append(.share(slot: slot, generation: slots[slot].generation, chunk: chunk.id))

@@ -113,11 +113,11 @@ extension Dispatcher {
     finish()
   }
 
-  /// The slot has not begun the chunk yet. It is asked again, as if it had been given it now; but not for ever, as it may have been
+  /// The slot has not begun the chunk yet. It is asked again, after the same time; but not for ever, as it may have been
   /// stopped by somebody: then others get all of it, if there is one that is not known to be silent too. Else it stays, for whoever has
   /// a limit to end it: passed round, it would never be at one of them for long enough.
   private mutating func waits(_ slot: Int, _ chunk: Chunk) {
-    slots[slot].busySince = now
+    slots[slot].unbegunAt = now
     slots[slot].assigned.change(chunk.id) { $0.waits += 1 }
     guard chunk.waits >= 8, !slots[slot].begun.contains(chunk.id), isAnyoneFree(for: chunk) else { return }
     _ = asksBack(chunk.id, of: slot)

@@ -222,6 +222,8 @@ package struct Dispatcher: ~Copyable {
     var chunkTime: UInt64 = 0
     /// Since when its first chunk may be running.
     var busySince: UInt64 = 0
+    /// When it last said that it has not begun what it was given.
+    var unbegunAt: UInt64 = 0
 
     var isIdle: Bool { phase == .up && kill == nil && assigned.isEmpty && errand == nil }
   }

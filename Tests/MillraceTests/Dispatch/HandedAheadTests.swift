@@ -153,4 +153,23 @@ struct DispatchHandedAheadTests {
     play.step { $0.completed(slot: 2, generation: 1, chunk: 1, upTo: 8, outputs: Play.Cell(), now: $1) }
     #expect(play.said().contains("deliver 1: 0..<8"))
   }
+
+  @Test("U10: nothing waits behind a chunk that its slot does not begin, however often that was asked")
+  func behindTheUnbegun() {
+    let play = Play(width: 2, prefetch: 8, shareTime: 100)
+    let job = play.submit(play.worker()) { $0.chunking = ChunkSizer(.size(2)) }
+    for _ in 0..<2 { play.arrive(job, 2) }
+    play.finish(0, 1, elapsed: 10)
+    play.finish(1, 2, elapsed: 10)
+    _ = play.said()
+    play.arrive(job, 2)
+    #expect(play.said().contains("run 0: 3 4..<6"))
+    // Slot 0 has said so just now, but has been at it for as long as nothing short takes.
+    play.wait(10_000_000)
+    play.shared(0, 3, .notYet)
+    for _ in 0..<3 { play.arrive(job, 2) }
+    let runs = play.said().filter { $0.hasPrefix("run") }
+    #expect(runs.first == "run 1: 4 6..<8")
+    #expect(!runs.contains { $0.hasPrefix("run 0") })
+  }
 }
