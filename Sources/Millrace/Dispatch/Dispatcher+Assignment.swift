@@ -43,7 +43,10 @@ extension Dispatcher {
       chunks += chunk.count
       if slots[slot].isAtUnknown { break }
     }
-    if chunks > 1, robAt == nil, slots.count > 1 { robAt = slots[slot].busySince &+ constants.stallTime }
+    if chunks > 1, slots.count > 1 {
+      let due = slots[slot].busySince &+ constants.stallTime
+      if robAt.map({ due < $0 }) ?? true { robAt = due }
+    }
   }
 
   /// Apart from what is asked of every slot at every step, which is to stay small.

@@ -172,4 +172,24 @@ struct DispatchHandedAheadTests {
     #expect(runs.first == "run 1: 4 6..<8")
     #expect(!runs.contains { $0.hasPrefix("run 0") })
   }
+
+  @Test("U10: whoever has been at something the longest is looked at first, whoever was handed something ahead before")
+  func theLongestFirst() {
+    let play = Play(width: 2, prefetch: 8)
+    let job = play.submit(play.worker()) { $0.chunking = ChunkSizer(.size(1)) }
+    for _ in 0..<2 { play.arrive(job, 1) }
+    play.finish(0, 1, elapsed: 10)
+    play.finish(1, 2, elapsed: 10)
+    for _ in 0..<2 { play.arrive(job, 1) }
+    _ = play.said()
+    play.wait(1_500_000)
+    play.finish(0, 3, elapsed: 10)
+    for _ in 0..<12 { play.arrive(job, 1) }
+    let ahead = play.said().filter { $0.hasPrefix("run 1: ") }
+    #expect(!ahead.isEmpty)
+    #expect(play.said().isEmpty)
+    play.wait(600_000)
+    let asked = play.said().filter { $0.hasPrefix("revoke 1: ") }
+    #expect(asked.count == ahead.count)
+  }
 }
