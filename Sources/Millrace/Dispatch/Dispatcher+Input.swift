@@ -51,7 +51,8 @@ extension Dispatcher {
     // What was gathered, and is done sooner than another slot is awake, is not cut up.
     let isQuick = job.parts.isGathered(count) && count <= job.spec.chunking.largest / 16
     if job.spec.chunking.isAutomatic, !isQuick {
-      let free = slots.indices.count { slots[$0].isFree && serves($0, job.spec) }
+      let most = job.spec.maximumSlots ?? .max
+      let free = min(most, slots.indices.count { slots[$0].isFree && serves($0, job.spec) })
       size = (count + max(1, free) - 1) / max(1, free)
     }
     let turn = job.turn
@@ -73,10 +74,7 @@ extension Dispatcher {
         range: job.read..<job.read + batch * run.size, grain: run.size, cell: cell)
       nextChunk += batch
       job.read = chunk.range.upperBound
-      if job.spec.roundRobin, width > 0 {
-        chunk.slot = job.turn % width
-        job.turn += 1
-      }
+      chunk.slot = queue.turn(job, of: width)
       job.ready.append(chunk)
     }
   }
@@ -152,23 +150,27 @@ extension Dispatcher {
   /// Has handed over what has come for jobs that a free slot could work on.
   mutating func collectForFree() {
     guard !gathering.isEmpty, slots.contains(where: \.isFree) else { return }
-    let isApart = constants.limits.levelsAreApart
-    gathering.removeAll { id in
+    var place = 0
+    while place < gathering.count {
+      let id = gathering[place]
       guard let job = jobs[id], job.isReading, !job.ended else {
         jobs[id]?.isGathering = false
-        return true
+        gathering.remove(at: place)
+        continue
       }
-      let benched = workers[job.spec.worker]?.benched ?? []
-      guard job.parts.until <= now,
-        slots.indices.contains(where: {
-          slots[$0].isFree && !benched.contains($0) && slots[$0].serves(job.spec.level, apart: isApart)
-        })
-      else { return false }
-      job.isGathering = false
-      job.isAwaited = true
-      actions.append(.collect(id))
-      return true
+      if job.parts.until <= now, isAnyoneFree(for: job) {
+        job.isGathering = false
+        job.isAwaited = true
+        actions.append(.collect(id))
+        gathering.remove(at: place)
+      } else {
+        place += 1
+      }
     }
+  }
+
+  private func isAnyoneFree(for job: Job) -> Bool {
+    slots.indices.contains { slots[$0].isFree && mayServe($0, job) }
   }
 
   /// So many chunks are read at once of an input in memory, or more up to so many items: each costs less, and the first

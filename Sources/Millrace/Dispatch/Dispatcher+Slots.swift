@@ -20,9 +20,7 @@ extension Dispatcher {
       } else if slots[slot].phase != .gone, slots[slot].level == 0 {
         slots[slot].retirement = .remove
         hasLeavers = true
-        let pinned = slots[slot].pinned
-        slots[slot].pinned = []
-        for chunk in pinned { slots[slot % width].pinned.append(chunk) }
+        for chunk in queue.unpin(from: slot) { queue.pin(chunk, to: slot % width, first: false) }
       }
     }
     // Those that have it may be the ones that go.
@@ -272,7 +270,6 @@ extension Dispatcher {
     var next = Slot()
     next.generation = slots[slot].generation
     next.level = slots[slot].level
-    next.pinned = slots[slot].pinned
     if case .remove = slots[slot].retirement { next.phase = .gone }
     slots[slot] = next
     if isObserved, next.phase == .gone { tell(.slotClosed(slot: slot)) }

@@ -39,6 +39,8 @@ struct JobPlan {
   var totalTimeout: UInt64?
   var lifespan = JobSpec.Lifespan()
   var roundRobin = false
+  var maximumSlots: Int?
+  var urgency = 0
   var eagerSetUp = true
   var isPulled = false
   var readsAtOnce = false
@@ -126,6 +128,16 @@ struct JobPlan {
     }
   }
 
+  /// Some of its jobs, and of the maps that its items make, may be served by a few slots only, and some are more urgent than others.
+  mutating func setApart(_ random: inout SimulatedRandom) {
+    urgency = random.one(of: [0, 0, 1, 2])
+    if random.chance(40) {
+      maximumSlots = random.within(1...3)
+      roundRobin = false
+    }
+    for job in inner.indices { inner[job].setApart(&random) }
+  }
+
   func spec(_ key: WorkerKey, _ worker: SimulationPlan.WorkerPlan) -> JobSpec {
     var spec = JobSpec(worker: key)
     spec.ordered = ordered
@@ -143,6 +155,8 @@ struct JobPlan {
     spec.tearDownTimeout = worker.tearDownTimeout
     spec.lifespan = lifespan
     spec.roundRobin = roundRobin
+    spec.maximumSlots = maximumSlots
+    spec.urgency = urgency
     spec.eagerSetUp = eagerSetUp
     spec.keepsWorkers = worker.keeps
     spec.seed = salt
