@@ -56,7 +56,7 @@ extension Dispatcher {
     return isNeeded(slot)
       || eagerJobs > 0
         && jobs.values.contains { job in
-          !job.ended && job.spec.eagerSetUp && job.read > 0 && serves(slot, job.spec)
+          !job.ended && job.spec.eagerSetUp && job.hasChunks && serves(slot, job.spec)
             && workers[job.spec.worker]?.benched.contains(slot) != true
         }
   }

@@ -150,7 +150,7 @@ extension Dispatcher {
     if isObserved { tell(.workerStarted(slot: slot, generation: generation)) }
     slots[slot].startedAt = now
     slots[slot].toPrepare = []
-    for (_, job) in jobs.entries where !job.ended && job.read > 0 && job.spec.eagerSetUp {
+    for (_, job) in jobs.entries where !job.ended && job.hasChunks && job.spec.eagerSetUp {
       if workers[job.spec.worker]?.benched.contains(slot) == true || !serves(slot, job.spec) { continue }
       if !slots[slot].toPrepare.contains(job.spec.worker) { slots[slot].toPrepare.append(job.spec.worker) }
     }

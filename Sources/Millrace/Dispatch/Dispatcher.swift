@@ -114,6 +114,8 @@ package struct Dispatcher: ~Copyable {
     @exclusivity(unchecked) var retried = 0
     /// Its chunks that any slot may run, in order. The queue takes them out.
     @exclusivity(unchecked) var ready = FIFO<Chunk>()
+    /// Whether there has been anything to be run.
+    @exclusivity(unchecked) var hasChunks = false
     /// Whether it stands in the queue's line.
     @exclusivity(unchecked) var isInLine = false
     /// Whether its worker has run a chunk, of this job or another.

@@ -139,6 +139,7 @@ package struct SimulationPlan {
         jobs.append(other)
       }
     }
+    if rights.chance(20) { for job in jobs.indices { jobs[job].remember(&rights) } }
     apply(mask)
   }
 
