@@ -89,6 +89,14 @@ package struct Segment: Sendable {
   package let content: Content
   /// The custody of these items' inputs.
   package let cell: any AnyObject & Sendable
+
+  package init(range: Range<Int>, slot: Int, attempt: Int, content: Content, cell: any AnyObject & Sendable) {
+    self.range = range
+    self.slot = slot
+    self.attempt = attempt
+    self.content = content
+    self.cell = cell
+  }
 }
 
 /// How a job ended.

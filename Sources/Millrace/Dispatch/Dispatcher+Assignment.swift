@@ -4,25 +4,13 @@ extension Dispatcher {
   mutating func fillSlots() {
     // Who has nothing to do comes before those who would only queue more: else a slot takes its stolen chunk back.
     if constants.limits.prefetch > 0, slots.contains(where: { $0.assigned.isEmpty }) {
-      let share = max(1, readyChunks / max(1, width))
+      let ready = queue.count(atMost: width * (constants.limits.prefetch + 2))
+      let share = max(1, ready / max(1, width))
       for slot in slots.indices where slots[slot].assigned.isEmpty { fill(slot, upTo: share) }
     }
     for slot in slots.indices { fill(slot) }
     if constants.limits.prefetch > 0 { steal() }
     if let shareTime = constants.limits.shareTime { share(after: shareTime) }
-  }
-
-  /// How many chunks any slot may run, counted as far as all slots together would take them.
-  private var readyChunks: Int {
-    var count = 0
-    let most = width * (constants.limits.prefetch + 2)
-    _ = runnable.first { id in
-      jobs[id]?.ready.first { chunk in
-        count += chunk.count
-        return count >= most
-      } != nil
-    }
-    return count
   }
 
   mutating func fill(_ slot: Int, upTo limit: Int = .max) {
@@ -33,7 +21,7 @@ extension Dispatcher {
     }
     guard slots[slot].kill == nil, slots[slot].errand == nil else { return }
     if slots[slot].assigned.isEmpty, goOnErrand(slot) { return }
-    guard slots[slot].retirement == nil, !(runnable.isEmpty && slots[slot].pinned.isEmpty) else { return }
+    guard slots[slot].retirement == nil, !queue.isEmpty(for: slot) else { return }
     let depth = min(limit, depth(slot))
     var chunks = slots[slot].assigned.count
     // Half of them are left before more are given, so that those are a batch.
@@ -71,27 +59,30 @@ extension Dispatcher {
     return isNeeded(slot)
       || eagerJobs > 0
         && jobs.values.contains { job in
-          !job.ended && job.spec.eagerSetUp && job.read > 0 && serves(slot, job.spec)
+          !job.ended && job.spec.eagerSetUp && job.hasChunks && serves(slot, job.spec)
             && workers[job.spec.worker]?.benched.contains(slot) != true
         }
   }
 
   /// Whether there is work that waits for a worker, and this slot's would do it.
   func isNeeded(_ slot: Int) -> Bool {
-    if !slots[slot].pinned.isEmpty { return true }
-    func isOut(_ key: WorkerKey) -> Bool { workers[key]?.benched.contains(slot) == true }
+    if !queue.chunks(pinnedTo: slot).isEmpty { return true }
     // What waits behind another slot's work can be taken from there.
-    let canTake = slots.contains { other in
+    let canTake = slots.indices.contains { other in
       // Each of a thousand slots asks: one that has nothing waiting is passed by at once.
-      other.assigned.count > 1
-        && other.assigned.waiting.contains { $0.slot == nil && $0.abandonAt == nil && mayTake(slot, $0) }
+      slots[other].assigned.count > 1
+        && slots[other].assigned.waiting.contains {
+          $0.slot == nil && $0.abandonAt == nil && mayTake(slot, $0, leaving: other)
+        }
     }
+    if canTake { return true }
     // Of jobs that have something ready: there may be very many that only wait.
-    return canTake
-      || runnable.first { id in
-        guard let job = jobs[id] else { return false }
-        return !job.ended && !job.ready.isEmpty && !isOut(job.spec.worker) && serves(slot, job.spec)
-      } != nil
+    var place = 0
+    while let job = queue.job(at: place) {
+      if !job.ended, !job.ready.isEmpty, mayServe(slot, job) { return true }
+      place += 1
+    }
+    return false
   }
 
   /// How many chunks may be at the slot: one, and as many more as keep it busy while it is not looked after, if they are short.
@@ -167,35 +158,40 @@ extension Dispatcher {
   ///
   /// If their worker is not set up here yet, sets it up instead and returns nil.
   private mutating func pick(_ slot: Int, atMost count: Int) -> Chunk? {
-    if let chunk = slots[slot].pinned.first {
-      guard isReady(slot, chunk.job) else { return nil }
-      slots[slot].pinned.removeFirst()
-      return chunk
+    let pinned = queue.chunks(pinnedTo: slot)
+    if let place = pinned.firstIndex(where: { mayBegin(slot, $0) }) {
+      return isReady(slot, pinned[place].job) ? queue.takePinned(to: slot, at: place) : nil
     }
-    for _ in 0..<runnable.count {
-      guard let id = runnable.popFirst(), let job = jobs[id] else { continue }
+    var passed: [Job] = []
+    var place = 0
+    while let job = queue.job(at: place) {
       guard !job.ended, !job.ready.isEmpty else {
-        job.isRunnable = false
+        queue.leave(at: place)
         continue
       }
-      guard serves(slot, job.spec), workers[job.spec.worker]?.benched.contains(slot) != true, isReady(slot, id) else {
-        runnable.append(id)
-        if slots[slot].errand != nil || hasErrand(slot) { return nil }
-        continue
+      if mayServe(slot, job) {
+        // What is more urgent has to wait for what the slot has: less urgent work is not put between the two.
+        let isOutdone =
+          !passed.isEmpty && passed.contains { $0.spec.level == job.spec.level && $0.spec.urgency > job.spec.urgency }
+        let isUnknown = isUnknown(job)
+        if isOutdone || isUnknown && !slots[slot].assigned.isEmpty || !isReady(slot, job.id) {
+          if slots[slot].errand != nil || hasErrand(slot) { return nil }
+          passed.append(job)
+        } else {
+          // Whether a worker's life is over is asked after each chunk.
+          let most = job.spec.lifespan == JobSpec.Lifespan() && !isUnknown ? count : 1
+          return queue.take(at: place, atMost: most)
+        }
       }
-      let isUnknown = isUnknown(job)
-      if isUnknown, !slots[slot].assigned.isEmpty {
-        runnable.append(id)
-        continue
-      }
-      var chunk = job.ready.popFirst()!
-      // Whether a worker's life is over is asked after each chunk.
-      let most = job.spec.lifespan == JobSpec.Lifespan() && !isUnknown ? count : 1
-      if chunk.count > most { job.ready.prepend(chunk.cut(after: most)) }
-      if job.ready.isEmpty { job.isRunnable = false } else { runnable.append(id) }
-      return chunk
+      place += 1
     }
     return nil
+  }
+
+  /// Whether the slot is one of those that may run the job, and may be given a chunk of it now.
+  func mayServe(_ slot: Int, _ job: Job, leaving holder: Int? = nil) -> Bool {
+    serves(slot, job.spec) && workers[job.spec.worker]?.benched.contains(slot) != true
+      && (job.spec.maximumSlots == nil || hasRight(slot, job, leaving: holder))
   }
 
   /// Whether nothing is known of how long the job's chunks take: then none waits behind anything, nor anything behind one of them,
@@ -271,13 +267,15 @@ extension Dispatcher {
       if let best, slots[slot].assigned.count <= slots[best.victim].assigned.count { continue }
       let begun = slots[slot].begun
       let waiting = slots[slot].assigned.waiting
-      guard let chunk = waiting.last(where: { isOfUse($0) && !begun.contains($0.id) }) else { continue }
+      guard let chunk = waiting.last(where: { isOfUse($0, in: slot) && !begun.contains($0.id) }) else { continue }
       best = (slot, chunk)
     }
     guard let (victim, chunk) = best else { return }
     _ = asksBack(chunk.id, of: victim)
     // Half of all that waits there, as far as it is of one batch.
-    let count = min(chunk.count, max(1, (slots[victim].assigned.count - 1) / 2))
+    let half = max(1, (slots[victim].assigned.count - 1) / 2)
+    // Of a job that only so many slots may serve, whoever gives has to give all.
+    let count = jobs[chunk.job]?.spec.maximumSlots == nil ? min(chunk.count, half) : chunk.count
     take(chunk, from: victim, fromIndex: chunk.range.lowerBound + (chunk.count - count) * chunk.grain)
   }
 
@@ -335,27 +333,28 @@ extension Dispatcher {
     slots.indices.contains { isFree($0) && mayTake($0, chunk) }
   }
 
-  /// Whether the slot is one of those that may run the chunk's job.
-  func mayTake(_ slot: Int, _ chunk: Chunk) -> Bool {
-    guard let spec = jobs[chunk.job]?.spec, serves(slot, spec) else { return false }
-    return workers[chunk.worker]?.benched.contains(slot) != true
+  /// Whether the slot is one of those that may run the chunk's job, and may be given it once the holder, if it is said, has given back
+  /// all that it has not begun of that.
+  func mayTake(_ slot: Int, _ chunk: Chunk, leaving holder: Int? = nil) -> Bool {
+    guard let job = jobs[chunk.job] else { return false }
+    return mayServe(slot, job, leaving: holder)
   }
 
-  /// Whether there is an idle slot that would run the chunk.
-  private func isOfUse(_ chunk: Chunk) -> Bool {
-    chunk.slot == nil && chunk.abandonAt == nil
-      && slots.indices.contains { slot in
-        slots[slot].isIdle && slots[slot].retirement == nil && workers[chunk.worker]?.benched.contains(slot) != true
-      }
+  /// Whether there is an idle slot that would run the chunk, which waits in the holder.
+  private func isOfUse(_ chunk: Chunk, in holder: Int) -> Bool {
+    guard chunk.slot == nil, chunk.abandonAt == nil, let job = jobs[chunk.job] else { return false }
+    let leaver = job.spec.maximumSlots != nil && isAllThereIs(chunk, in: holder) ? holder : nil
+    return slots.indices.contains {
+      slots[$0].isIdle && slots[$0].retirement == nil && mayServe($0, job, leaving: leaver)
+    }
   }
 
   /// Whether another slot may run the chunk, now or when it is done with what it has.
   private func isOfUse(_ chunk: Chunk, toOthersThan slot: Int) -> Bool {
-    guard chunk.slot == nil, chunk.abandonAt == nil, let spec = jobs[chunk.job]?.spec else { return false }
-    let benched = workers[chunk.worker]?.benched ?? []
+    guard chunk.slot == nil, chunk.abandonAt == nil, let job = jobs[chunk.job] else { return false }
     return slots.indices.contains { other in
       if case .remove = slots[other].retirement { return false }
-      return other != slot && slots[other].phase != .gone && !benched.contains(other) && serves(other, spec)
+      return other != slot && slots[other].phase != .gone && mayServe(other, job, leaving: slot)
     }
   }
 

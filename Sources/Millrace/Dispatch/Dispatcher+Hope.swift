@@ -156,17 +156,14 @@ extension Dispatcher {
 
   /// What only this slot was to run goes to the next that can.
   private mutating func passTurns(of slot: Int, _ isMeant: (Chunk) -> Bool) {
-    let chunks = slots[slot].pinned.filter(isMeant)
-    slots[slot].pinned.removeAll(where: isMeant)
-    for chunk in chunks { pin(chunk, first: false) }
+    for chunk in queue.unpin(from: slot, isMeant) { pin(chunk, first: false) }
   }
 
   /// Ends a job that can never run: what was read of it has `.setUpFailed` as its outcome.
   private mutating func failEverything(_ id: JobID, _ error: WorkerPoolError) {
     guard let job = jobs[id], !job.ended else { return }
     if !job.spec.failFast {
-      var chunks = job.ready.elements + delayed.filter { $0.job == id }
-      for slot in slots { chunks += slot.pinned.filter { $0.job == id } }
+      let chunks = queue.chunks(of: job) + delayed.filter { $0.job == id }
       for chunk in chunks.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
         for index in chunk.range {
           let failure = ItemFailure(

@@ -2,8 +2,12 @@ extension Dispatcher {
   // MARK: What comes, and makes room for more
 
   /// Items of the last `.read` have come: all of them, or, if the read `goesOn`, some; `ended` if the input has no more.
+  ///
+  /// `known` are outcomes that some of them have already, in order, of attempt 0: they are delivered in their place, and the items are
+  /// never run.
   package mutating func arrived(
-    _ id: JobID, count: Int, cell: any AnyObject & Sendable, ended: Bool, goesOn: Bool = false, now: UInt64
+    _ id: JobID, count: Int, cell: any AnyObject & Sendable, ended: Bool, goesOn: Bool = false, known: [Segment] = [],
+    now: UInt64
   ) {
     self.now = now
     guard let job = jobs[id] else { return }
@@ -13,17 +17,18 @@ extension Dispatcher {
     job.isReading = false
     job.isAwaited = false
     if job.ended { return }
-    let isFirst = job.read == 0 && count > 0
+    let hadChunks = job.hasChunks
+    let known = known[...]
     if isObserved, count > 0 { tell(.jobRead(id, count: count)) }
     var left = count
     job.owed.removeAll(keepingCapacity: true)
     for asked in job.asked {
       let whole = min(asked.chunks, left / asked.size)
-      makeReady(job, id, ChunkRun(size: asked.size, chunks: whole), cell)
+      makeReady(job, id, ChunkRun(size: asked.size, chunks: whole), cell, known)
       left -= whole * asked.size
       var missing = asked.chunks - whole
       if missing > 0, left > 0 {
-        makeReady(job, id, part: left, cell)
+        makeReady(job, id, part: left, cell, known)
         job.owed.append(ChunkRun(size: asked.size - left))
         missing -= 1
         left = 0
@@ -31,32 +36,35 @@ extension Dispatcher {
       if missing > 0 { job.owed.append(ChunkRun(size: asked.size, chunks: missing)) }
     }
     if ended { endInput(job, id) }
-    if isFirst, job.spec.eagerSetUp { prepareEverywhere(job.spec) }
+    if !hadChunks, job.hasChunks, job.spec.eagerSetUp { prepareEverywhere(job.spec) }
     if count > 0 { offer(id) }
     if goesOn {
       if let time = limits.gatherTime { job.parts.handedOn(count, now: now, gathering: time) }
       swap(&job.asked, &job.owed)
       job.isReading = true
       gather(job, id)
-    } else {
-      readOn(id)
     }
+    for segment in known { settle(id, segment) }
+    if !goesOn { readOn(id) }
     completeIfDone(id)
     finish()
   }
 
   /// A part of a chunk has come: it is a chunk, or, where sizes are ours to choose, one for each slot that is free.
-  private mutating func makeReady(_ job: Job, _ id: JobID, part count: Int, _ cell: any AnyObject & Sendable) {
+  private mutating func makeReady(
+    _ job: Job, _ id: JobID, part count: Int, _ cell: any AnyObject & Sendable, _ known: ArraySlice<Segment>
+  ) {
     var size = count
     // What was gathered, and is done sooner than another slot is awake, is not cut up.
     let isQuick = job.parts.isGathered(count) && count <= job.spec.chunking.largest / 16
     if job.spec.chunking.isAutomatic, !isQuick {
-      let free = slots.indices.count { slots[$0].isFree && serves($0, job.spec) }
+      let most = job.spec.maximumSlots ?? .max
+      let free = min(most, slots.indices.count { slots[$0].isFree && serves($0, job.spec) })
       size = (count + max(1, free) - 1) / max(1, free)
     }
     let turn = job.turn
     for start in stride(from: 0, to: count, by: size) {
-      makeReady(job, id, ChunkRun(size: min(size, count - start)), cell)
+      makeReady(job, id, ChunkRun(size: min(size, count - start)), cell, known)
     }
     // The chunk's other items go to the same slot.
     job.turn = turn
@@ -64,7 +72,7 @@ extension Dispatcher {
 
   /// The next items of the job have come, and are so many chunks: a batch, but for `.roundRobin`.
   private mutating func makeReady(
-    _ job: Job, _ id: JobID, _ run: ChunkRun, _ cell: any AnyObject & Sendable
+    _ job: Job, _ id: JobID, _ run: ChunkRun, _ cell: any AnyObject & Sendable, _ known: ArraySlice<Segment>
   ) {
     let (batches, batch) = job.spec.roundRobin ? (run.chunks, 1) : (min(run.chunks, 1), run.chunks)
     for _ in 0..<batches {
@@ -73,11 +81,35 @@ extension Dispatcher {
         range: job.read..<job.read + batch * run.size, grain: run.size, cell: cell)
       nextChunk += batch
       job.read = chunk.range.upperBound
-      if job.spec.roundRobin, width > 0 {
-        chunk.slot = job.turn % width
-        job.turn += 1
+      chunk.slot = queue.turn(job, of: width)
+      if known.isEmpty {
+        job.ready.append(chunk)
+        job.hasChunks = true
+      } else {
+        makeReady(job, chunk, without: known)
       }
-      job.ready.append(chunk)
+    }
+  }
+
+  /// What is between those of the chunk's items that have their outcomes is chunks, each with a number of its own.
+  @inline(never)
+  private mutating func makeReady(_ job: Job, _ chunk: Chunk, without known: ArraySlice<Segment>) {
+    var parts: [Chunk] = []
+    var rest = chunk
+    for segment in known where segment.range.overlaps(rest.range) {
+      let range = segment.range.clamped(to: rest.range)
+      if range.lowerBound > rest.range.lowerBound {
+        let next = rest.cut(at: range.lowerBound)
+        parts.append(rest)
+        rest = next
+      }
+      rest.range = range.upperBound..<rest.range.upperBound
+    }
+    for var part in parts + [rest] where !part.range.isEmpty {
+      part.id = nextChunk + 1
+      nextChunk += part.count
+      job.ready.append(part)
+      job.hasChunks = true
     }
   }
 
@@ -152,23 +184,27 @@ extension Dispatcher {
   /// Has handed over what has come for jobs that a free slot could work on.
   mutating func collectForFree() {
     guard !gathering.isEmpty, slots.contains(where: \.isFree) else { return }
-    let isApart = constants.limits.levelsAreApart
-    gathering.removeAll { id in
+    var place = 0
+    while place < gathering.count {
+      let id = gathering[place]
       guard let job = jobs[id], job.isReading, !job.ended else {
         jobs[id]?.isGathering = false
-        return true
+        gathering.remove(at: place)
+        continue
       }
-      let benched = workers[job.spec.worker]?.benched ?? []
-      guard job.parts.until <= now,
-        slots.indices.contains(where: {
-          slots[$0].isFree && !benched.contains($0) && slots[$0].serves(job.spec.level, apart: isApart)
-        })
-      else { return false }
-      job.isGathering = false
-      job.isAwaited = true
-      actions.append(.collect(id))
-      return true
+      if job.parts.until <= now, isAnyoneFree(for: job) {
+        job.isGathering = false
+        job.isAwaited = true
+        actions.append(.collect(id))
+        gathering.remove(at: place)
+      } else {
+        place += 1
+      }
     }
+  }
+
+  private func isAnyoneFree(for job: Job) -> Bool {
+    slots.indices.contains { slots[$0].isFree && mayServe($0, job) }
   }
 
   /// So many chunks are read at once of an input in memory, or more up to so many items: each costs less, and the first

@@ -70,6 +70,7 @@ extension Dispatcher {
       guard let job = jobs[id] else { continue }
       if !job.hasBegun, job.spec.level == 0 { waitingJobs -= 1 }
       job.spec.level = levels[id]!
+      queue.reinsert(job)
       if isObserved { tell(.jobRaised(id, level: job.spec.level)) }
       actions.append(.raised(id, level: job.spec.level))
       if job.spec.roundRobin { unpin(job, id) }
@@ -83,10 +84,8 @@ extension Dispatcher {
   /// Its turn may be that of a slot whose item waits for it.
   private mutating func unpin(_ job: Job, _ id: JobID) {
     job.spec.roundRobin = false
-    var chunks: [Chunk] = []
+    let chunks = queue.unpin(id)
     for slot in slots.indices {
-      chunks += slots[slot].pinned.filter { $0.job == id }
-      slots[slot].pinned.removeAll { $0.job == id }
       // What a slot is at already may be shared like what has no turn.
       for chunk in slots[slot].assigned.elements where chunk.job == id && !chunk.isSuspect {
         slots[slot].assigned.change(chunk.id) { $0.slot = nil }

@@ -268,16 +268,15 @@ extension Dispatcher {
     let benched = workers[chunk.worker]?.benched ?? []
     // A slot that cannot set the worker up, or gets none, passes its turn on.
     let slot = ((turn..<turn + width).first { !benched.contains($0 % width) && !rests($0 % width) } ?? turn) % width
-    if first { slots[slot].pinned.insert(chunk, at: 0) } else { slots[slot].pinned.append(chunk) }
+    queue.pin(chunk, to: slot, first: first)
   }
 
   mutating func offer(_ id: JobID) {
     guard let job = jobs[id], !job.ended else { return }
     if job.spec.roundRobin {
       while let chunk = job.ready.popFirst() { pin(chunk, first: false) }
-    } else if !job.isRunnable, !job.ready.isEmpty {
-      job.isRunnable = true
-      runnable.append(id)
+    } else if !job.ready.isEmpty {
+      queue.offer(job)
     }
   }
 }

@@ -20,9 +20,7 @@ extension Dispatcher {
       } else if slots[slot].phase != .gone, slots[slot].level == 0 {
         slots[slot].retirement = .remove
         hasLeavers = true
-        let pinned = slots[slot].pinned
-        slots[slot].pinned = []
-        for chunk in pinned { slots[slot % width].pinned.append(chunk) }
+        for chunk in queue.unpin(from: slot) { queue.pin(chunk, to: slot % width, first: false) }
       }
     }
     // Those that have it may be the ones that go.
@@ -152,7 +150,7 @@ extension Dispatcher {
     if isObserved { tell(.workerStarted(slot: slot, generation: generation)) }
     slots[slot].startedAt = now
     slots[slot].toPrepare = []
-    for (_, job) in jobs.entries where !job.ended && job.read > 0 && job.spec.eagerSetUp {
+    for (_, job) in jobs.entries where !job.ended && job.hasChunks && job.spec.eagerSetUp {
       if workers[job.spec.worker]?.benched.contains(slot) == true || !serves(slot, job.spec) { continue }
       if !slots[slot].toPrepare.contains(job.spec.worker) { slots[slot].toPrepare.append(job.spec.worker) }
     }
@@ -272,7 +270,6 @@ extension Dispatcher {
     var next = Slot()
     next.generation = slots[slot].generation
     next.level = slots[slot].level
-    next.pinned = slots[slot].pinned
     if case .remove = slots[slot].retirement { next.phase = .gone }
     slots[slot] = next
     if isObserved, next.phase == .gone { tell(.slotClosed(slot: slot)) }

@@ -21,8 +21,7 @@ package struct Dispatcher: ~Copyable {
   var slots: [Slot] = []
   var jobs = Registry<JobID, Job>()
   var workers = Registry<WorkerKey, WorkerState>()
-  /// Jobs with chunks that any slot may run, each once, the next to be served first.
-  var runnable = FIFO<JobID>()
+  var queue = RunQueue()
   /// Jobs whose reader has items on their way that nobody waits for, so that it may gather them for chunks.
   var gathering: [JobID] = []
   /// Chunks that wait for their back-off.
@@ -89,6 +88,7 @@ package struct Dispatcher: ~Copyable {
   /// A class, so that a step changes it in place and copies nothing. Its accesses are not checked for overlaps, which cost a
   /// fifth of a small chunk: steps follow each other under the pool's lock, and none is inside another.
   final class Job {
+    let id: JobID
     @exclusivity(unchecked) var spec: JobSpec
     /// How many items have been read.
     @exclusivity(unchecked) var read = 0
@@ -112,8 +112,12 @@ package struct Dispatcher: ~Copyable {
     /// Items that have their outputs.
     @exclusivity(unchecked) var done = 0
     @exclusivity(unchecked) var retried = 0
+    /// Its chunks that any slot may run, in order. The queue takes them out.
     @exclusivity(unchecked) var ready = FIFO<Chunk>()
-    @exclusivity(unchecked) var isRunnable = false
+    /// Whether there has been anything to be run.
+    @exclusivity(unchecked) var hasChunks = false
+    /// Whether it stands in the queue's line.
+    @exclusivity(unchecked) var isInLine = false
     /// Whether its worker has run a chunk, of this job or another.
     @exclusivity(unchecked) var isMeasured = false
     /// Segments that wait for those before them, by their first index.
@@ -132,7 +136,12 @@ package struct Dispatcher: ~Copyable {
     /// The next slot for `.roundRobin`.
     @exclusivity(unchecked) var turn = 0
 
-    init(spec: JobSpec) { self.spec = spec }
+    init(_ id: JobID, spec: JobSpec) {
+      self.id = id
+      self.spec = spec
+      // Whose turn it is may have no right to it.
+      if spec.maximumSlots != nil { self.spec.roundRobin = false }
+    }
 
     deinit { Unlocked.release(inputError) }
   }
@@ -202,8 +211,6 @@ package struct Dispatcher: ~Copyable {
     var prepared: [WorkerKey] = []
     var errand: Errand?
     var toPrepare: [WorkerKey] = []
-    /// Chunks that no other slot may run.
-    var pinned: [Chunk] = []
     var retirement: Retirement?
     var kill: KillReason?
     var startedAt: UInt64 = 0
@@ -251,7 +258,7 @@ package struct Dispatcher: ~Copyable {
     self.now = now
     nextJob += 1
     let id = JobID(nextJob)
-    let job = Job(spec: spec)
+    let job = Job(id, spec: spec)
     job.spec.chunking.start(total: spec.total, width: max(1, width), startsLarge: spec.startsLarge)
     jobs[id] = job
     if isObserved { tell(.jobBegan(id, spec.worker, level: spec.level, total: spec.total)) }
@@ -346,7 +353,7 @@ package struct Dispatcher: ~Copyable {
     job.ended = true
     if job.spec.eagerSetUp { eagerJobs -= 1 }
     if !job.hasBegun, job.spec.level == 0 { waitingJobs -= 1 }
-    job.ready.removeAll()
+    queue.remove(job)
     Unlocked.release(job.held)
     job.held.removeAll()
     let waiting = delayed.count
@@ -354,10 +361,7 @@ package struct Dispatcher: ~Copyable {
     job.outstanding -= waiting - delayed.count
     if isObserved { tell(.jobEnded(id, how, job.totals)) }
     actions.append(.end(id, how))
-    for slot in slots.indices {
-      slots[slot].pinned.removeAll { $0.job == id }
-      abandon(id, slot)
-    }
+    for slot in slots.indices { abandon(id, slot) }
     let worker = workers[job.spec.worker]!
     worker.users -= 1
     if worker.users == 0 {

@@ -11,6 +11,16 @@ package struct FIFO<Element> {
 
   package mutating func append(_ element: Element) { storage.append(element) }
 
+  /// The element that so many are before.
+  package subscript(place: Int) -> Element { storage[head + place]! }
+
+  package mutating func swapAt(_ one: Int, _ other: Int) { storage.swapAt(head + one, head + other) }
+
+  @discardableResult
+  package mutating func remove(at place: Int) -> Element {
+    place == 0 ? popFirst()! : storage.remove(at: head + place)!
+  }
+
   package mutating func prepend(_ element: Element) {
     if head > 0 {
       head -= 1

@@ -36,6 +36,12 @@ package struct JobSpec {
   package var totalTimeout: UInt64?
   package var lifespan = Lifespan()
   package var roundRobin = false
+  /// So many slots at the most are at chunks of the job at the same time; nil: all of them. Which slots these are may change with each
+  /// chunk. With it, slots do not take turns (`roundRobin`).
+  package var maximumSlots: Int?
+  /// Of the jobs of a level, those of the highest urgency are served first, as a later stage of a flow is before an earlier one; those
+  /// of the same take turns.
+  package var urgency = 0
   /// How many maps of the same pool there are around it, or wait for it: 0, if it was not made by an item of the pool, and none
   /// waits for it.
   package var level = 0

@@ -37,6 +37,9 @@ struct SlotQueue {
 
   subscript(id: Int) -> Chunk? { chunks.first { $0.id == id } }
 
+  /// Whether one of them is of the job.
+  func contains(_ job: JobID) -> Bool { chunks.first { $0.job == job } != nil }
+
   mutating func append(_ chunk: Chunk) {
     chunks.append(chunk)
     count += chunk.count

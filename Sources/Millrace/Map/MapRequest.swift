@@ -9,6 +9,8 @@ struct MapRequest: Sendable {
   var wantsOutputs = true
   /// Where outcomes go at once; nil: to a consumer.
   var outlet: (any Outgoing)?
+  /// What some of the items have come to already.
+  var known: (any Knowing)?
 
   func validate() throws {
     try options.validate()

@@ -21,7 +21,7 @@ extension WorkerPool {
       guard let job = box.job else { return }
       let batch = core.ask { dispatcher, now in
         let batch = inbox.take()
-        dispatcher.has(reading, batch, of: job.id, now: now)
+        dispatcher.has(reading, batch, of: job, now: now)
         return batch
       }
       // If the job is over, it is let go of here, behind the lock.
@@ -31,7 +31,8 @@ extension WorkerPool {
     let wakesAt = request.isPulled || options.nextTimeout != nil ? 1 : 64
     let job = JobRecord(
       feeder: feeder, options: options, wakesAt: wakesAt,
-      keepsOutputs: request.wantsOutputs || options.nextTimeout != nil, outlet: request.outlet)
+      keepsOutputs: request.wantsOutputs || options.nextTimeout != nil, outlet: request.outlet,
+      known: request.known)
     box.job = job
     if case .pushed(let edge) = reader { edge.connect(reader: job, of: core) }
     request.outlet?.connect(writer: job, of: core)
@@ -120,14 +121,14 @@ extension WorkerPool {
 
 extension Dispatcher {
   /// A reader reports, and what has come is taken with it.
-  fileprivate mutating func has(_ reading: Reading, _ batch: Batch, of job: JobID, now: UInt64) {
+  fileprivate mutating func has(_ reading: Reading, _ batch: Batch, of job: JobRecord, now: UInt64) {
     switch reading {
-    case .goesOn: arrived(job, count: batch.count, cell: batch.cell, ended: false, goesOn: true, now: now)
-    case .complete: arrived(job, count: batch.count, cell: batch.cell, ended: false, now: now)
-    case .ended: arrived(job, count: batch.count, cell: batch.cell, ended: true, now: now)
+    case .goesOn: arrived(job, batch, goesOn: true, now: now)
+    case .complete: arrived(job, batch, now: now)
+    case .ended: arrived(job, batch, ended: true, now: now)
     case .failed(let error):
-      arrived(job, count: batch.count, cell: batch.cell, ended: false, goesOn: true, now: now)
-      inputFailed(job, error, now: now)
+      arrived(job, batch, goesOn: true, now: now)
+      inputFailed(job.id, error, now: now)
     }
   }
 }

@@ -22,6 +22,15 @@ extension WorkerPool {
     outputs(ItemSource(edge), worker, options, order, onFailure)
   }
 
+  /// The outcomes of a map of which some are known before it begins, or before their items come. To be iterated once.
+  package func outcomes<W: Worker, Items>(
+    of items: ItemSource<W.Input>, with worker: W, knowing known: KnownOutcomes<W.Output>,
+    order: MapOptions.Order = .input, options: MapOptions = MapOptions()
+  ) -> OutcomeSequence<W.Input, W.Output, Items> {
+    let request = MapRequest(options: options, order: order, onFailure: .skip, isPulled: true, known: known)
+    return OutcomeSequence { [self] in cursor(items, worker, request) }
+  }
+
   /// Gives up a job that was begun here.
   package func cancel(_ job: JobRecord) { core.cancel(job) }
 }

@@ -161,8 +161,7 @@ package final class Edge<Item: Sendable>: Outgoing, Feeding, @unchecked Sendable
         let isComplete = if case .complete = end { true } else { false }
         if batch != nil || isLast || isComplete {
           dispatcher.arrived(
-            job.id, count: batch?.count ?? 0, cell: batch?.cell ?? self, ended: isComplete,
-            goesOn: !isLast && !isComplete, now: now)
+            job, batch ?? Batch(count: 0, cell: self), ended: isComplete, goesOn: !isLast && !isComplete, now: now)
         }
         switch end {
         case .failed(let error): dispatcher.inputFailed(job.id, error, now: now)

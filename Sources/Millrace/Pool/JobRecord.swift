@@ -6,6 +6,8 @@ package final class JobRecord: @unchecked Sendable {
   let feeder: any Feeding
   /// Where outcomes go at once; nil: they wait for a consumer.
   let outlet: (any Outgoing)?
+  /// What some of its items have come to already.
+  let known: (any Knowing)?
   let condition: (@Sendable (ItemFailure) -> Bool)?
   /// How long an item may take.
   let itemTimeout: Duration?
@@ -27,10 +29,12 @@ package final class JobRecord: @unchecked Sendable {
   var waitsUntil: UInt64?
 
   init(
-    feeder: any Feeding, options: MapOptions, wakesAt: Int, keepsOutputs: Bool, outlet: (any Outgoing)? = nil
+    feeder: any Feeding, options: MapOptions, wakesAt: Int, keepsOutputs: Bool, outlet: (any Outgoing)? = nil,
+    known: (any Knowing)? = nil
   ) {
     self.feeder = feeder
     self.outlet = outlet
+    self.known = known
     condition = options.retry.condition
     itemTimeout = options.timeouts.item
     self.wakesAt = wakesAt
@@ -53,7 +57,7 @@ package final class JobRecord: @unchecked Sendable {
 
   deinit {
     // An input's iterator, a condition's closure, outputs, errors.
-    Unlocked.release((feeder, outlet, condition, queue, end))
+    Unlocked.release((feeder, outlet, known, condition, queue, end))
   }
 }
 

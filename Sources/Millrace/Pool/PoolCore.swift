@@ -137,11 +137,10 @@ package final class PoolCore: DrivenPool {
       if let job = state.jobs[id] { effects.reads.append((job, count)) }
     case .collect(let id):
       // Taken under the lock, so that what comes of one input comes in its order.
-      guard let feeder = state.jobs[id]?.feeder, let batch = feeder.collect() else { return }
+      guard let job = state.jobs[id], let batch = job.feeder.collect() else { return }
       effects.batches.append(batch)
-      effects.collected.append(feeder)
-      state.dispatcher.arrived(
-        id, count: batch.count, cell: batch.cell, ended: false, goesOn: true, now: _monotonicNow())
+      effects.collected.append(job.feeder)
+      state.dispatcher.arrived(job, batch, goesOn: true, now: _monotonicNow())
     case .deliver(let id, let segment):
       guard let job = state.jobs[id] else { return }
       if let outlet = job.outlet {

@@ -39,11 +39,15 @@ struct JobPlan {
   var totalTimeout: UInt64?
   var lifespan = JobSpec.Lifespan()
   var roundRobin = false
+  var maximumSlots: Int?
+  var urgency = 0
   var eagerSetUp = true
   var isPulled = false
   var readsAtOnce = false
   var ahead: Int?
   var neverRetried = 0
+  /// How many items in a hundred have their outcomes when they come.
+  var known = 0
   var behaviours = Behaviours()
 
   /// nil: endless.
@@ -126,6 +130,16 @@ struct JobPlan {
     }
   }
 
+  /// Some of its jobs, and of the maps that its items make, may be served by a few slots only, and some are more urgent than others.
+  mutating func setApart(_ random: inout SimulatedRandom) {
+    urgency = random.one(of: [0, 0, 1, 2])
+    if random.chance(40) {
+      maximumSlots = random.within(1...3)
+      roundRobin = false
+    }
+    for job in inner.indices { inner[job].setApart(&random) }
+  }
+
   func spec(_ key: WorkerKey, _ worker: SimulationPlan.WorkerPlan) -> JobSpec {
     var spec = JobSpec(worker: key)
     spec.ordered = ordered
@@ -143,6 +157,8 @@ struct JobPlan {
     spec.tearDownTimeout = worker.tearDownTimeout
     spec.lifespan = lifespan
     spec.roundRobin = roundRobin
+    spec.maximumSlots = maximumSlots
+    spec.urgency = urgency
     spec.eagerSetUp = eagerSetUp
     spec.keepsWorkers = worker.keeps
     spec.seed = salt
@@ -163,6 +179,20 @@ struct JobPlan {
   func lot(of rest: Int, at position: Int) -> Int {
     var random = SimulatedRandom(hash: salt, UInt64(position), 4)
     return readsAtOnce || random.chance(50) ? coming(of: rest, at: position) : random.within(1...rest)
+  }
+
+  /// Whether the item has an outcome when it comes, and if so, whether it is a failure.
+  func known(_ index: Int) -> Ledger.Item.Known? {
+    guard known > 0 else { return nil }
+    var random = SimulatedRandom(hash: salt, UInt64(index), 5)
+    guard random.chance(known) else { return nil }
+    return random.chance(15) ? .failure : .output
+  }
+
+  /// Of some of its items, and those of the maps that they make, is known what becomes of them.
+  mutating func remember(_ random: inout SimulatedRandom) {
+    known = random.one(of: [0, 10, 50, 100])
+    for job in inner.indices { inner[job].remember(&random) }
   }
 
   // MARK: What an item does, the same each time that it is asked

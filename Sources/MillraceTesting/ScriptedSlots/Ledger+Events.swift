@@ -126,7 +126,9 @@ extension Ledger {
     try check(!told.ended.contains(id), "\(id): \(items) are done after its end")
     guard isTold(id), let job = jobs[id] else { return }
     for index in items {
-      guard case .done(attempt) = job.items[index].state, !job.items[index].isTold else {
+      let isKnown = if case .known(.output) = job.items[index].state { attempt == 0 } else { false }
+      let isDone = if case .done(attempt) = job.items[index].state { true } else { isKnown }
+      guard isDone, !job.items[index].isTold else {
         throw BrokenPromise(
           description: "\(id): item \(index) is told as done in attempt \(attempt), but is \(job.items[index])")
       }
@@ -138,7 +140,12 @@ extension Ledger {
     try check(!told.ended.contains(id), "\(id): item \(failure.index) fails after its end")
     guard isTold(id), let job = jobs[id] else { return }
     let item = job.items[failure.index]
-    let isRight = if case .failed = item.state { item.failures == failure.attempt } else { false }
+    let isRight =
+      switch item.state {
+      case .failed: item.failures == failure.attempt
+      case .known(.failure): failure.attempt == 0
+      default: false
+      }
     let isOfSetUp = if case .setUpFailed = failure.cause { true } else { false }
     try check(
       !item.isTold && (isRight || isOfSetUp), "\(id): item \(failure.index) is told as failed, but is \(item)")

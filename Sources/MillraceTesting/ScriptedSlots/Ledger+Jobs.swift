@@ -90,6 +90,7 @@ extension Ledger {
         } == true,
         "\(id): \(segment.range) has the outputs of other items")
       for index in segment.range {
+        if case .known(.output) = job.items[index].state, segment.attempt == 0 { continue }
         guard case .done(let attempt) = job.items[index].state, attempt == segment.attempt else {
           throw BrokenPromise(
             description:
@@ -125,6 +126,7 @@ extension Ledger {
       return
     }
     let item = job.items[failure.index]
+    if case .known(.failure) = item.state, failure.attempt == 0 { return }
     guard case .failed = item.state, item.failures == failure.attempt else {
       throw BrokenPromise(
         description:
@@ -225,6 +227,7 @@ extension Ledger {
   private func failures(of job: Job) -> Int {
     if workers[job.worker]!.setUpFailures + startTroubles > 0 { return .max }
     return job.items.indices.count { index in
+      if job.items[index].cameFailed { return true }
       guard job.items[index].failures > 0, let verdict = verdict(job, index) else { return false }
       return verdict.verdict != .output && verdict.attempt == job.items[index].failures
     }

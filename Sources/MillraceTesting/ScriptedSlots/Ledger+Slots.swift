@@ -146,6 +146,7 @@ extension Ledger {
       Held(
         id: chunk.id, job: chunk.job, range: chunk.range, grain: chunk.grain, attempt: chunk.attempt,
         isSuspect: chunk.isSuspect))
+    try checkRight(slot, chunk)
     given += 1
     slots[slot].lastGiven = given
     try checkLevel(slot, job.plan.level)
@@ -210,7 +211,7 @@ extension Ledger {
           let isAlone = slot.held.count == 1 && limits.shareTime != nil && held.range.count > 1
           let isKept = isAlone ? slot.atLast.contains(held.id) : slot.kept.contains(held.id)
           return (index > 0 && prefetch > 0 || held.count > 1 || isAlone) && job?.end == nil
-            && job?.plan.roundRobin == false && !isKept
+            && job?.plan.roundRobin == false && !isKept && mayHave(nil, held.job)
         }
     }
   }
@@ -218,13 +219,17 @@ extension Ledger {
   /// Since when chunks that others may run wait in some slot behind one of which nothing is heard.
   var waitsSince: UInt64? {
     if hasSuspects { return nil }
-    return slots.filter { slot in
-      slot.phase == .up && !slot.isKilled
-        && slot.held.dropFirst().contains { held in
+    let stuck = slots.indices.filter { slot in
+      slots[slot].phase == .up && !slots[slot].isKilled
+        && slots[slot].held.dropFirst().contains { held in
           let job = jobs[held.job]
-          return job?.end == nil && job?.plan.roundRobin == false && !slot.kept.contains(held.id)
+          // Who runs the job itself may be one of the few that may.
+          let isRunning = slots[slot].held.first?.job == held.job
+          return job?.end == nil && job?.plan.roundRobin == false && !slots[slot].kept.contains(held.id)
+            && mayHave(nil, held.job, leaving: isRunning ? nil : slot)
         }
-    }.map { max($0.heardAt, revivedAt, resizedAt) }.min()
+    }
+    return stuck.map { max(slots[$0].heardAt, revivedAt, resizedAt) }.min()
   }
 
   func checkHeld(_ slot: Int, _ generation: Int, _ chunk: Int, _ what: String) throws {

@@ -17,14 +17,19 @@ struct Ledger {
       case done(attempt: Int)
       /// So many attempts have failed.
       case failed
+      /// It had its outcome when it came.
+      case known(Known)
       case delivered
     }
+    enum Known { case output, failure }
     var state = State.waiting
     /// Attempts that have failed, each by what the item itself did.
     var failures = 0
     var lastFailure: UInt64 = 0
     /// It was delivered as a failure.
     var hasFailed = false
+    /// It came as a failure.
+    var cameFailed = false
     /// The attempt that may be running yet, in a worker that was given up.
     var last: Int?
     /// What ended an attempt by the death of its worker, which may have come from outside.

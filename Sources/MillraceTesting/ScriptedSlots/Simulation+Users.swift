@@ -192,13 +192,43 @@ extension Simulation {
     if count == asked { ledger.jobs[id]!.limit = nil }
     ledger.jobs[id]!.reading = goesOn ? asked.map { $0 - count } : nil
     let cell = SimulatedItems(job: id, range: jobs[job].position - count..<jobs[job].position)
+    let known = known(job, id, cell)
     if isWanted {
       if ended { ledger.jobs[id]!.inputEnded = true }
-      ledger.jobs[id]!.items += Array(repeating: Ledger.Item(), count: count)
+      ledger.jobs[id]!.items += cell.range.map { index in
+        var item = Ledger.Item()
+        if let known = plans[job].known(index) {
+          item.state = .known(known)
+          item.cameFailed = known == .failure
+        }
+        return item
+      }
     }
     try step("job \(job + 1): \(count) items arrive\(ended ? ", the last" : goesOn ? ", and more will" : "")") {
-      $0.arrived(id, count: count, cell: cell, ended: ended, goesOn: goesOn, now: $1)
+      $0.arrived(id, count: count, cell: cell, ended: ended, goesOn: goesOn, known: known, now: $1)
     }
+  }
+
+  /// What is known of items that come: of some of those that follow each other, together.
+  private func known(_ job: Int, _ id: JobID, _ cell: SimulatedItems) -> [Segment] {
+    var segments: [Segment] = []
+    for index in cell.range {
+      guard let known = plans[job].known(index) else { continue }
+      if known == .failure {
+        let failure = ItemFailure(index: index, slot: 0, attempt: 0, cause: .threw(WorkerTrouble()), standardError: "")
+        segments.append(
+          Segment(range: index..<index + 1, slot: 0, attempt: 0, content: .failure(failure), cell: cell))
+        continue
+      }
+      var range = index..<index + 1
+      if let last = segments.last, case .outputs = last.content, last.range.upperBound == index, index % 7 > 0 {
+        range = last.range.lowerBound..<index + 1
+        segments.removeLast()
+      }
+      let outputs = SimulatedItems(job: id, range: range)
+      segments.append(Segment(range: range, slot: 0, attempt: 0, content: .outputs(outputs), cell: cell))
+    }
+    return segments
   }
 
   // MARK: Consumers

@@ -253,7 +253,9 @@ package final class Simulation {
     let limit = plan.limits.gatherTime.map { $0 + Self.alarmDelay } ?? 0
     for job in jobs.indices {
       guard lies(job), let worker = ledger.jobs[jobs[job].id!]?.worker,
-        slots(serving: plans[job].level).contains(where: { isFree($0, for: worker) })
+        slots(serving: plans[job].level).contains(where: {
+          isFree($0, for: worker) && ledger.mayHave($0, jobs[job].id!)
+        })
       else {
         jobs[job].liesSince = nil
         continue
@@ -427,6 +429,7 @@ package final class Simulation {
         && !stalled.contains { $0.worker.slot == slot }
         && !plan.faults.barrenSlots.contains(slot)
         && !slotsWithoutSetUp.contains(slot) && !plan.faults.startlessSlots.contains(slot)
+        && ledger.mayHave(slot, id)
     }
     // A suspect is tried again in its slot, and nowhere else.
     guard canHelp, !ledger.hasSuspects else { return }

@@ -128,6 +128,18 @@ package struct SimulationPlan {
     }
     if later.chance(20) { makeLevels(&later, isCalm: isCalm, hardStalls: allowsHardStalls) }
     if later.chance(40) { limits.gatherTime = later.one(of: [50_000, 20_000_000]) }
+    var rights = SimulatedRandom(hash: seed, 5)
+    if rights.chance(40) {
+      for job in jobs.indices { jobs[job].setApart(&rights) }
+      // Where jobs are there at the same time, and have nobody of their own.
+      if rights.chance(50) { for job in jobs.indices { jobs[job].submitAt /= 50 } }
+      if jobs.count == 1, rights.chance(50) {
+        var other = JobPlan(&rights, self, isCalm: isCalm, hardStalls: allowsHardStalls)
+        other.setApart(&rights)
+        jobs.append(other)
+      }
+    }
+    if rights.chance(20) { for job in jobs.indices { jobs[job].remember(&rights) } }
     apply(mask)
   }
 

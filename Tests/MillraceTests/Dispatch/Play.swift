@@ -43,8 +43,8 @@ final class Play {
   }
 
   /// Answers a read.
-  func arrive(_ id: JobID, _ count: Int, ended: Bool = false) {
-    step { $0.arrived(id, count: count, cell: Cell(), ended: ended, now: $1) }
+  func arrive(_ id: JobID, _ count: Int, ended: Bool = false, known: [Segment] = []) {
+    step { $0.arrived(id, count: count, cell: Cell(), ended: ended, known: known, now: $1) }
   }
 
   /// Items of a read that goes on.

@@ -1,0 +1,69 @@
+import Millrace
+import TestSupport
+import Testing
+
+private struct Unlucky: Error {}
+
+/// What it makes can be told from what was known before.
+private struct Hundreds: StatelessWorker {
+  func process(_ item: Int) -> Int { item * 100 }
+}
+
+extension Checked {
+  @Suite("Outcomes that are known before their items come") struct KnownOutcomesTests {
+    @Test(
+      "are delivered in their place, and their items are not run", .timeLimit(.minutes(1)),
+      arguments: Backends.everything)
+    func inPlace(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        for items in [ItemSource(Array(0..<500)), ItemSource(lazily(Array(0..<500)))] {
+          let known = KnownOutcomes<Int>()
+          for index in 0..<500 where index % 5 < 2 { known.add(.success(-index), of: index) }
+          let outcomes: OutcomeSequence<Int, Int, [Int]> = pool.outcomes(of: items, with: Hundreds(), knowing: known)
+          var next = 0
+          for try await outcome in outcomes {
+            let isKnown = next % 5 < 2
+            #expect(outcome.index == next && outcome.input == next)
+            #expect(try outcome.output == (isKnown ? -next : next * 100))
+            #expect((outcome.attempt == 0) == isKnown)
+            next += 1
+          }
+          #expect(next == 500)
+        }
+      }
+    }
+
+    @Test(
+      "may be all there are, or failures", .timeLimit(.minutes(1)), arguments: Backends.all.each(with: [0, 1, 1_000]))
+    func all(backend: WorkerPool.Backend, count: Int) async throws {
+      try await withWorkerPool(backend) { pool in
+        let known = KnownOutcomes<Int>()
+        for index in 0..<count {
+          let failure = ItemFailure(index: index, slot: 0, attempt: 3, cause: .threw(Unlucky()))
+          known.add(index.isMultiple(of: 2) ? .success(index) : .failure(failure), of: index)
+        }
+        let outcomes: OutcomeSequence<Int, Int, [Int]> = pool.outcomes(
+          of: ItemSource(Array(0..<count)), with: Hundreds(), knowing: known)
+        var found: [Int] = []
+        for try await outcome in outcomes { found.append((try? outcome.output) ?? -outcome.index) }
+        #expect(found == (0..<count).map { $0.isMultiple(of: 2) ? $0 : -$0 })
+      }
+    }
+
+    @Test("whoever reads the input may say so item by item", .timeLimit(.minutes(1)), arguments: Backends.all)
+    func whileReading(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let known = KnownOutcomes<Int>()
+        let items = (0..<1_000).lazy.map { index in
+          if index.isMultiple(of: 3) { known.add(.success(-index), of: index) }
+          return index
+        }
+        let outcomes: OutcomeSequence<Int, Int, [Int]> = pool.outcomes(
+          of: ItemSource(items), with: Hundreds(), knowing: known)
+        var found: [Int] = []
+        for try await outcome in outcomes { found.append(try outcome.output) }
+        #expect(found == (0..<1_000).map { $0.isMultiple(of: 3) ? -$0 : $0 * 100 })
+      }
+    }
+  }
+}
