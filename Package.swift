@@ -13,6 +13,9 @@ let swiftSettings: [SwiftSetting] =
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
   ] + (isStrict ? [.treatAllWarnings(as: .error)] : [])
 
+// Programs as users write them, who have set none of that.
+let plainSettings: [SwiftSetting] = isStrict ? [.treatAllWarnings(as: .error)] : []
+
 let package = Package(
   name: "millrace",
   platforms: [.macOS(.v15)],
@@ -89,7 +92,7 @@ let package = Package(
       name: "Acceptance",
       dependencies: [
         "CMillrace", "Millrace", "MillraceIPC", "MillraceTesting", "TestSupport", "AcceptanceProgram",
-        .product(name: "Logging", package: "swift-log"),
+        "TopLevelProgram", "MainActorProgram", .product(name: "Logging", package: "swift-log"),
       ],
       exclude: ["Interface"],
       swiftSettings: swiftSettings),
@@ -109,6 +112,13 @@ let package = Package(
       name: "AcceptanceProgram", dependencies: ["CMillrace", "Initialiser", "Millrace", "MillraceIPC"],
       path: "Tests/Support/AcceptanceProgram",
       swiftSettings: swiftSettings),
+    // Programs with closures, and sequences, of the main actor's.
+    .executableTarget(
+      name: "TopLevelProgram", dependencies: ["Millrace"], path: "Tests/Support/TopLevelProgram",
+      swiftSettings: plainSettings),
+    .executableTarget(
+      name: "MainActorProgram", dependencies: ["Millrace"], path: "Tests/Support/MainActorProgram",
+      swiftSettings: plainSettings + [.defaultIsolation(MainActor.self)]),
     .target(name: "Initialiser", path: "Tests/Support/Initialiser", cSettings: cSettings),
   ],
   swiftLanguageModes: [.v6],

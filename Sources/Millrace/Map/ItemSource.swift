@@ -1,3 +1,5 @@
+import MillraceIPC
+
 /// An input that has not been read yet, of whatever kind: what the methods of the map family make their jobs of.
 ///
 /// The sequence was sent here, so nobody else uses it; each job iterates it anew.
@@ -7,10 +9,12 @@ package struct ItemSource<Input: Sendable> {
   let count: Int?
 
   /// The items of a sequence.
+  ///
+  /// - Parameter actor: the actor on which it is given to us. That one reads what may hold code of its own.
   @inlinable
-  package init<S: Sequence>(_ items: sending S) where S.Element == Input {
+  package init<S: Sequence>(_ items: sending S, from actor: (any Actor)? = nil) where S.Element == Input {
     let items = items
-    self.init(count: knownCount(items), isInMemory: isInMemory(S.self)) { Pull(items) }
+    self.init(count: knownCount(items), place(of: type(of: items), from: actor)) { Pull(items) }
   }
 
   /// The items of an asynchronous sequence.
@@ -27,9 +31,14 @@ package struct ItemSource<Input: Sendable> {
   }
 
   @usableFromInline
-  init(count: Int?, isInMemory: Bool, makePull: @escaping () -> Pull<Input>) {
+  init(count: Int?, _ place: ReadingPlace, makePull: @escaping () -> Pull<Input>) {
     self.count = count
-    makeReader = isInMemory ? { .inline(makePull()) } : { .blocking(makePull()) }
+    makeReader =
+      switch place {
+      case .here: { .inline(makePull()) }
+      case .thread: { .blocking(makePull()) }
+      case .actor(let actor): { .isolated(IsolatedPull(actor, makePull)) }
+      }
   }
 
   @usableFromInline
@@ -37,6 +46,23 @@ package struct ItemSource<Input: Sendable> {
     count = nil
     makeReader = { .asynchronous(makePull()) }
   }
+}
+
+/// Where a sequence is to be read.
+@usableFromInline
+package enum ReadingPlace {
+  /// Wherever the demand arises.
+  case here
+  case thread
+  case actor(any Actor)
+}
+
+/// Where a sequence of the type is to be read that was given to us on the actor; nil: on none.
+@usableFromInline
+func place<S: Sequence>(of type: S.Type, from actor: (any Actor)?) -> ReadingPlace {
+  if isInMemory(type) { return .here }
+  guard let actor, ActorCode.isPossible(in: type) else { return .thread }
+  return .actor(actor)
 }
 
 /// Whether reading a sequence of the type neither computes nor blocks.

@@ -57,6 +57,7 @@ extension WorkerPool {
     return switch reader {
     case .inline(let pull): InlineFeeder(pull, into: inbox, report: report)
     case .blocking(let pull): ThreadFeeder(pull, into: inbox, report: report)
+    case .isolated(let pull): ActorFeeder(pull, into: inbox, report: report)
     case .asynchronous(let pull): TaskFeeder(pull, into: inbox, report: report)
     case .pushed(let edge): edge
     }

@@ -14,7 +14,7 @@ extension WorkerPool {
     _ items: sending S, onFailure: MapOptions.FailurePolicy = .failFast, options: MapOptions = MapOptions(),
     _ body: @escaping @Sendable (S.Element) async throws -> Output
   ) async throws where S.Element: Sendable {
-    try await drain(ItemSource(items), ClosureWorker(body), options, onFailure)
+    try await drain(ItemSource(items, from: #isolation), ClosureWorker(body), options, onFailure)
   }
 
   /// Runs the worker on each item and drops the outputs.
@@ -31,7 +31,7 @@ extension WorkerPool {
     _ items: sending S, with worker: W, onFailure: MapOptions.FailurePolicy = .failFast,
     options: MapOptions = MapOptions()
   ) async throws where S.Element == W.Input {
-    try await drain(ItemSource(items), worker, options, onFailure)
+    try await drain(ItemSource(items, from: #isolation), worker, options, onFailure)
   }
 
   /// Runs the closure on each item and drops its outputs.

@@ -16,7 +16,7 @@ extension WorkerPool {
     _ items: sending S, order: MapOptions.Order = .input, onFailure: MapOptions.FailurePolicy = .failFast,
     options: MapOptions = MapOptions(), _ body: @escaping @Sendable (S.Element) async throws -> Output
   ) async throws -> [Output] where S.Element: Sendable {
-    try await collect(ItemSource(items), ClosureWorker(body), options, order, onFailure)
+    try await collect(ItemSource(items, from: #isolation), ClosureWorker(body), options, order, onFailure)
   }
 
   /// Returns the output of each item.
@@ -35,7 +35,7 @@ extension WorkerPool {
     _ items: sending S, with worker: W, order: MapOptions.Order = .input,
     onFailure: MapOptions.FailurePolicy = .failFast, options: MapOptions = MapOptions()
   ) async throws -> [W.Output] where S.Element == W.Input {
-    try await collect(ItemSource(items), worker, options, order, onFailure)
+    try await collect(ItemSource(items, from: #isolation), worker, options, order, onFailure)
   }
 
   /// Returns what the closure makes of each item.

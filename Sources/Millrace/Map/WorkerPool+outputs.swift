@@ -8,15 +8,17 @@ extension WorkerPool {
   ///   - order: In which order outputs come. Default: that of the input.
   ///   - onFailure: What a failed item means for the map. Default: ``MapOptions/FailurePolicy/failFast``.
   ///   - options: Everything else.
+  ///   - isolation: The actor that gives the items, which reads them if they may run code of its own. It need not be named.
   ///   - body: Runs on each item, in the worker of a slot (``WorkerContext/current``). On worker processes it runs in copies of this
   ///     process, forked when the map begins.
   /// - Returns: The outputs. Iterating throws as `map` does.
   @inlinable
   public func outputs<S: Sequence, Output: Sendable>(
     of items: sending S, order: MapOptions.Order = .input, onFailure: MapOptions.FailurePolicy = .failFast,
-    options: MapOptions = MapOptions(), _ body: @escaping @Sendable (S.Element) async throws -> Output
+    options: MapOptions = MapOptions(), isolation: (any Actor)? = #isolation,
+    _ body: @escaping @Sendable (S.Element) async throws -> Output
   ) -> OutputSequence<Output, S> where S.Element: Sendable {
-    outputs(ItemSource(items), ClosureWorker(body), options, order, onFailure)
+    outputs(ItemSource(items, from: isolation), ClosureWorker(body), options, order, onFailure)
   }
 
   /// The output of each item, lazily: items are read as outputs are taken, within the window.
@@ -29,13 +31,15 @@ extension WorkerPool {
   ///   - order: In which order outputs come. Default: that of the input.
   ///   - onFailure: What a failed item means for the map. Default: ``MapOptions/FailurePolicy/failFast``.
   ///   - options: Everything else.
+  ///   - isolation: The actor that gives the items, which reads them if they may run code of its own. It need not be named.
   /// - Returns: The outputs. Iterating throws as `map` does.
   @inlinable
   public func outputs<S: Sequence, W: Worker>(
     of items: sending S, with worker: W, order: MapOptions.Order = .input,
-    onFailure: MapOptions.FailurePolicy = .failFast, options: MapOptions = MapOptions()
+    onFailure: MapOptions.FailurePolicy = .failFast, options: MapOptions = MapOptions(),
+    isolation: (any Actor)? = #isolation
   ) -> OutputSequence<W.Output, S> where S.Element == W.Input {
-    outputs(ItemSource(items), worker, options, order, onFailure)
+    outputs(ItemSource(items, from: isolation), worker, options, order, onFailure)
   }
 
   /// What the closure makes of each item, lazily: items are read as outputs are taken, within the window.

@@ -104,16 +104,12 @@ final class ThreadFeeder<Input: Sendable>: Feeding {
 /// Not on the default executor: who leaves a loop waits for the reader where nothing can be awaited, perhaps on the only thread
 /// that there is.
 final class TaskFeeder<Input: Sendable>: Feeding {
-  private struct State {
-    var waiter: UnsafeContinuation<Void, Never>?
-    var isCalled = false
-    var task: Task<Void, Never>?
-  }
   private let pull: AsyncPull<Input>
   private let inbox: Inbox<Input>
   private let report: @Sendable (Reading) -> Void
   private let gate = ReaderGate()
-  private let state = Lock(State())
+  private let bell = TaskBell()
+  private let task = Lock<Task<Void, Never>?>(nil)
 
   init(_ pull: AsyncPull<Input>, into inbox: Inbox<Input>, report: @escaping @Sendable (Reading) -> Void) {
     self.pull = pull
@@ -122,7 +118,7 @@ final class TaskFeeder<Input: Sendable>: Feeding {
   }
 
   func read(_ count: Int) {
-    guard gate.ask(count) else { return call() }
+    guard gate.ask(count) else { return bell.ring() }
     let thread = LaneThread()
     do {
       try startThread("millrace-input") { thread.run() }
@@ -134,8 +130,8 @@ final class TaskFeeder<Input: Sendable>: Feeding {
       thread.end()
     }
     // It may be over already, or nobody may want it any more.
-    let isOver = state.withLock { state in
-      if !gate.isOut { state.task = task }
+    let isOver = self.task.withLock { kept in
+      if !gate.isOut { kept = task }
       return gate.isOut
     }
     if isOver { task.cancel() }
@@ -153,7 +149,7 @@ final class TaskFeeder<Input: Sendable>: Feeding {
         } while reading.goesOn && !inbox.isLeft
         gate.leave()
       case .end: return
-      case .wait: await waitForDemand()
+      case .wait: await bell.waitForRing()
       }
     }
   }
@@ -163,10 +159,10 @@ final class TaskFeeder<Input: Sendable>: Feeding {
   func end() {
     inbox.leave()
     gate.end()
-    call()
+    bell.ring()
     // In the midst of items it is out by itself, and a cancelled sequence may be over for others too.
     if gate.isOut {
-      state.withLock { $0.task = nil }
+      task.withLock { $0 = nil }
     } else {
       Task(executorPreference: LaneThread.ofFork) { await self.waitUntilOut() }
     }
@@ -176,30 +172,11 @@ final class TaskFeeder<Input: Sendable>: Feeding {
   func blockUntilOut() { gate.blockUntilOut(orCall: cancel) }
 
   private func cancel() {
-    let task = state.withLock { state in
-      defer { state.task = nil }
-      return state.task
+    let task = task.withLock { task in
+      defer { task = nil }
+      return task
     }
     task?.cancel()
-  }
-
-  private func call() {
-    state.withLock { state in
-      state.isCalled = true
-      defer { state.waiter = nil }
-      return state.waiter
-    }?.resume()
-  }
-
-  private func waitForDemand() async {
-    await withUnsafeContinuation { continuation in
-      let isCalled = state.withLock { state in
-        defer { state.isCalled = false }
-        if !state.isCalled { state.waiter = continuation }
-        return state.isCalled
-      }
-      if isCalled { continuation.resume() }
-    }
   }
 }
 

@@ -8,6 +8,8 @@ package enum Reader<Input: Sendable>: Sendable {
   case inline(Pull<Input>)
   /// A sequence that may compute or block: a thread of its own reads.
   case blocking(Pull<Input>)
+  /// A sequence that runs code of an actor: it is read there.
+  case isolated(IsolatedPull<Input>)
   /// An asynchronous sequence: a task of its own reads.
   case asynchronous(AsyncPull<Input>)
   /// Nobody reads: another job's outputs come, as they are asked for.
@@ -55,6 +57,29 @@ package final class Pull<Input: Sendable>: @unchecked Sendable {
       guard case .full = pause else { return .goesOn }
       inbox.grow()
     }
+  }
+}
+
+/// Pulls from a sequence that only an actor may read.
+@usableFromInline
+package final class IsolatedPull<Input: Sendable>: @unchecked Sendable {
+  // Sound: what it pulls from is made and read on the actor.
+  let actor: any Actor
+  private let make: () -> Pull<Input>
+  private var pull: Pull<Input>?
+
+  init(_ actor: any Actor, _ make: @escaping () -> Pull<Input>) {
+    self.actor = actor
+    self.make = make
+  }
+
+  /// As `Pull.read`.
+  ///
+  /// - Parameter isolation: its actor.
+  func read(into inbox: Inbox<Input>, on isolation: isolated any Actor) -> Reading {
+    let pull = pull ?? make()
+    self.pull = pull
+    return pull.read(into: inbox)
   }
 }
 

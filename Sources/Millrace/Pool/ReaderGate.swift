@@ -46,6 +46,14 @@ final class ReaderGate: Sendable {
     }
   }
 
+  /// From a reader that was out in the midst of a demand: goes in again, unless nothing more is wanted.
+  func enterAgain() -> Bool {
+    state.withLock { state in
+      state.isInside = !state.isEnded
+      return state.isInside
+    }
+  }
+
   /// From the reader: it is out.
   func leave() { change { $0.isInside = false } }
 

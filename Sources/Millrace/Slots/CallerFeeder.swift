@@ -65,6 +65,7 @@ final class CallerFeeder<Input: Sendable>: Feeding {
     let found: Reading? =
       switch reader {
       case .inline(let pull), .blocking(let pull): pull.read(into: inbox)
+      case .isolated(let pull): await pull.read(into: inbox, on: pull.actor)
       case .asynchronous(let pull): await read(pull)
       case .pushed: preconditionFailure("an edge is its own feeder")
       }

@@ -6,15 +6,16 @@ extension StridedMap {
   /// - Parameters:
   ///   - items: The input, read item by item as there is room. What may block is read on a thread of its own.
   ///   - options: Retries, limits on time, lifespans of workers.
+  ///   - isolation: The actor that gives the items, which reads them if they may run code of its own. It need not be named.
   ///   - body: Runs on each item, in a worker of the pool. On worker processes it runs in copies of this process, forked when
   ///     the map begins.
   /// - Returns: Its results.
   /// - Throws: ``StridedMapError`` of kind `hasBegun`; ``InvalidOption``.
   public func add<S: Sequence, Output: Sendable>(
-    _ items: sending S, options: ItemOptions = ItemOptions(),
+    _ items: sending S, options: ItemOptions = ItemOptions(), isolation: (any Actor)? = #isolation,
     _ body: @escaping @Sendable (S.Element) async throws -> Output
   ) throws -> StridedOutput<Output> where S.Element: Sendable {
-    try add(.external, ClosureWorker(body), options, .external(StridedReader(items)))
+    try add(.external, ClosureWorker(body), options, .external(StridedReader(items, from: isolation)))
   }
 
   /// Adds a task over a sequence.
@@ -23,12 +24,13 @@ extension StridedMap {
   ///   - items: The input, read item by item as there is room. What may block is read on a thread of its own.
   ///   - worker: What runs the items: one instance of its state in each slot.
   ///   - options: Retries, limits on time, lifespans of workers.
+  ///   - isolation: The actor that gives the items, which reads them if they may run code of its own. It need not be named.
   /// - Returns: Its results.
   /// - Throws: ``StridedMapError`` of kind `hasBegun`; ``InvalidOption``.
   public func add<S: Sequence, W: Worker>(
-    _ items: sending S, with worker: W, options: ItemOptions = ItemOptions()
+    _ items: sending S, with worker: W, options: ItemOptions = ItemOptions(), isolation: (any Actor)? = #isolation
   ) throws -> StridedOutput<W.Output> where S.Element == W.Input {
-    try add(.external, worker, options, .external(StridedReader(items)))
+    try add(.external, worker, options, .external(StridedReader(items, from: isolation)))
   }
 
   /// Adds a task over an asynchronous sequence.

@@ -18,8 +18,8 @@ protocol StridedReading: AnyObject, Sendable {
 
 /// Reads a task's external input, one item at a time, each only when the machine wants it.
 ///
-/// What is in memory is read where the demand arises. What may block is read on a thread of its own, and an asynchronous
-/// sequence in a task.
+/// What is in memory is read where the demand arises. What may block is read on a thread of its own, what may run an actor's code on
+/// that actor, and an asynchronous sequence in a task.
 final class StridedReader<Input: Sendable>: StridedReading, @unchecked Sendable {
   // Sound: one item is read at a time. `item` is set by who reads, then the run's lock is taken, under which it is used.
   enum Kind {
@@ -43,14 +43,24 @@ final class StridedReader<Input: Sendable>: StridedReading, @unchecked Sendable 
 
   init(_ kind: Kind) { self.kind = kind }
 
-  convenience init<S: Sequence>(_ items: S) where S.Element == Input {
+  /// - Parameter actor: the actor on which it is given to us.
+  convenience init<S: Sequence>(_ items: S, from actor: (any Actor)?) where S.Element == Input {
     var iterator: S.Iterator?
     let next = {
       if iterator == nil { iterator = items.makeIterator() }
       return iterator!.next()
     }
-    self.init(isInMemory(S.self) ? .inline(next) : .blocking(next))
+    switch place(of: type(of: items), from: actor) {
+    case .here: self.init(.inline(next))
+    case .thread: self.init(.blocking(next))
+    case .actor(let actor):
+      // On the actor only, as long as it is read.
+      nonisolated(unsafe) let next = next
+      self.init(.asynchronous { await Self.call(next, on: actor) })
+    }
   }
+
+  private static func call(_ next: () -> Input?, on actor: isolated any Actor) -> Input? { next() }
 
   convenience init<S: AsyncSequence>(_ items: S) where S.Element == Input {
     nonisolated(unsafe) var iterator: S.AsyncIterator?

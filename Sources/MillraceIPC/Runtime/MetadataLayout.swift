@@ -36,6 +36,15 @@ struct MetadataLayout: Sendable {
   var projectWitness = 96
   var injectWitness = 104
 
+  // Of a function's metadata.
+  var functionFlags = 8
+  var sendableFunction: UInt = 0x4000_0000
+  var asynchronousFunction: UInt = 0x2000_0000
+
+  // Of the descriptor of a conformance, to which a table of witnesses begins with a pointer.
+  var conformanceFlags = 12
+  var isolatedConformance: UInt32 = 0x8_0000
+
   /// The standard library's keyed containers are nothing but a reference to an object.
   var keyedContainer = 8
 

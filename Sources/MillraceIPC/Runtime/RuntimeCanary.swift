@@ -14,6 +14,7 @@ enum RuntimeCanary: String, CaseIterable {
   case descriptors = "type descriptors"
   case containers = "keyed containers"
   case atomics = "atomic words"
+  case functions = "types of functions"
 
   /// What stands in the way of every value; nil on a toolchain that we know.
   static let problem: String? = problem(of: .known)
@@ -36,6 +37,7 @@ enum RuntimeCanary: String, CaseIterable {
     case .descriptors: Self.descriptorsFit(layout)
     case .containers: Self.containersFit(layout)
     case .atomics: Self.atomicsFit(layout)
+    case .functions: Self.functionsFit(layout)
     }
   }
 
@@ -144,6 +146,15 @@ enum RuntimeCanary: String, CaseIterable {
       let atomic = UnsafeRawPointer(word).assumingMemoryBound(to: Atomic<UInt64>.self)
       return atomic.pointee.add(4, ordering: .relaxed).newValue == 7 && word.pointee == 7
     }
+  }
+
+  private static func functionsFit(_ layout: MetadataLayout) -> Bool {
+    let known: [(Any.Type, Bool)] = [
+      ((() -> Void).self, false), (((Int) -> Int).self, false), (((Int, String) throws -> Int).self, false),
+      ((@Sendable () -> Void).self, true), ((@Sendable (Int, String) throws -> Int).self, true),
+      (((Int) async -> Int).self, true),
+    ]
+    return known.allSatisfy { ActorCode.isFree($0, layout) == $1 }
   }
 }
 

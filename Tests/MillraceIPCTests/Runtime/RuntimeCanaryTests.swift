@@ -20,6 +20,8 @@ import Testing
     (.cases, { $0.tagWitness = 96 }),
     (.descriptors, { $0.name = 12 }), (.descriptors, { $0.name = 4 }),
     (.containers, { $0.keyedContainer = 16 }), (.atomics, { $0.atomicWord = 16 }),
+    (.functions, { $0.functionFlags = 16 }), (.functions, { $0.sendableFunction = 0x400_0000 }),
+    (.functions, { $0.asynchronousFunction = 0x100_0000 }),
   ]
 
   @Test("A layout of which one number is wrong is noticed, by name", arguments: wrong.indices)

@@ -9,6 +9,10 @@ struct CountWords: StatelessWorker {
   }
 }
 
+struct Lines: Sequence, IteratorProtocol {
+  func next() -> String? { readLine() }
+}
+
 enum OverviewSnippets {
   static func words(of paths: [String]) async throws {
     try await withWorkerPool(.processes(4)) { pool in
@@ -22,7 +26,7 @@ enum OverviewSnippets {
   }
 
   static func powers(_ pool: WorkerPool) async throws {
-    let powers = sequence(first: 1) { @Sendable in $0 < 1_000 ? $0 * 2 : nil }
+    let powers = sequence(first: 1) { $0 < 1_000 ? $0 * 2 : nil }
     let logarithms = try await pool.map(powers) { $0.trailingZeroBitCount }
     print(logarithms)
   }
