@@ -160,6 +160,21 @@ struct MapCommand: ParsableCommand {
 
     @Flag(name: [.customShort("u"), .customLong("ungroup")], help: "Let jobs write directly; lines may mix.")
     var ungroup = false
+
+    @Flag(help: "Show on standard error how many jobs are done, and how fast.")
+    var progress = false
+
+    @Flag(help: "Show that with the time that is left; values are counted first.")
+    var eta = false
+
+    @Flag(help: "Show a bar of it; values are counted first.")
+    var bar = false
+
+    /// How far the run is, as it is to be shown.
+    var style: ProgressStyle {
+      if bar { return .bar(unit: "jobs") }
+      return progress || eta ? .compact("", unit: "jobs") : .none
+    }
   }
 
   /// The options with their meaning.
@@ -189,6 +204,9 @@ struct MapCommand: ParsableCommand {
     options.grouping = output.ungroup ? .none : output.lineBuffer && !output.keepOrder ? .lines : .whole
     options.isTagged = output.tag
     options.isDryRun = running.dryRun
+    options.progress = output.style
+    options.showsProgress = output.bar || output.eta || output.progress
+    options.countsFirst = output.bar || output.eta
     options.logPath = running.joblog.map(ArgumentBytes.bytes(from:))
     options.timeLimit = try running.timeout.map(TimeLimit.parse)
     options.attempts = running.retries
@@ -206,6 +224,9 @@ struct MapCommand: ParsableCommand {
       (output.ungroup && output.lineBuffer, "--ungroup and --line-buffer"),
       (output.ungroup && output.group, "--ungroup and --group"),
       (output.lineBuffer && output.group, "--line-buffer and --group"),
+      (output.ungroup && output.bar, "--ungroup and --bar"),
+      (output.ungroup && output.eta, "--ungroup and --eta"),
+      (output.ungroup && output.progress, "--ungroup and --progress"),
     ]
     if let (_, names) = contradictions.first(where: \.0) { throw UsageError("\(names) contradict each other") }
     // A file of that name would be made, where other tools print.

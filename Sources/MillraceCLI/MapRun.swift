@@ -18,6 +18,11 @@ struct MapSettings: Sendable {
   var grouping = OutputGrouping.whole
   var isTagged = false
   var isDryRun = false
+  /// How far it is, as it is shown.
+  var progress = ProgressStyle.none
+  var showsProgress = false
+  /// The jobs are counted before any is begun, to show how many are left.
+  var countsFirst = false
   var logPath: Bytes?
   var timeLimit: TimeLimit?
   var attempts = 1
@@ -57,7 +62,7 @@ final class MapRun: Sendable {
   init(_ options: MapSettings) throws {
     var options = options
     let spill = SpillFile(directory: options.temporaryDirectory)
-    let writer = OutputWriter(spill: spill)
+    let writer = OutputWriter(spill: spill, hasBars: options.showsProgress)
     // A shell of ours and what it starts.
     let processes = options.template.words == nil ? 3 : 1
     let width = SystemRoom.now().jobs(wanted: options.width, processes: processes)
@@ -92,7 +97,7 @@ final class MapRun: Sendable {
       writer.say("reading \(what) from the terminal, one a line; Ctrl-D ends them (or give them after :::)")
     }
     let cursor = try InputCursor(options.sources, options.format)
-    let total = options.halt?.needsTotal == true ? try cursor.total() : nil
+    let total = options.halt?.needsTotal == true || options.countsFirst ? try cursor.total() : nil
     try log?.begin()
     signals.begin()
     let held = options.order == .input ? try HeldResults(first: 1, spill: spill) : nil
@@ -107,7 +112,8 @@ final class MapRun: Sendable {
     }
     let runner = makeRunner()
     try await runJobs(
-      inputs: inputs, width: options.width, attempts: max(options.attempts, 1)
+      inputs: inputs, width: options.width, attempts: max(options.attempts, 1),
+      progress: options.progress.expecting(total)
     ) { [self] arguments, index, slot in
       try work(on: JobValues(sequence: index + 1, slot: slot + 1, arguments: arguments), runner)
     } deliver: { [self] delivery in

@@ -18,7 +18,8 @@ enum OptionSpelling {
     var meanings: [String: Meaning] = [:]
     for name in [
       "-0", "-k", "-q", "-r", "-u", "-h", "--null", "--quote", "--dry-run", "--keep-order", "--tag", "--group",
-      "--line-buffer", "--lb", "--ungroup", "--link", "--no-run-if-empty", "--help", "--version",
+      "--line-buffer", "--lb", "--ungroup", "--link", "--progress", "--bar", "--eta", "--no-run-if-empty", "--help",
+      "--version",
     ] {
       meanings[name] = .flag(name)
     }
@@ -46,13 +47,13 @@ enum OptionSpelling {
   private static let missing: Set<String> = [
     "-A", "-B", "-D", "-E", "-I", "-J", "-L", "-M", "-S", "-U", "-W", "-X", "-Y", "-Z", "-b", "-d", "-e", "-i", "-l",
     "-m",
-    "-p", "-s", "-t", "-v", "-x", "--arg-file-sep", "--arg-sep", "--bar", "--basefile", "--bibtex", "--block",
+    "-p", "-s", "-t", "-v", "-x", "--arg-file-sep", "--arg-sep", "--basefile", "--bibtex", "--block",
     "--citation", "--cleanup", "--color", "--compress", "--cat", "--controlmaster", "--csv", "--ctag", "--delay",
-    "--delimiter", "--env", "--eof", "--eta", "--exit", "--fg", "--fifo", "--files", "--filter", "--filter-hosts",
+    "--delimiter", "--env", "--eof", "--exit", "--fg", "--fifo", "--files", "--filter", "--filter-hosts",
     "--group-by", "--header", "--hostgroups", "--id", "--interactive", "--jobs-file", "--keep-empty", "--latest-line",
     "--limit", "--load", "--max-chars", "--max-lines", "--max-line-length-allowed", "--memfree", "--memsuspend",
     "--minversion", "--nice", "--noswap", "--number-of-cores", "--number-of-cpus", "--onall", "--nonall", "--parens",
-    "--pipe", "--pipe-part", "--pipepart", "--plain", "--plus", "--process-slot-var", "--profile", "--progress",
+    "--pipe", "--pipe-part", "--pipepart", "--plain", "--plus", "--process-slot-var", "--profile",
     "--quiet", "--recend", "--recstart", "--regexp", "--remove-rec-sep", "--replace", "--results", "--resume",
     "--resume-failed", "--retired", "--retry-failed", "--return", "--round-robin", "--rpl", "--rsync-opts", "--sem",
     "--semaphore", "--seqreplace", "--session", "--shard", "--shebang", "--shellquote", "--shuf", "--silent",

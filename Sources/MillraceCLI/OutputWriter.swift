@@ -1,8 +1,10 @@
 #if CLI
 
+import Millrace
+import MillraceIPC
+
 #if canImport(Glibc)
 import Glibc
-import MillraceIPC
 #endif
 
 /// The only writer to our standard output and standard error: whole jobs, or whole lines, one at a time.
@@ -17,17 +19,37 @@ final class OutputWriter: Sendable {
 
   private let spill: SpillFile
   private let turn = Lock(())
+  /// The streams that are the terminal on which bars are drawn.
+  private let beside: Set<Stream>
 
-  init(spill: SpillFile) { self.spill = spill }
+  /// - Parameter hasBars: what goes to a terminal goes above bars on standard error.
+  init(spill: SpillFile, hasBars: Bool = false) {
+    self.spill = spill
+    beside = hasBars ? Set([.output, .error].filter { isatty($0.rawValue) != 0 }) : []
+  }
 
   /// Prints the streams of a job, nothing of others between them; `tag` goes before each line.
   func write(_ captures: [(stream: Stream, capture: Capture)], tag: Bytes?) throws {
     try turn.withLock { _ in
-      for (stream, capture) in captures {
-        var isLineStart = true
-        try capture.forEachPiece(spill) { piece in
-          try Self.put(tag.map { Self.tagged(piece, $0, &isLineStart) } ?? piece, on: stream)
-        }
+      guard captures.contains(where: { beside.contains($0.stream) }) else {
+        return try put(captures, tag: tag) { _ in }
+      }
+      var last = UInt8.newline
+      try ProgressBoard.shared.terminal.aside(endsLine: { last == .newline }) {
+        try put(captures, tag: tag) { last = $0 }
+      }
+    }
+  }
+
+  /// - Parameter wrote: told the last byte of what has gone to a terminal.
+  private func put(
+    _ captures: [(stream: Stream, capture: Capture)], tag: Bytes?, wrote: (UInt8) -> Void
+  ) throws {
+    for (stream, capture) in captures {
+      var isLineStart = true
+      try capture.forEachPiece(spill) { piece in
+        try Self.put(tag.map { Self.tagged(piece, $0, &isLineStart) } ?? piece, on: stream)
+        if let last = piece.last, beside.contains(stream) { wrote(last) }
       }
     }
   }
@@ -39,7 +61,9 @@ final class OutputWriter: Sendable {
 
   func say(_ message: Bytes) {
     turn.withLock { _ in
-      try? Self.put(Bytes("millrace: ".utf8) + message + [.newline], on: .error)
+      let line = Bytes("millrace: ".utf8) + message + [.newline]
+      guard beside.contains(.error) else { return (try? Self.put(line, on: .error)) ?? () }
+      ProgressBoard.shared.terminal.aside { try? Self.put(line, on: .error) }
     }
   }
 

@@ -16,7 +16,7 @@ struct JobFailed<Output: Sendable>: Error {
 /// One input is read ahead for each slot, so that a thread whose job has ended goes on with the next before anybody has to be
 /// woken.
 func runJobs<Inputs: Sequence, Output: Sendable>(
-  inputs: Inputs, width: Int, attempts: Int = 1,
+  inputs: Inputs, width: Int, attempts: Int = 1, progress: ProgressStyle = .none,
   run: @escaping @Sendable (_ input: Inputs.Element, _ index: Int, _ slot: Int) throws -> Output,
   deliver: (Output) -> Void
 ) async throws where Inputs.Element: Sendable {
@@ -25,7 +25,8 @@ func runJobs<Inputs: Sequence, Output: Sendable>(
   let retry = MapOptions.Retry.upTo(attempts - 1) { failure in
     (failure.failedJob() as JobFailed<Output>?)?.isWorthAnother ?? false
   }
-  let options = MapOptions(chunking: .size(1), window: .items(2 * width), retry: retry, setUp: .lazy)
+  let options = MapOptions(
+    chunking: .size(1), window: .items(2 * width), retry: retry, setUp: .lazy, progress: progress)
   try await withWorkerPool(.threads(width)) { pool in
     let outcomes = pool.outcomes(of: inputs, order: .completion, options: options) { input in
       let context = WorkerContext.current!

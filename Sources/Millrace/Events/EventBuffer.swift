@@ -4,7 +4,7 @@ import MillraceIPC
 ///
 /// The pool puts them in under its lock, so that they are in the order in which they happened, and wakes the observer, if it waits,
 /// after it. The lock of the buffer is held for nothing but moving events: whoever observes runs with none.
-package final class EventBuffer: Sendable {
+package final class EventBuffer: EventObserver {
   private struct State: ~Copyable {
     var events = FIFO<PoolEvent>()
     var missed = 0

@@ -27,17 +27,15 @@ package struct PoolEvents: AsyncSequence, Sendable {
 @available(*, unavailable)
 extension PoolEvents.Iterator: Sendable {}
 
-/// An observer's place in the pool, which it has for as long as this is kept.
+/// A buffer, and its place in the pool, which it has for as long as this is kept.
 package final class EventSubscription: Sendable {
   package let buffer: EventBuffer
-  private let core: PoolCore
+  private let observation: Observation
 
   init(_ buffer: EventBuffer, _ core: PoolCore) {
     self.buffer = buffer
-    self.core = core
+    observation = Observation(buffer, core)
   }
-
-  deinit { core.forget(buffer) }
 }
 
 extension WorkerPool {

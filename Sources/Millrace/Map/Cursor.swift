@@ -27,6 +27,7 @@ final class Cursor<Input: Sendable, Output: Sendable> {
   deinit {
     guard let job, !isOver else { return }
     core.cancel(job)
+    job.progress?.leave()
     // Whoever has left the loop may read the input himself.
     job.feeder.blockUntilOut()
   }
@@ -59,6 +60,7 @@ final class Cursor<Input: Sendable, Output: Sendable> {
       throw WorkerPoolError(.nextTimedOut, "no result within \(request.options.nextTimeout ?? .zero)")
     case .end(let end):
       isOver = true
+      await job.progress?.finish()
       // Where the consumer works and reads, its items and its input may have been told before the map was.
       let isCancelled = core.driver != nil && Task.isCancelled
       if case .complete = end, !isCancelled {

@@ -34,6 +34,9 @@ public struct MapOptions: Sendable {
   /// What the items' random numbers derive from (``WorkerContext/random``). Default: 0.
   public var seed: UInt64
 
+  /// How the map shows how far it is. Default: ``ProgressStyle/none``. See <doc:Progress>.
+  public var progress: ProgressStyle
+
   /// Creates options; what is not given has its default.
   public init(
     chunking: Chunking = .automatic, window: Window = .automatic,
@@ -41,7 +44,7 @@ public struct MapOptions: Sendable {
     timeouts: Timeouts = Timeouts(), nextTimeout: Duration? = nil,
     lifespan: Lifespan = Lifespan(), dispatch: Dispatch = .workConserving,
     setUp: SetUp = .eager,
-    keepsWorkers: Bool = true, count: Int? = nil, seed: UInt64 = 0
+    keepsWorkers: Bool = true, count: Int? = nil, seed: UInt64 = 0, progress: ProgressStyle = .none
   ) {
     self.chunking = chunking
     self.window = window
@@ -55,5 +58,6 @@ public struct MapOptions: Sendable {
     self.keepsWorkers = keepsWorkers
     self.count = count
     self.seed = seed
+    self.progress = progress
   }
 }

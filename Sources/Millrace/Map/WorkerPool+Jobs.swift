@@ -36,8 +36,11 @@ extension WorkerPool {
     box.job = job
     if case .pushed(let edge) = reader { edge.connect(reader: job, of: core) }
     request.outlet?.connect(writer: job, of: core)
+    let progress = options.progress.tracker(core, total: options.count)
     do {
       try core.submit(record, job, request)
+      job.progress = progress
+      progress?.follow(job.id)
     } catch {
       feeder.end()
       core.forgetIfUnused(record)

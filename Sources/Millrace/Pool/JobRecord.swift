@@ -2,7 +2,7 @@ import MillraceIPC
 
 /// What the pool keeps of a job besides the dispatcher's state. Its variables are guarded by the pool's lock.
 package final class JobRecord: @unchecked Sendable {
-  // Sound: `id`, `place` and `context` are set before it is submitted, the other variables change under the pool's lock only.
+  // Sound: `id`, `place`, `context` and `progress` are set before it is submitted, the other variables change under the pool's lock only.
   let feeder: any Feeding
   /// Where outcomes go at once; nil: they wait for a consumer.
   let outlet: (any Outgoing)?
@@ -25,6 +25,8 @@ package final class JobRecord: @unchecked Sendable {
   /// Whether some of its outcomes were taken.
   var isTaken = false
   var waiter: UnsafeContinuation<Void, Never>?
+  /// What shows how far it is. Set when it is submitted, for its consumer.
+  var progress: ProgressTracker?
   /// When the wait for the next result is over.
   var waitsUntil: UInt64?
 

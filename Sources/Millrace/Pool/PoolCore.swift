@@ -28,7 +28,7 @@ package final class PoolCore: DrivenPool {
     var alarmTime: UInt64?
     var alarmChanges: UInt64 = 0
     /// Those who want to know what happens.
-    var observers: [EventBuffer] = []
+    var observers: [any EventObserver] = []
 
     /// Why it takes nothing more, if it does not.
     var refusal: WorkerPoolError? {
@@ -47,7 +47,7 @@ package final class PoolCore: DrivenPool {
     /// For the log. All of them are let go of behind the lock, should no observer have them any more.
     var notes: [PoolEvent] = []
     /// Observers for whom there is something.
-    var observers: [EventBuffer] = []
+    var observers: [any EventObserver] = []
     /// What they were too slow for.
     var missed: [PoolEvent] = []
     /// What was taken from feeders: let go of behind the lock, should nobody else have it.
@@ -564,20 +564,34 @@ package final class PoolCore: DrivenPool {
   /// The pool as it is, and a place for what happens after that.
   package func observe(buffer limit: Int) -> (snapshot: PoolSnapshot, subscription: EventSubscription) {
     let buffer = EventBuffer(limit: limit)
-    let (snapshot, hasEnded) = state.withLock { state in
-      if !state.isStopped {
-        state.observers.append(buffer)
-        state.dispatcher.isObserved = true
-      }
-      return (state.dispatcher.snapshot(now: _monotonicNow()), state.isStopped)
-    }
-    if hasEnded { buffer.end() }
+    let snapshot = add(buffer)
     return (snapshot, EventSubscription(buffer, self))
   }
 
-  func forget(_ buffer: EventBuffer) {
+  /// Tells the observer of all that happens from now on, for as long as the observation is kept.
+  func observe(with observer: any EventObserver, from snapshot: (PoolSnapshot) -> Void = { _ in }) -> Observation {
+    _ = add(observer, from: snapshot)
+    return Observation(observer, self)
+  }
+
+  /// - Parameter begin: called with the pool as it is, before the first event; under the lock.
+  private func add(_ observer: any EventObserver, from begin: (PoolSnapshot) -> Void = { _ in }) -> PoolSnapshot {
+    let (snapshot, hasEnded) = state.withLock { state in
+      let snapshot = state.dispatcher.snapshot(now: _monotonicNow())
+      begin(snapshot)
+      if !state.isStopped {
+        state.observers.append(observer)
+        state.dispatcher.isObserved = true
+      }
+      return (snapshot, state.isStopped)
+    }
+    if hasEnded { observer.end() }
+    return snapshot
+  }
+
+  func forget(_ observer: any EventObserver) {
     state.withLock { state in
-      state.observers.removeAll { $0 === buffer }
+      state.observers.removeAll { $0 === observer }
       state.dispatcher.isObserved = !state.observers.isEmpty
     }
   }

@@ -8,11 +8,20 @@ enum PoolParts {
   /// A chunk through a stream, of one item.
   static func streamChunk(_ times: Int) async throws -> Int { try await stream(times, chunk: 1) }
 
-  private static func stream(_ times: Int, chunk: Int) async throws -> Int {
+  /// The same, with its progress shown to somebody.
+  static func streamElementShown(_ times: Int) async throws -> Int {
+    try await stream(times, chunk: 1_000, progress: .custom(Nobody()))
+  }
+
+  private struct Nobody: ProgressReporter {
+    func report(_ state: ProgressState) {}
+  }
+
+  private static func stream(_ times: Int, chunk: Int, progress: ProgressStyle = .none) async throws -> Int {
     try await withWorkerPool(.serial) { pool in
       var sum = 0
       for try await number in pool.outputs(
-        of: 0..<times, with: Increment(), options: MapOptions(chunking: .size(chunk)))
+        of: 0..<times, with: Increment(), options: MapOptions(chunking: .size(chunk), progress: progress))
       {
         sum &+= number
       }

@@ -1,0 +1,97 @@
+import MillraceIPC
+
+/// Counts what becomes of one map's items, from the pool's events. Nothing is kept of an event, so nothing is missed.
+package final class ProgressCounter: EventObserver {
+  package struct Counts: Sendable, Hashable {
+    package var done = 0
+    package var failed = 0
+    package var retried = 0
+    package var read = 0
+    package var total: Int?
+    /// When it was over, and how.
+    package var end: UInt64?
+    package var phase = ProgressState.Phase.running
+  }
+
+  private struct State {
+    /// nil: it is not known yet which map it is, and those that have begun since are counted.
+    var job: JobID?
+    var counts = Counts()
+    var begun: [JobID: Counts] = [:]
+  }
+  private let state: Lock<State>
+
+  package init(total: Int? = nil) {
+    var first = State()
+    first.counts.total = total
+    state = Lock(first)
+  }
+
+  /// This is the map, which has begun since the counter observes the pool.
+  package func follow(_ job: JobID) {
+    state.withLock { state in
+      state.job = job
+      let total = state.counts.total
+      state.counts = state.begun[job] ?? Counts()
+      state.counts.total = state.counts.total ?? total
+      state.begun = [:]
+    }
+  }
+
+  package var counts: Counts { state.withLock { $0.counts } }
+
+  /// The map is over, if no event has said so: its pool was lost.
+  package func isOver(at time: UInt64) {
+    state.withLock { state in
+      if state.counts.end == nil { (state.counts.end, state.counts.phase) = (time, .cancelled) }
+    }
+  }
+
+  package func accept(_ event: PoolEvent) -> PoolEvent? {
+    guard let job = event.event.progressingJob else { return nil }
+    state.withLock { state in
+      if let followed = state.job {
+        if followed == job { state.counts.apply(event) }
+      } else {
+        state.begun[job, default: Counts()].apply(event)
+      }
+    }
+    return nil
+  }
+}
+
+extension ProgressCounter.Counts {
+  fileprivate mutating func apply(_ event: PoolEvent) {
+    switch event.event {
+    case .jobBegan(_, _, _, let total): self.total = total
+    case .jobRead(_, let count): read += count
+    case .jobReadAll: total = read
+    case .itemsDone(_, let items, _, _): done += items.count
+    case .itemFailed: failed += 1
+    case .itemRetried: retried += 1
+    case .jobEnded(_, let how, let totals):
+      (done, failed, retried, read) = (totals.done, totals.failed, totals.retried, totals.read)
+      end = event.time
+      switch how {
+      case .complete:
+        phase = .complete
+        total = read
+      case .cancelled: phase = .cancelled
+      case .failed: phase = .failed
+      }
+    default: break
+    }
+  }
+}
+
+extension DispatchEvent {
+  /// The job of which the event says how far it is.
+  fileprivate var progressingJob: JobID? {
+    switch self {
+    case .jobBegan(let job, _, _, _), .jobRead(let job, _), .jobReadAll(let job), .jobEnded(let job, _, _),
+      .itemsDone(let job, _, _, _), .itemFailed(let job, _), .itemRetried(let job, _, _, _, _, _):
+      job
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,97 @@
+#if CLI
+import Foundation
+import Testing
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// How far a run is, where it is no terminal, on one, and in tmux, which understands terminals.
+@Suite(.timeLimit(.minutes(1))) struct ProgressTests {
+  private static let tmux = ["/usr/bin/tmux", "/usr/local/bin/tmux"].first(
+    where: FileManager.default.isExecutableFile(atPath:))
+
+  @Test(
+    "no terminal: plain lines on standard error, and the output as without",
+    arguments: ["--bar", "--eta", "--progress"])
+  func lines(option: String) throws {
+    let result = try Tool.shell("$M -k \(option) 'echo {}; exit {}' ::: 0 1 0", environment: ["FORCE_COLOR": ""])
+    #expect(result.lines == ["0", "1", "0"])
+    #expect(result.exitCode == 1)
+    let lines = result.error.split(separator: "\n")
+    #expect(lines.last?.hasPrefix("100% 3/3 jobs 1 failed") == true && lines.last?.hasSuffix(" done") == true)
+    #expect(!result.error.contains("\u{1B}"))
+  }
+
+  @Test("retries are no progress; values from a pipe are counted, or not")
+  func counts() throws {
+    let result = try Tool.shell("seq 4 | $M --bar --retries 3 false '#' {}")
+    #expect(
+      result.error.hasSuffix(" done\n") && result.error.contains("100% 4/4 jobs 4 failed 8 retried"), "\(result.error)")
+    let endless = try Tool.shell("yes | $M --progress --halt soon,done=3 -j1 true '#' {}")
+    #expect(endless.error.contains(" jobs"))
+  }
+
+  @Test("it contradicts direct output") func contradiction() throws {
+    let result = try Tool.shell("$M -u --bar true ::: 1")
+    #expect(result.exitCode == 64 && result.error == "millrace: --ungroup and --bar contradict each other\n")
+  }
+
+  @Test("a reader of standard error that has gone ends nothing")
+  func readerHasGone() throws {
+    let script = "{ $M --bar -k 'echo {}' ::: 1 2 3 2>&1 >&3 | true; } 3>&1"
+    let result = try Tool.shell(script)
+    #expect(result.lines == ["1", "2", "3"])
+  }
+
+  @Test("a terminal: one bar, output above it, the cursor below", arguments: [20, 40, 100])
+  func terminal(columns: Int) throws {
+    let terminal = try Terminal(
+      "stty cols \(columns); $M -k --bar 'echo out {}' ::: 1 2 3; echo \"ended $?\"",
+      environment: ["TERM": "xterm", "LANG": "C.UTF-8", "NO_COLOR": "1"])
+    #expect(terminal.end() == 0)
+    #expect(terminal.shown.hasSuffix("ended 0\r\n"))
+    // The last frame: the finished bar stays, and the rest is erased.
+    let frames = terminal.shown.components(separatedBy: "\u{1B}[J")
+    let last = try #require(frames.dropLast().last)
+    #expect(last.contains("100%") && last.contains("\u{1B}[K\r\n"))
+    #expect(!terminal.shown.contains("\u{1B}[?25l"))
+  }
+
+  @Test("tmux shows bars as they are meant, running and finished", .enabled(if: tmux != nil))
+  func inTmux() throws {
+    let folder = try Tool.temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let environment = ["D": folder.path, "T": "\(Self.tmux!) -S \(folder.path)/socket -f /dev/null"]
+    let program = """
+      mkfifo $D/go; PS1=; cd $D
+      $M -j1 -k --bar 'echo a long line of output of job {} that wraps; test {} = 1 || read x < $D/go' ::: 1 2 3
+      echo "ended $?"; $T wait-for -S over; read key
+      """
+    try program.write(to: folder.appendingPathComponent("program"), atomically: true, encoding: .utf8)
+    // Opened for both, a FIFO waits for nobody.
+    let script = """
+      export LANG=C.UTF-8 TERM=xterm NO_COLOR=1
+      $T new-session -d -x 40 -y 12 "/bin/bash $D/program"
+      trap '$T kill-server' EXIT
+      until $T capture-pane -p | grep -q ' 33%'; do sleep 0.05; done
+      $T capture-pane -p; echo =====
+      $T resize-window -x 30 -y 12
+      exec 3<> $D/go; echo x >&3; echo x >&3
+      $T wait-for over; $T capture-pane -p -S -
+      """
+    let result = try Tool.shell(script, environment: environment)
+    let screens = result.text.components(separatedBy: "=====\n").map { screen in
+      screen.split(separator: "\n").map(String.init).filter { !$0.isEmpty }
+    }
+    try #require(screens.count == 2, "\(result)")
+    #expect(screens[0].count == 3)
+    #expect(screens[0].prefix(2) == ["a long line of output of job 1 that wrap", "s"])
+    #expect(screens[0].last?.hasPrefix(" 33% ━") == true && screens[0].last?.contains("1/3 jobs") == true)
+    let finished = screens[1].filter { $0.contains("%") }
+    #expect(finished.count == 1 && finished[0].hasPrefix("100% ") && finished[0].contains("3/3 jobs"))
+    #expect(screens[1].last == "ended 0")
+    #expect(screens[1].filter { $0.contains("output of job") }.count == 3, "\(screens[1])")
+  }
+}
+#endif
