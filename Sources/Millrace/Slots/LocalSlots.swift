@@ -186,5 +186,12 @@ package final class LocalSlots: Slots {
         name: "lifespan.memory", value: "\(memory)",
         allowed: "nil here, for threads and tasks share their memory: use a pool of worker processes")
     }
+    if case .serial = kind, let limit = options.nextTimeout {
+      throw InvalidOption(
+        name: "nextTimeout", value: "\(limit)",
+        allowed:
+          "nil in a serial pool, where whoever asks for a result does the work for it: use timeouts.total, or another backend"
+      )
+    }
   }
 }
