@@ -21,7 +21,7 @@ package final class LocalSlots: Slots {
   private let isPending = Atomic(false)
   private weak let host: (any SlotHost)?
   // Sound: set here, and constant then.
-  nonisolated(unsafe) package private(set) var driver: (any CallerDriver)?
+  @exclusivity(unchecked) nonisolated(unsafe) package private(set) var driver: (any CallerDriver)?
 
   init(_ kind: LocalBackend.Kind, host: any SlotHost) {
     self.kind = kind
