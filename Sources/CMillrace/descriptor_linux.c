@@ -217,6 +217,13 @@ int millrace_fd_is_last(void) {
   return 0;
 }
 
+void millrace_fd_close_own(int fd, uint64_t kind) {
+  if (fd < 0 || kind == 0) return;
+  pthread_mutex_lock(&lock);
+  if (millrace_fd_kind(fd) == kind) disown(fd);
+  pthread_mutex_unlock(&lock);
+}
+
 uint64_t millrace_fd_kind(int fd) {
   struct stat status;
   if (fstat(fd, &status) != 0) return 0;

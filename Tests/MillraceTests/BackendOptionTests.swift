@@ -13,6 +13,7 @@ import Testing
     ("cpuIDs", .threads(1, cpuIDs: WorkerPool.CPUIDs([[]]))),
     ("grace", .processes(1, WorkerPool.ProcessOptions(grace: .seconds(-1)))),
     ("threadsPerProcess", .processes(1, WorkerPool.ProcessOptions(threadsPerProcess: 0))), ("width", .threads(0)),
+    ("threadsPerProcess", .processes(2, WorkerPool.ProcessOptions(start: .fork, threadsPerProcess: 2))),
   ]
 
   @Test("U6: options that mean nothing are refused, with their name, their value and what is allowed", arguments: wrong)

@@ -21,13 +21,12 @@ import Testing
 
     var worker = WorkerEnd(lane.lane, bell: .futex)
     let request = try #require(try worker.requests.nextClaimed()).header
-    #expect(request.a == 8)
+    #expect(request.count == 8)
     for part in [0..<5, 5..<8] {
       var records = ByteWriter()
       for item in items[part] { Array(item.utf8).withUnsafeBytes { Records.append($0, to: &records) } }
-      let header = FrameHeader(
-        kind: FrameKind.outputs, flags: part.upperBound == 8 ? FrameFlags.final : 0, a: UInt32(part.count),
-        b: request.b, c: 800)
+      var header = FrameHeader.outputs(part.count, of: request.chunk)
+      if part.upperBound == 8 { header.makeFinal(nanoseconds: 800) }
       #expect(try worker.responses.send(header, records.bytes) != nil)
     }
 
@@ -48,7 +47,7 @@ import Testing
   @Test func segmentsThatAreNotThereCannotEnd() throws {
     let lane = try RemoteLane(slot: 0, generation: 1, number: 0, forkedFor: nil, capacity: 1 << 16)
     var worker = WorkerEnd(lane.lane, bell: .futex)
-    #expect(try worker.responses.send(FrameHeader(kind: FrameKind.retired, a: 7)) != nil)
+    #expect(try worker.responses.send(.retired(7)) != nil)
     #expect(throws: WireProblem.self) { try lane.next(fetchSegments: {}) }
     #expect(try lane.next(fetchSegments: {}) == nil)
   }

@@ -59,4 +59,7 @@ int millrace_fd_is_last(void);
 /// What kind of thing a descriptor is: 0 if there is none. Another one by the same number is most likely of another kind.
 uint64_t millrace_fd_kind(int fd);
 
+/// Closes it, unless it is of another kind than it was: then others have closed it, and it is theirs.
+void millrace_fd_close_own(int fd, uint64_t kind);
+
 #endif

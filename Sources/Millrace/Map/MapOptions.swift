@@ -13,7 +13,8 @@ public struct MapOptions: Sendable {
   /// Limits on time. Default: none.
   public var timeouts: Timeouts
   /// How long the consumer waits for the next result; then the wait fails with a ``WorkerPoolError`` of kind
-  /// ``WorkerPoolError/Kind-swift.enum/nextTimedOut``, the items go on, and one may ask again. nil (default): for ever.
+  /// ``WorkerPoolError/Kind-swift.enum/nextTimedOut``, the items go on, and one may ask again. `map` and `forEach`, which cannot ask again, end with it. nil (default): for ever. Refused in a
+  /// serial pool, where whoever asks does the work himself.
   public var nextTimeout: Duration?
   /// When a worker is replaced by a fresh one. Default: never.
   public var lifespan: Lifespan

@@ -5,7 +5,8 @@ extension MapOptions {
     public var maximum: Int
     /// How long to wait before it is.
     public var backoff: Backoff
-    /// How often an item may crash its worker before it is quarantined, whatever `maximum` says.
+    /// How often an item may crash its worker before it is quarantined, whatever `maximum` says. On worker processes;
+    /// elsewhere a crash is the program's end.
     public var maximumCrashes: Int
     /// Whether a failure is worth a retry; nil: every one.
     public var condition: (@Sendable (ItemFailure) -> Bool)?

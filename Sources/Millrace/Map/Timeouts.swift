@@ -3,7 +3,9 @@ extension MapOptions {
   ///
   /// On worker processes an overdue item, set-up or tear-down ends with its worker: SIGTERM, and after the grace SIGKILL,
   /// to it and all its descendants. On threads and tasks cancellation is cooperative: the item fails in time and a new
-  /// worker takes the slot, but the runaway goes on until it looks at `Task.isCancelled`; it is logged.
+  /// worker takes the slot, but the runaway goes on until it looks at `Task.isCancelled`; it is logged. In a serial pool, whose work is
+  /// done by whoever asks for results, nobody can leave code that runs, and it is not cancelled: what has taken longer than its
+  /// limit fails as elsewhere, but only when it has returned.
   public struct Timeouts: Sendable, Hashable {
     /// How long an item may run.
     public var item: Duration?

@@ -38,7 +38,9 @@ package final class PoolCore: DrivenPool {
   }
 
   /// What is to be done once the lock is released.
-  private struct Effects {
+  ///
+  /// Not copyable, for each step makes one, and a copy is a reference to each of its arrays.
+  private struct Effects: ~Copyable {
     var reads: [(JobRecord, Int)] = []
     var resumptions: [UnsafeContinuation<Void, Never>] = []
     var ended: [JobRecord] = []
@@ -60,7 +62,7 @@ package final class PoolCore: DrivenPool {
 
   private let state: Lock<State>
   /// Set once, by `connect`.
-  nonisolated(unsafe) private var connected: (any Slots)?
+  @exclusivity(unchecked) nonisolated(unsafe) private var connected: (any Slots)?
   private let alarm = Alarm()
   package let logger: Logger
   /// How many jobs may wait for a worker.
@@ -104,14 +106,11 @@ package final class PoolCore: DrivenPool {
 
   private func withState<R: Sendable>(_ effects: inout Effects, _ body: (inout State) -> R) -> R {
     let slots = backend
-    var collected = Effects()
-    let result = state.withLock { state in
+    return state.withLock { state in
       let result = body(&state)
-      Self.route(&state, slots, &collected)
+      Self.route(&state, slots, &effects)
       return result
     }
-    effects = collected
-    return result
   }
 
   private static func route(_ state: inout State, _ slots: any Slots, _ effects: inout Effects) {

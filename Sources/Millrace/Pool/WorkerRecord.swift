@@ -4,7 +4,9 @@ import Synchronization
 /// A worker that the pool knows: how to make instances of it, what they handed back.
 package final class WorkerRecord: Sendable {
   package let key: WorkerKey
-  package let typeName: String
+  private let type: any Sendable.Type
+  /// For the log. Nothing that every map should pay for.
+  package var typeName: String { String(reflecting: type) }
   /// Equal for workers that may stand for each other.
   let identity: WorkerIdentity?
   let makeInstance: @Sendable () -> AnyWorkerInstance
@@ -34,7 +36,7 @@ package final class WorkerRecord: Sendable {
   init<W: Worker>(_ worker: W, key: WorkerKey, identity: WorkerIdentity?) {
     self.key = key
     self.identity = identity
-    typeName = String(reflecting: W.self)
+    type = W.self
     makeInstance = { WorkerInstance(worker) }
     isClosure = worker is any ClosureWorkerType
     makeRemote = { TypedRemoteWorker(worker) }

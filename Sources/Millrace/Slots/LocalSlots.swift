@@ -21,7 +21,7 @@ package final class LocalSlots: Slots {
   private let isPending = Atomic(false)
   private weak let host: (any SlotHost)?
   // Sound: set here, and constant then.
-  nonisolated(unsafe) package private(set) var driver: (any CallerDriver)?
+  @exclusivity(unchecked) nonisolated(unsafe) package private(set) var driver: (any CallerDriver)?
 
   init(_ kind: LocalBackend.Kind, host: any SlotHost) {
     self.kind = kind
@@ -185,6 +185,13 @@ package final class LocalSlots: Slots {
       throw InvalidOption(
         name: "lifespan.memory", value: "\(memory)",
         allowed: "nil here, for threads and tasks share their memory: use a pool of worker processes")
+    }
+    if case .serial = kind, let limit = options.nextTimeout {
+      throw InvalidOption(
+        name: "nextTimeout", value: "\(limit)",
+        allowed:
+          "nil in a serial pool, where whoever asks for a result does the work for it: use timeouts.total, or another backend"
+      )
     }
   }
 }

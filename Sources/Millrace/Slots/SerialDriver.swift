@@ -43,10 +43,13 @@ final class SerialDriver: CallerDriver {
       // What is run may bring further levels, which have to end as well.
       var slot = 0
       while let turn = turns.withLock({ slot < $0.count ? $0[slot] : nil }) {
-        // In a task of its own, for this one may be cancelled, and waits nevertheless.
-        let isMine = await Task(executorPreference: LaneThread.ofFork) {
-          await turn.take(for: self, unless: { pool.hasStopped })
-        }.value
+        var isMine = turn.takeIfFree()
+        if !isMine {
+          // In a task of its own, for this one may be cancelled, and waits nevertheless.
+          isMine = await Task(executorPreference: LaneThread.ofFork) {
+            await turn.take(for: self, unless: { pool.hasStopped })
+          }.value
+        }
         if isMine {
           await slots.runInCaller(slot, nil)
           if turn.pass() { news.tell() }

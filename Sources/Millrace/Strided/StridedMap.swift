@@ -35,9 +35,10 @@ public final class StridedMap: Sendable {
   ///   - order: In which order an output gives its results. Tasks take those of others in the order of the input in any case, so
   ///     results of one index stay together.
   ///   - skipsTimedOut: Whether ``StridedOutput/next(within:)`` gives up the result that does not come in time: the next call then
-  ///     waits for the one after it. Else it may be taken later. Of no effect unless the order is that of the input.
+  ///     waits for the one after it. Else it may be taken later. Refused unless the order is that of the input.
   ///   - isTraced: Whether ``trace`` is kept, which grows with the input.
-  /// - Throws: ``InvalidOption`` if the stride is below 1, or the buffer below the stride.
+  /// - Throws: ``InvalidOption`` if the stride is below 1, the buffer below the stride, or a result is to be skipped where there
+  ///   is none that is next.
   public init(
     on pool: WorkerPool, stride: Int? = nil, buffer: Int? = nil, order: MapOptions.Order = .input,
     skipsTimedOut: Bool = false, isTraced: Bool = false
@@ -48,6 +49,10 @@ public final class StridedMap: Sendable {
     }
     if let buffer, buffer < stride {
       throw InvalidOption(name: "buffer", value: buffer, allowed: "at least the stride, which is \(stride)")
+    }
+    guard order == .input || !skipsTimedOut else {
+      throw InvalidOption(
+        name: "skipsTimedOut", value: "true", allowed: "false with order: .completion, where no result is the next")
     }
     self.stride = stride
     let machine = StrideMachine(

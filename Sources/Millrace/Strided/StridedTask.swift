@@ -154,9 +154,17 @@ final class StridedJob<W: Worker>: StridedResults<W.Output>, @unchecked Sendable
   private func pumpOneByOne(_ run: StridedRun) async throws {
     let kept = KeptWorker(worker: worker, identity: self)
     var options = options
+    let total = options.timeouts.total
+    let deadline = total.map { ContinuousClock.now + $0 }
     var failure: (any Error)?
     do {
       while let input = await run.nextInput(of: self) {
+        // The limit is one for all of them.
+        if let total, let deadline {
+          let left = deadline - .now
+          guard left > .zero else { throw WorkerPoolError(.timedOut, "not done within \(total)") }
+          options.timeouts.total = left
+        }
         // What the items' random numbers derive from, beside their index, which is always 0.
         options.seed &+= 0x9E37_79B9_7F4A_7C15
         for try await outcome in run.pool.outcomes(of: CollectionOfOne(input), with: kept, options: options) {

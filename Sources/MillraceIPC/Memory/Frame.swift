@@ -1,6 +1,6 @@
 internal import CMillrace
 
-/// What every frame begins with: 32 bytes, of which all but the length are the caller's.
+/// What every frame begins with: 32 bytes, of which all but the length and the claim are the caller's, as what the words mean is.
 ///
 /// ```
 ///  0 length  UInt32    bytes of payload; the next frame begins at the next multiple of 8

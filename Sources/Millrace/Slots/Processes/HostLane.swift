@@ -74,9 +74,9 @@ final class HostLane: @unchecked Sendable {
   }
 
   private func handle(_ frame: Frame, _ host: WorkerHost) async throws -> Bool {
-    if frame.header.kind == FrameKind.retired {
-      waitForSegment(frame.header.a)
-      try segments.withLock { try $0.drop(frame.header.a) }
+    if frame.header.isKind(.retired) {
+      waitForSegment(frame.header.segment)
+      try segments.withLock { try $0.drop(frame.header.segment) }
       return true
     }
     let (payload, segment) = try resolve(frame)
@@ -92,7 +92,7 @@ final class HostLane: @unchecked Sendable {
   // MARK: Payloads that come
 
   private func resolve(_ frame: Frame) throws -> (UnsafeRawBufferPointer, UInt32?) {
-    guard frame.header.flags & FrameFlags.segment != 0 else { return (frame.payload, nil) }
+    guard frame.header.frameFlags.contains(.segment) else { return (frame.payload, nil) }
     guard frame.payload.count >= MemoryLayout<SegmentReference>.size else { throw WireProblem("no segment") }
     let reference = frame.payload.loadUnaligned(as: SegmentReference.self)
     let id = UInt32(truncatingIfNeeded: reference.id)
@@ -149,7 +149,7 @@ final class HostLane: @unchecked Sendable {
     var reference = SegmentReference(id: UInt64(placement.id), length: UInt64(length))
     try withUnsafeBytes(of: &reference) { try sendInline(header, $0) }
     try sender.tellRetired {
-      try send(FrameHeader(kind: FrameKind.retired, a: $0))
+      try send(.retired($0))
       return true
     }
   }
@@ -161,7 +161,7 @@ extension HostLane: HostChannel {
       return try sendInline(header, payload)
     }
     var header = header
-    header.flags |= FrameFlags.segment
+    header.frameFlags.insert(.segment)
     try sendSegment(header, payload.count) { $0.copyMemory(from: source, byteCount: payload.count) }
   }
 
@@ -178,8 +178,8 @@ extension HostLane: HostChannel {
   ) throws -> ChunkRequest? {
     end.marker.enter(.idle)
     guard let frame = try end.requests.nextClaimed() else { return nil }
-    if frame.header.kind == FrameKind.chunk, frame.header.c == last.worker, frame.header.flags == last.flags,
-      last.flags & FrameFlags.segment == 0
+    if frame.header.isKind(.chunk), frame.header.chunkWorker == last.worker, frame.header.frameFlags == last.flags,
+      !last.flags.contains(.segment)
     {
       let request = try ChunkRequest(frame.header, frame.payload)
       if isFit(request) {

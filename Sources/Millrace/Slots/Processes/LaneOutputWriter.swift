@@ -43,8 +43,7 @@ final class LaneOutputWriter<Output>: OutputWriter<Output> {
   override func openPacked(_ items: Range<Int>) throws -> (place: UnsafeMutableRawPointer, count: Int) {
     let stride = stride!
     let count = items.count * stride <= lane.largestInline ? items.count : max(1, lane.largestInline / stride)
-    let place = try lane.openFrame(
-      FrameHeader(kind: FrameKind.outputs, flags: FrameFlags.packed, b: chunk), payload: count * stride)
+    let place = try lane.openFrame(.outputs(0, of: chunk, .packed), payload: count * stride)
     // All of it is there for the parent to see; how much of it is meant, the progress word says.
     lane.end.responses.publish()
     packedStart = items.lowerBound
@@ -57,7 +56,7 @@ final class LaneOutputWriter<Output>: OutputWriter<Output> {
     isPackedOpen = false
     lane.endIfCrashing()
     let count = end - packedStart
-    let header = header(FrameFlags.packed, outputs: count, upTo: end)
+    let header = header(.packed, outputs: count, upTo: end)
     if stride == 0 {
       if count > 0 { try lane.send(header) }
     } else if count == 0 {
@@ -87,7 +86,7 @@ final class LaneOutputWriter<Output>: OutputWriter<Output> {
     }
     if size > lane.largestInline {
       try flush()
-      try lane.sendSegment(FrameHeader(kind: FrameKind.outputs, flags: FrameFlags.segment, a: 1, b: chunk), size, write)
+      try lane.sendSegment(.outputs(1, of: chunk, .segment), size, write)
       scratch.trim(above: 1 << 20)
       return
     }
@@ -97,19 +96,18 @@ final class LaneOutputWriter<Output>: OutputWriter<Output> {
       place = more
     } else {
       try flush()
-      place = try lane.openFrame(FrameHeader(kind: FrameKind.outputs, b: chunk), payload: size)
+      place = try lane.openFrame(.outputs(0, of: chunk), payload: size)
     }
     write(to: place)
     KillPoint.workerWroteOutput.reach()
     records += 1
-    try lane.end.responses.update(
-      FrameHeader(kind: FrameKind.outputs, a: UInt32(truncatingIfNeeded: records), b: chunk))
+    try lane.end.responses.update(.outputs(records, of: chunk))
     lane.end.responses.publish()
   }
 
   override func flush(upTo end: Int? = nil) throws {
     guard records > 0 else { return }
-    if let end { try lane.end.responses.update(header(0, outputs: records, upTo: end)) }
+    if let end { try lane.end.responses.update(header([], outputs: records, upTo: end)) }
     lane.endIfCrashing()
     records = 0
     try lane.end.responses.commit()

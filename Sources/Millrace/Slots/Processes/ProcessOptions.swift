@@ -17,8 +17,8 @@ extension WorkerPool {
     public var start: Start
     /// How many workers share a process, each in a thread of its own. Default: 1. They die together.
     ///
-    /// The width counts the workers: `.processes(8, WorkerPool.ProcessOptions(threadsPerProcess: 2))` is four processes. Workers that are forked
-    /// from the program, those of closures among them, have a process each. More threads than the pool is wide are not used.
+    /// The width counts the workers: `.processes(8, WorkerPool.ProcessOptions(threadsPerProcess: 2))` is four processes. Workers of closures,
+    /// which are forked from the program, have a process each; with `start: .fork` all are, and more than 1 is refused. More threads than the pool is wide are not used.
     public var threadsPerProcess: Int
     /// Environment variables for the workers, besides those of this process; nil removes one. Set before the first worker
     /// is set up. `SWIFT_BACKTRACE` holds from the workers' start (not for those of ``Start/fork``, which are this process over
@@ -54,6 +54,11 @@ extension WorkerPool {
     func validate() throws {
       guard (1...256).contains(threadsPerProcess) else {
         throw InvalidOption(name: "threadsPerProcess", value: "\(threadsPerProcess)", allowed: "1 to 256")
+      }
+      guard start != .fork || threadsPerProcess == 1 else {
+        throw InvalidOption(
+          name: "threadsPerProcess", value: "\(threadsPerProcess)",
+          allowed: "1 with start: .fork, where each worker is a process of its own")
       }
       for (name, value) in environment {
         guard !name.isEmpty, !name.utf8.contains(where: { $0 == UInt8(ascii: "=") || $0 == 0 }) else {

@@ -25,17 +25,17 @@ extension RemoteLane {
   private func take(_ frame: Frame, _ fetchSegments: () throws -> Void) throws {
     let (payload, segment, shortage) = try resolve(frame, fetchSegments)
     defer { if let segment { receiver.release(segment) } }
-    guard frame.header.kind == FrameKind.retired else { return try work.take(frame.header, payload, shortage) }
+    guard frame.header.isKind(.retired) else { return try work.take(frame.header, payload, shortage) }
     // Else there would be no end to such frames.
-    guard receiver.contains(frame.header.a) else { throw WireProblem("the end of a segment that is not there") }
-    try receiver.drop(frame.header.a)
+    guard receiver.contains(frame.header.segment) else { throw WireProblem("the end of a segment that is not there") }
+    try receiver.drop(frame.header.segment)
   }
 
   /// What a frame brings; the segment that it is in; and if this program has no memory for it, that.
   private func resolve(
     _ frame: Frame, _ fetchSegments: () throws -> Void
   ) throws -> (UnsafeRawBufferPointer, UInt32?, SystemError?) {
-    guard frame.header.flags & FrameFlags.segment != 0 else { return (frame.payload, nil, nil) }
+    guard frame.header.frameFlags.contains(.segment) else { return (frame.payload, nil, nil) }
     guard frame.payload.count >= MemoryLayout<SegmentReference>.size else { throw WireProblem("no segment") }
     let reference = frame.payload.loadUnaligned(as: SegmentReference.self)
     guard let id = UInt32(exactly: reference.id) else { throw WireProblem("segment \(reference.id)") }
@@ -77,10 +77,10 @@ extension RemoteLane {
     guard sent.currentNumber == snapshot.chunk else { return (answers, suspect?.chunk.id) }
     let done = min(snapshot.completed, sent.items(ofFrame: sent.answered).count)
     let count = done - sent.currentReceived
-    if count > 0, let frame = try? end.responses.uncommitted(), frame.header.kind == FrameKind.outputs,
-      frame.header.b == snapshot.chunk
+    if count > 0, let frame = try? end.responses.uncommitted(), frame.header.isKind(.outputs),
+      frame.header.chunk == snapshot.chunk
     {
-      let isPacked = frame.header.flags & FrameFlags.packed != 0
+      let isPacked = frame.header.frameFlags.contains(.packed)
       try? work.takeOutputs(frame.payload, isPacked: isPacked, count: count, sent)
       while let answer = work.next() { answers.append(answer) }
     }

@@ -74,7 +74,7 @@ package final class RemoteLane {
     isShortOfMemory = false
     switch request {
     case .open(let record, let announcement):
-      let header = FrameHeader(kind: FrameKind.open, b: UInt64(record.key.value))
+      let header = FrameHeader.open(UInt64(record.key.value))
       let place = try put(header, announcement.count, announce) { target in
         announcement.withUnsafeBytes {
           if $0.count > 0 { target.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
@@ -91,9 +91,9 @@ package final class RemoteLane {
       return true
     case .rest(let sent): return try sendFrames(sent, announce)
     case .tearDown(let key):
-      return try put(FrameHeader(kind: FrameKind.tearDown, b: UInt64(key.value)), 0, announce) { _ in } != nil
+      return try put(.tearDown(UInt64(key.value)), 0, announce) { _ in } != nil
     case .stop:
-      guard try put(FrameHeader(kind: FrameKind.stop), 0, announce, { _ in }) != nil else { return false }
+      guard try put(.stop, 0, announce, { _ in }) != nil else { return false }
       work.ends()
       return true
     }
@@ -174,7 +174,7 @@ package final class RemoteLane {
       return Place(position: try end.requests.commit())
     }
     var header = header
-    header.flags |= FrameFlags.segment
+    header.frameFlags.insert(.segment)
     guard try end.requests.begin(header) else { return nil }
     guard let place = try end.requests.append(count: MemoryLayout<SegmentReference>.size) else {
       end.requests.abandon()
@@ -192,7 +192,7 @@ package final class RemoteLane {
     place.storeBytes(
       of: SegmentReference(id: UInt64(placement.id), length: UInt64(size)), as: SegmentReference.self)
     let position = try end.requests.commit()
-    try sender.tellRetired { try end.requests.send(FrameHeader(kind: FrameKind.retired, a: $0)) != nil }
+    try sender.tellRetired { try end.requests.send(.retired($0)) != nil }
     return Place(position: position, segment: placement.id)
   }
 

@@ -25,7 +25,7 @@ final class SharedDescriptor: Sendable {
 
   func close() {
     let last = number.exchange(-1, ordering: .acquiringAndReleasing)
-    if last >= 0, millrace_fd_kind(last) == kind { millrace_fd_close(last) }
+    millrace_fd_close_own(last, kind)
   }
 
   deinit { close() }

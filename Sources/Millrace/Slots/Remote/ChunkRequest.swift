@@ -5,7 +5,7 @@ package struct ChunkRequest {
   let id: UInt64
   let worker: UInt64
   let count: Int
-  let flags: UInt16
+  let flags: FrameFlags
   let head: ChunkHead
   let items: UnsafeRawBufferPointer
 
@@ -13,14 +13,14 @@ package struct ChunkRequest {
   init(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) throws {
     let headSize = MemoryLayout<ChunkHead>.size
     guard payload.count >= headSize else { throw WireProblem("a chunk without a head") }
-    id = header.b
-    worker = header.c
-    count = Int(header.a)
-    flags = header.flags
+    id = header.chunk
+    worker = header.chunkWorker
+    count = header.count
+    flags = header.frameFlags
     head = payload.loadUnaligned(as: ChunkHead.self)
     items = UnsafeRawBufferPointer(rebasing: payload[headSize...])
   }
 
-  var isPacked: Bool { flags & FrameFlags.packed != 0 }
-  var isTimed: Bool { flags & FrameFlags.timed != 0 }
+  var isPacked: Bool { flags.contains(.packed) }
+  var isTimed: Bool { flags.contains(.timed) }
 }

@@ -72,22 +72,20 @@ package class OutputWriter<Output> {
     try coding.encode(output, into: &scratch)
     scratch.replace(at: 0, with: UInt64(scratch.count - 8))
     Records.pad(&scratch)
-    try host.channel.send(header(0, outputs: 1, upTo: offset + 1), scratch.bytes)
+    try host.channel.send(header([], outputs: 1, upTo: offset + 1), scratch.bytes)
     scratch.trim(above: 1 << 20)
   }
 
   // MARK: What is said whatever the transport
 
   /// The head of a frame of outputs, which also says that the chunk is over if these are the last.
-  final func header(_ flags: UInt16, outputs: Int, upTo end: Int) -> FrameHeader {
-    var header = FrameHeader(
-      kind: FrameKind.outputs, flags: flags, a: UInt32(truncatingIfNeeded: outputs), b: chunk)
+  final func header(_ flags: FrameFlags, outputs: Int, upTo end: Int) -> FrameHeader {
+    var header = FrameHeader.outputs(outputs, of: chunk, flags)
     if end == count, outputs > 0, !host.measuresMemory {
       isDone = true
-      header.flags |= FrameFlags.final
       ended = _monotonicNow()
-      header.c = ended &- begun
-      host.watch.ended(items: count, elapsed: header.c)
+      header.makeFinal(nanoseconds: ended &- begun)
+      host.watch.ended(items: count, elapsed: ended &- begun)
     }
     return header
   }
@@ -97,10 +95,7 @@ package class OutputWriter<Output> {
     try flush()
     scratch.removeAll()
     try WireError(error.forUsers).encode(into: &scratch)
-    try host.channel.send(
-      FrameHeader(
-        kind: FrameKind.itemFailed, flags: isUndecodable ? FrameFlags.undecodable : 0, b: chunk,
-        c: UInt64(truncatingIfNeeded: offset)), scratch.bytes)
+    try host.channel.send(.itemFailed(offset, of: chunk, isUndecodable ? .undecodable : []), scratch.bytes)
     let done = LaneLayout.tag(chunk) | UInt64(truncatingIfNeeded: offset)
     let (isDone, found) = host.progress.pointee.compareExchange(
       expected: done, desired: done &+ 1, ordering: .acquiringAndReleasing)
@@ -118,8 +113,7 @@ package class OutputWriter<Output> {
     if isDone { return }
     ended = _monotonicNow()
     host.watch.ended(items: items, elapsed: ended &- begun)
-    let header = FrameHeader(
-      kind: FrameKind.chunkDone, a: UInt32(truncatingIfNeeded: items), b: chunk, c: ended &- begun)
+    let header = FrameHeader.chunkDone(chunk, items: items, nanoseconds: ended &- begun)
     guard host.measuresMemory else { return try host.channel.send(header) }
     var memory = UInt64(Machine.residentBytes)
     try withUnsafeBytes(of: &memory) { try host.channel.send(header, $0) }

@@ -75,12 +75,10 @@ package final class SentChunk {
   }
 
   func header(_ range: Range<Int>, isPacked: Bool) -> FrameHeader {
-    var flags = isPacked ? FrameFlags.packed : 0
-    if chunk.inspectAt != nil { flags |= FrameFlags.timed }
-    if record.measuresMemory { flags |= FrameFlags.measuresMemory }
-    return FrameHeader(
-      kind: FrameKind.chunk, flags: flags, a: UInt32(range.count), b: number + UInt64(positions.count),
-      c: UInt64(record.key.value))
+    var flags: FrameFlags = isPacked ? .packed : []
+    if chunk.inspectAt != nil { flags.insert(.timed) }
+    if record.measuresMemory { flags.insert(.measuresMemory) }
+    return .chunk(number + UInt64(positions.count), of: UInt64(record.key.value), items: range.count, flags)
   }
 
   static let headSize = MemoryLayout<ChunkHead>.size

@@ -5,7 +5,7 @@ extension SentWork {
   package mutating func open(_ record: WorkerRecord, announcement: [UInt8] = []) -> RemoteFrame {
     willOpen(record)
     opens(record)
-    return RemoteFrame(FrameHeader(kind: FrameKind.open, b: UInt64(record.key.value)), announcement)
+    return RemoteFrame(.open(UInt64(record.key.value)), announcement)
   }
 
   /// Empty, if the worker is not told of there.
@@ -28,20 +28,20 @@ extension SentWork {
   package mutating func tearDown(_ key: WorkerKey) -> RemoteFrame? {
     guard let record = records[key] else { return nil }
     tearsDown(record)
-    return RemoteFrame(FrameHeader(kind: FrameKind.tearDown, b: UInt64(key.value)))
+    return RemoteFrame(.tearDown(UInt64(key.value)))
   }
 
   /// Nil, if it was told before.
   package mutating func stop() -> RemoteFrame? {
     guard !isToldToStop else { return nil }
     ends()
-    return RemoteFrame(FrameHeader(kind: FrameKind.stop))
+    return RemoteFrame(.stop)
   }
 
   /// The rest of the chunk is not wanted.
   package func cancel(_ chunk: Int) -> [RemoteFrame] {
     guard let sent = sent(chunk) else { return [] }
-    return sent.cancel().map { RemoteFrame(FrameHeader(kind: FrameKind.cancel, b: $0)) }
+    return sent.cancel().map { RemoteFrame(.cancel($0)) }
   }
 
   /// What the worker is doing about the chunk, as far as it has said. `since`: when it last said something, or was asked.

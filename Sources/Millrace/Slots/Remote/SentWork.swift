@@ -89,54 +89,54 @@ package struct SentWork {
   private mutating func meaning(
     of header: FrameHeader, _ payload: UnsafeRawBufferPointer, _ shortage: SystemError?
   ) throws -> RemoteAnswer? {
-    let count = Int(header.a)
-    let key = WorkerKey(Int(truncatingIfNeeded: header.b))
-    let flags = header.flags
-    switch header.kind {
-    case FrameKind.outputs:
-      let sent = try first(header.b)
-      let isFinal = flags & FrameFlags.final != 0
+    let count = header.count
+    let key = WorkerKey(Int(truncatingIfNeeded: header.worker))
+    let flags = header.frameFlags
+    switch header.frameKind {
+    case .outputs:
+      let sent = try first(header.chunk)
+      let isFinal = flags.contains(.final)
       // Before anything is noted: what is refused was not said.
       guard !isFinal || sent.received + count == sent.currentEnd else {
         throw WireProblem("the end of a chunk that lacks outcomes")
       }
-      try takeOutputs(payload, isPacked: flags & FrameFlags.packed != 0, count: count, sent, shortage)
-      return isFinal ? finish(sent, items: sent.currentCount, elapsed: header.c, memory: nil) : nil
-    case FrameKind.itemFailed:
-      let sent = try first(header.b)
-      guard sent.received < sent.currentEnd, header.c == UInt64(sent.currentReceived) else {
+      try takeOutputs(payload, isPacked: flags.contains(.packed), count: count, sent, shortage)
+      return isFinal ? finish(sent, items: sent.currentCount, elapsed: header.nanoseconds, memory: nil) : nil
+    case .itemFailed:
+      let sent = try first(header.chunk)
+      guard sent.received < sent.currentEnd, header.offset == UInt64(sent.currentReceived) else {
         throw WireProblem("a failure of an item that is not the next")
       }
       let error = try shortage ?? error(payload)
       let index = sent.chunk.range.lowerBound + sent.received
       sent.receive(1)
       let cause =
-        shortage != nil || flags & FrameFlags.undecodable != 0 ? ItemFailure.Cause.undecodable(error) : .threw(error)
+        shortage != nil || flags.contains(.undecodable) ? ItemFailure.Cause.undecodable(error) : .threw(error)
       return .itemFailed(sent, index: index, cause)
-    case FrameKind.chunkDone:
-      let sent = try first(header.b)
+    case .chunkDone:
+      let sent = try first(header.chunk)
       guard sent.received == sent.currentEnd || sent.isCancelled else {
         throw WireProblem("the end of a chunk that lacks outcomes")
       }
       let memory = payload.count >= 8 ? Int(clamping: payload.loadUnaligned(as: UInt64.self)) : nil
-      return finish(sent, items: count, elapsed: header.c, memory: memory)
-    case FrameKind.opened, FrameKind.openFailed:
+      return finish(sent, items: count, elapsed: header.nanoseconds, memory: memory)
+    case .opened, .openFailed:
       guard opening.remove(key) != nil else { throw WireProblem("a set-up that nobody asked for") }
-      return header.kind == FrameKind.opened ? .opened(key) : .openFailed(key, try shortage ?? error(payload))
-    case FrameKind.stopped:
+      return header.isKind(.opened) ? .opened(key) : .openFailed(key, try shortage ?? error(payload))
+    case .stopped:
       guard isToldToStop, inFlight.isEmpty, !hasStopped else { throw WireProblem("an end that nobody asked for") }
       hasStopped = true
       return .stopped
-    case FrameKind.begun:
+    case .begun:
       // Else there would be no end to such frames.
       guard !hasBegun else { throw WireProblem("a beginning after the first") }
       hasBegun = true
       return nil
-    case FrameKind.tornDown:
+    case .tornDown:
       guard let record = tearingDown.removeValue(forKey: key) else { throw WireProblem("an exit of no worker") }
       if let shortage { return .tornDown(key, .failure(shortage)) }
-      if flags & FrameFlags.failed != 0 { return .tornDown(key, .failure(try error(payload))) }
-      if flags & FrameFlags.empty != 0 { return .tornDown(key, nil) }
+      if flags.contains(.failed) { return .tornDown(key, .failure(try error(payload))) }
+      if flags.contains(.empty) { return .tornDown(key, nil) }
       return .tornDown(key, Result { try record.remote.decodeExit(payload) }.mapError(\.forUsers))
     default: throw WireProblem("an answer of kind \(header.kind)")
     }

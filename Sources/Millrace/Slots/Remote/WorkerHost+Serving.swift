@@ -26,7 +26,7 @@ extension WorkerHost {
       ForkProbe.run()
       LaneThread.ofFork = thread
     }
-    try channel.send(FrameHeader(kind: FrameKind.begun))
+    try channel.send(.begun)
     let requests = RequestQueue()
     Task(executorPreference: thread) {
       do {
@@ -38,7 +38,7 @@ extension WorkerHost {
     }
     try startThread("millrace-remote", suddenEnd: { fail(WireProblem("its thread was ended")) }) { thread.run() }
     while let frame = try receive() {
-      if frame.header.kind == FrameKind.cancel { cancel(frame.header.b) } else { requests.add(frame) }
+      if frame.header.isKind(.cancel) { cancel(frame.header.chunk) } else { requests.add(frame) }
     }
   }
 

@@ -73,11 +73,11 @@ package final class WorkerHost: @unchecked Sendable {
 
   /// Carries a request out; false if it was the last. Throws if the channel is broken, or makes no sense.
   package func handle(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) async throws -> Bool {
-    switch header.kind {
-    case FrameKind.open: try await open(header.b, payload)
-    case FrameKind.chunk: try await run(ChunkRequest(header, payload))
-    case FrameKind.tearDown: try await tearDown(header.b)
-    case FrameKind.stop:
+    switch header.frameKind {
+    case .open: try await open(header.worker, payload)
+    case .chunk: try await run(ChunkRequest(header, payload))
+    case .tearDown: try await tearDown(header.worker)
+    case .stop:
       try await stop()
       return false
     default: throw WireProblem("a request of kind \(header.kind)")
@@ -98,18 +98,18 @@ package final class WorkerHost: @unchecked Sendable {
       instances[key] = instance
       KillPoint.workerIsSetUp.reach()
       channel.enter(.idle)
-      try channel.send(FrameHeader(kind: FrameKind.opened, b: key))
+      try channel.send(.opened(key))
       KillPoint.workerIsReady.reach()
     } catch {
       channel.enter(.idle)
-      try channel.sendError(error, FrameHeader(kind: FrameKind.openFailed, b: key))
+      try channel.sendError(error, .openFailed(key))
     }
   }
 
   private func run(_ request: ChunkRequest) async throws {
     KillPoint.workerTakesChunk.reach()
     guard let instance = instances[request.worker] else { throw WireProblem("a chunk for a worker that is not here") }
-    measuresMemory = request.flags & FrameFlags.measuresMemory != 0
+    measuresMemory = request.flags.contains(.measuresMemory)
     begin(request)
     try await instance.run(request, on: self)
     channel.enter(.idle)
@@ -131,14 +131,14 @@ package final class WorkerHost: @unchecked Sendable {
       try KillPoint.workerTearsDown.reachThrowing()
       let exit = try await instance?.tearDown()
       channel.enter(.idle)
-      let header = FrameHeader(kind: FrameKind.tornDown, flags: exit == nil ? FrameFlags.empty : 0, b: key)
+      let header = FrameHeader.tornDown(key, exit == nil ? .empty : [])
       try (exit ?? []).withUnsafeBytes { try channel.send(header, $0) }
       KillPoint.workerToreDown.reach()
     } catch let error as ProtocolError {
       throw error
     } catch {
       channel.enter(.idle)
-      try channel.sendError(error, FrameHeader(kind: FrameKind.tornDown, flags: FrameFlags.failed, b: key))
+      try channel.sendError(error, .tornDown(key, .failed))
     }
   }
 
@@ -153,7 +153,7 @@ package final class WorkerHost: @unchecked Sendable {
       }
     }
     instances.removeAll()
-    try channel.send(FrameHeader(kind: FrameKind.stopped))
+    try channel.send(.stopped)
   }
 
   // MARK: From the run of a chunk

@@ -126,8 +126,8 @@ private struct Scene<W: Worker>: LaneScene where W.Input == Int, W.Exit == Void 
 
   func answers(_ random: inout FuzzRandom) throws -> [[UInt8]] {
     let key: UInt64 = 1
-    var frames = random.chance(10) ? [frame(FrameHeader(kind: FrameKind.begun))] : []
-    frames.append(frame(FrameHeader(kind: FrameKind.opened, b: key)))
+    var frames = random.chance(10) ? [frame(.begun)] : []
+    frames.append(frame(.opened(key)))
     var hasSegment = false
     for chunk in LanePool.frames {
       var offset = 0
@@ -136,36 +136,36 @@ private struct Scene<W: Worker>: LaneScene where W.Input == Int, W.Exit == Void 
         if random.chance(15) {
           var error = ByteWriter()
           try WireError(ErrorTarget.Full(code: offset, text: "no", underlying: [])).encode(into: &error)
-          let header = FrameHeader(kind: FrameKind.itemFailed, b: chunk, c: UInt64(offset))
-          frames.append(frame(header, Array(error.bytes)))
+          frames.append(frame(.itemFailed(offset, of: chunk), Array(error.bytes)))
           offset += 1
         } else {
           let end = offset + 1 + random.below(LaneTarget.items - offset)
           isOver = end == LaneTarget.items && random.chance(50)
-          let flags = (isPacked ? FrameFlags.packed : 0) | (isOver ? FrameFlags.final : 0)
-          var header = FrameHeader(
-            kind: FrameKind.outputs, flags: flags, a: UInt32(end - offset), b: chunk, c: UInt64(random.below(1_000)))
+          var header = FrameHeader.outputs(end - offset, of: chunk, isPacked ? .packed : [])
+          // Where it is not the last, nobody asks for the time.
+          header.makeFinal(nanoseconds: UInt64(random.below(1_000)))
+          if !isOver { header.frameFlags.remove(.final) }
           var payload = try outputs(of: offset..<end)
           if random.chance(10), offset == 0 {
-            header.flags |= FrameFlags.segment
+            header.frameFlags.insert(.segment)
             payload = littleEndian(1, UInt64(payload.count))
             hasSegment = true
           }
           frames.append(frame(header, payload))
           if hasSegment, random.chance(30) {
-            frames.append(frame(FrameHeader(kind: FrameKind.retired, a: 1)))
+            frames.append(frame(.retired(1)))
             hasSegment = false
           }
           offset = end
         }
       }
       if !isOver {
-        let header = FrameHeader(kind: FrameKind.chunkDone, a: UInt32(LaneTarget.items), b: chunk, c: 77)
+        let header = FrameHeader.chunkDone(chunk, items: LaneTarget.items, nanoseconds: 77)
         frames.append(frame(header, random.chance(50) ? littleEndian(1 << 20) : []))
       }
     }
-    frames.append(frame(FrameHeader(kind: FrameKind.tornDown, flags: FrameFlags.empty, b: key)))
-    return frames + [frame(FrameHeader(kind: FrameKind.stopped))]
+    frames.append(frame(.tornDown(key, .empty)))
+    return frames + [frame(.stopped)]
   }
 
   func look(at outputs: any AnyObject, _ indices: Range<Int>) throws {

@@ -1,0 +1,90 @@
+package import MillraceIPC
+
+/// What the words of a header mean, by its kind. To the rings they are the caller's own.
+///
+/// ```
+///             a         b         c
+///  open                 worker
+///  chunk      items     chunk     worker
+///  tearDown             worker
+///  cancel               chunk
+///  retired    segment
+///  opened               worker
+///  openFailed           worker
+///  outputs    outputs   chunk     nanoseconds, if final
+///  itemFailed           chunk     offset in it
+///  chunkDone  items     chunk     nanoseconds
+///  tornDown             worker
+/// ```
+extension FrameHeader {
+  private init(
+    _ kind: FrameKind, _ flags: FrameFlags = [], count: Int = 0, of owner: UInt64 = 0, _ detail: UInt64 = 0
+  ) {
+    self.init(
+      kind: kind.rawValue, flags: flags.rawValue, a: UInt32(truncatingIfNeeded: count), b: owner, c: detail)
+  }
+
+  // MARK: Requests
+
+  package static func open(_ worker: UInt64) -> FrameHeader { FrameHeader(.open, of: worker) }
+  static func chunk(_ number: UInt64, of worker: UInt64, items: Int, _ flags: FrameFlags) -> FrameHeader {
+    FrameHeader(.chunk, flags, count: items, of: number, worker)
+  }
+  package static func tearDown(_ worker: UInt64) -> FrameHeader { FrameHeader(.tearDown, of: worker) }
+  package static func cancel(_ chunk: UInt64) -> FrameHeader { FrameHeader(.cancel, of: chunk) }
+  package static var stop: FrameHeader { FrameHeader(.stop) }
+
+  // MARK: Either way
+
+  package static func retired(_ segment: UInt32) -> FrameHeader { FrameHeader(.retired, count: Int(segment)) }
+
+  // MARK: Responses
+
+  package static func opened(_ worker: UInt64) -> FrameHeader { FrameHeader(.opened, of: worker) }
+  package static func openFailed(_ worker: UInt64) -> FrameHeader { FrameHeader(.openFailed, of: worker) }
+  package static func outputs(_ count: Int, of chunk: UInt64, _ flags: FrameFlags = []) -> FrameHeader {
+    FrameHeader(.outputs, flags, count: count, of: chunk)
+  }
+  package static func itemFailed(_ offset: Int, of chunk: UInt64, _ flags: FrameFlags = []) -> FrameHeader {
+    FrameHeader(.itemFailed, flags, of: chunk, UInt64(truncatingIfNeeded: offset))
+  }
+  package static func chunkDone(_ chunk: UInt64, items: Int, nanoseconds: UInt64) -> FrameHeader {
+    FrameHeader(.chunkDone, count: items, of: chunk, nanoseconds)
+  }
+  package static func tornDown(_ worker: UInt64, _ flags: FrameFlags = []) -> FrameHeader {
+    FrameHeader(.tornDown, flags, of: worker)
+  }
+  package static var stopped: FrameHeader { FrameHeader(.stopped) }
+  package static var begun: FrameHeader { FrameHeader(.begun) }
+
+  // MARK: What it says
+
+  /// Nil, if the other side says what nobody knows.
+  var frameKind: FrameKind? { FrameKind(rawValue: kind) }
+  package var frameFlags: FrameFlags {
+    get { FrameFlags(rawValue: flags) }
+    set { flags = newValue.rawValue }
+  }
+
+  func isKind(_ kind: FrameKind) -> Bool { self.kind == kind.rawValue }
+
+  /// How many items or outputs it is about.
+  var count: Int { Int(a) }
+  var segment: UInt32 { a }
+  /// The chunk's number.
+  package var chunk: UInt64 { b }
+  /// The worker's key, but in a chunk.
+  var worker: UInt64 { b }
+  /// The worker's key, in a chunk.
+  var chunkWorker: UInt64 { c }
+  /// Which of the chunk's items failed.
+  var offset: UInt64 { c }
+  /// How long the chunk took.
+  var nanoseconds: UInt64 { c }
+
+  /// These are the last outputs of their chunk.
+  package mutating func makeFinal(nanoseconds: UInt64) {
+    frameFlags.insert(.final)
+    c = nanoseconds
+  }
+}
