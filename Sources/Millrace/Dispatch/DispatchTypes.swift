@@ -196,11 +196,10 @@ package enum Sharing: Equatable, Sendable {
 
 /// What the pool does about deaths and limits, whatever the job.
 package struct DispatchLimits: Sendable {
-  /// How many workers may die on start within `restartPeriod`, or fail to be set up in a row, before a slot is left out.
-  package var maximumRestarts = 3
-  package var restartPeriod: UInt64 = 10_000_000_000
-  /// How long a slot where no worker could be started waits before it asks again, unless another slot's worker ends.
-  package var startPause: UInt64 = 5_000_000_000
+  /// What is made of slots that get no worker.
+  package var starts = StartPolicy()
+  /// How often in a row a worker may fail to be set up in a slot, before the slot is left out.
+  package var maximumSetUps = 3
   /// How long an item of a job that is over may go on before its worker is ended.
   package var cancellationGrace: UInt64 = 300_000_000
   /// How long a worker may take to begin what it has before it, where items have a limit; a longer limit holds instead.

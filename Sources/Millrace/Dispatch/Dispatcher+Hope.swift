@@ -16,7 +16,7 @@ extension Dispatcher {
       tell(.setUpFailed(slot: slot, generation: generation, key, error, times: failures, isWanted: isWanted))
     }
     if !isWanted { return closeIfDone(key) }
-    guard failures >= limits.maximumRestarts else {
+    guard failures >= limits.maximumSetUps else {
       worker.setUpFailures[slot] = failures
       if slots[slot].phase == .up { slots[slot].toPrepare.append(key) }
       return
@@ -38,16 +38,16 @@ extension Dispatcher {
   /// The slot's worker died before it had done anything.
   mutating func diedOnStart(_ slot: Int, _ death: Death) {
     troubles[slot, default: Slot.Trouble()].startDeaths.append(now)
-    troubles[slot, default: Slot.Trouble()].startDeaths.removeAll { now &- $0 > constants.limits.restartPeriod }
-    // Where somebody goes about killing workers, those that had just begun say nothing about the next.
-    let patience = death.cause.isFromOutside ? 8 : 1
+    troubles[slot, default: Slot.Trouble()].startDeaths.removeAll { now &- $0 > constants.limits.starts.period }
+    let policy = limits.starts
+    let patience = death.cause.isFromOutside ? policy.patience : 1
     let count = troubles[slot, default: Slot.Trouble()].startDeaths.count
-    guard count > limits.maximumRestarts * patience else { return }
+    guard count > policy.maximumDeaths * patience else { return }
     troubles[slot, default: Slot.Trouble()].startDeaths.removeAll()
     let error = WorkerPoolError(
-      .cannotStart, "\(count) workers died on start within \(Duration.nanoseconds(limits.restartPeriod))",
+      .cannotStart, "\(count) workers died on start within \(Duration.nanoseconds(policy.period))",
       underlying: death.cause.map { WorkerFailure($0, standardError: death.standardError) }, slot: slot)
-    let rest = Slot.Rest(until: now &+ limits.restartPeriod, isForRoom: false)
+    let rest = Slot.Rest(until: now &+ policy.period, isForRoom: false)
     putToRest(slot, rest, error)
   }
 
@@ -71,9 +71,11 @@ extension Dispatcher {
       setUpFailed(slot, key, failure)
       tryOneMore()
     } else {
-      let isNews = !troubles.values.contains(where: \.isShort)
+      let policy = limits.starts
+      let isKnown = policy.isForRoom ? troubles.values.contains(where: \.isShort) : troubles[slot]?.isShort == true
       troubles[slot, default: Slot.Trouble()].isShort = true
-      putToRest(slot, Slot.Rest(until: now &+ limits.startPause, isForRoom: true), failure, isNews: isNews)
+      let rest = Slot.Rest(until: now &+ policy.pause, isForRoom: policy.isForRoom)
+      putToRest(slot, rest, failure, isNews: !isKnown)
     }
     for key in workers.keys { closeIfDone(key) }
     finish()
@@ -83,15 +85,16 @@ extension Dispatcher {
   mutating func startTimedOut(_ slot: Int) {
     let error = WorkerPoolError(
       .cannotStart, "a worker did not start within \(Duration.nanoseconds(limits.startTime ?? 0))", slot: slot)
-    let rest = Slot.Rest(until: now &+ limits.restartPeriod, isForRoom: false)
+    let rest = Slot.Rest(until: now &+ limits.starts.period, isForRoom: false)
     putToRest(slot, rest, error)
   }
 
-  /// The slot, which has no worker, gets none for a while. If that leaves no other, its jobs have ended.
+  /// The slot, which has no worker, gets none for a while. If nobody is waited for then, its jobs have ended.
   private mutating func putToRest(
     _ slot: Int, _ rest: Slot.Rest, _ error: WorkerPoolError, isNews: Bool = true
   ) {
     troubles[slot, default: Slot.Trouble()].rest = rest
+    troubles[slot]?.rests += 1
     restingUntil = max(restingUntil, rest.until)
     passTurns(of: slot) { _ in true }
     failHopeless(error)
@@ -99,6 +102,7 @@ extension Dispatcher {
       // The next job begins anew.
       for slot in troubles.keys {
         troubles[slot]?.rest = nil
+        troubles[slot]?.rests = 0
         troubles[slot]?.isShort = false
       }
       return
@@ -122,9 +126,11 @@ extension Dispatcher {
   /// Whether the slot has a worker, or may have one.
   private func mayServe(_ slot: Int) -> Bool {
     if case .remove = slots[slot].retirement { return false }
+    if slots[slot].phase == .gone { return false }
+    let trouble = troubles[slot]
+    if (trouble?.rests ?? 0) < limits.starts.attempts { return true }
     // Who has rested and tries again has tried: else each would be waited for while another is at it, and nobody gets one.
-    let hasTried = slots[slot].phase == .starting && troubles[slot]?.rest != nil
-    return slots[slot].phase != .gone && !rests(slot) && !hasTried
+    return !rests(slot) && !(slots[slot].phase == .starting && trouble?.rest != nil)
   }
 
   /// Whether no slot has the worker, or may have it yet, as far as `isOfUse` says.

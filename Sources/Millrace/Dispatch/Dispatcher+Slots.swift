@@ -25,7 +25,10 @@ extension Dispatcher {
     }
     // Those that have it may be the ones that go.
     for worker in workers.values { worker.forgetTroubles() }
-    for slot in troubles.keys { troubles[slot]?.rest = nil }
+    for slot in troubles.keys {
+      troubles[slot]?.rest = nil
+      troubles[slot]?.rests = 0
+    }
     fitSpareSlots()
     for id in jobs.keys { readOn(id) }
     // What waits in the slots that were there may be there for the new ones.
@@ -215,7 +218,7 @@ extension Dispatcher {
     let errand = slots[slot].errand
     let wasStarting = slots[slot].phase == .starting
     let wasToldToEnd = slots[slot].phase == .ending || reason != nil || death.cause.isCancelled
-    let diedYoung = !slots[slot].hasWorked && now &- slots[slot].startedAt < 1_000_000_000
+    let diedYoung = !slots[slot].hasWorked && now &- slots[slot].startedAt < constants.limits.starts.youth
     let chunks = slots[slot].assigned
     let departure = WorkerDeparture(
       cause: slots[slot].end(death, reason, isGivenUp: isGivenUp), activity: slots[slot].activity,

@@ -194,6 +194,8 @@ package struct Dispatcher: ~Copyable {
       /// When its last workers died on start.
       var startDeaths: [UInt64] = []
       var rest: Rest?
+      /// How often it was put to rest since it had a worker.
+      var rests = 0
       /// No worker could be started here, and none has been set up since.
       var isShort = false
     }

@@ -212,13 +212,13 @@ extension Ledger {
       try check(slot < slots.count, "\(id): slot \(slot) has not tried yet, but: \(error)")
       let state = slots[slot]
       let failures = state.setUpFailures[job.worker, default: 0]
-      if failures >= limits.maximumRestarts { continue }
+      if failures >= limits.maximumSetUps { continue }
       if !state.isKilled, state.phase == .up {
         try check(!state.prepared.contains(job.worker), "\(id): slot \(slot) has the worker, but: \(error)")
         try check(state.errand != .preparing(job.worker), "\(id): slot \(slot) sets it up, but: \(error)")
       }
       try check(
-        state.startTroubles > 0,
+        state.startTroubles >= limits.starts.attempts,
         "\(id): slot \(slot) has failed \(failures) times to set it up, and may do it yet, but: \(error)")
     }
   }

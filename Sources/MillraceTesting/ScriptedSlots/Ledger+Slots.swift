@@ -178,7 +178,7 @@ extension Ledger {
     failedLast = nil
     let failures = slots[slot].setUpFailures[key, default: 0]
     try check(
-      worker.users == 0 || isTerminated || failures < limits.maximumRestarts || slots[slot].givenUp.contains(key),
+      worker.users == 0 || isTerminated || failures < limits.maximumSetUps || slots[slot].givenUp.contains(key),
       "\(key): \(failures) set-ups have failed in a row in slot \(slot), and nothing is made of it")
   }
 
@@ -195,7 +195,7 @@ extension Ledger {
     guard slot < slots.count else { return true }
     switch slots[slot].phase {
     // One that could not be started may rest.
-    case .down: return slots[slot].troubledAt.map { now - $0 > limits.restartPeriod } ?? true
+    case .down: return slots[slot].troubledAt.map { now - $0 > limits.starts.period } ?? true
     case .up: return slots[slot].held.isEmpty && slots[slot].errand == nil && !slots[slot].isKilled
     case .starting, .ending: return false
     }

@@ -140,6 +140,11 @@ package struct SimulationPlan {
       }
     }
     if rights.chance(20) { for job in jobs.indices { jobs[job].remember(&rights) } }
+    // Slots that speak for themselves, as machines do, and are asked more than once.
+    if rights.chance(20) {
+      limits.starts.attempts = rights.one(of: [1, 2, 4])
+      limits.starts.isForRoom = rights.chance(30)
+    }
     apply(mask)
   }
 

@@ -56,7 +56,7 @@ struct DispatchHopeTests {
   func startsInTurns() {
     let (play, _, _) = play(width: 2)
     startFails(play, 0)
-    play.wait(DispatchLimits().startPause)
+    play.wait(DispatchLimits().starts.pause)
     #expect(play.said().contains("start 0") && !play.reports.isEmpty)
     startFails(play, 1)
     #expect(play.said().contains("release 1"))

@@ -19,11 +19,15 @@ final class Play {
   /// Whether workers start and are set up at once.
   var isSmooth = true
 
-  init(width: Int, prefetch: Int = 0, shareTime: UInt64? = nil, gatherTime: UInt64? = nil, isSmooth: Bool = true) {
+  init(
+    width: Int, prefetch: Int = 0, shareTime: UInt64? = nil, gatherTime: UInt64? = nil, isSmooth: Bool = true,
+    starts: StartPolicy = StartPolicy()
+  ) {
     var limits = DispatchLimits()
     limits.shareTime = shareTime
     limits.gatherTime = gatherTime
     limits.prefetch = prefetch
+    limits.starts = starts
     dispatcher = Dispatcher(limits: limits)
     self.isSmooth = isSmooth
     dispatcher.resize(to: width, now: now)

@@ -268,9 +268,9 @@ final class ProcessControl: @unchecked Sendable {
     self.server = nil
     answerBy = nil
     let now = _monotonicNow()
-    serverLosses.removeAll { now &- $0 > slots.limits.restartPeriod }
+    serverLosses.removeAll { now &- $0 > slots.limits.starts.period }
     serverLosses.append(now)
-    let isForgiven = serverLosses.count <= slots.limits.maximumRestarts
+    let isForgiven = serverLosses.count <= slots.limits.starts.maximumDeaths
     let lost = processes.values.filter { $0.isServers && $0.child != nil && !$0.isKilledByUs }
     if isForgiven, !lost.isEmpty {
       host.logger.warning(

@@ -1,0 +1,23 @@
+/// What is made of slots that get no worker, or lose it before it has done anything. What that means depends on what workers are made of,
+/// so each backend says it.
+///
+/// Such a slot *rests*, and the others go on. It asks again when that is over. A job ends for want of workers only when none of its
+/// slots is waited for any more.
+package struct StartPolicy: Sendable {
+  /// How many workers may die on start within `period` before their slot rests, for as long.
+  package var maximumDeaths = 3
+  package var period: UInt64 = 10_000_000_000
+  /// Where somebody goes about killing workers, those that had just begun say nothing about the next: then so many times as many may.
+  package var patience = 8
+  /// A worker that has done nothing, and is younger than this, died on start.
+  package var youth: UInt64 = 1_000_000_000
+  /// How long a slot rests in which no worker could be started.
+  package var pause: UInt64 = 5_000_000_000
+  /// Whether workers cannot be started for want of something that those of other slots have, as on one machine: then a slot is asked
+  /// again when one of them ends, and the first that gets none speaks for all. Else each speaks for itself, as one of several machines.
+  package var isForRoom = true
+  /// After how many rests in a row a slot is not waited for any more.
+  package var attempts = 1
+
+  package init() {}
+}
