@@ -66,7 +66,7 @@ final class CallerFeeder<Input: Sendable>: Feeding {
       switch reader {
       case .inline(let pull), .blocking(let pull): pull.read(into: inbox)
       case .asynchronous(let pull): await read(pull)
-      case .pushed: preconditionFailure("an edge is its own feeder")
+      case .produced, .pushed: preconditionFailure("a source and an edge are feeders themselves")
       }
     // The report may bring the next demand.
     state.withLock { state in
