@@ -111,6 +111,16 @@ extension Checked {
       }
     }
 
+    @Test("what cannot be sent to a process is refused, in whichever stage it is")
+    func untransportable() async throws {
+      final class Local: Sendable {}
+      try await withWorkerPool(.processes(2)) { pool in
+        let pipeline = Pipeline<Int, Local> { Map { (_: Int) in Local() } }.batch(2)
+        let error = await #expect(throws: WorkerPoolError.self) { try await pipeline.list(of: 0..<10, on: pool) }
+        #expect(error?.kind == .notTransportable)
+      }
+    }
+
     @Test("F68 a dead branch of a broadcast fails the whole, and a slow one holds the bound", arguments: backends)
     func branches(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in

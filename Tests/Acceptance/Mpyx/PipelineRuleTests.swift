@@ -106,6 +106,31 @@ extension Checked {
       }
     }
 
+    @Test("a stage may stop in its set-up, and a source by itself", arguments: Backends.all)
+    func stoppingEarly(backend: WorkerPool.Backend) async throws {
+      struct Never: Stage, Codable {
+        func setUp(_ context: StageContext, _ out: Outlet<Int>) async throws {
+          try await out.put(-1)
+          out.stop()
+        }
+        func process(_ item: Int, state: inout Void, _ out: Outlet<Int>) async throws { try await out.put(item) }
+      }
+      struct Stopping: Source {
+        func produce(_ out: Outlet<Int>) async throws {
+          for number in 0..<100 {
+            try await out.put(number)
+            if number == 4 { out.stop() }
+          }
+        }
+      }
+      try await withWorkerPool(backend) { pool in
+        let early = try await Pipeline { EndlessCount() }.stage(Never()).list(on: pool)
+        #expect(early == [-1])
+        let stopped = try await Pipeline { Stopping() }.stage(Tallying()).list(on: pool)
+        #expect(stopped == [0, 1, 2, 3, 4, -5])
+      }
+    }
+
     @Test("the shortest branch ends a zip, and what feeds only the others", arguments: Backends.all)
     func shortest(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
@@ -173,6 +198,20 @@ extension Checked {
       }
       let error = await #expect(throws: PipelineError.self) { try await Pipeline { Broken() }.batch(2).list() }
       #expect(error?.kind == .sourceFailed && error?.underlying as? Refused == Refused(item: 7))
+    }
+
+    @Test("a pool that ends under a pipeline ends it", arguments: Backends.all)
+    func poolEnds(backend: WorkerPool.Backend) async throws {
+      let pool = try WorkerPool(backend)
+      let source = EndlessCount()
+      let run = try Pipeline { source }.map(with: AddX(amount: 1)).stage(Tallying()).start(on: pool)
+      while source.made.value < 50 { await Task.yield() }
+      try await pool.terminate()
+      let error = await #expect(throws: WorkerPoolError.self) { try await run.wait() }
+      #expect(error?.kind == .closed && run.state == .failed)
+      await #expect(throws: WorkerPoolError.self) {
+        try await Pipeline { Items(1...5) }.map(with: AddX(amount: 1)).list(on: pool)
+      }
     }
 
     @Test("a pipeline is a value: each run is new, and several at once", arguments: Backends.all)

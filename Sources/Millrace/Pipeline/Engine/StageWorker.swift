@@ -18,6 +18,11 @@ package struct StageWorker<S: Stage>: Worker, Codable, PerhapsForked {
       early = box.take()
       hasStopped = early.stops
     }
+
+    fileprivate func takeEarly() -> Puts<S.Output> {
+      defer { early = Puts() }
+      return early
+    }
   }
 
   var needsFork: Bool { TypeReference(Self.self) == nil || (try? encoded()) == nil }
@@ -28,18 +33,19 @@ package struct StageWorker<S: Stage>: Worker, Codable, PerhapsForked {
   }
 
   package func process(_ item: S.Input, state: inout State) async throws -> Puts<S.Output> {
-    // It wants no more, though some was on its way.
-    if state.hasStopped, state.early.count == 0 { return Puts() }
-    let stopsEarly = state.hasStopped
+    // It wants no more, though some was on its way. Whoever feeds it hears of that once.
+    if state.hasStopped { return state.takeEarly() }
     do {
-      if !stopsEarly { try await stage.process(item, state: &state.own, state.box.outlet) }
+      try await stage.process(item, state: &state.own, state.box.outlet)
     } catch {
-      // An item has one outcome: what was put of it goes with it. That the stage has stopped holds.
-      if state.box.take().stops { state.hasStopped = true }
+      // An item has one outcome: what was put of it goes with it. That the stage has stopped is said with the next.
+      if state.box.take().stops {
+        state.hasStopped = true
+        state.early.stops = true
+      }
       throw error
     }
-    var puts = state.early
-    state.early = Puts()
+    var puts = state.takeEarly()
     puts.append(state.box.take())
     if puts.stops { state.hasStopped = true }
     return puts
