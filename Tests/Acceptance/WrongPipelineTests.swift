@@ -16,21 +16,12 @@ struct WrongPipelineTests {
     let file = FileManager.default.temporaryDirectory.appending(path: "wrong-\(UUID()).swift")
     try (stages + code).write(to: file, atomically: true, encoding: .utf8)
     defer { try? FileManager.default.removeItem(at: file) }
-    // Pipelines are not public yet: the program counts as one of the package.
-    let text = try BuiltModules.ask([
-      "swiftc", "-typecheck", "-swift-version", "6", "-package-name", package, file.path,
-    ])
+    let text = try BuiltModules.ask(["swiftc", "-typecheck", "-swift-version", "6", file.path])
     let lines = text.split(separator: "\n").filter { $0.contains(".swift:") && $0.contains(": error: ") }
     return lines.map { line in
       let place = line.split(separator: ".swift:")[1].split(separator: ":", maxSplits: 2).map(String.init)
       return "\(Int(place[0])! - stages.split(separator: "\n").count)\(place[2])"
     }
-  }
-
-  /// The package's name is that of its folder.
-  private var package: String {
-    URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..").standardized.lastPathComponent
-      .lowercased()
   }
 
   @Test("a line of a builder that does not fit", .enabled(if: BuiltModules.folder != nil))

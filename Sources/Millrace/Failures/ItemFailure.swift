@@ -47,6 +47,22 @@ public struct ItemFailure: Error, Sendable {
     public var kind: Kind
     /// The number of the signal, such as 4 for `SIGILL`.
     public var signal: Int32
+    /// At which of its worker's parts the item was, from 1; 0: it has none, or nobody knows.
+    var part: UInt64 = 0
+  }
+
+  /// The stage of a pipeline.
+  public struct Stage: Sendable, Hashable {
+    /// Its name, as the pipeline's layout has it.
+    public var name: String
+    /// Its position in the layout, from 0.
+    public var position: Int
+
+    /// Creates one.
+    public init(name: String, position: Int) {
+      self.name = name
+      self.position = position
+    }
   }
 
   /// The item's position in the input, from 0.
@@ -60,9 +76,14 @@ public struct ItemFailure: Error, Sendable {
   /// What the worker wrote to its standard error since the item began, its last lines, with Swift's backtrace after a trap; empty
   /// if nothing.
   public var standardError: String
+  /// The stage at which it failed, in a pipeline. There ``index`` is that of the source's item.
+  public var stage: Stage?
 
   /// Creates a failure.
-  public init(index: Int, slot: Int, attempt: Int, cause: Cause, standardError: String = "") {
+  public init(
+    index: Int, slot: Int, attempt: Int, cause: Cause, standardError: String = "", stage: Stage? = nil
+  ) {
+    self.stage = stage
     self.index = index
     self.slot = slot
     self.attempt = attempt
@@ -82,7 +103,8 @@ public struct ItemFailure: Error, Sendable {
 extension ItemFailure: CustomStringConvertible {
   /// The item, slot and attempt, the cause, and the line of a fatal error.
   public var description: String {
-    var text = "item \(index), slot \(slot), attempt \(attempt): \(cause)"
+    let place = stage.map { " at stage \($0.name)" } ?? ""
+    var text = "item \(index)\(place), slot \(slot), attempt \(attempt): \(cause)"
     if let line = standardError.fatalErrorLine { text += ", \"\(line)\"" }
     return text
   }
@@ -119,6 +141,24 @@ extension Error {
       !(self is any CustomDebugStringConvertible)
     else { return text }
     return "\(type(of: self)).\(text)"
+  }
+}
+
+extension ItemFailure.Cause {
+  /// A crash, at a part of the worker's.
+  func inPart(_ part: UInt64) -> Self {
+    guard case .crashed(var crash) = self else { return self }
+    crash.part = part
+    return .crashed(crash)
+  }
+
+  /// At which part of the worker's it crashed, from 1.
+  var part: UInt64 {
+    switch self {
+    case .crashed(let crash): crash.part
+    case .quarantined(_, let last): last.part
+    default: 0
+    }
   }
 }
 

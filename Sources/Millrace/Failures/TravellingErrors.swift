@@ -18,16 +18,18 @@ extension ItemFailure: TravellingError {
     var attempt: Int
     var causes: [CauseForm]
     var standardError: String
+    var stage: Stage?
   }
 
   package var form: Form {
-    Form(index: index, slot: slot, attempt: attempt, causes: cause.forms, standardError: standardError)
+    Form(
+      index: index, slot: slot, attempt: attempt, causes: cause.forms, standardError: standardError, stage: stage)
   }
 
   package init(form: Form) {
     self.init(
       index: form.index, slot: form.slot, attempt: form.attempt, cause: Cause(form.causes),
-      standardError: form.standardError)
+      standardError: form.standardError, stage: form.stage)
   }
 }
 

@@ -30,6 +30,12 @@ package struct ItemSource<Input: Sendable> {
     makeReader = { .pushed(edge) }
   }
 
+  /// What a pipeline's source puts.
+  init<S: Source>(_ source: S) where S.Output == Input {
+    count = nil
+    makeReader = { .produced { try await source.produce($0) } }
+  }
+
   @usableFromInline
   init(count: Int?, _ place: ReadingPlace, makePull: @escaping () -> Pull<Input>) {
     self.count = count

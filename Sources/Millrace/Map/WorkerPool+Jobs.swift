@@ -1,7 +1,7 @@
 extension WorkerPool {
-  /// Makes a job of an input and a worker, and submits it.
+  /// Makes a job of an input and a worker, and submits it. `known`: the worker's record, if it has one.
   func start<W: Worker>(
-    _ items: ItemSource<W.Input>, _ worker: W, _ request: MapRequest
+    _ items: ItemSource<W.Input>, _ worker: W, _ request: MapRequest, as known: WorkerRecord? = nil
   ) throws -> JobRecord {
     var request = request
     try request.validate()
@@ -14,7 +14,7 @@ extension WorkerPool {
         allowed: "by size, or with `count` given: the input's length is not known")
     }
     let core = core
-    let record = core.record(of: worker, keeps: options.keepsWorkers)
+    let record = known ?? core.record(of: worker, keeps: options.keepsWorkers)
     let box = JobBox()
     let reader = items.makeReader()
     let feeder = feeder(reader) { reading, inbox in
@@ -56,12 +56,14 @@ extension WorkerPool {
     let isInMemory = if case .inline = reader { true } else { false }
     let inbox = Inbox<Input>(isShared: !isInMemory)
     let report: @Sendable (Reading) -> Void = { report($0, inbox) }
+    if case .produced(let produce) = reader { return SourceFeeder(produce, into: inbox, report: report) }
     if let driver = core.driver { return driver.makeFeeder(reader, into: inbox, report: report) }
     return switch reader {
     case .inline(let pull): InlineFeeder(pull, into: inbox, report: report)
     case .blocking(let pull): ThreadFeeder(pull, into: inbox, report: report)
     case .isolated(let pull): ActorFeeder(pull, into: inbox, report: report)
     case .asynchronous(let pull): TaskFeeder(pull, into: inbox, report: report)
+    case .produced(let produce): SourceFeeder(produce, into: inbox, report: report)
     case .pushed(let edge): edge
     }
   }

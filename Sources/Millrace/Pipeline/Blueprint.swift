@@ -9,6 +9,8 @@ package struct Blueprint: Sendable {
     package let options: StageOptions
     /// How many instances it has, with slots of its own; nil: as the pipeline.
     package let width: Int?
+    /// What it gives.
+    package let kind: any ItemKind
     /// Stages of the same group share their slots; nil: those of the pipeline.
     package let group: Int?
 
@@ -17,6 +19,18 @@ package struct Blueprint: Sendable {
       switch work {
       case .worker, .elastic: true
       case .inlet, .source, .stage, .choice, .merge, .join: false
+      }
+    }
+
+    /// Whether each of its results is to have an outcome of its own behind it.
+    package var makesSeveral: Bool { if case .elastic(let stage) = work { stage is any ManyResults } else { false } }
+
+    /// Whether it makes one of each item, whatever it is.
+    package var makesOneOfOne: Bool {
+      switch work {
+      case .worker: true
+      case .stage(let stage): stage is any OneOfOne
+      case .inlet, .source, .elastic, .choice, .merge, .join: false
       }
     }
   }
@@ -49,7 +63,7 @@ package struct Blueprint: Sendable {
       let options = node.group?.resolved ?? StageOptions()
       return Stage(
         work: node.work, name: names.unique(options.name ?? node.name), inputs: inputs, options: options,
-        width: node.group?.resolvedWidth, group: group)
+        width: node.group?.resolvedWidth, kind: node.kind, group: group)
     }
     for place in nodes.indices {
       graph.add(place)

@@ -1,37 +1,50 @@
 /// What runs through a pipeline that is being described, at one place. Used twice, it is a fork. Cycles cannot be written.
-package struct Flow<Item: Sendable>: Sendable {
+public struct Flow<Item: Sendable>: Sendable {
   let node: PipelineNode
 
   private func step<Next>(_ next: Pipeline<Item, Next>) -> Flow<Next> { Flow<Next>(node: next.applied(to: node)) }
 
   /// Turns each item into another, in any slot.
-  package func map<Next: Sendable>(_ body: @escaping @Sendable (Item) async throws -> Next) -> Flow<Next> {
+  public func map<Next: Sendable>(_ body: @escaping @Sendable (Item) async throws -> Next) -> Flow<Next> {
     step(.function(body))
   }
-  package func map<W: Worker>(with worker: W) -> Flow<W.Output> where W.Input == Item { step(.worker(worker)) }
+  /// Has a worker turn each item into another, in any slot.
+  public func map<W: Worker>(with worker: W) -> Flow<W.Output> where W.Input == Item { step(.worker(worker)) }
   /// Keeps those that the closure says.
-  package func filter(_ isKept: @escaping @Sendable (Item) async throws -> Bool) -> Flow<Item> {
+  public func filter(_ isKept: @escaping @Sendable (Item) async throws -> Bool) -> Flow<Item> {
     step(.elastic(Filter(isKept)))
   }
-  package func flatMap<S: Sequence & Sendable>(_ body: @escaping @Sendable (Item) async throws -> S) -> Flow<S.Element>
+  /// Turns each item into none, one or several.
+  public func flatMap<S: Sequence & Sendable>(_ body: @escaping @Sendable (Item) async throws -> S) -> Flow<S.Element>
   where S.Element: Sendable { step(.elastic(FlatMap(body))) }
   /// Collects so many items, and what is left at the end.
-  package func batch(_ size: Int) -> Flow<[Item]> { step(.stage(Batches(size: size))) }
-  package func stage<S: Stage>(_ stage: S) -> Flow<S.Output> where S.Input == Item { step(.stage(stage)) }
-  package func print(_ prefix: String = "") -> Flow<Item> { step(.stage(Print(prefix).stage(for: Item.self))) }
-  package func through<Next>(_ pipeline: Pipeline<Item, Next>) -> Flow<Next> { step(pipeline) }
+  public func batch(_ size: Int) -> Flow<[Item]> { step(.stage(Batches(size: size))) }
+  /// A stage: one instance, which sees the items in order.
+  public func stage<S: Stage>(_ stage: S) -> Flow<S.Output> where S.Input == Item { step(.stage(stage)) }
+  /// Prints each item, and hands it on.
+  public func print(_ prefix: String = "") -> Flow<Item> { step(.stage(Print(prefix).stage(for: Item.self))) }
+  /// Another pipeline.
+  public func through<Next>(_ pipeline: Pipeline<Item, Next>) -> Flow<Next> { step(pipeline) }
+}
+
+extension Flow {
+  /// What a source puts, as a flow: where several come together, or a graph needs no input.
+  public init<S: Source>(_ source: S) where S.Output == Item {
+    node = PipelineNode(.source(source), String("\(S.self)".prefix { $0 != "<" }), [], ItemsOf<Item>())
+  }
 }
 
 /// Those of one item together, as a tuple; it ends with the shortest.
-package func zip<each Item: Sendable>(_ flows: repeat Flow<each Item>) -> Flow<(repeat each Item)> {
+public func zip<each Item: Sendable>(_ flows: repeat Flow<each Item>) -> Flow<(repeat each Item)> {
   var nodes: [PipelineNode] = []
   for flow in repeat each flows { nodes.append(flow.node) }
-  return Flow<(repeat each Item)>(node: PipelineNode(.join(joiner((repeat each Item).self)), "zip", nodes))
+  return Flow<(repeat each Item)>(
+    node: PipelineNode(.join(joiner((repeat each Item).self)), "zip", nodes, ItemsOf<(repeat each Item)>()))
 }
 
 /// What several give, as it comes.
-package func merge<Item>(_ flows: Flow<Item>...) -> Flow<Item> {
-  Flow(node: PipelineNode(.merge, "merge", flows.map(\.node)))
+public func merge<Item>(_ flows: Flow<Item>...) -> Flow<Item> {
+  Flow(node: PipelineNode(.merge, "merge", flows.map(\.node), ItemsOf<Item>()))
 }
 
 /// Makes a tuple of values whose types are known from the graph.
@@ -55,7 +68,7 @@ extension Pipeline {
     Pipeline(.worker(worker), W.self is any ClosureWorkerType.Type ? "function" : "\(W.self)")
   }
 
-  static func elastic<S: Stage>(_ stage: S) -> Pipeline where S.Input == Input, S.Output == Output {
+  static func elastic<S: ElasticStage>(_ stage: S) -> Pipeline where S.Input == Input, S.Output == Output {
     Pipeline(.elastic(stage), stageName(stage))
   }
 
@@ -67,24 +80,32 @@ extension Pipeline {
 
   private func step<Next>(_ next: Pipeline<Output, Next>) -> Pipeline<Input, Next> { then(next) }
 
-  package func map<Next: Sendable>(_ body: @escaping @Sendable (Output) async throws -> Next) -> Pipeline<Input, Next> {
+  /// Turns each item into another, in any slot.
+  public func map<Next: Sendable>(_ body: @escaping @Sendable (Output) async throws -> Next) -> Pipeline<Input, Next> {
     step(.function(body))
   }
-  package func map<W: Worker>(with worker: W) -> Pipeline<Input, W.Output> where W.Input == Output {
+  /// Has a worker turn each item into another, in any slot.
+  public func map<W: Worker>(with worker: W) -> Pipeline<Input, W.Output> where W.Input == Output {
     step(.worker(worker))
   }
-  package func filter(_ isKept: @escaping @Sendable (Output) async throws -> Bool) -> Pipeline {
+  /// Keeps those that the closure says.
+  public func filter(_ isKept: @escaping @Sendable (Output) async throws -> Bool) -> Pipeline {
     step(.elastic(Filter(isKept)))
   }
-  package func flatMap<S: Sequence & Sendable>(
+  /// Turns each item into none, one or several.
+  public func flatMap<S: Sequence & Sendable>(
     _ body: @escaping @Sendable (Output) async throws -> S
   ) -> Pipeline<Input, S.Element> where S.Element: Sendable { step(.elastic(FlatMap(body))) }
-  package func batch(_ size: Int) -> Pipeline<Input, [Output]> { step(.stage(Batches(size: size))) }
-  package func stage<S: Stage>(_ stage: S) -> Pipeline<Input, S.Output> where S.Input == Output { step(.stage(stage)) }
-  package func print(_ prefix: String = "") -> Pipeline { step(.stage(Print(prefix).stage(for: Output.self))) }
-  package func through<Next>(_ pipeline: Pipeline<Output, Next>) -> Pipeline<Input, Next> { step(pipeline) }
+  /// Collects so many items, and what is left at the end.
+  public func batch(_ size: Int) -> Pipeline<Input, [Output]> { step(.stage(Batches(size: size))) }
+  /// A stage: one instance, which sees the items in order.
+  public func stage<S: Stage>(_ stage: S) -> Pipeline<Input, S.Output> where S.Input == Output { step(.stage(stage)) }
+  /// Prints each item, and hands it on.
+  public func print(_ prefix: String = "") -> Pipeline { step(.stage(Print(prefix).stage(for: Output.self))) }
+  /// Another pipeline.
+  public func through<Next>(_ pipeline: Pipeline<Output, Next>) -> Pipeline<Input, Next> { step(pipeline) }
   /// So many instances of a worker, with slots of their own.
-  package func parallel<W: Worker>(_ width: Int, on backend: WorkerPool.Backend? = nil, _ worker: W) -> Pipeline<
+  public func parallel<W: Worker>(_ width: Int, on backend: WorkerPool.Backend? = nil, _ worker: W) -> Pipeline<
     Input, W.Output
   >
   where W.Input == Output {
@@ -101,4 +122,9 @@ private func stageName<S: Stage>(_ stage: S) -> String {
 protocol NamedStage { var name: String { get } }
 
 extension Tap: NamedStage {}
+
+/// A stage that makes one of each item.
+protocol OneOfOne {}
+
+extension Tap: OneOfOne {}
 extension Batches: NamedStage { var name: String { "Batch" } }

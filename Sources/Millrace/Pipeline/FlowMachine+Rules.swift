@@ -26,9 +26,9 @@ extension FlowMachine {
 
   /// What the station has made goes into the edges behind it, as far as all of them have room; then its end.
   private mutating func fill(_ station: Int) -> Bool {
-    var hasMoved = false
+    var hasMoved = stations[station].sending == .one && distribute(station)
     let open = stations[station].outputs.filter { !edges[$0].isClosed }
-    let count = min(stations[station].held, open.map { max(0, edges[$0].room - edges[$0].waiting) }.min() ?? .max)
+    let count = stations[station].sending == .one ? 0 : min(stations[station].held, open.map(free).min() ?? .max)
     if count > 0 {
       stations[station].held -= count
       for edge in stations[station].outputs {
@@ -60,10 +60,11 @@ extension FlowMachine {
     guard !stations[station].isSource, !stations[station].hasBeenFedTheEnd, !stations[station].hasEnded else {
       return false
     }
-    let waiting = stations[station].inputs.map { edges[$0].waiting }.min()!
+    if stations[station].intake == .asItComes { return takeAny(station) }
+    let waiting = stations[station].inputs.map { edges[$0].waiting / edges[$0].share }.min()!
     // Who has no room for what it has made makes no more.
     let count = stations[station].held > 0 ? 0 : min(stations[station].demand, waiting)
-    let isDry = stations[station].inputs.contains { edges[$0].hasEnded && edges[$0].waiting == count }
+    let isDry = stations[station].inputs.contains { edges[$0].hasEnded && edges[$0].waiting / edges[$0].share == count }
     if isDry {
       feedTheEnd(station, count)
     } else if count > 0 {
@@ -78,7 +79,7 @@ extension FlowMachine {
   private mutating func hand(_ count: Int, to station: Int) {
     stations[station].demand -= count
     stations[station].running += count
-    for edge in stations[station].inputs { take(count, from: edge) }
+    for edge in stations[station].inputs { take(count * edges[edge].share, from: edge) }
   }
 
   /// The last items. What its other inputs still bring has no partner: it is let go, and so are those who make only that.
@@ -89,7 +90,7 @@ extension FlowMachine {
     for edge in stations[station].inputs { close(edge) }
   }
 
-  private mutating func take(_ count: Int, from edge: Int) {
+  mutating func take(_ count: Int, from edge: Int) {
     edges[edge].waiting -= count
     edges[edge].taken += count
     release(edges[edge].from)
@@ -97,7 +98,8 @@ extension FlowMachine {
 
   /// What all readers have taken leaves the station's window.
   private mutating func release(_ station: Int) {
-    let taken = stations[station].outputs.map { edges[$0].taken }.min()!
+    let each = stations[station].outputs.map { edges[$0].taken }
+    let taken = stations[station].sending == .one ? each.reduce(0, +) : each.min()!
     guard taken > stations[station].released else { return }
     actions.append(.room(station: station, count: taken - stations[station].released))
     stations[station].released = taken
@@ -112,7 +114,7 @@ extension FlowMachine {
     if stations[writer].outputs.allSatisfy({ edges[$0].isClosed }) { cancel(writer) }
   }
 
-  private mutating func drop(_ edge: Int) {
+  mutating func drop(_ edge: Int) {
     let count = edges[edge].waiting
     guard count > 0 else { return }
     actions.append(.drop(edge: edge, count: count))

@@ -38,6 +38,7 @@ extension FlowMachine {
 
   /// The edges at which the station waits for what does not come.
   private func starving(_ station: Int) -> [Int] {
-    stations[station].inputs.filter { edges[$0].waiting == 0 && !edges[$0].hasEnded }
+    if stations[station].intake == .asItComes { return [] }
+    return stations[station].inputs.filter { edges[$0].waiting < edges[$0].share && !edges[$0].hasEnded }
   }
 }

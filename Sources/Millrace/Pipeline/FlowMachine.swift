@@ -13,6 +13,10 @@ package struct FlowMachine {
   package enum Action: Hashable, Sendable {
     /// Hand so many items of each of the station's input edges to its job; `ended`: they are the last.
     case feed(station: Int, count: Int, ended: Bool)
+    /// Hand so many items of one of the station's input edges to it, as they come.
+    case take(edge: Int, count: Int)
+    /// So many items that the station has made, the oldest, go into this one of its edges.
+    case send(edge: Int, count: Int)
     /// All readers have taken so many items of the station's: its window has room for as many.
     case room(station: Int, count: Int)
     /// Hand so many items to the output's consumer.
@@ -30,12 +34,29 @@ package struct FlowMachine {
     case finished
   }
 
+  /// How a station takes from several edges.
+  package enum Intake: Hashable, Sendable {
+    /// From each at once, as many as belong together.
+    case together
+    /// From each as it comes.
+    case asItComes
+  }
+
+  /// Which of the edges behind a station its items go into.
+  package enum Sending: Hashable, Sendable {
+    case all
+    /// Each into one of them, one that has room.
+    case one
+  }
+
   struct Edge {
     let from: Int
     /// Nil: the consumer of an output.
     let to: Int?
     /// How many items may wait in it.
     var room: Int
+    /// How many of its items belong together with those of the reader's other edges.
+    let share: Int
     var waiting = 0
     /// How many its reader has taken, or will never.
     var taken = 0
@@ -47,6 +68,8 @@ package struct FlowMachine {
 
   struct Station {
     let name: String
+    let intake: Intake
+    let sending: Sending
     var inputs: [Int] = []
     var outputs: [Int] = []
     /// What its job has asked for and not got.
@@ -90,24 +113,32 @@ package struct FlowMachine {
   /// How many items wait in an edge; those of outputs are numbered with the others, as they were made.
   package func waiting(in edge: Int) -> Int { edges[edge].waiting }
 
+  /// Whether it was told to end, for nobody wants more of it.
+  package func isCancelled(_ station: Int) -> Bool { stations[station].isCancelled }
+
   // MARK: The graph
 
-  package mutating func addStation(_ name: String) -> Int {
-    stations.append(Station(name: name))
+  package mutating func addStation(_ name: String, takes intake: Intake = .together, gives sending: Sending = .all)
+    -> Int
+  {
+    stations.append(Station(name: name, intake: intake, sending: sending))
     return stations.count - 1
   }
 
-  /// Adds an edge in which so many items may wait.
-  package mutating func connect(_ from: Int, to: Int, room: Int) {
+  /// How many items a station has made for which its edges have no room yet.
+  package func held(by station: Int) -> Int { stations[station].held }
+
+  /// Adds an edge in which so many items may wait, `share` of which belong together with those of the reader's other edges.
+  package mutating func connect(_ from: Int, to: Int, room: Int, share: Int = 1) {
     precondition(from < to, "stations are added in the order of the data")
-    edges.append(Edge(from: from, to: to, room: room))
+    edges.append(Edge(from: from, to: to, room: max(room, share), share: share))
     stations[from].outputs.append(edges.count - 1)
     stations[to].inputs.append(edges.count - 1)
   }
 
   /// Adds an output, of which a consumer takes.
   package mutating func addOutput(_ from: Int, room: Int) -> Int {
-    edges.append(Edge(from: from, to: nil, room: room))
+    edges.append(Edge(from: from, to: nil, room: room, share: 1))
     stations[from].outputs.append(edges.count - 1)
     outputs.append(Output(edge: edges.count - 1))
     return outputs.count - 1

@@ -4,7 +4,7 @@ extension Pipeline {
   /// A line is so many `>> ` as there are stages before it at the most, the stage's name, `×` and how many instances it has (`auto`: as
   /// many as there are slots free, 1: one, which sees its items in order), `on` and its backend if it has one of its own, and behind an
   /// arrow what it reads from. Stages that run together, in one go, have the same letter in brackets.
-  package func layout() -> String {
+  public func layout() -> String {
     let blueprint = Blueprint(self)
     let depths = blueprint.graph.depths
     let stations = Planner.stations(of: blueprint, width: 1)

@@ -1,6 +1,6 @@
 extension Pipeline {
   /// The pipeline as a picture: a column for each step of the data, a box for each stage.
-  package func layoutSVG() -> String {
+  public func layoutSVG() -> String {
     let blueprint = Blueprint(self)
     let depths = blueprint.graph.depths
     let (boxWidth, boxHeight, gapX, gapY, margin) = (140, 36, 48, 20, 12)

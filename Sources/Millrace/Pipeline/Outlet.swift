@@ -1,5 +1,5 @@
 /// Where a stage puts what it makes.
-package struct Outlet<Item: Sendable>: Sendable {
+public struct Outlet<Item: Sendable>: Sendable {
   private let accept: @Sendable (Item) async throws -> Void
   private let stopping: @Sendable () -> Void
 
@@ -12,8 +12,8 @@ package struct Outlet<Item: Sendable>: Sendable {
   }
 
   /// Hands an item on.
-  package func put(_ item: Item) async throws { try await accept(item) }
+  public func put(_ item: Item) async throws { try await accept(item) }
 
   /// Wants no more input: what was put is kept, and whatever feeds only this stage is cancelled.
-  package func stop() { stopping() }
+  public func stop() { stopping() }
 }

@@ -6,7 +6,7 @@
 ///
 /// Stages that do not fit do not compile. There are three ways to write one, which are the same value: a builder whose lines are stages,
 /// chaining (`.map`, `.filter`, …), and flows (``graph(_:)``), where what is used twice is a fork.
-package struct Pipeline<Input: Sendable, Output: Sendable>: Sendable {
+public struct Pipeline<Input: Sendable, Output: Sendable>: Sendable {
   let inlet: PipelineNode
   let node: PipelineNode
 
@@ -18,18 +18,18 @@ package struct Pipeline<Input: Sendable, Output: Sendable>: Sendable {
   /// By a builder: each line is a stage, and takes what the one before it gives.
   ///
   /// The only initializer that takes a closure: with a second one, the compiler's errors name neither line nor types.
-  package init(@PipelineBuilder _ build: () -> Pipeline) { self = build() }
+  public init(@PipelineBuilder _ build: () -> Pipeline) { self = build() }
 
   /// By flows: a graph.
-  package static func graph(_ build: (Flow<Input>) -> Flow<Output>) -> Pipeline {
-    let inlet = PipelineNode(.inlet, "in", [])
+  public static func graph(_ build: (Flow<Input>) -> Flow<Output>) -> Pipeline {
+    let inlet = PipelineNode.inlet(Input.self)
     return Pipeline(inlet: inlet, node: build(Flow(node: inlet)).node)
   }
 
   /// One stage.
   init(_ work: PipelineNode.Work, _ name: String) {
-    inlet = PipelineNode(.inlet, "in", [])
-    node = PipelineNode(work, name, [inlet])
+    inlet = PipelineNode.inlet(Input.self)
+    node = PipelineNode(work, name, [inlet], ItemsOf<Output>())
   }
 
   /// Its end, if it is put behind something.
@@ -48,8 +48,8 @@ package struct Pipeline<Input: Sendable, Output: Sendable>: Sendable {
   }
 
   /// What stands before it has these options.
-  package func options(_ options: StageOptions) -> Pipeline { grouped(options) }
+  public func options(_ options: StageOptions) -> Pipeline { grouped(options) }
 }
 
 /// No input: the pipeline begins with a source.
-package enum Nothing: Sendable {}
+public enum Nothing: Sendable {}

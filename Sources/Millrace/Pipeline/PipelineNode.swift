@@ -10,7 +10,7 @@ package final class PipelineNode: Sendable {
     /// One output for each input, in whichever slot, in any order.
     case worker(any Worker)
     /// None, one or several outputs for each input, in whichever slot: a filter, a flat map.
-    case elastic(any Stage)
+    case elastic(any ElasticStage)
     /// One instance, in the order of the input.
     case stage(any Stage)
     /// Each item goes to one of those behind it.
@@ -35,12 +35,20 @@ package final class PipelineNode: Sendable {
     }
   }
 
+  /// Where items of a type come in.
+  static func inlet<Item: Sendable>(_ type: Item.Type) -> PipelineNode {
+    PipelineNode(.inlet, "in", [], ItemsOf<Item>())
+  }
+
   package let work: Work
   package let name: String
   package let inputs: [PipelineNode]
   package let group: Group?
+  /// What it gives.
+  package let kind: any ItemKind
 
-  init(_ work: Work, _ name: String, _ inputs: [PipelineNode], group: Group? = nil) {
+  init(_ work: Work, _ name: String, _ inputs: [PipelineNode], _ kind: any ItemKind, group: Group? = nil) {
+    self.kind = kind
     self.work = work
     self.name = name
     self.inputs = inputs
@@ -69,7 +77,7 @@ struct NodeCopier {
     if let copy = copies[ObjectIdentifier(node)] { return copy }
     var inputs: [PipelineNode] = []
     for input in node.inputs { inputs.append(copy(input)) }
-    let made = PipelineNode(node.work, node.name, inputs, group: wrapped(node.group))
+    let made = PipelineNode(node.work, node.name, inputs, node.kind, group: wrapped(node.group))
     copies[ObjectIdentifier(node)] = made
     return made
   }

@@ -69,14 +69,15 @@ package enum Planner {
     case .source: .source
     case .inlet, .choice, .merge, .join: .wiring
     case .worker, .elastic: stage.options.order == .input && stage.width == 1 ? .floating : .elastic
-    case .stage: .floating
+    case .stage: (stage.width ?? 1) > 1 ? .elastic : .floating
     }
   }
 
   private static func canFuse(_ before: Int, _ after: Int, _ blueprint: Blueprint) -> Bool {
     let (first, second) = (blueprint.stages[before], blueprint.stages[after])
     return first.isElastic && second.isElastic && kind(first) == kind(second) && first.group == second.group
-      && second.inputs.count == 1 && blueprint.readers(before).count == 1 && before != blueprint.output
+      && !first.makesSeveral && second.inputs.count == 1 && blueprint.readers(before).count == 1
+      && before != blueprint.output
   }
 
   /// The stages whose items somebody behind them needs in order. A stage hands that on to those before it: it can keep an order, not

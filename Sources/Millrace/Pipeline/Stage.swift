@@ -2,7 +2,7 @@
 ///
 /// Its tear-down comes after its last item, and may still put: what was collected and is not whole. A step that makes one output of
 /// each input, whichever instance has it, is a ``Worker``; it may run in all slots at once.
-package protocol Stage<Input, Output>: Sendable {
+public protocol Stage<Input, Output>: Sendable {
   /// What an item is.
   associatedtype Input: Sendable
   /// What it puts.
@@ -20,20 +20,20 @@ package protocol Stage<Input, Output>: Sendable {
 
 extension Stage where State == Void {
   /// Nothing to set up.
-  package func setUp(_ context: StageContext, _ out: Outlet<Output>) {}
+  public func setUp(_ context: StageContext, _ out: Outlet<Output>) {}
 }
 
 extension Stage {
   /// Nothing to tear down.
-  package func tearDown(_ state: consuming State, _ out: Outlet<Output>) {}
+  public func tearDown(_ state: consuming State, _ out: Outlet<Output>) {}
 }
 
 /// What a stage's instance knows of its place.
-package struct StageContext: Sendable, Hashable {
+public struct StageContext: Sendable, Hashable {
   /// The stage's name, as the pipeline's layout has it.
-  package let name: String
+  public let name: String
   /// Which of the stage's instances this is, from 0.
-  package let instance: Int
+  public let instance: Int
 
   package init(name: String, instance: Int) {
     self.name = name
@@ -42,7 +42,7 @@ package struct StageContext: Sendable, Hashable {
 }
 
 /// The first step of a pipeline: makes items out of nothing. When it returns, the pipeline's input has ended.
-package protocol Source<Output>: Sendable {
+public protocol Source<Output>: Sendable {
   /// What it puts.
   associatedtype Output: Sendable
   /// Puts its items; each `put` waits for room.
@@ -50,22 +50,24 @@ package protocol Source<Output>: Sendable {
 }
 
 /// A step that only looks at items, of whatever type they are: a line of a builder that needs no type (`Print()`).
-package protocol PassThrough: Sendable {
+public protocol PassThrough: Sendable {
   /// The stage for items of a type.
   func stage<Item: Sendable>(for type: Item.Type) -> Tap<Item>
 }
 
 /// Looks at each item, and hands it on.
-package struct Tap<Item: Sendable>: Stage {
-  package let name: String
+public struct Tap<Item: Sendable>: Stage {
+  let name: String
   private let look: @Sendable (Item) async throws -> Void
 
-  package init(_ name: String, _ look: @escaping @Sendable (Item) async throws -> Void) {
+  /// A stage of this name, which looks.
+  public init(_ name: String, _ look: @escaping @Sendable (Item) async throws -> Void) {
     self.name = name
     self.look = look
   }
 
-  package func process(_ item: Item, state: inout Void, _ out: Outlet<Item>) async throws {
+  /// Looks at the item, and puts it.
+  public func process(_ item: Item, state: inout Void, _ out: Outlet<Item>) async throws {
     try await look(item)
     try await out.put(item)
   }

@@ -1,18 +1,22 @@
 /// What a stage, or a group of them, does besides its work; what is not given is inherited from the group around it, and the pipeline.
-package struct StageOptions: Sendable {
+public struct StageOptions: Sendable {
   /// What it is called in layouts and failures.
-  package var name: String?
+  public var name: String?
   /// What its slots are made of; nil: the pipeline's pool.
-  package var backend: WorkerPool.Backend?
+  public var backend: WorkerPool.Backend?
   /// In which order it sees and gives items.
-  package var order: MapOptions.Order?
+  public var order: MapOptions.Order?
   /// What a failed item means for the run.
-  package var onFailure: MapOptions.FailurePolicy?
-  package var retry: MapOptions.Retry?
-  package var timeouts: MapOptions.Timeouts?
-  package var lifespan: MapOptions.Lifespan?
+  public var onFailure: MapOptions.FailurePolicy?
+  /// When a failed item is tried again: through all stages that run together with this one.
+  public var retry: MapOptions.Retry?
+  /// Limits on time.
+  public var timeouts: MapOptions.Timeouts?
+  /// When a worker is replaced by a fresh one.
+  public var lifespan: MapOptions.Lifespan?
 
-  package init(
+  /// Options; what is not given is inherited.
+  public init(
     name: String? = nil, on backend: WorkerPool.Backend? = nil, order: MapOptions.Order? = nil,
     onFailure: MapOptions.FailurePolicy? = nil, retry: MapOptions.Retry? = nil, timeouts: MapOptions.Timeouts? = nil,
     lifespan: MapOptions.Lifespan? = nil

@@ -61,10 +61,20 @@ package final class Edge<Item: Sendable>: Outgoing, Feeding, @unchecked Sendable
 
   private let state = Lock(State())
   private let onFailure: @Sendable (ItemFailure) -> Void
+  private let onDemand: (@Sendable (Int) -> Void)?
 
   /// - Parameter onFailure: told of each item of the writer's that failed, and so is none of the reader's. Of a writer that fails
   ///   fast, the reader has the failure as its input's error.
-  package init(onFailure: @escaping @Sendable (ItemFailure) -> Void = { _ in }) { self.onFailure = onFailure }
+  package init(onFailure: @escaping @Sendable (ItemFailure) -> Void = { _ in }) {
+    self.onFailure = onFailure
+    onDemand = nil
+  }
+
+  /// An edge whose writer is no job: told how many items the reader asks for, without any lock, it has them accepted.
+  init(onDemand: @escaping @Sendable (Int) -> Void) {
+    onFailure = { _ in }
+    self.onDemand = onDemand
+  }
 
   package func connect(writer job: JobRecord, of pool: PoolCore) {
     state.withLock { $0.writer = Terminal(pool: pool, job: job) }
@@ -98,6 +108,7 @@ package final class Edge<Item: Sendable>: Outgoing, Feeding, @unchecked Sendable
       state.demand = count
       state.isReading = true
     }
+    onDemand?(count)
     flush()
   }
 

@@ -12,6 +12,8 @@ package enum Reader<Input: Sendable>: Sendable {
   case isolated(IsolatedPull<Input>)
   /// An asynchronous sequence: a task of its own reads.
   case asynchronous(AsyncPull<Input>)
+  /// A pipeline's source, which puts items when there is room: in a task of its own.
+  case produced(@Sendable (Outlet<Input>) async throws -> Void)
   /// Nobody reads: another job's outputs come, as they are asked for.
   case pushed(Edge<Input>)
 }

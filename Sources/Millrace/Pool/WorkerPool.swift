@@ -6,7 +6,7 @@ public import Logging
 /// A pool that is dropped without either is terminated.
 public final class WorkerPool: Sendable {
   let core: PoolCore
-  private let kind: any BackendKind
+  package let kind: any BackendKind
 
   /// Creates a pool. Its workers start with its first map.
   ///

@@ -67,7 +67,7 @@ final class CallerFeeder<Input: Sendable>: Feeding {
       case .inline(let pull), .blocking(let pull): pull.read(into: inbox)
       case .isolated(let pull): await pull.read(into: inbox, on: pull.actor)
       case .asynchronous(let pull): await read(pull)
-      case .pushed: preconditionFailure("an edge is its own feeder")
+      case .produced, .pushed: preconditionFailure("a source and an edge are feeders themselves")
       }
     // The report may bring the next demand.
     state.withLock { state in

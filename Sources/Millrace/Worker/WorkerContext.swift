@@ -85,6 +85,8 @@ package final class ItemPosition: @unchecked Sendable {
   // worker process maps until it ends.
   package let progress: UnsafePointer<Atomic<UInt64>>
   package let startTime: UnsafePointer<Atomic<UInt64>>
+  /// Where a worker of several parts notes at which of them its item is, should it die there; nil: it dies with the program.
+  package let part: UnsafePointer<Atomic<UInt64>>?
   private let owned: [UnsafeMutablePointer<Atomic<UInt64>>]
   package let first = Atomic<Int>(0)
   package let attempt = Atomic<Int>(1)
@@ -95,10 +97,15 @@ package final class ItemPosition: @unchecked Sendable {
     let startTime = UnsafePointer<Atomic<UInt64>>.makeWord()
     self.progress = UnsafePointer(progress)
     self.startTime = UnsafePointer(startTime)
+    part = nil
     owned = [progress, startTime]
   }
 
-  package init(progress: UnsafePointer<Atomic<UInt64>>, startTime: UnsafePointer<Atomic<UInt64>>) {
+  package init(
+    progress: UnsafePointer<Atomic<UInt64>>, startTime: UnsafePointer<Atomic<UInt64>>,
+    part: UnsafePointer<Atomic<UInt64>>? = nil
+  ) {
+    self.part = part
     self.progress = progress
     self.startTime = startTime
     owned = []

@@ -13,7 +13,7 @@ package enum LaneLayout {
   package static let magic: UInt64 = 0x4D49_4C4C_5241_4345  // "MILLRACE"
 
   /// Changes whenever anything in this file, in `Frame` or in `SegmentLayout` does.
-  package static let version: UInt32 = 2
+  package static let version: UInt32 = 3
 
   // Fixed at creation, but for the flags.
   package static let magicOffset = 0

@@ -175,6 +175,9 @@ extension Lane {
   /// Where the worker notes when it began its item; valid as long as the lane is.
   package var itemStart: UnsafePointer<Atomic<UInt64>> { atomic(LaneLayout.markerOffset + 16) }
 
+  /// Where the worker notes at which of its parts its item is, if it has several, from 1; valid as long as the lane is.
+  package var part: UnsafePointer<Atomic<UInt64>> { atomic(LaneLayout.markerOffset + 48) }
+
   private func atomic(_ offset: Int) -> UnsafePointer<Atomic<UInt64>> {
     let place: UnsafeMutablePointer<UInt64> = word(offset)
     // An `Atomic` is nothing but its word.

@@ -8,7 +8,12 @@ struct FlowPlan {
     case filter(Int)
     case batch(Int)
     case flatMap(Int)
-    case join
+    /// Takes so many items of each of its inputs for each of its own.
+    case join([Int])
+    /// Hands on what comes, from each input as it comes.
+    case merge
+    /// Hands each item to one of those behind it.
+    case choice
   }
 
   var kinds: [Kind] = []
@@ -52,18 +57,30 @@ struct FlowPlan {
       if joins, open.count >= 2, random.chance(50) {
         let sides = Array(open.shuffled(using: &random).prefix(random.within(2...3)))
         open.removeAll(where: sides.contains)
-        open.append(add(.join, sides))
+        let isMerge = random.chance(25)
+        let shares = sides.map { _ in random.chance(20) ? random.within(1...3) : 1 }
+        open.append(add(isMerge ? .merge : .join(shares), sides))
+        continue
+      }
+      if random.chance(15) {
+        // One reads each item: what belongs together does not come of it.
+        let from = random.one(of: open)
+        open.removeAll { $0 == from }
+        let choice = add(.choice, [from])
+        let branches = (0..<random.within(1...3)).map { _ in add(random.chance(50) ? .map : .filter(2), [choice]) }
+        open.append(branches.count == 1 ? branches[0] : add(.merge, branches))
         continue
       }
       let kind: Kind = random.one(of: [
         .map, .filter(random.within(2...9)), .batch(random.within(2...12)), .flatMap(random.within(0...3)),
       ])
       // Behind what is open, or beside what reads already: a fork.
-      let from = random.chance(70) ? random.one(of: open) : random.below(kinds.count)
+      var from = random.chance(70) ? random.one(of: open) : random.below(kinds.count)
+      if case .choice = kinds[from] { from = random.one(of: open) }
       open.removeAll { $0 == from }
       open.append(add(kind, [from]))
     }
-    if joins { while open.count > 1, random.chance(80) { open = [add(.join, open)] } }
+    if joins { while open.count > 1, random.chance(80) { open = [add(.join(open.map { _ in 1 }), open)] } }
     outputs = open
   }
 
@@ -71,6 +88,15 @@ struct FlowPlan {
     kinds.append(kind)
     self.inputs.append(inputs)
     return kinds.count - 1
+  }
+
+  func isMerge(_ station: Int) -> Bool { if case .merge = kinds[station] { true } else { false } }
+  func isChoice(_ station: Int) -> Bool { if case .choice = kinds[station] { true } else { false } }
+
+  /// How many items of an input's belong to one of the station's.
+  func share(of input: Int, at station: Int) -> Int {
+    guard kinds.indices.contains(station), case .join(let shares) = kinds[station] else { return 1 }
+    return shares[inputs[station].firstIndex(of: input)!]
   }
 
   var isJoining: Bool { inputs.contains { $0.count > 1 } }
@@ -81,7 +107,7 @@ struct FlowPlan {
   func made(_ station: Int, of used: Int, ended: Bool) -> Int {
     switch kinds[station] {
     case .source(let count): count
-    case .map, .join: used
+    case .map, .join, .merge, .choice: used
     case .filter(let modulus): used / modulus
     case .batch(let size): ended ? (used + size - 1) / size : used / size
     case .flatMap(let factor): used * factor
@@ -90,8 +116,15 @@ struct FlowPlan {
 
   var machine: FlowMachine {
     var machine = FlowMachine(maximumRoom: maximumRoom)
-    for station in kinds.indices { _ = machine.addStation("s\(station)") }
-    for station in kinds.indices { for input in inputs[station] { machine.connect(input, to: station, room: room) } }
+    for station in kinds.indices {
+      _ = machine.addStation(
+        "s\(station)", takes: isMerge(station) ? .asItComes : .together, gives: isChoice(station) ? .one : .all)
+    }
+    for station in kinds.indices {
+      for input in inputs[station] {
+        machine.connect(input, to: station, room: room, share: share(of: input, at: station))
+      }
+    }
     for output in outputs { _ = machine.addOutput(output, room: room) }
     return machine
   }

@@ -65,6 +65,8 @@ package final class FlowSimulation {
   /// The edges' writers and readers, in the order in which they were made.
   private var edges: [(from: Int, to: Int)] = []
   private var rooms: [Int]
+  /// What choices have sent into their edges.
+  private var sent: [Int]
   private var stopped: Set<Int> = []
   private var isGivenUp = false
   private var hasStoodStill = false
@@ -85,7 +87,9 @@ package final class FlowSimulation {
     for station in 0..<count { for input in plan.inputs[station] { edges.append((input, station)) } }
     for output in plan.outputs.indices { edges.append((plan.outputs[output], count + output)) }
     for edge in edges { readings[edge.from][edge.to] = Reading() }
-    rooms = Array(repeating: plan.room, count: edges.count)
+    let shares = edges.map { [plan] in plan.share(of: $0.from, at: $0.to) }
+    rooms = shares.map { [plan] in max($0, plan.room) }
+    sent = Array(repeating: 0, count: edges.count)
     wanted = Array(repeating: 0, count: plan.outputs.count)
     delivered = wanted
   }
@@ -225,9 +229,26 @@ package final class FlowSimulation {
   private func carryOut(_ action: FlowMachine.Action) throws {
     switch action {
     case .feed(let station, let count, let ended): try feed(station, count, ended: ended)
+    case .take(let edge, let count):
+      let (writer, reader) = edges[edge]
+      guard plan.isMerge(reader), !jobs[reader].isLast, !jobs[reader].isCancelled, count <= jobs[reader].demand else {
+        throw Broken("s\(reader) is given what it has not asked for")
+      }
+      jobs[reader].demand -= count
+      jobs[reader].pending += count
+      jobs[reader].fed += count
+      try have(count, of: writer, reader)
+    case .send(let edge, let count):
+      let (writer, reader) = edges[edge]
+      sent[edge] += count
+      let isUnwanted = readings[writer].keys.allSatisfy { isOver($0) }
+      guard plan.isChoice(writer), sentBy(writer) <= jobs[writer].made, isUnwanted || !isOver(reader) else {
+        throw Broken("s\(writer) sends what it has not made, or to nobody")
+      }
     case .room(let station, let count):
       jobs[station].released += count
-      guard jobs[station].released == readings[station].values.map(\.had).min() else {
+      let had = readings[station].values.map(\.had)
+      guard jobs[station].released == (plan.isChoice(station) ? had.reduce(0, +) : had.min()) else {
         throw Broken("s\(station) gets room for \(count), and not all have taken as many")
       }
     case .deliver(let output, let count):
@@ -281,7 +302,7 @@ package final class FlowSimulation {
     // What the other has made may be held up by what is to be widened.
     return isQuiet
       && plan.inputs[reader].contains {
-        $0 != writer && !(jobs[$0].hasEnded && jobs[$0].made == readings[$0][reader]!.had)
+        $0 != writer && !(jobs[$0].hasEnded && isDry($0, at: reader))
       }
   }
 
@@ -300,19 +321,33 @@ package final class FlowSimulation {
     jobs[station].pending += count
     jobs[station].fed += count
     jobs[station].isLast = ended
-    for input in plan.inputs[station] { try have(count, of: input, station) }
+    for input in plan.inputs[station] { try have(count * plan.share(of: input, at: station), of: input, station) }
     if ended {
-      let hasEndOfInput = plan.inputs[station].contains {
-        jobs[$0].hasEnded && jobs[$0].made == readings[$0][station]!.had
-      }
+      let ends = plan.inputs[station].map { jobs[$0].hasEnded && isDry($0, at: station) }
+      let hasEndOfInput = plan.isMerge(station) ? !ends.contains(false) : ends.contains(true)
       guard hasEndOfInput || stopped.contains(station) else { throw Broken("s\(station) is told an end that is none") }
     }
+  }
+
+  /// What the writer has made for the reader.
+  private func made(_ writer: Int, for reader: Int) -> Int {
+    guard plan.isChoice(writer) else { return jobs[writer].made }
+    return edges.indices.reduce(0) { $0 + (edges[$1] == (writer, reader) ? sent[$1] : 0) }
+  }
+
+  private func sentBy(_ writer: Int) -> Int {
+    edges.indices.reduce(0) { $0 + (edges[$1].from == writer ? sent[$1] : 0) }
+  }
+
+  /// Whether nothing is left of the writer's for the reader, or not enough to belong to anything.
+  private func isDry(_ writer: Int, at reader: Int) -> Bool {
+    made(writer, for: reader) - readings[writer][reader]!.had < plan.share(of: writer, at: reader)
   }
 
   private func have(_ count: Int, of writer: Int, _ reader: Int) throws {
     readings[writer][reader]!.had += count
     // What has not been taken lies in the edge, or with the station, for which the edge has no room.
-    guard readings[writer][reader]!.had <= jobs[writer].made else {
+    guard readings[writer][reader]!.had <= made(writer, for: reader) else {
       throw Broken("more comes of s\(writer) than it has made")
     }
   }
@@ -321,13 +356,15 @@ package final class FlowSimulation {
     guard endedOutputs.count == plan.outputs.count else { throw Broken("an output does not end") }
     if isGivenUp || hasStoodStill { return }
     for station in jobs.indices {
-      guard readings[station].values.allSatisfy({ $0.had == jobs[station].made }) else {
+      let isSent = !plan.isChoice(station) || sentBy(station) == jobs[station].made
+      guard isSent, readings[station].allSatisfy({ $1.had == made(station, for: $0) }) else {
         throw Broken("something of s\(station) is left")
       }
     }
     for station in jobs.indices where !jobs[station].isCancelled && !stopped.contains(station) {
       let job = jobs[station]
-      let available = plan.inputs[station].map { jobs[$0].made }.min()
+      let each = plan.inputs[station].map { made($0, for: station) / plan.share(of: $0, at: station) }
+      let available = plan.isMerge(station) ? each.reduce(0, +) : each.min()
       guard job.fed == job.used,
         available == nil || available == job.used || plan.inputs[station].contains(where: { jobs[$0].isCancelled })
       else { throw Broken("s\(station) has had \(job.used) of \(available ?? 0) items") }

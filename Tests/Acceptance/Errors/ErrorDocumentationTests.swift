@@ -34,6 +34,8 @@ import Testing
     let mapped = try text("Sources/Millrace/Failures/ErrorsForUsers.swift")
     let caught = [
       "EndOfSequence", "Malformed", "Obstacle", "Unsendable",
+      // Between a pipeline's stations and whoever tells the user.
+      "StageFault", "StageStopped",
       // Of graphs that pipelines are planned with, and nobody else.
       "Cycle",
       // Of debug builds that are told to fail.

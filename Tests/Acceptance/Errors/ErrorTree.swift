@@ -7,6 +7,7 @@ func tree(_ error: any Error) -> [any Error] {
   case let error as WorkerPoolError: [error] + (error.underlying.map(tree) ?? [])
   case let error as ItemFailure: [error] + tree(error.cause)
   case let error as ItemFailures: [error] + error.failures.flatMap { tree($0) }
+  case let error as PipelineError: [error] + (error.underlying.map(tree) ?? [])
   case let error as WorkerFailure: [error] + tree(error.cause)
   default: [error]
   }
@@ -22,7 +23,8 @@ private func tree(_ cause: ItemFailure.Cause) -> [any Error] {
 
 /// The types of Millrace's errors that a user can name.
 let publicErrors: [any Error.Type] = [
-  Interrupted.self, InvalidOption.self, ItemFailure.self, ItemFailures.self, RemoteError.self, StridedMapError.self,
+  Interrupted.self, InvalidOption.self, ItemFailure.self, ItemFailures.self, PipelineError.self, RemoteError.self,
+  StridedMapError.self,
   SystemError.self, TransportError.self, UpstreamFailure.self, WorkerFailure.self, WorkerPoolError.self,
 ]
 

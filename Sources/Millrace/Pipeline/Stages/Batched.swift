@@ -1,9 +1,10 @@
 /// Collects so many items, of whatever type, as an array; what is left comes at the end.
-package struct Batched: Sendable, Hashable {
+public struct Batched: Sendable, Hashable {
   /// How many make a batch.
-  package let size: Int
+  public let size: Int
 
-  package init(_ size: Int = 64) { self.size = max(1, size) }
+  /// Batches of so many, 1 at least.
+  public init(_ size: Int = 64) { self.size = max(1, size) }
 }
 
 /// ``Batched`` for items of a type.

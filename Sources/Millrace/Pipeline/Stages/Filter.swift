@@ -2,12 +2,16 @@
 package protocol ElasticStage<Input, Output>: Stage where State == Void {}
 
 /// Keeps the items that a closure says.
-package struct Filter<Item: Sendable>: ElasticStage {
+public struct Filter<Item: Sendable>: Stage {
   private let isKept: @Sendable (Item) async throws -> Bool
 
-  package init(_ isKept: @escaping @Sendable (Item) async throws -> Bool) { self.isKept = isKept }
+  /// Keeps those for which the closure is true.
+  public init(_ isKept: @escaping @Sendable (Item) async throws -> Bool) { self.isKept = isKept }
 
-  package func process(_ item: Item, state: inout Void, _ out: Outlet<Item>) async throws {
+  /// Puts the item, or does not.
+  public func process(_ item: Item, state: inout Void, _ out: Outlet<Item>) async throws {
     if try await isKept(item) { try await out.put(item) }
   }
 }
+
+extension Filter: ElasticStage {}

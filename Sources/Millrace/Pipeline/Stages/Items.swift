@@ -1,10 +1,16 @@
 /// A sequence as the source of a pipeline.
-package struct Items<S: Sequence & Sendable>: Source where S.Element: Sendable {
-  private let items: S
+public struct Items<S: Sequence & Sendable>: Source where S.Element: Sendable {
+  private let sequence: S
 
-  package init(_ items: S) { self.items = items }
+  /// The items of the sequence.
+  public init(_ items: S) { sequence = items }
 
-  package func produce(_ out: Outlet<S.Element>) async throws {
-    for item in items { try await out.put(item) }
+  /// Puts them.
+  public func produce(_ out: Outlet<S.Element>) async throws {
+    for item in sequence { try await out.put(item) }
   }
+}
+
+extension Items: SequenceSource {
+  var items: Any { ItemSource<S.Element>(sequence) }
 }

@@ -40,7 +40,7 @@ final class HostLane: @unchecked Sendable {
 
   /// Runs requests until told to stop.
   func loop() async {
-    let position = ItemPosition(progress: lane.progress, startTime: lane.itemStart)
+    let position = ItemPosition(progress: lane.progress, startTime: lane.itemStart, part: lane.part)
     let host = WorkerHost(self, slot: slot, position: position) { [process, slot] in process.logger(slot: slot) }
     await host.asWorker { await run(host) }
   }

@@ -33,7 +33,8 @@ extension ProcessControl {
       guard let seat = seats[lane.slot], seat.generation == lane.generation else { continue }
       let isGuilty = blame.isGuilty(lane, isEnded: seat.isStopping)
       let errors = process.standardError(since: lane, of: lanes.count)
-      let cause: ItemFailure.Cause? = isGuilty ? cause(exit, report ?? blame.report, process, errors) : nil
+      let cause: ItemFailure.Cause? =
+        isGuilty ? cause(exit, report ?? blame.report, process, errors).inPart(lane.part) : nil
       if isGuilty, blame.suspects > 1 || process.isApart { apart.insert(lane.slot) }
       var death = seat.death
       if isGuilty || !seat.isBreaking { death.cause = cause }

@@ -75,7 +75,7 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
     outputStride = output?.fixedStride
   }
 
-  package var needsFork: Bool { worker is any ForkedOnly }
+  package var needsFork: Bool { worker is any ForkedOnly || (worker as? any PerhapsForked)?.needsFork == true }
 
   package func validate(forking: Bool) throws {
     if let refusal {

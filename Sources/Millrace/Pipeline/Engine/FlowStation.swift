@@ -1,0 +1,128 @@
+/// A station as the engine has it: what the machine counts, as values.
+final class FlowStation: @unchecked Sendable {
+  // Sound: belongs to the engine's turn.
+
+  /// What it is called, and which stages of the layout run in it.
+  let parts: [ItemFailure.Stage]
+  let station: Station
+  /// What runs there; nil: items are only passed on.
+  let job: AnyStationJob?
+  /// What items are made of rows, if it is a join.
+  let joiner: (@Sendable ([any Sendable]) -> any Sendable)?
+  let kind: any ItemKind
+  /// Each of its items goes to one of those behind it.
+  let isChoice: Bool
+  /// How many items of each input belong together.
+  let shares: [Int]?
+  /// It reads the pipeline's source, or its input, itself.
+  let isSelfFed: Bool
+  /// What a failed item means; nil: the run ends.
+  let isSkipping: Bool?
+
+  var sources = SourceLedger()
+  /// Items that had failed before they came here, each before which of those that run.
+  var holes: [(place: Int, parcel: Parcel)] = []
+  /// Behind how many of the items that run the outcomes are here, where they come in order.
+  var answered = 0
+  /// What it has made and not sent into its edges, if each goes into one of them.
+  var undecided = ParcelQueue()
+  /// Outcomes that its pool still counts: of how many items, and how many were made of them.
+  private var ledger = FIFO<(used: Int, made: Int, isEach: Bool)>()
+  private(set) var made = 0
+  private var settled = 0
+  private(set) var failures = 0
+  var hasEnded = false
+
+  init(
+    _ station: Station, _ blueprint: Blueprint, job: AnyStationJob?, isSelfFed: Bool, isSkipping: Bool?, shares: [Int]?
+  ) {
+    self.station = station
+    self.job = job
+    self.isSelfFed = isSelfFed
+    self.isSkipping = isSkipping
+    self.shares = shares
+    parts = station.stages.map { ItemFailure.Stage(name: blueprint.stages[$0].name, position: $0) }
+    kind = blueprint.stages[station.stages.last!].kind
+    isChoice = if case .choice = blueprint.stages[station.stages[0]].work { true } else { false }
+    joiner = if case .join(let joiner) = blueprint.stages[station.stages[0]].work { joiner } else { nil }
+  }
+
+  var isOrdered: Bool { station.isOrdered }
+  var name: String { parts.map(\.name).joined(separator: " → ") }
+  /// All of it, where it is not known which of its stages something is about.
+  var whole: ItemFailure.Stage { ItemFailure.Stage(name: name, position: parts[0].position) }
+
+  /// It has made so many items of so many, in order.
+  func note(used: Int, made: Int, isEach: Bool) {
+    self.made += made
+    if used > 0 || made > 0 { ledger.append((used, made, isEach)) }
+  }
+
+  /// Of how many items all that was made has left, but for so many items, since this was asked last.
+  func settle(held: Int) -> Int {
+    var used = 0
+    while let next = ledger.first {
+      let left = made - held - settled
+      if next.made <= left {
+        used += next.used
+        settled += next.made
+        _ = ledger.popFirst()
+        continue
+      }
+      guard next.isEach, left > 0 else { break }
+      _ = ledger.popFirst()
+      ledger.prepend((next.used - left, next.made - left, true))
+      used += left
+      settled += left
+    }
+    return used
+  }
+
+  /// The failure as the pipeline tells it: the source's item, and the stage.
+  func failure(_ failure: ItemFailure) -> ItemFailure {
+    failures += 1
+    var told = failure
+    told.stage = whole
+    told.index = sources.source(of: failure.index) ?? failure.index
+    let part = Int(truncatingIfNeeded: failure.cause.part) - 1
+    if parts.indices.contains(part) { told.stage = parts[part] }
+    if parts.count == 1 { told.stage = parts[0] }
+    if case .threw(let fault as StageFault) = failure.cause {
+      told.cause = .threw(fault.error)
+      if parts.indices.contains(fault.part) { told.stage = parts[fault.part] }
+    }
+    return told
+  }
+
+  /// What ended the job, or went wrong in its tear-down, as the pipeline tells it.
+  func error(_ kind: PipelineError.Kind, _ error: any Error) -> any Error {
+    switch error {
+    case is CancellationError: return error
+    case let failure as ItemFailure: return self.failure(failure)
+    case let fault as StageFault:
+      let stage = parts.indices.contains(fault.part) ? parts[fault.part] : whole
+      return PipelineError(kind, stage, kind.words, underlying: fault.error)
+    case let pool as WorkerPoolError where pool.kind == .setUpFailed:
+      var stage = whole
+      var inner = pool.underlying
+      if let fault = inner as? StageFault {
+        if parts.indices.contains(fault.part) { stage = parts[fault.part] }
+        inner = fault.error
+      }
+      return PipelineError(.setUpFailed, stage, PipelineError.Kind.setUpFailed.words, underlying: inner ?? pool)
+    default: return PipelineError(kind, whole, kind.words, underlying: error)
+    }
+  }
+}
+
+extension PipelineError.Kind {
+  fileprivate var words: String {
+    switch self {
+    case .sourceFailed: "the source failed"
+    case .setUpFailed: "it could not be set up"
+    case .tearDownFailed: "its tear-down failed"
+    case .stationFailed: "it cannot go on"
+    case .standstill: "it stands still"
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import MillraceIPC
+
+/// Where the outputs of a run wait for whoever wants them.
+final class PipelineConsumer: Sendable {
+  private struct State {
+    var parcels: [Parcel] = []
+    var failures: [ItemFailure] = []
+    var failureCount = 0
+    var result: Result<Void, any Error>?
+    var waiter: UnsafeContinuation<Void, Never>?
+  }
+  private let state = Lock(State())
+  /// Nobody wants the outputs, only failures and the end.
+  private let dropsOutputs: Bool
+
+  init(dropsOutputs: Bool) { self.dropsOutputs = dropsOutputs }
+
+  /// From the engine, in the outputs' order.
+  func deliver(_ parcels: [Parcel]) {
+    if dropsOutputs {
+      for parcel in parcels { if case .failure(let failure, false) = parcel.content { failed(failure) } }
+      return
+    }
+    state.withLock { state in
+      state.parcels += parcels
+      defer { state.waiter = nil }
+      return state.waiter
+    }?.resume()
+  }
+
+  /// An item has failed that is to be told of at the end.
+  func failed(_ failure: ItemFailure) {
+    state.withLock { state in
+      state.failureCount += 1
+      if state.failures.count < ItemFailures.limit { state.failures.append(failure) }
+    }
+  }
+
+  func end(_ result: Result<Void, any Error>) {
+    state.withLock { state in
+      state.result = result
+      defer { state.waiter = nil }
+      return state.waiter
+    }?.resume()
+  }
+
+  /// What there is; nil: there is no more.
+  func take() -> (parcels: [Parcel], result: Result<Void, any Error>?) {
+    state.withLock { state in
+      defer { state.parcels = [] }
+      return (state.parcels, state.result)
+    }
+  }
+
+  func waitForNews() async {
+    await withUnsafeContinuation { continuation in
+      let mustWait = state.withLock { state in
+        guard state.parcels.isEmpty, state.result == nil else { return false }
+        state.waiter = continuation
+        return true
+      }
+      if !mustWait { continuation.resume() }
+    }
+  }
+
+  /// What failed and was to be collected, as an error.
+  func throwFailures() throws {
+    let (failures, count) = state.withLock { ($0.failures, $0.failureCount) }
+    if count > 0 { throw ItemFailures(failures: failures, count: count) }
+  }
+}
+
+/// Takes the outputs of a run, which begins with the first that is asked for. Dropping it gives up what is left.
+final class PipelineCursor<Output: Sendable>: OutputSource {
+  private let begin: (PipelineConsumer) throws -> PipelineEngine
+  private let consumer = PipelineConsumer(dropsOutputs: false)
+  private var engine: PipelineEngine?
+  private var waiting = FIFO<Parcel>()
+  private var isOver = false
+
+  init(_ begin: @escaping (PipelineConsumer) throws -> PipelineEngine) { self.begin = begin }
+
+  deinit {
+    if !isOver { engine?.tell { $0.left() } }
+  }
+
+  /// The next parcel; nil at the end. Throws what has ended the run.
+  func next() async throws -> Parcel? {
+    if isOver { return nil }
+    if let parcel = waiting.popFirst() { return parcel }
+    let engine = try started()
+    if Task.isCancelled { engine.tell { $0.cancel() } }
+    engine.tell { $0.wants() }
+    while true {
+      let (parcels, result) = consumer.take()
+      for parcel in parcels { waiting.append(parcel) }
+      if let parcel = waiting.popFirst() { return parcel }
+      if let result {
+        isOver = true
+        try result.get()
+        try consumer.throwFailures()
+        return nil
+      }
+      await withTaskCancellationHandler {
+        await consumer.waitForNews()
+      } onCancel: {
+        engine.tell { $0.cancel() }
+      }
+    }
+  }
+
+  private func started() throws -> PipelineEngine {
+    if let engine { return engine }
+    do {
+      let engine = try begin(consumer)
+      self.engine = engine
+      return engine
+    } catch {
+      isOver = true
+      throw error
+    }
+  }
+
+  func nextOutputs() async throws -> (outputs: OutputBuffer<Output>, range: Range<Int>)? {
+    while let parcel = try await next() {
+      switch parcel.content {
+      case .values(let items, let offset):
+        let first = items.base + offset
+        return (unsafeDowncast(items, to: OutputBuffer<Output>.self), first..<first + parcel.count)
+      case .failure(let failure, let isSkipped):
+        if !isSkipped { consumer.failed(failure) }
+      }
+    }
+    return nil
+  }
+}

@@ -1,0 +1,452 @@
+import Logging
+import MillraceIPC
+
+/// A pipeline that runs: one job for each station, and the machine that says what moves between them.
+///
+/// ```
+///   pools ──outcomes, ends──▶ ┌─────────┐           ┌── feeds: into the jobs' edges
+///   jobs ──demand───────────▶ │ mailbox │ ──turn──▶ │── consumed: the writers' windows have room
+///   consumer ──wants────────▶ └─────────┘           └── consumer: outputs, failures, the end
+/// ```
+///
+/// Whoever has news puts it into the mailbox, which may be done under a pool's lock, and takes the turn if nobody has it. Who has the
+/// turn carries everything out, with no lock held: so everything but the mailbox belongs to one thread at a time, and
+/// whatever a pool is told is in order.
+final class PipelineEngine: @unchecked Sendable {
+  // Sound: all that changes is in `mailbox` or `end`, or belongs to the turn.
+  typealias Event = @Sendable (PipelineEngine) -> Void
+
+  private struct Mailbox {
+    var events: [Event] = []
+    /// Whoever builds it has the turn.
+    var isBusy = true
+  }
+  private struct End {
+    var result: Result<Void, any Error>?
+    var waiters: [UnsafeContinuation<Void, Never>] = []
+  }
+  private let mailbox = Lock(Mailbox())
+  private let end = Lock(End())
+  let logger: Logger
+
+  // The turn's.
+  var machine = FlowMachine()
+  private(set) var stations: [FlowStation] = []
+  var queues: [ParcelQueue] = []
+  /// Of each edge the station that reads from it; nil: the consumer.
+  private var readers: [Int?] = []
+  private var inputs: [[Int]] = []
+  private var outputs: [[Int]] = []
+  /// Pools that were made for the run.
+  private var pools: [WorkerPool] = []
+  private let consumer: PipelineConsumer
+  private var error: (any Error)?
+  private var isGivenUp = false
+  private var isPaused = false
+  /// What self-fed stations have not been told while it pauses.
+  private var owed: [Int: Int] = [:]
+  private var hasFinished = false
+  private var widened: Set<Int> = []
+
+  init(consumer: PipelineConsumer, logger: Logger) {
+    self.consumer = consumer
+    self.logger = logger
+  }
+
+  // MARK: Building
+
+  /// Adds a station behind those that it reads from, of which each has an edge to it.
+  func add(_ station: FlowStation, from sources: [Int]) -> Int {
+    let isMerge = station.joiner == nil && sources.count > 1 && station.shares == nil
+    let place = machine.addStation(
+      station.name, takes: isMerge ? .asItComes : .together, gives: station.isChoice ? .one : .all)
+    stations.append(station)
+    inputs.append([])
+    outputs.append([])
+    for (branch, source) in sources.enumerated() {
+      machine.connect(source, to: place, room: Self.room, share: station.shares?[branch] ?? 1)
+      connect(source, to: place)
+    }
+    return place
+  }
+
+  func addOutput(of station: Int) {
+    _ = machine.addOutput(station, room: Self.room)
+    connect(station, to: nil)
+  }
+
+  private func connect(_ from: Int, to reader: Int?) {
+    outputs[from].append(queues.count)
+    if let reader { inputs[reader].append(queues.count) }
+    queues.append(ParcelQueue())
+    readers.append(reader)
+  }
+
+  func owns(_ pool: WorkerPool) { pools.append(pool) }
+
+  /// How many items may wait between two stations, beside those that the second has asked for.
+  static var room: Int { 16 }
+
+  // MARK: The mailbox
+
+  /// Leaves news; whoever left it calls `pump` when no lock is held.
+  func post(_ event: @escaping Event) { mailbox.withLock { $0.events.append(event) } }
+
+  /// Carries out what is in the mailbox, unless somebody is at it, who will.
+  func pump() {
+    let isMine = mailbox.withLock { mailbox in
+      defer { mailbox.isBusy = true }
+      return !mailbox.isBusy
+    }
+    if isMine { carryOutEvents() }
+  }
+
+  /// It is built, and begun.
+  func open() {
+    carryOut()
+    carryOutEvents()
+  }
+
+  private func carryOutEvents() {
+    while let events = next() {
+      for event in events {
+        event(self)
+        carryOut()
+      }
+    }
+  }
+
+  private func next() -> [Event]? {
+    mailbox.withLock { mailbox in
+      if mailbox.events.isEmpty {
+        mailbox.isBusy = false
+        return nil
+      }
+      defer { mailbox.events = [] }
+      return mailbox.events
+    }
+  }
+
+  func tell(_ event: @escaping Event) {
+    post(event)
+    pump()
+  }
+
+  // MARK: What happens
+
+  /// Outcomes of a station's job.
+  func delivered(_ place: Int, _ segment: Segment) {
+    let station = stations[place]
+    switch segment.content {
+    case .outputs(let outputs):
+      var rest = segment.range
+      while !rest.isEmpty {
+        fillHoles(place, before: rest.lowerBound)
+        // What failed before it came here has its place among them.
+        let end = station.isOrdered ? min(rest.upperBound, station.holes.first?.place ?? .max) : rest.upperBound
+        delivered(place, outputs, rest.lowerBound..<end)
+        rest = end..<rest.upperBound
+      }
+    case .failure(let failure):
+      fillHoles(place, before: segment.range.lowerBound)
+      let told = station.failure(failure)
+      let sources = station.isSelfFed ? Sources(from: segment.range.lowerBound) : station.sources.answer(segment.range)
+      let isSkipped = station.isSkipping ?? false
+      put(Parcel(content: .failure(told, isSkipped: isSkipped), count: 1, sources: sources), place)
+      answer(place, upTo: segment.range.upperBound, used: 1, made: 1, isEach: true)
+    }
+  }
+
+  private func delivered(_ place: Int, _ outputs: any AnyObject & Sendable, _ range: Range<Int>) {
+    let station = stations[place]
+    let sources = station.isSelfFed ? Sources(from: range.lowerBound) : station.sources.answer(range)
+    let values = station.job!.values(of: outputs, range)
+    if values.count > 0 {
+      let own = values.places.map { places in Sources(places.map { sources[$0] }) } ?? sources
+      put(Parcel(content: .values(values.items, from: values.offset), count: values.count, sources: own), place)
+    }
+    answer(place, upTo: range.upperBound, used: range.count, made: values.count, isEach: values.places == nil)
+    if values.stops { stopAsked(place) }
+  }
+
+  private func answer(_ place: Int, upTo index: Int, used: Int, made: Int, isEach: Bool) {
+    let station = stations[place]
+    station.note(used: used, made: made, isEach: isEach)
+    machine.produced(place, used: station.isSelfFed ? 0 : used, made: made)
+    station.answered = max(station.answered, index)
+    fillHoles(place, before: station.answered)
+  }
+
+  /// Puts those that had failed before they came here where they belong.
+  private func fillHoles(_ place: Int, before index: Int) {
+    let station = stations[place]
+    while let hole = station.holes.first, hole.place <= index || !station.isOrdered {
+      station.holes.removeFirst()
+      put(hole.parcel, place)
+      station.note(used: 0, made: 1, isEach: false)
+      machine.produced(place, used: 1, made: 1)
+    }
+  }
+
+  private func put(_ parcel: Parcel, _ place: Int) {
+    if isGivenUp { return }
+    if stations[place].isChoice { return stations[place].undecided.append(parcel) }
+    for edge in outputs[place] { queues[edge].append(parcel) }
+  }
+
+  /// A station's job is over; its workers are not torn down yet.
+  func ended(_ place: Int, _ end: JobEnd) {
+    let station = stations[place]
+    switch end {
+    case .complete: fillHoles(place, before: .max)
+    case .failed(is StageStopped): fillHoles(place, before: .max)
+    case .failed(let error): fail(station.error(station.isSelfFed ? .sourceFailed : .stationFailed, error))
+    case .cancelled:
+      if !machine.isCancelled(place) { fail(WorkerPoolError(.closed, "the pool was terminated")) }
+    }
+    guard let job = station.job, let record = job.record, let pool = job.pool else { return }
+    Task(executorPreference: LaneThread.ofFork) {
+      await job.job?.feeder.waitUntilOut()
+      await pool.core.close(record)
+      self.tell { $0.tornDown(place) }
+    }
+  }
+
+  private func tornDown(_ place: Int) {
+    let station = stations[place]
+    guard !station.hasEnded, let job = station.job else { return }
+    let (puts, count, problem) = job.exits()
+    if let puts, !isGivenUp {
+      let last = max(
+        0, station.isSelfFed ? station.answered - 1 : station.sources.source(of: station.answered - 1) ?? 0)
+      let sources = Sources(Array(repeating: last, count: count))
+      put(Parcel(content: .values(puts, from: 0), count: count, sources: sources), place)
+      station.note(used: 0, made: count, isEach: false)
+      machine.produced(place, used: 0, made: count)
+    }
+    if let problem { fail(station.error(.tearDownFailed, problem)) }
+    station.hasEnded = true
+    machine.ended(place)
+  }
+
+  /// A stage wants no more input: what it has put is kept, and what feeds only it is cancelled.
+  private func stopAsked(_ place: Int) {
+    let station = stations[place]
+    if station.isSelfFed { return endInput(place) }
+    machine.stopAsked(place)
+  }
+
+  /// What was read is finished; then the job ends as if there were no more.
+  private func endInput(_ place: Int) {
+    guard let job = stations[place].job, let record = job.job, let pool = job.pool else { return }
+    pool.core.step { $0.inputFailed(record.id, StageStopped(), now: $1) }
+  }
+
+  /// The consumer takes what there is, or the next thing that comes.
+  func wants() {
+    let edge = queues.count - 1
+    let station = outputs.firstIndex { $0.contains(edge) }!
+    machine.wanted(0, max(1, machine.waiting(in: edge) + machine.held(by: station)))
+  }
+
+  /// The consumer takes everything, as it comes.
+  func wantsAll() { machine.wanted(0, .max / 2) }
+
+  func left() { machine.left(0) }
+
+  func cancel() {
+    guard !hasFinished else { return }
+    fail(CancellationError())
+  }
+
+  func fail(_ error: any Error) {
+    if self.error == nil { self.error = error }
+    guard !isGivenUp else { return }
+    isGivenUp = true
+    for edge in queues.indices { queues[edge].removeAll() }
+    machine.cancelled()
+  }
+
+  /// Reads no more; what was read is finished.
+  func drain() { for place in stations.indices where stations[place].isSelfFed { endInput(place) } }
+
+  func pause(_ isPaused: Bool) {
+    self.isPaused = isPaused
+    guard !isPaused else { return }
+    for (place, count) in owed { consumed(place, count) }
+    owed = [:]
+  }
+
+  // MARK: What the machine says
+
+  private func carryOut() {
+    while case let actions = machine.takeActions(), !actions.isEmpty {
+      for action in actions { carryOut(action) }
+    }
+    for place in stations.indices where stations[place].job != nil {
+      let count = stations[place].settle(held: isGivenUp ? 0 : machine.held(by: place))
+      if count > 0 { consumed(place, count) }
+    }
+  }
+
+  private func consumed(_ place: Int, _ count: Int) {
+    if isPaused, stations[place].isSelfFed { return owed[place, default: 0] += count }
+    guard let job = stations[place].job, let record = job.job else { return }
+    job.pool?.core.consumed(record, count: count)
+  }
+
+  private func carryOut(_ action: FlowMachine.Action) {
+    switch action {
+    case .feed(let place, let count, let ended): feed(place, count, ended: ended)
+    case .take(let edge, let count):
+      // Only merges take as it comes.
+      let place = readers[edge]!
+      for parcel in queues[edge].take(count) { put(parcel, place) }
+      machine.produced(place, used: count, made: count)
+    case .send(let edge, let count):
+      let station = outputs.firstIndex { $0.contains(edge) }!
+      for parcel in stations[station].undecided.take(count) { queues[edge].append(parcel) }
+    case .room: break
+    case .deliver(_, let count):
+      let parcels = queues[queues.count - 1].take(count)
+      consumer.deliver(parcels)
+    case .drop(let edge, let count):
+      if !isGivenUp { _ = queues[edge].take(count) }
+    case .cancel(let place):
+      let station = stations[place]
+      if let job = station.job, let record = job.job {
+        job.pool?.core.cancel(record)
+      } else {
+        machine.ended(place)
+      }
+    case .widen(let edge, let room, let because):
+      let isFirst = widened.insert(edge).inserted
+      logger.log(
+        level: isFirst ? .info : .debug, "an edge of the pipeline is widened, to \(room) items: \(because)",
+        metadata: ["edge": "\(edge)"])
+    case .standstill(let edge, let because):
+      let stage = readers[edge].map { stations[$0].whole } ?? stations[0].whole
+      fail(PipelineError(.standstill, stage, because))
+    case .end: break
+    case .finished: finish()
+    }
+  }
+
+  private func feed(_ place: Int, _ count: Int, ended: Bool) {
+    let station = stations[place]
+    guard let job = station.job else {
+      if count > 0 { wire(place, count) }
+      if ended { machine.ended(place) }
+      return
+    }
+    var failed = 0
+    for parcel in count > 0 ? queues[inputs[place][0]].take(count) : [] {
+      if case .failure = parcel.content {
+        station.holes.append((station.sources.given, parcel))
+        failed += 1
+      } else {
+        job.push(parcel, at: station.sources.given)
+        station.sources.give(parcel.count, parcel.sources)
+      }
+    }
+    if ended { job.pushEnd() }
+    job.flush()
+    fillHoles(place, before: station.answered)
+    // The job has not got these, and waits for as many.
+    if failed > 0, !ended { machine.demanded(place, failed) }
+  }
+
+  /// Items pass a place where nothing runs.
+  private func wire(_ place: Int, _ count: Int) {
+    let station = stations[place]
+    if let joiner = station.joiner {
+      let rows = inputs[place].map { queues[$0].take(count) }
+      for parcel in Rows(rows, inputs: inputs[place].map { kind(of: $0) }, station.kind, joiner).parcels {
+        put(parcel, place)
+      }
+      machine.produced(place, used: count, made: count)
+    } else if let shares = station.shares {
+      for _ in 0..<count {
+        for (edge, share) in zip(inputs[place], shares) {
+          for parcel in queues[edge].take(share) { put(parcel, place) }
+        }
+      }
+      machine.produced(place, used: count, made: count * shares.reduce(0, +))
+    } else {
+      for parcel in queues[inputs[place][0]].take(count) { put(parcel, place) }
+      machine.produced(place, used: count, made: count)
+    }
+  }
+
+  private func kind(of edge: Int) -> any ItemKind { stations[outputs.firstIndex { $0.contains(edge) }!].kind }
+
+  // MARK: The end
+
+  private func finish() {
+    guard !hasFinished else { return }
+    hasFinished = true
+    let (pools, error) = (pools, error)
+    self.pools = []
+    Task(executorPreference: LaneThread.ofFork) {
+      for pool in pools { if error == nil { await pool.end() } else { await pool.giveUp() } }
+      self.finished(error)
+    }
+  }
+
+  private func finished(_ error: (any Error)?) {
+    let result: Result<Void, any Error> = error.map { .failure($0) } ?? .success(())
+    let waiters = end.withLock { end in
+      end.result = result
+      defer { end.waiters = [] }
+      return end.waiters
+    }
+    tell { engine in
+      // They hold each other.
+      for station in engine.stations { station.job?.letGo() }
+    }
+    consumer.end(result)
+    for waiter in waiters { waiter.resume() }
+  }
+
+  /// How it has ended, if it has.
+  var result: Result<Void, any Error>? { end.withLock { $0.result } }
+
+  /// Waits until nothing of it is left, whoever cancels.
+  func waitUntilOver() async {
+    await withUnsafeContinuation { continuation in
+      let isOver = end.withLock { end in
+        if end.result == nil { end.waiters.append(continuation) }
+        return end.result != nil
+      }
+      if isOver { continuation.resume() }
+    }
+  }
+}
+
+/// What ends a job's input whose stage has stopped.
+struct StageStopped: Error {}
+
+/// Where a station's outcomes go.
+final class StationOutlet: Outgoing {
+  private let engine: PipelineEngine
+  private let place: Int
+
+  init(_ engine: PipelineEngine, _ place: Int) {
+    self.engine = engine
+    self.place = place
+  }
+
+  func connect(writer job: JobRecord, of pool: PoolCore) {}
+
+  func accept(_ segment: Segment) {
+    let place = place
+    engine.post { $0.delivered(place, segment) }
+  }
+
+  func accept(_ end: JobEnd) {
+    let place = place
+    engine.post { $0.ended(place, end) }
+  }
+
+  func flush() { engine.pump() }
+}

@@ -1,0 +1,191 @@
+import Logging
+import MillraceIPC
+
+/// Makes a run of a pipeline: its stations, their jobs and the pools for them.
+struct PipelineStart {
+  let blueprint: Blueprint
+  let order: MapOptions.Order
+  /// Whether failed items end nothing and come out as what they are.
+  let givesOutcomes: Bool
+  /// The pool that stages share which have none of their own; nil: threads, one for each CPU.
+  let given: WorkerPool?
+  /// What comes in, an `ItemSource`, where the pipeline has an open input.
+  let input: Any?
+  let consumer: PipelineConsumer
+
+  private var main: WorkerPool?
+  private var ofGroups: [Int: WorkerPool] = [:]
+  private var own: [WorkerPool] = []
+
+  init(
+    _ blueprint: Blueprint, order: MapOptions.Order, givesOutcomes: Bool = false, on pool: WorkerPool?, input: Any?,
+    consumer: PipelineConsumer
+  ) {
+    self.blueprint = blueprint
+    self.order = order
+    self.givesOutcomes = givesOutcomes
+    given = pool
+    self.input = input
+    self.consumer = consumer
+  }
+
+  /// Begins it. What goes wrong once a job has begun ends the run, and is its result.
+  mutating func begin() throws -> PipelineEngine {
+    let logger = given?.core.logger ?? Logger(label: "millrace")
+    let engine = PipelineEngine(consumer: consumer, logger: logger)
+    let stations = Planner.stations(of: blueprint, width: given?.width ?? WorkerPool.usableCPUs, order: order)
+    /// Of each station of the plan the engine's; nil: its reader reads for it.
+    var places: [Int?] = []
+    var jobs: [(place: Int, station: FlowStation, input: Any?)] = []
+    for (number, station) in stations.enumerated() {
+      let stage = blueprint.stages[station.stages[0]]
+      if itemSource(of: stage) != nil, isReadByItsReader(number, stations) {
+        places.append(nil)
+        continue
+      }
+      var source: Any? = itemSource(of: stage)
+      var inputs = station.inputs.compactMap { places[$0] }
+      if inputs.count < station.inputs.count {
+        source = itemSource(of: blueprint.stages[stations[station.inputs[0]].stages[0]])
+        inputs = []
+      }
+      let isMerge = if case .merge = stage.work { true } else { false }
+      let made = FlowStation(
+        station, blueprint, job: job(station, stage), isSelfFed: source != nil, isSkipping: isSkipping(stage),
+        shares: isMerge && station.isOrdered ? Planner.shares(of: station.stages[0], in: blueprint) : nil)
+      let place = engine.add(made, from: inputs)
+      places.append(place)
+      if made.job == nil {
+        // What is passed on waits in the edges.
+        engine.machine.demanded(place, .max / 4)
+      } else {
+        jobs.append((place, made, source))
+      }
+    }
+    engine.addOutput(of: places[stations.firstIndex { $0.stages.last == blueprint.output }!]!)
+    // Before anything has begun: what is wrong with a backend is thrown here.
+    var pools: [WorkerPool] = []
+    do {
+      for (_, station, _) in jobs { pools.append(try pool(for: station.station)) }
+    } catch {
+      for pool in own { pool.core.terminate() }
+      throw error
+    }
+    for pool in own { engine.owns(pool) }
+    for ((place, station, input), pool) in zip(jobs, pools) {
+      var request = MapRequest(
+        options: options(of: station), order: station.station.isOrdered ? .input : .completion,
+        onFailure: station.isSkipping == nil ? .failFast : .skip, isPulled: true)
+      request.outlet = StationOutlet(engine, place)
+      do {
+        try station.job!.begin(request, on: pool, input: input) { count in
+          engine.tell { $0.machine.demanded(place, count) }
+        }
+      } catch {
+        engine.fail(error)
+        break
+      }
+    }
+    engine.open()
+    return engine
+  }
+
+  // MARK: What runs at a station
+
+  private func job(_ station: Station, _ stage: Blueprint.Stage) -> AnyStationJob? {
+    switch stage.work {
+    case .inlet, .source: StationJobs.forward(stage.kind)
+    case .choice, .merge, .join: nil
+    case .worker, .elastic, .stage: StationJobs.make(station.stages.map { blueprint.stages[$0] }, of: blueprint)
+    }
+  }
+
+  /// The items of a source, or those that come in; nil: it has none of its own.
+  private func itemSource(of stage: Blueprint.Stage) -> Any? {
+    func make<S: Source>(_ source: S) -> Any { source.itemSource }
+    return switch stage.work {
+    case .inlet: input
+    case .source(let source): make(source)
+    case .worker, .elastic, .stage, .choice, .merge, .join: nil
+    }
+  }
+
+  /// Whether one job reads it, and nothing else.
+  private func isReadByItsReader(_ number: Int, _ stations: [Station]) -> Bool {
+    let readers = stations.filter { $0.inputs.contains(number) }
+    let isOutput = stations[number].stages.last == blueprint.output
+    return !isOutput && readers.count == 1 && readers[0].inputs.count == 1 && readers[0].kind != .wiring
+  }
+
+  /// Whether what fails is left out, or told at the end; nil: it ends the run.
+  private func isSkipping(_ stage: Blueprint.Stage) -> Bool? {
+    if givesOutcomes { return false }
+    return switch stage.options.onFailure {
+    case nil, .failFast: nil
+    case .skip: true
+    case .collect: false
+    }
+  }
+
+  private func options(of station: FlowStation) -> MapOptions {
+    let options = blueprint.stages[station.station.stages[0]].options
+    return MapOptions(
+      retry: options.retry ?? .never, timeouts: options.timeouts ?? MapOptions.Timeouts(),
+      lifespan: options.lifespan ?? MapOptions.Lifespan(), keepsWorkers: false)
+  }
+
+  // MARK: Where it runs
+
+  private mutating func pool(for station: Station) throws -> WorkerPool {
+    let stage = blueprint.stages[station.stages[0]]
+    let backend = stage.options.backend
+    switch (station.kind, stage.work) {
+    case (_, .inlet), (_, .source):
+      if let given, given.core.driver != nil { return given }
+      return try make(.threads(1))
+    case (.floating, _):
+      // One slot, so one instance, in order. Where there is one slot anyway, it is that.
+      if backend == nil, let given, given.core.driver != nil { return given }
+      return try make(WorkerPool.Backend(kind(backend), width: 1))
+    default:
+      if let width = station.width, let group = stage.group {
+        if backend == nil, let given, given.core.driver != nil { return given }
+        return try shared(WorkerPool.Backend(kind(backend), width: width), by: group)
+      }
+      if let backend, let group = stage.group { return try shared(backend, by: group) }
+      if let given { return given }
+      if let main { return main }
+      main = try make(.threads())
+      return main!
+    }
+  }
+
+  private func kind(_ backend: WorkerPool.Backend?) -> any BackendKind {
+    backend?.kind ?? given?.kind ?? WorkerPool.Backend.threads().kind
+  }
+
+  private mutating func shared(_ backend: WorkerPool.Backend, by group: Int) throws -> WorkerPool {
+    if let pool = ofGroups[group] { return pool }
+    let pool = try make(backend)
+    ofGroups[group] = pool
+    return pool
+  }
+
+  private mutating func make(_ backend: WorkerPool.Backend) throws -> WorkerPool {
+    let pool = try given.map { try WorkerPool(backend, logger: $0.core.logger) } ?? WorkerPool(backend)
+    own.append(pool)
+    return pool
+  }
+}
+
+extension Source {
+  /// What it puts, as the input of a job.
+  var itemSource: ItemSource<Output> {
+    func make<S: SequenceSource>(_ source: S) -> ItemSource<Output> { source.items as! ItemSource<Output> }
+    if let source = self as? any SequenceSource { return make(source) }
+    return ItemSource(self)
+  }
+}
+
+/// A source that is a sequence, and is read as one.
+protocol SequenceSource { var items: Any { get } }

@@ -1,0 +1,45 @@
+/// Puts what several edges have together, item by item.
+struct Rows {
+  private struct Cell {
+    let value: (any Sendable)?
+    let failure: Parcel?
+    let source: Int
+  }
+  private(set) var parcels: [Parcel] = []
+
+  init(
+    _ edges: [[Parcel]], inputs kinds: [any ItemKind], _ kind: any ItemKind,
+    _ joiner: @Sendable ([any Sendable]) -> any Sendable
+  ) {
+    let columns = zip(edges, kinds).map { Self.column($0, $1) }
+    var (values, sources): ([any Sendable], [Int]) = ([], [])
+    func whole() -> [Parcel] {
+      defer { (values, sources) = ([], []) }
+      if values.isEmpty { return [] }
+      return [Parcel(content: .values(kind.collect(values), from: 0), count: values.count, sources: Sources(sources))]
+    }
+    for row in columns[0].indices {
+      let cells = columns.map { $0[row] }
+      // The first branch's, as the row's.
+      if let failure = cells.lazy.compactMap(\.failure).first {
+        parcels += whole() + [failure]
+      } else {
+        values.append(joiner(cells.map { $0.value! }))
+        sources.append(cells[0].source)
+      }
+    }
+    parcels += whole()
+  }
+
+  private static func column(_ parcels: [Parcel], _ kind: any ItemKind) -> [Cell] {
+    parcels.flatMap { parcel in
+      (0..<parcel.count).map { place in
+        switch parcel.content {
+        case .failure: Cell(value: nil, failure: parcel, source: parcel.sources[0])
+        case .values(let items, let offset):
+          Cell(value: kind.value(items, offset + place), failure: nil, source: parcel.sources[place])
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import MillraceIPC
+import Synchronization
+
+/// A stage of a fused station: its type is known at run time only, and at both its ends to those of its neighbours.
+package class StagePart: @unchecked Sendable {
+  // Sound: subclasses hold what is `Sendable`, and never change.
+
+  /// Whether it can only run in a fork of this very process.
+  var needsFork: Bool { true }
+  /// What another process makes it of: its type and its configuration.
+  func reference() throws -> [[UInt8]] { preconditionFailure("it stays here") }
+  /// An instance that hands what it makes to the next one.
+  func makeLink(_ part: Int, _ next: AnyLink, _ note: PartNote) -> AnyLink { preconditionFailure("abstract") }
+
+  /// The stage in a process that was sent a reference.
+  static func make(of reference: [[UInt8]]) throws -> StagePart {
+    guard reference.count == 2, let type = TypeReference(bytes: reference[0]).resolve() as? any Worker.Type else {
+      throw WorkerPoolError(.notTransportable, "a stage of the pipeline is not known in the worker process")
+    }
+    return try make(type, reference[1])
+  }
+
+  private static func make<W: Worker>(_ type: W.Type, _ configuration: [UInt8]) throws -> StagePart {
+    WorkerPart(try configuration.withUnsafeBytes { try decodedWorker(type, $0) })
+  }
+}
+
+final class WorkerPart<W: Worker>: StagePart, @unchecked Sendable {
+  private let worker: W
+
+  init(_ worker: W) { self.worker = worker }
+
+  override var needsFork: Bool {
+    worker is any ForkedOnly || TypeReference(W.self) == nil || (try? encodedWorker(worker)) == nil
+  }
+
+  override func reference() throws -> [[UInt8]] {
+    guard let type = TypeReference(W.self) else {
+      throw WorkerPoolError(.notTransportable, "\(workerName(W.self)) cannot be found by a worker process")
+    }
+    return [type.bytes, try encodedWorker(worker)]
+  }
+
+  override func makeLink(_ part: Int, _ next: AnyLink, _ note: PartNote) -> AnyLink {
+    WorkerLink(worker, part, unsafeDowncast(next, to: Link<W.Output>.self), note)
+  }
+}
+
+/// A filter or a flat map.
+final class ElasticPart<S: ElasticStage>: StagePart, @unchecked Sendable {
+  private let stage: S
+
+  init(_ stage: S) { self.stage = stage }
+
+  override func makeLink(_ part: Int, _ next: AnyLink, _ note: PartNote) -> AnyLink {
+    ElasticLink(stage, part, unsafeDowncast(next, to: Link<S.Output>.self), note)
+  }
+}
+
+/// Where an item is, for those who find the worker dead.
+final class PartNote {
+  private let word: UnsafePointer<Atomic<UInt64>>?
+
+  init(_ context: WorkerContext) { word = context.position.part }
+
+  func enter(_ part: Int) { word?.pointee.store(UInt64(part) &+ 1, ordering: .relaxed) }
+  func leave() { word?.pointee.store(0, ordering: .relaxed) }
+}
+
+package class AnyLink: @unchecked Sendable {
+  // Sound: all links of a station belong to one slot, where one item runs at a time.
+  func setUp(_ context: WorkerContext) async throws {}
+  func tearDown() async throws {}
+}
+
+/// A stage's instance, which takes items.
+class Link<Item>: AnyLink, @unchecked Sendable {
+  func feed(_ item: Item) async throws { preconditionFailure("abstract") }
+}
+
+private final class WorkerLink<W: Worker>: Link<W.Input>, @unchecked Sendable {
+  private let worker: W
+  private let part: Int
+  private let next: Link<W.Output>
+  private let note: PartNote
+  private var state: W.State?
+
+  init(_ worker: W, _ part: Int, _ next: Link<W.Output>, _ note: PartNote) {
+    (self.worker, self.part, self.next, self.note) = (worker, part, next, note)
+  }
+
+  override func setUp(_ context: WorkerContext) async throws {
+    note.enter(part)
+    do { state = try await worker.setUp(context) } catch { throw StageFault(part: part, error: error) }
+  }
+
+  override func tearDown() async throws {
+    guard let state else { return }
+    self.state = nil
+    note.enter(part)
+    do { _ = try await worker.tearDown(state) } catch { throw StageFault(part: part, error: error) }
+  }
+
+  override func feed(_ item: W.Input) async throws {
+    note.enter(part)
+    let output: W.Output
+    do { output = try await worker.process(item, state: &state!) } catch { throw StageFault(part: part, error: error) }
+    try await next.feed(output)
+  }
+}
+
+private final class ElasticLink<S: ElasticStage>: Link<S.Input>, @unchecked Sendable {
+  private let stage: S
+  private let part: Int
+  private let next: Link<S.Output>
+  private let note: PartNote
+
+  init(_ stage: S, _ part: Int, _ next: Link<S.Output>, _ note: PartNote) {
+    (self.stage, self.part, self.next, self.note) = (stage, part, next, note)
+  }
+
+  override func feed(_ item: S.Input) async throws {
+    note.enter(part)
+    let puts = PutsBox<S.Output>()
+    var state: Void = ()
+    do { try await stage.process(item, state: &state, puts.outlet) } catch {
+      throw StageFault(part: part, error: error)
+    }
+    var items: [S.Output] = []
+    puts.take().forEach { items.append($0) }
+    for item in items { try await next.feed(item) }
+  }
+}
+
+/// Behind the last stage.
+final class LastLink<Item: Sendable>: Link<Item>, @unchecked Sendable {
+  private var puts = Puts<Item>()
+
+  override func feed(_ item: Item) async throws { puts.append(item) }
+
+  func take() -> Puts<Item> {
+    defer { puts = Puts() }
+    return puts
+  }
+}

@@ -1,0 +1,100 @@
+// How a pipeline is run. Each run is new: a pipeline is a value.
+
+extension Pipeline where Input == Nothing {
+  /// All outputs, once the run is over.
+  ///
+  /// - Parameters:
+  ///   - order: In which order they come.
+  ///   - pool: Where stages run that have no backend or width of their own; nil: threads, one for each usable CPU.
+  /// - Throws: The ``ItemFailure`` of an item, which names its stage and the source's item; ``ItemFailures`` (`.collect`);
+  ///   a ``PipelineError``, which names the stage; a ``WorkerPoolError``; or `CancellationError`.
+  public func list(order: MapOptions.Order = .input, on pool: WorkerPool? = nil) async throws -> [Output] {
+    try await list(input: nil, order, pool)
+  }
+
+  /// Runs it to its end, and drops its outputs.
+  public func run(on pool: WorkerPool? = nil) async throws {
+    try await start(on: pool).waitOrCancel()
+  }
+
+  /// The outputs, lazily: the source is read as they are taken, as far as the stages' windows allow.
+  ///
+  /// Leaving the loop early ends the run.
+  public func outputs(order: MapOptions.Order = .input, on pool: WorkerPool? = nil) -> OutputSequence<Output, Self> {
+    outputs(input: nil, order, pool)
+  }
+
+  /// What became of each item that comes out, or would have: its output, or where it failed. A failed item ends nothing.
+  public func outcomes(order: MapOptions.Order = .input, on pool: WorkerPool? = nil) -> PipelineOutcomes<Output> {
+    outcomes(input: nil, order, pool)
+  }
+
+  /// Puts all outputs into one value, one at a time, in the caller's task.
+  public func reduce<Total>(
+    into initial: Total, order: MapOptions.Order = .input, on pool: WorkerPool? = nil,
+    _ update: (inout Total, Output) throws -> Void
+  ) async throws -> Total {
+    try await outputs(order: order, on: pool).reduce(into: initial, update)
+  }
+
+  /// Begins it, and drops its outputs.
+  public func start(on pool: WorkerPool? = nil) throws -> PipelineRun { try start(input: nil, pool) }
+}
+
+extension Pipeline {
+  /// All outputs of the items, once the run is over.
+  public func list<S: Sequence & Sendable>(
+    of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil
+  ) async throws -> [Output] where S.Element == Input { try await list(input: ItemSource(items), order, pool) }
+
+  /// The outputs of the items, lazily.
+  public func outputs<S: Sequence & Sendable>(
+    of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil
+  ) -> OutputSequence<Output, Self> where S.Element == Input { outputs(input: ItemSource(items), order, pool) }
+
+  /// The outputs of the items, lazily, as they arrive.
+  public func outputs<S: AsyncSequence & Sendable>(
+    of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil
+  ) -> OutputSequence<Output, Self> where S.Element == Input { outputs(input: ItemSource(items), order, pool) }
+
+  /// What became of each of the items.
+  public func outcomes<S: Sequence & Sendable>(
+    of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil
+  ) -> PipelineOutcomes<Output> where S.Element == Input { outcomes(input: ItemSource(items), order, pool) }
+
+  // MARK: What they have in common
+
+  private func list(input: Any?, _ order: MapOptions.Order, _ pool: WorkerPool?) async throws -> [Output] {
+    var outputs: [Output] = []
+    for try await output in self.outputs(input: input, order, pool) { outputs.append(output) }
+    return outputs
+  }
+
+  private func outputs(input: Any?, _ order: MapOptions.Order, _ pool: WorkerPool?) -> OutputSequence<Output, Self> {
+    let blueprint = Blueprint(self)
+    nonisolated(unsafe) let input = input
+    return OutputSequence {
+      PipelineCursor { consumer in
+        var start = PipelineStart(blueprint, order: order, on: pool, input: input, consumer: consumer)
+        return try start.begin()
+      }
+    }
+  }
+
+  private func outcomes(input: Any?, _ order: MapOptions.Order, _ pool: WorkerPool?) -> PipelineOutcomes<Output> {
+    let blueprint = Blueprint(self)
+    return PipelineOutcomes {
+      PipelineCursor { consumer in
+        var start = PipelineStart(
+          blueprint, order: order, givesOutcomes: true, on: pool, input: input, consumer: consumer)
+        return try start.begin()
+      }
+    }
+  }
+
+  func start(input: Any?, _ pool: WorkerPool?) throws -> PipelineRun {
+    let consumer = PipelineConsumer(dropsOutputs: true)
+    var start = PipelineStart(Blueprint(self), order: .completion, on: pool, input: input, consumer: consumer)
+    return PipelineRun(try start.begin(), consumer)
+  }
+}

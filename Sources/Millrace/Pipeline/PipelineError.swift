@@ -1,0 +1,63 @@
+package import MillraceIPC
+
+/// Why a pipeline could not go on, where it was not one item's failure (``ItemFailure``): which stage, and what went wrong there.
+public struct PipelineError: Error, Sendable, CustomStringConvertible {
+  /// The kinds of trouble.
+  @nonexhaustive
+  public enum Kind: Sendable, Hashable {
+    /// A source threw.
+    case sourceFailed
+    /// A stage's set-up threw, or its worker died there, again and again.
+    case setUpFailed
+    /// A stage's tear-down threw, or its worker died there.
+    case tearDownFailed
+    /// A stage's workers could not be started, or go on.
+    case stationFailed
+    /// A join waits for items that cannot come before others are taken, and the edge between may not become wider.
+    case standstill
+  }
+
+  /// What kind of trouble it is.
+  public var kind: Kind
+  /// The stage: its name, and its position in the layout.
+  public var stage: ItemFailure.Stage
+  /// The error behind it: what the source, the set-up or the tear-down threw, or a ``WorkerPoolError``.
+  public var underlying: (any Error)?
+  /// What happened, in words.
+  public var message: String
+
+  init(_ kind: Kind, _ stage: ItemFailure.Stage, _ message: String, underlying: (any Error)? = nil) {
+    self.kind = kind
+    self.stage = stage
+    self.message = message
+    self.underlying = underlying
+  }
+
+  /// The stage, what happened, and what is behind it.
+  public var description: String {
+    let text = "stage \(stage.name): \(message)"
+    guard let underlying else { return text }
+    return "\(text): \(underlying.inWords)"
+  }
+}
+
+extension PipelineError: TravellingError {
+  package struct Form {
+    var kind: Kind
+    var stage: ItemFailure.Stage
+    var message: String
+    /// None or one.
+    var underlying: [CauseForm]
+  }
+
+  package var form: Form {
+    Form(kind: kind, stage: stage, message: message, underlying: underlying.map { [.threw($0)] } ?? [])
+  }
+
+  package init(form: Form) {
+    self.init(form.kind, form.stage, form.message)
+    if case .threw(let error)? = form.underlying.first { underlying = error }
+  }
+
+  package static var standIn: any ErrorStandIn.Type { RemoteError.self }
+}

@@ -1,0 +1,91 @@
+import MillraceIPC
+
+/// A pipeline that was begun and runs by itself; its outputs are dropped, so its last stage is where they go.
+///
+/// It goes on to its end whether or not anybody waits for that.
+public final class PipelineRun: Sendable {
+  /// How a run is ended before its time.
+  @nonexhaustive
+  public enum Stop: Sendable, Hashable {
+    /// The sources are read no further; what was read goes through.
+    case drain
+    /// What is under way is given up.
+    case now
+  }
+
+  /// What a run is doing.
+  @nonexhaustive
+  public enum State: Sendable, Hashable {
+    case running
+    /// The sources are not read; what was read goes on.
+    case paused
+    /// It was told to stop, and does.
+    case stopping
+    /// It is over, by its input's end or because it was told to.
+    case finished
+    /// It is over, with an error, which `wait` throws.
+    case failed
+  }
+
+  private let engine: PipelineEngine
+  private let consumer: PipelineConsumer
+  private let told = Lock(State.running)
+
+  init(_ engine: PipelineEngine, _ consumer: PipelineConsumer) {
+    self.engine = engine
+    self.consumer = consumer
+    engine.tell { $0.wantsAll() }
+  }
+
+  /// What it is doing.
+  public var state: State {
+    switch engine.result {
+    case nil: told.withLock { $0 }
+    case .success?: .finished
+    case .failure?: told.withLock { $0 } == .stopping && isGivenUp ? .finished : .failed
+    }
+  }
+
+  private var isGivenUp: Bool { if case .failure(is CancellationError)? = engine.result { true } else { false } }
+
+  /// Waits until nothing of it is left; throws what has ended it. If the waiting task is cancelled, the run goes on to be waited for.
+  public func wait() async throws {
+    await engine.waitUntilOver()
+    if state == .finished, isGivenUp { return }
+    try engine.result?.get()
+    try consumer.throwFailures()
+  }
+
+  /// As `wait`; gives the run up if the waiting task is cancelled.
+  func waitOrCancel() async throws {
+    await withTaskCancellationHandler {
+      await engine.waitUntilOver()
+    } onCancel: {
+      engine.tell { $0.cancel() }
+    }
+    try engine.result?.get()
+    try consumer.throwFailures()
+  }
+
+  /// Ends it before its time, and waits until nothing of it is left.
+  public func stop(_ how: Stop = .drain) async {
+    told.withLock { $0 = .stopping }
+    engine.tell { engine in
+      engine.pause(false)
+      if how == .drain { engine.drain() } else { engine.cancel() }
+    }
+    await engine.waitUntilOver()
+  }
+
+  /// Reads the sources no further, until `resume`; what was read goes on.
+  public func pause() {
+    told.withLock { if $0 == .running { $0 = .paused } }
+    engine.tell { $0.pause(true) }
+  }
+
+  /// Goes on after `pause`.
+  public func resume() {
+    told.withLock { if $0 == .paused { $0 = .running } }
+    engine.tell { $0.pause(false) }
+  }
+}

@@ -1,0 +1,27 @@
+import Millrace
+import MillraceTesting
+import Testing
+
+/// The snippets of "Pipelines" do what the page says.
+@Suite(.timeLimit(.minutes(1)))
+struct PipelineSnippetTests {
+  @Test func forms() async throws {
+    let (degrees, pairs) = try await PipelineSnippets.forms()
+    #expect(degrees == [0, 90, 180] && pairs == ["H3LLO,HELL0", "WORLD,W0RLD"])
+    let batches = try await Pipeline { Items(1...5) }.stage(Pairs()).list()
+    #expect(batches == [[1, 2], [3, 4], [5]])
+  }
+
+  @Test(.enabled(if: !ThreadSanitizer.isOn)) func processes() async throws {
+    var names: [String] = []
+    try await PipelineSnippets.site(["a", "b", "c"]) { names.append($0) }
+    let kept = try await PipelineSnippets.options()
+    #expect(names == ["a", "b", "c"] && kept == [1, 2, 3, 4, 5, 6, 8, 9, 10])
+  }
+
+  @Test func failure() async throws {
+    var line = ""
+    try await PipelineSnippets.failure { index, stage, cause in line = "\(index) \(stage) \(cause)" }
+    #expect(line == "6 Risky threw Refused()")
+  }
+}

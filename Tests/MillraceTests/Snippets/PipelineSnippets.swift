@@ -1,0 +1,87 @@
+import Millrace
+
+// What "Pipelines" shows.
+
+struct Image: Codable {
+  var name: String
+  var width = 1_600
+
+  init(reading name: String) throws { self.name = name }
+
+  func resized(to width: Int) throws -> Image {
+    var image = self
+    image.width = width
+    return image
+  }
+}
+
+struct Resize: StatelessWorker, Codable {
+  var width: Int
+  func process(_ image: Image) throws -> Image { try image.resized(to: width) }
+}
+
+struct Pairs: Stage, Codable {
+  func setUp(_ context: StageContext, _ out: Outlet<[Int]>) -> [Int] { [] }
+
+  func process(_ item: Int, state kept: inout [Int], _ out: Outlet<[Int]>) async throws {
+    kept.append(item)
+    guard kept.count == 2 else { return }
+    try await out.put(kept)
+    kept = []
+  }
+
+  func tearDown(_ kept: consuming [Int], _ out: Outlet<[Int]>) async throws {
+    if !kept.isEmpty { try await out.put(kept) }
+  }
+}
+
+struct Risky: StatelessWorker, Codable {
+  struct Refused: Error, Codable, Equatable {}
+
+  func process(_ item: Int) throws -> Int {
+    if item == 7 { throw Refused() }
+    return item
+  }
+}
+
+enum PipelineSnippets {
+  static func site(_ photos: [String], _ print: (String) -> Void) async throws {
+    let site: Pipeline<Nothing, Image> = Pipeline {
+      Items(photos)
+      Map { (photo: String) in try Image(reading: photo) }
+      Parallel(3, on: .processes()) { Resize(width: 800) }
+      Filter { (image: Image) in image.width == 800 }
+    }
+
+    for try await image in site.outputs() { print(image.name) }
+  }
+
+  static func forms() async throws -> ([Double], [String]) {
+    let degrees = Pipeline { Items([0.0, 90.0, 180.0]) }.map { $0 * .pi / 180 }.map { $0 * 180 / .pi }
+
+    let leet = Pipeline<String, String>.graph { words in
+      let upper = words.map { $0.uppercased() }
+      let left = upper.map { $0.replacing("E", with: "3") }
+      let right = upper.map { $0.replacing("O", with: "0") }
+      return zip(left, right).map { "\($0),\($1)" }
+    }
+    let pairs = try await leet.list(of: ["hello", "world"])
+
+    return (try await degrees.list(), pairs)
+  }
+
+  static func options() async throws -> [Int] {
+    let careful = Pipeline<Int, Int> { Risky() }
+      .options(StageOptions(name: "careful", on: .processes(2), onFailure: .skip, retry: .upTo(2)))
+
+    return try await careful.list(of: 1...10)
+  }
+
+  static func failure(_ print: (Int, String, ItemFailure.Cause) -> Void) async throws {
+    do {
+      try await Pipeline { Items(1...10) }.map(with: Risky()).run()
+    } catch let failure as ItemFailure {
+      print(failure.index, failure.stage?.name ?? "", failure.cause)
+    }
+  }
+}
