@@ -51,11 +51,12 @@ import Glibc
       environment: ["TERM": "xterm", "LANG": "C.UTF-8", "NO_COLOR": "1"])
     #expect(terminal.end() == 0)
     #expect(terminal.shown.hasSuffix("ended 0\r\n"))
-    // The last frame: the finished bar stays, and the rest is erased.
-    let frames = terminal.shown.components(separatedBy: "\u{1B}[J")
-    let last = try #require(frames.dropLast().last)
-    #expect(last.contains("100%") && last.contains("\u{1B}[K\r\n"))
-    #expect(!terminal.shown.contains("\u{1B}[?25l"))
+    let lines = terminal.shown.components(separatedBy: "\r\n")
+    let last = try #require(lines.dropLast(2).last)
+    #expect(last.contains("100%") && last.hasSuffix("\u{1B}[K"))
+    for number in 1...3 { #expect(lines.contains { $0.hasSuffix("out \(number)") }) }
+    // The cursor stays as it is.
+    #expect(!terminal.shown.contains("\u{1B}[?"))
   }
 
   @Test("tmux shows bars as they are meant, running and finished", .enabled(if: tmux != nil))
@@ -92,6 +93,46 @@ import Glibc
     #expect(finished.count == 1 && finished[0].hasPrefix("100% ") && finished[0].contains("3/3 jobs"))
     #expect(screens[1].last == "ended 0")
     #expect(screens[1].filter { $0.contains("output of job") }.count == 3, "\(screens[1])")
+  }
+
+  /// What tmux shows in the end of a script of bash.
+  private func screen(of program: String, columns: Int = 60) throws -> (rows: [String], cursor: String) {
+    let folder = try Tool.temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let environment = ["D": folder.path, "T": "\(Self.tmux!) -S \(folder.path)/socket -f /dev/null"]
+    try "cd $D; \(program)\n$T wait-for -S over; read key\n".write(
+      to: folder.appendingPathComponent("program"), atomically: true, encoding: .utf8)
+    let script = """
+      export LANG=C.UTF-8 TERM=xterm NO_COLOR=1
+      $T new-session -d -x \(columns) -y 20 "/bin/bash $D/program"
+      trap '$T kill-server' EXIT
+      $T wait-for over; $T capture-pane -p; echo =====; $T display-message -p '#{cursor_x} #{cursor_flag}'
+      """
+    let parts = try Tool.shell(script, environment: environment).text.components(separatedBy: "=====\n")
+    try #require(parts.count == 2)
+    return (parts[0].split(separator: "\n").map(String.init), parts[1].trimmingCharacters(in: .newlines))
+  }
+
+  @Test("after Ctrl-Z and fg it goes on below what was written meanwhile", .enabled(if: tmux != nil))
+  func stopped() throws {
+    // As Ctrl-Z does, to the whole process group; it is looked for a standstill of more than a second.
+    let (rows, cursor) = try screen(
+      of: """
+        set -m; export D
+        $M -j1 --bar 'test {} = 1 || kill -TSTP $PPID; true' ::: 1 2 3
+        echo "stopped $?"; sleep 1.5; fg > /dev/null; echo "ended $?"
+        """)
+    #expect(rows.contains("stopped 148") && rows.last == "ended 0", "\(rows)")
+    #expect(rows.filter { $0.hasPrefix("100% ") }.count == 1)
+    #expect(rows.dropLast().last?.hasPrefix("100% ") == true)
+    #expect(cursor == "0 1")
+  }
+
+  @Test("whatever ends it, the terminal is as it was, and the cursor below the bar", .enabled(if: tmux != nil))
+  func killed() throws {
+    let (rows, cursor) = try screen(of: "$M -j1 --bar 'kill -KILL $PPID; true' ::: 1 2 3; echo \"killed $?\"")
+    #expect(rows.contains("killed 137") && rows.contains { $0.hasPrefix("  0% ") }, "\(rows)")
+    #expect(cursor == "0 1")
   }
 }
 #endif

@@ -151,4 +151,8 @@ package struct WorkerDeparture: Sendable {
   package let activity: Activity
   /// How long it might have taken to end, as the pool's limits say.
   package let endingTime: UInt64
+
+  package init(cause: Cause, activity: Activity, endingTime: UInt64) {
+    (self.cause, self.activity, self.endingTime) = (cause, activity, endingTime)
+  }
 }

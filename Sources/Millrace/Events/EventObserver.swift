@@ -24,5 +24,8 @@ package final class Observation: Sendable {
     self.core = core
   }
 
-  deinit { core.forget(observer) }
+  deinit {
+    // In a forked copy of the program nobody is told anything, and the pool's lock may never be free.
+    if (try? core.expectOwnProcess()) != nil { core.forget(observer) }
+  }
 }

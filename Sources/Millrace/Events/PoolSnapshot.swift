@@ -7,6 +7,10 @@ package struct PoolSnapshot: Sendable, Hashable {
     /// Those that have no outcome yet.
     package var items: Range<Int>
     package let attempt: Int
+
+    package init(chunk: Int, job: JobID, items: Range<Int>, attempt: Int) {
+      (self.chunk, self.job, self.items, self.attempt) = (chunk, job, items, attempt)
+    }
   }
 
   package struct Slot: Sendable, Hashable {
@@ -36,6 +40,10 @@ package struct PoolSnapshot: Sendable, Hashable {
     /// Since when the first may be running.
     package var since: UInt64?
 
+    package init(state: State, level: Int, generation: Int, work: [Work] = [], since: UInt64? = nil) {
+      (self.state, self.level, self.generation, self.work, self.since) = (state, level, generation, work, since)
+    }
+
     package var job: JobID? { work.first?.job }
   }
 
@@ -50,6 +58,14 @@ package struct PoolSnapshot: Sendable, Hashable {
     /// It reads no more.
     package var hasReadAll = false
 
+    package init(
+      worker: WorkerKey, level: Int, total: Int?, counts: JobTotals = JobTotals(), running: Int = 0,
+      hasReadAll: Bool = false
+    ) {
+      (self.worker, self.level, self.total, self.counts) = (worker, level, total, counts)
+      (self.running, self.hasReadAll) = (running, hasReadAll)
+    }
+
     /// Items that were read and are at no slot: before it, or to be tried again.
     package var queued: Int { counts.read - counts.done - counts.failed - running }
   }
@@ -61,4 +77,8 @@ package struct PoolSnapshot: Sendable, Hashable {
   package var slots: [Slot] = []
   /// Those that are not over.
   package var jobs: [JobID: Job] = [:]
+
+  package init(time: UInt64, width: Int, closing: PoolClosing? = nil, hasStopped: Bool = false) {
+    (self.time, self.width, self.closing, self.hasStopped) = (time, width, closing, hasStopped)
+  }
 }

@@ -7,6 +7,8 @@ public import Logging
 public final class WorkerPool: Sendable {
   let core: PoolCore
   package let kind: any BackendKind
+  /// What records where time goes, if somebody wants to know.
+  let insightsPlace = InsightsPlace()
 
   /// Creates a pool. Its workers start with its first map.
   ///

@@ -25,7 +25,14 @@ package struct BarScreen: Sendable {
     var text = afterText && height == 0 ? "\n" : "\r"
     if height > 0 { text += "\u{1B}[\(height)A" }
     for line in lines + bars { text += line + "\u{1B}[K\n" }
-    text += "\u{1B}[J"
+    let surplus = height - lines.count - bars.count
+    if height > widths.count {
+      // Where bars have wrapped nobody knows how the terminal counts their rows.
+      text += "\u{1B}[J"
+    } else if surplus > 0 {
+      // Row by row: to erase all of a screen is to tmux to keep it in its history.
+      text += String(repeating: "\u{1B}[K\n", count: surplus) + "\u{1B}[\(surplus)A"
+    }
     self.bars = bars
     widths = bars.map { $0.withoutColour.displayWidth }
     return text

@@ -11,6 +11,8 @@ package final class ProgressCounter: EventObserver {
     /// When it was over, and how.
     package var end: UInt64?
     package var phase = ProgressState.Phase.running
+    /// Whether its consumer has heard of that. Until then there may be outcomes that wait for it, and it goes on.
+    package var isHeard = false
   }
 
   private struct State {
@@ -40,9 +42,10 @@ package final class ProgressCounter: EventObserver {
 
   package var counts: Counts { state.withLock { $0.counts } }
 
-  /// The map is over, if no event has said so: its pool was lost.
+  /// The map's consumer has heard of its end, or wants no more of it. If no event has said so, its pool was lost.
   package func isOver(at time: UInt64) {
     state.withLock { state in
+      state.counts.isHeard = true
       if state.counts.end == nil { (state.counts.end, state.counts.phase) = (time, .cancelled) }
     }
   }

@@ -1,3 +1,4 @@
+internal import CMillrace
 import MillraceIPC
 
 #if canImport(Glibc)

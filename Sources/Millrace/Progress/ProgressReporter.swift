@@ -1,4 +1,4 @@
-/// Something of yours that shows, or keeps, how far a map is: ``ProgressStyle/custom(_:)``.
+/// Something of yours that shows, or keeps, how far a map is: ``ProgressStyle/custom(_:name:unit:)``.
 public protocol ProgressReporter: Sendable {
   /// Called when the map begins, at most ten times a second while it runs, whether anything has moved or not, and once when it is over,
   /// with another phase than `running`. The map returns when that last call has.

@@ -22,15 +22,17 @@ struct MemoryTerminal {
 
   mutating func resize(columns: Int) { self.columns = columns }
 
-  /// All that is to be seen, row by row, without the cursor's empty row at the end.
+  /// All that is to be seen, row by row, without the empty rows at the end.
   var rows: [String] {
     var rows = lines.flatMap { self.rows(of: $0) }
-    if rows.last == "" { rows.removeLast() }
+    while rows.last == "" { rows.removeLast() }
     return rows
   }
 
-  /// The cursor is at the beginning of an empty last row.
-  var isCursorBelow: Bool { line == lines.count - 1 && lines[line].cells.isEmpty && place == 0 }
+  /// The cursor is at the beginning of the row below the last that is not empty.
+  var isCursorBelow: Bool {
+    place == 0 && lines[line...].allSatisfy(\.cells.isEmpty) && (line == 0 || !lines[line - 1].cells.isEmpty)
+  }
 
   private func rows(of line: Line) -> [String] {
     var rows = [""]

@@ -37,6 +37,7 @@ struct ProgressBoardTests {
       var totals = JobTotals()
       (totals.read, totals.done, totals.failed) = (done + failed, done, failed)
       tell(.jobEnded(JobID(1), how, totals), at: time)
+      counter.isOver(at: time)
     }
   }
 
@@ -181,6 +182,22 @@ struct ProgressBoardTests {
     #expect(show.device.shown[0].hasPrefix("x  50% 1/2 5 retried"))
   }
 
+  @Test("a map is not over before its consumer has taken what there is")
+  func untaken() {
+    let show = Show(MemoryDevice(columns: 40))
+    let map = show.map(.bar("x"), total: 2)
+    var totals = JobTotals()
+    (totals.read, totals.done) = (2, 2)
+    map.tell(.jobEnded(JobID(1), .complete, totals), at: show.now)
+    show.look()
+    show.board.terminal.print("the last output")
+    #expect(show.device.shown.map { $0.prefix(6) } == ["the la", "x 100%"])
+    map.counter.isOver(at: show.now)
+    show.look()
+    show.board.terminal.print("what comes after it")
+    #expect(show.device.shown.map { $0.prefix(6) } == ["the la", "x 100%", "what c"])
+  }
+
   @Test("the clock moves while nothing else does")
   func stalled() {
     let show = Show(MemoryDevice(columns: 80))
@@ -249,7 +266,8 @@ struct ProgressBoardTests {
     show.device.state.withLock { $0.terminal.write("^Z\n[1]+  Stopped\n$ fg\n") }
     show.look(after: 60_000)
     #expect(show.device.shown.dropFirst().prefix(3) == ["^Z", "[1]+  Stopped", "$ fg"])
-    #expect(show.device.shown.last!.contains(" 0:03 left"), "\(show.device.shown)")
+    // A minute in which nothing is finished would leave nothing of that rate.
+    #expect(show.device.shown.last!.contains(" 20/s "), "\(show.device.shown)")
   }
 
   @Test("more bars than the terminal has rows")

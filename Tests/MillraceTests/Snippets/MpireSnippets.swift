@@ -90,6 +90,35 @@ enum MpireSnippets {
     return results
   }
 
+  static func bars(_ pool: WorkerPool) async throws -> ([Int], [Int], [[Int]]) {
+    typealias Percentages = ProgressSnippets.Percentages
+    let squares = try await pool.map(0..<100, options: MapOptions(progress: .bar())) { $0 * $0 }
+
+    let cubes = try await pool.map(0..<100, options: MapOptions(progress: .custom(Percentages(label: "cubes")))) {
+      $0 * $0 * $0
+    }
+
+    let sums = try await pool.map(0..<4, options: MapOptions(progress: .bar("all"))) { start in
+      let name = "worker \(WorkerContext.current!.slot)"
+      return try await withWorkerPool(.threads(2)) { nested in
+        try await nested.map(start..<start + 100, options: MapOptions(progress: .bar(name))) { $0 * $0 }
+      }
+    }
+
+    return (squares, cubes, sums)
+  }
+
+  static func insights(_ pool: WorkerPool) async throws -> Insights {
+    pool.recordInsights()
+    try await pool.forEach(0..<100) { $0 * $0 }
+    print(pool.insights)
+
+    let insights = pool.insights
+    print(insights.total.times.workingRatio ?? 1, insights.longest.map(\.elapsed))
+
+    return insights
+  }
+
   static func slices(_ samples: [Float]) -> [Float] {
     let smoothed = samples.mapChunks(of: 4_096) { part in part.map { $0 / 2 } }
 

@@ -1,0 +1,31 @@
+extension Insights {
+  /// Whether less than 80 % of the workers' time went into items: MPIRE's efficiency warning.
+  public var isInefficient: Bool { total.times.workingRatio.map { $0 < 0.8 } ?? false }
+
+  /// What could be done about that; nil where nothing needs to be.
+  public var hint: String? {
+    let total = total
+    guard isInefficient, total.items + total.failed > 0 else { return nil }
+    let times = total.times
+    let starting = times.startUp + times.setUp
+    if starting >= times.waiting, starting >= times.tearDown {
+      return "most of the rest is start-up and set-up: have fewer workers, or use the pool for more than one map"
+    }
+    if times.tearDown > times.waiting {
+      return "most of the rest is tear-down: have fewer workers, or a longer lifespan"
+    }
+    if total.restarts.crash + total.restarts.timeout > max(1, slots.count) {
+      return
+        "\(total.restarts.crash + total.restarts.timeout) workers were lost with what they were at: see the failures first"
+    }
+    if let first = longest.first, slots.count > 1, first.elapsed * 2 > elapsed {
+      return "one item took more than half of the time while others waited: split it, or let it come first"
+    }
+    let perChunk = Double(total.items + total.failed) / Double(max(1, total.chunks))
+    if items.mean * perChunk < .microseconds(200), perChunk < 64 {
+      return "chunks take \(InsightsText.short(items.mean * perChunk)) each: let them be larger (MapOptions.chunking)"
+    }
+    return
+      "workers wait for input, or for whoever takes the outputs: have fewer of them, a wider window, or a faster input"
+  }
+}

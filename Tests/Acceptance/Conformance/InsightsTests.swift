@@ -1,0 +1,84 @@
+import Millrace
+import MillraceTesting
+import TestSupport
+import Testing
+
+/// Is busy for so many milliseconds, whatever the clock of the machine does meanwhile.
+private struct Busy: StatelessWorker, Codable {
+  func process(_ milliseconds: Int) -> Int {
+    let end = ContinuousClock.now + .milliseconds(milliseconds)
+    while ContinuousClock.now < end {}
+    return milliseconds
+  }
+}
+
+private struct FragileAtThree: StatelessWorker, Codable {
+  func process(_ item: Int) -> Int {
+    if item == 3 { fatalError("three") }
+    return item
+  }
+}
+
+extension Checked {
+  /// Where the time of a pool's workers went.
+  @Suite struct InsightsOfPools {
+    @Test("M16: items and times, slot by slot, while it runs and afterwards", arguments: Backends.all)
+    func times(backend: WorkerPool.Backend) async throws {
+      let pool = try WorkerPool(backend)
+      #expect(pool.insights.isEmpty)
+      pool.recordInsights()
+      pool.recordInsights()
+      #expect(pool.observerCount == 1)
+      // At first nobody knows how long items take, and a process may be given several at once; the last is alone.
+      let options = MapOptions(chunking: .size(1))
+      _ = try await pool.map(Array(repeating: 2, count: 29) + [30], with: Busy(), options: options)
+      let insights = pool.insights
+      #expect(insights.total.items == 30 && insights.items.count == 30)
+      #expect(insights.slots.count == pool.width)
+      #expect(insights.total.times.working >= .milliseconds(88))
+      #expect(insights.longest.count == 5)
+      // The last is among them, unless the machine had others wait for longer.
+      #expect(zip(insights.longest, insights.longest.dropFirst()).allSatisfy { $0.elapsed >= $1.elapsed })
+      #expect(
+        insights.longest.contains { $0.indices == 29..<30 }
+          || insights.longest.allSatisfy { $0.elapsed >= .milliseconds(30) })
+      #expect(insights.longest[0].elapsed >= .milliseconds(30))
+      #expect(insights.items.p50 >= .milliseconds(1.9) && insights.items.p99 >= .milliseconds(29))
+      // No slot has more time than there was.
+      #expect(insights.slots.allSatisfy { $0.times.total <= insights.elapsed })
+      try await pool.shutdown()
+      let after = pool.insights
+      #expect(after.total.items == 30 && after.elapsed >= insights.elapsed)
+      #expect(pool.insights == after)
+      #expect(pool.timelineSVG()?.contains("class=\"working\"") == true)
+    }
+
+    @Test("crashes, and workers that take their places", arguments: Backends.isolating)
+    func crashes(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        pool.recordInsights()
+        try await pool.forEach(
+          0..<10, with: FragileAtThree(), onFailure: .skip, options: MapOptions(chunking: .size(1)))
+        // Somebody has to come back for this, wherever it runs.
+        _ = try await pool.map(
+          Array(repeating: 5, count: 2 * pool.width), with: Busy(), options: MapOptions(chunking: .size(1)))
+        let total = pool.insights.total
+        #expect(total.failed == 1 && total.items == 9 + 2 * pool.width)
+        #expect(total.crashes >= 1 && total.restarts.crash >= 1)
+        #expect(pool.timelineSVG()?.contains("crashed after") == true)
+      }
+    }
+
+    @Test("a letter a worker, and the pool in words", arguments: [WorkerPool.Backend.threads(3), .tasks(3)])
+    func letters(backend: WorkerPool.Backend) async throws {
+      let pool = try WorkerPool(backend)
+      #expect(pool.stateLine == "...")
+      let line = try await pool.run { (pool.stateLine, pool.describe()) }
+      #expect(line.0.count == 3 && line.0.contains("R"))
+      #expect(line.1.contains("works on item 0 of map 1"))
+      try await pool.shutdown()
+      #expect(pool.stateLine == "$$$")
+      #expect(pool.describe().contains("stopped"))
+    }
+  }
+}

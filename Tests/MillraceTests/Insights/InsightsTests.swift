@@ -1,0 +1,201 @@
+import Foundation
+import Millrace
+import Testing
+
+@Suite("Insights: where the time went")
+struct InsightsTests {
+  /// MPIRE's own example.
+  private func mpire() -> InsightsScript {
+    var script = InsightsScript()
+    let first = script.open(startUp: 0.1, setUp: 0.11)
+    let second = script.open(startUp: 0.2, setUp: 0.22)
+    script.pass(first, 0.4)
+    script.pass(second, 0.3)
+    for seconds in [1, 2, 6] { script.work(first, Double(seconds)) }
+    script.work(first, items: 330, 33)
+    script.work(second, 0.8)
+    script.work(second, items: 1_000, 36.2)
+    script.tearDown(first, 0.33)
+    script.tearDown(second, 0.44)
+    return script
+  }
+
+  @Test("M16: totals, ratio, mean, deviation, the five longest")
+  func report() {
+    let insights = mpire().insights
+    let times = insights.total.times
+    #expect(times.startUp == .milliseconds(300) && times.setUp == .milliseconds(330))
+    #expect(
+      times.waiting == .milliseconds(700) && times.working == .seconds(79) && times.tearDown == .milliseconds(770))
+    #expect(InsightsText.format(times.total) == "0:01:21.100")
+    #expect(abs(times.workingRatio! - 79 / 81.1) < 1e-9)
+    #expect(
+      insights.longest.map(\.elapsed) == [
+        .seconds(6), .seconds(2), .seconds(1), .milliseconds(800), .milliseconds(100),
+      ])
+    #expect(insights.longest.map(\.indices) == [2..<3, 1..<2, 0..<1, 333..<334, 3..<333])
+    #expect(insights.slots.map(\.items) == [333, 1_001])
+    #expect(insights.total.bytesIn == 600 && insights.total.peakMemory == 5_000_000)
+    let rows = insights.description.split(separator: "\n").map { $0.split(separator: " ") }
+    // slot, items, and then the five times.
+    #expect(rows.first { $0[0] == "mean" }?[4] == "0:00:39.500")
+    #expect(rows.first { $0[0] == "dev" }?[4] == "0:00:02.500")
+    #expect(rows.first { $0[0] == "all" }?[5] == "0:01:19.000")
+    #expect(rows.first { $0[0] == "%" }?[4] == "97.4")
+    #expect(!insights.isInefficient && insights.hint == nil)
+    #expect(!insights.description.contains("Efficiency"))
+  }
+
+  @Test(
+    "M16: times as MPIRE writes them",
+    arguments: [
+      (0, "0:00:00"), (1.337, "0:00:01.337"), (123456.789, "1 day, 10:17:36.789"), (59.9996, "0:01:00"),
+      (259_200, "3 days, 0:00:00"),
+    ])
+  func formats(seconds: Double, expected: String) {
+    #expect(InsightsText.format(.seconds(seconds)) == expected)
+  }
+
+  @Test("M16: nothing was recorded, and nothing is there")
+  func off() throws {
+    let pool = try WorkerPool(.threads(1))
+    #expect(pool.insights.isEmpty && pool.timelineSVG() == nil && pool.observerCount == 0)
+    #expect(pool.insights.description.hasPrefix("no insights"))
+  }
+
+  @Test("it fits 80 columns, whatever the numbers are")
+  func widths() {
+    var script = InsightsScript()
+    for _ in 0..<40 {
+      let slot = script.open(startUp: 3_000_000, setUp: 0.001)
+      script.work(slot, items: 9_999_999, 350_000)
+      script.end(slot, .died(.exited(code: 1)))
+      script.start(slot, replaces: true)
+    }
+    let text = script.insights.description
+    #expect(text.split(separator: "\n").allSatisfy { $0.count <= 80 }, "\(text)")
+    #expect(text.contains("... and 8 more"))
+  }
+
+  @Test("workers that are begun again, by what had become of the last; and the time of what they were at")
+  func restarts() {
+    var script = InsightsScript()
+    let slot = script.open()
+    script.give(slot)
+    script.pass(slot, 2)
+    script.end(slot, .died(.exited(code: 1)))
+    script.start(slot, replaces: true)
+    script.give(slot)
+    script.pass(slot, 3)
+    let late = KillReason.timedOut(chunk: 2, index: 1, limit: 3_000_000_000)
+    script.tell(slot, .workerKilled(slot: slot, generation: 2, late))
+    script.end(slot, .killed(late))
+    script.start(slot, replaces: true)
+    script.tell(slot, .workerStopping(slot: slot, generation: 3, isReplaced: true))
+    script.end(slot, .ended)
+    script.start(slot, replaces: true)
+    let total = script.insights.total
+    #expect(total.restarts.crash == 1 && total.restarts.timeout == 1 && total.restarts.lifespan == 1)
+    #expect(total.restarts.other == 0 && total.crashes == 1)
+    #expect(total.times.working == .seconds(5) && total.times.waiting == .zero)
+    #expect(script.timeline.marks.map(\.slot) == [0] && script.timeline.marks.map(\.time) == [2_000_000_000])
+  }
+
+  @Test("in the middle of an item its time counts already")
+  func live() {
+    var script = InsightsScript()
+    let slot = script.open()
+    script.pass(slot, 1)
+    script.give(slot)
+    #expect(script.fold.insights(at: 4_000_000_000).total.times.working == .seconds(3))
+    #expect(script.fold.insights(at: 4_000_000_000).total.times.waiting == .seconds(1))
+  }
+
+  private static func hint(_ body: (inout InsightsScript) -> Void) -> String? {
+    var script = InsightsScript()
+    body(&script)
+    return script.insights.hint
+  }
+
+  @Test("a hint says what could be done")
+  func hints() throws {
+    let start = Self.hint {
+      let slot = $0.open(startUp: 1, setUp: 5)
+      $0.work(slot, 2)
+    }
+    #expect(start?.contains("set-up") == true)
+    let end = Self.hint {
+      let slot = $0.open()
+      $0.work(slot, 2)
+      $0.tearDown(slot, 5)
+    }
+    #expect(end?.contains("tear-down") == true)
+    let tail = Self.hint {
+      let slots = [$0.open(), $0.open()]
+      $0.work(slots[0], 10)
+      $0.work(slots[1], 0.1)
+    }
+    #expect(tail?.contains("one item") == true)
+    let small = Self.hint {
+      let slot = $0.open()
+      for _ in 0..<100 {
+        $0.work(slot, 0.000_010)
+        $0.pass(slot, 0.000_040)
+      }
+    }
+    #expect(small?.contains("larger") == true)
+    let input = Self.hint {
+      let slot = $0.open()
+      for _ in 0..<100 {
+        $0.work(slot, 0.010)
+        $0.pass(slot, 0.040)
+      }
+    }
+    #expect(input?.contains("wait for input") == true)
+    let busy = Self.hint {
+      let slot = $0.open()
+      $0.work(slot, 1)
+    }
+    #expect(busy == nil)
+    var poor = InsightsScript()
+    let slot = poor.open(setUp: 1)
+    poor.work(slot, 1)
+    #expect(poor.insights.description.contains("Efficiency warning: working ratio is < 80%!\nHint: "))
+  }
+
+  @Test("it travels as JSON, times as seconds, with the form's version")
+  func coding() throws {
+    let insights = mpire().insights
+    let data = try JSONEncoder().encode(insights)
+    #expect(try JSONDecoder().decode(Insights.self, from: data) == insights)
+    let json = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    #expect(json["version"] as? Int == 1)
+    let slots = try #require(json["slots"] as? [[String: Any]])
+    #expect((slots[0]["times"] as? [String: Double])?["working"] == 42)
+    #expect(Set(json.keys) == ["version", "elapsed", "slots", "items", "longest"])
+  }
+
+  @Test("quantiles are right to three percent")
+  func quantiles() {
+    var histogram = DurationHistogram()
+    var values: [UInt64] = []
+    var generator = SystemRandomNumberGenerator()
+    for _ in 0..<10_000 {
+      let value =
+        UInt64(1) << UInt64.random(in: 0..<50, using: &generator) + UInt64.random(in: 0..<1_000, using: &generator)
+      values.append(value)
+      histogram.add(value)
+    }
+    values.sort()
+    for part in [0.01, 0.5, 0.9, 0.99, 1] {
+      let exact = Double(values[Int((part * 10_000).rounded(.up)) - 1])
+      let found = histogram.quantile(part)!
+      #expect(abs(found - exact) <= 0.032 * exact + 1, "\(part): \(found), not \(exact)")
+    }
+    var few = DurationHistogram()
+    few.add(.max)
+    few.add(0, count: 0)
+    #expect(few.count == 1 && few.quantile(0.5)! > 1.7e19)
+    #expect(DurationHistogram().quantile(0.5) == nil && DurationHistogram().mean == nil)
+  }
+}
