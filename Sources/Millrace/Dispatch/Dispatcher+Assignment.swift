@@ -158,9 +158,8 @@ extension Dispatcher {
   ///
   /// If their worker is not set up here yet, sets it up instead and returns nil.
   private mutating func pick(_ slot: Int, atMost count: Int) -> Chunk? {
-    let pinned = queue.chunks(pinnedTo: slot)
-    if let place = pinned.firstIndex(where: { mayBegin(slot, $0) }) {
-      return isReady(slot, pinned[place].job) ? queue.takePinned(to: slot, at: place) : nil
+    if queue.hasPinned, let (place, job) = nextPinned(to: slot) {
+      return isReady(slot, job) ? queue.takePinned(to: slot, at: place) : nil
     }
     var passed: [Job] = []
     var place = 0
@@ -174,7 +173,7 @@ extension Dispatcher {
         let isOutdone =
           !passed.isEmpty && passed.contains { $0.spec.level == job.spec.level && $0.spec.urgency > job.spec.urgency }
         let isUnknown = isUnknown(job)
-        if isOutdone || isUnknown && !slots[slot].assigned.isEmpty || !isReady(slot, job.id) {
+        if isOutdone || isUnknown && !slots[slot].assigned.isEmpty || !isReady(slot, job) {
           if slots[slot].errand != nil || hasErrand(slot) { return nil }
           passed.append(job)
         } else {
@@ -188,9 +187,20 @@ extension Dispatcher {
     return nil
   }
 
+  /// The first of the chunks for this slot alone that it may be given now.
+  @inline(never)
+  private func nextPinned(to slot: Int) -> (place: Int, job: Job)? {
+    let pinned = queue.chunks(pinnedTo: slot)
+    for place in pinned.indices where mayBegin(slot, pinned[place]) {
+      if let job = jobs[pinned[place].job] { return (place, job) }
+    }
+    return nil
+  }
+
   /// Whether the slot is one of those that may run the job, and may be given a chunk of it now.
   func mayServe(_ slot: Int, _ job: Job, leaving holder: Int? = nil) -> Bool {
-    serves(slot, job.spec) && workers[job.spec.worker]?.benched.contains(slot) != true
+    slots[slot].serves(job.spec.level, apart: constants.limits.levelsAreApart)
+      && workers[job.spec.worker]?.benched.contains(slot) != true
       && (job.spec.maximumSlots == nil || hasRight(slot, job, leaving: holder))
   }
 
@@ -198,10 +208,9 @@ extension Dispatcher {
   /// if there are several slots.
   private func isUnknown(_ job: Job) -> Bool { constants.limits.prefetch > 0 && slots.count > 1 && !job.isMeasured }
 
-  private mutating func isReady(_ slot: Int, _ id: JobID) -> Bool {
-    guard let spec = jobs[id]?.spec else { return false }
-    let key = spec.worker
-    if slots[slot].prepared.contains(key) { return !isSpent(slot, key, spec.lifespan) }
+  private mutating func isReady(_ slot: Int, _ job: Job) -> Bool {
+    let key = job.spec.worker
+    if slots[slot].prepared.contains(key) { return !isSpent(slot, key, job.spec.lifespan) }
     if slots[slot].assigned.isEmpty, slots[slot].errand == nil {
       _ = prepare(slot, key)
     } else if !slots[slot].toPrepare.contains(key) {

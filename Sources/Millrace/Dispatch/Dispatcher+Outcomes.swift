@@ -267,7 +267,8 @@ extension Dispatcher {
     let turn = chunk.slot! % width
     let benched = workers[chunk.worker]?.benched ?? []
     // A slot that cannot set the worker up, or gets none, passes its turn on.
-    let slot = ((turn..<turn + width).first { !benched.contains($0 % width) && !rests($0 % width) } ?? turn) % width
+    let able = (turn..<turn + width).filter { !benched.contains($0 % width) }
+    let slot = (able.first { !rests($0 % width) } ?? able.first ?? turn) % width
     queue.pin(chunk, to: slot, first: first)
   }
 

@@ -21,7 +21,7 @@ package struct Dispatcher: ~Copyable {
   var slots: [Slot] = []
   var jobs = Registry<JobID, Job>()
   var workers = Registry<WorkerKey, WorkerState>()
-  var queue = RunQueue()
+  let queue = RunQueue()
   /// Jobs whose reader has items on their way that nobody waits for, so that it may gather them for chunks.
   var gathering: [JobID] = []
   /// Chunks that wait for their back-off.

@@ -5,13 +5,15 @@ extension Dispatcher {
   /// Jobs take turns: who was served goes behind the others. Of the jobs of a level, those that are more urgent stand before those that
   /// are less, and take turns among themselves. Where jobs of another level stand does not change by that: each level has as many turns
   /// as it has jobs in the line.
-  struct RunQueue {
+  ///
+  /// A class, so that the dispatcher, which is copied flat for closures, stays small. As of a job, its accesses are not checked.
+  final class RunQueue {
     /// Each once. Some may have nothing ready any more; they leave when it is their turn.
-    private var line = FIFO<Job>()
+    @exclusivity(unchecked) private var line = FIFO<Job>()
     /// Chunks that no other slot may run, by slot. Mostly there are none.
-    private var pinned: [Int: [Chunk]] = [:]
+    @exclusivity(unchecked) private var pinned: [Int: [Chunk]] = [:]
     /// Whether jobs of the line may differ in urgency.
-    private var hasUrgencies = false
+    @exclusivity(unchecked) private var hasUrgencies = false
 
     // MARK: The line
 
@@ -24,7 +26,7 @@ extension Dispatcher {
     func job(at place: Int) -> Job? { place < line.count ? line[place] : nil }
 
     /// The job, which has chunks, gets into the line.
-    mutating func offer(_ job: Job) {
+    func offer(_ job: Job) {
       guard !job.isInLine else { return }
       job.isInLine = true
       if line.isEmpty { hasUrgencies = false }
@@ -32,7 +34,7 @@ extension Dispatcher {
     }
 
     /// Behind the others; but before those of its level that are less urgent, each of which moves to where the next one was.
-    private mutating func append(_ job: Job) {
+    private func append(_ job: Job) {
       line.append(job)
       if job.spec.urgency != 0 { hasUrgencies = true }
       guard hasUrgencies else { return }
@@ -45,7 +47,7 @@ extension Dispatcher {
     }
 
     /// The job at this place of the line has its turn: its next chunks, a batch of so many at the most.
-    mutating func take(at place: Int, atMost count: Int) -> Chunk {
+    func take(at place: Int, atMost count: Int) -> Chunk {
       let job = line[place]
       var chunk = job.ready.popFirst()!
       if chunk.count > count { job.ready.prepend(chunk.cut(after: count)) }
@@ -59,10 +61,10 @@ extension Dispatcher {
     }
 
     /// The job at this place has nothing ready.
-    mutating func leave(at place: Int) { line.remove(at: place).isInLine = false }
+    func leave(at place: Int) { line.remove(at: place).isInLine = false }
 
     /// The job is of another level now.
-    mutating func reinsert(_ job: Job) {
+    func reinsert(_ job: Job) {
       guard job.isInLine, let place = (0..<line.count).first(where: { line[$0] === job }) else { return }
       line.remove(at: place)
       append(job)
@@ -91,20 +93,22 @@ extension Dispatcher {
       return job.turn % width
     }
 
-    func chunks(pinnedTo slot: Int) -> [Chunk] { pinned.isEmpty ? [] : pinned[slot] ?? [] }
+    var hasPinned: Bool { !pinned.isEmpty }
 
-    mutating func pin(_ chunk: Chunk, to slot: Int, first isFirst: Bool) {
+    func chunks(pinnedTo slot: Int) -> [Chunk] { hasPinned ? pinned[slot] ?? [] : [] }
+
+    func pin(_ chunk: Chunk, to slot: Int, first isFirst: Bool) {
       if isFirst { pinned[slot, default: []].insert(chunk, at: 0) } else { pinned[slot, default: []].append(chunk) }
     }
 
-    mutating func takePinned(to slot: Int, at place: Int) -> Chunk {
+    func takePinned(to slot: Int, at place: Int) -> Chunk {
       let chunk = pinned[slot]!.remove(at: place)
       if pinned[slot]!.isEmpty { pinned[slot] = nil }
       return chunk
     }
 
     /// Takes out what only this slot was to run, as far as it is meant.
-    mutating func unpin(from slot: Int, _ isMeant: (Chunk) -> Bool = { _ in true }) -> [Chunk] {
+    func unpin(from slot: Int, _ isMeant: (Chunk) -> Bool = { _ in true }) -> [Chunk] {
       guard let chunks = pinned[slot] else { return [] }
       let rest = chunks.filter { !isMeant($0) }
       pinned[slot] = rest.isEmpty ? nil : rest
@@ -112,7 +116,7 @@ extension Dispatcher {
     }
 
     /// Takes out what only single slots were to run of the job, in the order of the slots.
-    mutating func unpin(_ id: JobID) -> [Chunk] {
+    func unpin(_ id: JobID) -> [Chunk] {
       pinned.isEmpty ? [] : pinned.keys.sorted().flatMap { unpin(from: $0) { $0.job == id } }
     }
 
@@ -122,7 +126,7 @@ extension Dispatcher {
     }
 
     /// The job is over.
-    mutating func remove(_ job: Job) {
+    func remove(_ job: Job) {
       job.ready.removeAll()
       _ = unpin(job.id)
     }
