@@ -109,8 +109,9 @@ extension Checked {
     @Test("a stage may stop in its set-up, and a source by itself", arguments: Backends.all)
     func stoppingEarly(backend: WorkerPool.Backend) async throws {
       struct Never: Stage, Codable {
+        var puts: Bool
         func setUp(_ context: StageContext, _ out: Outlet<Int>) async throws {
-          try await out.put(-1)
+          if puts { try await out.put(-1) }
           out.stop()
         }
         func process(_ item: Int, state: inout Void, _ out: Outlet<Int>) async throws { try await out.put(item) }
@@ -124,8 +125,10 @@ extension Checked {
         }
       }
       try await withWorkerPool(backend) { pool in
-        let early = try await Pipeline { EndlessCount() }.stage(Never()).list(on: pool)
-        #expect(early == [-1])
+        for puts in [true, false] {
+          let early = try await Pipeline { EndlessCount() }.stage(Never(puts: puts)).list(on: pool)
+          #expect(early == (puts ? [-1] : []))
+        }
         let stopped = try await Pipeline { Stopping() }.stage(Tallying()).list(on: pool)
         #expect(stopped == [0, 1, 2, 3, 4, -5])
       }
