@@ -130,7 +130,12 @@ import Glibc
 
   @Test("whatever ends it, the terminal is as it was, and the cursor below the bar", .enabled(if: tmux != nil))
   func killed() throws {
-    let (rows, cursor) = try screen(of: "$M -j1 --bar 'kill -KILL $PPID; true' ::: 1 2 3; echo \"killed $?\"")
+    // Not before the bar is there.
+    let (rows, cursor) = try screen(
+      of: """
+        $M -j1 --bar 'until $T capture-pane -p | grep -q "0%"; do :; done; kill -KILL $PPID; true' ::: 1 2 3
+        echo "killed $?"
+        """)
     #expect(rows.contains("killed 137") && rows.contains { $0.hasPrefix("  0% ") }, "\(rows)")
     #expect(cursor == "0 1")
   }
