@@ -39,7 +39,7 @@ final class InsightsPlace: Sendable {
 extension WorkerPool {
   /// Records where the workers' time goes, from now on; what has happened before is not known. Once for a pool; more often changes nothing.
   ///
-  /// Workers start with the pool's first map, so before that all of it is recorded. It costs about a microsecond a chunk, and a pool that
+  /// Workers start with the pool's first map, so before that all of it is recorded. It costs some microseconds a chunk, and a pool that
   /// does not record pays nothing.
   public func recordInsights() { insightsPlace.begin(core) }
 
