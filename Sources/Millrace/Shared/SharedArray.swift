@@ -134,7 +134,7 @@ public struct SharedArray<Element: BitwiseCopyable>: RandomAccessCollection {
     return try withMutableSpan(body)
   }
 
-  /// Whether a worker has died in ``withLock(_:)``, so that the elements may be half-written, and nobody has called
+  /// Whether a worker has died in ``withLock(_:)``, as whoever took the lock next has found, so that the elements may be half-written, and nobody has called
   /// ``clearPoison()`` since.
   public var isPoisoned: Bool { block.header.isPoisoned }
 

@@ -41,7 +41,7 @@ public struct SharedValue<Value: BitwiseCopyable> {
     return try body(&place.pointee)
   }
 
-  /// Whether a worker has died in ``withLock(_:)``, so that the value may be half-written, and nobody has called
+  /// Whether a worker has died in ``withLock(_:)``, as whoever took the lock next has found, so that the value may be half-written, and nobody has called
   /// ``clearPoison()`` since.
   public var isPoisoned: Bool { block.header.isPoisoned }
 
