@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+#include "millrace_shared.h"
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
@@ -23,6 +24,8 @@ enum {
 
 // Which descriptors are ours, a bit each. Written under the lock; a child of a fork reads it as it was at that moment.
 static uint64_t owned[WORDS];
+// Those of them that forked workers keep: of memory that they have in common with the program.
+static uint64_t in_forks[WORDS];
 static int words_in_use;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int lowest = 3;  // in a worker: the first number of our own places
@@ -77,8 +80,10 @@ void millrace_fd_unlock(void) {
 static void note(int fd, int is_ours) {
   int word = fd / BITS;
   if (fd < 0 || word >= WORDS) return;
-  if (is_ours) owned[word] |= 1ull << fd % BITS;
-  else owned[word] &= ~(1ull << fd % BITS);
+  uint64_t bit = 1ull << fd % BITS;
+  in_forks[word] &= ~bit;
+  if (is_ours) owned[word] |= bit;
+  else owned[word] &= ~bit;
   if (is_ours && word >= words_in_use) words_in_use = word + 1;
 }
 
@@ -152,6 +157,13 @@ void millrace_fd_close(int fd) {
   pthread_mutex_unlock(&lock);
 }
 
+void millrace_fd_keep(int fd) {
+  if (fd < 0 || fd / BITS >= WORDS) return;
+  pthread_mutex_lock(&lock);
+  in_forks[fd / BITS] |= owned[fd / BITS] & 1ull << fd % BITS;
+  pthread_mutex_unlock(&lock);
+}
+
 int millrace_fd_raise(int fd) {
   if (fd > 2) return fd;
   if (fd < 0) return -errno;
@@ -171,13 +183,13 @@ int millrace_fd_open(const char *path, int flags, unsigned mode) {
 }
 
 void millrace_fd_close_inherited(int kept) {
-  for (int word = 0; word < words_in_use; word++)
-    for (uint64_t rest = owned[word]; rest; rest &= rest - 1) {
+  for (int word = 0; word < words_in_use; word++) {
+    for (uint64_t rest = owned[word] & ~in_forks[word]; rest; rest &= rest - 1) {
       int fd = word * BITS + __builtin_ctzll(rest);
       if (fd != kept) close(fd);
     }
-  for (int word = 0; word < words_in_use; word++) owned[word] = 0;
-  words_in_use = 0;
+    owned[word] = in_forks[word];
+  }
   note(kept, 1);
 }
 
@@ -222,6 +234,16 @@ void millrace_fd_close_own(int fd, uint64_t kind) {
   pthread_mutex_lock(&lock);
   if (millrace_fd_kind(fd) == kind) disown(fd);
   pthread_mutex_unlock(&lock);
+}
+
+int millrace_fd_are_few(int fd) {
+  struct rlimit limit;
+  pthread_mutex_lock(&lock);
+  int lowest_free = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (lowest_free >= 0) close(lowest_free);
+  pthread_mutex_unlock(&lock);
+  if (lowest_free < 0) return 1;
+  return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)lowest_free > limit.rlim_cur / 2;
 }
 
 uint64_t millrace_fd_kind(int fd) {

@@ -18,6 +18,11 @@ int millrace_poller_add(int poller, int descriptor, uint64_t token) {
   return epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &event) == 0 ? 0 : errno;
 }
 
+int millrace_poller_watch_socket(int poller, int descriptor, uint64_t token, int is_new, int wants_room) {
+  struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | (wants_room ? EPOLLOUT : 0), .data.u64 = token};
+  return epoll_ctl(poller, is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, descriptor, &event) == 0 ? 0 : errno;
+}
+
 int millrace_poller_add_hang_up(int poller, int descriptor, uint64_t token) {
   struct epoll_event event = {.events = EPOLLRDHUP, .data.u64 = token};
   return epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &event) == 0 ? 0 : errno;

@@ -7,7 +7,7 @@ import Testing
 /// Counts how many of its kind there are.
 private struct Scale: Worker, Hashable {
   var factor: Int
-  let alive: SharedCounter
+  let alive: CommonCounter
 
   func setUp(_ context: WorkerContext) { alive.increment() }
   func process(_ item: Int, state: inout Void) -> Int { item * factor }
@@ -40,7 +40,7 @@ extension Faults {
   @Suite struct Configurations {
     @Test("U18: of two thousand configurations few stay, and what is used again is not set up again")
     func many() async throws {
-      let alive = SharedCounter()
+      let alive = CommonCounter()
       try await withWorkerPool(.threads(1)) { pool async throws in
         for factor in 0..<2_000 {
           #expect(try await pool.map([1], with: Scale(factor: factor, alive: alive)) == [factor])
@@ -77,7 +77,7 @@ extension Faults {
 
     @Test("U18: a worker that made room and came back can be waited for")
     func tearDownOfReturned() async throws {
-      let alive = SharedCounter()
+      let alive = CommonCounter()
       try await withWorkerPool(.threads(1)) { pool async throws in
         for factor in [0] + Array(1...40) + [0] {
           _ = try await pool.map([1], with: Scale(factor: factor, alive: alive))

@@ -74,7 +74,7 @@ extension Faults {
 
     @Test("F36 the consumer leaves at the third output", arguments: Backends.everything)
     func f36(backend: WorkerPool.Backend) async throws {
-      let drawn = SharedCounter()
+      let drawn = CommonCounter()
       try await withWorkerPool(backend) { pool async throws in
         let items = AnySequence(
           sequence(first: 0) { $0 + 1 }.lazy.map { item in
@@ -95,7 +95,7 @@ extension Faults {
     @Test("F37 a map is cancelled while its input waits for room", arguments: Backends.apart)
     func f37(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
-        let read = SharedCounter()
+        let read = CommonCounter()
         let task = Task {
           let items = AsyncStream<Int> {
             read.increment()
@@ -120,7 +120,7 @@ extension Faults {
         inSetUp.cancel()
         await #expect(throws: CancellationError.self) { _ = try await inSetUp.value }
 
-        let failed = SharedCounter()
+        let failed = CommonCounter()
         let inBackoff = Task {
           let retry = MapOptions.Retry.upTo(3, backoff: .exponential(.seconds(50), maximum: .seconds(60))) { _ in
             failed.increment()

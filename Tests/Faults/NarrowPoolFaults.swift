@@ -5,7 +5,7 @@ import Testing
 
 /// Cannot be set up in one slot, and takes until that has failed for good in the others.
 private struct BadSlot: Worker {
-  let failures: SharedCounter
+  let failures: CommonCounter
 
   func setUp(_ context: WorkerContext) async throws {
     if context.slot == 1 {
@@ -27,7 +27,7 @@ extension Faults {
     func badSlot(backend: WorkerPool.Backend) async throws {
       for _ in 0..<100 {
         try await withWorkerPool(backend) { pool async throws in
-          let worker = BadSlot(failures: SharedCounter())
+          let worker = BadSlot(failures: CommonCounter())
           #expect(try await pool.map(0..<6, with: worker, options: MapOptions(chunking: .size(1))) == Array(0..<6))
         }
       }
@@ -51,7 +51,7 @@ extension Faults {
     func behindASlowItem(backend: WorkerPool.Backend) async throws {
       for _ in 0..<20 {
         try await withWorkerPool(backend) { pool async throws in
-          let done = SharedCounter()
+          let done = CommonCounter()
           let options = MapOptions(chunking: .size(50))
           let outputs = try await pool.map(0..<50, options: options) { item in
             if item == 0 { await done.wait(for: 49) } else { done.increment() }

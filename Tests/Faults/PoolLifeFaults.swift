@@ -95,7 +95,7 @@ extension Faults {
     func f43(backend: WorkerPool.Backend) async throws {
       let (pool, first) = try await onPlainThread {
         let pool = try WorkerPool(backend)
-        let done = SharedCounter()
+        let done = CommonCounter()
         let first = Task {
           defer { done.increment() }
           return try await pool.map(0..<100, with: Whoever())

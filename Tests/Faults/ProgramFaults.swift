@@ -80,7 +80,7 @@ extension Faults {
     @Test("F47 the input throws at the thirtieth item", arguments: Backends.everything)
     func f47(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
-        let read = SharedCounter()
+        let read = CommonCounter()
         let items = AsyncThrowingStream<Int, any Error> {
           let item = read.increment() - 1
           if item == 30 { throw Misfortune() }
@@ -102,7 +102,7 @@ extension Faults {
     @Test("F49 a slow consumer, and an input that is far from its end", arguments: Backends.apart)
     func f49(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
-        let read = SharedCounter()
+        let read = CommonCounter()
         let items = AnySequence(
           sequence(first: 0) { $0 + 1 }.lazy.map { item in
             read.increment()
@@ -124,7 +124,7 @@ extension Faults {
     @Test("F50 who hears of the end of an item gives the pool another", arguments: Backends.apart)
     func f50(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
-        let again = SharedCounter()
+        let again = CommonCounter()
         let (ends, end) = AsyncStream.makeStream(of: Int.self)
         for item in 0..<20 {
           let first = try pool.submit(item, with: Accident(deeds: [:]))

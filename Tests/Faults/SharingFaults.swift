@@ -101,7 +101,7 @@ extension Faults {
 
     @Test("U10: a worker that dies in a chunk that was shared costs its item alone", .forks, arguments: 0..<6)
     func crash(round: Int) async throws {
-      let runs = SharedCounter()
+      let runs = CommonCounter()
       try await withWorkerPool(.processes(2)) { pool async throws in
         let victim = 37 * round
         let outcomes = pool.outcomes(of: 0..<300, options: MapOptions(chunking: .size(300))) { item in
@@ -131,7 +131,7 @@ extension Faults {
     func shortBehindLong(warmUp: Int) async throws {
       try await withWorkerPool(.processes(2)) { pool async throws in
         _ = try await pool.map(0..<warmUp) { $0 }
-        let done = SharedCounter()
+        let done = CommonCounter()
         let outputs = try await pool.map(0..<3, options: MapOptions(chunking: .size(1))) { item in
           if item == 1 { done.increment() } else { await done.wait(for: 1) }
           return item
@@ -144,7 +144,7 @@ extension Faults {
       "U10: what is behind an item that takes long is run before what comes later, though no worker is idle", .forks)
     func recalled() async throws {
       try await withWorkerPool(.processes(2)) { pool async throws in
-        let done = SharedCounter()
+        let done = CommonCounter()
         // There is always more to do, until the item behind the long one has been run.
         let items = sequence(first: 0) { done.value == 0 ? $0 + 1 : nil }
         var count = 0

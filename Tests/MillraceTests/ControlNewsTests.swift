@@ -4,6 +4,9 @@ import Testing
 
 /// What goes over a worker process's control socket.
 struct ControlNewsTests {
+  private static let token = SharedToken(
+    id: SharedID(high: 1, low: .max), form: .memory, signature: 1 << 56, size: 17, offset: 4_096)
+
   static let all: [ControlNews] = [
     .configure(environment: [:]),
     .configure(environment: ["PATH": "/usr/bin:/bin", "EMPTY": "", "GONE": nil, "": "no name", "ünï": "cödé\n"]),
@@ -11,6 +14,11 @@ struct ControlNewsTests {
     .lane(number: 0, slot: 0, cpus: []),
     .lane(number: 7, slot: 63, cpus: [0, 1, 1_023]),
     .segment(lane: 3, id: .max),
+    .shared([]),
+    .shared([token, token]),
+    .forget([]),
+    .forget([token.id]),
+    .made(lane: 2, chunk: .max, token),
     .end,
   ]
 
@@ -37,7 +45,7 @@ struct ControlNewsTests {
       words.flatMap { word in (0..<8).map { UInt8(word >> ($0 * 8) & 0xff) } }
     }
     #expect(throws: WireProblem.self) { try ControlNews(bytes: words(0)) }
-    #expect(throws: WireProblem.self) { try ControlNews(bytes: words(6)) }
+    #expect(throws: WireProblem.self) { try ControlNews(bytes: words(9)) }
     #expect(throws: WireProblem.self) { try ControlNews(bytes: words(4, 0)) }
     #expect(throws: WireProblem.self) { try ControlNews(bytes: words(3, 0, 1 << 32)) }
     #expect(throws: WireProblem.self) { try ControlNews(bytes: words(2, 0, 0, 1 << 31)) }

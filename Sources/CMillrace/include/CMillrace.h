@@ -15,6 +15,7 @@
 #include "millrace_output.h"
 #include "millrace_poller.h"
 #include "millrace_ring.h"
+#include "millrace_shared.h"
 #include "millrace_signals.h"
 #include "millrace_socket.h"
 #include "millrace_tree.h"

@@ -40,8 +40,8 @@ int millrace_fd_raise(int fd);
 /// A file, close-on-exec, numbered above 2, which is not noted. -1 with errno.
 int millrace_fd_open(const char *path, int flags, unsigned mode);
 
-/// In a process that was just made by fork and is to be a worker: closes all that is ours, but for `kept`. What is the user's
-/// stays, as fork means it.
+/// In a process that was just made by fork and is to be a worker: closes all that is ours, but for `kept` and what
+/// `millrace_fd_keep` was told of. What is the user's stays, as fork means it.
 void millrace_fd_close_inherited(int kept);
 
 /// In a worker, before it runs any code of the user's: from here on, ours have the last numbers below the limit.

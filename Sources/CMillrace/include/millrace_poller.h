@@ -10,6 +10,10 @@ int millrace_poller_create(void);
 /// Watches a descriptor for something to read; `token` names it. 0, or errno.
 int millrace_poller_add(int poller, int descriptor, uint64_t token);
 
+/// Watches a socket for something to read, the end of the other side, and, if wanted, room to write. Again with `is_new` 0, to
+/// change that. 0, or errno.
+int millrace_poller_watch_socket(int poller, int descriptor, uint64_t token, int is_new, int wants_room);
+
 /// Watches a socket for the end of the other side alone, not for what it says. 0, or errno.
 int millrace_poller_add_hang_up(int poller, int descriptor, uint64_t token);
 

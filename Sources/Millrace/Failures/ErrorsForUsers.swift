@@ -12,6 +12,7 @@ extension Error {
       case .malformed(let name, _): TransportError(.malformedValue, "\(error)", typeName: name)
       }
     case is WireProblem, is ProtocolError: TransportError(.connectionLost, "\(self)")
+    case is SharedMissing: TransportError(.sharedObject, "\(self)")
     case let error as SystemCallError: SystemError(error.call, error.code)
     case let error as MemoryError: SystemError(error.call, error.code)
     case let error as ThreadRefused: SystemError("pthread_create", error.code)

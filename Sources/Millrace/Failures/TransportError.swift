@@ -9,6 +9,8 @@ public struct TransportError: Error, Sendable, Hashable, CustomStringConvertible
     case unsupportedType
     /// What arrived is no value of this type.
     case malformedValue
+    /// A ``SharedArray``, or another shared object, could not be passed on, or did not arrive.
+    case sharedObject
     /// A worker process, or the fork server, cannot be reached or understood any more.
     case connectionLost
   }

@@ -30,6 +30,33 @@ extension Machine {
     return line.flatMap { Int($0.dropFirst("oom_kill ".count)) } ?? 0
   }
 
+  /// How many bytes of memory can be had, where so many are asked for that it is worth the look; nil if nobody tells.
+  static func memoryRoom(for bytes: Int) -> Int? {
+    guard bytes >= 16 << 20 else { return nil }
+    var room = text(of: "/proc/meminfo").flatMap { text -> Int? in
+      guard let available = number(after: "MemAvailable:", in: text) else { return nil }
+      return (available + (number(after: "SwapFree:", in: text) ?? 0)) << 10
+    }
+    let folders = text(of: "/proc/self/cgroup").map { ControlGroup.folders(membership: $0) } ?? []
+    for folder in folders where folder.version == 2 {
+      guard let most = text(of: folder.path + "/memory.max").flatMap(number),
+        let used = text(of: folder.path + "/memory.current").flatMap(number)
+      else { continue }
+      // What is kept of files only goes when it is needed.
+      let kept = text(of: folder.path + "/memory.stat").flatMap { number(after: "inactive_file ", in: $0) } ?? 0
+      room = min(room ?? .max, max(0, most - used + kept))
+    }
+    return room
+  }
+
+  private static func number(_ text: String) -> Int? {
+    text.split(whereSeparator: \.isWhitespace).first.flatMap { Int($0) }
+  }
+
+  private static func number(after name: String, in text: String) -> Int? {
+    text.split(separator: "\n").first { $0.hasPrefix(name) }.flatMap { number(String($0.dropFirst(name.count))) }
+  }
+
   /// This process's resident memory in bytes.
   static var residentBytes: Int {
     guard let fields = text(of: "/proc/self/statm")?.split(separator: " "), fields.count > 1 else { return 0 }
@@ -56,5 +83,6 @@ extension Machine {
   static var cpuQuota: Double? { nil }
   static var memoryVictims: Int { 0 }
   static var residentBytes: Int { 0 }
+  static func memoryRoom(for bytes: Int) -> Int? { nil }
 }
 #endif

@@ -43,6 +43,16 @@ package enum KillPoint: String, CaseIterable, Sendable {
   case workerWroteOutput = "worker.wrote-output"
   /// A segment is filled, and its descriptor has not been sent.
   case workerAnnouncesSegment = "worker.announces-segment"
+  /// An item names an object that it shares, which is about to be looked for.
+  case workerMapsShared = "worker.maps-shared"
+  /// It has taken the lock of a shared object.
+  case workerLocks = "worker.locks"
+  /// An element is about to be in a shared queue, or out of it.
+  case workerPushes = "worker.pushes"
+  case workerPops = "worker.pops"
+  /// An output has a shared object in it, whose descriptor has not been sent; and has been, and the output has not.
+  case workerSendsShared = "worker.sends-shared"
+  case workerSentShared = "worker.sent-shared"
   /// The last output is made, the end of the chunk has not been said.
   case workerFinishesChunk = "worker.finishes-chunk"
   /// It has been said; the marker still shows the chunk.
@@ -59,6 +69,7 @@ package enum KillPoint: String, CaseIterable, Sendable {
   case parentPrepares = "parent.prepares"
   case parentSendsChunk = "parent.sends-chunk"
   case parentSentChunk = "parent.sent-chunk"
+  case parentSendsShared = "parent.sends-shared"
   /// An answer was read from a ring, and nobody knows of it.
   case parentHasAnswer = "parent.has-answer"
   case parentSeesDeath = "parent.sees-death"

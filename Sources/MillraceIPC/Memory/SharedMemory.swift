@@ -47,6 +47,13 @@ package struct SharedMemory: ~Copyable, Sendable {
     descriptor = -1
   }
 
+  /// Gives the descriptor away, to be closed by whoever has it now.
+  consuming func takeDescriptor() -> Int32 {
+    let taken = descriptor
+    discard self
+    return taken
+  }
+
   deinit { millrace_fd_close(descriptor) }
 
   /// Bytes of it that take up memory: a peer may make it as large as it likes, and write to none of it.
@@ -76,6 +83,15 @@ package struct MemoryMapping: ~Copyable, @unchecked Sendable {
   init(descriptor: Int32, offset: Int, size: Int, writable: Bool) throws(MemoryError) {
     guard let base = millrace_memory_map(descriptor, offset, size, writable ? 1 : 0) else {
       throw MemoryError("mapping \(size) bytes", code: errno)
+    }
+    self.base = base
+    self.size = size
+  }
+
+  /// A piece of any file, for reading. A fork of this process has it too.
+  init(file descriptor: Int32, offset: Int, size: Int) throws(MemoryError) {
+    guard let base = millrace_file_map(descriptor, offset, size) else {
+      throw MemoryError("mapping \(size) bytes of a file", code: errno)
     }
     self.base = base
     self.size = size

@@ -63,8 +63,8 @@ extension Checked {
 
     @Test("P4 one worker runs in the caller, lazily")
     func p4() async throws {
-      let drawn = SharedCounter()
-      let ran = SharedCounter()
+      let drawn = CommonCounter()
+      let ran = CommonCounter()
       try await withWorkerPool(.serial) { pool async throws in
         let options = MapOptions(chunking: .size(1), window: .items(1))
         let stream = pool.outputs(of: Endless(drawn: drawn), options: options) { item in
@@ -113,7 +113,7 @@ extension Checked {
 
     @Test("P7 a generator, a parallel map and what follows keep the order, and overlap", arguments: Backends.apart)
     func p7(backend: WorkerPool.Backend) async throws {
-      let drawn = SharedCounter()
+      let drawn = CommonCounter()
       try await withWorkerPool(backend) { pool in
         var results: [String] = []
         let options = MapOptions(chunking: .size(1), window: .items(4))
@@ -143,7 +143,7 @@ extension Checked {
 
     @Test("P10 a call in the background returns a large value", arguments: Backends.everything)
     func p10(backend: WorkerPool.Backend) async throws {
-      let gate = SharedCounter(backend.description == "serial" ? 1 : 0)
+      let gate = CommonCounter(backend.description == "serial" ? 1 : 0)
       try await withWorkerPool(backend) { pool in
         let call = try pool.submit {
           await gate.wait(for: 1)

@@ -38,7 +38,7 @@ extension Checked {
     /// Each closure has a process of its own in each slot, so a slot hears of them in any order.
     @Test("maps of several closures at once run each item once", arguments: Backends.everything)
     func closuresAtOnce(backend: WorkerPool.Backend) async throws {
-      let runs = SharedCounter()
+      let runs = CommonCounter()
       try await withWorkerPool(backend) { pool in
         try await withThrowingTaskGroup { group in
           for factor in 1...4 {
@@ -60,7 +60,7 @@ extension Checked {
     @Test("a map of another worker gets its turn beside a stream without an end", arguments: Backends.everything)
     func besideAnEndlessStream(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
-        let taken = SharedCounter()
+        let taken = CommonCounter()
         let endless = Task {
           let items = sequence(first: 0) { $0 + 1 }
           for try await _ in pool.outputs(

@@ -10,8 +10,8 @@ private enum Request {
 }
 
 private final class Token: Sendable {
-  let released: SharedCounter
-  init(released: SharedCounter) { self.released = released }
+  let released: CommonCounter
+  init(released: CommonCounter) { self.released = released }
   deinit { released.increment() }
 }
 
@@ -84,7 +84,7 @@ extension Checked {
 
     @Test("U2: the values are let go of with the map", arguments: Backends.all)
     func released(backend: WorkerPool.Backend) async throws {
-      let released = SharedCounter()
+      let released = CommonCounter()
       try await withWorkerPool(backend) { pool async throws in
         for round in 1...3 {
           let outputs = try await Request.$token.withValue(Token(released: released)) {

@@ -181,7 +181,7 @@ extension Checked {
 
     @Test("a crash that a retry survives", arguments: Backends.isolating)
     func retried(backend: WorkerPool.Backend) async throws {
-      let tries = SharedCounter()
+      let tries = CommonCounter()
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(chunking: .size(16), retry: .upTo(2))
         let outputs = try await pool.map(0..<50, options: options) { item in

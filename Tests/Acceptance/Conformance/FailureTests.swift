@@ -49,7 +49,7 @@ extension Checked {
 
     @Test("an endless map ends with its first failure", arguments: Backends.all)
     func endlessFailFast(backend: WorkerPool.Backend) async throws {
-      let drawn = SharedCounter()
+      let drawn = CommonCounter()
       try await withWorkerPool(backend) { pool in
         _ = await #expect(throws: ItemFailure.self) {
           try await pool.forEach(Endless(drawn: drawn), with: Picky(modulus: 100, remainder: 99))

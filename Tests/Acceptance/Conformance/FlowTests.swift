@@ -25,7 +25,7 @@ extension Checked {
 
     @Test("V4 three workers run three items at once, again and again", arguments: Backends.wide)
     func v4(backend: WorkerPool.Backend) async throws {
-      let present = SharedCounter()
+      let present = CommonCounter()
       try await withWorkerPool(backend) { pool in
         for _ in 0..<2 {
           let pairs = try await pool.map([4, 4, 4], options: MapOptions(chunking: .size(1))) { item in
@@ -40,7 +40,7 @@ extension Checked {
 
     @Test("V5 with a slow consumer, each round is run by all workers", arguments: Backends.wide)
     func v5(backend: WorkerPool.Backend) async throws {
-      let present = SharedCounter()
+      let present = CommonCounter()
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(chunking: .size(1), dispatch: .roundRobin)
         let stream = pool.outputs(of: Array(repeating: 4, count: 9), options: options) { item in
@@ -96,7 +96,7 @@ extension Checked {
       "V11 nothing is left of a pool, however its map ends",
       arguments: [WorkerPool.Backend.processes(2), Backends.forking].runnable)
     func v11(backend: WorkerPool.Backend) async throws {
-      let drawn = SharedCounter()
+      let drawn = CommonCounter()
       let oracle = LeakOracle()
       // The first pool starts what lasts as long as the program.
       try await withWorkerPool(backend) { pool in try await pool.forEach(0..<9, with: AddOne()) }

@@ -8,8 +8,8 @@ import Testing
 
 /// Sleeps until it is cancelled, and says when it begins and when its worker goes.
 private struct Sleeper: Worker {
-  let begun = SharedCounter()
-  let gone = SharedCounter()
+  let begun = CommonCounter()
+  let gone = CommonCounter()
 
   func setUp(_ context: WorkerContext) {}
   func process(_ item: Int, state: inout Void) async throws -> Int {
@@ -22,7 +22,7 @@ private struct Sleeper: Worker {
 
 /// Refuses the third item.
 private struct Choosy: StatelessWorker {
-  let begun = (0..<6).map { _ in SharedCounter() }
+  let begun = (0..<6).map { _ in CommonCounter() }
 
   func process(_ item: Int) throws -> Int {
     begun[item].increment()
@@ -46,7 +46,7 @@ extension Checked {
     @Test("U9: an item that ends as soon as it is given up is not begun again", arguments: backends)
     func endsAtOnce(backend: WorkerPool.Backend) async throws {
       let worker = Sleeper()
-      let asked = SharedCounter()
+      let asked = CommonCounter()
       // Asked by whoever gives the item up, who takes longer than the item and its worker.
       let retry = MapOptions.Retry.upTo(1) { _ in
         if asked.increment() == 1 {
@@ -68,7 +68,7 @@ extension Checked {
     @Test("U9: what was done before an item that throws and is given up is not done again", arguments: backends)
     func throwsAndIsGivenUp(backend: WorkerPool.Backend) async throws {
       let worker = Choosy()
-      let isGivenUp = SharedCounter()
+      let isGivenUp = CommonCounter()
       // Asked for the item that threw, until it is too slow; then for that.
       let retry = MapOptions.Retry.upTo(1) { failure in
         if case .timedOut = failure.cause {

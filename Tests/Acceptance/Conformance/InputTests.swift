@@ -16,7 +16,7 @@ extension Checked {
 
     @Test("an endless sequence is read no further than it must", arguments: Backends.all)
     func endless(backend: WorkerPool.Backend) async throws {
-      let drawn = SharedCounter()
+      let drawn = CommonCounter()
       try await withWorkerPool(backend) { pool in
         var next = 1
         for try await output in pool.outputs(

@@ -100,7 +100,7 @@ extension Checked {
     func shared(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let (items, producer) = AsyncStream.makeStream(of: Int.self)
-        let meeting = SharedCounter()
+        let meeting = CommonCounter()
         // The pool has learned that its items are quick.
         for item in 0..<5_000 { producer.yield(-item - 1) }
         var count = 0

@@ -26,7 +26,7 @@ extension Checked {
     func completion(backend: WorkerPool.Backend) async throws {
       for order in [MapOptions.Order.input, .completion] {
         // What the first item waits for: that the others have run, or that their outputs are here.
-        let others = SharedCounter()
+        let others = CommonCounter()
         try await withWorkerPool(backend) { pool in
           let stream = pool.outputs(of: 0..<3, order: order, options: MapOptions(chunking: .size(1))) { item in
             if item == 0 { await others.wait(for: 2) } else if order == .input { others.increment() }
@@ -59,7 +59,7 @@ extension Checked {
 
     @Test("forEach calls its body once for each item", arguments: Backends.all)
     func forEach(backend: WorkerPool.Backend) async throws {
-      let sum = SharedCounter()
+      let sum = CommonCounter()
       try await withWorkerPool(backend) { pool in
         try await pool.forEach(0..<500) { _ in sum.increment() }
       }

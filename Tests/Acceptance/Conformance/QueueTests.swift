@@ -11,8 +11,8 @@ extension Checked {
 
     @Test("U35: with a queue limit, one submission too many is refused at once", arguments: inProgram)
     func limit(backend: WorkerPool.Backend) async throws {
-      let gate = SharedCounter()
-      let running = SharedCounter()
+      let gate = CommonCounter()
+      let running = CommonCounter()
       let pool = try WorkerPool(backend, queueLimit: 3)
       let width = pool.width
       func submit(_ item: Int) throws -> Submission<Int> {
@@ -37,9 +37,9 @@ extension Checked {
 
     @Test("U35: the limit on the whole counts waiting too", arguments: inProgram)
     func total(backend: WorkerPool.Backend) async throws {
-      let gate = SharedCounter()
-      let running = SharedCounter()
-      let late = SharedCounter()
+      let gate = CommonCounter()
+      let running = CommonCounter()
+      let late = CommonCounter()
       try await withWorkerPool(backend) { pool async throws in
         let width = pool.width
         let busy = try (0..<width).map { item in

@@ -62,7 +62,7 @@ extension Checked {
 
     @Test("only what is worth it is tried again", arguments: Backends.all)
     func condition(backend: WorkerPool.Backend) async throws {
-      let tries = SharedCounter()
+      let tries = CommonCounter()
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(
           retry: .upTo(5) { ($0.underlying as? Refused)?.item == 1 })

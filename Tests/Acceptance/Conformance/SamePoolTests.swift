@@ -77,8 +77,8 @@ extension Checked {
       "U9: no more slots than twice the width stand in for one level",
       arguments: [WorkerPool.Backend.tasks(3), .threads(3)])
     func bounded(backend: WorkerPool.Backend) async throws {
-      let running = SharedCounter()
-      let most = SharedCounter()
+      let running = CommonCounter()
+      let most = CommonCounter()
       try await withWorkerPool(backend) { pool async throws in
         _ = try await pool.map(0..<50, options: MapOptions(chunking: .size(1))) { _ in
           if running.increment() > most.value { most.set(running.value) }

@@ -49,7 +49,7 @@ extension Checked {
 
     @Test("U34: an endless stream ends when its task is cancelled", arguments: Backends.everything)
     func cancelled(backend: WorkerPool.Backend) async throws {
-      let taken = SharedCounter()
+      let taken = CommonCounter()
       try await withWorkerPool(backend) { pool async throws in
         let stream = pool.outputs(of: 0..., with: Times(factor: 2))
         let task = Task { for try await _ in stream { taken.increment() } }

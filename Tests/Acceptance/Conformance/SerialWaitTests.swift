@@ -5,10 +5,10 @@ import Testing
 
 /// One item, and then nothing as long as the gate is shut, whoever is cancelled.
 private struct Reluctant: AsyncSequence, Sendable {
-  let gate: SharedCounter
+  let gate: CommonCounter
 
   struct AsyncIterator: AsyncIteratorProtocol {
-    let gate: SharedCounter
+    let gate: CommonCounter
     var count = 0
 
     mutating func next() async -> Int? {
@@ -30,7 +30,7 @@ extension Checked {
     private func end<S: AsyncSequence & Sendable>(
       _ items: S, by ending: Ending
     ) async throws where S.Element == Int {
-      let begun = SharedCounter()
+      let begun = CommonCounter()
       let pool = try WorkerPool(.serial)
       let options = MapOptions(timeouts: MapOptions.Timeouts(total: ending == .total ? .milliseconds(50) : nil))
       let map = Task {
@@ -70,17 +70,17 @@ extension Checked {
 
     @Test("U12: so does one for an input that does not mind being cancelled", arguments: Ending.allCases)
     func reluctantInput(ending: Ending) async throws {
-      let gate = SharedCounter()
+      let gate = CommonCounter()
       defer { gate.set(1) }
       try await withDeadline(.seconds(20)) { try await end(Reluctant(gate: gate), by: ending) }
     }
 
     @Test("U12: terminate() does not wait for another task's item, nor does a map whose time is over")
     func othersItem() async throws {
-      let gate = SharedCounter()
+      let gate = CommonCounter()
       defer { gate.set(1) }
       try await withDeadline(.seconds(20)) {
-        let begun = SharedCounter()
+        let begun = CommonCounter()
         let pool = try WorkerPool(.serial)
         let first = Task {
           try await pool.map([0]) { _ in
@@ -102,7 +102,7 @@ extension Checked {
     @Test("U12: a wait for the next attempt ends with its map")
     func backOff() async throws {
       try await withDeadline(.seconds(20)) {
-        let begun = SharedCounter()
+        let begun = CommonCounter()
         let pool = try WorkerPool(.serial)
         let options = MapOptions(retry: .upTo(3, backoff: .constant(.seconds(600))))
         let map = Task {

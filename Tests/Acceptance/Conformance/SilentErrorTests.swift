@@ -75,7 +75,7 @@ extension Checked {
       "U23: so is the error of a worker that was written off", arguments: [WorkerPool.Backend.threads(1), .tasks(1)])
     func writtenOff(backend: WorkerPool.Backend) async throws {
       let lines = Lines()
-      let worker = Stuck(gate: SharedCounter())
+      let worker = Stuck(gate: CommonCounter())
       try await withWorkerPool(backend, logger: lines.logger()) { pool async throws in
         let options = MapOptions(timeouts: MapOptions.Timeouts(item: .milliseconds(30)))
         await #expect(throws: ItemFailure.self) { try await pool.map([0], with: worker, options: options) }
@@ -106,7 +106,7 @@ extension Checked {
       arguments: [WorkerPool.Backend.threads(1), .tasks(1)], [true, false])
     func runsOn(backend: WorkerPool.Backend, inSetUp: Bool) async throws {
       let lines = Lines()
-      let worker = Stuck(inSetUp: inSetUp, gate: SharedCounter())
+      let worker = Stuck(inSetUp: inSetUp, gate: CommonCounter())
       try await withWorkerPool(backend, logger: lines.logger()) { pool async throws in
         let limit = Duration.milliseconds(30)
         let options = MapOptions(
@@ -125,7 +125,7 @@ extension Checked {
 
     private struct Stuck: Worker {
       var inSetUp = false
-      let gate: SharedCounter
+      let gate: CommonCounter
       func setUp(_ context: WorkerContext) async {
         if inSetUp { await gate.wait(for: 1) }
       }

@@ -68,7 +68,7 @@ extension Checked {
         waits.cancel()
         await #expect(throws: CancellationError.self) { _ = try await waits.value }
         continuation.finish()
-        let begun = SharedCounter()
+        let begun = CommonCounter()
         let minds = Task {
           try await pool.map(
             0..<3,
@@ -87,7 +87,7 @@ extension Checked {
 
     @Test("apply, and what becomes of it when its task is cancelled", arguments: Backends.all)
     func apply(backend: WorkerPool.Backend) async throws {
-      let begun = SharedCounter()
+      let begun = CommonCounter()
       try await withWorkerPool(backend) { pool async throws in
         #expect(try await pool.run(20, with: AddOne()) == 21)
         #expect(try await pool.run("a") { $0 + "b" } == "ab")
@@ -109,7 +109,7 @@ extension Checked {
 
     @Test("a cancelled submission throws", arguments: Backends.apart)
     func cancel(backend: WorkerPool.Backend) async throws {
-      let begun = SharedCounter()
+      let begun = CommonCounter()
       try await withWorkerPool(backend) { pool in
         let submission = try pool.submit(
           0,
@@ -126,7 +126,7 @@ extension Checked {
 
     @Test("a limit on the wait", arguments: Backends.apart)
     func valueWithin(backend: WorkerPool.Backend) async throws {
-      let gate = SharedCounter()
+      let gate = CommonCounter()
       try await withWorkerPool(backend) { pool in
         let submission = try pool.submit(3) { item in
           await gate.wait(for: 1)

@@ -41,7 +41,7 @@ extension Checked {
 
     @Test("a consumer that waits too long may go on waiting", arguments: Backends.apart)
     func next(backend: WorkerPool.Backend) async throws {
-      let gate = SharedCounter()
+      let gate = CommonCounter()
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(chunking: .size(1), nextTimeout: .milliseconds(50))
         let stream = pool.outputs(of: 0..<3, options: options) { item in
@@ -98,7 +98,7 @@ extension Checked {
 
     @Test("a cancelled map ends at once, and the pool goes on", arguments: Backends.all)
     func cancellation(backend: WorkerPool.Backend) async throws {
-      let begun = SharedCounter()
+      let begun = CommonCounter()
       try await withWorkerPool(backend) { pool async throws in
         let map = Task {
           try await pool.map(0..<1_000, options: MapOptions(chunking: .size(1))) { item in

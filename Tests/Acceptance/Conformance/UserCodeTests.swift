@@ -5,8 +5,8 @@ import Testing
 /// Uses the pool when it goes.
 private final class Clinger: Sendable {
   let pool: WorkerPool
-  let gone: SharedCounter
-  init(_ pool: WorkerPool, _ gone: SharedCounter) { (self.pool, self.gone) = (pool, gone) }
+  let gone: CommonCounter
+  init(_ pool: WorkerPool, _ gone: CommonCounter) { (self.pool, self.gone) = (pool, gone) }
   deinit { if pool.width > 0 { gone.increment() } }
 }
 
@@ -21,12 +21,12 @@ extension Checked {
     func cancellationHandler(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         for _ in 0..<20 {
-          let begun = SharedCounter()
-          let handled = SharedCounter()
+          let begun = CommonCounter()
+          let handled = CommonCounter()
           let map = Task {
             try await pool.map(0..<2, options: MapOptions(chunking: .size(1))) { _ in
               // The item ends when its handler has: else it might be gone before it was called.
-              let isHandled = SharedCounter()
+              let isHandled = CommonCounter()
               await withTaskCancellationHandler {
                 begun.increment()
                 await isHandled.wait(for: 1)
@@ -72,7 +72,7 @@ extension Checked {
 
     @Test("U8: what inputs, outputs, errors and closures let go of uses the pool", arguments: Backends.shared)
     func deinitializers(backend: WorkerPool.Backend) async throws {
-      let gone = SharedCounter()
+      let gone = CommonCounter()
       var made = 0
       try await withWorkerPool(backend) { pool async throws in
         func clinger() -> Clinger {

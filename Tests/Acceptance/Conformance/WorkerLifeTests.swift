@@ -69,7 +69,7 @@ extension Checked {
           if let width = [50: 5, 100: 1, 200: 2, 300: 4][output] { try pool.resize(to: width) }
         }
         #expect(outputs == Array(1...400) && pool.width == 4)
-        let begun = SharedCounter()
+        let begun = CommonCounter()
         // All of the new width run at once.
         let slots = try await pool.map(0..<4, options: MapOptions(chunking: .size(1))) { _ in
           let context = WorkerContext.current!

@@ -42,7 +42,7 @@ extension Checked {
     @Test("I12 in the order of the input, or as they finish", arguments: Backends.wide)
     func i12(backend: WorkerPool.Backend) async throws {
       for order in [MapOptions.Order.input, .completion] {
-        let awake = SharedCounter()
+        let awake = CommonCounter()
         try await withWorkerPool(backend) { pool in
           let loom = try StridedMap(on: pool, stride: 4, order: order)
           let results = try loom.add(["awake", "sleep", "awake", "awake"]) { text in
@@ -61,7 +61,7 @@ extension Checked {
     }
 
     /// Results that come when they are let: the n-th once the gate is open for more than n.
-    private func gated(_ pool: WorkerPool, _ gate: SharedCounter, _ count: Int, skips: Bool) throws -> StridedOutput<
+    private func gated(_ pool: WorkerPool, _ gate: CommonCounter, _ count: Int, skips: Bool) throws -> StridedOutput<
       Int
     > {
       let loom = try StridedMap(on: pool, stride: count, skipsTimedOut: skips)
@@ -78,7 +78,7 @@ extension Checked {
 
     @Test("I13 what does not come in time may be taken later", arguments: StridedWalkthroughs.narrow)
     func i13(backend: WorkerPool.Backend) async throws {
-      let gate = SharedCounter()
+      let gate = CommonCounter()
       try await withWorkerPool(backend) { pool in
         let results = try gated(pool, gate, 4, skips: false)
         await timesOut(results)
@@ -96,7 +96,7 @@ extension Checked {
 
     @Test("I13 what does not come in time is given up, if that is asked for", arguments: StridedWalkthroughs.narrow)
     func i13Skip(backend: WorkerPool.Backend) async throws {
-      let gate = SharedCounter()
+      let gate = CommonCounter()
       try await withWorkerPool(backend) { pool in
         let results = try gated(pool, gate, 5, skips: true)
         await timesOut(results)
@@ -112,7 +112,7 @@ extension Checked {
     @Test("I13 skip.py: four results, or three", arguments: [false, true])
     func i13Script(skips: Bool) async throws {
       try await withWorkerPool(.threads(2)) { pool in
-        let gate = SharedCounter()
+        let gate = CommonCounter()
         let loom = try StridedMap(on: pool, stride: 4, skipsTimedOut: skips)
         let results = try loom.add(0..<4) { item in
           if item == 1 { await gate.wait(for: 1) }
@@ -129,7 +129,7 @@ extension Checked {
 
     @Test("I13 chained: what was not begun is never given up", arguments: Backends.all)
     func i13Chained(backend: WorkerPool.Backend) async throws {
-      let gate = SharedCounter()
+      let gate = CommonCounter()
       try await withWorkerPool(backend) { pool in
         let loom = try StridedMap(on: pool, stride: 1, skipsTimedOut: true)
         let first = try loom.add(0..<3) { item in
@@ -151,7 +151,7 @@ extension Checked {
     func i14(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for (stride, taken) in (1...22).flatMap({ stride in [0, 1, 5].map { (stride, $0) } }) {
-          let consumed = SharedCounter()
+          let consumed = CommonCounter()
           let loom = try StridedMap(on: pool, stride: stride)
           let first = try loom.add(CountedItems(count: 500, consumed: consumed), with: AddOne())
           let second = try loom.add(first, with: AddOne())
@@ -213,7 +213,7 @@ extension Checked {
   /// A sequence that says how many of it were taken; not in memory, so a thread reads it.
   struct CountedItems: Sequence, IteratorProtocol {
     var count: Int
-    var consumed: SharedCounter
+    var consumed: CommonCounter
     var position = 0
 
     mutating func next() -> Int? {

@@ -93,7 +93,7 @@ extension Checked {
 
     @Test("a failed item is tried again", arguments: Backends.all)
     func retries(backend: WorkerPool.Backend) async throws {
-      let attempts = SharedCounter()
+      let attempts = CommonCounter()
       try await withWorkerPool(backend) { pool in
         let loom = try StridedMap(on: pool, stride: 2)
         let results = try loom.add(0..<3, options: ItemOptions(retry: .upTo(1))) { item in
@@ -149,7 +149,7 @@ extension Checked {
 
     @Test("whoever waits may be cancelled; the map goes on", arguments: Backends.all)
     func cancelled(backend: WorkerPool.Backend) async throws {
-      let gate = SharedCounter()
+      let gate = CommonCounter()
       try await withWorkerPool(backend) { pool in
         let loom = try StridedMap(on: pool, stride: 2)
         let results = try loom.add(0..<2) { item in

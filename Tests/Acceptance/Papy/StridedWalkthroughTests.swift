@@ -50,7 +50,7 @@ extension Checked {
 
     @Test("I2 two tasks, evaluated stride by stride", arguments: narrow)
     func i2(backend: WorkerPool.Backend) async throws {
-      let clock = SharedCounter()
+      let clock = CommonCounter()
       try await withWorkerPool(backend) { pool in
         let loom = try StridedMap(on: pool, stride: 2, isTraced: true)
         let left = try loom.add(0..<4) { (clock.increment(), "L\($0)") }
@@ -68,7 +68,7 @@ extension Checked {
 
     @Test("I3 the buffer: six before anything is taken, two after two", arguments: Backends.all)
     func i3(backend: WorkerPool.Backend) async throws {
-      let evaluated = SharedCounter()
+      let evaluated = CommonCounter()
       try await withWorkerPool(backend) { pool in
         let loom = try StridedMap(on: pool, stride: 2, buffer: 6, isTraced: true)
         let left = try loom.add(0..<4) { item in (item, evaluated.increment()).0 }
@@ -85,7 +85,7 @@ extension Checked {
 
     @Test("I4 degrees of radians: a stride of each, in turn", arguments: narrow)
     func i4(backend: WorkerPool.Backend) async throws {
-      let clock = SharedCounter()
+      let clock = CommonCounter()
       try await withWorkerPool(backend) { pool in
         let loom = try StridedMap(on: pool, stride: 2, isTraced: true)
         let radians = try loom.add(1...4) { [clock.increment(), $0] }

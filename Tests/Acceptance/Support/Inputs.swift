@@ -3,7 +3,7 @@ import Synchronization
 
 /// A lazy, endless sequence that says how far it was read.
 struct Endless: Sequence, IteratorProtocol {
-  var drawn = SharedCounter()
+  var drawn = CommonCounter()
 
   mutating func next() -> Int? { drawn.increment() - 1 }
 }

@@ -18,6 +18,9 @@ extension AcceptanceProgram {
       try await say("blocks", pool, (0..<6).map { [UInt8](repeating: $0, count: 128 << 10) }, Reverse(), retries) {
         Array($0.reversed())
       }
+      try await say("shared", pool, lent(12), Borrow(), retries) {
+        Returned(index: $0.index, made: try! SharedArray([$0.index, 2 * $0.index]))
+      }
     }
     say("over")
   }

@@ -1,4 +1,4 @@
-import MillraceIPC
+package import MillraceIPC
 
 /// What goes over a worker process's control socket, besides the introduction; descriptors come with it.
 package enum ControlNews: Equatable, Sendable {
@@ -10,6 +10,12 @@ package enum ControlNews: Equatable, Sendable {
   case lane(number: Int, slot: Int, cpus: [Int32])
   /// Either way: a segment of a lane. Descriptor: its memory.
   case segment(lane: Int, id: UInt32)
+  /// To the worker: shared objects that what follows in its lanes names. Descriptors: of each its memory.
+  case shared([SharedToken])
+  /// To the worker: nobody has these any more, but itself.
+  case forget([SharedID])
+  /// From the worker: a shared object that is in the outputs of a chunk. Descriptor: its memory.
+  case made(lane: Int, chunk: UInt64, SharedToken)
   /// To the worker: nothing more comes. It ends when its lanes have.
   case end
 }
@@ -24,6 +30,9 @@ extension ControlNews {
     static let segment: UInt64 = 3
     static let end: UInt64 = 4
     static let logging: UInt64 = 5
+    static let shared: UInt64 = 6
+    static let forget: UInt64 = 7
+    static let made: UInt64 = 8
   }
 
   package var bytes: [UInt8] {
@@ -48,6 +57,20 @@ extension ControlNews {
       writer.append(Kind.segment)
       writer.append(Int64(lane))
       writer.append(UInt64(id))
+    case .shared(let tokens):
+      writer.append(Kind.shared)
+      for word in tokens.flatMap(\.words) { writer.append(word) }
+    case .forget(let ids):
+      writer.append(Kind.forget)
+      for id in ids {
+        writer.append(id.high)
+        writer.append(id.low)
+      }
+    case .made(let lane, let chunk, let token):
+      writer.append(Kind.made)
+      writer.append(Int64(lane))
+      writer.append(chunk)
+      for word in token.words { writer.append(word) }
     case .end: writer.append(Kind.end)
     }
     return Array(writer.bytes)
@@ -61,6 +84,11 @@ extension ControlNews {
       let word = Int64(bitPattern: try Records.take(&rest))
       guard let number = Number(exactly: word) else { throw WireProblem("\(word) is no \(type)") }
       return number
+    }
+    func token() throws -> SharedToken {
+      let words = try (0..<SharedToken.wordCount).map { _ in try Records.take(&rest) }
+      guard let token = SharedToken(words: words) else { throw WireProblem("no shared object") }
+      return token
     }
     switch try Records.take(&rest) {
     case Kind.configure:
@@ -81,6 +109,17 @@ extension ControlNews {
       while !rest.isEmpty { cpus.append(try number(Int32.self)) }
       self = .lane(number: lane, slot: slot, cpus: cpus)
     case Kind.segment: self = .segment(lane: try number(Int.self), id: try number(UInt32.self))
+    case Kind.shared:
+      var tokens: [SharedToken] = []
+      while !rest.isEmpty { tokens.append(try token()) }
+      self = .shared(tokens)
+    case Kind.forget:
+      var ids: [SharedID] = []
+      while !rest.isEmpty { ids.append(SharedID(high: try Records.take(&rest), low: try Records.take(&rest))) }
+      self = .forget(ids)
+    case Kind.made:
+      let lane = try number(Int.self)
+      self = .made(lane: lane, chunk: try Records.take(&rest), try token())
     case Kind.end: self = .end
     case let kind: throw WireProblem("news of kind \(kind)")
     }

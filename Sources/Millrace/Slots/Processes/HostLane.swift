@@ -17,6 +17,7 @@ final class HostLane: @unchecked Sendable {
   @exclusivity(unchecked) private var pending: Frame?
   private let segments = Lock(SegmentReceiver())
   private let segmentBell = Bell()
+  private let passage: HostPassage
 
   init(_ lane: Lane, bell: Doorbell, number: Int, slot: Int, process: HostProcess) {
     self.lane = lane
@@ -25,6 +26,7 @@ final class HostLane: @unchecked Sendable {
     self.number = number
     self.slot = slot
     self.process = process
+    passage = HostPassage(lane: number, of: process)
   }
 
   /// Payloads above this travel in segments, and frames grow no larger.
@@ -46,6 +48,8 @@ final class HostLane: @unchecked Sendable {
   }
 
   private func run(_ host: WorkerHost) async {
+    passage.stay()
+    defer { SharedPassage.leave() }
     do {
       try CrashReport.arm(at: lane.crashRecord, bell: bell.number)
       CrashReport.share(lane.addresses)
@@ -192,9 +196,13 @@ extension HostLane: HostChannel {
     return nil
   }
 
-  func enter(_ state: LaneState) { end.marker.enter(state) }
+  func enter(_ state: LaneState) {
+    if state != .idle { passage.begin() }
+    end.marker.enter(state)
+  }
 
   func begins(_ request: ChunkRequest, _ host: WorkerHost) {
+    passage.begin(chunk: request.id)
     end.marker.beginChunk(request.id)
     endIfCrashing()
   }

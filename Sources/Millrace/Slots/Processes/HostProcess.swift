@@ -22,6 +22,8 @@ package final class HostProcess: Sendable {
   private let makeForkedWorker: (@Sendable () -> any HostedWorker)?
   private let lanes = Lock<[Int: HostLane]>([:])
   private let laneHasEnded = Bell()
+  /// The shared objects that it was given.
+  let objects = SharedInbox()
   private let bell = Lock<Doorbell?>(nil)
   private let logging = Lock((label: "millrace.worker", level: Logger.Level.info))
 
@@ -82,6 +84,14 @@ package final class HostProcess: Sendable {
     case .segment(let number, let id):
       guard let descriptor = message.takeDescriptor() else { throw WireProblem("a segment without its descriptor") }
       try lanes.withLock { $0[number] }?.adopt(id, descriptor.take())
+    case .shared(let tokens):
+      for token in tokens {
+        guard let descriptor = message.takeDescriptor() else { throw WireProblem("an object without its descriptor") }
+        objects.take(token, descriptor.take())
+      }
+    case .forget(let ids):
+      for id in ids { objects.forget(id) }
+    case .made: throw WireProblem("an object from the pool")
     case .end:
       waitForLanes()
       return false
@@ -126,6 +136,29 @@ package final class HostProcess: Sendable {
       fail(error)
     }
   }
+
+  /// Sends the descriptor of an object that is in an output; waits for room.
+  func announce(_ token: SharedToken, lane: Int, chunk: UInt64, _ descriptor: Int32) throws {
+    let news = ControlNews.made(lane: lane, chunk: chunk, token).bytes
+    var tries = 0
+    while true {
+      do throws(SystemCallError) {
+        return try control.send(news, descriptors: [descriptor])
+      } catch  where error.code == ETOOMANYREFS && tries < Self.mostTries {
+        // As many descriptors are on their way as may be, those of the user's other programs too. They are fewer when the
+        // pool has read some, and nothing tells when that is.
+        tries += 1
+        usleep(1_000)
+      } catch  where error.code == ETOOMANYREFS {
+        throw error
+      } catch {
+        // No item's fault: the next one would fare no better.
+        fail(error)
+      }
+    }
+  }
+
+  private static let mostTries = 10_000
 
   /// Ends the process if what binds it to the pool was closed.
   func endIfCutOff() {

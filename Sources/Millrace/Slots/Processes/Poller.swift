@@ -25,9 +25,11 @@ struct Poller: ~Copyable {
     guard error == 0 else { throw SystemCallError("epoll_ctl", error) }
   }
 
-  /// Watches a socket for the end of the other side, not for what it says.
-  func addHangUp(_ watched: Int32, as token: UInt64) throws(SystemCallError) {
-    let error = millrace_poller_add_hang_up(descriptor.rawValue, watched, token)
+  /// Watches a socket for what it says and for the end of the other side; and for room, if that is wanted.
+  func watch(
+    socket: Int32, as token: UInt64, isNew: Bool = false, forRoom: Bool = false
+  ) throws(SystemCallError) {
+    let error = millrace_poller_watch_socket(descriptor.rawValue, socket, token, isNew ? 1 : 0, forRoom ? 1 : 0)
     guard error == 0 else { throw SystemCallError("epoll_ctl", error) }
   }
 

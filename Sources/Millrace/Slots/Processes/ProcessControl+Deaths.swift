@@ -101,7 +101,10 @@ extension ProcessControl {
   private func salvaged(
     _ lane: RemoteLane, _ process: WorkerProcess, _ lanes: [RemoteLane]
   ) -> (answers: [RemoteAnswer], running: Int?) {
-    lane.salvage { try process.fetchSegments(for: lanes) }
+    let fetch = { _ = try process.fetchNews(for: lanes) }
+    process.sharing.fetch = fetch
+    defer { process.sharing.fetch = {} }
+    return process.sharing.within(lane: lane.number) { lane.salvage(fetchSegments: fetch) }
   }
 
   private func cause(

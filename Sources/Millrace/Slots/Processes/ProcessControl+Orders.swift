@@ -87,7 +87,9 @@ extension ProcessControl {
         lane = try openLane(slot, forkedFor: isForked ? record : nil)
       }
       KillPoint.parentPrepares.reach()
-      send(.open(record, announcement: isForked ? [] : try record.remote.announcement()), to: lane)
+      if isForked { return send(.open(record, announcement: []), to: lane) }
+      let (announcement, shared) = try lane.sharing?.collecting(record.remote.announcement) ?? ([], [])
+      send(.open(record, announcement: announcement, shared: shared), to: lane)
     } catch {
       startFailed(slot, error)
     }
@@ -136,6 +138,11 @@ extension ProcessControl {
       next.serveBy = _monotonicNow() &+ next.patience
       seats[lane.slot]?.processes.remove(process.token)
       seats[lane.slot]?.processes.insert(next.token)
+      // What lies in the lane names what the first one had.
+      lane.sharing = next.sharing
+      guard try next.sharing.send(process.sharing.heldObjects) != .full else {
+        throw WireProblem("the worker does not read its control socket")
+      }
       try next.serve(lane, cpus: cpus(of: lane.slot), bell: slots.bell.rawValue)
     } catch {
       startFailed(lane.slot, error)
@@ -231,7 +238,9 @@ extension ProcessControl {
     var hasNews = false
     for lane in process.lanes {
       do {
-        while let answer = try lane.next(fetchSegments: process.fetchSegments) {
+        while let answer = try process.sharing.within(
+          lane: lane.number, { try lane.next { _ = try process.fetchNews() } })
+        {
           hasNews = true
           KillPoint.parentHasAnswer.reach()
           handle(answer, lane, process)
@@ -260,6 +269,11 @@ extension ProcessControl {
     case .opened, .outputs, .mixed, .itemFailed, .done: break
     }
     news.add(answer, slot: lane.slot, generation: lane.generation, to: host)
+    switch answer {
+    case .done(let sent, _, _, _, _): process.sharing.ended(lane: lane.number, upTo: sent.lastNumber)
+    case .openFailed, .tornDown: process.sharing.ended(lane: lane.number, upTo: .max)
+    default: break
+    }
   }
 
   private func laneStopped(_ lane: RemoteLane, _ process: WorkerProcess) {

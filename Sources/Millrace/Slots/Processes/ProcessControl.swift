@@ -96,7 +96,10 @@ final class ProcessControl: @unchecked Sendable {
         if case .failure(let error) = found { lost(error) }
         break
       }
-      for process in processes.values { for lane in process.lanes { lane.disarm() } }
+      for process in processes.values {
+        process.roomBy = nil
+        for lane in process.lanes { lane.disarm() }
+      }
       for token in news { handle(token) }
     }
     server?.shutdown()
@@ -120,7 +123,7 @@ final class ProcessControl: @unchecked Sendable {
       switch token {
       case Token.errors(process.token): readErrors(process)
       case Token.output(process.token): passOutput(of: process)
-      case Token.control(process.token): hungUp(process)
+      case Token.control(process.token): hear(process)
       default: childEnded(process)
       }
     }
@@ -132,6 +135,7 @@ final class ProcessControl: @unchecked Sendable {
       for lane in process.lanes {
         // A lane that cannot be armed has said nonsense, and is read again to say so.
         guard lane.isBroken || (try? lane.arm()) == true else { return false }
+        if lane.waitsForSocket { awaitRoom(process) }
       }
     }
     return true
@@ -140,7 +144,9 @@ final class ProcessControl: @unchecked Sendable {
   private func timeToDeadline() -> UInt64? {
     var first: UInt64?
     for process in processes.values {
-      for case let time? in [process.killAt, process.goneBy, process.serveBy] { first = min(first ?? time, time) }
+      for case let time? in [process.killAt, process.goneBy, process.serveBy, process.roomBy] {
+        first = min(first ?? time, time)
+      }
     }
     if let answerBy { first = min(first ?? answerBy, answerBy) }
     return first.map { time in
@@ -200,7 +206,7 @@ final class ProcessControl: @unchecked Sendable {
     do {
       try poller.add(outputNumber, as: Token.output(token))
       try poller.add(process.errors.rawValue, as: Token.errors(token))
-      try poller.addHangUp(process.control.rawValue, as: Token.control(token))
+      try poller.watch(socket: process.control.rawValue, as: Token.control(token), isNew: true)
       if let child { try started(process, child) }
       if record != nil {
         process.serveBy = _monotonicNow() &+ process.patience
@@ -299,6 +305,29 @@ final class ProcessControl: @unchecked Sendable {
     if process.isServers { return awaitWord(of: process, child) }
     guard let exit = child.reap() else { return }
     died(process, exit)
+  }
+
+  /// Something has come over the control socket, or there is room in it again for what waits for that.
+  private func hear(_ process: WorkerProcess) {
+    if process.awaitsRoom {
+      process.awaitsRoom = false
+      try? poller.watch(socket: process.control.rawValue, as: Token.control(process.token))
+    }
+    do {
+      if try !process.fetchNews() { hungUp(process) }
+    } catch {
+      broke(process, error)
+      process.lanes.forEach { $0.isBroken = true }
+    }
+  }
+
+  /// Wakes us when a worker has read of its control socket.
+  private func awaitRoom(_ process: WorkerProcess) {
+    // Where it is not this socket that is full, nothing tells when there is room.
+    if process.sharing.isCrowded { return process.roomBy = _monotonicNow() &+ 1_000_000 }
+    guard !process.awaitsRoom else { return }
+    process.awaitsRoom = true
+    try? poller.watch(socket: process.control.rawValue, as: Token.control(process.token), forRoom: true)
   }
 
   /// The other end of the control socket is closed: the worker ends, or it has lost what binds it to us and nobody will

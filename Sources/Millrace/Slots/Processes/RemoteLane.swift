@@ -5,7 +5,8 @@ package import MillraceIPC
 /// Belongs to the control thread, which is never in it twice: hence no checks of exclusive access where chunks go by.
 package final class RemoteLane {
   package enum Request {
-    case open(WorkerRecord, announcement: [UInt8])
+    /// Shared: the objects that are in the worker's configuration.
+    case open(WorkerRecord, announcement: [UInt8], shared: [SharedBlock] = [])
     case chunk(Chunk, WorkerRecord)
     case tearDown(WorkerKey)
     case stop
@@ -29,6 +30,10 @@ package final class RemoteLane {
   @exclusivity(unchecked) private var waiting = FIFO<Request>()
   /// What waits does so until memory is given back, not for room in the ring.
   @exclusivity(unchecked) private var isShortOfMemory = false
+  /// What waits does so for room on the worker's control socket.
+  @exclusivity(unchecked) private(set) var waitsForSocket = false
+  /// What goes beside the lane; nil where nothing can.
+  var sharing: SharedTraffic?
   @exclusivity(unchecked) var hasAnswered = false
   /// What was wrong behind the answers that are still to be handed on.
   var problem: (any Error)?
@@ -48,7 +53,7 @@ package final class RemoteLane {
 
   /// Sends the request, or keeps it until there is room. `announce` passes a new segment's descriptor on.
   package func send(_ request: Request, announce: (UInt32, Int32) throws -> Void) throws {
-    if case .open(let record, _) = request { work.willOpen(record) }
+    if case .open(let record, _, _) = request { work.willOpen(record) }
     if !waiting.isEmpty {
       waiting.append(request)
     } else if !(try trySend(request, announce)) {
@@ -72,8 +77,10 @@ package final class RemoteLane {
 
   private func trySend(_ request: Request, _ announce: (UInt32, Int32) throws -> Void) throws -> Bool {
     isShortOfMemory = false
+    waitsForSocket = false
     switch request {
-    case .open(let record, let announcement):
+    case .open(let record, let announcement, let shared):
+      guard try give(shared) else { return false }
       let header = FrameHeader.open(UInt64(record.key.value))
       let place = try put(header, announcement.count, announce) { target in
         announcement.withUnsafeBytes {
@@ -130,8 +137,12 @@ package final class RemoteLane {
   private func sendEncoded(
     _ range: Range<Int>, of sent: SentChunk, _ announce: (UInt32, Int32) throws -> Void
   ) throws -> (place: Place?, size: Int) {
-    let encoded = sent.items(range, scratch)
+    let (encoded, shared) = sharing?.collecting { sent.items(range, scratch) } ?? (sent.items(range, scratch), [])
     defer { scratch.clear() }
+    if !shared.isEmpty {
+      guard try give(shared) else { return (nil, 0) }
+      sent.names(shared)
+    }
     do {
       let header = sent.header(range, isPacked: sent.inputStride != nil)
       let place = try put(header, SentChunk.headSize + encoded.size, announce) { target in
@@ -147,6 +158,18 @@ package final class RemoteLane {
       }
       work.forget(sent)
       throw Unsendable(chunk: sent.chunk, index: range.lowerBound, reason: error)
+    }
+  }
+
+  /// Gives the worker what it does not have of the objects that are named by what is to be sent; false if that has to wait.
+  private func give(_ shared: [SharedBlock]) throws -> Bool {
+    guard !shared.isEmpty, let sharing else { return true }
+    switch try sharing.send(shared) {
+    // One that is gone does not wait for it.
+    case .sent, .gone: return true
+    case .full, .crowded:
+      waitsForSocket = true
+      return false
     }
   }
 
@@ -268,7 +291,7 @@ package final class RemoteLane {
   func arm() throws -> Bool {
     guard try end.armResponses() else { return false }
     // A quarter of the ring: room for whatever waits.
-    if !waiting.isEmpty, !isShortOfMemory { return try end.armRequestSpace(lane.requestCapacity / 4) }
+    if !waiting.isEmpty, !isShortOfMemory, !waitsForSocket { return try end.armRequestSpace(lane.requestCapacity / 4) }
     return true
   }
 

@@ -9,7 +9,8 @@ import Musl
 /// A worker process as the pool has it. Belongs to the control thread.
 final class WorkerProcess {
   let token: UInt64
-  let control: ControlSocket
+  private let line: ControlLine
+  let sharing: SharedTraffic
   /// The worker that it was forked for; nil: it takes any.
   let forkedFor: WorkerKey?
   /// The slots that it serves.
@@ -34,6 +35,10 @@ final class WorkerProcess {
   var killAt: UInt64?
   /// When it is given up, for not even SIGKILL has ended it, or nobody tells how it ended.
   var goneBy: UInt64?
+  /// When what waits for room to send descriptors is tried again; nil: nothing does, or the poller tells.
+  var roomBy: UInt64?
+  /// The poller tells when there is room in its control socket.
+  var awaitsRoom = false
   var isKilledByUs = false
   /// Its end of the control socket is closed.
   var isCutOff = false
@@ -55,13 +60,17 @@ final class WorkerProcess {
     output: consuming Descriptor, errors: consuming Descriptor
   ) {
     self.token = token
-    self.control = control
+    line = ControlLine(control)
+    sharing = SharedTraffic(line)
     self.forkedFor = forkedFor
     self.group = group
     self.isServers = isServers
     self.output = consume output
     self.errors = errors
+    sharing.fetch = { [unowned self] in _ = try fetchNews() }
   }
+
+  var control: ControlSocket { _read { yield line.socket } }
 
   /// From the end of its control socket to its own, which is next where it ends by itself.
   static let timeToEnd: UInt64 = 100_000_000
@@ -83,6 +92,7 @@ final class WorkerProcess {
     let lane = try RemoteLane(
       slot: slot, generation: generation, number: nextLane, forkedFor: forkedFor, capacity: capacity)
     nextLane += 1
+    lane.sharing = sharing
     try serve(lane, cpus: cpus, bell: bell)
     return lane
   }
@@ -111,18 +121,30 @@ final class WorkerProcess {
     }
   }
 
-  /// Takes in the segments that the worker announced.
-  func fetchSegments() throws { try fetchSegments(for: lanes) }
+  /// Takes in the segments and the shared objects that the worker announced; whether it still is at the other end.
+  func fetchNews() throws -> Bool { try fetchNews(for: lanes) }
 
-  func fetchSegments(for lanes: [RemoteLane]) throws {
+  func fetchNews(for lanes: [RemoteLane]) throws -> Bool {
     while true {
-      guard case .message(var message) = try control.tryReceive() else { return }
-      guard case .segment(let number, let id) = try ControlNews(bytes: message.bytes),
-        let descriptor = message.takeDescriptor()
-      else { throw WireProblem("news of no segment") }
+      switch try control.tryReceive() {
+      case .message(var message): try take(ControlNews(bytes: message.bytes), &message, lanes)
+      case .nothing: return true
+      case .closed: return false
+      }
+    }
+  }
+
+  private func take(_ news: ControlNews, _ message: inout ControlMessage, _ lanes: [RemoteLane]) throws {
+    switch news {
+    case .segment(let number, let id):
+      guard let descriptor = message.takeDescriptor() else { throw WireProblem("news of no segment") }
       // A lane refers to whatever it has announced before it stops.
       guard let lane = lanes.first(where: { $0.number == number }) else { throw WireProblem("a segment of no lane") }
       try lane.adopt(id, descriptor.take())
+    case .made(let number, let chunk, let token):
+      guard let descriptor = message.takeDescriptor() else { throw WireProblem("news of no object") }
+      try sharing.arrived(token, lane: number, chunk: chunk, descriptor.take())
+    default: throw WireProblem("news of no segment")
     }
   }
 

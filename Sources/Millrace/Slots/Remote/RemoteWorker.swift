@@ -83,7 +83,7 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
         .notTransportable, "\(name) cannot run in worker processes, for its \(refusal.part)",
         underlying: refusal.error.forUsers)
     }
-    if !forking { _ = try announcement() }
+    if !forking { _ = try TrialCarrier.passage.within { try announcement() } }
   }
 
   package func announcement() throws -> [UInt8] {

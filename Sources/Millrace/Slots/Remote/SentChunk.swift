@@ -15,6 +15,8 @@ package final class SentChunk {
   @exclusivity(unchecked) private(set) var positions: [UInt64]
   /// The segments of those whose items travel in one.
   private var segments: [Int: UInt32] = [:]
+  /// The shared objects that are in its items: kept until it is over.
+  private var shared: [SharedBlock] = []
   /// The size of its encoded items.
   @exclusivity(unchecked) package private(set) var bytes = 0
   /// Frames that the worker is done with.
@@ -56,6 +58,8 @@ package final class SentChunk {
   var isDone: Bool { answered == frames }
   /// What is said next has to be about this frame.
   var currentNumber: UInt64 { number + UInt64(answered) }
+  /// The number of its last frame.
+  var lastNumber: UInt64 { number + UInt64(max(0, positions.count - 1)) }
   /// Up to where the outcomes of that frame go.
   var currentEnd: Int { min((answered + 1) * chunk.grain, chunk.range.count) }
   /// How many those are.
@@ -116,6 +120,9 @@ package final class SentChunk {
     positions.append(position)
     self.bytes += bytes
   }
+
+  /// These objects are in the items of its next frame.
+  func names(_ objects: [SharedBlock]) { shared += objects }
 
   /// The frames from this one on were taken back; their segments.
   func takeBack(from frame: Int) -> [UInt32] {

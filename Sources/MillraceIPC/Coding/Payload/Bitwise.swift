@@ -10,17 +10,24 @@ extension Payload {
     return _openExistential(type, do: isPOD) && isItsBytes(type)
   }
 
-  private static func isItsBytes(_ type: Any.Type) -> Bool {
+  /// Whether values of a type, which are bitwise-copyable, mean in another process what they mean here. What `Codable` would
+  /// make of them is not asked: the bytes themselves are shared.
+  package static func isMemory<T: BitwiseCopyable>(_ type: T.Type) -> Bool { isItsBytes(type, asksCodable: false) }
+
+  private static func isItsBytes(_ type: Any.Type) -> Bool { isItsBytes(type, asksCodable: true) }
+
+  private static func isItsBytes(_ type: Any.Type, asksCodable: Bool) -> Bool {
+    func isItsBytes(_ type: Any.Type) -> Bool { self.isItsBytes(type, asksCodable: asksCodable) }
     if type is any BlockScalar.Type || type == Bool.self { return true }
     if let wrapping = type as? any WrappingValues.Type { return wrapping.wrapped.allSatisfy(isItsBytes) }
     switch TypeKind(type) {
     case .builtin: return true
     case .class, .existential, .metatype, .function, .unknown: return false
     case .optional, .enumeration:
-      if hasCodingOfItsOwn(type) { return false }
+      if asksCodable, hasCodingOfItsOwn(type) { return false }
       return EnumCases(of: type)?.all.allSatisfy { $0.payload.map(isItsBytes) ?? true } ?? true
     case .structure, .tuple:
-      if hasCodingOfItsOwn(type) || type is any AddressHolding.Type { return false }
+      if asksCodable && hasCodingOfItsOwn(type) || type is any AddressHolding.Type { return false }
       // Types of C do not say what they are made of.
       return StoredProperty.all(of: type)?.allSatisfy { isItsBytes($0.type) } ?? true
     }

@@ -4,7 +4,7 @@ import Glibc
 import Synchronization
 
 /// A counter that this process shares with those that are forked from it, closures of worker processes among them.
-package final class SharedCounter: @unchecked Sendable {
+package final class CommonCounter: @unchecked Sendable {
   // Sound: the word is atomic, and lives as long as the object.
   private let word: UnsafeMutablePointer<Atomic<Int>>
 
