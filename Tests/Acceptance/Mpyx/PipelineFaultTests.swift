@@ -99,7 +99,7 @@ extension Checked {
 
     @Test("a retried item goes through, in its place", arguments: backends)
     func retries(backend: WorkerPool.Backend) async throws {
-      let tries = SharedCounter()
+      let tries = CommonCounter()
       try await withWorkerPool(backend) { pool in
         tries.set(0)
         let pipeline = Pipeline<Int, Int> { AddX(amount: 0) }.map { (item: Int) in

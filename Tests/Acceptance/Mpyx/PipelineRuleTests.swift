@@ -244,7 +244,7 @@ extension Checked {
     @Test("a run that was begun is waited for, paused, drained and stopped", arguments: Backends.all)
     func runs(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
-        let count = SharedCounter()
+        let count = CommonCounter()
         let whole = try Pipeline { Items(0..<100) }.map(with: AddX(amount: 1)).map { _ in count.increment() }
           .start(on: pool)
         try await whole.wait()
@@ -252,7 +252,7 @@ extension Checked {
 
         for how in [PipelineRun.Stop.drain, .now] {
           let source = EndlessCount()
-          let passed = SharedCounter()
+          let passed = CommonCounter()
           let run = try Pipeline { source }.map { (item: Int) in
             passed.increment()
             return item

@@ -14,7 +14,7 @@ struct CountTo: Source {
 
 /// Puts numbers until nobody wants more, and says how many.
 struct EndlessCount: Source {
-  let made = SharedCounter()
+  let made = CommonCounter()
 
   func produce(_ out: Outlet<Int>) async throws {
     var next = 0
