@@ -11,10 +11,16 @@ extension Dispatcher {
   func hasRight(_ slot: Int, _ job: Job, leaving holder: Int? = nil) -> Bool {
     let others = slots.indices.count { other in
       guard other != slot else { return false }
-      if other == holder { return slots[other].assigned.heads.contains { $0.job == job.id } }
+      if other == holder { return hasBegun(job.id, in: other) }
       return slots[other].assigned.contains(job.id) || queue.chunks(pinnedTo: other).contains { $0.job == job.id }
     }
     return others < max(1, job.spec.maximumSlots ?? .max)
+  }
+
+  /// Whether the slot is at the job, as far as is known: what waits there behind another job's chunk may be given back.
+  private func hasBegun(_ job: JobID, in slot: Int) -> Bool {
+    slots[slot].assigned.first?.job == job
+      || slots[slot].assigned.elements.contains { $0.job == job && slots[slot].begun.contains($0.id) }
   }
 
   /// Whether the slot may be given the chunk, which no other may run, now.
