@@ -123,12 +123,20 @@ extension Checked {
     func killed(backend: WorkerPool.Backend) async throws {
       let fifo = "\(NSTemporaryDirectory())/fifo-\(UUID().uuidString)"
       try #require(mkfifo(fifo, 0o600) == 0)
-      defer { unlink(fifo) }
+      let teller = open(fifo, O_RDWR)
+      try #require(teller >= 0)
+      // Where another thread of the process was being set up nobody knows whose the death was, and the item is tried by itself.
       let killer = Thread {
         let descriptor = open(fifo, O_RDONLY)
         var pid: pid_t = 0
-        if read(descriptor, &pid, MemoryLayout<pid_t>.size) == MemoryLayout<pid_t>.size, pid > 1 { kill(pid, SIGKILL) }
+        while read(descriptor, &pid, MemoryLayout<pid_t>.size) == MemoryLayout<pid_t>.size, pid > 1 { kill(pid, SIGKILL) }
         close(descriptor)
+      }
+      defer {
+        var end: pid_t = 0
+        write(teller, &end, MemoryLayout<pid_t>.size)
+        close(teller)
+        unlink(fifo)
       }
       killer.start()
       try await withWorkerPool(backend) { pool in
