@@ -14,6 +14,15 @@ extension Ledger {
     return others < most
   }
 
+  /// Notes whether others may serve a job now, for which there were slots enough before.
+  mutating func noteRights() {
+    for (id, job) in jobs where job.plan.maximumSlots != nil {
+      let count = slots.count { $0.held.contains { $0.job == id } }
+      if hasSuspects || count < holders[id, default: 0] { rightFreedAt = now }
+      holders[id] = count
+    }
+  }
+
   /// The slot has been given the chunk.
   func checkRight(_ slot: Int, _ chunk: Chunk) throws {
     guard let job = jobs[chunk.job] else { return }

@@ -219,17 +219,19 @@ extension Ledger {
   /// Since when chunks that others may run wait in some slot behind one of which nothing is heard.
   var waitsSince: UInt64? {
     if hasSuspects { return nil }
-    let stuck = slots.indices.filter { slot in
-      slots[slot].phase == .up && !slots[slot].isKilled
-        && slots[slot].held.dropFirst().contains { held in
-          let job = jobs[held.job]
-          // Who runs the job itself may be one of the few that may.
-          let isRunning = slots[slot].held.first?.job == held.job
-          return job?.end == nil && job?.plan.roundRobin == false && !slots[slot].kept.contains(held.id)
-            && mayHave(nil, held.job, leaving: isRunning ? nil : slot)
-        }
+    let times = slots.indices.compactMap { slot -> UInt64? in
+      guard slots[slot].phase == .up, !slots[slot].isKilled else { return nil }
+      let waiting = slots[slot].held.dropFirst().filter { held in
+        let job = jobs[held.job]
+        // Who runs the job itself may be one of the few that may.
+        let isRunning = slots[slot].held.first?.job == held.job
+        return job?.end == nil && job?.plan.roundRobin == false && !slots[slot].kept.contains(held.id)
+          && mayHave(nil, held.job, leaving: isRunning ? nil : slot)
+      }
+      let since = waiting.map { jobs[$0.job]?.plan.maximumSlots == nil ? 0 : rightFreedAt }.min()
+      return since.map { max($0, slots[slot].heardAt, revivedAt, resizedAt) }
     }
-    return stuck.map { max(slots[$0].heardAt, revivedAt, resizedAt) }.min()
+    return times.min()
   }
 
   func checkHeld(_ slot: Int, _ generation: Int, _ chunk: Int, _ what: String) throws {

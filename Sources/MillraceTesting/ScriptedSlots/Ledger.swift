@@ -136,6 +136,10 @@ struct Ledger {
   var jobs: [JobID: Job] = [:]
   /// Whether there was a death of which it is not known whose it was.
   var hasSuspects = false
+  /// How many slots are at each job that only so many may serve.
+  var holders: [JobID: Int] = [:]
+  /// When one of them was last there for others.
+  var rightFreedAt: UInt64 = 0
   var slots: [Slot] = []
   /// From which level on each slot takes work; nil: it takes none any more.
   var levels: [Int?] = []

@@ -240,6 +240,7 @@ package final class Simulation {
 
   /// What was handed ahead does not wait for long, whether somebody is idle or not: others would run what comes after it.
   private func checkNothingWaitsBehind() throws {
+    ledger.noteRights()
     let hasOthers =
       (0..<ledger.width).count { !plan.faults.barrenSlots.contains($0) && !slotsWithoutSetUp.contains($0) } > 1
     guard hasOthers, !plan.hasProcessForEach, let since = ledger.waitsSince else { return }
