@@ -129,7 +129,9 @@ extension Checked {
       let killer = Thread {
         let descriptor = open(fifo, O_RDONLY)
         var pid: pid_t = 0
-        while read(descriptor, &pid, MemoryLayout<pid_t>.size) == MemoryLayout<pid_t>.size, pid > 1 { kill(pid, SIGKILL) }
+        while read(descriptor, &pid, MemoryLayout<pid_t>.size) == MemoryLayout<pid_t>.size, pid > 1 {
+          kill(pid, SIGKILL)
+        }
         close(descriptor)
       }
       defer {
