@@ -181,8 +181,19 @@ extension String {
   /// The line of a worker's standard error that says what a trap was about.
   var fatalErrorLine: String? {
     let lines = split(whereSeparator: \.isNewline)
-    guard let line = lines.last(where: { $0.contains("Fatal error") || $0.hasPrefix("millrace: ") }) else { return nil }
-    return String(line.prefix(400))
+    let line = lines.last { $0.isTrapMessage || $0.contains("Fatal error") || $0.hasPrefix("millrace: ") }
+    return line.map { String($0.prefix(400)) }
+  }
+}
+
+extension StringProtocol {
+  /// Whether the line is what Swift says of a trap, behind the place of which it speaks or without one:
+  /// `Module/File.swift:3: Precondition failed: …`.
+  var isTrapMessage: Bool {
+    let parts = split(separator: " ", maxSplits: 1)
+    let hasPlace = parts.count == 2 && parts[0].contains(".swift:") && parts[0].last == ":"
+    let text = hasPlace ? String(parts[1]) : String(self)
+    return ["Fatal error", "Precondition failed", "Assertion failed"].contains { text.hasPrefix($0) }
   }
 }
 

@@ -76,6 +76,8 @@ public enum ZipBuilder {
   /// A line.
   public static func buildExpression<W: Worker>(_ worker: W) -> Pipeline<W.Input, W.Output> { .worker(worker) }
   /// A line.
+  public static func buildExpression<S: Stage>(_ stage: S) -> Pipeline<S.Input, S.Output> { .stage(stage) }
+  /// A line.
   public static func buildExpression<A: Sendable, B: Sendable>(
     _ function: @escaping @Sendable (A) async throws -> B
   ) -> Pipeline<A, B> { .function(function) }

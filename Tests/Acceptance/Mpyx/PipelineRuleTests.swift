@@ -201,6 +201,20 @@ extension Checked {
       }
       let error = await #expect(throws: PipelineError.self) { try await Pipeline { Broken() }.batch(2).list() }
       #expect(error?.kind == .sourceFailed && error?.underlying as? Refused == Refused(item: 7))
+      #expect(error?.stage == ItemFailure.Stage(name: "Broken", position: 0))
+    }
+
+    @Test("a stage is a branch of a zip, as it is a line of anything else")
+    func stageInZip() async throws {
+      let pipeline = Pipeline<Int, (Int, Int)> {
+        Zip {
+          AddX(amount: 1)
+          Tallying()
+        }
+      }
+      let rows = try await pipeline.list(of: 1...3)
+      #expect(rows.prefix(3).map(\.0) == [2, 3, 4])
+      #expect(rows.prefix(3).map(\.1) == [1, 2, 3])
     }
 
     @Test("a pool that ends under a pipeline ends it", arguments: Backends.all)

@@ -16,6 +16,8 @@ final class FlowStation: @unchecked Sendable {
   let shares: [Int]?
   /// It reads the pipeline's source, or its input, itself.
   let isSelfFed: Bool
+  /// What it reads, if it reads itself and that is a stage.
+  let source: ItemFailure.Stage?
   /// What a failed item means; nil: the run ends.
   let isSkipping: Bool?
 
@@ -34,11 +36,13 @@ final class FlowStation: @unchecked Sendable {
   var hasEnded = false
 
   init(
-    _ station: Station, _ blueprint: Blueprint, job: AnyStationJob?, isSelfFed: Bool, isSkipping: Bool?, shares: [Int]?
+    _ station: Station, _ blueprint: Blueprint, job: AnyStationJob?, isSelfFed: Bool, source: Int?, isSkipping: Bool?,
+    shares: [Int]?
   ) {
     self.station = station
     self.job = job
     self.isSelfFed = isSelfFed
+    self.source = source.map { ItemFailure.Stage(name: blueprint.stages[$0].name, position: $0) }
     self.isSkipping = isSkipping
     self.shares = shares
     parts = station.stages.map { ItemFailure.Stage(name: blueprint.stages[$0].name, position: $0) }
@@ -110,7 +114,12 @@ final class FlowStation: @unchecked Sendable {
         inner = fault.error
       }
       return PipelineError(.setUpFailed, stage, PipelineError.Kind.setUpFailed.words, underlying: inner ?? pool)
-    default: return PipelineError(kind, whole, kind.words, underlying: error)
+    // Of its workers, not of what it reads.
+    case is WorkerPoolError where kind == .sourceFailed:
+      return PipelineError(.stationFailed, whole, PipelineError.Kind.stationFailed.words, underlying: error)
+    default:
+      let stage = kind == .sourceFailed ? source ?? whole : whole
+      return PipelineError(kind, stage, kind.words, underlying: error)
     }
   }
 }

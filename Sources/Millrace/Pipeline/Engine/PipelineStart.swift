@@ -44,14 +44,17 @@ struct PipelineStart {
         continue
       }
       var source: Any? = itemSource(of: stage)
+      var sourceStage = source == nil ? nil : station.stages[0]
       var inputs = station.inputs.compactMap { places[$0] }
       if inputs.count < station.inputs.count {
+        sourceStage = stations[station.inputs[0]].stages[0]
         source = itemSource(of: blueprint.stages[stations[station.inputs[0]].stages[0]])
         inputs = []
       }
       let isMerge = if case .merge = stage.work { true } else { false }
       let made = FlowStation(
-        station, blueprint, job: job(station, stage), isSelfFed: source != nil, isSkipping: isSkipping(stage),
+        station, blueprint, job: job(station, stage), isSelfFed: source != nil, source: sourceStage,
+        isSkipping: isSkipping(stage),
         shares: isMerge && station.isOrdered ? Planner.shares(of: station.stages[0], in: blueprint) : nil)
       let place = engine.add(made, from: inputs)
       places.append(place)

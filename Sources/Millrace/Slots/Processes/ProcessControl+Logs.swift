@@ -36,7 +36,7 @@ extension ProcessControl {
 
   private func log(_ line: Slice<UnsafeRawBufferPointer>, _ logger: Logger, _ isDying: Bool) {
     let text = String(decoding: line, as: UTF8.self)
-    logger.log(level: isDying || text.isFatalError ? .debug : .info, "\(text)")
+    logger.log(level: isDying || text.isTrapMessage ? .debug : .info, "\(text)")
   }
 
   /// One line for a worker's end: of what, and with which item.
@@ -69,9 +69,4 @@ extension ProcessControl {
       logger.warning("\(what ?? place)\(cause)\(line)\(others)\(next)")
     }
   }
-}
-
-extension String {
-  /// Whether it is what Swift says of a trap.
-  fileprivate var isFatalError: Bool { contains("Fatal error: ") }
 }
