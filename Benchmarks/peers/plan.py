@@ -35,7 +35,7 @@ def jobs(name, command):
 
 PEERS = [
     threads('openmp', '{folder}/openmp', **FIRST_CALLS),
-    threads('tbb', '{folder}/tbb', **FIRST_CALLS, **SMALL, W12=[['3']]),
+    threads('tbb', '{folder}/tbb', **FIRST_CALLS, **SMALL, W7=[['3']], W12=[['3']]),
     threads('dispatch', '{swift}/peer-dispatch', **FIRST_CALLS, **SMALL, W10=[['1']], W12=[['3']]),
     threads('taskgroup', '{swift}/peer-taskgroup'),
     processes('multiprocessing', 'multiprocessing', W8=[['1'], STALLED], W10=[['1']], **SMALL),
@@ -43,6 +43,8 @@ PEERS = [
     # Half a minute for these; they grow by the item or not at all, so less tells as much.
     processes('mpire', 'mpire', W8=[['1', 'n=5000000'], STALLED + ['m=30000']]),
     processes('joblib', 'joblib', W8=[['1', 'n=5000000']]),
+    Peer('queues', 'processes', ['{folder}/venv/bin/python', '{peers}/python/queues_peer.py'],
+         ['{folder}/venv/bin/python', '{folder}/libkernel.so'], {'W7': [['1']]}, False),
     jobs('xargs', 'xargs'),
     jobs('gnu-parallel', 'parallel'),
 ]
@@ -55,5 +57,5 @@ LIMITS = Peer('limits', 'limits', ['{folder}/limits'], ['{folder}/limits'], {
 # Millrace itself.
 OURS = Peer('ours', 'ours', ['{swift}/millrace-bench'], ['{swift}/millrace-bench'], {
     'W1': [['3']], 'W2': [['1']], 'W3': [['1']], 'W4': [['1']], 'W5': [['1']],
-    'W6': [['5'], ['5', 'ballast=1024']], 'W8': [['1'], STALLED], 'W10': [['1']], 'W12': [['3']], **FIRST_CALLS, **SMALL,
+    'W6': [['5'], ['5', 'ballast=1024']], 'W7': [['3']], 'W8': [['1'], STALLED], 'W10': [['1']], 'W12': [['3']], **FIRST_CALLS, **SMALL,
     'W9': [['1', 'kind=true'], ['1', 'kind=echo'], ['1', 'kind=shell']]}, False)

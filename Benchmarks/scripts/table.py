@@ -41,6 +41,13 @@ def rows():
     for name in ('W6', 'W6.parent_1GiB'):
         yield Row(name, 'ms', 'seconds', 1e3, name, 'processes', [name], ('limits', 'W6'))
         yield Row(name + '.threads', 'ms', 'seconds', 1e3, name + '.threads', None, [], None)
+    for suffix, kind in (('', 'processes'), ('.threads', 'threads')):
+        for name in ('W7.trivial', 'W7.trivial.stations'):
+            yield Row(name + suffix, 'ms', 'seconds', 1e3, name + suffix, kind, ['W7.trivial'], None)
+        yield Row('W7.cpu' + suffix, 's', 'seconds', 1, 'W7.cpu' + suffix, kind, ['W7.cpu*'], ('half', 'W7.cpu.serial'))
+    for count in (4, 16, 64):
+        name = 'W7.stages%d.threads' % count
+        yield Row(name, 'ns a stage', 'seconds', 1e9 / 200000 / count, name, None, [], None)
     for suffix in ('', '.threads'):
         yield Row('W8%s, growth' % suffix, 'MiB', 'peak_rss_over_start', 1, 'W8' + suffix, 'processes', ['W8'], None)
         yield Row('W8%s, drawn' % suffix, 'items', 'read_ahead', 1, 'W8.stalled.one' + suffix, 'processes',

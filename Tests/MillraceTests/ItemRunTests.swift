@@ -23,8 +23,28 @@ struct ItemRunTests {
     }
   }
 
+  @Test(
+    "whenever a run of items that are begun together is cut short, none that was begun is behind the cut",
+    .timeLimit(.minutes(1)))
+  func cutInGroups() async throws {
+    try await runs(tag: 0, cut: { $0.progress.makeLast(of: $1).map { $0 + 1 } }) { run in
+      while run._begin() {
+        // One of each group fails: it is settled for itself.
+        let (first, count) = (run.next, run.claim(7))
+        let failed = count / 2
+        for item in 0..<failed { (run.outputs + first + item).initialize(to: first + item) }
+        guard count > 0, run.settle(failed, stillClaimed: count - failed), run._advance() else { break }
+        for item in failed + 1..<max(failed + 1, count) { (run.outputs + first + item).initialize(to: first + item) }
+        guard run.settle(count - failed - 1) else { break }
+      }
+    }
+  }
+
   private func runs(
-    tag: UInt64, _ place: ItemPosition? = nil, cut: @escaping @Sendable (ItemPosition, Int) -> Int?
+    tag: UInt64, _ place: ItemPosition? = nil, cut: @escaping @Sendable (ItemPosition, Int) -> Int?,
+    by go: @escaping @Sendable (inout _ItemRun<Int, Int>) -> Void = { run in
+      while run._begin() { guard run._finish(run._item) else { break } }
+    }
   ) async throws {
     let count = 400
     let inputs = UnsafeMutablePointer<Int>.allocate(capacity: count)
@@ -48,7 +68,7 @@ struct ItemRunTests {
         gate.wait()
         var run = _ItemRun(
           inputs: source, outputs: target, range: 0..<count, progress: position.progress, tag: tag, startTime: nil)
-        while run._begin() { guard run._finish(run._item) else { break } }
+        go(&run)
         return run.next
       }
       let end = try await from ?? count

@@ -12,6 +12,7 @@ enum MillraceBench {
     "W4": (["items"], largePayloads),
     "W5": ([], expensiveStart),
     "W6": (["ballast"], startAndStop),
+    "W7": ([], pipelines),
     "W8": (["mode", "n", "m"], lazyInput),
     "W9": (["kind", "command"], shellCommands),
     "W10": ([], liveInput),

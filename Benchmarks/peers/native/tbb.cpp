@@ -2,11 +2,46 @@
 #include <oneapi/tbb/blocked_range.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/parallel_pipeline.h>
 
 #include "peer.hpp"
 
 namespace tbb = oneapi::tbb;
 using Range = tbb::blocked_range<size_t>;
+
+// W7: four stages in order, and with any stage on any worker.
+static void pipelines(const Peer &peer) {
+  auto same = [](uint64_t result) { return result; };
+  peer.measure("W7.trivial", 59998901280u, [] {
+    int64_t next = 0, total = 0;
+    auto serial = tbb::filter_mode::serial_in_order;
+    tbb::parallel_pipeline(64, tbb::make_filter<void, int64_t>(serial, [&](tbb::flow_control &control) -> int64_t {
+        if (next == 200000) return control.stop(), 0;
+        return next++;
+      }) & tbb::make_filter<int64_t, int64_t>(serial, [](int64_t x) { return x + 1; })
+        & tbb::make_filter<int64_t, int64_t>(serial, [](int64_t x) { return x * 3; })
+        & tbb::make_filter<int64_t, int64_t>(serial, [](int64_t x) { return x ^ 0x55; })
+        & tbb::make_filter<int64_t, int64_t>(serial, [](int64_t x) { return x - 7; })
+        & tbb::make_filter<int64_t, void>(serial, [&](int64_t x) { total += x; }));
+    return (uint64_t)total;
+  }, same);
+  for (bool parallel : {false, true}) {
+    auto mode = parallel ? tbb::filter_mode::parallel : tbb::filter_mode::serial_in_order;
+    peer.measure(parallel ? "W7.cpu.all_parallel" : "W7.cpu", 3521433517011615559u, [=] {
+      uint64_t next = 0, total = 0;
+      auto stage = [=](uint64_t rounds) {
+        return tbb::make_filter<uint64_t, uint64_t>(mode, [=](uint64_t x) { return kernel_spin(x, rounds); });
+      };
+      auto serial = tbb::filter_mode::serial_in_order;
+      tbb::parallel_pipeline(64, tbb::make_filter<void, uint64_t>(serial, [&](tbb::flow_control &control) -> uint64_t {
+          if (next == 20000) return control.stop(), 0;
+          return ++next;
+        }) & stage(7000) & stage(7000) & stage(42000) & stage(7000)
+          & tbb::make_filter<uint64_t, void>(serial, [&](uint64_t x) { total ^= x; }));
+      return total;
+    }, same);
+  }
+}
 
 int main(int count, char **words) {
   Peer peer(count, words);
@@ -34,6 +69,7 @@ int main(int count, char **words) {
       for (size_t i = range.begin(); i != range.end(); i++) output[i] = TinyMap::square((int64_t)i);
     });
   };
+  if (peer.workload == "W7") return pipelines(peer), 0;
   if (peer.workload == "W11") return smallCalls(peer, "W11.one", 2, 10000, square), 0;
   if (peer.workload == "W14") {
     smallCalls(peer, "W14.thousand", 1000, 512, square);

@@ -25,6 +25,15 @@ package struct Blueprint: Sendable {
     /// Whether each of its results is to have an outcome of its own behind it.
     package var makesSeveral: Bool { if case .elastic(let stage) = work { stage is any ManyResults } else { false } }
 
+    /// Whether it makes one of several, in their order.
+    var gathers: Bool { if case .stage(let stage) = work { stage is any Gathering } else { false } }
+
+    /// Whether it makes one of each item at most: then it is known of each that it leaves out.
+    package var makesOneAtMost: Bool {
+      if case .elastic(let stage) = work { return !(stage is any ManyResults) }
+      return makesOneOfOne
+    }
+
     /// Whether it makes one of each item, whatever it is.
     package var makesOneOfOne: Bool {
       switch work {
@@ -53,6 +62,11 @@ package struct Blueprint: Sendable {
     visit(pipeline.node)
     var groups: [ObjectIdentifier: Int] = [:]
     var names = Names()
+    // A name that is given to what stands before it is not that of the source, unless there is nothing else.
+    let named = Set(
+      nodes.filter { if case .source = $0.work { false } else { true } }.compactMap {
+        $0.group.map(ObjectIdentifier.init)
+      })
     var graph = DirectedGraph()
     stages = nodes.map { node in
       let inputs = node.inputs.map { places[ObjectIdentifier($0)]! }
@@ -61,8 +75,10 @@ package struct Blueprint: Sendable {
       }
       if let own = node.group, let group { groups[ObjectIdentifier(own)] = group }
       let options = node.group?.resolved ?? StageOptions()
+      var given = options.name
+      if case .source = node.work, let own = node.group, named.contains(ObjectIdentifier(own)) { given = nil }
       return Stage(
-        work: node.work, name: names.unique(options.name ?? node.name), inputs: inputs, options: options,
+        work: node.work, name: names.unique(given ?? node.name), inputs: inputs, options: options,
         width: node.group?.resolvedWidth, kind: node.kind, group: group)
     }
     for place in nodes.indices {
@@ -72,6 +88,18 @@ package struct Blueprint: Sendable {
     }
     self.graph = graph
     output = places[ObjectIdentifier(pipeline.node)]!
+  }
+
+  init(stages: [Stage], graph: DirectedGraph, output: Int) {
+    self.stages = stages
+    self.graph = graph
+    self.output = output
+  }
+
+  /// The side channels into which its stages put, each once.
+  var channels: [any SideUse] {
+    var known: Set<ObjectIdentifier> = []
+    return stages.flatMap(\.options.channels).filter { known.insert(ObjectIdentifier($0)).inserted }
   }
 
   package func readers(_ stage: Int) -> [Int] { graph.children(of: stage) }

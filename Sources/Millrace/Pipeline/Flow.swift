@@ -73,7 +73,9 @@ extension Pipeline {
   }
 
   static func stage<S: Stage>(_ stage: S) -> Pipeline where S.Input == Input, S.Output == Output {
-    Pipeline(.stage(stage), stageName(stage))
+    // Wherever it is written: a filter is in no order.
+    if let elastic = stage as? any ElasticStage { return Pipeline(.elastic(elastic), stageName(stage)) }
+    return Pipeline(.stage(stage), stageName(stage))
   }
 
   // What a flow can do, a pipeline can.
@@ -127,4 +129,8 @@ extension Tap: NamedStage {}
 protocol OneOfOne {}
 
 extension Tap: OneOfOne {}
+/// A stage of which each output is of all items since the one before.
+protocol Gathering {}
+
+extension Batches: Gathering {}
 extension Batches: NamedStage { var name: String { "Batch" } }

@@ -45,46 +45,49 @@ extension Pipeline {
   /// All outputs of the items, once the run is over.
   public func list<S: Sequence & Sendable>(
     of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil
-  ) async throws -> [Output] where S.Element == Input { try await list(input: ItemSource(items), order, pool) }
+  ) async throws -> [Output] where S.Element == Input { try await list(input: PipelineInput(items), order, pool) }
 
   /// The outputs of the items, lazily.
   public func outputs<S: Sequence & Sendable>(
     of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil
-  ) -> OutputSequence<Output, Self> where S.Element == Input { outputs(input: ItemSource(items), order, pool) }
+  ) -> OutputSequence<Output, Self> where S.Element == Input { outputs(input: PipelineInput(items), order, pool) }
 
   /// The outputs of the items, lazily, as they arrive.
   public func outputs<S: AsyncSequence & Sendable>(
     of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil
-  ) -> OutputSequence<Output, Self> where S.Element == Input { outputs(input: ItemSource(items), order, pool) }
+  ) -> OutputSequence<Output, Self> where S.Element == Input { outputs(input: PipelineInput(items), order, pool) }
 
   /// What became of each of the items.
   public func outcomes<S: Sequence & Sendable>(
     of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil
-  ) -> PipelineOutcomes<Output> where S.Element == Input { outcomes(input: ItemSource(items), order, pool) }
+  ) -> PipelineOutcomes<Output> where S.Element == Input { outcomes(input: PipelineInput(items), order, pool) }
 
   // MARK: What they have in common
 
-  private func list(input: Any?, _ order: MapOptions.Order, _ pool: WorkerPool?) async throws -> [Output] {
+  private func list(input: PipelineInput?, _ order: MapOptions.Order, _ pool: WorkerPool?) async throws -> [Output] {
     var outputs: [Output] = []
     for try await output in self.outputs(input: input, order, pool) { outputs.append(output) }
     return outputs
   }
 
-  private func outputs(input: Any?, _ order: MapOptions.Order, _ pool: WorkerPool?) -> OutputSequence<Output, Self> {
+  private func outputs(input: PipelineInput?, _ order: MapOptions.Order, _ pool: WorkerPool?) -> OutputSequence<
+    Output, Self
+  > {
     let blueprint = Blueprint(self)
-    nonisolated(unsafe) let input = input
     return OutputSequence {
-      PipelineCursor { consumer in
+      PipelineCursor(isTagged: blueprint.carriesMeta) { consumer in
         var start = PipelineStart(blueprint, order: order, on: pool, input: input, consumer: consumer)
         return try start.begin()
       }
     }
   }
 
-  private func outcomes(input: Any?, _ order: MapOptions.Order, _ pool: WorkerPool?) -> PipelineOutcomes<Output> {
+  private func outcomes(input: PipelineInput?, _ order: MapOptions.Order, _ pool: WorkerPool?) -> PipelineOutcomes<
+    Output
+  > {
     let blueprint = Blueprint(self)
     return PipelineOutcomes {
-      PipelineCursor { consumer in
+      PipelineCursor(isTagged: blueprint.carriesMeta) { consumer in
         var start = PipelineStart(
           blueprint, order: order, givesOutcomes: true, on: pool, input: input, consumer: consumer)
         return try start.begin()
@@ -92,7 +95,7 @@ extension Pipeline {
     }
   }
 
-  func start(input: Any?, _ pool: WorkerPool?) throws -> PipelineRun {
+  func start(input: PipelineInput?, _ pool: WorkerPool?) throws -> PipelineRun {
     let consumer = PipelineConsumer(dropsOutputs: true)
     var start = PipelineStart(Blueprint(self), order: .completion, on: pool, input: input, consumer: consumer)
     return PipelineRun(try start.begin(), consumer)

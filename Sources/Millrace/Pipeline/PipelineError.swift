@@ -13,6 +13,8 @@ public struct PipelineError: Error, Sendable, CustomStringConvertible {
     case tearDownFailed
     /// A stage's workers could not be started, or go on.
     case stationFailed
+    /// Something was put into a ``SideChannel`` that no run uses.
+    case sideChannelUnused
     /// A join waits for items that cannot come before others are taken, and the edge between may not become wider.
     case standstill
   }

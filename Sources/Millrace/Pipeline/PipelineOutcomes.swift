@@ -4,6 +4,8 @@ public struct PipelineOutcome<Output: Sendable>: Sendable {
   public let index: Int
   /// The output, or where and why there is none.
   public let result: Result<Output, ItemFailure>
+  /// What travelled beside it; nothing of a failed item.
+  public let meta: Meta
 
   /// The output; throws the failure if there is none.
   public var output: Output { get throws(ItemFailure) { try result.get() } }
@@ -41,13 +43,14 @@ public struct PipelineOutcomes<Output: Sendable>: AsyncSequence {
       }
       guard let parcel else { return nil }
       defer { next += 1 }
-      let result: Result<Output, ItemFailure> =
-        switch parcel.content {
-        case .values(let items, let offset):
-          .success(unsafeDowncast(items, to: OutputBuffer<Output>.self)[offset: offset + next])
-        case .failure(let failure, _): .failure(failure)
-        }
-      return PipelineOutcome(index: parcel.sources[next], result: result)
+      switch parcel.content {
+      case .values(let items, let offset):
+        let (output, meta) = cursor.value(items, offset + next)
+        return PipelineOutcome(index: parcel.sources[next], result: .success(output), meta: meta)
+      case .failure(let failure, _):
+        return PipelineOutcome(index: parcel.sources[next], result: .failure(failure), meta: Meta())
+      case .gap: preconditionFailure("what was left out is known up to a join, and no further")
+      }
     }
   }
 }

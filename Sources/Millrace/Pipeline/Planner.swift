@@ -21,6 +21,8 @@ package struct Station: Hashable, Sendable {
   package let width: Int?
   /// Whether it gives its items in the order in which they came.
   package let isOrdered: Bool
+  /// Whether it says of an item that it leaves out that it does: something behind it puts those of one item together.
+  let marksGaps: Bool
   /// How many items may be in it and behind it, until all its readers have taken them.
   package let window: Int
 }
@@ -50,13 +52,14 @@ package enum Planner {
       }
     }
     let needsOrder = placesThatGiveOrder(blueprint, order)
+    let marking = placesThatMarkGaps(blueprint, needsOrder)
     return members.map { stages in
       let first = blueprint.stages[stages[0]]
       let slots = first.width ?? width
       let kind = kind(first)
       return Station(
         kind: kind, stages: stages, inputs: first.inputs.map { stationOf[$0]! }, width: first.width,
-        isOrdered: needsOrder.contains(stages.last!),
+        isOrdered: needsOrder.contains(stages.last!), marksGaps: marking.contains(stages.last!),
         window: kind == .wiring ? 0 : kind == .elastic ? max(64, 64 * slots) : 64)
     }
   }

@@ -10,6 +10,8 @@ public protocol Stage<Input, Output>: Sendable {
   /// What it keeps between items.
   associatedtype State = Void
 
+  /// Whether it puts items with a ``Meta`` of its own.
+  static var setsMeta: Bool { get }
   /// Opens what the stage needs; may put.
   func setUp(_ context: StageContext, _ out: Outlet<Output>) async throws -> State
   /// Takes an item, and puts what it makes of it.
@@ -24,6 +26,8 @@ extension Stage where State == Void {
 }
 
 extension Stage {
+  /// It does not.
+  public static var setsMeta: Bool { false }
   /// Nothing to tear down.
   public func tearDown(_ state: consuming State, _ out: Outlet<Output>) {}
 }
@@ -45,8 +49,15 @@ public struct StageContext: Sendable, Hashable {
 public protocol Source<Output>: Sendable {
   /// What it puts.
   associatedtype Output: Sendable
+  /// Whether it puts items with a ``Meta``.
+  static var setsMeta: Bool { get }
   /// Puts its items; each `put` waits for room.
   func produce(_ out: Outlet<Output>) async throws
+}
+
+extension Source {
+  /// It does not.
+  public static var setsMeta: Bool { false }
 }
 
 /// A step that only looks at items, of whatever type they are: a line of a builder that needs no type (`Print()`).

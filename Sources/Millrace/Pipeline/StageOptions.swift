@@ -14,12 +14,16 @@ public struct StageOptions: Sendable {
   public var timeouts: MapOptions.Timeouts?
   /// When a worker is replaced by a fresh one.
   public var lifespan: MapOptions.Lifespan?
+  /// The side channels into which it may put.
+  var channels: [any SideUse] = []
+  /// Whether the time that it works on each item is noted in the item's ``Meta``.
+  public var recordsTimings: Bool?
 
   /// Options; what is not given is inherited.
   public init(
     name: String? = nil, on backend: WorkerPool.Backend? = nil, order: MapOptions.Order? = nil,
     onFailure: MapOptions.FailurePolicy? = nil, retry: MapOptions.Retry? = nil, timeouts: MapOptions.Timeouts? = nil,
-    lifespan: MapOptions.Lifespan? = nil
+    lifespan: MapOptions.Lifespan? = nil, recordsTimings: Bool? = nil
   ) {
     self.name = name
     self.backend = backend
@@ -28,12 +32,16 @@ public struct StageOptions: Sendable {
     self.retry = retry
     self.timeouts = timeouts
     self.lifespan = lifespan
+    self.recordsTimings = recordsTimings
   }
 
   /// These, and where they say nothing, the others.
   package func inheriting(_ outer: StageOptions) -> StageOptions {
-    StageOptions(
+    var options = StageOptions(
       name: name, on: backend ?? outer.backend, order: order ?? outer.order, onFailure: onFailure ?? outer.onFailure,
-      retry: retry ?? outer.retry, timeouts: timeouts ?? outer.timeouts, lifespan: lifespan ?? outer.lifespan)
+      retry: retry ?? outer.retry, timeouts: timeouts ?? outer.timeouts, lifespan: lifespan ?? outer.lifespan,
+      recordsTimings: recordsTimings ?? outer.recordsTimings)
+    options.channels = channels + outer.channels
+    return options
   }
 }

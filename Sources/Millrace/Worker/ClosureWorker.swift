@@ -10,9 +10,15 @@ extension ClosureWorker: ClosureWorkerType {
   static var closureName: String { "the closure (\(readableTypeName(Input.self))) -> \(readableTypeName(Output.self))" }
 }
 
+/// A worker of ours around a user's.
+protocol WrappingWorker {
+  static var wrapped: Any.Type { get }
+}
+
 /// The name of a worker's type, as its user knows it.
 func workerName(_ type: Any.Type) -> String {
-  (type as? any ClosureWorkerType.Type)?.closureName ?? readableTypeName(type)
+  if let type = type as? any WrappingWorker.Type { return workerName(type.wrapped) }
+  return (type as? any ClosureWorkerType.Type)?.closureName ?? readableTypeName(type)
 }
 
 /// A closure as a worker.

@@ -27,7 +27,7 @@ public struct _ItemRun<Input, Output> {
   @usableFromInline package var end: Int
   @usableFromInline package var next: Int
   @usableFromInline let progress: UnsafePointer<Atomic<UInt64>>
-  /// What the progress word holds besides.
+  /// What the progress word holds besides: which chunk, or how many items are claimed at once (`claim`).
   @usableFromInline package var tag: UInt64
   @usableFromInline let startTime: UnsafePointer<Atomic<UInt64>>?
   /// Where outputs go that cannot be left in place: called with each output and its offset.
@@ -38,6 +38,8 @@ public struct _ItemRun<Input, Output> {
   package var sinkError: (any Error)?
   /// What was behind its last item was given to others.
   package private(set) var isCut = false
+  /// How many items, from the current one on, are under way together, as the progress word says it; 0: one by one.
+  private var claimed = 0
 
   @usableFromInline
   package init(
@@ -113,11 +115,57 @@ public struct _ItemRun<Input, Output> {
         expected: done | LaneLayout.last, desired: (done | LaneLayout.last) &+ 1, ordering: .acquiringAndReleasing
       ).exchanged
     else { return false }
+    cut(at: next)
     next &+= 1
-    end = next
-    isCut = true
     return true
   }
+
+  /// What is behind the item, and what is claimed with it, was given to others.
+  private mutating func cut(at item: Int) {
+    if isCut { return }
+    end = item + max(1, claimed)
+    isCut = true
+  }
+
+  // MARK: Several items at once
+
+  // In a lane of this process the word has room for how many items, from the first that is not done on, are under way together: none of
+  // them is given to others, for it has been begun.
+
+  /// Whether outputs lie in place, and nobody watches how long an item takes.
+  package var isPlain: Bool { sink == nil && startTime == nil && goOn == nil }
+
+  /// The next items, so many, are begun together. How many they are: fewer where something was given to others meanwhile; 0 if
+  /// the run was abandoned.
+  package mutating func claim(_ count: Int) -> Int {
+    precondition(count <= ItemClaim.most)
+    guard move(by: 0, claiming: min(count, end - next)) else { return 0 }
+    return min(count, end - next)
+  }
+
+  /// So many of the claimed items have outputs, and so many others are still claimed. False if the run was abandoned before.
+  package mutating func settle(_ count: Int, stillClaimed: Int = 0) -> Bool { move(by: count, claiming: stillClaimed) }
+
+  private mutating func move(by count: Int, claiming: Int) -> Bool {
+    let claim = UInt64(truncatingIfNeeded: claiming) << ItemClaim.shift
+    let (here, there) = (UInt64(truncatingIfNeeded: next), UInt64(truncatingIfNeeded: next + count))
+    for last in [0, LaneLayout.last] {
+      let (exchanged, _) = progress.pointee.compareExchange(
+        expected: tag | here | last, desired: claim | there | last, ordering: .acquiringAndReleasing)
+      guard exchanged else { continue }
+      if last != 0 { cut(at: next) }
+      (tag, claimed) = (claim, claiming)
+      next += count
+      return true
+    }
+    return false
+  }
+}
+
+/// How many items of a run are under way together, as its progress word says it.
+enum ItemClaim {
+  static let shift: UInt64 = 40
+  static let most = 1 << 10 - 1
 }
 
 extension Worker {
@@ -149,13 +197,16 @@ extension UnsafePointer<Atomic<UInt64>> {
     Int(pointee.bitwiseOr(abandonedBit, ordering: .acquiringAndReleasing).oldValue & LaneLayout.completed)
   }
 
-  /// Makes the current item of a run over so many the last; its offset, or nil if nothing is behind it.
+  /// Makes the current item of a run over so many the last, or the last of those that are claimed with it; its offset, or nil if nothing is behind it.
   package func makeLast(of count: Int) -> Int? {
     var word = pointee.load(ordering: .acquiring)
-    while word & (abandonedBit | LaneLayout.last) == 0, word + 1 < count {
+    while word & (abandonedBit | LaneLayout.last) == 0 {
+      // What is claimed with it was begun with it.
+      let last = Int(word & LaneLayout.completed) + max(1, Int(word >> ItemClaim.shift)) - 1
+      guard last + 1 < count else { return nil }
       let (exchanged, original) = pointee.compareExchange(
         expected: word, desired: word | LaneLayout.last, ordering: .acquiringAndReleasing)
-      if exchanged { return Int(word) }
+      if exchanged { return last }
       word = original
     }
     return nil

@@ -87,6 +87,8 @@ package final class ItemPosition: @unchecked Sendable {
   package let startTime: UnsafePointer<Atomic<UInt64>>
   /// Where a worker of several parts notes at which of them its item is, should it die there; nil: it dies with the program.
   package let part: UnsafePointer<Atomic<UInt64>>?
+  /// How far the item at hand is behind the first that is not done, where several are under way together.
+  package let ahead: UnsafePointer<Atomic<UInt64>>
   private let owned: [UnsafeMutablePointer<Atomic<UInt64>>]
   package let first = Atomic<Int>(0)
   package let attempt = Atomic<Int>(1)
@@ -98,7 +100,9 @@ package final class ItemPosition: @unchecked Sendable {
     self.progress = UnsafePointer(progress)
     self.startTime = UnsafePointer(startTime)
     part = nil
-    owned = [progress, startTime]
+    let ahead = UnsafePointer<Atomic<UInt64>>.makeWord()
+    self.ahead = UnsafePointer(ahead)
+    owned = [progress, startTime, ahead]
   }
 
   package init(
@@ -108,7 +112,9 @@ package final class ItemPosition: @unchecked Sendable {
     self.part = part
     self.progress = progress
     self.startTime = startTime
-    owned = []
+    let ahead = UnsafePointer<Atomic<UInt64>>.makeWord()
+    self.ahead = UnsafePointer(ahead)
+    owned = [ahead]
   }
 
   deinit {
@@ -120,6 +126,7 @@ package final class ItemPosition: @unchecked Sendable {
 
   var index: Int {
     first.load(ordering: .relaxed) + Int(progress.pointee.load(ordering: .relaxed) & LaneLayout.completed)
+      + Int(ahead.pointee.load(ordering: .relaxed) & LaneLayout.completed)
   }
 
   var isAbandoned: Bool { progress.pointee.load(ordering: .relaxed) & abandonedBit != 0 }

@@ -19,6 +19,11 @@ struct PipelineSnippetTests {
     #expect(names == ["a", "b", "c"] && kept == [1, 2, 3, 4, 5, 6, 8, 9, 10])
   }
 
+  @Test func beside() async throws {
+    let (names, numbers) = try await PipelineSnippets.beside(["a", "b", "c"])
+    #expect(names == ["a: 800", "b: 800", "c: 800"] && numbers == Array(1...10))
+  }
+
   @Test func failure() async throws {
     var line = ""
     try await PipelineSnippets.failure { index, stage, cause in line = "\(index) \(stage) \(cause)" }

@@ -44,7 +44,46 @@ struct Risky: StatelessWorker, Codable {
   }
 }
 
+enum FileName: MetaKey { typealias Value = String }
+
+struct PictureFiles: Source {
+  static let setsMeta = true
+  var names: [String]
+
+  func produce(_ out: Outlet<Image>) async throws {
+    for name in names { try await out.put(try Image(reading: name)) { $0[FileName.self] = name } }
+  }
+}
+
+struct Checked: StatelessWorker, Codable {
+  var log: SideChannel<String>
+
+  func process(_ item: Int) async throws -> Int {
+    try await log.put("checked \(item)")
+    return item
+  }
+}
+
+struct LogWriter: Stage {
+  func process(_ line: String, state: inout Void, _ out: Outlet<Void>) {}
+}
+
 enum PipelineSnippets {
+  static func beside(_ photos: [String]) async throws -> ([String], [Int]) {
+    let named: Pipeline<Nothing, String> = Pipeline {
+      PictureFiles(names: photos)
+      Parallel(3) { Resize(width: 800) }
+      Map { (image: Image) in "\(Meta.current[FileName.self] ?? ""): \(image.width)" }
+    }
+
+    let log = SideChannel<String>("log") { Pipeline<String, Void> { LogWriter() } }
+
+    let checked = Pipeline<Int, Int> { Checked(log: log) }.using(log)
+    let numbers = try await checked.list(of: 1...10)
+
+    return (try await named.list(), numbers)
+  }
+
   static func site(_ photos: [String], _ print: (String) -> Void) async throws {
     let site: Pipeline<Nothing, Image> = Pipeline {
       Items(photos)

@@ -14,6 +14,12 @@ final class FlowStation: @unchecked Sendable {
   let isChoice: Bool
   /// How many items of each input belong together.
   let shares: [Int]?
+  /// Whether it says of an item that it leaves out that it does, for those branches of it that come together again.
+  let marksGaps: Bool
+  /// Whether what it makes is of all items since what it has made before.
+  private let gathers: Bool
+  /// The source of the first of these.
+  private var firstGathered: Int?
   /// It reads the pipeline's source, or its input, itself.
   let isSelfFed: Bool
   /// What it reads, if it reads itself and that is a stage.
@@ -46,6 +52,8 @@ final class FlowStation: @unchecked Sendable {
     self.isSkipping = isSkipping
     self.shares = shares
     parts = station.stages.map { ItemFailure.Stage(name: blueprint.stages[$0].name, position: $0) }
+    marksGaps = station.marksGaps
+    gathers = blueprint.stages[station.stages[0]].gathers
     kind = blueprint.stages[station.stages.last!].kind
     isChoice = if case .choice = blueprint.stages[station.stages[0]].work { true } else { false }
     joiner = if case .join(let joiner) = blueprint.stages[station.stages[0]].work { joiner } else { nil }
@@ -55,6 +63,22 @@ final class FlowStation: @unchecked Sendable {
   var name: String { parts.map(\.name).joined(separator: " → ") }
   /// All of it, where it is not known which of its stages something is about.
   var whole: ItemFailure.Stage { ItemFailure.Stage(name: name, position: parts[0].position) }
+
+  /// The sources of what was made of the items at these places, of so many.
+  func origins(of places: [Int], _ sources: Sources, _ count: Int = 0) -> [Int] {
+    guard gathers else { return places.map { sources[$0] } }
+    var (origins, next): ([Int], Int) = ([], 0)
+    for place in places {
+      // A batch has the name of its first item.
+      origins.append(firstGathered ?? sources[min(next, place)])
+      (firstGathered, next) = (nil, place + 1)
+    }
+    if firstGathered == nil, next < count { firstGathered = sources[next] }
+    return origins
+  }
+
+  /// The source of what its tear-down puts.
+  func originOfRest(_ last: Int) -> Int { firstGathered ?? last }
 
   /// It has made so many items of so many, in order.
   func note(used: Int, made: Int, isEach: Bool) {
@@ -131,6 +155,7 @@ extension PipelineError.Kind {
     case .setUpFailed: "it could not be set up"
     case .tearDownFailed: "its tear-down failed"
     case .stationFailed: "it cannot go on"
+    case .sideChannelUnused: "no run uses it"
     case .standstill: "it stands still"
     }
   }

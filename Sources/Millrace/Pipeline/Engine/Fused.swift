@@ -3,7 +3,8 @@ import MillraceIPC
 /// Several stages as one worker: an item goes through all of them, and then the next does.
 ///
 /// So who is to blame is known to the item and to the stage, whatever happens: what throws says which it was, and where a
-/// worker may die a word is left behind. Neighbours that are well in hand lose nothing.
+/// worker may die a word is left behind. Neighbours that are well in hand lose nothing. Where workers live and die with the program,
+/// short items go in groups (`ItemGroup`): through one stage, and then the next.
 package struct Stages<Input: Sendable, Item: Sendable>: Sendable {
   let parts: [StagePart]
 
@@ -12,7 +13,11 @@ package struct Stages<Input: Sendable, Item: Sendable>: Sendable {
     fileprivate let links: [AnyLink]
     fileprivate let last: LastLink<Item>
     fileprivate let note: PartNote
+    fileprivate let groups: GroupedRun<Input, Item>?
   }
+
+  /// Whether short items go in groups.
+  private static var takesGroups: Bool { false }
 
   var needsFork: Bool { parts.contains(where: \.needsFork) }
 
@@ -34,7 +39,9 @@ package struct Stages<Input: Sendable, Item: Sendable>: Sendable {
         throw error
       }
     }
-    return State(head: unsafeDowncast(next, to: Link<Input>.self), links: links, last: last, note: note)
+    let head = unsafeDowncast(next, to: Link<Input>.self)
+    let groups = Self.takesGroups && note.isIdle ? GroupedRun(head, last, context.position) : nil
+    return State(head: head, links: links, last: last, note: note, groups: groups)
   }
 
   func process(_ item: Input, _ state: State) async throws -> Puts<Item> {
@@ -90,6 +97,21 @@ package struct Fused<Input: Sendable, Item: Sendable>: Worker, Codable, PerhapsF
     return found!
   }
   package func tearDown(_ state: Stages<Input, Item>.State) async throws { try await stages.tearDown(state) }
+
+  package func _run(
+    _ run: inout _ItemRun<Input, Item>, _ state: inout Stages<Input, Item>.State
+  ) async -> _RunEnd {
+    if run.isPlain, let groups = state.groups { return await groups.run(&run) }
+    while run._begin() {
+      do {
+        let output = try await process(run._item, state: &state)
+        guard run._finish(output) else { return .abandoned }
+      } catch {
+        return .threw(error)
+      }
+    }
+    return .finished
+  }
 }
 
 /// Stages of which some make none or several of one.

@@ -1,9 +1,11 @@
-/// Items on their way between stations: values as they lie in a buffer, or one that has failed.
+/// Items on their way between stations: values as they lie in a buffer, one that has failed, or places of items that were left out.
 struct Parcel {
   enum Content {
     /// So many values of the buffer, from this offset of theirs on.
     case values(OutputStore, from: Int)
     case failure(ItemFailure, isSkipped: Bool)
+    /// So many items were left out; where branches come together again that is known of each of them.
+    case gap
   }
 
   let content: Content
@@ -15,9 +17,13 @@ struct Parcel {
   func prefix(_ count: Int) -> Parcel { Parcel(content: content, count: count, sources: sources) }
 
   func dropFirst(_ count: Int) -> Parcel {
-    guard case .values(let items, let offset) = content else { preconditionFailure("a failure is of one item") }
-    return Parcel(
-      content: .values(items, from: offset + count), count: self.count - count, sources: sources.dropFirst(count))
+    let content: Content =
+      switch self.content {
+      case .values(let items, let offset): .values(items, from: offset + count)
+      case .gap: .gap
+      case .failure: preconditionFailure("a failure is of one item")
+      }
+    return Parcel(content: content, count: self.count - count, sources: sources.dropFirst(count))
   }
 }
 

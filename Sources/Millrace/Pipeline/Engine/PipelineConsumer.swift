@@ -72,13 +72,18 @@ final class PipelineConsumer: Sendable {
 
 /// Takes the outputs of a run, which begins with the first that is asked for. Dropping it gives up what is left.
 final class PipelineCursor<Output: Sendable>: OutputSource {
+  /// Whether items come with their meta.
+  private let isTagged: Bool
   private let begin: (PipelineConsumer) throws -> PipelineEngine
   private let consumer = PipelineConsumer(dropsOutputs: false)
   private var engine: PipelineEngine?
   private var waiting = FIFO<Parcel>()
   private var isOver = false
 
-  init(_ begin: @escaping (PipelineConsumer) throws -> PipelineEngine) { self.begin = begin }
+  init(isTagged: Bool, _ begin: @escaping (PipelineConsumer) throws -> PipelineEngine) {
+    self.isTagged = isTagged
+    self.begin = begin
+  }
 
   deinit {
     if !isOver { engine?.tell { $0.left() } }
@@ -121,14 +126,25 @@ final class PipelineCursor<Output: Sendable>: OutputSource {
     }
   }
 
+  /// One of a parcel's values.
+  func value(_ items: OutputStore, _ offset: Int) -> (Output, Meta) {
+    if !isTagged { return (unsafeDowncast(items, to: OutputBuffer<Output>.self)[offset: offset], Meta()) }
+    let tagged = unsafeDowncast(items, to: OutputBuffer<Tagged<Output>>.self)[offset: offset]
+    return (tagged.item, tagged.meta)
+  }
+
   func nextOutputs() async throws -> (outputs: OutputBuffer<Output>, range: Range<Int>)? {
     while let parcel = try await next() {
       switch parcel.content {
       case .values(let items, let offset):
+        if isTagged {
+          return (OutputBuffer<Output>.untagged(items, offset, parcel.count), 0..<parcel.count)
+        }
         let first = items.base + offset
         return (unsafeDowncast(items, to: OutputBuffer<Output>.self), first..<first + parcel.count)
       case .failure(let failure, let isSkipped):
         if !isSkipped { consumer.failed(failure) }
+      case .gap: preconditionFailure("what was left out is known up to a join, and no further")
       }
     }
     return nil

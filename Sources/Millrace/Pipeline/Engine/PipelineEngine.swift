@@ -39,6 +39,8 @@ final class PipelineEngine: @unchecked Sendable {
   private var outputs: [[Int]] = []
   /// Pools that were made for the run.
   private var pools: [WorkerPool] = []
+  /// Side channels that end with the run, if nobody else uses them.
+  private var channels: [any SideUse] = []
   private let consumer: PipelineConsumer
   private var error: (any Error)?
   private var isGivenUp = false
@@ -46,7 +48,6 @@ final class PipelineEngine: @unchecked Sendable {
   /// What self-fed stations have not been told while it pauses.
   private var owed: [Int: Int] = [:]
   private var hasFinished = false
-  private var widened: Set<Int> = []
 
   init(consumer: PipelineConsumer, logger: Logger) {
     self.consumer = consumer
@@ -83,6 +84,15 @@ final class PipelineEngine: @unchecked Sendable {
   }
 
   func owns(_ pool: WorkerPool) { pools.append(pool) }
+
+  /// A channel into which its stages put, some of them from other processes.
+  func use(_ channel: any SideUse, isElsewhere: Bool) throws {
+    channels.append(channel)
+    try channel.enter(isElsewhere: isElsewhere) { error in self.tell { $0.fail(error) } }
+  }
+
+  /// An edge that is widened to so many items is worth a warning.
+  static var wide: Int { 4_096 }
 
   /// How many items may wait between two stations, beside those that the second has asked for.
   static var room: Int { 16 }
@@ -161,12 +171,44 @@ final class PipelineEngine: @unchecked Sendable {
     let station = stations[place]
     let sources = station.isSelfFed ? Sources(from: range.lowerBound) : station.sources.answer(range)
     let values = station.job!.values(of: outputs, range)
+    if station.marksGaps, let places = values.places {
+      putWithGaps(values, places, sources, range.count, place)
+      answer(place, upTo: range.upperBound, used: range.count, made: range.count, isEach: true)
+      if values.stops { stopAsked(place) }
+      return
+    }
     if values.count > 0 {
-      let own = values.places.map { places in Sources(places.map { sources[$0] }) } ?? sources
+      let own =
+        values.places.map { places in
+          Sources(station.origins(of: places, sources, range.count))
+        } ?? sources
       put(Parcel(content: .values(values.items, from: values.offset), count: values.count, sources: own), place)
+    } else if values.places != nil {
+      _ = station.origins(of: [], sources, range.count)
     }
     answer(place, upTo: range.upperBound, used: range.count, made: values.count, isEach: values.places == nil)
     if values.stops { stopAsked(place) }
+  }
+
+  /// What was made of some of the items, each in its place; in those of the others what says that they were left out.
+  private func putWithGaps(
+    _ values: AnyStationJob.Outputs, _ places: [Int], _ sources: Sources, _ count: Int, _ place: Int
+  ) {
+    var (next, made) = (0, 0)
+    while next < count {
+      let begin = next
+      if made < places.count, places[made] == next {
+        let first = made
+        while made < places.count, places[made] == next { (made, next) = (made + 1, next + 1) }
+        put(
+          Parcel(
+            content: .values(values.items, from: values.offset + first), count: next - begin,
+            sources: sources.dropFirst(begin)), place)
+      } else {
+        next = made < places.count ? places[made] : count
+        put(Parcel(content: .gap, count: next - begin, sources: sources.dropFirst(begin)), place)
+      }
+    }
   }
 
   private func answer(_ place: Int, upTo index: Int, used: Int, made: Int, isEach: Bool) {
@@ -182,10 +224,17 @@ final class PipelineEngine: @unchecked Sendable {
     let station = stations[place]
     while let hole = station.holes.first, hole.place <= index || !station.isOrdered {
       station.holes.removeFirst()
-      put(hole.parcel, place)
-      station.note(used: 0, made: 1, isEach: false)
-      machine.produced(place, used: 1, made: 1)
+      let made = pass(hole.parcel, place)
+      station.note(used: 0, made: made, isEach: false)
+      machine.produced(place, used: hole.parcel.count, made: made)
     }
+  }
+
+  /// Sends on what comes from before the station; how many items that is: what was left out is told no further than it has to be.
+  private func pass(_ parcel: Parcel, _ place: Int) -> Int {
+    if case .gap = parcel.content, !stations[place].marksGaps { return 0 }
+    put(parcel, place)
+    return parcel.count
   }
 
   private func put(_ parcel: Parcel, _ place: Int) {
@@ -219,7 +268,7 @@ final class PipelineEngine: @unchecked Sendable {
     if let puts, !isGivenUp {
       let last = max(
         0, station.isSelfFed ? station.answered - 1 : station.sources.source(of: station.answered - 1) ?? 0)
-      let sources = Sources(Array(repeating: last, count: count))
+      let sources = Sources(Array(repeating: station.originOfRest(last), count: count))
       put(Parcel(content: .values(puts, from: 0), count: count, sources: sources), place)
       station.note(used: 0, made: count, isEach: false)
       machine.produced(place, used: 0, made: count)
@@ -301,8 +350,9 @@ final class PipelineEngine: @unchecked Sendable {
     case .take(let edge, let count):
       // Only merges take as it comes.
       let place = readers[edge]!
-      for parcel in queues[edge].take(count) { put(parcel, place) }
-      machine.produced(place, used: count, made: count)
+      var made = 0
+      for parcel in queues[edge].take(count) { made += pass(parcel, place) }
+      machine.produced(place, used: count, made: made)
     case .send(let edge, let count):
       let station = outputs.firstIndex { $0.contains(edge) }!
       for parcel in stations[station].undecided.take(count) { queues[edge].append(parcel) }
@@ -320,13 +370,16 @@ final class PipelineEngine: @unchecked Sendable {
         machine.ended(place)
       }
     case .widen(let edge, let room, let because):
-      let isFirst = widened.insert(edge).inserted
+      // It doubles each time, so these are few. A wide one is memory that the layout knows nothing of.
       logger.log(
-        level: isFirst ? .info : .debug, "an edge of the pipeline is widened, to \(room) items: \(because)",
+        level: room < Self.wide ? .info : .warning, "an edge of the pipeline is widened, to \(room) items: \(because)",
         metadata: ["edge": "\(edge)"])
     case .standstill(let edge, let because):
       let stage = readers[edge].map { stations[$0].whole } ?? stations[0].whole
-      fail(PipelineError(.standstill, stage, because))
+      fail(
+        PipelineError(
+          .standstill, stage,
+          "\(because), and the edge between them may not become wider than \(machine.maximumRoom) items"))
     case .end: break
     case .finished: finish()
     }
@@ -341,10 +394,11 @@ final class PipelineEngine: @unchecked Sendable {
     }
     var failed = 0
     for parcel in count > 0 ? queues[inputs[place][0]].take(count) : [] {
-      if case .failure = parcel.content {
+      switch parcel.content {
+      case .failure, .gap:
         station.holes.append((station.sources.given, parcel))
-        failed += 1
-      } else {
+        failed += parcel.count
+      case .values:
         job.push(parcel, at: station.sources.given)
         station.sources.give(parcel.count, parcel.sources)
       }
@@ -361,20 +415,25 @@ final class PipelineEngine: @unchecked Sendable {
     let station = stations[place]
     if let joiner = station.joiner {
       let rows = inputs[place].map { queues[$0].take(count) }
-      for parcel in Rows(rows, inputs: inputs[place].map { kind(of: $0) }, station.kind, joiner).parcels {
+      let kinds = inputs[place].map { kind(of: $0) }
+      var made = 0
+      for parcel in Rows(rows, inputs: kinds, station.kind, marksGaps: station.marksGaps, joiner).parcels {
         put(parcel, place)
+        made += parcel.count
       }
-      machine.produced(place, used: count, made: count)
+      machine.produced(place, used: count, made: made)
     } else if let shares = station.shares {
+      var made = 0
       for _ in 0..<count {
         for (edge, share) in zip(inputs[place], shares) {
-          for parcel in queues[edge].take(share) { put(parcel, place) }
+          for parcel in queues[edge].take(share) { made += pass(parcel, place) }
         }
       }
-      machine.produced(place, used: count, made: count * shares.reduce(0, +))
+      machine.produced(place, used: count, made: made)
     } else {
-      for parcel in queues[inputs[place][0]].take(count) { put(parcel, place) }
-      machine.produced(place, used: count, made: count)
+      var made = 0
+      for parcel in queues[inputs[place][0]].take(count) { made += pass(parcel, place) }
+      machine.produced(place, used: count, made: made)
     }
   }
 
@@ -385,11 +444,16 @@ final class PipelineEngine: @unchecked Sendable {
   private func finish() {
     guard !hasFinished else { return }
     hasFinished = true
-    let (pools, error) = (pools, error)
-    self.pools = []
+    let (pools, channels, error) = (pools, channels, error)
+    (self.pools, self.channels) = ([], [])
     Task(executorPreference: LaneThread.ofFork) {
       for pool in pools { if error == nil { await pool.end() } else { await pool.giveUp() } }
-      self.finished(error)
+      var problem = error
+      // Its stages are torn down: what they have put is there.
+      for channel in channels {
+        do { try await channel.leave() } catch { problem = problem ?? error }
+      }
+      self.finished(problem)
     }
   }
 

@@ -4,13 +4,15 @@ import MillraceIPC
 /// Makes a run of a pipeline: its stations, their jobs and the pools for them.
 struct PipelineStart {
   let blueprint: Blueprint
+  /// Whether items have meta.
+  private let isTagged: Bool
   let order: MapOptions.Order
   /// Whether failed items end nothing and come out as what they are.
   let givesOutcomes: Bool
   /// The pool that stages share which have none of their own; nil: threads, one for each CPU.
   let given: WorkerPool?
   /// What comes in, an `ItemSource`, where the pipeline has an open input.
-  let input: Any?
+  let input: PipelineInput?
   let consumer: PipelineConsumer
 
   private var main: WorkerPool?
@@ -18,10 +20,12 @@ struct PipelineStart {
   private var own: [WorkerPool] = []
 
   init(
-    _ blueprint: Blueprint, order: MapOptions.Order, givesOutcomes: Bool = false, on pool: WorkerPool?, input: Any?,
+    _ blueprint: Blueprint, order: MapOptions.Order, givesOutcomes: Bool = false, on pool: WorkerPool?,
+    input: PipelineInput?,
     consumer: PipelineConsumer
   ) {
-    self.blueprint = blueprint
+    isTagged = blueprint.carriesMeta
+    self.blueprint = isTagged ? blueprint.tagged : blueprint
     self.order = order
     self.givesOutcomes = givesOutcomes
     given = pool
@@ -75,6 +79,11 @@ struct PipelineStart {
       throw error
     }
     for pool in own { engine.owns(pool) }
+    // Before a worker is started: one that is forked has what is there by then.
+    let isElsewhere = pools.contains { !$0.kind.abilities.contains(.sharesMemory) }
+    for channel in blueprint.channels {
+      do { try engine.use(channel, isElsewhere: isElsewhere) } catch { engine.fail(error) }
+    }
     for ((place, station, input), pool) in zip(jobs, pools) {
       var request = MapRequest(
         options: options(of: station), order: station.station.isOrdered ? .input : .completion,
@@ -107,7 +116,7 @@ struct PipelineStart {
   private func itemSource(of stage: Blueprint.Stage) -> Any? {
     func make<S: Source>(_ source: S) -> Any { source.itemSource }
     return switch stage.work {
-    case .inlet: input
+    case .inlet: isTagged ? input?.tagged() : input?.plain()
     case .source(let source): make(source)
     case .worker, .elastic, .stage, .choice, .merge, .join: nil
     }
@@ -184,11 +193,11 @@ struct PipelineStart {
 extension Source {
   /// What it puts, as the input of a job.
   var itemSource: ItemSource<Output> {
-    func make<S: SequenceSource>(_ source: S) -> ItemSource<Output> { source.items as! ItemSource<Output> }
+    func make<S: SequenceSource>(_ source: S) -> ItemSource<Output> { source.input.plain() as! ItemSource<Output> }
     if let source = self as? any SequenceSource { return make(source) }
     return ItemSource(self)
   }
 }
 
 /// A source that is a sequence, and is read as one.
-protocol SequenceSource { var items: Any { get } }
+protocol SequenceSource { var input: PipelineInput { get } }

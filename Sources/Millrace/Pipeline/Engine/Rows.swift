@@ -1,15 +1,16 @@
-/// Puts what several edges have together, item by item.
+/// Puts what several edges have together, item by item. An item that one of the branches has left out has no row.
 struct Rows {
   private struct Cell {
     let value: (any Sendable)?
     let failure: Parcel?
+    var isLeftOut = false
     let source: Int
   }
   private(set) var parcels: [Parcel] = []
 
   init(
     _ edges: [[Parcel]], inputs kinds: [any ItemKind], _ kind: any ItemKind,
-    _ joiner: @Sendable ([any Sendable]) -> any Sendable
+    marksGaps: Bool, _ joiner: @Sendable ([any Sendable]) -> any Sendable
   ) {
     let columns = zip(edges, kinds).map { Self.column($0, $1) }
     var (values, sources): ([any Sendable], [Int]) = ([], [])
@@ -23,6 +24,8 @@ struct Rows {
       // The first branch's, as the row's.
       if let failure = cells.lazy.compactMap(\.failure).first {
         parcels += whole() + [failure]
+      } else if cells.contains(where: \.isLeftOut) {
+        if marksGaps { parcels += whole() + [Parcel(content: .gap, count: 1, sources: Sources(from: cells[0].source))] }
       } else {
         values.append(joiner(cells.map { $0.value! }))
         sources.append(cells[0].source)
@@ -36,6 +39,7 @@ struct Rows {
       (0..<parcel.count).map { place in
         switch parcel.content {
         case .failure: Cell(value: nil, failure: parcel, source: parcel.sources[0])
+        case .gap: Cell(value: nil, failure: nil, isLeftOut: true, source: parcel.sources[place])
         case .values(let items, let offset):
           Cell(value: kind.value(items, offset + place), failure: nil, source: parcel.sources[place])
         }

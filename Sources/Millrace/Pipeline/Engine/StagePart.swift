@@ -31,7 +31,8 @@ final class WorkerPart<W: Worker>: StagePart, @unchecked Sendable {
   init(_ worker: W) { self.worker = worker }
 
   override var needsFork: Bool {
-    worker is any ForkedOnly || TypeReference(W.self) == nil || (try? encodedWorker(worker)) == nil
+    worker is any ForkedOnly || TypeReference(W.self) == nil
+      || (try? TrialCarrier.passage.within { try encodedWorker(worker) }) == nil
   }
 
   override func reference() throws -> [[UInt8]] {
@@ -60,8 +61,19 @@ final class ElasticPart<S: ElasticStage>: StagePart, @unchecked Sendable {
 /// Where an item is, for those who find the worker dead.
 final class PartNote {
   private let word: UnsafePointer<Atomic<UInt64>>?
+  /// The progress of a group's items, as the item at hand has it.
+  let ahead: UnsafePointer<Atomic<UInt64>>
+  /// Keeps the words.
+  private let position: ItemPosition
 
-  init(_ context: WorkerContext) { word = context.position.part }
+  init(_ context: WorkerContext) {
+    position = context.position
+    word = position.part
+    ahead = position.ahead
+  }
+
+  /// Whether it dies with the program, so nobody asks.
+  var isIdle: Bool { word == nil }
 
   func enter(_ part: Int) { word?.pointee.store(UInt64(part) &+ 1, ordering: .relaxed) }
   func leave() { word?.pointee.store(0, ordering: .relaxed) }
@@ -76,6 +88,13 @@ package class AnyLink: @unchecked Sendable {
 /// A stage's instance, which takes items.
 class Link<Item>: AnyLink, @unchecked Sendable {
   func feed(_ item: Item) async throws { preconditionFailure("abstract") }
+
+  /// Takes those of a group's items that are well, and hands on what it makes of them.
+  ///
+  /// - Parameter owned: they are its own from here on.
+  func take(_ items: UnsafeMutablePointer<Item>, owned: Bool, _ group: ItemGroup) async {
+    preconditionFailure("abstract")
+  }
 }
 
 private final class WorkerLink<W: Worker>: Link<W.Input>, @unchecked Sendable {
@@ -84,10 +103,15 @@ private final class WorkerLink<W: Worker>: Link<W.Input>, @unchecked Sendable {
   private let next: Link<W.Output>
   private let note: PartNote
   private var state: W.State?
+  /// What it makes of a group's items.
+  private lazy var outputs = UnsafeMutablePointer<W.Output>.allocate(capacity: ItemGroup.most)
+  private var hasOutputs = false
 
   init(_ worker: W, _ part: Int, _ next: Link<W.Output>, _ note: PartNote) {
     (self.worker, self.part, self.next, self.note) = (worker, part, next, note)
   }
+
+  deinit { if hasOutputs { outputs.deallocate() } }
 
   override func setUp(_ context: WorkerContext) async throws {
     note.enter(part)
@@ -107,6 +131,29 @@ private final class WorkerLink<W: Worker>: Link<W.Input>, @unchecked Sendable {
     do { output = try await worker.process(item, state: &state!) } catch { throw StageFault(part: part, error: error) }
     try await next.feed(output)
   }
+
+  override func take(_ items: UnsafeMutablePointer<W.Input>, owned: Bool, _ group: ItemGroup) async {
+    hasOutputs = true
+    for well in group.runs {
+      var begin = well.lowerBound
+      while begin < well.upperBound {
+        note.ahead.pointee.store(UInt64(begin), ordering: .relaxed)
+        // The worker's own loop: it is compiled with its type.
+        var run = _ItemRun(
+          inputs: UnsafePointer(items), outputs: outputs, range: begin..<well.upperBound, progress: note.ahead,
+          startTime: nil)
+        switch await worker._run(&run, &state!) {
+        case .finished: begin = well.upperBound
+        case .threw(let error):
+          group.fail(run.next, StageFault(part: part, error: error))
+          begin = run.next + 1
+        case .abandoned: preconditionFailure("nobody gives a stage's own run up")
+        }
+      }
+      if owned { (items + well.lowerBound).deinitialize(count: well.count) }
+    }
+    await next.take(outputs, owned: true, group)
+  }
 }
 
 private final class ElasticLink<S: ElasticStage>: Link<S.Input>, @unchecked Sendable {
@@ -114,6 +161,8 @@ private final class ElasticLink<S: ElasticStage>: Link<S.Input>, @unchecked Send
   private let part: Int
   private let next: Link<S.Output>
   private let note: PartNote
+  private let box = PutsBox<S.Output>()
+  private lazy var outlet = box.outlet
 
   init(_ stage: S, _ part: Int, _ next: Link<S.Output>, _ note: PartNote) {
     (self.stage, self.part, self.next, self.note) = (stage, part, next, note)
@@ -121,13 +170,15 @@ private final class ElasticLink<S: ElasticStage>: Link<S.Input>, @unchecked Send
 
   override func feed(_ item: S.Input) async throws {
     note.enter(part)
-    let puts = PutsBox<S.Output>()
     var state: Void = ()
-    do { try await stage.process(item, state: &state, puts.outlet) } catch {
+    do { try await stage.process(item, state: &state, outlet) } catch {
+      _ = box.take()
       throw StageFault(part: part, error: error)
     }
+    let puts = box.take()
+    if puts.count == 0 { return }
     var items: [S.Output] = []
-    puts.take().forEach { items.append($0) }
+    puts.forEach { items.append($0) }
     for item in items { try await next.feed(item) }
   }
 }
@@ -135,6 +186,38 @@ private final class ElasticLink<S: ElasticStage>: Link<S.Input>, @unchecked Send
 /// Behind the last stage.
 final class LastLink<Item: Sendable>: Link<Item>, @unchecked Sendable {
   private var puts = Puts<Item>()
+  /// Where what comes of a group is to lie, if all of it is well.
+  var target: UnsafeMutablePointer<Item>?
+  /// What came of a group of which an item has failed, in the places of its items.
+  private var kept: UnsafeMutablePointer<Item>?
+  private var runs: [Range<Int>] = []
+
+  deinit {
+    drop()
+    kept?.deallocate()
+  }
+
+  override func take(_ items: UnsafeMutablePointer<Item>, owned: Bool, _ group: ItemGroup) async {
+    if group.faults.isEmpty { return target!.moveInitialize(from: items, count: group.count) }
+    let kept = kept ?? .allocate(capacity: ItemGroup.most)
+    self.kept = kept
+    runs = group.runs
+    for well in runs { (kept + well.lowerBound).moveInitialize(from: items + well.lowerBound, count: well.count) }
+  }
+
+  /// Moves what came of these items, which follow each other and are the first.
+  func hand(_ items: Range<Int>, to place: UnsafeMutablePointer<Item>) {
+    guard !items.isEmpty, let kept else { return }
+    precondition(runs.first == items, "a group's outputs are handed over in their order")
+    place.moveInitialize(from: kept + items.lowerBound, count: items.count)
+    runs.removeFirst()
+  }
+
+  /// Nobody wants what is left.
+  func drop() {
+    for well in runs { (kept! + well.lowerBound).deinitialize(count: well.count) }
+    runs = []
+  }
 
   override func feed(_ item: Item) async throws { puts.append(item) }
 

@@ -8,6 +8,7 @@ package struct StageWorker<S: Stage>: Worker, Codable, PerhapsForked {
   package final class State {
     fileprivate var own: S.State
     fileprivate let box: PutsBox<S.Output>
+    fileprivate let outlet: Outlet<S.Output>
     /// What its set-up has put, which comes with its first item.
     fileprivate var early: Puts<S.Output>
     fileprivate var hasStopped = false
@@ -15,6 +16,7 @@ package struct StageWorker<S: Stage>: Worker, Codable, PerhapsForked {
     fileprivate init(_ own: consuming S.State, _ box: PutsBox<S.Output>) {
       self.own = own
       self.box = box
+      outlet = box.outlet
       early = box.take()
       hasStopped = early.stops
     }
@@ -25,7 +27,9 @@ package struct StageWorker<S: Stage>: Worker, Codable, PerhapsForked {
     }
   }
 
-  var needsFork: Bool { TypeReference(Self.self) == nil || (try? encoded()) == nil }
+  var needsFork: Bool {
+    TypeReference(Self.self) == nil || (try? TrialCarrier.passage.within { try encoded() }) == nil
+  }
 
   package func setUp(_ context: WorkerContext) async throws -> State {
     let box = PutsBox<S.Output>()
@@ -36,7 +40,7 @@ package struct StageWorker<S: Stage>: Worker, Codable, PerhapsForked {
     // It wants no more, though some was on its way. Whoever feeds it hears of that once.
     if state.hasStopped { return state.takeEarly() }
     do {
-      try await stage.process(item, state: &state.own, state.box.outlet)
+      try await stage.process(item, state: &state.own, state.outlet)
     } catch {
       // An item has one outcome: what was put of it goes with it. That the stage has stopped is said with the next.
       if state.box.take().stops {
@@ -52,7 +56,7 @@ package struct StageWorker<S: Stage>: Worker, Codable, PerhapsForked {
   }
 
   package func tearDown(_ state: State) async throws -> Puts<S.Output> {
-    try await stage.tearDown(state.own, state.box.outlet)
+    try await stage.tearDown(state.own, state.outlet)
     var puts = state.early
     puts.append(state.box.take())
     return puts

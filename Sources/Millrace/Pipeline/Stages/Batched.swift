@@ -11,17 +11,24 @@ public struct Batched: Sendable, Hashable {
 package struct Batches<Item: Sendable>: Stage {
   let size: Int
 
-  package func setUp(_ context: StageContext, _ out: Outlet<[Item]>) -> [Item] { [] }
-
-  package func process(_ item: Item, state batch: inout [Item], _ out: Outlet<[Item]>) async throws {
-    batch.append(item)
-    guard batch.count == size else { return }
-    let whole = batch
-    batch = []
-    try await out.put(whole)
+  package struct State {
+    fileprivate var items: [Item] = []
+    /// That of each of the items, if they have any.
+    fileprivate var metas: [Meta] = []
   }
 
-  package func tearDown(_ batch: consuming [Item], _ out: Outlet<[Item]>) async throws {
-    if !batch.isEmpty { try await out.put(batch) }
+  package func setUp(_ context: StageContext, _ out: Outlet<[Item]>) -> State { State() }
+
+  package func process(_ item: Item, state batch: inout State, _ out: Outlet<[Item]>) async throws {
+    batch.items.append(item)
+    if out.carriesMeta { batch.metas.append(out.meta) }
+    guard batch.items.count == size else { return }
+    let whole = batch
+    batch = State()
+    try await out.put(whole.items, meta: Meta(parts: whole.metas))
+  }
+
+  package func tearDown(_ batch: consuming State, _ out: Outlet<[Item]>) async throws {
+    if !batch.items.isEmpty { try await out.put(batch.items, meta: Meta(parts: batch.metas)) }
   }
 }

@@ -12,5 +12,5 @@ public struct Items<S: Sequence & Sendable>: Source where S.Element: Sendable {
 }
 
 extension Items: SequenceSource {
-  var items: Any { ItemSource<S.Element>(sequence) }
+  var input: PipelineInput { PipelineInput(sequence) }
 }

@@ -1,0 +1,97 @@
+import Contract
+import Kernel
+import Millrace
+
+private struct Plus: StatelessWorker, Codable {
+  func process(_ item: Int) -> Int { item &+ 1 }
+}
+private struct Triple: StatelessWorker, Codable {
+  func process(_ item: Int) -> Int { item &* 3 }
+}
+private struct Flip: StatelessWorker, Codable {
+  func process(_ item: Int) -> Int { item ^ 0x55 }
+}
+private struct Minus: StatelessWorker, Codable {
+  func process(_ item: Int) -> Int { item &- 7 }
+}
+private struct Spin: StatelessWorker, Codable {
+  var rounds: UInt64
+  func process(_ item: UInt64) -> UInt64 { spin(item, rounds: rounds) }
+}
+
+private let trivialCount = 200_000
+private let trivialSum: UInt64 = 59_998_901_280
+private let cpuCount: UInt64 = 20_000
+private let cpuSum: UInt64 = 3_521_433_517_011_615_559
+private let rounds: [UInt64] = [7_000, 7_000, 42_000, 7_000]
+
+/// W7, a pipeline of four stages, in order: `trivial` ones, and `cpu`, of which the third takes two thirds of the time.
+///
+/// `stations`: each stage is a job of its own, with an edge between them. `stages4` to `stages64`: how the cost grows with them.
+func pipelines(_ run: Run) async throws {
+  serial(run)
+  for (suffix, backend) in [("", WorkerPool.Backend.processes(Run.workers)), (".threads", .threads(Run.workers))] {
+    try await withWorkerPool(backend) { pool in
+      let lines = Pipeline { Items(0..<trivialCount) }.map(with: Plus()).map(with: Triple()).map(with: Flip())
+        .map(with: Minus())
+      try await trivial(run, "W7.trivial" + suffix, lines, pool)
+      try await trivial(run, "W7.trivial.stations" + suffix, apart(), pool)
+      for count in [4, 16, 64] where !suffix.isEmpty {
+        try await stages(run, "W7.stages\(count)\(suffix)", count, pool)
+      }
+      try await cpu(run, "W7.cpu" + suffix, pool)
+    }
+  }
+}
+
+private func serial(_ run: Run) {
+  for sample in run.samples("W7.trivial.serial") {
+    var total = 0
+    for item in 0..<trivialCount { total &+= (((item &+ 1) &* 3) ^ 0x55) &- 7 }
+    sample.stop()
+    sample.check(UInt64(total), is: trivialSum)
+  }
+  for sample in run.samples("W7.cpu.serial") {
+    var total: UInt64 = 0
+    for item in 1...cpuCount { total ^= rounds.reduce(item) { spin($0, rounds: $1) } }
+    sample.stop()
+    sample.check(total, is: cpuSum)
+  }
+}
+
+/// Each stage in a group of its own, so none runs in one go with another.
+private func apart() -> Pipeline<Nothing, Int> {
+  Pipeline { Items(0..<trivialCount) }
+    .through(Pipeline<Int, Int> { Plus() }.options(StageOptions()))
+    .through(Pipeline<Int, Int> { Triple() }.options(StageOptions()))
+    .through(Pipeline<Int, Int> { Flip() }.options(StageOptions()))
+    .through(Pipeline<Int, Int> { Minus() }.options(StageOptions()))
+}
+
+private func trivial(_ run: Run, _ variant: String, _ lines: Pipeline<Nothing, Int>, _ pool: WorkerPool) async throws {
+  for sample in run.samples(variant, amount: Double(trivialCount)) {
+    let total = try await lines.reduce(into: 0, on: pool) { $0 &+= $1 }
+    sample.stop()
+    sample.check(UInt64(total), is: trivialSum)
+  }
+}
+
+private func stages(_ run: Run, _ variant: String, _ count: Int, _ pool: WorkerPool) async throws {
+  var lines = Pipeline { Items(0..<trivialCount) }
+  for _ in 0..<count { lines = lines.map(with: Plus()) }
+  for sample in run.samples(variant, amount: Double(trivialCount * count), unit: "stages/s") {
+    let total = try await lines.reduce(into: 0, on: pool) { $0 &+= $1 }
+    sample.stop()
+    sample.check(UInt64(total), is: UInt64(trivialCount * (trivialCount - 1) / 2 + trivialCount * count))
+  }
+}
+
+private func cpu(_ run: Run, _ variant: String, _ pool: WorkerPool) async throws {
+  let lines = Pipeline { Items(1...cpuCount) }.map(with: Spin(rounds: rounds[0])).map(with: Spin(rounds: rounds[1]))
+    .map(with: Spin(rounds: rounds[2])).map(with: Spin(rounds: rounds[3]))
+  for sample in run.samples(variant) {
+    let total = try await lines.reduce(into: 0, on: pool) { $0 ^= $1 }
+    sample.stop()
+    sample.check(total, is: cpuSum)
+  }
+}

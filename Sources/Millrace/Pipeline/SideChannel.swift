@@ -1,0 +1,75 @@
+/// A pipeline beside others: any of their stages puts into it, wherever they run.
+///
+/// ```swift
+/// let log = SideChannel("log") { Pipeline<String, String> { Write("log.txt") } }
+/// try await Pipeline { Items(1...10); Check(log: log) }.using(log).run()
+/// ```
+///
+/// It begins with the first run that uses it (``Pipeline/using(_:)``), and ends behind the last: when the stages of that are torn down,
+/// its last items go through, it is torn down itself, and then the run is over. A put waits for room. A stage on worker
+/// processes has it in its configuration, or captures it; there it takes what can travel as an item, and a put is there whatever
+/// becomes of its process. An item that is tried again puts again.
+public struct SideChannel<Item: Sendable>: Sendable {
+  /// What it is called in errors.
+  public let name: String
+  private let hub: SideHub<Item>?
+  /// How items come there from other processes.
+  private let mail: SharedQueue<SideLetter>?
+
+  /// A side channel of this name.
+  ///
+  /// - Parameters:
+  ///   - name: What it is called in errors.
+  ///   - capacity: How many items may wait in it.
+  ///   - build: Where its items go. What comes out at the end is dropped.
+  public init<Output>(
+    _ name: String, capacity: Int = 64, @PipelineBuilder _ build: () -> Pipeline<Item, Output>
+  ) {
+    let pipeline = build()
+    self.name = name
+    mail = nil
+    hub = SideHub(name, capacity: max(1, capacity)) { items in
+      try pipeline.start(input: PipelineInput(source: items), nil)
+    }
+  }
+
+  /// Puts an item in; waits for room.
+  ///
+  /// - Throws: what has ended the channel's own pipeline; a ``PipelineError`` if no run uses it now.
+  public func put(_ item: Item) async throws {
+    if let hub, hub.isHere { return try await hub.put(item) }
+    guard let mail = mail ?? hub?.mail else { throw SideHub<Item>.unused(name) }
+    guard try mail.push(try SideLetter(item)) else { throw CancellationError() }
+  }
+
+  var user: any SideUse { hub! }
+}
+
+extension Pipeline {
+  /// Its stages may put into the channel, which begins with its runs, and ends with them.
+  public func using<Item>(_ channel: SideChannel<Item>) -> Pipeline {
+    var options = StageOptions()
+    options.channels = [channel.user]
+    return grouped(options)
+  }
+}
+
+extension SideChannel: Codable {
+  private struct Form: Codable {
+    var name: String
+    var mail: SharedQueue<SideLetter>
+  }
+
+  /// For worker processes, in the configuration of a stage of a run that uses it.
+  public func encode(to encoder: any Encoder) throws {
+    guard let mail = mail ?? hub?.mail else { throw SideHub<Item>.unused(name) }
+    var container = encoder.singleValueContainer()
+    try container.encode(Form(name: name, mail: mail))
+  }
+
+  /// In a worker process.
+  public init(from decoder: any Decoder) throws {
+    let form = try decoder.singleValueContainer().decode(Form.self)
+    (name, mail, hub) = (form.name, form.mail, nil)
+  }
+}

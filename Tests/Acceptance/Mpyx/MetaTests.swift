@@ -1,0 +1,143 @@
+import Millrace
+import MillraceTesting
+import TestSupport
+import Testing
+
+/// Which file an item comes from: mpyx' example of meta.
+enum FileName: MetaKey { typealias Value = String }
+enum Mark: MetaKey { typealias Value = Int }
+
+/// Numbers, each of a file of its own.
+private struct NumberedFiles: Source {
+  static var setsMeta: Bool { true }
+  var count: Int
+
+  func produce(_ out: Outlet<Int>) async throws {
+    for number in 1...count { try await out.put(number) { $0[FileName.self] = "file \(number)" } }
+  }
+}
+
+/// Says of which file its item is.
+struct SaysFile: StatelessWorker, Codable {
+  func process(_ item: Int) -> String { "\(Meta.current[FileName.self] ?? "none"): \(item)" }
+}
+
+/// Says of which file each item of a batch is.
+struct SaysFiles: StatelessWorker, Codable {
+  func process(_ batch: [String]) -> [String] {
+    zip(batch, Meta.current.parts).map { "\($0) of \($1[FileName.self] ?? "none")" }
+  }
+}
+
+/// Gives each item another file's name, and a mark.
+struct Renames: Stage, Codable {
+  static var setsMeta: Bool { true }
+  func process(_ item: Int, state: inout Void, _ out: Outlet<Int>) async throws {
+    try await out.put(item) { meta in
+      meta[FileName.self] = "renamed \(item)"
+      meta[Mark.self] = item
+    }
+  }
+}
+
+private struct Forgets: Source {
+  func produce(_ out: Outlet<Int>) async throws { try await out.put(1) { $0[Mark.self] = 1 } }
+}
+
+extension Checked {
+  @Suite(.timeLimit(.minutes(1))) struct MetaCases {
+    @Test(
+      "X20 each item has its own file's name, also behind what is parallel, broadcast and a batch",
+      arguments: Backends.everything)
+    func x20(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let pipeline: Pipeline<Nothing, [String]> = Pipeline {
+          NumberedFiles(count: 40)
+          Parallel(3) { AddX(amount: 100) }
+          Broadcast {
+            AddX(amount: 0)
+            AddX(amount: 1_000)
+          }
+          Filter { (item: Int) in item % 10 > 0 }
+          FlatMap { (item: Int) in [item, -item] }
+          Print("x20 ")
+          SaysFile()
+          Batched(3)
+          SaysFiles()
+        }
+        var expected: [String] = []
+        for number in 1...40 {
+          for item in [number + 100, number + 1_100] where item % 10 > 0 {
+            expected += [item, -item].map { "file \(number): \($0) of file \(number)" }
+          }
+        }
+        let found = try await pipeline.list(on: pool)
+        #expect(Array(found.joined()) == expected)
+        #expect(found.first?.count == 3)
+      }
+    }
+
+    @Test("a row has what its branches say, of which the earlier's word holds", arguments: Backends.all)
+    func rows(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        func metas(_ pipeline: Pipeline<Nothing, (Int, Int)>) async throws -> [String] {
+          var metas: [String] = []
+          for try await outcome in pipeline.outcomes(on: pool) {
+            metas.append("\(outcome.meta[FileName.self] ?? "none") \(outcome.meta[Mark.self] ?? 0)")
+          }
+          return metas
+        }
+        let earlier: Pipeline<Nothing, (Int, Int)> = Pipeline {
+          NumberedFiles(count: 20)
+          Zip {
+            AddX(amount: 1)
+            Renames()
+          }
+        }
+        let later: Pipeline<Nothing, (Int, Int)> = Pipeline {
+          NumberedFiles(count: 20)
+          Zip {
+            Renames()
+            AddX(amount: 1)
+          }
+        }
+        let (first, second) = (try await metas(earlier), try await metas(later))
+        #expect(first == (1...20).map { "file \($0) \($0)" })
+        #expect(second == (1...20).map { "renamed \($0) \($0)" })
+      }
+    }
+
+    @Test("stages that are asked to say so note how long they worked on each item", arguments: Backends.all)
+    func timings(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let pipeline = Pipeline { Items(1...10) }.map(with: AddX(amount: 1)).stage(Tap("Look") { _ in })
+          .options(StageOptions(recordsTimings: true)).map(with: AddX(amount: 1))
+        for try await outcome in pipeline.outcomes(on: pool) {
+          #expect(outcome.meta.timings.map(\.stage) == ["AddX", "Look"])
+          #expect(outcome.meta.timings.allSatisfy { $0.duration >= .zero && $0.duration < .seconds(30) })
+        }
+      }
+    }
+
+    @Test("meta that nobody has said he sets is refused, and the source named")
+    func forgotten() async throws {
+      let error = await #expect(throws: PipelineError.self) { try await Pipeline { Forgets() }.run() }
+      #expect(error?.kind == .sourceFailed && error?.stage.name == "Forgets")
+      #expect("\(error!)".contains("setsMeta"))
+    }
+
+    @Test("an open input has none at first, and outside of stages there is none", arguments: Backends.all)
+    func open(backend: WorkerPool.Backend) async throws {
+      #expect(Meta.current.isEmpty)
+      try await withWorkerPool(backend) { pool in
+        let pipeline = Pipeline<Int, String> {
+          AddX(amount: 1)
+          Renames()
+          SaysFile()
+        }
+        let found = try await pipeline.list(of: 1...5, on: pool)
+        #expect(found == (2...6).map { "renamed \($0): \($0)" })
+      }
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import Millrace
+import MillraceIPC
+import MillraceTesting
+import TestSupport
+import Testing
+
+/// Ten times its item, which it tells of.
+private struct Tens: StatelessWorker, Codable {
+  var log: SideChannel<String>
+  var trap: Int?
+
+  func process(_ item: Int) async throws -> Int {
+    try await log.put("seen \(item)")
+    if item == trap { return [Int]()[item] }
+    try await log.put("valid \(item)")
+    return item * 10
+  }
+}
+
+/// mpyx' writer into a data base: all that it was given, and a commit.
+private struct DBWriter: Stage {
+  var ledger: LineLedger
+  var failsAt: Int?
+
+  func setUp(_ context: StageContext, _ out: Outlet<Void>) -> Int {
+    ledger.note("open")
+    return 0
+  }
+  func process(_ line: String, state count: inout Int, _ out: Outlet<Void>) async throws {
+    count += 1
+    if count == failsAt { throw Refused(item: count) }
+    ledger.note(line)
+  }
+  func tearDown(_ count: consuming Int, _ out: Outlet<Void>) { ledger.note("commit") }
+}
+
+private func channel(_ ledger: LineLedger, failsAt: Int? = nil) -> SideChannel<String> {
+  SideChannel("db", capacity: 2) { Pipeline<String, Void> { DBWriter(ledger: ledger, failsAt: failsAt) } }
+}
+
+extension Checked {
+  @Suite(.timeLimit(.minutes(1))) struct SideChannelCases {
+    @Test(
+      "X16, X21 what stages put is there before the commit, which comes once, and before the run's end",
+      arguments: Backends.everything)
+    func x21(backend: WorkerPool.Backend) async throws {
+      try await LineLedger.with { ledger in
+        try await withWorkerPool(backend) { pool in
+          let db = channel(ledger)
+          let pipeline = Pipeline { Items(1...20) }.map(with: Tens(log: db)).using(db)
+          // Each run has it anew.
+          for run in 1...2 {
+            let found = try await pipeline.list(on: pool)
+            #expect(found == (1...20).map { $0 * 10 })
+            let lines = try ledger.lines
+            #expect(lines.count == run * 42)
+            let own = lines.suffix(42)
+            #expect(own.first == "open" && own.last == "commit")
+            let expected = (1...20).flatMap { ["seen \($0)", "valid \($0)"] }
+            #expect(own.dropFirst().dropLast().sorted() == expected.sorted())
+          }
+        }
+      }
+    }
+
+    @Test("stages that run together, and closures that capture it, put too", arguments: Backends.all)
+    func closures(backend: WorkerPool.Backend) async throws {
+      try await LineLedger.with { ledger in
+        try await withWorkerPool(backend) { pool in
+          let db = channel(ledger)
+          let pipeline = Pipeline { Items(1...20) }.map { (item: Int) in
+            try await db.put("one \(item)")
+            return item
+          }.map { (item: Int) in
+            try await db.put("two \(item)")
+            return item
+          }.using(db)
+          try await pipeline.run(on: pool)
+          let lines = try ledger.lines
+          #expect(lines.count == 42 && lines.last == "commit")
+        }
+      }
+    }
+
+    @Test("what a worker put before it died is there", arguments: Backends.isolating)
+    func crash(backend: WorkerPool.Backend) async throws {
+      try await LineLedger.with { ledger in
+        try await withWorkerPool(backend) { pool in
+          let db = channel(ledger)
+          let pipeline = Pipeline { Items(1...10) }.map(with: Tens(log: db, trap: 4))
+            .options(StageOptions(onFailure: .skip)).using(db)
+          let found = try await pipeline.list(on: pool)
+          #expect(found == (1...10).filter { $0 != 4 }.map { $0 * 10 })
+          let lines = try ledger.lines
+          #expect(lines.contains("seen 4") && !lines.contains("valid 4") && lines.last == "commit")
+        }
+      }
+    }
+
+    @Test("a channel that fails ends the runs that use it, and is named", arguments: Backends.all)
+    func failure(backend: WorkerPool.Backend) async throws {
+      try await LineLedger.with { ledger in
+        try await withWorkerPool(backend) { pool in
+          let db = channel(ledger, failsAt: 5)
+          let pipeline = Pipeline { EndlessCount() }.map(with: Tens(log: db)).using(db)
+          let error = await #expect(throws: ItemFailure.self) { try await pipeline.run(on: pool) }
+          #expect("\(error!)".contains("Refused") || error?.stage?.name == "DBWriter")
+          let lines = try ledger.lines
+          #expect(lines.last == "commit")
+        }
+      }
+    }
+
+    @Test("what no run uses takes nothing, and says what to do")
+    func unused() async throws {
+      try await LineLedger.with { ledger in
+        let db = channel(ledger)
+        let error = await #expect(throws: PipelineError.self) { try await db.put("nobody reads this") }
+        #expect(error?.kind == .sideChannelUnused && "\(error!)".contains("using"))
+      }
+    }
+
+    @Test("who leaves the loop ends it, too", arguments: Backends.all)
+    func leaving(backend: WorkerPool.Backend) async throws {
+      try await LineLedger.with { ledger in
+        try await withWorkerPool(backend) { pool in
+          let db = channel(ledger)
+          let pipeline = Pipeline { EndlessCount() }.map(with: Tens(log: db)).using(db)
+          for try await item in pipeline.outputs(on: pool) where item >= 100 { break }
+        }
+        // The run ends behind the loop, and nothing says when.
+        while try ledger.lines.last != "commit" { await Task.yield() }
+      }
+    }
+  }
+}
