@@ -26,14 +26,15 @@ extension Dispatcher {
 
   /// The first item of the chunk without an outcome failed; the worker lives and goes on.
   package mutating func itemFailed(
-    slot: Int, generation: Int, chunk id: Int, _ cause: ItemFailure.Cause, retryable: Bool, now: UInt64
+    slot: Int, generation: Int, chunk id: Int, _ cause: ItemFailure.Cause, retryable: Bool,
+    standardError: String = "", now: UInt64
   ) {
     self.now = now
     guard isCurrent(slot, generation) else { return }
     slots[slot].worker.isSilent = false
     advance(slot, id) { dispatcher, chunk in
       guard !chunk.range.isEmpty else { return }
-      dispatcher.failItem(&chunk, slot, cause, retryable, "")
+      dispatcher.failItem(&chunk, slot, cause, retryable, standardError)
     }
     finish()
   }
