@@ -2,15 +2,30 @@ extension Dispatcher {
   // MARK: Giving work to slots
 
   mutating func fillSlots() {
+    if hasUnneeded { hasUnneeded = workers.values.contains { $0.closing && $0.users == 0 } }
+    let hasWork = !queue.isEmpty
+    var without: SlotSets = .onErrand
+    if hasWork || hasUnneeded { without.insert(.idle) }
+    if hasWork || eagerJobs > 0 || slots.hasAny(.laden) { without.insert(.vacant) }
     // Who has nothing to do comes before those who would only queue more: else a slot takes its stolen chunk back.
-    if constants.limits.prefetch > 0, slots.contains(where: { $0.worker.assigned.isEmpty }) {
+    if constants.limits.prefetch > 0, slots.hasAny(without) {
       let ready = queue.count(atMost: width * (constants.limits.prefetch + 2))
-      let share = max(1, ready / max(1, width))
-      for slot in slots.indices where slots[slot].worker.assigned.isEmpty { fill(slot, upTo: share) }
+      fillAll(without, upTo: max(1, ready / max(1, width)))
     }
-    for slot in slots.indices { fill(slot) }
+    if !queue.isEmpty { without.insert(.hungry) }
+    fillAll(without)
     if constants.limits.prefetch > 0 { steal() }
     if let shareTime = constants.limits.shareTime { share(after: shareTime) }
+  }
+
+  private mutating func fillAll(_ sets: SlotSets, upTo limit: Int = .max) {
+    var sets = sets
+    var next = slots.next(from: 0, sets)
+    while let slot = next {
+      fill(slot, upTo: limit)
+      if queue.isEmpty { sets.remove(.hungry) }
+      next = slots.next(from: slot + 1, sets)
+    }
   }
 
   mutating func fill(_ slot: Int, upTo limit: Int = .max) {
@@ -65,12 +80,10 @@ extension Dispatcher {
   func isNeeded(_ slot: Int) -> Bool {
     if !queue.chunks(pinnedTo: slot).isEmpty { return true }
     // What waits behind another slot's work can be taken from there.
-    let canTake = slots.indices.contains { other in
-      // Each of a thousand slots asks: one that has nothing waiting is passed by at once.
-      slots[other].worker.assigned.count > 1
-        && slots[other].worker.assigned.waiting.contains {
-          $0.slot == nil && $0.abandonAt == nil && mayTake(slot, $0, leaving: other)
-        }
+    let canTake = slots.contains(in: .laden) { other in
+      slots[other].worker.assigned.waiting.contains {
+        $0.slot == nil && $0.abandonAt == nil && mayTake(slot, $0, leaving: other)
+      }
     }
     if canTake { return true }
     // Of jobs that have something ready: there may be very many that only wait.
@@ -82,19 +95,11 @@ extension Dispatcher {
     return false
   }
 
-  /// How many chunks may be at the slot: one, and as many more as keep it busy while it is not looked after, if they are short.
-  private func depth(_ slot: Int) -> Int {
-    guard constants.limits.prefetch > 0 else { return 1 }
-    // Nothing is copied here, for this is asked of every slot at every step.
-    let time = slots[slot].worker.chunkTime
-    if slots.count == 1 {
-      return 2 + (time > 0 ? Int(min(UInt64(constants.limits.prefetch), constants.limits.prefetchTime / time)) : 0)
-    }
-    // Whatever is handed ahead is not there for others. While something is asked back, what comes before it is not known yet.
-    guard time > 0, time < constants.stallTime, askedBack == 0, !slots[slot].worker.isAtUnknown, !takesLong(slot) else {
-      return 1
-    }
-    return 2 + Int(min(UInt64(constants.limits.prefetch), constants.limits.prefetchTime / time))
+  /// How many chunks may be at the slot now.
+  func depth(_ slot: Int) -> Int {
+    // While something is asked back, what comes before it is not known yet.
+    if slots.count > 1, askedBack > 0 || takesLong(slot) { return 1 }
+    return slots[slot].worker.mostChunks(constants, ofMany: slots.count > 1)
   }
 
   /// Set-up, tear-down, the end of its life: what an idle slot does before it takes chunks.
@@ -244,7 +249,7 @@ extension Dispatcher {
   /// when time has passed, not at each step.
   mutating func recall() {
     guard slots.count > 1 else { return }
-    for slot in slots.indices where slots[slot].worker.assigned.count > 1 && slots[slot].worker.kill == nil {
+    for slot in slots.members(.laden) where slots[slot].worker.kill == nil {
       guard takesLong(slot) else {
         let due = slots[slot].worker.busySince &+ constants.stallTime
         robAt = min(robAt ?? due, due)
@@ -265,9 +270,9 @@ extension Dispatcher {
 
   /// An idle slot gets a chunk that waits behind another slot's work, though that is short.
   private mutating func steal() {
-    guard askedBack == 0, slots.contains(where: { $0.worker.isIdle && !$0.retires }) else { return }
+    guard askedBack == 0, slots.hasAny(.idle) else { return }
     var best: (victim: Int, chunk: Chunk)?
-    for slot in slots.indices where isWorthRobbing(slot) && slots[slot].worker.kill == nil {
+    for slot in slots.members(.laden) where isWorthRobbing(slot) && slots[slot].worker.kill == nil {
       if let best, slots[slot].worker.assigned.count <= slots[best.victim].worker.assigned.count { continue }
       let begun = slots[slot].worker.begun
       let waiting = slots[slot].worker.assigned.waiting
@@ -303,9 +308,9 @@ extension Dispatcher {
 
   /// An idle slot gets a part of a chunk that has been under way for long: that its items are slow was not known when it was cut.
   private mutating func share(after time: UInt64) {
-    guard slots.indices.contains(where: { isFree($0) }) else { return }
-    for slot in slots.indices {
-      guard let chunk = sharedFrom(slot), isAnyoneFree(for: chunk) else { continue }
+    guard slots.hasAny(.shareable), slots.contains(in: [.idle, .vacant], where: { isFree($0) }) else { return }
+    for slot in slots.members(.shareable) {
+      guard let chunk = slots[slot].worker.shareable(constants.limits), isAnyoneFree(for: chunk) else { continue }
       let due = max(slots[slot].worker.busySince, slots[slot].worker.unbegunAt) &+ time
       if due <= now {
         _ = asksBack(chunk.id, of: slot)
@@ -316,26 +321,13 @@ extension Dispatcher {
     }
   }
 
-  /// The chunk that the slot is at, if a part of it may be given to others.
-  func sharedFrom(_ slot: Int) -> Chunk? {
-    guard constants.limits.shareTime != nil, slots[slot].worker.kill == nil,
-      let chunk = slots[slot].worker.assigned.first, chunk.range.count > 1, chunk.slot == nil, chunk.abandonAt == nil,
-      !chunk.isAtItsLast, !slots[slot].worker.revoking.contains(chunk.id)
-    else { return nil }
-    // Of a batch of which nothing comes back any more the last chunk is the one, though those before it were not heard of yet.
-    let isAtItsLastChunk =
-      slots[slot].worker.assigned.count == chunk.count && slots[slot].worker.begun.contains(chunk.id)
-    return slots[slot].worker.assigned.count == 1 || isAtItsLastChunk ? chunk : nil
-  }
-
-  /// Whether the slot has nothing to do, or would get a worker if it had.
+  /// Whether the slot, which has nothing to do, would do something for others, or get a worker for that.
   private func isFree(_ slot: Int) -> Bool {
-    !slots[slot].retires && !slots[slot].worker.isSilent
-      && (slots[slot].worker.isIdle || slots[slot].isVacant && !rests(slot))
+    !slots[slot].worker.isSilent && (slots[slot].worker.isThere || !rests(slot))
   }
 
   func isAnyoneFree(for chunk: Chunk) -> Bool {
-    slots.indices.contains { isFree($0) && mayTake($0, chunk) }
+    slots.contains(in: [.idle, .vacant]) { isFree($0) && mayTake($0, chunk) }
   }
 
   /// Whether the slot is one of those that may run the chunk's job, and may be given it once the holder, if it is said, has given back
@@ -349,9 +341,7 @@ extension Dispatcher {
   private func isOfUse(_ chunk: Chunk, in holder: Int) -> Bool {
     guard chunk.slot == nil, chunk.abandonAt == nil, let job = jobs[chunk.job] else { return false }
     let leaver = job.spec.maximumSlots != nil && isAllThereIs(chunk, in: holder) ? holder : nil
-    return slots.indices.contains {
-      slots[$0].worker.isIdle && !slots[$0].retires && mayServe($0, job, leaving: leaver)
-    }
+    return slots.contains(in: .idle) { mayServe($0, job, leaving: leaver) }
   }
 
   /// Whether another slot may run the chunk, now or when it is done with what it has.

@@ -59,7 +59,7 @@ extension Dispatcher {
     let isQuick = job.parts.isGathered(count) && count <= job.spec.chunking.largest / 16
     if job.spec.chunking.isAutomatic, !isQuick {
       let most = job.spec.maximumSlots ?? .max
-      let free = min(most, slots.indices.count { slots[$0].isFree && serves($0, job.spec) })
+      let free = min(most, slots.members([.idle, .vacant]).count { serves($0, job.spec) })
       size = (count + max(1, free) - 1) / max(1, free)
     }
     let turn = job.turn
@@ -183,7 +183,7 @@ extension Dispatcher {
 
   /// Has handed over what has come for jobs that a free slot could work on.
   mutating func collectForFree() {
-    guard !gathering.isEmpty, slots.contains(where: \.isFree) else { return }
+    guard !gathering.isEmpty, slots.hasAny([.idle, .vacant]) else { return }
     var place = 0
     while place < gathering.count {
       let id = gathering[place]
@@ -204,7 +204,7 @@ extension Dispatcher {
   }
 
   private func isAnyoneFree(for job: Job) -> Bool {
-    slots.indices.contains { slots[$0].isFree && mayServe($0, job) }
+    slots.contains(in: [.idle, .vacant]) { mayServe($0, job) }
   }
 
   /// So many chunks are read at once of an input in memory, or more up to so many items: each costs less, and the first
@@ -239,9 +239,4 @@ extension Dispatcher {
     let alike = min(job.spec.chunking.alike, max(most.chunks - chunks, (most.items - items) / wanted), room / wanted)
     return ChunkRun(size: wanted, chunks: max(1, alike))
   }
-}
-
-extension Dispatcher.Slot {
-  /// Whether it would take a chunk now, were there one.
-  fileprivate var isFree: Bool { !retires && (isVacant || worker.isIdle) }
 }

@@ -261,7 +261,6 @@ extension Dispatcher {
   }
 
   mutating func vacate(_ slot: Int) {
-    goneBy[slot] = nil
     askedBack -= slots[slot].worker.revoking.count
     slots[slot].worker = Slot.Worker()
     if slots[slot].standing == .closing { closed(slot) }
@@ -286,7 +285,9 @@ extension Dispatcher {
   }
 
   mutating func forgetSetUps(_ key: WorkerKey) {
-    for slot in slots.indices { slots[slot].worker.toPrepare.removeAll { $0 == key } }
+    for slot in slots.indices where slots[slot].worker.toPrepare.contains(key) {
+      slots[slot].worker.toPrepare.removeAll { $0 == key }
+    }
   }
 
   /// Nobody will need the worker again: its instances tear down, then `.closed` is said.
@@ -304,6 +305,7 @@ extension Dispatcher {
   mutating func closeIfDone(_ key: WorkerKey) {
     guard let worker = workers[key], worker.closing, worker.users == 0 else { return }
     forgetSetUps(key)
+    hasUnneeded = true
     for slot in slots {
       if slot.worker.prepared.contains(key) { return }
       switch slot.worker.phase {
@@ -325,7 +327,7 @@ extension Dispatcher {
     guard slots[slot].worker.isThere, slots[slot].worker.kill == nil else { return }
     slots[slot].worker.kill = reason
     if isObserved { tell(.workerKilled(slot: slot, generation: slots[slot].generation, reason)) }
-    goneBy[slot] = now &+ limits.killTime
+    slots[slot].worker.goneBy = now &+ limits.killTime
     actions.append(.kill(slot: slot, generation: slots[slot].generation))
   }
 

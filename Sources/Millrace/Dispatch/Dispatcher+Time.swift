@@ -19,8 +19,10 @@ extension Dispatcher {
       jobs[chunk.job]?.outstanding -= 1
       putBack(chunk)
     }
-    for slot in slots.indices where slots[slot].worker.isThere {
-      if slots[slot].worker.kill == nil { look(at: slot) } else { giveUpIfOverdue(slot) }
+    if slots.firstDeadline <= now {
+      for slot in slots.indices where slots.deadline(of: slot) <= now {
+        if slots[slot].worker.kill == nil { look(at: slot) } else { giveUpIfOverdue(slot) }
+      }
     }
     finish()
   }
@@ -33,7 +35,7 @@ extension Dispatcher {
     nextOverdue = jobs.values.compactMap(\.deadline).min()
     for slot in slots.indices {
       if slots[slot].worker.isStarting { slots[slot].worker.startedAt = now }
-      if slots[slot].worker.kill != nil { goneBy[slot] = now &+ constants.limits.killTime }
+      if slots[slot].worker.kill != nil { slots[slot].worker.goneBy = now &+ constants.limits.killTime }
       switch slots[slot].worker.phase {
       case .preparing(let key, _?): slots[slot].worker.phase = .preparing(key, deadline: now &+ setUpLimit(key))
       case .tearingDown(let key, _?): slots[slot].worker.phase = .tearingDown(key, deadline: now &+ tearDownLimit(key))
@@ -93,7 +95,7 @@ extension Dispatcher {
 
   /// What has no limit of its own has one from when nobody wants more than its end.
   mutating func limitLeavers() {
-    for slot in slots.indices {
+    for slot in slots.members(.unlimited) {
       switch slots[slot].worker.phase {
       case .preparing(let key, nil) where isAwaited(slot, key):
         slots[slot].worker.phase = .preparing(key, deadline: now &+ constants.limits.leavingTime)
@@ -111,7 +113,7 @@ extension Dispatcher {
 
   /// A worker that was killed, and is not gone, is waited for no longer. Its item may be running yet, so it is not tried again.
   private mutating func giveUpIfOverdue(_ slot: Int) {
-    guard let time = goneBy[slot], time <= now else { return }
+    guard let time = slots[slot].worker.goneBy, time <= now else { return }
     var death = Death(running: nil, cause: nil)
     if case .timedOut(let chunk, _, _) = slots[slot].worker.kill { death.running = [chunk: false] }
     isGone(slot, death, isGivenUp: true)
@@ -163,27 +165,14 @@ extension Dispatcher {
     for id in gathering { if let until = jobs[id]?.parts.until, until > now { consider(until) } }
     consider(nextOverdue)
     if restingUntil > now {
-      for slot in slots.indices where rests(slot) {
-        let mayShare = slots.indices.contains { other in
-          sharedFrom(other).map { mayTake(slot, $0) } ?? false
+      for slot in troubles.keys where rests(slot) {
+        let mayShare = slots.contains(in: .shareable) { other in
+          slots[other].worker.shareable(constants.limits).map { mayTake(slot, $0) } ?? false
         }
         if mayShare || isNeeded(slot) { consider(troubles[slot]?.rest?.until) }
       }
     }
-    for slot in slots.indices {
-      if slots[slot].worker.kill != nil {
-        consider(goneBy[slot])
-        continue
-      }
-      switch slots[slot].worker.phase {
-      case .none: continue
-      case .starting: consider(limits.startTime.map { slots[slot].worker.startedAt &+ $0 })
-      case .ready: break
-      case .preparing(_, let deadline), .tearingDown(_, let deadline): consider(deadline)
-      case .ending(let deadline): consider(deadline)
-      }
-      consider(slots[slot].worker.assigned.deadline)
-    }
+    if slots.firstDeadline < .max { consider(slots.firstDeadline) }
     return next
   }
 }

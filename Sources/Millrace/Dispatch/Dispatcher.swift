@@ -18,7 +18,7 @@ package struct Dispatcher: ~Copyable {
   /// Not in the dispatcher itself, which is copied, as far as it is flat, for closures that look at it.
   let constants: Constants
   var now: UInt64 = 0
-  var slots: [Slot] = []
+  var slots: SlotTable
   var jobs = Registry<JobID, Job>()
   var workers = Registry<WorkerKey, WorkerState>()
   let queue = RunQueue()
@@ -39,8 +39,8 @@ package struct Dispatcher: ~Copyable {
   var robAt: UInt64?
   /// How many chunks slots were asked to give back that have not answered. Kept, for it is asked at every step.
   var askedBack = 0
-  /// When workers that were killed are given up, by slot. Not in the slots, which are looked at all at each step, and are large.
-  var goneBy: [Int: UInt64] = [:]
+  /// Whether slots may have workers of the users' that nobody needs any more.
+  var hasUnneeded = false
   /// Of slots that had no worker when they wanted one; mostly there are none.
   var troubles: [Int: Trouble] = [:]
   /// After this time no slot rests.
@@ -64,7 +64,10 @@ package struct Dispatcher: ~Copyable {
   /// The number of slots that should be there.
   package internal(set) var width = 0
 
-  package init(limits: DispatchLimits = DispatchLimits()) { constants = Constants(limits: limits) }
+  package init(limits: DispatchLimits = DispatchLimits()) {
+    constants = Constants(limits: limits)
+    slots = SlotTable(constants)
+  }
 
   package var limits: DispatchLimits { constants.limits }
 
@@ -221,7 +224,7 @@ package struct Dispatcher: ~Copyable {
 
   /// Whether so many jobs wait for a worker, beside those that free slots will take.
   package func isFull(_ limit: Int) -> Bool {
-    let busy = slots.prefix(width).count { !$0.worker.assigned.isEmpty }
+    let busy = slots.count(.busy, before: width)
     return waitingJobs - (width - busy) >= limit
   }
 
@@ -294,7 +297,9 @@ package struct Dispatcher: ~Copyable {
     job.outstanding -= waiting - delayed.count
     if isObserved { tell(.jobEnded(id, how, job.totals)) }
     actions.append(.end(id, how))
-    for slot in slots.indices { abandon(id, slot) }
+    if job.outstanding > 0 {
+      for slot in slots.members(.busy) where slots[slot].worker.assigned.contains(id) { abandon(id, slot) }
+    }
     let worker = workers[job.spec.worker]!
     worker.users -= 1
     if worker.users == 0 {

@@ -17,6 +17,10 @@ extension Dispatcher {
 
     // MARK: The line
 
+    /// Whether there is nothing for any slot.
+    @inline(__always)
+    var isEmpty: Bool { line.isEmpty && pinned.isEmpty }
+
     /// Whether there is nothing for the slot, unless it is at others.
     @inline(__always)
     func isEmpty(for slot: Int) -> Bool { line.isEmpty && (pinned.isEmpty || pinned[slot] == nil) }

@@ -54,6 +54,8 @@ extension Dispatcher.Slot {
     var toPrepare: [WorkerKey] = []
     /// Why it is being ended, whatever it is at.
     var kill: KillReason?
+    /// When it is given up, if it was killed.
+    var goneBy: UInt64?
     /// It has lived as long as it may, and is replaced.
     var isSpent = false
     /// What each of the users' workers has run and was given to run, and since when it is there.
@@ -92,6 +94,39 @@ extension Dispatcher.Slot.Worker {
   }
 
   var isIdle: Bool { isReady && kill == nil && assigned.isEmpty }
+
+  /// How many chunks it may have, at the most: one, and as many more as keep it busy while it is not looked after, if they are short.
+  ///
+  /// `isOneOfMany`: whatever is handed ahead is not there for others, so how long chunks take has to be known.
+  func mostChunks(_ constants: Dispatcher.Constants, ofMany isOneOfMany: Bool) -> Int {
+    guard constants.limits.prefetch > 0 else { return 1 }
+    if isOneOfMany, chunkTime == 0 || chunkTime >= constants.stallTime || isAtUnknown { return 1 }
+    return 2
+      + (chunkTime > 0 ? Int(min(UInt64(constants.limits.prefetch), constants.limits.prefetchTime / chunkTime)) : 0)
+  }
+
+  /// The chunk that it is at, if a part of it may be given to others.
+  func shareable(_ limits: DispatchLimits) -> Chunk? {
+    guard limits.shareTime != nil, kill == nil,
+      let chunk = assigned.first, chunk.range.count > 1, chunk.slot == nil, chunk.abandonAt == nil,
+      !chunk.isAtItsLast, !revoking.contains(chunk.id)
+    else { return nil }
+    // Of a batch of which nothing comes back any more the last chunk is the one, though those before it were not heard of yet.
+    let isAtItsLastChunk = assigned.count == chunk.count && begun.contains(chunk.id)
+    return assigned.count == 1 || isAtItsLastChunk ? chunk : nil
+  }
+
+  /// When it is to be looked at; `.max`: nobody has set it a limit.
+  func deadline(_ limits: DispatchLimits) -> UInt64 {
+    if kill != nil { return goneBy ?? .max }
+    switch phase {
+    case .none: return .max
+    case .starting: return limits.startTime.map { startedAt &+ $0 } ?? .max
+    case .ready: return assigned.deadline ?? .max
+    case .preparing(_, let deadline), .tearingDown(_, let deadline): return deadline ?? .max
+    case .ending(let deadline): return deadline
+    }
+  }
 
   func service(_ worker: WorkerKey) -> Service? { served.first { $0.worker == worker } }
 

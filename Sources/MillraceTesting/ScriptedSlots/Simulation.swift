@@ -186,6 +186,7 @@ package final class Simulation {
       try route(action)
     }
     ledger.inspected = nil
+    if let problem = dispatcher.problemOfSlots() { throw BrokenPromise(description: problem) }
     try checkEvents()
     try checkWorkIsShared()
     try checkNothingWaitsBehind()
