@@ -13,12 +13,14 @@ package struct Blueprint: Sendable {
     package let kind: any ItemKind
     /// Stages of the same group share their slots; nil: those of the pipeline.
     package let group: Int?
+    /// What is wrong with its group.
+    let problem: InvalidOption?
 
     /// Whether its items may run in any slot, in any order.
     package var isElastic: Bool {
       switch work {
       case .worker, .elastic: true
-      case .inlet, .source, .stage, .choice, .merge, .join: false
+      case .inlet, .source, .stage, .choice, .gather, .merge, .join: false
       }
     }
 
@@ -30,7 +32,7 @@ package struct Blueprint: Sendable {
       switch work {
       case .worker: true
       case .stage(let stage): stage is any OneOfOne
-      case .inlet, .source, .elastic, .choice, .merge, .join: false
+      case .inlet, .source, .elastic, .choice, .gather, .merge, .join: false
       }
     }
   }
@@ -63,7 +65,8 @@ package struct Blueprint: Sendable {
       let options = node.group?.resolved ?? StageOptions()
       return Stage(
         work: node.work, name: names.unique(options.name ?? node.name), inputs: inputs, options: options,
-        width: node.group?.resolvedWidth, kind: node.kind, group: group)
+        width: node.group?.resolvedWidth, kind: node.kind, group: group,
+        problem: node.group?.problem)
     }
     for place in nodes.indices {
       graph.add(place)

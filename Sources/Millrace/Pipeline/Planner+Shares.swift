@@ -27,7 +27,7 @@ extension Planner {
       let rates = stage.inputs.map { rate(of: $0, in: blueprint) }
       let isOne = rates.allSatisfy { $0.root == rates[0].root && $0.count == rates[0].count }
       return isOne ? rates[0] : (place, 1)
-    case .inlet, .source, .worker, .elastic, .stage, .choice: return (place, 1)
+    case .inlet, .source, .worker, .elastic, .stage, .choice, .gather: return (place, 1)
     }
   }
 }

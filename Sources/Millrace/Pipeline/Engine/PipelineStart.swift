@@ -31,6 +31,7 @@ struct PipelineStart {
 
   /// Begins it. What goes wrong once a job has begun ends the run, and is its result.
   mutating func begin() throws -> PipelineEngine {
+    try blueprint.prepare()
     let logger = given?.core.logger ?? Logger(label: "millrace")
     let engine = PipelineEngine(consumer: consumer, logger: logger)
     let stations = Planner.stations(of: blueprint, width: given?.width ?? WorkerPool.usableCPUs, order: order)
@@ -98,7 +99,7 @@ struct PipelineStart {
   private func job(_ station: Station, _ stage: Blueprint.Stage) -> AnyStationJob? {
     switch stage.work {
     case .inlet, .source: StationJobs.forward(stage.kind)
-    case .choice, .merge, .join: nil
+    case .choice, .gather, .merge, .join: nil
     case .worker, .elastic, .stage: StationJobs.make(station.stages.map { blueprint.stages[$0] }, of: blueprint)
     }
   }
@@ -109,7 +110,7 @@ struct PipelineStart {
     return switch stage.work {
     case .inlet: input
     case .source(let source): make(source)
-    case .worker, .elastic, .stage, .choice, .merge, .join: nil
+    case .worker, .elastic, .stage, .choice, .gather, .merge, .join: nil
     }
   }
 
