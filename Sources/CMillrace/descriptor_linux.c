@@ -1,6 +1,7 @@
 #ifdef __linux__
 #define _GNU_SOURCE
 #include "millrace_descriptor.h"
+#include <sys/inotify.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -180,6 +181,22 @@ int millrace_fd_open(const char *path, int flags, unsigned mode) {
   if (fd >= 0) return fd;
   errno = -fd;
   return -1;
+}
+
+int millrace_fd_open_own(const char *path, int flags, unsigned mode) {
+  // Not opened under the lock: it may wait.
+  int fd = millrace_fd_open(path, flags, mode);
+  millrace_fd_lock();
+  fd = millrace_fd_own(fd);
+  millrace_fd_unlock();
+  return fd;
+}
+
+int millrace_watch_own(void) {
+  millrace_fd_lock();
+  int fd = millrace_fd_own(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  millrace_fd_unlock();
+  return fd;
 }
 
 void millrace_fd_close_inherited(int kept) {

@@ -19,6 +19,23 @@ void millrace_set_nonblocking(int descriptor) {
 
 void millrace_output_by_lines(void) { setvbuf(stdout, NULL, _IOLBF, 0); }
 
+long millrace_write_quietly(int descriptor, const void *bytes, unsigned long count) {
+  // SIGPIPE is the program's to handle, not ours to raise: blocked here, and taken away if it came.
+  sigset_t pipe_signal, before;
+  sigemptyset(&pipe_signal);
+  sigaddset(&pipe_signal, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+  ssize_t written = write(descriptor, bytes, count);
+  int error = errno;
+  if (written < 0 && error == EPIPE && !sigismember(&before, SIGPIPE)) {
+    struct timespec now = {0, 0};
+    while (sigtimedwait(&pipe_signal, NULL, &now) < 0 && errno == EINTR) {}
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  errno = error;
+  return written;
+}
+
 void millrace_write_all(int descriptor, const void *bytes, unsigned long count) {
   // SIGPIPE is the program's to handle, not ours to raise: blocked here, and taken away if it came.
   sigset_t pipe_signal, before;

@@ -14,6 +14,7 @@
 #include "millrace_lock.h"
 #include "millrace_output.h"
 #include "millrace_poller.h"
+#include "millrace_program.h"
 #include "millrace_ring.h"
 #include "millrace_shared.h"
 #include "millrace_signals.h"

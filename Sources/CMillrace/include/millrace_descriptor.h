@@ -40,6 +40,12 @@ int millrace_fd_raise(int fd);
 /// A file, close-on-exec, numbered above 2, which is not noted. -1 with errno.
 int millrace_fd_open(const char *path, int flags, unsigned mode);
 
+/// As `millrace_fd_open`, and it is ours. May wait, for the other end of a FIFO.
+int millrace_fd_open_own(const char *path, int flags, unsigned mode);
+
+/// A watch of files, non-blocking, which is ours; or -1 with errno.
+int millrace_watch_own(void);
+
 /// In a process that was just made by fork and is to be a worker: closes all that is ours, but for `kept` and what
 /// `millrace_fd_keep` was told of. What is the user's stays, as fork means it.
 void millrace_fd_close_inherited(int kept);

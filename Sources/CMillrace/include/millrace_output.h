@@ -8,6 +8,9 @@ void millrace_output_by_lines(void);
 /// Writes all of it to a descriptor, also a non-blocking one; a reader that is gone is no error and sends no signal.
 void millrace_write_all(int descriptor, const void *bytes, unsigned long count);
 
+/// One `write`, of which no SIGPIPE comes: a reader that is gone is -1 and EPIPE.
+long millrace_write_quietly(int descriptor, const void *bytes, unsigned long count);
+
 /// Makes reads and writes of a descriptor fail with EAGAIN where they would wait.
 void millrace_set_nonblocking(int descriptor);
 

@@ -13,12 +13,14 @@ package struct Blueprint: Sendable {
     package let kind: any ItemKind
     /// Stages of the same group share their slots; nil: those of the pipeline.
     package let group: Int?
+    /// What is wrong with its group.
+    let problem: InvalidOption?
 
     /// Whether its items may run in any slot, in any order.
     package var isElastic: Bool {
       switch work {
       case .worker, .elastic: true
-      case .inlet, .source, .stage, .choice, .merge, .join: false
+      case .inlet, .source, .stage, .choice, .gather, .merge, .join: false
       }
     }
 
@@ -26,7 +28,7 @@ package struct Blueprint: Sendable {
     package var makesSeveral: Bool { if case .elastic(let stage) = work { stage is any ManyResults } else { false } }
 
     /// Whether it makes one of several, in their order.
-    var gathers: Bool { if case .stage(let stage) = work { stage is any Gathering } else { false } }
+    var gathers: Bool { if case .stage(let stage) = work { stage is any GatheringStage } else { false } }
 
     /// Whether it makes one of each item at most: then it is known of each that it leaves out.
     package var makesOneAtMost: Bool {
@@ -39,7 +41,7 @@ package struct Blueprint: Sendable {
       switch work {
       case .worker: true
       case .stage(let stage): stage is any OneOfOne
-      case .inlet, .source, .elastic, .choice, .merge, .join: false
+      case .inlet, .source, .elastic, .choice, .gather, .merge, .join: false
       }
     }
   }
@@ -79,7 +81,8 @@ package struct Blueprint: Sendable {
       if case .source = node.work, let own = node.group, named.contains(ObjectIdentifier(own)) { given = nil }
       return Stage(
         work: node.work, name: names.unique(given ?? node.name), inputs: inputs, options: options,
-        width: node.group?.resolvedWidth, kind: node.kind, group: group)
+        width: node.group?.resolvedWidth, kind: node.kind, group: group,
+        problem: node.group?.problem)
     }
     for place in nodes.indices {
       graph.add(place)

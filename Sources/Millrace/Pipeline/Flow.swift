@@ -18,7 +18,7 @@ public struct Flow<Item: Sendable>: Sendable {
   public func flatMap<S: Sequence & Sendable>(_ body: @escaping @Sendable (Item) async throws -> S) -> Flow<S.Element>
   where S.Element: Sendable { step(.elastic(FlatMap(body))) }
   /// Collects so many items, and what is left at the end.
-  public func batch(_ size: Int) -> Flow<[Item]> { step(.stage(Batches(size: size))) }
+  public func batch(_ size: Int) -> Flow<[Item]> { step(Batched(size).pipeline(of: Item.self)) }
   /// A stage: one instance, which sees the items in order.
   public func stage<S: Stage>(_ stage: S) -> Flow<S.Output> where S.Input == Item { step(.stage(stage)) }
   /// Prints each item, and hands it on.
@@ -99,7 +99,7 @@ extension Pipeline {
     _ body: @escaping @Sendable (Output) async throws -> S
   ) -> Pipeline<Input, S.Element> where S.Element: Sendable { step(.elastic(FlatMap(body))) }
   /// Collects so many items, and what is left at the end.
-  public func batch(_ size: Int) -> Pipeline<Input, [Output]> { step(.stage(Batches(size: size))) }
+  public func batch(_ size: Int) -> Pipeline<Input, [Output]> { step(Batched(size).pipeline(of: Output.self)) }
   /// A stage: one instance, which sees the items in order.
   public func stage<S: Stage>(_ stage: S) -> Pipeline<Input, S.Output> where S.Input == Output { step(.stage(stage)) }
   /// Prints each item, and hands it on.
@@ -129,8 +129,6 @@ extension Tap: NamedStage {}
 protocol OneOfOne {}
 
 extension Tap: OneOfOne {}
-/// A stage of which each output is of all items since the one before.
-protocol Gathering {}
 
-extension Batches: Gathering {}
-extension Batches: NamedStage { var name: String { "Batch" } }
+/// A stage of which each output is of all items since the one before.
+protocol GatheringStage {}

@@ -19,6 +19,8 @@ public enum PipelineBuilder {
     .elastic(flatMap)
   }
   /// A line.
+  public static func buildExpression<A, B>(_ compactMap: CompactMap<A, B>) -> Pipeline<A, B> { .elastic(compactMap) }
+  /// A line.
   public static func buildExpression<S: Source>(_ source: S) -> Pipeline<Nothing, S.Output> {
     let inlet = PipelineNode.inlet(Nothing.self)
     let name = String("\(S.self)".prefix { $0 != "<" })
@@ -29,7 +31,7 @@ public enum PipelineBuilder {
     _ function: @escaping @Sendable (A) async throws -> B
   ) -> Pipeline<A, B> { .function(function) }
   /// A line.
-  public static func buildExpression<P: PassThrough>(_ stage: P) -> P { stage }
+  public static func buildExpression<P: AnyItemStage>(_ stage: P) -> P { stage }
   /// A line.
   public static func buildExpression(_ batch: Batched) -> Batched { batch }
 
@@ -42,12 +44,12 @@ public enum PipelineBuilder {
     accumulated.then(next)
   }
   /// Lines, one behind the other.
-  public static func buildPartialBlock<A, B, P: PassThrough>(accumulated: Pipeline<A, B>, next: P) -> Pipeline<A, B> {
-    accumulated.then(.stage(next.stage(for: B.self)))
+  public static func buildPartialBlock<A, B, P: AnyItemStage>(accumulated: Pipeline<A, B>, next: P) -> Pipeline<A, B> {
+    accumulated.then(next.pipeline(of: B.self))
   }
   /// Lines, one behind the other.
   public static func buildPartialBlock<A, B>(accumulated: Pipeline<A, B>, next: Batched) -> Pipeline<A, [B]> {
-    accumulated.batch(next.size)
+    accumulated.then(next.pipeline(of: B.self))
   }
 }
 

@@ -15,6 +15,8 @@ package final class PipelineNode: Sendable {
     case stage(any Stage)
     /// Each item goes to one of those behind it.
     case choice
+    /// Items as arrays, as they come and as time goes by.
+    case gather(any AnyGathering)
     /// What several give, as it comes.
     case merge
     /// What several give, those of one item together.

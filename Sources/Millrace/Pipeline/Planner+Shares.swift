@@ -28,7 +28,7 @@ extension Planner {
         switch blueprint.stages[place].work {
         case .join: isAligned(place, in: blueprint)
         case .merge: ordered.contains(place) && shares(of: place, in: blueprint) != nil
-        case .inlet, .source, .worker, .elastic, .stage, .choice: false
+        case .inlet, .source, .worker, .elastic, .stage, .choice, .gather: false
         }
       guard isKnown else { continue }
       let root = parting(of: blueprint.stages[place].inputs, in: blueprint)
@@ -67,7 +67,7 @@ extension Planner {
       let rates = stage.inputs.map { rate(of: $0, in: blueprint) }
       let isOne = rates.allSatisfy { $0.root == rates[0].root && $0.count == rates[0].count }
       return isOne ? rates[0] : (place, 1)
-    case .inlet, .source, .worker, .elastic, .stage, .choice: return (place, 1)
+    case .inlet, .source, .worker, .elastic, .stage, .choice, .gather: return (place, 1)
     }
   }
 }

@@ -70,7 +70,7 @@ package enum Planner {
   private static func kind(_ stage: Blueprint.Stage) -> Station.Kind {
     switch stage.work {
     case .source: .source
-    case .inlet, .choice, .merge, .join: .wiring
+    case .inlet, .choice, .gather, .merge, .join: .wiring
     case .worker, .elastic: stage.options.order == .input && stage.width == 1 ? .floating : .elastic
     case .stage: (stage.width ?? 1) > 1 ? .elastic : .floating
     }
@@ -91,7 +91,7 @@ package enum Planner {
       let stage = blueprint.stages[place]
       let asks: Bool =
         switch stage.work {
-        case .stage, .join: true
+        case .stage, .gather, .join: true
         case .inlet, .source: false
         case .worker, .elastic, .choice, .merge: places.contains(place) || stage.options.order == .input
         }

@@ -61,9 +61,14 @@ extension Source {
 }
 
 /// A step that only looks at items, of whatever type they are: a line of a builder that needs no type (`Print()`).
-public protocol PassThrough: Sendable {
+public protocol PassThrough: AnyItemStage {
   /// The stage for items of a type.
   func stage<Item: Sendable>(for type: Item.Type) -> Tap<Item>
+}
+
+extension PassThrough {
+  /// For items of a type.
+  public func pipeline<Item: Sendable>(of type: Item.Type) -> Pipeline<Item, Item> { .stage(stage(for: type)) }
 }
 
 /// Looks at each item, and hands it on.

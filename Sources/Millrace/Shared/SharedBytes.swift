@@ -32,7 +32,8 @@ public struct SharedBytes: RandomAccessCollection, Sendable {
     endIndex = range.upperBound
   }
 
-  /// The bytes of a file, mapped: none of them is read before it is asked for.
+  /// The bytes of a file, mapped: none of them is read before it is asked for. Files that cannot be mapped, as those in `/proc`, are
+  /// read.
   ///
   /// Who changes the file changes them. Who makes it shorter ends whoever reads behind its end with a signal (`SIGBUS`): a
   /// worker process costs that one item.
@@ -48,15 +49,43 @@ public struct SharedBytes: RandomAccessCollection, Sendable {
       throw SystemError("mapping \(path), which is no regular file", ENODEV)
     }
     let size = Int(status.st_size)
+    // Files of the kernel's, as those in /proc, have no size, and bytes all the same.
     guard size > 0 else {
-      try self.init(count: 0) { _ in }
+      try self.init(try Self.read(file.rawValue, path))
       return
     }
     do throws(MemoryError) {
       self.init(try SharedBlock(file: file, offset: 0, size: size, signature: Self.signature), 0..<size)
+    } catch  where error.code == ENODEV {
+      // Nor can all of those that have one be mapped.
+      let number = millrace_file_own(path)
+      guard number >= 0 else { throw SystemError("opening \(path) as SharedBytes", errno) }
+      let again = Descriptor(owning: number)
+      try self.init(try Self.read(again.rawValue, path))
     } catch {
       throw SystemError("mapping the \(size) bytes of \(path)", error.code)
     }
+  }
+
+  private static func read(_ file: Int32, _ path: String) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    while true {
+      var count = 0
+      bytes += [UInt8](unsafeUninitializedCapacity: 64 << 10) { room, used in
+        repeat { count = Self.readOnce(file, room) } while count < 0 && errno == EINTR
+        used = Swift.max(0, count)
+      }
+      guard count >= 0 else { throw SystemError("reading \(path) as SharedBytes", errno) }
+      if count == 0 { return bytes }
+    }
+  }
+
+  private static func readOnce(_ file: Int32, _ room: UnsafeMutableBufferPointer<UInt8>) -> Int {
+    #if canImport(Glibc)
+    Glibc.read(file, room.baseAddress, room.count)
+    #else
+    Musl.read(file, room.baseAddress, room.count)
+    #endif
   }
 
   /// A copy of these bytes, in memory of its own.

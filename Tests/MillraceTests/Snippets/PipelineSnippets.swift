@@ -109,6 +109,18 @@ enum PipelineSnippets {
     return (try await degrees.list(), pairs)
   }
 
+  static func builtIns(_ log: String) async throws -> [[String]] {
+    let errors: Pipeline<Nothing, [String]> = Pipeline {
+      Read(log)
+      Filter { (line: String) in line.contains("error") }
+      Write(log + ".errors")
+      Take(100)
+      Batched(bytes: 1 << 20)
+    }
+
+    return try await errors.list()
+  }
+
   static func options() async throws -> [Int] {
     let careful = Pipeline<Int, Int> { Risky() }
       .options(StageOptions(name: "careful", on: .processes(2), onFailure: .skip, retry: .upTo(2)))

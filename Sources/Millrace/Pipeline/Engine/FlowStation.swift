@@ -9,6 +9,8 @@ final class FlowStation: @unchecked Sendable {
   let job: AnyStationJob?
   /// What items are made of rows, if it is a join.
   let joiner: (@Sendable ([any Sendable]) -> any Sendable)?
+  /// What collects its items, if that is what is done here.
+  let gatherer: AnyGatherer?
   let kind: any ItemKind
   /// Each of its items goes to one of those behind it.
   let isChoice: Bool
@@ -56,6 +58,10 @@ final class FlowStation: @unchecked Sendable {
     gathers = blueprint.stages[station.stages[0]].gathers
     kind = blueprint.stages[station.stages.last!].kind
     isChoice = if case .choice = blueprint.stages[station.stages[0]].work { true } else { false }
+    gatherer =
+      if case .gather(let gathering) = blueprint.stages[station.stages[0]].work { gathering.makeGatherer() } else {
+        nil
+      }
     joiner = if case .join(let joiner) = blueprint.stages[station.stages[0]].work { joiner } else { nil }
   }
 

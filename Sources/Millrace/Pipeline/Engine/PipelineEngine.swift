@@ -237,7 +237,7 @@ final class PipelineEngine: @unchecked Sendable {
     return parcel.count
   }
 
-  private func put(_ parcel: Parcel, _ place: Int) {
+  func put(_ parcel: Parcel, _ place: Int) {
     if isGivenUp { return }
     if stations[place].isChoice { return stations[place].undecided.append(parcel) }
     for edge in outputs[place] { queues[edge].append(parcel) }
@@ -312,6 +312,7 @@ final class PipelineEngine: @unchecked Sendable {
     if self.error == nil { self.error = error }
     guard !isGivenUp else { return }
     isGivenUp = true
+    for station in stations { station.gatherer?.alarm?.cancel() }
     for edge in queues.indices { queues[edge].removeAll() }
     machine.cancelled()
   }
@@ -389,6 +390,7 @@ final class PipelineEngine: @unchecked Sendable {
     let station = stations[place]
     guard let job = station.job else {
       if count > 0 { wire(place, count) }
+      if ended { endGathering(place) }
       if ended { machine.ended(place) }
       return
     }
@@ -422,6 +424,8 @@ final class PipelineEngine: @unchecked Sendable {
         made += parcel.count
       }
       machine.produced(place, used: count, made: made)
+    } else if let gatherer = station.gatherer {
+      for parcel in queues[inputs[place][0]].take(count) { gather(parcel, gatherer, place) }
     } else if let shares = station.shares {
       var made = 0
       for _ in 0..<count {

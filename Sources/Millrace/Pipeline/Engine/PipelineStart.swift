@@ -4,6 +4,8 @@ import MillraceIPC
 /// Makes a run of a pipeline: its stations, their jobs and the pools for them.
 struct PipelineStart {
   let blueprint: Blueprint
+  /// As it was described.
+  private let described: Blueprint
   /// Whether items have meta.
   private let isTagged: Bool
   let order: MapOptions.Order
@@ -24,6 +26,7 @@ struct PipelineStart {
     input: PipelineInput?,
     consumer: PipelineConsumer
   ) {
+    described = blueprint
     isTagged = blueprint.carriesMeta
     self.blueprint = isTagged ? blueprint.tagged : blueprint
     self.order = order
@@ -35,6 +38,7 @@ struct PipelineStart {
 
   /// Begins it. What goes wrong once a job has begun ends the run, and is its result.
   mutating func begin() throws -> PipelineEngine {
+    try described.prepare()
     let logger = given?.core.logger ?? Logger(label: "millrace")
     let engine = PipelineEngine(consumer: consumer, logger: logger)
     let stations = Planner.stations(of: blueprint, width: given?.width ?? WorkerPool.usableCPUs, order: order)
@@ -107,7 +111,7 @@ struct PipelineStart {
   private func job(_ station: Station, _ stage: Blueprint.Stage) -> AnyStationJob? {
     switch stage.work {
     case .inlet, .source: StationJobs.forward(stage.kind)
-    case .choice, .merge, .join: nil
+    case .choice, .gather, .merge, .join: nil
     case .worker, .elastic, .stage: StationJobs.make(station.stages.map { blueprint.stages[$0] }, of: blueprint)
     }
   }
@@ -118,7 +122,7 @@ struct PipelineStart {
     return switch stage.work {
     case .inlet: isTagged ? input?.tagged() : input?.plain()
     case .source(let source): make(source)
-    case .worker, .elastic, .stage, .choice, .merge, .join: nil
+    case .worker, .elastic, .stage, .choice, .gather, .merge, .join: nil
     }
   }
 

@@ -85,7 +85,7 @@ struct TaggedStage<S: Stage>: Stage {
 }
 
 extension TaggedStage: OneOfOne where S: OneOfOne {}
-extension TaggedStage: Gathering where S: Gathering {}
+extension TaggedStage: GatheringStage where S: GatheringStage {}
 
 /// A source of items with meta.
 struct TaggedSource<S: Source>: Source {
@@ -119,7 +119,7 @@ extension Blueprint.Stage {
     case .source(let source): says(source)
     case .stage(let stage): says(stage)
     case .elastic(let stage): says(stage)
-    case .inlet, .worker, .choice, .merge, .join: false
+    case .inlet, .worker, .choice, .gather, .merge, .join: false
     }
   }
 
@@ -140,6 +140,7 @@ extension Blueprint.Stage {
     let work: PipelineNode.Work =
       switch self.work {
       case .inlet, .choice, .merge: self.work
+      case .gather(let each): .gather(each.tagged)
       case .source(let each): source(each)
       case .worker(let each): worker(each)
       case .elastic(let each): elastic(each)
@@ -147,6 +148,7 @@ extension Blueprint.Stage {
       case .join(let each): join(kind, each)
       }
     return Blueprint.Stage(
-      work: work, name: name, inputs: inputs, options: options, width: width, kind: kind.tagged, group: group)
+      work: work, name: name, inputs: inputs, options: options, width: width, kind: kind.tagged, group: group,
+      problem: problem)
   }
 }

@@ -1,0 +1,13 @@
+// Other programs, with pipes of ours as their standard descriptors.
+#ifndef MILLRACE_PROGRAM_H
+#define MILLRACE_PROGRAM_H
+
+#include <sys/types.h>
+
+/// Starts a program (searched on PATH unless it holds a slash) in a folder (NULL: this process's), as the leader of a new process group,
+/// with these three descriptors as its standard ones, no signal blocked or ignored, and no other descriptor of ours. 0 and the
+/// process, with a descriptor of it that is ours; or an errno value, and no process.
+int millrace_program_spawn(const char *program, char *const argv[], char *const envp[], const char *folder, int input,
+                           int output, int error, pid_t *pid, int *pidfd);
+
+#endif

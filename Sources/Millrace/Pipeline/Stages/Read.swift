@@ -1,0 +1,108 @@
+/// Reads a file line by line; with `follow`, goes on as it grows (`tail -F`).
+///
+/// It reads whatever can be opened: also a FIFO, a terminal, `/dev/stdin`, a file in `/proc`. Who follows a file waits until there is one of
+/// that name, reads a new one of that name from its beginning, and one that has become shorter as well. It goes on until nobody wants more.
+public struct Read<Line: LineContent>: Source {
+  private let path: String
+  private let separator: String
+  private let keepsSeparators: Bool
+  private let follows: Bool
+
+  /// Reads a file.
+  ///
+  /// - Parameters:
+  ///   - type: What lines are: `String`, or `[UInt8]`.
+  ///   - separator: What stands between two lines.
+  ///   - keepsSeparators: Whether each line ends with it, as it does in the file.
+  ///   - follow: Whether it goes on as the file grows.
+  public init(
+    _ path: String, as type: Line.Type, separator: String = "\n", keepsSeparators: Bool = false, follow: Bool = false
+  ) {
+    self.path = absolutePath(path)
+    self.separator = separator
+    self.keepsSeparators = keepsSeparators
+    follows = follow
+  }
+
+  /// Puts its lines.
+  public func produce(_ out: Outlet<Line>) async throws {
+    let file = try ReadableFile(path, follows: follows)
+    var splitter = LineSplitter(Array(separator.utf8), keepsSeparators: keepsSeparators)
+    var number = 0
+    while true {
+      let bytes = try await file.next()
+      let pieces = if let bytes { splitter.take(bytes) } else { splitter.takeRest() }
+      for piece in pieces {
+        number += 1
+        guard let line = piece.withUnsafeBytes({ Line(lineBytes: $0) }) else {
+          throw InvalidLine(path: path, number: number)
+        }
+        try await out.put(line)
+      }
+      if bytes == nil { return }
+    }
+  }
+}
+
+extension Read where Line == String {
+  /// Reads a file's lines as text, which is to be UTF-8.
+  public init(_ path: String, separator: String = "\n", keepsSeparators: Bool = false, follow: Bool = false) {
+    self.init(path, as: String.self, separator: separator, keepsSeparators: keepsSeparators, follow: follow)
+  }
+}
+
+extension Read: PreparedStage {
+  package func prepare() throws {
+    if separator.isEmpty { throw InvalidOption(name: "Read(separator:)", value: "\"\"", allowed: "not empty") }
+  }
+}
+
+/// Cuts bytes, as they come, at a separator.
+package struct LineSplitter {
+  private let separator: [UInt8]
+  private let keepsSeparators: Bool
+  private var rest: [UInt8] = []
+  /// How far no separator begins.
+  private var searched = 0
+
+  package init(_ separator: [UInt8], keepsSeparators: Bool) {
+    self.separator = separator
+    self.keepsSeparators = keepsSeparators
+  }
+
+  /// The lines that are whole with these bytes.
+  package mutating func take(_ bytes: [UInt8]) -> [ArraySlice<UInt8>] {
+    if rest.isEmpty { rest = bytes } else { rest += bytes }
+    var lines: [ArraySlice<UInt8>] = []
+    var start = 0
+    while let end = next() {
+      lines.append(rest[start..<(keepsSeparators ? end + separator.count : end)])
+      start = end + separator.count
+      searched = start
+    }
+    if start > 0 {
+      rest = Array(rest[start...])
+      searched -= start
+    }
+    return lines
+  }
+
+  /// What is left at the end, if anything is.
+  package mutating func takeRest() -> [ArraySlice<UInt8>] {
+    defer { (rest, searched) = ([], 0) }
+    return rest.isEmpty ? [] : [rest[...]]
+  }
+
+  private mutating func next() -> Int? {
+    while let place = rest[searched...].firstIndex(of: separator[0]) {
+      if place + separator.count > rest.count {
+        searched = place
+        return nil
+      }
+      if rest[place..<place + separator.count].elementsEqual(separator) { return place }
+      searched = place + 1
+    }
+    searched = rest.count
+    return nil
+  }
+}

@@ -1,0 +1,141 @@
+import CMillrace
+import MillraceIPC
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// A file that is read, and perhaps followed. It belongs to the thread of a source, which may block in it, until its task is cancelled.
+final class ReadableFile: @unchecked Sendable {
+  // Sound: one task reads; the bell may be rung by anybody.
+  private let path: String
+  private let follows: Bool
+  private let stop: Descriptor
+  /// Tells of what becomes of the file, and of its folder.
+  private let watch: HeldDescriptor?
+  private var file: HeldDescriptor?
+  /// Which of the files of its name it is.
+  private var identity = Identity(device: 0, node: 0)
+  private var offset = 0
+
+  private struct Identity: Equatable { var device: UInt, node: UInt }
+
+  init(_ path: String, follows: Bool) throws {
+    self.path = path
+    self.follows = follows
+    stop = try Descriptor.bell()
+    guard follows else {
+      watch = nil
+      try open()
+      return
+    }
+    let number = millrace_watch_own()
+    guard number >= 0 else { throw SystemError("watching \(path)", errno) }
+    watch = HeldDescriptor(Descriptor(owning: number))
+    // The folder tells of files that get the name, the file of what is written.
+    let folder = String(path[..<path.lastIndex(of: "/")!])
+    let events = UInt32(IN_CREATE | IN_MOVED_TO)
+    guard inotify_add_watch(number, folder.isEmpty ? "/" : folder, events) >= 0 else {
+      throw SystemError("watching the folder of \(path)", errno)
+    }
+    try openIfThere()
+  }
+
+  /// The next bytes; nil: there are no more.
+  func next() async throws -> [UInt8]? {
+    try await withTaskCancellationHandler {
+      try readOrWait()
+    } onCancel: {
+      stop.ring()
+    }
+  }
+
+  private func readOrWait() throws -> [UInt8]? {
+    while true {
+      if file != nil {
+        // A FIFO has no end before it had a writer, which only waiting knows.
+        if !follows { try wait(file!.rawValue) }
+        let bytes = try readOnce()
+        if !bytes.isEmpty { return bytes }
+        guard follows else { return nil }
+        if try startsAnew() { continue }
+      } else {
+        try openIfThere()
+        if file != nil { continue }
+      }
+      try wait(watch!.rawValue)
+      hear()
+    }
+  }
+
+  private func readOnce() throws -> [UInt8] {
+    var failure: Int32 = 0
+    let bytes = [UInt8](unsafeUninitializedCapacity: 64 << 10) { room, count in
+      while true {
+        let got = read(file!.rawValue, room.baseAddress, room.count)
+        if got < 0, errno == EINTR { continue }
+        if got < 0 { failure = errno }
+        count = max(0, got)
+        return
+      }
+    }
+    if failure == EAGAIN, !follows { return try readOrWait() ?? [] }
+    guard failure == 0 || failure == EAGAIN else { throw SystemError("reading \(path)", failure) }
+    offset += bytes.count
+    return bytes
+  }
+
+  /// At the end of what there is: whether there is a new file of the name, or this one has been emptied.
+  private func startsAnew() throws -> Bool {
+    var status = stat()
+    if stat(path, &status) == 0, Self.identity(status) != identity {
+      try open()
+      return true
+    }
+    guard fstat(file!.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG, Int(status.st_size) < offset else {
+      return false
+    }
+    guard lseek(file!.rawValue, 0, SEEK_SET) == 0 else { throw SystemError("reading \(path)", errno) }
+    offset = 0
+    return true
+  }
+
+  private func openIfThere() throws {
+    do { try open() } catch let error as SystemError where error.code == ENOENT {}
+  }
+
+  private func open() throws {
+    // Watched before it is read: what is written then is told of.
+    if let watch { _ = inotify_add_watch(watch.rawValue, path, UInt32(IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF)) }
+    let number = millrace_file_own(path)
+    guard number >= 0 else { throw SystemError("opening \(path) for reading", errno) }
+    file = HeldDescriptor(Descriptor(owning: number))
+    var status = stat()
+    guard fstat(number, &status) == 0 else { throw SystemError("opening \(path) for reading", errno) }
+    identity = Self.identity(status)
+    offset = 0
+  }
+
+  private static func identity(_ status: stat) -> Identity {
+    Identity(device: UInt(status.st_dev), node: UInt(status.st_ino))
+  }
+
+  /// Sleeps until there is something, or nobody wants it.
+  private func wait(_ descriptor: Int32) throws {
+    var states = [
+      pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: stop.rawValue, events: Int16(POLLIN), revents: 0),
+    ]
+    while poll(&states, 2, -1) < 0 {}
+    if states[1].revents != 0 { throw CancellationError() }
+  }
+
+  /// What it says is looked up, so it need not be understood.
+  private func hear() {
+    withUnsafeTemporaryAllocation(byteCount: 4_096, alignment: 8) { room in
+      while read(watch!.rawValue, room.baseAddress, room.count) > 0 {}
+    }
+  }
+}

@@ -1,0 +1,43 @@
+/// Sorts items that are nearly in order: each may be so many places away from its own.
+///
+/// It keeps as many items as the window says, and hands on the first of them in order; the rest at the end. An item that comes later than
+/// that stands where it comes. Equal ones stay in the order of the input.
+public struct Sort<Item: Sendable>: Stage {
+  private let window: Int
+  private let isBefore: @Sendable (Item, Item) throws -> Bool
+
+  /// Sorts among so many items at a time, by what is to stand before what.
+  public init(within window: Int, by isBefore: @escaping @Sendable (Item, Item) throws -> Bool) {
+    self.window = window
+    self.isBefore = isBefore
+  }
+
+  /// None kept.
+  public func setUp(_ context: StageContext, _ out: Outlet<Item>) -> [Item] { [] }
+
+  /// Puts the item among those that are kept, and the first of them out, if there are too many.
+  public func process(_ item: Item, state kept: inout [Item], _ out: Outlet<Item>) async throws {
+    // The last first: what leaves is at the end of the array.
+    var (low, high) = (0, kept.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if try isBefore(item, kept[middle]) { low = middle + 1 } else { high = middle }
+    }
+    kept.insert(item, at: low)
+    if kept.count > window { try await out.put(kept.removeLast()) }
+  }
+
+  /// Puts those that are left.
+  public func tearDown(_ kept: consuming [Item], _ out: Outlet<Item>) async throws {
+    for item in kept.reversed() { try await out.put(item) }
+  }
+}
+
+extension Sort where Item: Comparable {
+  /// Sorts among so many items at a time, the smallest first.
+  public init(within window: Int) { self.init(within: window) { $0 < $1 } }
+}
+
+extension Sort: PreparedStage {
+  package func prepare() throws { try InvalidOption.check("Sort(within:)", window, in: 0...Int.max) }
+}

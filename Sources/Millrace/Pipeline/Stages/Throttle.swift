@@ -1,0 +1,74 @@
+import MillraceIPC
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Lets no more than so many items pass in any span of a length. The others wait, and with them whoever makes them.
+public struct Throttle<C: Clock & Sendable>: AnyItemStage where C.Duration == Duration {
+  private let count: Int
+  private let span: Duration
+  private let clock: C
+
+  /// So many items in any span of this length, by a clock.
+  public init(_ count: Int, per span: Duration, clock: C) {
+    self.count = count
+    self.span = span
+    self.clock = clock
+  }
+
+  /// For items of a type.
+  public func pipeline<Item: Sendable>(of type: Item.Type) -> Pipeline<Item, Item> {
+    .stage(Throttles(count: count, span: span, clock: clock))
+  }
+}
+
+extension Throttle where C == ContinuousClock {
+  /// So many items in any span of this length.
+  public init(_ count: Int, per span: Duration) { self.init(count, per: span, clock: ContinuousClock()) }
+}
+
+/// ``Throttle`` for items of a type.
+struct Throttles<Item: Sendable, C: Clock & Sendable>: Stage, OneOfOne, NamedStage, PreparedStage
+where C.Duration == Duration {
+  let count: Int
+  let span: Duration
+  let clock: C
+  var name: String { "Throttle" }
+
+  func prepare() throws {
+    try InvalidOption.check("Throttle", count, in: 1...Int.max)
+    guard span >= .zero else { throw InvalidOption(name: "Throttle(per:)", value: span, allowed: "0 or more") }
+  }
+
+  /// When the last of them passed, the first first, as a ring.
+  struct Passed {
+    var times: [C.Instant] = []
+    var next = 0
+  }
+
+  func setUp(_ context: StageContext, _ out: Outlet<Item>) -> Passed { Passed() }
+
+  func process(_ item: Item, state passed: inout Passed, _ out: Outlet<Item>) async throws {
+    if passed.times.count < count {
+      passed.times.append(clock.now)
+    } else {
+      try await wait(until: passed.times[passed.next].advanced(by: span))
+      passed.times[passed.next] = clock.now
+      passed.next = (passed.next + 1) % count
+    }
+    try await out.put(item)
+  }
+
+  private func wait(until time: C.Instant) async throws {
+    guard clock.now < time else { return }
+    guard LaneThread.ofFork != nil else { return try await clock.sleep(until: time, tolerance: nil) }
+    // In a fork of the program no clock calls back; the thread is its own.
+    while case let left = clock.now.duration(to: time), left > .zero {
+      usleep(UInt32(min(left / .microseconds(1), 100_000).rounded(.up)))
+      try Task.checkCancellation()
+    }
+  }
+}

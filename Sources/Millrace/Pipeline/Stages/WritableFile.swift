@@ -1,0 +1,103 @@
+import CMillrace
+import MillraceIPC
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// A file that is written to at its end.
+///
+/// Who writes to a pipe, or a terminal, may have to wait: that is done on a thread of its own, until it is cancelled.
+final class WritableFile: Sendable {
+  private let path: String
+  private let file: Descriptor
+  private let thread: BlockingThread?
+  private let stop: Descriptor
+
+  private init(_ path: String, _ file: consuming Descriptor, _ thread: BlockingThread?) throws {
+    self.path = path
+    self.file = file
+    self.thread = thread
+    stop = try Descriptor.bell()
+  }
+
+  /// Sees to it that it is there.
+  static func make(_ path: String, empties: Bool) throws {
+    guard isOrdinary(path) else { return }
+    let number = millrace_fd_open_own(path, O_WRONLY | O_CREAT | (empties ? O_TRUNC : 0), 0o666)
+    guard number >= 0 else { throw SystemError("opening \(path) for writing", errno) }
+    _ = Descriptor(owning: number)
+  }
+
+  static func open(_ path: String) async throws -> WritableFile {
+    if isOrdinary(path) {
+      return try WritableFile(path, Descriptor(owning: try number(path, O_APPEND | O_CREAT)), nil)
+    }
+    let thread = BlockingThread("millrace-write")
+    let number = try await withTaskCancellationHandler {
+      try await thread.run { () throws -> Int32 in try Self.number(path, 0) }
+    } onCancel: {
+      // Whoever waits for a FIFO's reader has one.
+      let reader = millrace_fd_open(path, O_RDONLY | O_NONBLOCK, 0)
+      if reader >= 0 { close(reader) }
+    }
+    millrace_set_nonblocking(number)
+    return try WritableFile(path, Descriptor(owning: number), thread)
+  }
+
+  private static func number(_ path: String, _ flags: Int32) throws -> Int32 {
+    let number = millrace_fd_open_own(path, O_WRONLY | O_NOCTTY | flags, 0o666)
+    guard number >= 0 else { throw SystemError("opening \(path) for writing", errno) }
+    return number
+  }
+
+  func append(_ bytes: [UInt8]) async throws {
+    guard let thread else { return try writeAll(bytes) }
+    stop.hear()
+    try await withTaskCancellationHandler {
+      try await thread.run { try self.writeAll(bytes) }
+    } onCancel: {
+      stop.ring()
+    }
+  }
+
+  private func writeAll(_ bytes: [UInt8]) throws {
+    try bytes.withUnsafeBytes { bytes in
+      var rest = bytes[...]
+      while !rest.isEmpty {
+        let count = millrace_write_quietly(file.rawValue, rest.base.baseAddress! + rest.startIndex, UInt(rest.count))
+        if count < 0, errno == EINTR { continue }
+        if count < 0, errno == EAGAIN {
+          try waitForRoom()
+          continue
+        }
+        guard count >= 0 else { throw SystemError("writing to \(path)", errno) }
+        rest = rest.dropFirst(count)
+      }
+    }
+  }
+
+  private func waitForRoom() throws {
+    var states = [
+      pollfd(fd: file.rawValue, events: Int16(POLLOUT), revents: 0),
+      pollfd(fd: stop.rawValue, events: Int16(POLLIN), revents: 0),
+    ]
+    while poll(&states, 2, -1) < 0 {}
+    if states[1].revents != 0 { throw CancellationError() }
+  }
+
+  private static func isOrdinary(_ path: String) -> Bool {
+    var status = stat()
+    let kind = stat(path, &status) == 0 ? status.st_mode & S_IFMT : S_IFREG
+    return kind == S_IFREG || kind == S_IFDIR
+  }
+}
+
+/// The path from the root, whichever folder is current where it is used.
+package func absolutePath(_ path: String) -> String {
+  guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
+  defer { free(folder) }
+  return String(cString: folder) + "/" + path
+}
