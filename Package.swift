@@ -58,6 +58,7 @@ let package = Package(
       dependencies: [
         "CMillrace", "Millrace", "MillraceIPC",
         .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["CLI"])),
+        .target(name: "MillraceCluster", condition: .when(traits: ["Cluster"])),
       ],
       swiftSettings: swiftSettings),
     .executableTarget(
@@ -79,6 +80,10 @@ let package = Package(
     .executableTarget(
       name: "Parts", dependencies: ["Millrace", "MillraceIPC"], path: "Tests/Support/Parts",
       swiftSettings: swiftSettings),
+    // What a cluster on this machine does in a second.
+    .executableTarget(
+      name: "ClusterMeter", dependencies: ["Millrace", "MillraceCluster"], path: "Tests/Support/ClusterMeter",
+      swiftSettings: swiftSettings),
     // Spoiled input for everything that reads what another process wrote.
     .target(name: "AllocationMeter", path: "Tests/Support/AllocationMeter", cSettings: cSettings),
     .executableTarget(
@@ -91,7 +96,8 @@ let package = Package(
     .testTarget(
       name: "MillraceTests",
       dependencies: [
-        "Millrace", "MillraceCluster", "MillraceIPC", "MillraceTesting", .product(name: "Logging", package: "swift-log"),
+        "Millrace", "MillraceCluster", "MillraceIPC", "MillraceTesting",
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: swiftSettings),
     .testTarget(

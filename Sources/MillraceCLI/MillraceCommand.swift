@@ -15,7 +15,16 @@ struct MillraceCommand: ParsableCommand {
     commandName: "millrace",
     abstract: "Run work over many inputs at once, and lose nothing.",
     version: versionLine,
-    subcommands: [MapCommand.self])
+    subcommands: subcommands)
+
+  /// What the first word may be.
+  static let names = subcommands.compactMap(\.configuration.commandName)
+
+  #if Cluster
+  private static let subcommands: [any ParsableCommand.Type] = [MapCommand.self, ClusterCommand.self]
+  #else
+  private static let subcommands: [any ParsableCommand.Type] = [MapCommand.self]
+  #endif
 }
 
 @main

@@ -73,7 +73,7 @@ enum OptionSpelling {
   /// - Parameter variable: the text of `$PARALLEL`, options that go before the others, as with GNU parallel.
   static func canonical(_ arguments: [String], variable: String? = nil) throws -> [String] {
     guard arguments.first == "map" else {
-      if let name = arguments.first, !name.hasPrefix("-"), name != "help" {
+      if let name = arguments.first, !name.hasPrefix("-"), name != "help", !MillraceCommand.names.contains(name) {
         throw UsageError(
           "unknown subcommand '\(Shown.text(name))'; a command is run by millrace map, as in millrace map echo ::: a b")
       }

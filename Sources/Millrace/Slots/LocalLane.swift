@@ -135,7 +135,8 @@ package final class LocalLane: @unchecked Sendable {
     mailbox.withLock { mailbox in
       guard let current = mailbox.current, current.chunk.id == chunk else { return nil }
       let since = position.startTime.pointee.load(ordering: .relaxed)
-      return (position.index, since)
+      // What the item sees of itself may be its place in another map.
+      return (position.index - current.chunk.origin.index, since)
     }
   }
 

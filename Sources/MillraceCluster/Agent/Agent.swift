@@ -38,6 +38,8 @@ package final class Agent: Sendable {
     var workers: [Int: any RelayedWorker] = [:]
     var end: End?
     var isDraining = false
+    /// What waits for work.
+    var leasing: Task<Void, Never>?
     /// Since when the queue has not been heard.
     var unheardSince: UInt64?
   }
@@ -67,8 +69,14 @@ package final class Agent: Sendable {
   package func leave() { end(.told) }
 
   private func end(_ end: End) {
-    state.withLock { state in if state.end == nil { state.end = end } }
+    let leasing = state.withLock { state in
+      if state.end == nil { state.end = end }
+      return state.leasing
+    }
     news.ring()
+    guard let leasing else { return }
+    leasing.cancel()
+    Task { [engine] in await engine.interrupt() }
   }
 
   private var hasEnded: Bool { state.withLock { $0.end != nil } }
@@ -78,7 +86,11 @@ package final class Agent: Sendable {
       try await join()
       let pool = try WorkerPool(options.backend(options.slots), logger: logger)
       let beating = Task { await self.beat() }
-      await lease(on: pool)
+      let leasing = Task { await self.lease(on: pool) }
+      state.withLock { $0.leasing = leasing }
+      if hasEnded { leasing.cancel() }
+      await leasing.value
+      state.withLock { $0.leasing = nil }
       await giveBack()
       beating.cancel()
       await beating.value

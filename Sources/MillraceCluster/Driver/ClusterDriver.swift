@@ -35,6 +35,8 @@ final class ClusterDriver: Sendable {
     var phase = Phase.idle
     /// How often it was begun: after a failure, whoever asks again is tried for again.
     var run = 0
+    /// Whether the queue knows the job.
+    var isKnown = false
     var nextID: UInt64 = 1
     var outstanding: [UInt64: Outstanding] = [:]
     /// Numbers that were not submitted, in order.
@@ -47,6 +49,8 @@ final class ClusterDriver: Sendable {
     var waiting: [ClusterSeat] = []
     var seats: [ObjectIdentifier: ClusterSeat] = [:]
     var members: [String: Member] = [:]
+    /// Agents that may not have work, and why; they do not stay.
+    var refused: [String: String] = [:]
     /// Since when nobody is there.
     var aloneSince: UInt64?
     /// Which agents could not have a worker, and why.
@@ -160,7 +164,10 @@ final class ClusterDriver: Sendable {
   private func work(_ run: Int) async {
     do {
       let last = try await engine.open(Manifest().bytes)
-      state.withLock { state in state.nextID = max(state.nextID, last + 1) }
+      state.withLock { state in
+        state.nextID = max(state.nextID, last + 1)
+        state.isKnown = true
+      }
       try await launcher.launch(logger: logger)
     } catch {
       return fail(error)
@@ -187,6 +194,7 @@ final class ClusterDriver: Sendable {
       if case .ended = state.phase { return ([], []) }
       state.phase = .failed(error)
       state.aloneSince = nil
+      state.refused = [:]
       defer { state.waiting = [] }
       let waiting = state.waiting
       return (waiting, state.seats.values.filter { seat in !waiting.contains { $0 === seat } })
@@ -200,16 +208,15 @@ final class ClusterDriver: Sendable {
 
   /// The pool is over: ends the job, and everybody who works for it.
   func end() async {
-    let (tasks, wasBegun) = state.withLock { state in
-      defer { state.phase = .ended }
-      let wasBegun = if case .idle = state.phase { false } else { true }
-      return (state.tasks, wasBegun)
+    let tasks = state.withLock { state in
+      state.phase = .ended
+      return state.tasks
     }
     news.ring()
     for task in tasks { task.cancel() }
     await engine.interrupt()
     for task in tasks { await task.value }
-    if wasBegun {
+    if state.withLock({ $0.isKnown }) {
       // Cancelled: it is tried once, whoever is there.
       let finish = Task { [engine, logger] in
         do { try await engine.finish() } catch { logger.warning("the job could not be ended in the queue: \(error)") }
@@ -356,8 +363,9 @@ final class ClusterDriver: Sendable {
       }
       let since = state.aloneSince ?? now
       state.aloneSince = since
-      if let refused = state.members.values.first, launcher.hasAll(state.members.count) {
-        return (before, [], .refused("every agent: \(refused.refusal)"))
+      for member in members where !member.refusal.isEmpty { state.refused[member.name] = member.refusal }
+      if let refusal = state.refused.values.first, launcher.hasAll(state.refused.count) || launcher.isExhausted {
+        return (before, [], .refused("every agent: \(refusal)"))
       }
       if launcher.isExhausted { return (before, [], .refused("no agent is left, and none will come")) }
       guard now &- since >= options.patience.nanoseconds else { return (before, [], nil) }

@@ -239,8 +239,13 @@ package final class InMemoryEngine: WorkEngine {
 
   package func started(_ id: UInt64, item: Int) async throws -> Int {
     server.change { state in
-      defer { state.starts[id, default: [:]][item, default: 0] += 1 }
-      return state.starts[id]?[item] ?? 0
+      guard state.work[id] != nil else { return 0 }
+      var starts = (state.starts[id] ?? [:]).filter { $0.key >= item }
+      defer {
+        starts[item, default: 0] += 1
+        state.starts[id] = starts
+      }
+      return starts[item] ?? 0
     }
   }
 

@@ -7,7 +7,7 @@
 /// | `submit` | be idempotent; one loop submits, in the order of ids |
 /// | `lease` | give work with a lease, which others may take when it is over |
 /// | `renew` | be refused for what is no longer mine |
-/// | `started` | count attempts when an item starts, not when it is delivered |
+/// | `started` | count attempts when an item starts, not when it is delivered, and forget those of items that came to an end |
 /// | `complete` | be fenced: false if another finished first |
 /// | `release` | give back at once what was not begun |
 /// | `results`, `settle` | each id at most once; what the driver has taken is forgotten |
@@ -51,7 +51,8 @@ package protocol WorkEngine: AnyObject, Sendable {
   func announcement(of worker: Int) async throws -> [UInt8]?
   /// Work for this agent, at most so much; waits for it, in bounds.
   func lease(upTo count: Int, for agent: String, within wait: Duration) async throws -> [Lease]
-  /// An item of the work is about to begin; how often one had begun before.
+  /// An item of the work is about to begin, and those before it have come to their end: they had nothing to do with what became of
+  /// whoever had them. How often this one had begun before, and not ended.
   func started(_ id: UInt64, item: Int) async throws -> Int
   /// The agent lives, and has these; which of them are not its own any more.
   func renew(_ ids: [UInt64], for agent: String) async throws -> Renewal

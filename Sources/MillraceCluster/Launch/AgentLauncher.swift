@@ -10,8 +10,6 @@ package protocol AgentLauncher: Sendable {
   var isExhausted: Bool { get }
   /// Whether more than so many will not come.
   func hasAll(_ count: Int) -> Bool
-  /// How many chunks all of them run at once; nil: nobody knows.
-  var slots: Int? { get }
   /// Sees to it that none is left.
   func end() async
 }
@@ -21,7 +19,6 @@ struct ExternalLauncher: AgentLauncher {
   func launch(logger: Logger) async throws {}
   var isExhausted: Bool { false }
   func hasAll(_ count: Int) -> Bool { true }
-  var slots: Int? { nil }
   func end() async {}
 }
 
@@ -43,7 +40,6 @@ package final class HereLauncher: AgentLauncher {
 
   package var isExhausted: Bool { false }
   package func hasAll(_ count: Int) -> Bool { count >= self.count }
-  package var slots: Int? { nil }
 
   package func end() async {
     let agents = agents.withLock { $0 }

@@ -15,14 +15,17 @@ final class ProcessLauncher: AgentLauncher {
 
   private struct State {
     var running: [Int: TetheredProcess] = [:]
+    /// How often something was started in each place, and which of those was the last to end.
+    var starts: [Int: Int] = [:]
+    var ended: [Int: Int] = [:]
     var isEnding = false
     var hasLaunched = false
   }
 
   /// So often one may end at once before it is given up.
-  private static let quickEnds = 4
+  private static let quickEnds = 8
   /// What is at once.
-  private static let quick: UInt64 = 2_000_000_000
+  private static let quick: UInt64 = 1_000_000_000
   /// How long one may take to go when it was told to.
   private static let grace: Duration = .seconds(10)
 
@@ -32,7 +35,6 @@ final class ProcessLauncher: AgentLauncher {
 
   init(_ places: [Place]) { self.places = places }
 
-  var slots: Int? { places.reduce(0) { $0 + $1.settings.slots } }
   var isExhausted: Bool { state.withLock { $0.hasLaunched && $0.running.isEmpty } }
   func hasAll(_ count: Int) -> Bool { count >= places.count }
 
@@ -55,22 +57,28 @@ final class ProcessLauncher: AgentLauncher {
     var settings = place.settings
     settings.isTethered = true
     let begun = MonotonicTime.now
+    let start = state.withLock { state in
+      state.starts[number, default: 0] += 1
+      return state.starts[number] ?? 0
+    }
     let process = try TetheredProcess(
       place.arguments, adding: ["\(AgentSettings.variable)=stdin"], text: settings.text
     ) { [weak self] end in
       let lived = MonotonicTime.now &- begun
-      self?.ended(number, end, logger, ends: lived < Self.quick ? ends + 1 : 0)
+      self?.ended(number, start, end, logger, ends: lived < Self.quick ? ends + 1 : 0)
     }
     let isLate = state.withLock { state in
-      if !state.isEnding || state.running[number] != nil { state.running[number] = process }
+      // It may have ended before it could be noted, and another may be there.
+      if state.ended[number, default: 0] < start { state.running[number] = process }
       return state.isEnding
     }
     if isLate { process.letGo() }
   }
 
-  private func ended(_ number: Int, _ end: TetheredProcess.End, _ logger: Logger, ends: Int) {
+  private func ended(_ number: Int, _ start: Int, _ end: TetheredProcess.End, _ logger: Logger, ends: Int) {
     defer { isGone.ring() }
     let isEnding = state.withLock { state in
+      state.ended[number] = start
       if state.isEnding { state.running[number] = nil }
       return state.isEnding
     }
@@ -80,7 +88,7 @@ final class ProcessLauncher: AgentLauncher {
     if case .exited(AgentExit.refused) = end { return state.withLock { $0.running[number] = nil } }
     guard ends < Self.quickEnds else { return state.withLock { $0.running[number] = nil } }
     // Its place is kept meanwhile: there will be one.
-    do { try start(number, logger, ends: ends) } catch {
+    do { try self.start(number, logger, ends: ends) } catch {
       logger.error("an agent could not be launched again: \(error)", metadata: ["place": "\(places[number].name)"])
       state.withLock { $0.running[number] = nil }
     }

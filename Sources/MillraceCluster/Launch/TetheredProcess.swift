@@ -53,10 +53,10 @@ final class TetheredProcess: Sendable {
     (id, self.input) = (process, input)
     let bytes = Array(text.utf8)
     _ = bytes.withUnsafeBytes { write(input.rawValue, $0.baseAddress, $0.count) }
-    try startThread("millrace-tether") { [id, input] in
+    // The thread does not hold the tether: whoever drops the process lets go of it.
+    try startThread("millrace-tether") { [id] in
       var status: Int32 = 0
       while waitpid(id, &status, 0) < 0, errno == EINTR {}
-      input.close()
       ended(status & 0x7f == 0 ? .exited(status >> 8 & 0xff) : .died(signal: status & 0x7f))
     }
   }

@@ -36,11 +36,16 @@ final class RedisConnection: Sendable {
     for command in commands { command.encode(into: &bytes) }
     let promise = channel.eventLoop.makePromise(of: [RESPValue].self)
     let request = RedisRequest(
-      bytes: channel.allocator.buffer(bytes: bytes), count: commands.count, limit: .nanoseconds(Int64(clamping: limit.nanoseconds)),
+      bytes: channel.allocator.buffer(bytes: bytes), count: commands.count,
+      limit: .nanoseconds(Int64(clamping: limit.nanoseconds)),
       name: commands.first?.name ?? "", promise: promise)
-    // Its own failure comes by the promise.
-    channel.writeAndFlush(request, promise: nil)
-    return try await promise.futureResult.get()
+    // Where the channel is closed already, its handler never sees the request.
+    channel.writeAndFlush(request).whenFailure { promise.fail($0) }
+    do { return try await promise.futureResult.get() } catch let error as EngineError {
+      throw error
+    } catch {
+      throw EngineError.unreachable("\(error)")
+    }
   }
 
   func close() async { try? await channel.close().get() }

@@ -30,7 +30,8 @@ extension RedisEngine {
       throw EngineError.refused(why)
     }
     guard let policy = answer.array.dropFirst().first?.string, policy != "noeviction" else { return }
-    throw EngineError.refused("the server's maxmemory-policy is \(policy), and would drop work: it has to be noeviction")
+    throw EngineError.refused(
+      "the server's maxmemory-policy is \(policy), and would drop work: it has to be noeviction")
   }
 
   package func announce(_ worker: Int, _ announcement: [UInt8]) async throws {
@@ -62,7 +63,11 @@ extension RedisEngine {
         let stored = Self.field("b", of: entry)?.bytes,
         let bytes = try await whole(stored, id, isResult: true)
       else { continue }
-      if stored.first == 1 { state.withLock { _ = $0.large.insert(keys.large(id, isResult: true)) } }
+      let work = keys.large(id, isResult: false)
+      state.withLock { state in
+        if state.large.remove(work) != nil { state.spent.append(work) }
+        if stored.first == 1 { state.spent.append(keys.large(id, isResult: true)) }
+      }
       results.append(WorkResult(id: id, agent: Self.field("a", of: entry)?.string ?? "", bytes: bytes))
     }
     if let last = entries.last?.array.first?.string {
@@ -73,18 +78,19 @@ extension RedisEngine {
   }
 
   package func settle() async throws {
-    let (read, large) = state.withLock { state in
-      defer { state.large = [] }
-      return (state.read, state.large.filter { $0.contains(":result:") })
-    }
-    if !large.isEmpty {
-      // With the work that they are the results of.
-      let work = large.map { $0.replacing(":result:", with: ":work:") }
-      _ = try await client.ask(RESPCommand(["UNLINK"] + large + work))
-    }
+    let read = state.withLock { $0.read }
+    try await removeSpent()
     let parts = read.split(separator: "-")
     guard parts.count == 2, let sequence = UInt64(parts[1]) else { return }
     _ = try await client.run(.settle, [keys.epoch, keys.results], [epoch] + words("\(parts[0])-\(sequence + 1)"))
+  }
+
+  private func removeSpent() async throws {
+    let spent = state.withLock { state in
+      defer { state.spent = [] }
+      return state.spent
+    }
+    if !spent.isEmpty { _ = try await client.ask(RESPCommand(["UNLINK"] + spent)) }
   }
 
   package func missing(of ids: [UInt64]) async throws -> [UInt64] {
@@ -122,17 +128,25 @@ extension RedisEngine {
     let group = words(RedisKeys.group)
     _ = try await client.run(
       .cancel, [keys.epoch, keys.work, keys.starts], [epoch] + group + ids.map { Array("\($0)".utf8) })
+    state.withLock { state in
+      for key in ids.map({ keys.large($0, isResult: false) }) where state.large.remove(key) != nil {
+        state.spent.append(key)
+      }
+    }
+    try await removeSpent()
   }
 
   package func change(to phase: JobPhase) async throws {
+    // What is out may be so for longer than anything lives that nobody looks after.
+    let large = state.withLock { Array($0.large) }
     _ = try await client.run(
-      .change, [keys.epoch, keys.phase, keys.driver] + keys.lasting,
+      .change, [keys.epoch, keys.phase, keys.driver] + keys.lasting + large,
       [epoch] + words(phase.rawValue) + [ttl] + words("\(Self.life.nanoseconds / 1_000_000)"))
   }
 
   package func finish() async throws {
-    let large = state.withLock { $0.large }
-    if !large.isEmpty { _ = try await client.ask(RESPCommand(["UNLINK"] + large)) }
+    state.withLock { $0.spent += $0.large }
+    try await removeSpent()
     _ = try await client.run(
       .finish, [keys.epoch, keys.phase, keys.driver] + keys.lasting, [epoch] + [ttl])
   }

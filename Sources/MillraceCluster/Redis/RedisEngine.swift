@@ -15,8 +15,10 @@ package final class RedisEngine: WorkEngine {
     var epoch = 0
     /// Up to where results were read.
     var read = "0-0"
-    /// Work and results that lie beside their streams, of this driver's.
+    /// Work of this driver's that lies beside its stream, and is out.
     var large: Set<String> = []
+    /// What lies beside the streams and is needed no more.
+    var spent: [String] = []
     /// When this agent last looked for work of others.
     var lookedAt: UInt64 = 0
   }
@@ -35,7 +37,8 @@ package final class RedisEngine: WorkEngine {
   static let life: Duration = .seconds(600)
 
   /// - Parameter patience: how long a server is waited for that does not answer.
-  package init(_ address: RedisAddress, job: String, lease: Duration = .seconds(30), patience: Duration = .seconds(30)) {
+  package init(_ address: RedisAddress, job: String, lease: Duration = .seconds(30), patience: Duration = .seconds(30))
+  {
     self.lease = lease
     keys = RedisKeys(job: job)
     group = MultiThreadedEventLoopGroup(numberOfThreads: 1)

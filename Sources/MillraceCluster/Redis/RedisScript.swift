@@ -105,6 +105,8 @@ package enum RedisScript: String, CaseIterable, Sendable {
       if #redis.call('XRANGE', KEYS[2], ARGV[1] .. '-0', ARGV[1] .. '-0') == 0 then return 0 end
       local text = redis.call('HGET', KEYS[1], ARGV[1]) or ''
       local counts = cjson.decode(text == '' and '{}' or text)
+      local item = tonumber(ARGV[2])
+      for other in pairs(counts) do if tonumber(other) < item then counts[other] = nil end end
       local before = counts[ARGV[2]] or 0
       counts[ARGV[2]] = before + 1
       redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(counts))

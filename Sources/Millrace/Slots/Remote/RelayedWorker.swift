@@ -93,7 +93,11 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
         guard !request.isPacked || request.items.count >= request.count * MemoryLayout<W.Input>.stride else {
           throw WireProblem("\(request.items.count) bytes for \(request.count) items")
         }
-        if let error = try reader.read() { items.append(.failure(error)) } else { items.append(.success(reader.place.pointee)) }
+        if let error = try reader.read() {
+          items.append(.failure(error))
+        } else {
+          items.append(.success(reader.place.pointee))
+        }
       }
       return (items, request.head)
     }
@@ -116,7 +120,12 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
       switch segment.content {
       case .outputs(let outputs):
         answer.outputs(unsafeDowncast(outputs, to: OutputBuffer<W.Output>.self), segment.range, from: offset)
-      case .failure(let failure): answer.failed(offset + failure.index, failure)
+      case .failure(let failure):
+        // None of it was run: that is nothing to say about items.
+        if case .setUpFailed(let error) = failure.cause {
+          throw WorkerPoolError(.setUpFailed, "no worker could be set up", underlying: error)
+        }
+        answer.failed(offset + failure.index, failure)
       }
     }
   }

@@ -1,0 +1,50 @@
+#if CLI && Cluster
+import ArgumentParser
+import Millrace
+import MillraceCluster
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// `millrace cluster`: looks after the jobs of a queue.
+struct ClusterCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cluster", abstract: "Look after the jobs of a cluster.", subcommands: [Status.self])
+
+  struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Say how the jobs of a queue are, and who works for them.",
+      discussion: "The server's password, unless the file of a URL has it, is read from $REDISCLI_AUTH.")
+
+    @Argument(help: "Where the queue is, as redis://host:6379.") var url: String
+    @Option(help: "Only the job of this name.") var job: String?
+    @Flag(help: "An object of JSON for each job.") var json = false
+
+    func run() throws {
+      var address = try RedisAddress(url)
+      if address.password == nil { address.password = getenv("REDISCLI_AUTH").map { String(cString: $0) } }
+      Task.detached { [address, job, json] in
+        do {
+          let lobby = RedisEngine(address, job: job ?? "", patience: .seconds(5))
+          var names = try await lobby.jobs()
+          await lobby.close()
+          if let job { names = names.filter { $0 == job } }
+          for name in names {
+            let engine = RedisEngine(address, job: name, patience: .seconds(5))
+            let status = try await engine.status()
+            await engine.close()
+            print(json ? status.json : status.table)
+          }
+          if let job, names.isEmpty { throw EngineError.refused("there is no job \(job)") }
+          Glibc.exit(MillraceExit.success)
+        } catch {
+          fputs("millrace: \(error)\n", stderr)
+          Glibc.exit(MillraceExit.otherError)
+        }
+      }
+      while true { pause() }
+    }
+  }
+}
+#endif
