@@ -58,4 +58,4 @@ LIMITS = Peer('limits', 'limits', ['{folder}/limits'], ['{folder}/limits'], {
 OURS = Peer('ours', 'ours', ['{swift}/millrace-bench'], ['{swift}/millrace-bench'], {
     'W1': [['3']], 'W2': [['1']], 'W3': [['1']], 'W4': [['1']], 'W5': [['1']],
     'W6': [['5'], ['5', 'ballast=1024']], 'W7': [['3']], 'W8': [['1'], STALLED], 'W10': [['1']], 'W12': [['3']], **FIRST_CALLS, **SMALL,
-    'W9': [['1', 'kind=true'], ['1', 'kind=echo'], ['1', 'kind=shell']]}, False)
+    'W15': [['1']], 'W9': [['1', 'kind=true'], ['1', 'kind=echo'], ['1', 'kind=shell']]}, False)

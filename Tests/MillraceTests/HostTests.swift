@@ -43,4 +43,38 @@ struct HostTests {
     #expect(!old.contains { $0.path.contains("cpuset") })
     #expect(ControlGroup.folders(membership: "garbage\n\n::\n") == [])
   }
+
+  /// What a memory group leaves, by the files of a machine with 8 GiB.
+  private func room(_ files: [String: String]) -> Int? {
+    let machine = ["/proc/meminfo": "MemTotal: 9000000 kB\nMemAvailable:    8388608 kB\nSwapFree: 0 kB\n"]
+    return Machine.memoryRoom { files[$0] ?? machine[$0] }
+  }
+
+  @Test("what can be had of a memory group of either version, and of those around it")
+  func memoryGroups() {
+    #expect(room([:]) == 8 << 30)
+    let new = "/sys/fs/cgroup/a/b"
+    var files = [
+      "/proc/self/cgroup": "0::/a/b\n", new + "/memory.max": "67108864\n", new + "/memory.current": "60000000\n",
+      new + "/memory.stat": "anon 50000000\ninactive_file 1000000\n",
+    ]
+    #expect(room(files) == 67_108_864 - 60_000_000 + 1_000_000)
+    files[new + "/memory.current"] = "70000000"
+    files[new + "/memory.stat"] = nil
+    #expect(room(files) == 0)
+    files[new + "/memory.max"] = "max"
+    #expect(room(files) == 8 << 30)
+    files["/sys/fs/cgroup/a/memory.max"] = "1000000"
+    files["/sys/fs/cgroup/a/memory.current"] = "400000"
+    #expect(room(files) == 600_000)
+
+    let old = "/sys/fs/cgroup/memory/c"
+    #expect(
+      room([
+        "/proc/self/cgroup": "5:cpu:/c\n4:memory:/c\n0::/\n", old + "/memory.limit_in_bytes": "50000000",
+        old + "/memory.usage_in_bytes": "48000000", old + "/memory.stat": "cache 5\ntotal_inactive_file 500000\n",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712",
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes": "9999999999",
+      ]) == 2_500_000)
+  }
 }

@@ -15,7 +15,7 @@ public struct Run: Sendable {
   /// The workers that every program has, whatever the machine has.
   public static let workers = 2
 
-  /// Which workload: `W1` to `W14`.
+  /// Which workload: `W1` to `W15`.
   public let workload: String
   /// How often each variant is measured.
   public let repetitions: Int

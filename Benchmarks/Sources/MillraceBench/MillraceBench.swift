@@ -20,6 +20,7 @@ enum MillraceBench {
     "W12": ([], nestedMaps),
     "W13": ([], { firstCall($0) }),
     "W14": ([], smallMaps),
+    "W15": (["size"], sharedMemory),
     "growth": (["axis", "most"], growth),
     "scale": ([], scale),
   ]

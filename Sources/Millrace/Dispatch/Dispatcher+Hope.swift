@@ -189,8 +189,9 @@ extension Dispatcher {
       let chunks = queue.chunks(of: job) + delayed.filter { $0.job == id }
       for chunk in chunks.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
         for index in chunk.range {
-          let failure = ItemFailure(
+          var failure = ItemFailure(
             index: index, slot: error.slot ?? 0, attempt: chunk.attempt, cause: .setUpFailed(error.underlying ?? error))
+          failure.input = (chunk.cell as? InputStore)?.item(at: index)
           settle(
             id,
             Segment(

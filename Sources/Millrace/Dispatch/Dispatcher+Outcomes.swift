@@ -53,7 +53,8 @@ extension Dispatcher {
     if isObserved {
       tell(
         .chunkFinished(
-          slot: slot, chunk.job, chunk: id, items: items, elapsed: elapsed, bytes: bytes, memory: memory))
+          slot: slot, chunk.job, chunk: id, items: items, elapsed: elapsed, bytes: bytes, memory: memory,
+          inputs: chunk.cell))
     }
     slots[slot].worker.hasWorked = true
     slots[slot].worker.isSilent = items == 0 && slots[slot].worker.isSilent
@@ -204,9 +205,10 @@ extension Dispatcher {
       }
       return
     }
-    let failure = ItemFailure(
+    var failure = ItemFailure(
       index: index, slot: slot, attempt: chunk.attempt,
       cause: isQuarantined ? .quarantined(crashes: crashes, last: cause) : cause, standardError: standardError)
+    failure.input = (chunk.cell as? InputStore)?.item(at: index)
     settle(
       chunk.job,
       Segment(

@@ -64,8 +64,10 @@ package enum DispatchEvent: Sendable {
   /// The slot is done with the chunk. What has no outcome of it comes back.
   ///
   /// `items` have been run, in `elapsed` nanoseconds; `bytes` and `memory`, if the backend knows: of what was sent for them, and
-  /// what the worker has resident.
-  case chunkFinished(slot: Int, JobID, chunk: Int, items: Int, elapsed: UInt64, bytes: Int?, memory: Int?)
+  /// what the worker has resident; `inputs` is that of which they are a part.
+  case chunkFinished(
+    slot: Int, JobID, chunk: Int, items: Int, elapsed: UInt64, bytes: Int?, memory: Int?,
+    inputs: any AnyObject & Sendable)
   /// Consecutive items have their outputs.
   case itemsDone(JobID, items: Range<Int>, slot: Int, attempt: Int)
   /// The item has failed for good; quarantined, if its cause says so.

@@ -43,7 +43,8 @@ extension PoolSnapshot {
       if slots[slot].state == .idle { slots[slot].state = .working }
     case .chunkReturned(let slot, _, let chunk, let items):
       change(slot, chunk) { $0 = $0.lowerBound..<max($0.lowerBound, items.lowerBound) }
-    case .chunkFinished(let slot, _, let chunk, _, _, _, _): change(slot, chunk) { $0 = $0.lowerBound..<$0.lowerBound }
+    case .chunkFinished(let slot, _, let chunk, _, _, _, _, _):
+      change(slot, chunk) { $0 = $0.lowerBound..<$0.lowerBound }
     case .itemsDone(let id, let items, let slot, _):
       jobs[id]?.counts.done += items.count
       pass(items, of: id, slot)

@@ -78,6 +78,9 @@ public struct ItemFailure: Error, Sendable {
   public var standardError: String
   /// The stage at which it failed, in a pipeline. There ``index`` is that of the source's item.
   public var stage: Stage?
+  /// The item itself, as the program has it; nil if nobody knows it: in a pipeline, and where the failure comes from another process. It is not
+  /// part of the description.
+  public var input: (any Sendable)?
 
   /// Creates a failure.
   public init(

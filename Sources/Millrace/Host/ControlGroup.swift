@@ -2,9 +2,11 @@
 enum ControlGroup {
   /// The folders of `/sys/fs/cgroup` where a process's limits may stand, from its own group up to the root.
   ///
-  /// - Parameter membership: the text of `/proc/self/cgroup`. A line is `number:controllers:path`; version 2 has number 0 and
-  ///   no controllers. In a container the path may be the host's and not exist here; the root always does.
-  static func folders(membership: some StringProtocol) -> [Folder] {
+  /// - Parameters:
+  ///   - membership: the text of `/proc/self/cgroup`. A line is `number:controllers:path`; version 2 has number 0 and
+  ///     no controllers. In a container the path may be the host's and not exist here; the root always does.
+  ///   - controller: which of version 1's is meant.
+  static func folders(membership: some StringProtocol, controller: String = "cpu") -> [Folder] {
     var folders: [Folder] = []
     for line in membership.split(separator: "\n") {
       let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
@@ -12,9 +14,9 @@ enum ControlGroup {
       let controllers = fields[1].split(separator: ",")
       if fields[0] == "0" && controllers.isEmpty {
         folders += ancestry(of: fields[2]).map { Folder(version: 2, path: "/sys/fs/cgroup" + $0) }
-      } else if controllers.contains("cpu") {
+      } else if controllers.contains(where: { $0 == controller }) {
         // The mount is named after its controllers, most often with a link for each of them.
-        for mount in Set(["cpu", String(fields[1])]).sorted() {
+        for mount in Set([controller, String(fields[1])]).sorted() {
           folders += ancestry(of: fields[2]).map { Folder(version: 1, path: "/sys/fs/cgroup/\(mount)" + $0) }
         }
       }

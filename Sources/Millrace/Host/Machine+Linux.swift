@@ -32,18 +32,26 @@ extension Machine {
 
   /// How many bytes of memory can be had, where so many are asked for that it is worth the look; nil if nobody tells.
   static func memoryRoom(for bytes: Int) -> Int? {
-    guard bytes >= 16 << 20 else { return nil }
-    var room = text(of: "/proc/meminfo").flatMap { text -> Int? in
+    bytes >= 16 << 20 ? memoryRoom(text(of:)) : nil
+  }
+
+  /// The same, from the texts of files by their paths: what the machine has, and what each memory group around this process leaves of it.
+  static func memoryRoom(_ text: (String) -> String?) -> Int? {
+    var room = text("/proc/meminfo").flatMap { text -> Int? in
       guard let available = number(after: "MemAvailable:", in: text) else { return nil }
       return (available + (number(after: "SwapFree:", in: text) ?? 0)) << 10
     }
-    let folders = text(of: "/proc/self/cgroup").map { ControlGroup.folders(membership: $0) } ?? []
-    for folder in folders where folder.version == 2 {
-      guard let most = text(of: folder.path + "/memory.max").flatMap(number),
-        let used = text(of: folder.path + "/memory.current").flatMap(number)
+    let folders =
+      text("/proc/self/cgroup").map { ControlGroup.folders(membership: $0, controller: "memory") } ?? []
+    for folder in folders {
+      let isNew = folder.version == 2
+      let limit = isNew ? "/memory.max" : "/memory.limit_in_bytes"
+      let usage = isNew ? "/memory.current" : "/memory.usage_in_bytes"
+      guard let most = text(folder.path + limit).flatMap(number), let used = text(folder.path + usage).flatMap(number)
       else { continue }
       // What is kept of files only goes when it is needed.
-      let kept = text(of: folder.path + "/memory.stat").flatMap { number(after: "inactive_file ", in: $0) } ?? 0
+      let cached = isNew ? "inactive_file " : "total_inactive_file "
+      let kept = text(folder.path + "/memory.stat").flatMap { number(after: cached, in: $0) } ?? 0
       room = min(room ?? .max, max(0, most - used + kept))
     }
     return room

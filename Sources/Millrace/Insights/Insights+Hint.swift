@@ -8,15 +8,19 @@ extension Insights {
     guard isInefficient, total.items + total.failed > 0 else { return nil }
     let times = total.times
     let starting = times.startUp + times.setUp
+    let lost = total.restarts.crash + total.restarts.timeout
+    // A third of all workers, or more, took the place of one that was lost: whatever the rest of the time is, it comes from that.
+    if lost > 0, lost * 3 >= slots.count + total.restarts.total {
+      return "\(lost) worker\(lost == 1 ? " was" : "s were") lost with what they were at: see the failures first"
+    }
+    if total.restarts.lifespan > slots.count, starting + times.tearDown >= times.waiting {
+      return "most of the rest is start-up, set-up and tear-down: let workers live longer (MapOptions.lifespan)"
+    }
     if starting >= times.waiting, starting >= times.tearDown {
       return "most of the rest is start-up and set-up: have fewer workers, or use the pool for more than one map"
     }
     if times.tearDown > times.waiting {
       return "most of the rest is tear-down: have fewer workers, or a longer lifespan"
-    }
-    if total.restarts.crash + total.restarts.timeout > max(1, slots.count) {
-      return
-        "\(total.restarts.crash + total.restarts.timeout) workers were lost with what they were at: see the failures first"
     }
     if let first = longest.first, slots.count > 1, first.elapsed * 2 > elapsed {
       return "one item took more than half of the time while others waited: split it, or let it come first"

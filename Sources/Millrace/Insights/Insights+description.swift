@@ -43,7 +43,9 @@ extension Insights: CustomStringConvertible {
         item.indices.count == 1
         ? "item \(item.indices.lowerBound)"
         : "items \(item.indices.lowerBound) to \(item.indices.upperBound - 1), in the mean"
-      lines.append("longest: \(InsightsText.format(item.elapsed)), \(what) of map \(item.map), in slot \(item.slot)")
+      let input = item.input.map { ": " + $0.withoutControls } ?? ""
+      lines.append(
+        "longest: \(InsightsText.short(item.elapsed)), \(what) of map \(item.map), in slot \(item.slot)\(input)")
     }
     if total.failed + total.retried > 0 {
       lines.append("\(total.failed) items failed, \(total.retried) attempts were made again")

@@ -131,10 +131,14 @@ public struct Insights: Sendable, Hashable, Codable {
     public var map: Int
     /// Where it ran.
     public var slot: Int
+    /// The item itself, as `"\(item)"` has it, or the first of the chunk: 200 characters at the most. Nil in a pipeline.
+    public var input: String?
     var time = Seconds()
 
+    static let longestInput = 200
+
     enum CodingKeys: String, CodingKey {
-      case indices, map, slot
+      case indices, map, slot, input
       case time = "elapsed"
     }
 

@@ -1,3 +1,5 @@
+import MillraceIPC
+
 /// A pool's events, folded into insights. A pure state machine: events and their times go in, a value comes out at any moment.
 ///
 /// What a slot is at is known from the ``PoolSnapshot`` that goes along. Between two events a slot's time belongs to what it was at. Whether a
@@ -23,6 +25,8 @@ package struct InsightsFold: Sendable {
   private var slots: [SlotFold] = []
   private var histogram = DurationHistogram()
   private var longest: [Insights.LongestItem] = []
+  /// The inputs of the longest, one for each.
+  private var inputs: [(any Sendable)?] = []
   package private(set) var timeline: Timeline
 
   package init(_ pool: PoolSnapshot) {
@@ -94,13 +98,13 @@ package struct InsightsFold: Sendable {
       }
     case .chunkGiven:
       if pool.slots[slot].work.isEmpty { slots[slot].runSince = time }
-    case .chunkFinished(_, let job, let chunk, let items, let elapsed, let bytes, let memory):
+    case .chunkFinished(_, let job, let chunk, let items, let elapsed, let bytes, let memory, let inputs):
       slots[slot].insight.chunks += 1
       slots[slot].run += elapsed
       slots[slot].runSince = time
       if let bytes { slots[slot].insight.bytesIn = (slots[slot].insight.bytesIn ?? 0) + bytes }
       if let memory { slots[slot].insight.peakMemory = max(slots[slot].insight.peakMemory ?? 0, memory) }
-      finished(items, elapsed, job, chunk, slot)
+      finished(items, elapsed, job, chunk, slot, inputs)
     case .itemsDone(_, let items, _, _): slots[slot].insight.items += items.count
     case .itemFailed: slots[slot].insight.failed += 1
     case .itemRetried: slots[slot].insight.retried += 1
@@ -115,7 +119,9 @@ package struct InsightsFold: Sendable {
     slots[slot].runSince = time
   }
 
-  private mutating func finished(_ items: Int, _ elapsed: UInt64, _ job: JobID, _ chunk: Int, _ slot: Int) {
+  private mutating func finished(
+    _ items: Int, _ elapsed: UInt64, _ job: JobID, _ chunk: Int, _ slot: Int, _ store: any AnyObject & Sendable
+  ) {
     guard items > 0 else { return }
     let each = elapsed / UInt64(items)
     histogram.add(each, count: items)
@@ -128,7 +134,12 @@ package struct InsightsFold: Sendable {
       indices: indices, map: job.value, slot: slot, time: Seconds(nanoseconds: each))
     let place = longest.firstIndex { $0.time.nanoseconds < each } ?? longest.count
     longest.insert(item, at: place)
-    if longest.count > 5 { longest.removeLast() }
+    inputs.insert((store as? InputStore)?.item(at: indices.lowerBound), at: place)
+    if longest.count > 5 {
+      longest.removeLast()
+      // What is a user's is not let go of under the recorder's lock.
+      Unlocked.release(inputs.removeLast())
+    }
   }
 
   // MARK: The value
@@ -140,6 +151,10 @@ package struct InsightsFold: Sendable {
     var insights = Insights()
     insights.elapsedTime = Seconds(nanoseconds: end - began)
     insights.longest = longest
+    Unlocked.expect("an item's description")
+    for (place, input) in inputs.enumerated() {
+      insights.longest[place].input = input.map { String("\($0)".prefix(Insights.LongestItem.longestInput)) }
+    }
     for (number, fold) in copy.slots.enumerated() {
       var slot = fold.insight
       var run = fold.run
@@ -189,7 +204,8 @@ extension DispatchEvent {
       .workerEnded(let slot, _, _), .setUpBegan(let slot, _, _), .setUpEnded(let slot, _, _),
       .setUpFailed(let slot, _, _, _, _, _), .tearDownBegan(let slot, _, _), .tearDownEnded(let slot, _, _),
       .chunkGiven(let slot, _, _, _, _, _, _), .chunkReturned(let slot, _, _, _),
-      .chunkFinished(let slot, _, _, _, _, _, _), .itemsDone(_, _, let slot, _), .itemRetried(_, _, let slot, _, _, _):
+      .chunkFinished(let slot, _, _, _, _, _, _, _), .itemsDone(_, _, let slot, _),
+      .itemRetried(_, _, let slot, _, _, _):
       slot
     case .itemFailed(_, let failure): failure.slot
     default: nil

@@ -1,19 +1,62 @@
 import MillraceIPC
 
 /// Folds a pool's events as they happen, so that nothing is kept of them and nothing missed.
-final class InsightsRecorder: EventObserver {
+///
+/// Under the pool's lock an event is only put down. It is folded after that by whoever has stepped the pool, one thread at a time: who finds
+/// another at it leaves his events to that one.
+package final class InsightsRecorder: EventObserver {
+  private struct Told {
+    var events: [PoolEvent] = []
+    var isFolding = false
+  }
+  private let told = Lock(Told())
+  /// Events are taken only with this lock held, so that they are folded in their order.
   private let fold: Lock<InsightsFold?> = Lock(nil)
+  /// As many events wait for one who folds at the most, but for those of a step.
+  private static let most = 1_024
+
+  package init() {}
 
   /// The pool as it was before the first event.
-  func begin(_ pool: PoolSnapshot) { fold.withLock { $0 = InsightsFold(pool) } }
+  package func begin(_ pool: PoolSnapshot) { fold.withLock { $0 = InsightsFold(pool) } }
 
-  func accept(_ event: PoolEvent) -> PoolEvent? {
-    fold.withLock { $0?.apply(event.event, at: event.time) }
+  package func accept(_ event: PoolEvent) -> PoolEvent? {
+    told.withLock { $0.events.append(event) }
     return nil
   }
 
-  var insights: Insights { fold.withLock { $0 }?.insights(at: _monotonicNow()) ?? Insights() }
-  var timeline: Timeline? { fold.withLock { $0 }?.timeline(at: _monotonicNow()) }
+  package func flush() {
+    while true {
+      let (isMine, isTooMuch) = told.withLock { told in
+        if told.events.isEmpty || told.isFolding { return (false, told.events.count > Self.most) }
+        told.isFolding = true
+        return (true, false)
+      }
+      // Faster than one thread can fold: wait for it.
+      guard isMine || isTooMuch else { return }
+      catchUp { _ in }
+      if isMine { told.withLock { $0.isFolding = false } }
+    }
+  }
+
+  /// Calls the body with what was told up to now in it.
+  private func catchUp<Result>(_ body: (InsightsFold?) -> Result) -> Result {
+    let (result, events) = fold.withLock { fold in
+      let events = told.withLock { told in
+        var events: [PoolEvent] = []
+        swap(&events, &told.events)
+        return events
+      }
+      for event in events { fold?.apply(event.event, at: event.time) }
+      return (body(fold), events)
+    }
+    // They may hold what is a user's, and go behind the lock.
+    withExtendedLifetime(events) {}
+    return result
+  }
+
+  package var insights: Insights { catchUp { $0 }?.insights(at: _monotonicNow()) ?? Insights() }
+  var timeline: Timeline? { catchUp { $0 }?.timeline(at: _monotonicNow()) }
 }
 
 /// A recorder, and its place in the pool.

@@ -33,6 +33,9 @@ package class InputStore: @unchecked Sendable {
 
   /// Where the item lies, of those that take so many bytes each.
   func place(of index: Int, stride: Int) -> UnsafeRawPointer { start + (index - base) * stride }
+
+  /// The item, whatever its type; nil if it is none of a user's.
+  func item(at index: Int) -> (any Sendable)? { nil }
 }
 
 /// The inputs of consecutive items.
@@ -75,6 +78,8 @@ package final class InputCell<Input: Sendable>: InputStore, @unchecked Sendable 
   package var items: UnsafePointer<Input> { start.assumingMemoryBound(to: Input.self) }
 
   package subscript(index: Int) -> Input { items[index - base] }
+
+  override func item(at index: Int) -> (any Sendable)? { self[index] }
 }
 
 /// Room for the outputs of a chunk, in the order of its items; those that failed leave holes. As memory, whatever their type.

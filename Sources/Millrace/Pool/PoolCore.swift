@@ -377,7 +377,9 @@ package final class PoolCore: DrivenPool {
       logger.debug("attempt \(chunk.attempt) at item \(index) failed: \(cause)", metadata: ["slot": "\(slot)"])
     }
     guard let condition = job?.condition else { return true }
-    return condition(ItemFailure(index: index, slot: slot, attempt: chunk.attempt, cause: cause))
+    var failure = ItemFailure(index: index, slot: slot, attempt: chunk.attempt, cause: cause)
+    failure.input = (chunk.cell as? InputStore)?.item(at: index)
+    return condition(failure)
   }
 
   /// The next outcomes, if there are any already. `consumed` items were used up since the last call; it is zero for a job
@@ -596,6 +598,9 @@ package final class PoolCore: DrivenPool {
   }
 
   var observerCount: Int { state.withLock { $0.observers.count } }
+
+  /// How many items of the job are done in chunks that run, beyond those that were told.
+  func untold(of job: JobID) -> Int { backend.untold(of: job) }
 
   package var snapshot: PoolSnapshot { state.withLock { $0.dispatcher.snapshot(now: _monotonicNow()) } }
 }

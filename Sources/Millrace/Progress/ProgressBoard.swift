@@ -1,4 +1,5 @@
 import MillraceIPC
+import Synchronization
 
 #if canImport(Glibc)
 import Glibc
@@ -12,8 +13,10 @@ import Darwin
 ///
 /// ```
 ///   maps ──add, wait──▶ trackers ──a look every 100 ms──▶ thread ──▶ reporters of users
-///                       (condition)                          └─────▶ screen (lock) ──▶ standard error
+///   worker processes ─▶ remotes (condition)                  └─────▶ screen (lock) ──▶ standard error
 /// ```
+///
+/// A worker process has a board of its own, whose looks go to the program (``ProgressRelay``).
 ///
 /// The thread is there for as long as there is a map to show. It alone asks trackers and reporters, with no lock held; the screen is locked
 /// for single writes, so that others' lines can come between two frames.
@@ -23,24 +26,57 @@ package final class ProgressBoard: @unchecked Sendable {
   /// That of the program.
   package static let shared = ProgressBoard(StandardErrorDevice())
 
+  /// That of this process: a worker's tells the program. The locks and threads of others may be copies of its parent's.
+  package static var here: ProgressBoard {
+    guard Nesting.processDepth > 0 else { return shared }
+    if let board = at(address.load(ordering: .acquiring)) { return board }
+    _ = watchesForks
+    let board = Unmanaged.passRetained(ProgressBoard(relay: ProgressRelay()))
+    let (exchanged, original) = address.compareExchange(
+      expected: 0, desired: UInt(bitPattern: board.toOpaque()), ordering: .acquiringAndReleasing)
+    if exchanged { return board.takeUnretainedValue() }
+    board.release()
+    return at(original) ?? Self.here
+  }
+
+  // As the crew's: a pointer, which a forked child can drop without touching what it points to.
+  private static let address = Atomic<UInt>(0)
+  private static let watchesForks: Void = {
+    pthread_atfork(nil, nil, { ProgressBoard.address.store(0, ordering: .relaxed) })
+  }()
+
+  private static func at(_ address: UInt) -> ProgressBoard? {
+    UnsafeRawPointer(bitPattern: address).map { Unmanaged<ProgressBoard>.fromOpaque($0).takeUnretainedValue() }
+  }
+
   package static let interval: UInt64 = 100_000_000
   /// A look that comes so late, and the program has stood still: it was stopped, or the machine asleep.
   private static let standstill: UInt64 = 1_000_000_000
 
   private let condition = Condition()
   private var trackers: [ProgressTracker] = []
+  /// The maps of worker processes, by slot and then as they came.
+  private var remotes: [RemoteProgress] = []
   private var waiters: [(ProgressTracker, UnsafeContinuation<Void, Never>)] = []
   private var hasNews = false
   private var isRunning = false
 
   package let terminal: ProgressTerminalState
+  private let sink: any ProgressSink
   /// Without a thread: tests look themselves.
   private let hasThread: Bool
   private var lastLook: UInt64?
 
   package init(_ device: any ProgressDevice, hasThread: Bool = true) {
     terminal = ProgressTerminalState(device)
+    sink = terminal
     self.hasThread = hasThread
+  }
+
+  private init(relay: ProgressRelay) {
+    terminal = ProgressTerminalState(StandardErrorDevice())
+    sink = relay
+    hasThread = true
   }
 
   // MARK: What maps say
@@ -48,12 +84,46 @@ package final class ProgressBoard: @unchecked Sendable {
   package func add(_ tracker: ProgressTracker) {
     condition.lock()
     trackers.append(tracker)
-    // The first is shown at once, others at the next look.
-    let starts = hasThread && !isRunning
-    if starts { isRunning = true }
+    let starts = mustStart()
     condition.unlock()
-    guard starts else { return }
+    if starts { start() }
+  }
+
+  /// The first is shown at once, others at the next look.
+  private func mustStart() -> Bool {
+    guard hasThread, !isRunning else { return false }
+    isRunning = true
+    return true
+  }
+
+  private func start() {
     do { try startThread("millrace-progress") { [self] in run() } } catch { giveUp() }
+  }
+
+  // MARK: What worker processes tell
+
+  /// A worker process has told how far one of its maps is.
+  func take(_ record: ProgressRecord, from source: RemoteProgress.Source) {
+    condition.lock()
+    if let known = remotes.first(where: { $0.source == source && $0.map == record.map }) {
+      known.take(record.state)
+    } else {
+      let new = RemoteProgress(record, from: source)
+      let place = remotes.firstIndex { ($0.slot ?? -1) > (new.slot ?? -1) } ?? remotes.count
+      remotes.insert(new, at: place)
+    }
+    let starts = mustStart()
+    condition.unlock()
+    if starts { start() }
+  }
+
+  /// The process has gone: what it has not told the end of has none.
+  func end(_ source: RemoteProgress.Source) {
+    condition.lock()
+    for remote in remotes where remote.source == source && remote.state.phase == .running {
+      remote.state.phase = .cancelled
+    }
+    condition.unlock()
   }
 
   func waitUntilShown(_ tracker: ProgressTracker) async {
@@ -85,6 +155,7 @@ package final class ProgressBoard: @unchecked Sendable {
     isRunning = false
     for tracker in trackers { tracker.isShown = true }
     trackers = []
+    remotes = []
     let waiters = take(&waiters)
     condition.wakeAll()
     condition.unlock()
@@ -114,7 +185,7 @@ package final class ProgressBoard: @unchecked Sendable {
     let next = lastLook.map { $0 &+ Self.interval } ?? 0
     condition.lock()
     defer { condition.unlock() }
-    if trackers.isEmpty {
+    if trackers.isEmpty, remotes.isEmpty {
       isRunning = false
       condition.wakeAll()
       return false
@@ -128,6 +199,8 @@ package final class ProgressBoard: @unchecked Sendable {
     condition.lock()
     hasNews = false
     let trackers = trackers
+    let remotes = remotes.map { ($0, $0.state) }
+    self.remotes.removeAll { $0.state.phase != .running }
     condition.unlock()
     let wasLate = lastLook.map { now &- $0 > Self.standstill } ?? false
     if wasLate, let lastLook {
@@ -140,8 +213,22 @@ package final class ProgressBoard: @unchecked Sendable {
     for case (let tracker, let state) in states {
       if case .custom(let reporter) = tracker.style.kind { reporter.report(state) }
     }
-    terminal.show(states, at: now)
+    sink.show(Self.inOrder(states, remotes), at: now)
     forget(states.filter { $0.1.phase != .running }.map(\.0))
+  }
+
+  /// The maps of worker processes stand under the last map of their pool.
+  private static func inOrder(
+    _ states: [(ProgressTracker, ProgressState)], _ remotes: [(RemoteProgress, ProgressState)]
+  ) -> [(any ShownProgress, ProgressState)] {
+    var all: [(any ShownProgress, ProgressState)] = []
+    for (place, (tracker, state)) in states.enumerated() {
+      all.append((tracker, state))
+      guard let pool = tracker.pool, !states[(place + 1)...].contains(where: { $0.0.pool == pool }) else { continue }
+      all += remotes.filter { $0.0.source.pool == pool }.map { ($0.0 as any ShownProgress, $0.1) }
+    }
+    let pools = Set(states.compactMap(\.0.pool))
+    return all + remotes.filter { !pools.contains($0.0.source.pool) }.map { ($0.0 as any ShownProgress, $0.1) }
   }
 
   private func forget(_ over: [ProgressTracker]) {
@@ -150,7 +237,7 @@ package final class ProgressBoard: @unchecked Sendable {
     condition.lock()
     for tracker in over { tracker.isShown = true }
     trackers.removeAll(where: \.isShown)
-    if trackers.isEmpty { lastLook = nil }
+    if trackers.isEmpty, remotes.isEmpty { lastLook = nil }
     let shown = waiters.filter { $0.0.isShown }
     waiters.removeAll { $0.0.isShown }
     condition.wakeAll()

@@ -6,12 +6,14 @@ struct ProgressPace: Sendable {
   private var last: UInt64?
   private var lastTenth = 0
 
-  /// Every five seconds or ten percent, and not more than one a second.
+  /// Every ten percent, at most one a second, and every five seconds at the least.
   static let lines = ProgressPace(longest: 5_000_000_000)
   /// Once a second.
   static let json = ProgressPace(longest: 1_000_000_000)
 
   init(longest: UInt64) { self.longest = longest }
+
+  static func of(_ style: ProgressStyle) -> ProgressPace { if case .json = style.kind { .json } else { .lines } }
 
   /// Whether one is due now, and then it counts as written. The first and the last always are.
   mutating func isDue(_ state: ProgressState, at now: UInt64) -> Bool {

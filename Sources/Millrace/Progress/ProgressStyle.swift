@@ -1,7 +1,7 @@
 /// How a map shows how far it is: ``MapOptions/progress``.
 ///
 /// All of it is written to standard error. Where that is no terminal, or one that cannot move its cursor (`TERM=dumb`), bars are plain
-/// lines. In a worker process nothing is shown: its standard error is the log of the pool around it.
+/// lines. What a worker process has to show goes to the program, and stands there under the bar of the pool around it.
 public struct ProgressStyle: Sendable {
   enum Kind: Sendable {
     case none
@@ -41,10 +41,12 @@ public struct ProgressStyle: Sendable {
     ProgressStyle(kind: .bar(isCompact: true), name: name, unit: unit)
   }
 
-  /// A line at the beginning, every five seconds or ten percent, and at the end: for logs.
+  /// A line at the beginning and at the end, and in between whenever another ten percent are done, but at most one a second and one every
+  /// five seconds at the least: for logs.
   public static let lines = lines("")
 
-  /// A line at the beginning, every five seconds or ten percent, and at the end: for logs.
+  /// A line at the beginning and at the end, and in between whenever another ten percent are done, but at most one a second and one every
+  /// five seconds at the least: for logs.
   ///
   /// - Parameters:
   ///   - name: What stands before it.

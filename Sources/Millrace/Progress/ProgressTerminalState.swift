@@ -1,7 +1,7 @@
 import MillraceIPC
 
 /// What is written to standard error, one piece at a time: frames of bars, lines above them, plain lines.
-package final class ProgressTerminalState: Sendable {
+package final class ProgressTerminalState: ProgressSink {
   private struct State {
     var screen = BarScreen()
     /// Lines that could not be written yet, as the device takes nothing: a few, for they are old by then.
@@ -20,7 +20,7 @@ package final class ProgressTerminalState: Sendable {
   func mayHaveChanged() { state.withLock { $0.screen.letGo() } }
 
   /// A look at all maps; those that are over are shown for the last time.
-  func show(_ states: [(ProgressTracker, ProgressState)], at now: UInt64) {
+  func show(_ states: [(any ShownProgress, ProgressState)], at now: UInt64) {
     let traits = device.traits
     state.withLock { state in
       guard !state.isGone else { return }

@@ -1,7 +1,7 @@
 import MillraceIPC
 
 /// One map whose progress is shown. Its variables are the board's.
-package final class ProgressTracker: @unchecked Sendable {
+package final class ProgressTracker: ShownProgress, @unchecked Sendable {
   // Sound: what is not constant is touched by the board's thread, `isShown` with the board's condition held.
   let style: ProgressStyle
   let counter: ProgressCounter
@@ -9,20 +9,34 @@ package final class ProgressTracker: @unchecked Sendable {
   private let board: ProgressBoard
   private let start: UInt64
   private var estimator: RateEstimator
+  /// The map, and how much of it is done in chunks that run.
+  private var job: JobID?
+  private let untold: @Sendable (JobID) -> Int
+  /// The most that was shown of it: what was seen in a chunk is not taken back while the chunk is on its way.
+  private var most = 0
   var pace: ProgressPace
+  let number = ProgressNumber.next()
+  /// The pool, for the bars of its worker processes.
+  let pool: ObjectIdentifier?
+  /// In a worker: the slot in whose item the map was begun.
+  let slot: Int?
   /// Whether its last state was shown: nothing more will come.
   var isShown = false
 
   package init(
-    _ style: ProgressStyle, _ counter: ProgressCounter, observation: Observation?, board: ProgressBoard, at now: UInt64
+    _ style: ProgressStyle, _ counter: ProgressCounter, observation: Observation?, board: ProgressBoard, at now: UInt64,
+    pool: ObjectIdentifier? = nil, untold: @escaping @Sendable (JobID) -> Int = { _ in 0 }
   ) {
+    self.pool = pool
+    slot = WorkerContext.current?.slot
+    self.untold = untold
     self.style = style
     self.counter = counter
     self.observation = observation
     self.board = board
     start = now
     estimator = RateEstimator(at: now)
-    pace = if case .json = style.kind { .json } else { .lines }
+    pace = .of(style)
   }
 
   /// How far it is, now.
@@ -32,6 +46,12 @@ package final class ProgressTracker: @unchecked Sendable {
     var state = ProgressState(
       name: style.name, unit: style.unit, done: counts.done, failed: counts.failed, retried: counts.retried,
       total: counts.total, elapsed: .nanoseconds(time - start), phase: counts.isHeard ? counts.phase : .running)
+    if counts.end == nil, let job {
+      // Asked after the counts were taken, so that nothing counts twice.
+      let rest = counts.total.map { max(0, $0 - counts.failed) } ?? .max
+      most = max(most, min(counts.done + untold(job), rest))
+      state.done = max(counts.done, min(most, rest))
+    }
     estimator.record(state.finished, at: time)
     if counts.end == nil {
       state.rate = estimator.rate(at: time)
@@ -58,6 +78,7 @@ package final class ProgressTracker: @unchecked Sendable {
   /// The map is this one, and has begun.
   package func follow(_ job: JobID) {
     counter.follow(job)
+    self.job = job
     board.add(self)
   }
 
@@ -78,10 +99,10 @@ extension ProgressStyle {
   /// What shows a map of the pool that is about to begin; nil if nothing does.
   func tracker(_ core: PoolCore, total: Int?) -> ProgressTracker? {
     if case .none = kind { return nil }
-    // A worker process: the locks and threads of the board may be its parent's.
-    guard Nesting.processDepth == 0 else { return nil }
     let counter = ProgressCounter(total: total ?? expected)
     return ProgressTracker(
-      self, counter, observation: core.observe(with: counter), board: .shared, at: _monotonicNow())
+      self, counter, observation: core.observe(with: counter), board: .here, at: _monotonicNow(),
+      pool: ObjectIdentifier(core),
+      untold: { [weak core] in core?.untold(of: $0) ?? 0 })
   }
 }

@@ -31,8 +31,8 @@ public struct SharedArray<Element: BitwiseCopyable>: RandomAccessCollection {
   /// - Parameters:
   ///   - count: How many elements; not below 0.
   ///   - lock: Whether there is a lock with it.
-  /// - Throws: ``SystemError`` if there is not so much memory, or no descriptor; ``TransportError`` if the address of
-  ///   something is in an element.
+  /// - Throws: ``InvalidOption`` if `count` is below 0; ``SystemError`` if there is not so much memory, or no descriptor;
+  ///   ``TransportError`` if the address of something is in an element.
   public init(count: Int, lock: Bool = true) throws {
     try SharedObject.check(Element.self, name: Self.name)
     let bytes = try SharedObject.bytes(count, of: MemoryLayout<Element>.stride, name: Self.name)
@@ -70,11 +70,11 @@ public struct SharedArray<Element: BitwiseCopyable>: RandomAccessCollection {
   /// The element at an index. Traps beyond the end, as an array does.
   public subscript(index: Int) -> Element {
     get {
-      precondition(index >= 0 && index < count, "index out of range of a SharedArray")
+      if index < 0 || index >= count { SharedObject.outOfRange(index, of: count, in: Self.name) }
       return start[index]
     }
     nonmutating set {
-      precondition(index >= 0 && index < count, "index out of range of a SharedArray")
+      if index < 0 || index >= count { SharedObject.outOfRange(index, of: count, in: Self.name) }
       start[index] = newValue
     }
   }

@@ -99,9 +99,10 @@ public struct SharedBytes: RandomAccessCollection, Sendable {
 
   /// So many bytes in memory of its own, which the closure writes; they are 0 before.
   ///
-  /// - Throws: ``SystemError`` if there is not so much memory, or no descriptor; what the closure throws.
+  /// - Throws: ``InvalidOption`` if `count` is below 0; ``SystemError`` if there is not so much memory, or no descriptor; what the closure
+  ///   throws.
   public init(count: Int, initializingWith body: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
-    precondition(count >= 0, "SharedBytes of \(count) bytes")
+    try SharedObject.checkCount(count)
     let block = try SharedObject.make(.bytes, .constant, bytes: count, name: "SharedBytes")
     try body(UnsafeMutableRawBufferPointer(start: block.content, count: count))
     self.init(block, 0..<count)
@@ -111,13 +112,17 @@ public struct SharedBytes: RandomAccessCollection, Sendable {
 
   /// The byte at an index. Traps beyond the ends, as an array does.
   public subscript(index: Int) -> UInt8 {
-    precondition(index >= startIndex && index < endIndex, "index out of range of SharedBytes")
+    guard index >= startIndex, index < endIndex else {
+      SharedObject.outOfRange(index, of: count, from: startIndex, in: "SharedBytes")
+    }
     return block.content.load(fromByteOffset: index, as: UInt8.self)
   }
 
   /// A slice, which is the same memory.
   public subscript(bounds: Range<Int>) -> SharedBytes {
-    precondition(bounds.lowerBound >= startIndex && bounds.upperBound <= endIndex, "slice out of range of SharedBytes")
+    guard bounds.lowerBound >= startIndex, bounds.upperBound <= endIndex else {
+      SharedObject.outOfRange(bounds, of: count, from: startIndex, in: "SharedBytes")
+    }
     return SharedBytes(block, bounds)
   }
 

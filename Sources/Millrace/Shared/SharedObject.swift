@@ -33,9 +33,22 @@ enum SharedObject {
     }
   }
 
+  /// Throws if nothing can have so many elements, or bytes.
+  static func checkCount(_ count: Int) throws {
+    guard count >= 0 else { throw InvalidOption(name: "count", value: count, allowed: "0 or more") }
+  }
+
+  /// The program ends: `index` is none of the `count` from `first` on. In release builds too this says of what and how many.
+  @inline(never)
+  static func outOfRange(
+    _ index: some Any, of count: Int, from first: Int = 0, in name: @autoclosure () -> String
+  ) -> Never {
+    fatalError("index \(index) is out of range of \(name()), which has \(count) from \(first)")
+  }
+
   /// The bytes of so many elements, if there can be so many.
   static func bytes(_ count: Int, of stride: Int, name: @autoclosure () -> String) throws -> Int {
-    precondition(count >= 0, "\(name()) cannot have \(count) elements")
+    try checkCount(count)
     let (bytes, isTooMuch) = count.multipliedReportingOverflow(by: stride)
     guard !isTooMuch, bytes < 1 << 46 else {
       throw SystemError("\(count) elements of \(stride) bytes of shared memory for \(name())", ENOMEM)

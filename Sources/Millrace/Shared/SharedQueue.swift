@@ -27,10 +27,13 @@ public struct SharedQueue<Element: Codable & Sendable>: Sendable {
   /// - Parameters:
   ///   - capacity: How many elements it holds at the most; 1 at least.
   ///   - bytes: How many bytes there are for all of them, encoded, with 8 for each to say how long it is. By default, 256 an element,
-  ///     and 64 KiB at least.
-  /// - Throws: ``SystemError`` if there is no memory or no descriptor for it; ``TransportError`` if elements cannot travel.
+  ///     and 64 KiB at least. An element that is larger than all of it is refused with a ``TransportError`` when it is put in; where the
+  ///     bytes are used up, whoever puts one in waits, though there are fewer elements than `capacity`.
+  /// - Throws: ``InvalidOption`` for numbers below 1; ``SystemError`` if there is no memory or no descriptor for it; ``TransportError`` if
+  ///   elements cannot travel.
   public init(capacity: Int, bytes: Int? = nil) throws {
-    precondition(capacity > 0, "a SharedQueue of \(capacity) elements")
+    guard capacity > 0 else { throw InvalidOption(name: "capacity", value: capacity, allowed: "1 or more") }
+    if let bytes, bytes < 1 { throw InvalidOption(name: "bytes", value: bytes, allowed: "1 or more") }
     coding = try Self.makeCoding()
     let usual = max(65_536, try SharedObject.bytes(capacity, of: 256, name: Self.name))
     let size = (max(bytes ?? usual, 64) + 7) & ~7

@@ -140,6 +140,14 @@ package final class LocalLane: @unchecked Sendable {
     }
   }
 
+  /// How many items of the job are done in the chunk that is running, beyond those that were told.
+  func untold(of job: JobID) -> Int {
+    mailbox.withLock { mailbox in
+      guard let run = mailbox.current, run.chunk.job == job else { return 0 }
+      return max(0, position.completed - run.settled)
+    }
+  }
+
   /// Writes the worker off. What it has done is kept; what it still does is not waited for.
   func kill() { writeOff(nil) }
 

@@ -68,6 +68,11 @@ package final class LocalSlots: Slots {
     }
   }
 
+  package func untold(of job: JobID) -> Int {
+    let lanes = state.withLock { Array($0.lanes.values) }
+    return lanes.reduce(0) { $0 + $1.untold(of: job) }
+  }
+
   private func post(_ command: LocalLane.Command, _ slot: Int, _ state: inout State) {
     guard let lane = state.lanes[slot] else { return }
     if lane.post(command) { state.wakes.append(lane) }

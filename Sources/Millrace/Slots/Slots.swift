@@ -16,10 +16,15 @@ package protocol Slots: AnyObject, Sendable {
   /// Checks that a worker can run here, before anything is begun.
   func validate(_ worker: WorkerRecord, _ options: MapOptions) throws
 
+  /// How many items of a job are done in chunks that run, and will be told with their chunks. Called with no lock held.
+  func untold(of job: JobID) -> Int
+
   /// The consumers, if they do the slots' work themselves.
   var driver: (any CallerDriver)? { get }
 }
 
 extension Slots {
   package var driver: (any CallerDriver)? { nil }
+  /// Nothing: what is done comes as it is done, or nobody knows.
+  package func untold(of job: JobID) -> Int { 0 }
 }

@@ -207,6 +207,7 @@ final class StridedRun: Sendable {
       var result = outcome.result
       if case .failure(var failure) = result {
         failure.index = index
+        failure.input = nil
         result = .failure(failure)
       }
       job.finished(index, result)

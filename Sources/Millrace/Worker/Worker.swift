@@ -21,7 +21,7 @@
 /// ``WorkerContext/current``.
 ///
 /// Each requirement may be met by a method that is neither `async` nor throwing, which then costs nothing extra. Several
-/// resources belong in one state: open them in order in `setUp`, close them in reverse in `tearDown`.
+/// resources belong in one state: ``Resources`` closes them in reverse, by itself.
 public protocol Worker<Input, Output>: Sendable {
   /// What an item is.
   associatedtype Input: Sendable

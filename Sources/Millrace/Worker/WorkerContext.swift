@@ -125,9 +125,11 @@ package final class ItemPosition: @unchecked Sendable {
   }
 
   var index: Int {
-    first.load(ordering: .relaxed) + Int(progress.pointee.load(ordering: .relaxed) & LaneLayout.completed)
-      + Int(ahead.pointee.load(ordering: .relaxed) & LaneLayout.completed)
+    first.load(ordering: .relaxed) + completed + Int(ahead.pointee.load(ordering: .relaxed) & LaneLayout.completed)
   }
+
+  /// How many items of the chunk are done.
+  var completed: Int { Int(progress.pointee.load(ordering: .relaxed) & LaneLayout.completed) }
 
   var isAbandoned: Bool { progress.pointee.load(ordering: .relaxed) & abandonedBit != 0 }
 

@@ -88,7 +88,7 @@ extension Ledger {
     case .workerEnded(let slot, _, let end):
       if case .givenUp = end.cause { return }
       try isOwed(.ended(slot))
-    case .chunkFinished(let slot, _, let chunk, let items, let elapsed, _, _):
+    case .chunkFinished(let slot, _, let chunk, let items, let elapsed, _, _, _):
       try isOwed(.finished(slot, chunk: chunk, items: items, elapsed: elapsed))
     case .jobBegan(let id, _, _, let total):
       try check(!isTold(id), "\(id): begins twice")

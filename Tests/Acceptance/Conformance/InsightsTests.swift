@@ -43,6 +43,7 @@ extension Checked {
         insights.longest.contains { $0.indices == 29..<30 }
           || insights.longest.allSatisfy { $0.elapsed >= .milliseconds(30) })
       #expect(insights.longest[0].elapsed >= .milliseconds(30))
+      #expect(insights.longest.allSatisfy { $0.input == ($0.indices.lowerBound == 29 ? "30" : "2") })
       #expect(insights.items.p50 >= .milliseconds(1.9) && insights.items.p99 >= .milliseconds(29))
       // No slot has more time than there was.
       #expect(insights.slots.allSatisfy { $0.times.total <= insights.elapsed })
@@ -51,6 +52,35 @@ extension Checked {
       #expect(after.total.items == 30 && after.elapsed >= insights.elapsed)
       #expect(pool.insights == after)
       #expect(pool.timelineSVG()?.contains("class=\"working\"") == true)
+    }
+
+    @Test("of thousands of chunks none is missed, whoever folds")
+    func many() async throws {
+      try await withWorkerPool(.threads(4)) { pool in
+        pool.recordInsights()
+        try await pool.forEach(0..<5_000, options: MapOptions(chunking: .size(1))) { $0 }
+        let insights = pool.insights
+        #expect(insights.total.items == 5_000 && insights.total.chunks == 5_000 && insights.items.count == 5_000)
+      }
+    }
+
+    @Test("what the longest items hold is let go of with no lock held")
+    func lettingGo() async throws {
+      // Its `deinit` asks the pool.
+      final class Nosy: Sendable {
+        let pool: WorkerPool
+        init(_ pool: WorkerPool) { self.pool = pool }
+        deinit { _ = (pool.insights, pool.describe()) }
+      }
+      try await withWorkerPool(.threads(2)) { pool in
+        pool.recordInsights()
+        let options = MapOptions(chunking: .size(1), window: .items(4))
+        try await pool.forEach((0..<50).lazy.map { ($0, Nosy(pool)) }, options: options) { item in
+          let end = ContinuousClock.now + .microseconds(20 * item.0)
+          while ContinuousClock.now < end {}
+        }
+        #expect(pool.insights.total.items == 50)
+      }
     }
 
     @Test("crashes, and workers that take their places", arguments: Backends.isolating)
@@ -65,6 +95,7 @@ extension Checked {
         let total = pool.insights.total
         #expect(total.failed == 1 && total.items == 9 + 2 * pool.width)
         #expect(total.crashes >= 1 && total.restarts.crash >= 1)
+        #expect(!pool.insights.isInefficient || pool.insights.hint?.contains("lost") == true || pool.width > 2)
         #expect(pool.timelineSVG()?.contains("crashed after") == true)
       }
     }

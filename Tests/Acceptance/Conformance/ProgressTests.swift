@@ -56,6 +56,44 @@ extension Checked {
       #expect(kept.all.filter { $0.phase != .running }.count == 1)
     }
 
+    @Test(
+      "U71: items count when they are done, also in the middle of a chunk",
+      arguments: [WorkerPool.Backend.serial, .threads(1), .threads(2), .tasks(2)])
+    func inTheMiddle(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let kept = Kept()
+        let options = MapOptions(chunking: .size(100), progress: .custom(kept))
+        let outputs = try await pool.map(0..<100, options: options) { item in
+          // The middle waits until what was before it has been told.
+          if item == 50 { while (kept.all.last?.done ?? 0) < 50 { try await Task.sleep(for: .milliseconds(1)) } }
+          return item
+        }
+        #expect(outputs == Array(0..<100) && kept.all.last?.done == 100)
+        let done = kept.all.map(\.done)
+        #expect(zip(done, done.dropFirst()).allSatisfy { $0 <= $1 })
+      }
+    }
+
+    @Test("U71: what is done in a chunk is not told twice, whatever fails in it")
+    func inTheMiddleOfFailures() async throws {
+      try await withWorkerPool(.threads(2)) { pool in
+        let kept = Kept()
+        let options = MapOptions(chunking: .size(40), progress: .custom(kept))
+        let items = pool.outcomes(of: 0..<80, options: options) { (item: Int) -> Int in
+          if item % 4 == 0 { throw Refusal() }
+          if item % 40 == 39 {
+            while (kept.all.last?.finished ?? 0) < 39 { try await Task.sleep(for: .milliseconds(1)) }
+          }
+          return item
+        }
+        for try await _ in items {}
+        #expect(kept.all.allSatisfy { $0.done <= 60 && $0.failed <= 20 && ($0.fraction ?? 0) <= 1 })
+        #expect(kept.all.last?.done == 60 && kept.all.last?.failed == 20)
+        let done = kept.all.map(\.done)
+        #expect(zip(done, done.dropFirst()).allSatisfy { $0 <= $1 })
+      }
+    }
+
     @Test("M15: input without items; a length that becomes known")
     func lengths() async throws {
       try await withWorkerPool(.threads(2)) { pool in
@@ -136,7 +174,26 @@ extension Checked {
       #expect(endless.all.last?.phase == .cancelled)
     }
 
-    @Test("in a worker process nothing is shown, and nothing hangs", arguments: Backends.isolating)
+    @Test(
+      "what maps in worker processes show comes out of the program, with the slot",
+      arguments: ["forkServer", "spawn", "fork"])
+    func nestedBars(place: String) async throws {
+      let (lines, code) = try await onPlainThread {
+        let program = try TestProgram(["nestedBars", place])
+        return (program.rest(), program.wait())
+      }
+      #expect(code == 0 && lines.contains("[45, 55, 65, 75]"))
+      let ends = lines.filter { $0.contains("\"done\":10") && $0.contains("\"phase\":\"complete\"") }
+      for slot in 0..<2 {
+        #expect(ends.count { $0.hasPrefix("{\"name\":\"#\(slot) inner\"") } == 2, "\(lines)")
+      }
+      #expect(lines.count { $0.hasPrefix("{\"name\":\"outer\"") && $0.contains("complete") } == 1)
+      #expect(lines.last?.contains("last") == true)
+    }
+
+    @Test(
+      "a map in a worker process that shows its progress goes on, whatever the program's standard error is",
+      arguments: Backends.isolating)
     func inWorkers(backend: WorkerPool.Backend) async throws {
       let outer = Kept()
       try await withWorkerPool(backend) { pool in

@@ -40,7 +40,7 @@ struct InsightsScript {
       slot,
       .chunkFinished(
         slot: slot, JobID(1), chunk: chunks, items: count, elapsed: UInt64((seconds * 1e9).rounded()), bytes: 100,
-        memory: 5_000_000))
+        memory: 5_000_000, inputs: InputCell<Int>(base: items - count, items: [(items - count) * 10])))
     tell(slot, .itemsDone(JobID(1), items: items - count..<items, slot: slot, attempt: 1))
   }
 

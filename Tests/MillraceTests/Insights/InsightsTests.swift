@@ -34,6 +34,8 @@ struct InsightsTests {
         .seconds(6), .seconds(2), .seconds(1), .milliseconds(800), .milliseconds(100),
       ])
     #expect(insights.longest.map(\.indices) == [2..<3, 1..<2, 0..<1, 333..<334, 3..<333])
+    // The first item's, where there are several.
+    #expect(insights.longest.map(\.input) == ["20", "10", "0", "3330", "30"])
     #expect(insights.slots.map(\.items) == [333, 1_001])
     #expect(insights.total.bytesIn == 600 && insights.total.peakMemory == 5_000_000)
     let rows = insights.description.split(separator: "\n").map { $0.split(separator: " ") }
@@ -111,6 +113,20 @@ struct InsightsTests {
     #expect(script.fold.insights(at: 4_000_000_000).total.times.waiting == .seconds(1))
   }
 
+  @Test("U72: of the longest items the table has times that can be read, and what they are")
+  func longestInWords() {
+    var script = InsightsScript()
+    let slot = script.open()
+    script.work(slot, 0.000_012)
+    script.work(slot, 0.1)
+    let lines = script.insights.description.split(separator: "\n").filter { $0.hasPrefix("longest") }
+    #expect(
+      lines == ["longest: 100 ms, item 1 of map 1, in slot 0: 10", "longest: 12 us, item 0 of map 1, in slot 0: 0"])
+    var insights = script.insights
+    insights.longest[0].input = "two\nlines\u{1B}[1m"
+    #expect(!insights.description.contains("\u{1B}") && insights.description.contains("longest: 100 ms"))
+  }
+
   private static func hint(_ body: (inout InsightsScript) -> Void) -> String? {
     var script = InsightsScript()
     body(&script)
@@ -152,6 +168,27 @@ struct InsightsTests {
       }
     }
     #expect(input?.contains("wait for input") == true)
+    let lost = Self.hint {
+      let slots = [$0.open(startUp: 2), $0.open(startUp: 2)]
+      for slot in slots {
+        $0.give(slot)
+        $0.end(slot, .died(.exited(code: 1)))
+        $0.start(slot, replaces: true)
+        $0.work(slot, 0.1)
+      }
+    }
+    #expect(lost == "2 workers were lost with what they were at: see the failures first")
+    let shortLived = Self.hint {
+      let slot = $0.open(startUp: 1)
+      for generation in 1...4 {
+        $0.work(slot, 0.1)
+        $0.tell(slot, .workerStopping(slot: slot, generation: generation, isReplaced: true))
+        $0.end(slot, .ended)
+        $0.start(slot, replaces: true)
+        $0.pass(slot, 1)
+      }
+    }
+    #expect(shortLived?.contains("live longer") == true || shortLived?.contains("wait for input") == true)
     let busy = Self.hint {
       let slot = $0.open()
       $0.work(slot, 1)

@@ -117,6 +117,7 @@ final class FlowStation: @unchecked Sendable {
     failures += 1
     var told = failure
     told.stage = whole
+    told.input = nil
     told.index = sources.source(of: failure.index) ?? failure.index
     let part = Int(truncatingIfNeeded: failure.cause.part) - 1
     if parts.indices.contains(part) { told.stage = parts[part] }

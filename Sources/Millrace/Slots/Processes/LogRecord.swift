@@ -19,45 +19,25 @@ struct LogRecord: Equatable {
   var message: String
   var metadata: [String: String]
 
-  /// The ASCII characters "record separator" and "unit separator".
-  static let mark = UInt8(0x1e)
-  private static let separator = UInt8(0x1f)
+  static var mark: UInt8 { RecordLine.mark }
 
-  /// The line, with its end. Characters that would end it, or one of its fields, are written as `%` and two digits.
+  /// The line, with its end.
   var bytes: [UInt8] {
-    var bytes = [Self.mark]
     var fields = [level.rawValue, source, file, function, String(line), message]
     for (key, value) in metadata { fields += [key, value] }
-    for field in fields {
-      for byte in field.utf8 {
-        if byte < 0x20 || byte == UInt8(ascii: "%") {
-          bytes.append(UInt8(ascii: "%"))
-          bytes += [byte >> 4, byte & 15].map { Array("0123456789abcdef".utf8)[Int($0)] }
-        } else {
-          bytes.append(byte)
-        }
-      }
-      bytes.append(Self.separator)
-    }
-    bytes.append(UInt8(ascii: "\n"))
-    return bytes
+    return RecordLine.bytes(fields)
   }
 
   /// Reads what stands between the mark and the end of the line; nil if that is no record.
   init?(_ bytes: some Collection<UInt8>) {
-    var fields: [String] = []
-    for field in Array(bytes).split(separator: Self.separator, omittingEmptySubsequences: false) {
-      fields.append(Self.text(field))
-    }
-    // The last separator stands behind the last field.
-    guard fields.count >= 7, fields.count % 2 == 1, fields.last == "", let level = Logger.Level(rawValue: fields[0]),
-      let line = UInt(fields[4])
+    guard let fields = RecordLine.fields(bytes), fields.count >= 6, fields.count.isMultiple(of: 2),
+      let level = Logger.Level(rawValue: fields[0]), let line = UInt(fields[4])
     else { return nil }
     self.level = level
     (source, file, function, message) = (fields[1], fields[2], fields[3], fields[5])
     self.line = line
     metadata = [:]
-    for index in stride(from: 6, to: fields.count - 1, by: 2) { metadata[fields[index]] = fields[index + 1] }
+    for index in stride(from: 6, to: fields.count, by: 2) { metadata[fields[index]] = fields[index + 1] }
   }
 
   init(
@@ -69,37 +49,18 @@ struct LogRecord: Equatable {
     (self.message, self.metadata) = (message, metadata)
   }
 
-  private static func text(_ field: ArraySlice<UInt8>) -> String {
-    var bytes: [UInt8] = []
-    var rest = field
-    while let byte = rest.popFirst() {
-      if byte == UInt8(ascii: "%"), let digits = String(bytes: rest.prefix(2)), let value = UInt8(digits, radix: 16) {
-        bytes.append(value)
-        rest = rest.dropFirst(2)
-      } else {
-        bytes.append(byte)
-      }
-    }
-    return String(decoding: bytes, as: UTF8.self)
-  }
-
   /// A worker's standard error as one would have it in a terminal: each record as its level and message.
   static func readable(_ text: String) -> String {
     guard text.utf8.contains(mark) else { return text }
-    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { line -> String in
-      guard let start = line.utf8.firstIndex(of: mark),
-        let record = LogRecord(line.utf8[line.utf8.index(after: start)...])
-      else { return String(line) }
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).compactMap { line -> String? in
+      guard let start = line.utf8.firstIndex(of: mark) else { return String(line) }
+      let rest = line.utf8[line.utf8.index(after: start)...]
+      // Bars are for the terminal.
+      if ProgressRecord(rest) != nil { return start == line.startIndex ? nil : String(line[..<start]) }
+      guard let record = LogRecord(rest) else { return String(line) }
       return line[..<start] + "\(record.level): \(record.message)"
     }
     return lines.joined(separator: "\n")
-  }
-}
-
-extension String {
-  fileprivate init?(bytes: ArraySlice<UInt8>) {
-    guard bytes.count == 2 else { return nil }
-    self.init(decoding: bytes, as: UTF8.self)
   }
 }
 
@@ -124,8 +85,12 @@ struct WorkerLogHandler: LogHandler {
     let record = LogRecord(
       level: event.level, source: event.source, file: event.file, function: event.function, line: event.line,
       message: "\(event.message)", metadata: all.mapValues { "\($0)" })
-    let bytes = record.bytes
-    Self.turn.withLock { _ in
+    Self.write(record.bytes)
+  }
+
+  /// Writes a whole line.
+  static func write(_ bytes: [UInt8]) {
+    turn.withLock { _ in
       bytes.withUnsafeBytes { millrace_write_all(STDERR_FILENO, $0.baseAddress, UInt($0.count)) }
     }
   }

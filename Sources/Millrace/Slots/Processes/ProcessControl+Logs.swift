@@ -15,7 +15,13 @@ extension ProcessControl {
     let isDying = process.hasMarkedItsEnd
     // Split as bytes: to find characters in what may be no text takes long.
     for line in lines.split(separator: UInt8(ascii: "\n")) {
-      guard let mark = line.firstIndex(of: LogRecord.mark), let record = LogRecord(line[(mark + 1)...]) else {
+      let mark = line.firstIndex(of: RecordLine.mark)
+      if let mark, let progress = ProgressRecord(line[(mark + 1)...]) {
+        if mark > line.startIndex { log(line[..<mark], logger, isDying) }
+        ProgressBoard.here.take(progress, from: progressSource(process))
+        continue
+      }
+      guard let mark, let record = LogRecord(line[(mark + 1)...]) else {
         log(line, logger, isDying || isStack(line, process))
         continue
       }
@@ -24,6 +30,10 @@ extension ProcessControl {
         level: record.level, "\(record.message)", metadata: record.metadata.mapValues { .string($0) },
         source: record.source, file: record.file, function: record.function, line: record.line)
     }
+  }
+
+  func progressSource(_ process: WorkerProcess) -> RemoteProgress.Source {
+    RemoteProgress.Source(pool: ObjectIdentifier(host), process: process.token)
   }
 
   /// Whether the line is one of those that Swift writes before a trap where no backtracer does it: numbered, behind a title.

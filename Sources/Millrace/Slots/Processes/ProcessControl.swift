@@ -339,6 +339,7 @@ final class ProcessControl: @unchecked Sendable {
   }
 
   func forget(_ process: WorkerProcess) {
+    ProgressBoard.here.end(progressSource(process))
     passOutput(of: process)
     poller.remove(process.errors.rawValue)
     poller.remove(process.control.rawValue)

@@ -38,14 +38,24 @@ struct ControlTarget: FuzzTarget {
   private struct News: Probe {
     func valid(_ random: inout FuzzRandom) throws -> [UInt8] {
       let news: ControlNews =
-        switch random.below(5) {
+        switch random.below(8) {
         case 0: .configure(environment: ["PATH": random.chance(70) ? random.text(upTo: 40) : nil])
         case 1: .lane(number: random.below(9), slot: random.below(99), cpus: [0, 1, Int32(random.below(64))])
         case 3: .logging(label: random.text(upTo: 30), level: random.chance(50) ? "info" : random.text(upTo: 9))
         case 2: .segment(lane: random.below(9), id: UInt32(truncatingIfNeeded: random.next()))
+        case 4: .shared((0..<random.below(4)).map { _ in Self.token(&random) })
+        case 5: .forget((0..<random.below(9)).map { _ in SharedID(high: random.next(), low: random.next()) })
+        case 6: .made(lane: random.below(9), chunk: random.next() >> 8, Self.token(&random))
         default: .end
         }
       return news.bytes
+    }
+
+    private static func token(_ random: inout FuzzRandom) -> SharedToken {
+      let forms: [SharedToken.Form] = [.memory, .constant, .file]
+      return SharedToken(
+        id: SharedID(high: random.next(), low: random.next()), form: forms[random.below(3)], signature: random.next(),
+        size: random.below(1 << 20), offset: random.chance(50) ? 0 : random.below(1 << 20))
     }
 
     func read(_ bytes: UnsafeRawBufferPointer) throws {
