@@ -39,7 +39,8 @@ struct ClusterCommand: ParsableCommand {
           if let job, names.isEmpty { throw EngineError.refused("there is no job \(job)") }
           Glibc.exit(MillraceExit.success)
         } catch {
-          fputs("millrace: \(error)\n", stderr)
+          let line = Array("millrace: \(error)\n".utf8)
+          _ = write(STDERR_FILENO, line, line.count)
           Glibc.exit(MillraceExit.otherError)
         }
       }

@@ -18,7 +18,7 @@ struct MillraceCommand: ParsableCommand {
     subcommands: subcommands)
 
   /// What the first word may be.
-  static let names = subcommands.compactMap(\.configuration.commandName)
+  static let names = subcommands.compactMap { $0.configuration.commandName }
 
   #if Cluster
   private static let subcommands: [any ParsableCommand.Type] = [MapCommand.self, ClusterCommand.self]
