@@ -27,7 +27,6 @@ enum Parts {
       ("dispatcher.chunk_observed", { DispatcherPart.run($0, width: 2, isObserved: true) }),
       ("stream.element", PoolParts.streamElement),
       ("stream.element_shown", PoolParts.streamElementShown),
-      ("stream.element_recorded", PoolParts.streamElementRecorded),
       ("stream.chunk", PoolParts.streamChunk),
       ("start.serial", { try await PoolParts.start($0, .serial) }),
       ("start.threads", { try await PoolParts.start($0, .threads(1)) }),

@@ -13,20 +13,12 @@ enum PoolParts {
     try await stream(times, chunk: 1_000, progress: .custom(Nobody()))
   }
 
-  /// The same, with its insights recorded.
-  static func streamElementRecorded(_ times: Int) async throws -> Int {
-    try await stream(times, chunk: 1_000, isRecorded: true)
-  }
-
   private struct Nobody: ProgressReporter {
     func report(_ state: ProgressState) {}
   }
 
-  private static func stream(_ times: Int, chunk: Int, progress: ProgressStyle = .none, isRecorded: Bool = false)
-    async throws -> Int
-  {
+  private static func stream(_ times: Int, chunk: Int, progress: ProgressStyle = .none) async throws -> Int {
     try await withWorkerPool(.serial) { pool in
-      if isRecorded { pool.recordInsights() }
       var sum = 0
       for try await number in pool.outputs(
         of: 0..<times, with: Increment(), options: MapOptions(chunking: .size(chunk), progress: progress))
