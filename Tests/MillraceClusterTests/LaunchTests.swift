@@ -16,7 +16,8 @@ extension Checked {
     /// The program that the tests are.
     private static let program: String = {
       let bytes = [UInt8](unsafeUninitializedCapacity: 4_096) { buffer, count in
-        count = max(0, buffer.withMemoryRebound(to: CChar.self) { readlink("/proc/self/exe", $0.baseAddress!, $0.count) })
+        count = max(
+          0, buffer.withMemoryRebound(to: CChar.self) { readlink("/proc/self/exe", $0.baseAddress!, $0.count) })
       }
       return String(decoding: bytes, as: UTF8.self)
     }()
@@ -30,7 +31,8 @@ extension Checked {
     @Test("a command starts an agent, which is told by its standard input what to do")
     func command() async throws {
       let found = try await squares(
-        .cluster(engine: .managed, launch: .command(["/usr/bin/env", "A=b", Self.program], slots: 2), lease: .seconds(5)))
+        .cluster(
+          engine: .managed, launch: .command(["/usr/bin/env", "A=b", Self.program], slots: 2), lease: .seconds(5)))
       #expect(found == Self.expected)
     }
 
@@ -39,7 +41,8 @@ extension Checked {
       // One that stays here, and writes down what it was asked.
       let folder = try temporaryFolder()
       defer { removeFolder(folder) }
-      try writeFile("\(folder)/ssh", "#!/bin/sh\necho \"$@\" >>'\(folder)/asked'\nexec /bin/sh -c \"$5\"\n", mode: 0o700)
+      try writeFile(
+        "\(folder)/ssh", "#!/bin/sh\necho \"$@\" >>'\(folder)/asked'\nexec /bin/sh -c \"$5\"\n", mode: 0o700)
       let path = getenv("PATH").map { String(cString: $0) } ?? ""
       setenv("PATH", "\(folder):\(path)", 1)
       defer { setenv("PATH", path, 1) }
@@ -93,7 +96,8 @@ extension Checked {
       #expect(refusal(.cluster(engine: .redis("rediss://h"), launch: .external)) == "engine")
       #expect(refusal(.cluster(engine: .redis("redis://h", job: "a b"), launch: .external)) == "job")
       #expect(refusal(.cluster(engine: .managed, launch: .external, lease: .zero)) == "lease")
-      #expect("\(WorkerPool.Backend.cluster(engine: .redis("redis://:secret@h"), launch: .external))".contains("redis://h"))
+      #expect(
+        "\(WorkerPool.Backend.cluster(engine: .redis("redis://:secret@h"), launch: .external))".contains("redis://h"))
       #expect(ClusterLaunch.agentCommand(url: "redis://h", job: "x", slots: 2).contains("redis://h?job=x&slots=2"))
     }
 
@@ -113,7 +117,10 @@ extension Checked {
         let command = "\(folder(of: Self.program))/millrace cluster status \(address.url)"
         let table = try output(of: command)
         #expect(table.contains("job lab: running; 1 chunks queued, 1 results waiting"), "\(table)")
-        #expect(table.split(separator: "\n").last?.split(separator: " ").map(String.init) == ["somebody", "0", "1", "1", "1", "working"], "\(table)")
+        #expect(
+          table.split(separator: "\n").last?.split(separator: " ").map(String.init) == [
+            "somebody", "0", "1", "1", "1", "working",
+          ], "\(table)")
         let json = try output(of: command + " --job lab --json")
         #expect(json.contains(#""job":"lab","phase":"running","driver":true,"queued":1,"results":1"#), "\(json)")
         #expect(try output(of: command + " --job other 2>&1").contains("no job other"))
