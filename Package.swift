@@ -22,15 +22,19 @@ let package = Package(
   products: [
     .library(name: "Millrace", targets: ["Millrace"]),
     .library(name: "MillraceTesting", targets: ["MillraceTesting"]),
+    .library(name: "MillraceCluster", targets: ["MillraceCluster"]),
     .executable(name: "millrace", targets: ["MillraceCLI"]),
   ],
   traits: [
     .trait(name: "CLI", description: "The command `millrace`; it alone needs swift-argument-parser."),
-    .default(enabledTraits: ["CLI"]),
+    .trait(name: "Cluster", description: "The product `MillraceCluster`; it alone needs swift-nio."),
+    // Users say that they want many machines; whoever works on Millrace builds and tests them with everything else.
+    .default(enabledTraits: isStrict ? ["CLI", "Cluster"] : ["CLI"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-log", from: "1.11.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.81.0"),
   ],
   targets: [
     .target(name: "CMillrace", cSettings: cSettings),
@@ -41,6 +45,14 @@ let package = Package(
       swiftSettings: swiftSettings),
     .target(
       name: "MillraceTesting", dependencies: ["CMillrace", "Millrace", "MillraceIPC"], swiftSettings: swiftSettings),
+    .target(
+      name: "MillraceCluster",
+      dependencies: [
+        "CMillrace", "Millrace", "MillraceIPC", .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Cluster"])),
+        .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["Cluster"])),
+      ],
+      swiftSettings: swiftSettings),
     .executableTarget(
       name: "MillraceCLI",
       dependencies: [
@@ -79,7 +91,14 @@ let package = Package(
     .testTarget(
       name: "MillraceTests",
       dependencies: [
-        "Millrace", "MillraceIPC", "MillraceTesting", .product(name: "Logging", package: "swift-log"),
+        "Millrace", "MillraceCluster", "MillraceIPC", "MillraceTesting", .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "MillraceClusterTests",
+      dependencies: [
+        "Millrace", "MillraceCluster", "MillraceIPC", "MillraceTesting", "TestSupport",
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: swiftSettings),
     .testTarget(

@@ -1,5 +1,7 @@
 // The bootstrap: a process that carries MILLRACE_BOOTSTRAP never reaches main. It becomes a fork server or a worker.
 //
+// One that carries MILLRACE_AGENT becomes an agent of a cluster, with threads and all: nothing of it is forked from here.
+//
 // The variable reads "role:depth:parent:had_backtrace:umask". It is erased before anything else, so what a worker starts is
 // an ordinary program again.
 #ifdef __linux__
@@ -75,8 +77,25 @@ typedef void (*initializer)(int, char **, char **);
 extern initializer __init_array_start[] __attribute__((weak, visibility("hidden")));
 extern initializer __init_array_end[] __attribute__((weak, visibility("hidden")));
 
+// What the bootstrap does not come back from begins with the initialisers that are linked after it: in a static executable, the
+// Swift runtime's are among them.
+static void run_other_initialisers(initializer self, int argc, char **argv, char **environment) {
+  initializer *own = __init_array_start;
+  while (own < __init_array_end && *own != self) own++;
+  for (own++; own < __init_array_end; own++) (*own)(argc, argv, environment);
+}
+
 __attribute__((constructor)) static void bootstrap(int argc, char **argv, char **environment) {
   const char *value = getenv(VARIABLE);
+  const char *agent = getenv(MILLRACE_AGENT_VARIABLE);
+  if (!value && agent) {
+    char *settings = strdup(agent);
+    unsetenv(MILLRACE_AGENT_VARIABLE);
+    if (!millrace_agent_entry) millrace_fatal("a program that is to be an agent has to use MillraceCluster");
+    run_other_initialisers((initializer)bootstrap, argc, argv, environment);
+    millrace_agent_entry(settings);
+    _exit(70);
+  }
   if (!value) return;
   int role = 0, depth = 0, parent = 0, had_backtrace = 0, mask = -1;
   if (sscanf(value, "%d:%d:%d:%d:%d", &role, &depth, &parent, &had_backtrace, &mask) != 5)
@@ -86,11 +105,7 @@ __attribute__((constructor)) static void bootstrap(int argc, char **argv, char *
   if (mask >= 0) umask((mode_t)mask);
   millrace_fd_own(MILLRACE_BOOTSTRAP_FD);
 
-  // We shall not come back, so the initialisers that are linked after us run now: in a static executable, the Swift
-  // runtime's are among them.
-  initializer *own = __init_array_start;
-  while (own < __init_array_end && *own != (initializer)bootstrap) own++;
-  for (own++; own < __init_array_end; own++) (*own)(argc, argv, environment);
+  run_other_initialisers((initializer)bootstrap, argc, argv, environment);
   // What the initialisers of libraries have written the program has written already, when its own were run.
   __fpurge(stdout);
   __fpurge(stderr);

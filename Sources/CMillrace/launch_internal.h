@@ -12,6 +12,9 @@ extern int millrace_current_depth;
 /// The Swift side of a worker, in MillraceIPC.
 extern void millrace_worker_entry(int control) __attribute__((weak));
 
+/// The Swift side of an agent of a cluster, in MillraceCluster: does not come back.
+extern void millrace_agent_entry(const char *settings) __attribute__((weak));
+
 _Noreturn void millrace_fork_server_run(int socket, pid_t parent);
 
 typedef struct {

@@ -12,6 +12,9 @@
 /// How many launches lie above this process: 0 in a program that a user started.
 int millrace_depth(void);
 
+/// Makes a program an agent of a cluster, before its `main`.
+#define MILLRACE_AGENT_VARIABLE "MILLRACE_AGENT"
+
 enum {
   MILLRACE_ROLE_SERVER = 1,
   MILLRACE_ROLE_WORKER = 2,

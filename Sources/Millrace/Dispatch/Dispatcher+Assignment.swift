@@ -3,10 +3,10 @@ extension Dispatcher {
 
   mutating func fillSlots() {
     // Who has nothing to do comes before those who would only queue more: else a slot takes its stolen chunk back.
-    if constants.limits.prefetch > 0, slots.contains(where: { $0.assigned.isEmpty }) {
+    if constants.limits.prefetch > 0, slots.contains(where: { $0.worker.assigned.isEmpty }) {
       let ready = queue.count(atMost: width * (constants.limits.prefetch + 2))
       let share = max(1, ready / max(1, width))
-      for slot in slots.indices where slots[slot].assigned.isEmpty { fill(slot, upTo: share) }
+      for slot in slots.indices where slots[slot].worker.assigned.isEmpty { fill(slot, upTo: share) }
     }
     for slot in slots.indices { fill(slot) }
     if constants.limits.prefetch > 0 { steal() }
@@ -14,25 +14,24 @@ extension Dispatcher {
   }
 
   mutating func fill(_ slot: Int, upTo limit: Int = .max) {
-    switch slots[slot].phase {
-    case .gone, .starting, .ending: return
-    case .down: return startIfWanted(slot)
-    case .up: break
+    guard slots[slot].worker.isReady else {
+      if slots[slot].isVacant { startIfWanted(slot) }
+      return
     }
-    guard slots[slot].kill == nil, slots[slot].errand == nil else { return }
-    if slots[slot].assigned.isEmpty, goOnErrand(slot) { return }
-    guard slots[slot].retirement == nil, !queue.isEmpty(for: slot) else { return }
+    guard slots[slot].worker.kill == nil else { return }
+    if slots[slot].worker.assigned.isEmpty, goOnErrand(slot) { return }
+    guard !slots[slot].retires, !queue.isEmpty(for: slot) else { return }
     let depth = min(limit, depth(slot))
-    var chunks = slots[slot].assigned.count
+    var chunks = slots[slot].worker.assigned.count
     // Half of them are left before more are given, so that those are a batch.
     guard chunks * 2 <= depth, !hasErrand(slot) else { return }
     while chunks < depth, let chunk = pick(slot, atMost: depth - chunks) {
       assign(chunk, to: slot)
       chunks += chunk.count
-      if slots[slot].isAtUnknown { break }
+      if slots[slot].worker.isAtUnknown { break }
     }
     if chunks > 1, slots.count > 1 {
-      let due = slots[slot].busySince &+ constants.stallTime
+      let due = slots[slot].worker.busySince &+ constants.stallTime
       if robAt.map({ due < $0 }) ?? true { robAt = due }
     }
   }
@@ -40,13 +39,11 @@ extension Dispatcher {
   /// Apart from what is asked of every slot at every step, which is to stay small.
   @inline(never)
   private mutating func startIfWanted(_ slot: Int) {
-    if case .remove = slots[slot].retirement {
-      slots[slot].phase = .gone
-      if isObserved { tell(.slotClosed(slot: slot)) }
+    if slots[slot].standing == .closing {
+      closed(slot)
     } else if isWanted(slot) {
-      slots[slot].phase = .starting
+      slots[slot].worker = Slot.Worker(phase: .starting, startedAt: now)
       slots[slot].generation += 1
-      slots[slot].startedAt = now
       let generation = slots[slot].generation
       if isObserved { tell(.workerStarting(slot: slot, generation: generation, replaces: generation > 1)) }
       actions.append(.start(slot: slot, generation: generation))
@@ -70,8 +67,8 @@ extension Dispatcher {
     // What waits behind another slot's work can be taken from there.
     let canTake = slots.indices.contains { other in
       // Each of a thousand slots asks: one that has nothing waiting is passed by at once.
-      slots[other].assigned.count > 1
-        && slots[other].assigned.waiting.contains {
+      slots[other].worker.assigned.count > 1
+        && slots[other].worker.assigned.waiting.contains {
           $0.slot == nil && $0.abandonAt == nil && mayTake(slot, $0, leaving: other)
         }
     }
@@ -89,49 +86,47 @@ extension Dispatcher {
   private func depth(_ slot: Int) -> Int {
     guard constants.limits.prefetch > 0 else { return 1 }
     // Nothing is copied here, for this is asked of every slot at every step.
-    let time = slots[slot].chunkTime
+    let time = slots[slot].worker.chunkTime
     if slots.count == 1 {
       return 2 + (time > 0 ? Int(min(UInt64(constants.limits.prefetch), constants.limits.prefetchTime / time)) : 0)
     }
     // Whatever is handed ahead is not there for others. While something is asked back, what comes before it is not known yet.
-    guard time > 0, time < constants.stallTime, askedBack == 0, !slots[slot].isAtUnknown, !takesLong(slot) else {
+    guard time > 0, time < constants.stallTime, askedBack == 0, !slots[slot].worker.isAtUnknown, !takesLong(slot) else {
       return 1
     }
     return 2 + Int(min(UInt64(constants.limits.prefetch), constants.limits.prefetchTime / time))
   }
 
-  /// Set-up, tear-down, retirement: what an idle slot does before it takes chunks.
+  /// Set-up, tear-down, the end of its life: what an idle slot does before it takes chunks.
   ///
   /// Whether it has gone on one.
   private mutating func goOnErrand(_ slot: Int) -> Bool {
-    if slots[slot].retirement != nil {
-      guard let key = slots[slot].prepared.last else { return stop(slot) }
+    if slots[slot].retires {
+      guard let key = slots[slot].worker.prepared.last else { return stop(slot) }
       return tearDown(slot, key)
     }
-    if let key = slots[slot].prepared.first(where: { workers[$0]?.closing == true && workers[$0]?.users == 0 }) {
+    if let key = slots[slot].worker.prepared.first(where: { workers[$0]?.closing == true && workers[$0]?.users == 0 }) {
       return tearDown(slot, key)
     }
-    while !slots[slot].toPrepare.isEmpty {
-      let key = slots[slot].toPrepare.removeFirst()
-      if workers[key] != nil, !slots[slot].prepared.contains(key) { return prepare(slot, key) }
+    while !slots[slot].worker.toPrepare.isEmpty {
+      let key = slots[slot].worker.toPrepare.removeFirst()
+      if workers[key] != nil, !slots[slot].worker.prepared.contains(key) { return prepare(slot, key) }
     }
     return false
   }
 
   /// Whether the slot has to be idle some time: else it would never be, with a job that always has another chunk for it.
   private func hasErrand(_ slot: Int) -> Bool {
-    slots[slot].toPrepare.contains { workers[$0] != nil && !slots[slot].prepared.contains($0) }
-      || slots[slot].prepared.contains { workers[$0]?.closing == true && workers[$0]?.users == 0 }
+    slots[slot].worker.toPrepare.contains { workers[$0] != nil && !slots[slot].worker.prepared.contains($0) }
+      || slots[slot].worker.prepared.contains { workers[$0]?.closing == true && workers[$0]?.users == 0 }
   }
 
   @inline(never)
   private mutating func stop(_ slot: Int) -> Bool {
     let generation = slots[slot].generation
-    slots[slot].phase = .ending
-    slots[slot].errand = .ending(deadline: now &+ constants.limits.endingTime)
+    slots[slot].worker.phase = .ending(deadline: now &+ constants.limits.endingTime)
     if isObserved {
-      let isReplaced = if case .replace = slots[slot].retirement { true } else { false }
-      tell(.workerStopping(slot: slot, generation: generation, isReplaced: isReplaced))
+      tell(.workerStopping(slot: slot, generation: generation, isReplaced: slots[slot].standing == .open))
     }
     actions.append(.stop(slot: slot, generation: generation))
     return true
@@ -139,8 +134,8 @@ extension Dispatcher {
 
   @inline(never)
   private mutating func prepare(_ slot: Int, _ key: WorkerKey) -> Bool {
-    slots[slot].errand = .preparing(key, deadline: workers[key]?.setUpTimeout.map { now &+ $0 })
-    slots[slot].toPrepare.removeAll { $0 == key }
+    slots[slot].worker.phase = .preparing(key, deadline: workers[key]?.setUpTimeout.map { now &+ $0 })
+    slots[slot].worker.toPrepare.removeAll { $0 == key }
     if isObserved { tell(.setUpBegan(slot: slot, generation: slots[slot].generation, key)) }
     actions.append(.prepare(slot: slot, generation: slots[slot].generation, key))
     return true
@@ -148,7 +143,7 @@ extension Dispatcher {
 
   @inline(never)
   private mutating func tearDown(_ slot: Int, _ key: WorkerKey) -> Bool {
-    slots[slot].errand = .tearingDown(key, deadline: workers[key]?.tearDownTimeout.map { now &+ $0 })
+    slots[slot].worker.phase = .tearingDown(key, deadline: workers[key]?.tearDownTimeout.map { now &+ $0 })
     if isObserved { tell(.tearDownBegan(slot: slot, generation: slots[slot].generation, key)) }
     actions.append(.tearDown(slot: slot, generation: slots[slot].generation, key))
     return true
@@ -173,8 +168,8 @@ extension Dispatcher {
         let isOutdone =
           !passed.isEmpty && passed.contains { $0.spec.level == job.spec.level && $0.spec.urgency > job.spec.urgency }
         let isUnknown = isUnknown(job)
-        if isOutdone || isUnknown && !slots[slot].assigned.isEmpty || !isReady(slot, job) {
-          if slots[slot].errand != nil || hasErrand(slot) { return nil }
+        if isOutdone || isUnknown && !slots[slot].worker.assigned.isEmpty || !isReady(slot, job) {
+          if !slots[slot].worker.isReady || hasErrand(slot) { return nil }
           passed.append(job)
         } else {
           // Whether a worker's life is over is asked after each chunk.
@@ -210,11 +205,11 @@ extension Dispatcher {
 
   private mutating func isReady(_ slot: Int, _ job: Job) -> Bool {
     let key = job.spec.worker
-    if slots[slot].prepared.contains(key) { return !isSpent(slot, key, job.spec.lifespan) }
-    if slots[slot].assigned.isEmpty, slots[slot].errand == nil {
+    if slots[slot].worker.prepared.contains(key) { return !isSpent(slot, key, job.spec.lifespan) }
+    if slots[slot].worker.assigned.isEmpty, slots[slot].worker.isReady {
       _ = prepare(slot, key)
-    } else if !slots[slot].toPrepare.contains(key) {
-      slots[slot].toPrepare.append(key)
+    } else if !slots[slot].worker.toPrepare.contains(key) {
+      slots[slot].worker.toPrepare.append(key)
     }
     return false
   }
@@ -228,12 +223,12 @@ extension Dispatcher {
       job.hasBegun = true
       if job.spec.level == 0 { waitingJobs -= 1 }
     }
-    if slots[slot].assigned.isEmpty {
-      slots[slot].busySince = now
-      slots[slot].isAtUnknown = isUnknown(job)
+    if slots[slot].worker.assigned.isEmpty {
+      slots[slot].worker.busySince = now
+      slots[slot].worker.isAtUnknown = isUnknown(job)
     }
-    slots[slot].assigned.append(chunk)
-    slots[slot].serve(chunk.worker, chunk.range.count)
+    slots[slot].worker.assigned.append(chunk)
+    slots[slot].worker.serve(chunk.worker, chunk.range.count)
     if isObserved {
       tell(
         .chunkGiven(
@@ -249,14 +244,14 @@ extension Dispatcher {
   /// when time has passed, not at each step.
   mutating func recall() {
     guard slots.count > 1 else { return }
-    for slot in slots.indices where slots[slot].assigned.count > 1 && slots[slot].kill == nil {
+    for slot in slots.indices where slots[slot].worker.assigned.count > 1 && slots[slot].worker.kill == nil {
       guard takesLong(slot) else {
-        let due = slots[slot].busySince &+ constants.stallTime
+        let due = slots[slot].worker.busySince &+ constants.stallTime
         robAt = min(robAt ?? due, due)
         continue
       }
-      for chunk in slots[slot].assigned.waiting where isOfUse(chunk, toOthersThan: slot) {
-        if slots[slot].begun.contains(chunk.id) || !asksBack(chunk.id, of: slot) { continue }
+      for chunk in slots[slot].worker.assigned.waiting where isOfUse(chunk, toOthersThan: slot) {
+        if slots[slot].worker.begun.contains(chunk.id) || !asksBack(chunk.id, of: slot) { continue }
         take(chunk, from: slot, fromIndex: chunk.range.lowerBound)
       }
     }
@@ -265,24 +260,24 @@ extension Dispatcher {
   /// Whether what the slot is at is not as short as what is handed ahead has to be.
   @inline(__always)
   func takesLong(_ slot: Int) -> Bool {
-    slots[slot].assigned.count > 0 && now &- slots[slot].busySince >= constants.stallTime
+    slots[slot].worker.assigned.count > 0 && now &- slots[slot].worker.busySince >= constants.stallTime
   }
 
   /// An idle slot gets a chunk that waits behind another slot's work, though that is short.
   private mutating func steal() {
-    guard askedBack == 0, slots.contains(where: { $0.isIdle && $0.retirement == nil }) else { return }
+    guard askedBack == 0, slots.contains(where: { $0.worker.isIdle && !$0.retires }) else { return }
     var best: (victim: Int, chunk: Chunk)?
-    for slot in slots.indices where isWorthRobbing(slot) && slots[slot].kill == nil {
-      if let best, slots[slot].assigned.count <= slots[best.victim].assigned.count { continue }
-      let begun = slots[slot].begun
-      let waiting = slots[slot].assigned.waiting
+    for slot in slots.indices where isWorthRobbing(slot) && slots[slot].worker.kill == nil {
+      if let best, slots[slot].worker.assigned.count <= slots[best.victim].worker.assigned.count { continue }
+      let begun = slots[slot].worker.begun
+      let waiting = slots[slot].worker.assigned.waiting
       guard let chunk = waiting.last(where: { isOfUse($0, in: slot) && !begun.contains($0.id) }) else { continue }
       best = (slot, chunk)
     }
     guard let (victim, chunk) = best else { return }
     _ = asksBack(chunk.id, of: victim)
     // Half of all that waits there, as far as it is of one batch.
-    let half = max(1, (slots[victim].assigned.count - 1) / 2)
+    let half = max(1, (slots[victim].worker.assigned.count - 1) / 2)
     // Of a job that only so many slots may serve, whoever gives has to give all.
     let count = jobs[chunk.job]?.spec.maximumSlots == nil ? min(chunk.count, half) : chunk.count
     take(chunk, from: victim, fromIndex: chunk.range.lowerBound + (chunk.count - count) * chunk.grain)
@@ -290,14 +285,14 @@ extension Dispatcher {
 
   /// The slot is about to be asked for what it has not begun of the chunk; false if it has been asked and has not answered.
   mutating func asksBack(_ chunk: Int, of slot: Int) -> Bool {
-    guard slots[slot].revoking.insert(chunk).inserted else { return false }
+    guard slots[slot].worker.revoking.insert(chunk).inserted else { return false }
     askedBack += 1
     return true
   }
 
   /// The slot has answered, or has no answer any more; false if it was not asked.
   mutating func hasAnswered(_ chunk: Int, of slot: Int) -> Bool {
-    guard !slots[slot].revoking.isEmpty, slots[slot].revoking.remove(chunk) != nil else { return false }
+    guard !slots[slot].worker.revoking.isEmpty, slots[slot].worker.revoking.remove(chunk) != nil else { return false }
     askedBack -= 1
     return true
   }
@@ -311,7 +306,7 @@ extension Dispatcher {
     guard slots.indices.contains(where: { isFree($0) }) else { return }
     for slot in slots.indices {
       guard let chunk = sharedFrom(slot), isAnyoneFree(for: chunk) else { continue }
-      let due = max(slots[slot].busySince, slots[slot].unbegunAt) &+ time
+      let due = max(slots[slot].worker.busySince, slots[slot].worker.unbegunAt) &+ time
       if due <= now {
         _ = asksBack(chunk.id, of: slot)
         actions.append(.share(slot: slot, generation: slots[slot].generation, chunk: chunk.id))
@@ -323,19 +318,20 @@ extension Dispatcher {
 
   /// The chunk that the slot is at, if a part of it may be given to others.
   func sharedFrom(_ slot: Int) -> Chunk? {
-    guard constants.limits.shareTime != nil, slots[slot].kill == nil,
-      let chunk = slots[slot].assigned.first, chunk.range.count > 1, chunk.slot == nil, chunk.abandonAt == nil,
-      !chunk.isAtItsLast, !slots[slot].revoking.contains(chunk.id)
+    guard constants.limits.shareTime != nil, slots[slot].worker.kill == nil,
+      let chunk = slots[slot].worker.assigned.first, chunk.range.count > 1, chunk.slot == nil, chunk.abandonAt == nil,
+      !chunk.isAtItsLast, !slots[slot].worker.revoking.contains(chunk.id)
     else { return nil }
     // Of a batch of which nothing comes back any more the last chunk is the one, though those before it were not heard of yet.
-    let isAtItsLastChunk = slots[slot].assigned.count == chunk.count && slots[slot].begun.contains(chunk.id)
-    return slots[slot].assigned.count == 1 || isAtItsLastChunk ? chunk : nil
+    let isAtItsLastChunk =
+      slots[slot].worker.assigned.count == chunk.count && slots[slot].worker.begun.contains(chunk.id)
+    return slots[slot].worker.assigned.count == 1 || isAtItsLastChunk ? chunk : nil
   }
 
   /// Whether the slot has nothing to do, or would get a worker if it had.
   private func isFree(_ slot: Int) -> Bool {
-    slots[slot].retirement == nil && !slots[slot].isSilent
-      && (slots[slot].isIdle || slots[slot].phase == .down && !rests(slot))
+    !slots[slot].retires && !slots[slot].worker.isSilent
+      && (slots[slot].worker.isIdle || slots[slot].isVacant && !rests(slot))
   }
 
   func isAnyoneFree(for chunk: Chunk) -> Bool {
@@ -354,7 +350,7 @@ extension Dispatcher {
     guard chunk.slot == nil, chunk.abandonAt == nil, let job = jobs[chunk.job] else { return false }
     let leaver = job.spec.maximumSlots != nil && isAllThereIs(chunk, in: holder) ? holder : nil
     return slots.indices.contains {
-      slots[$0].isIdle && slots[$0].retirement == nil && mayServe($0, job, leaving: leaver)
+      slots[$0].worker.isIdle && !slots[$0].retires && mayServe($0, job, leaving: leaver)
     }
   }
 
@@ -362,51 +358,42 @@ extension Dispatcher {
   private func isOfUse(_ chunk: Chunk, toOthersThan slot: Int) -> Bool {
     guard chunk.slot == nil, chunk.abandonAt == nil, let job = jobs[chunk.job] else { return false }
     return slots.indices.contains { other in
-      if case .remove = slots[other].retirement { return false }
-      return other != slot && slots[other].phase != .gone && mayServe(other, job, leaving: slot)
+      other != slot && slots[other].standing == .open && mayServe(other, job, leaving: slot)
     }
   }
 
   /// Whether what waits at the slot would take it longer than giving it to another.
   private func isWorthRobbing(_ slot: Int) -> Bool {
-    let waiting = slots[slot].assigned.count - 1
+    let waiting = slots[slot].worker.assigned.count - 1
     guard waiting > 0 else { return false }
-    return slots[slot].chunkTime == 0 || slots[slot].chunkTime &* UInt64(waiting) >= constants.limits.prefetchTime / 4
+    return slots[slot].worker.chunkTime == 0
+      || slots[slot].worker.chunkTime &* UInt64(waiting) >= constants.limits.prefetchTime / 4
   }
 
   // MARK: Lifespan
 
   /// Whether what the slot has may use its worker up. One that is idle takes a chunk in any case.
   private func isSpent(_ slot: Int, _ key: WorkerKey, _ lifespan: JobSpec.Lifespan) -> Bool {
-    guard !slots[slot].assigned.isEmpty else { return false }
+    guard !slots[slot].worker.assigned.isEmpty else { return false }
     // How old and how large it is after a chunk, only the chunk's end says.
     if lifespan.age != nil || lifespan.memory != nil { return true }
     guard let limit = lifespan.items else { return false }
-    return (slots[slot].service(key)?.items ?? 0) >= limit
+    return (slots[slot].worker.service(key)?.items ?? 0) >= limit
   }
 
   /// The chunk leaves the slot, which has not run what is left of it.
   mutating func giveBack(_ slot: Int, _ chunk: Chunk) {
-    slots[slot].serve(chunk.worker, -chunk.range.count)
+    slots[slot].worker.serve(chunk.worker, -chunk.range.count)
   }
 
   mutating func checkLifespan(_ slot: Int, _ chunk: Chunk, _ memory: Int?) {
-    guard let lifespan = jobs[chunk.job]?.spec.lifespan, slots[slot].retirement == nil,
-      let served = slots[slot].service(chunk.worker)
+    guard let lifespan = jobs[chunk.job]?.spec.lifespan, !slots[slot].retires,
+      let served = slots[slot].worker.service(chunk.worker)
     else { return }
     let isOver =
       lifespan.items.map { served.items >= $0 } ?? false
       || lifespan.age.map { now &- served.since >= $0 } ?? false
       || lifespan.memory.map { (memory ?? 0) >= $0 } ?? false
-    if isOver { slots[slot].retirement = .replace }
-  }
-}
-
-extension Dispatcher.Slot {
-  func service(_ worker: WorkerKey) -> Service? { served.first { $0.worker == worker } }
-
-  mutating func serve(_ worker: WorkerKey, _ items: Int) {
-    guard let place = served.firstIndex(where: { $0.worker == worker }) else { return }
-    served[place].items += items
+    if isOver { slots[slot].worker.isSpent = true }
   }
 }

@@ -4,6 +4,24 @@
 /// only when no slot is left that has its worker, is about to have it, or has not tried yet. Of a map inside an item those do
 /// not count that are at items of outer maps: they may be waiting for it.
 extension Dispatcher {
+  /// It got no worker, and does not ask for one before then.
+  struct Rest {
+    let until: UInt64
+    /// Whether it was for want of something that others have: then it is asked again when one of them ends.
+    let isForRoom: Bool
+  }
+
+  /// What went wrong in a slot, whichever workers it had.
+  struct Trouble {
+    /// When its last workers died on start.
+    var startDeaths: [UInt64] = []
+    var rest: Rest?
+    /// How often it was put to rest since it had a worker.
+    var rests = 0
+    /// No worker could be started here, and none has been set up since.
+    var isShort = false
+  }
+
   // MARK: Set-up
 
   /// The slot could not set the worker up. It tries again, a few times.
@@ -18,7 +36,7 @@ extension Dispatcher {
     if !isWanted { return closeIfDone(key) }
     guard failures >= limits.maximumSetUps else {
       worker.setUpFailures[slot] = failures
-      if slots[slot].phase == .up { slots[slot].toPrepare.append(key) }
+      if slots[slot].worker.isUp { slots[slot].worker.toPrepare.append(key) }
       return
     }
     worker.setUpFailures[slot] = nil
@@ -37,27 +55,27 @@ extension Dispatcher {
 
   /// The slot's worker died before it had done anything.
   mutating func diedOnStart(_ slot: Int, _ death: Death) {
-    troubles[slot, default: Slot.Trouble()].startDeaths.append(now)
-    troubles[slot, default: Slot.Trouble()].startDeaths.removeAll { now &- $0 > constants.limits.starts.period }
+    troubles[slot, default: Trouble()].startDeaths.append(now)
+    troubles[slot, default: Trouble()].startDeaths.removeAll { now &- $0 > constants.limits.starts.period }
     let policy = limits.starts
     let patience = death.cause.isFromOutside ? policy.patience : 1
-    let count = troubles[slot, default: Slot.Trouble()].startDeaths.count
+    let count = troubles[slot, default: Trouble()].startDeaths.count
     guard count > policy.maximumDeaths * patience else { return }
-    troubles[slot, default: Slot.Trouble()].startDeaths.removeAll()
+    troubles[slot, default: Trouble()].startDeaths.removeAll()
     let error = WorkerPoolError(
       .cannotStart, "\(count) workers died on start within \(Duration.nanoseconds(policy.period))",
       underlying: death.cause.map { WorkerFailure($0, standardError: death.standardError) }, slot: slot)
-    let rest = Slot.Rest(until: now &+ policy.period, isForRoom: false)
+    let rest = Rest(until: now &+ policy.period, isForRoom: false)
     putToRest(slot, rest, error)
   }
 
   /// No worker could be started in the slot.
   package mutating func startFailed(slot: Int, generation: Int, _ error: any Error, now: UInt64) {
     self.now = now
-    guard isCurrent(slot, generation), slots[slot].hasWorker else { return }
-    let chunks = slots[slot].assigned.elements
-    let errand = slots[slot].errand
-    let hadWorkers = !slots[slot].prepared.isEmpty
+    guard isCurrent(slot, generation), slots[slot].worker.isThere else { return }
+    let chunks = slots[slot].worker.assigned.elements
+    let phase = slots[slot].worker.phase
+    let hadWorkers = !slots[slot].worker.prepared.isEmpty
     if isObserved { tell(.workerNotStarted(slot: slot, generation: generation, error)) }
     vacate(slot)
     for chunk in chunks.reversed() {
@@ -66,15 +84,15 @@ extension Dispatcher {
       releaseIfDone(chunk.job)
     }
     let failure = WorkerPoolError(.cannotStart, "no worker could be started", underlying: error.forUsers, slot: slot)
-    if hadWorkers, case .preparing(let key, _) = errand {
+    if hadWorkers, case .preparing(let key, _) = phase {
       // The slot can have workers, but not this one beside the others.
       setUpFailed(slot, key, failure)
       tryOneMore()
     } else {
       let policy = limits.starts
       let isKnown = policy.isForRoom ? troubles.values.contains(where: \.isShort) : troubles[slot]?.isShort == true
-      troubles[slot, default: Slot.Trouble()].isShort = true
-      let rest = Slot.Rest(until: now &+ policy.pause, isForRoom: policy.isForRoom)
+      troubles[slot, default: Trouble()].isShort = true
+      let rest = Rest(until: now &+ policy.pause, isForRoom: policy.isForRoom)
       putToRest(slot, rest, failure, isNews: !isKnown)
     }
     for key in workers.keys { closeIfDone(key) }
@@ -85,15 +103,15 @@ extension Dispatcher {
   mutating func startTimedOut(_ slot: Int) {
     let error = WorkerPoolError(
       .cannotStart, "a worker did not start within \(Duration.nanoseconds(limits.startTime ?? 0))", slot: slot)
-    let rest = Slot.Rest(until: now &+ limits.starts.period, isForRoom: false)
+    let rest = Rest(until: now &+ limits.starts.period, isForRoom: false)
     putToRest(slot, rest, error)
   }
 
   /// The slot, which has no worker, gets none for a while. If nobody is waited for then, its jobs have ended.
   private mutating func putToRest(
-    _ slot: Int, _ rest: Slot.Rest, _ error: WorkerPoolError, isNews: Bool = true
+    _ slot: Int, _ rest: Rest, _ error: WorkerPoolError, isNews: Bool = true
   ) {
-    troubles[slot, default: Slot.Trouble()].rest = rest
+    troubles[slot, default: Trouble()].rest = rest
     troubles[slot]?.rests += 1
     restingUntil = max(restingUntil, rest.until)
     passTurns(of: slot) { _ in true }
@@ -125,12 +143,11 @@ extension Dispatcher {
 
   /// Whether the slot has a worker, or may have one.
   private func mayServe(_ slot: Int) -> Bool {
-    if case .remove = slots[slot].retirement { return false }
-    if slots[slot].phase == .gone { return false }
+    if slots[slot].standing != .open { return false }
     let trouble = troubles[slot]
     if (trouble?.rests ?? 0) < limits.starts.attempts { return true }
     // Who has rested and tries again has tried: else each would be waited for while another is at it, and nobody gets one.
-    return !rests(slot) && !(slots[slot].phase == .starting && trouble?.rest != nil)
+    return !rests(slot) && !(slots[slot].worker.isStarting && trouble?.rest != nil)
   }
 
   /// Whether no slot has the worker, or may have it yet, as far as `isOfUse` says.
@@ -146,7 +163,7 @@ extension Dispatcher {
 
   /// Whether the slot is at an item that may be waiting for the job itself, or for one that waits as it does.
   private func mayWait(_ slot: Int, for spec: JobSpec) -> Bool {
-    spec.level > 0 && slots[slot].assigned.elements.contains { (jobs[$0.job]?.spec.level ?? 0) < spec.level }
+    spec.level > 0 && slots[slot].worker.assigned.elements.contains { (jobs[$0.job]?.spec.level ?? 0) < spec.level }
   }
 
   /// Ends the jobs that no slot will ever run.

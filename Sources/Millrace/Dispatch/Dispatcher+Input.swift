@@ -243,5 +243,5 @@ extension Dispatcher {
 
 extension Dispatcher.Slot {
   /// Whether it would take a chunk now, were there one.
-  fileprivate var isFree: Bool { retirement == nil && (phase == .down || isIdle) }
+  fileprivate var isFree: Bool { !retires && (isVacant || worker.isIdle) }
 }

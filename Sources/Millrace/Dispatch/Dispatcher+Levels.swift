@@ -87,8 +87,8 @@ extension Dispatcher {
     let chunks = queue.unpin(id)
     for slot in slots.indices {
       // What a slot is at already may be shared like what has no turn.
-      for chunk in slots[slot].assigned.elements where chunk.job == id && !chunk.isSuspect {
-        slots[slot].assigned.change(chunk.id) { $0.slot = nil }
+      for chunk in slots[slot].worker.assigned.elements where chunk.job == id && !chunk.isSuspect {
+        slots[slot].worker.assigned.change(chunk.id) { $0.slot = nil }
       }
     }
     for index in delayed.indices where delayed[index].job == id { delayed[index].slot = nil }
@@ -101,10 +101,11 @@ extension Dispatcher {
 
   /// Takes back what the slot has not begun of the job, if it waits there behind others or is not for this slot any more.
   private mutating func takeBack(_ job: Job, _ id: JobID, _ slot: Int) {
-    guard slots[slot].kill == nil else { return }
+    guard slots[slot].worker.kill == nil else { return }
     let isRight = serves(slot, job.spec)
-    let chunks = isRight ? slots[slot].assigned.waiting : slots[slot].assigned.elements
-    for chunk in chunks where chunk.job == id && chunk.abandonAt == nil && !slots[slot].begun.contains(chunk.id) {
+    let chunks = isRight ? slots[slot].worker.assigned.waiting : slots[slot].worker.assigned.elements
+    for chunk in chunks where chunk.job == id && chunk.abandonAt == nil && !slots[slot].worker.begun.contains(chunk.id)
+    {
       guard asksBack(chunk.id, of: slot) else { continue }
       actions.append(
         .revoke(slot: slot, generation: slots[slot].generation, chunk: chunk.id, from: chunk.range.lowerBound))

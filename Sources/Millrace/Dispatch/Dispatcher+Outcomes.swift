@@ -7,7 +7,7 @@ extension Dispatcher {
   ) {
     self.now = now
     guard isCurrent(slot, generation) else { return }
-    slots[slot].isSilent = false
+    slots[slot].worker.isSilent = false
     advance(slot, id) { $0.complete(&$1, upTo: end, slot, outputs) }
     finish()
   }
@@ -20,20 +20,21 @@ extension Dispatcher {
       range: chunk.range.lowerBound..<end, slot: slot, attempt: chunk.attempt, content: .outputs(outputs),
       cell: chunk.cell)
     chunk.range = end..<chunk.range.upperBound
-    slots[slot].busySince = now
+    slots[slot].worker.busySince = now
     settle(chunk.job, segment)
   }
 
   /// The first item of the chunk without an outcome failed; the worker lives and goes on.
   package mutating func itemFailed(
-    slot: Int, generation: Int, chunk id: Int, _ cause: ItemFailure.Cause, retryable: Bool, now: UInt64
+    slot: Int, generation: Int, chunk id: Int, _ cause: ItemFailure.Cause, retryable: Bool,
+    standardError: String = "", now: UInt64
   ) {
     self.now = now
     guard isCurrent(slot, generation) else { return }
-    slots[slot].isSilent = false
+    slots[slot].worker.isSilent = false
     advance(slot, id) { dispatcher, chunk in
       guard !chunk.range.isEmpty else { return }
-      dispatcher.failItem(&chunk, slot, cause, retryable, "")
+      dispatcher.failItem(&chunk, slot, cause, retryable, standardError)
     }
     finish()
   }
@@ -54,9 +55,9 @@ extension Dispatcher {
         .chunkFinished(
           slot: slot, chunk.job, chunk: id, items: items, elapsed: elapsed, bytes: bytes, memory: memory))
     }
-    slots[slot].hasWorked = true
-    slots[slot].isSilent = items == 0 && slots[slot].isSilent
-    slots[slot].busySince = now
+    slots[slot].worker.hasWorked = true
+    slots[slot].worker.isSilent = items == 0 && slots[slot].worker.isSilent
+    slots[slot].worker.busySince = now
     _ = hasAnswered(id, of: slot)
     let job = jobs[chunk.job]
     job?.outstanding -= 1
@@ -65,7 +66,8 @@ extension Dispatcher {
     if items > 0 {
       let count = (items + chunk.grain - 1) / chunk.grain
       let time = elapsed / UInt64(count)
-      slots[slot].chunkTime = slots[slot].chunkTime == 0 ? time : (slots[slot].chunkTime &* 3 &+ time) / 4
+      slots[slot].worker.chunkTime =
+        slots[slot].worker.chunkTime == 0 ? time : (slots[slot].worker.chunkTime &* 3 &+ time) / 4
       job?.spec.chunking.measured(
         items: (items + count - 1) / count, nanoseconds: time, bytes: bytes.map { $0 / count })
       if let job, !job.isMeasured {
@@ -91,9 +93,9 @@ extension Dispatcher {
     // It may have come to its end before its driver could say this.
     guard hasAnswered(id, of: slot) else { return finish() }
     // It may have been asked for before it was known that what is before it takes long: then the rest has to come back too.
-    if limits.prefetch > 0, slots[slot].assigned.count > 1, takesLong(slot) { robAt = now }
+    if limits.prefetch > 0, slots[slot].worker.assigned.count > 1, takesLong(slot) { robAt = now }
     guard let start else {
-      if slots[slot].assigned[id] != nil { slots[slot].begun.insert(id) }
+      if slots[slot].worker.assigned[id] != nil { slots[slot].worker.begun.insert(id) }
       return finish()
     }
     takeBack(slot, id, from: start)
@@ -107,8 +109,8 @@ extension Dispatcher {
     guard hasAnswered(id, of: slot) else { return finish() }
     switch found {
     case .from(let start): takeBack(slot, id, from: start, inParts: true)
-    case .nothing: slots[slot].assigned.change(id) { $0.isAtItsLast = true }
-    case .notYet: if let chunk = slots[slot].assigned[id] { waits(slot, chunk) }
+    case .nothing: slots[slot].worker.assigned.change(id) { $0.isAtItsLast = true }
+    case .notYet: if let chunk = slots[slot].worker.assigned[id] { waits(slot, chunk) }
     }
     finish()
   }
@@ -117,9 +119,9 @@ extension Dispatcher {
   /// stopped by somebody: then others get all of it, if there is one that is not known to be silent too. Else it stays, for whoever has
   /// a limit to end it: passed round, it would never be at one of them for long enough.
   private mutating func waits(_ slot: Int, _ chunk: Chunk) {
-    slots[slot].unbegunAt = now
-    slots[slot].assigned.change(chunk.id) { $0.waits += 1 }
-    guard chunk.waits >= 8, !slots[slot].begun.contains(chunk.id), isAnyoneFree(for: chunk) else { return }
+    slots[slot].worker.unbegunAt = now
+    slots[slot].worker.assigned.change(chunk.id) { $0.waits += 1 }
+    guard chunk.waits >= 8, !slots[slot].worker.begun.contains(chunk.id), isAnyoneFree(for: chunk) else { return }
     _ = asksBack(chunk.id, of: slot)
     actions.append(
       .revoke(slot: slot, generation: slots[slot].generation, chunk: chunk.id, from: chunk.range.lowerBound))
@@ -128,9 +130,9 @@ extension Dispatcher {
   /// `isInParts`: what comes back is a part of a chunk, whose number stays with what does not.
   private mutating func takeBack(_ slot: Int, _ id: Int, from start: Int, inParts isInParts: Bool = false) {
     var back: Chunk?
-    if let chunk = slots[slot].assigned[id], chunk.range.lowerBound < start {
+    if let chunk = slots[slot].worker.assigned[id], chunk.range.lowerBound < start {
       guard start < chunk.range.upperBound else { return }
-      slots[slot].assigned.change(id) { back = $0.cut(at: start) }
+      slots[slot].worker.assigned.change(id) { back = $0.cut(at: start) }
       if isObserved { tell(.chunkReturned(slot: slot, chunk.job, chunk: id, items: start..<chunk.range.upperBound)) }
       if isInParts, let rest = back {
         giveBack(slot, rest)
@@ -146,8 +148,8 @@ extension Dispatcher {
       if let job = jobs[back.job], !job.ended { putBack(back) } else { releaseIfDone(back.job) }
       // It was not begun in all that time: it is not for the same slot again, though that has nothing to do now.
       if back.waits > 0 {
-        slots[slot].isSilent = true
-        for other in slots.indices where !slots[other].isSilent { fill(other, upTo: 1) }
+        slots[slot].worker.isSilent = true
+        for other in slots.indices where !slots[other].worker.isSilent { fill(other, upTo: 1) }
       }
     }
   }
@@ -155,16 +157,16 @@ extension Dispatcher {
   /// Changes a chunk that the slot has. It need not be the first: a slot that has several processes, one for each worker that
   /// it was forked for, runs chunks of all of them.
   private mutating func advance(_ slot: Int, _ id: Int, _ body: (inout Dispatcher, inout Chunk) -> Void) {
-    guard var chunk = slots[slot].assigned[id] else { return }
+    guard var chunk = slots[slot].worker.assigned[id] else { return }
     body(&self, &chunk)
     // `body` may have ended the job, which marks its chunks: keep those marks.
-    slots[slot].assigned.change(id) { current in current.range = chunk.range }
+    slots[slot].worker.assigned.change(id) { current in current.range = chunk.range }
   }
 
   private mutating func takeAssigned(_ slot: Int, _ id: Int) -> Chunk? {
-    if !slots[slot].begun.isEmpty { slots[slot].begun.remove(id) }
-    let chunk = slots[slot].assigned.take(id)
-    if slots[slot].assigned.isEmpty { slots[slot].isAtUnknown = false }
+    if !slots[slot].worker.begun.isEmpty { slots[slot].worker.begun.remove(id) }
+    let chunk = slots[slot].worker.assigned.take(id)
+    if slots[slot].worker.assigned.isEmpty { slots[slot].worker.isAtUnknown = false }
     return chunk
   }
 

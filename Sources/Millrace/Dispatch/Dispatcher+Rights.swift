@@ -12,25 +12,28 @@ extension Dispatcher {
     let others = slots.indices.count { other in
       guard other != slot else { return false }
       if other == holder { return hasBegun(job.id, in: other) }
-      return slots[other].assigned.contains(job.id) || queue.chunks(pinnedTo: other).contains { $0.job == job.id }
+      return slots[other].worker.assigned.contains(job.id)
+        || queue.chunks(pinnedTo: other).contains { $0.job == job.id }
     }
     return others < max(1, job.spec.maximumSlots ?? .max)
   }
 
   /// Whether the slot is at the job, as far as is known: what waits there behind another job's chunk may be given back.
   private func hasBegun(_ job: JobID, in slot: Int) -> Bool {
-    slots[slot].assigned.first?.job == job
-      || slots[slot].assigned.elements.contains { $0.job == job && slots[slot].begun.contains($0.id) }
+    slots[slot].worker.assigned.first?.job == job
+      || slots[slot].worker.assigned.elements.contains { $0.job == job && slots[slot].worker.begun.contains($0.id) }
   }
 
   /// Whether the slot may be given the chunk, which no other may run, now.
   func mayBegin(_ slot: Int, _ chunk: Chunk) -> Bool {
     guard let most = jobs[chunk.job]?.spec.maximumSlots else { return true }
-    return slots.indices.count { $0 != slot && slots[$0].assigned.contains(chunk.job) } < max(1, most)
+    return slots.indices.count { $0 != slot && slots[$0].worker.assigned.contains(chunk.job) } < max(1, most)
   }
 
   /// Whether the slot has nothing of the chunk's job but what waits of this chunk.
   func isAllThereIs(_ chunk: Chunk, in slot: Int) -> Bool {
-    slots[slot].assigned.elements.allSatisfy { $0.job != chunk.job || $0.id == chunk.id && $0.range == chunk.range }
+    slots[slot].worker.assigned.elements.allSatisfy {
+      $0.job != chunk.job || $0.id == chunk.id && $0.range == chunk.range
+    }
   }
 }

@@ -12,13 +12,12 @@ extension Dispatcher {
     while slots.count < width { slots.append(Slot()) }
     for slot in slots.indices {
       if slot < width {
-        let isNew = slot >= before || slots[slot].level > 0 || slots[slot].phase == .gone
+        let isNew = slot >= before || slots[slot].level > 0 || slots[slot].standing == .closed
         slots[slot].level = 0
-        if slots[slot].phase == .gone { slots[slot].phase = .down }
+        slots[slot].standing = .open
         if isObserved, isNew { tell(.slotOpened(slot: slot, level: 0)) }
-        if case .remove = slots[slot].retirement { slots[slot].retirement = nil }
-      } else if slots[slot].phase != .gone, slots[slot].level == 0 {
-        slots[slot].retirement = .remove
+      } else if slots[slot].standing != .closed, slots[slot].level == 0 {
+        slots[slot].standing = .closing
         hasLeavers = true
         for chunk in queue.unpin(from: slot) { queue.pin(chunk, to: slot % width, first: false) }
       }
@@ -32,7 +31,7 @@ extension Dispatcher {
     fitSpareSlots()
     for id in jobs.keys { readOn(id) }
     // What waits in the slots that were there may be there for the new ones.
-    if constants.limits.prefetch > 0, slots.contains(where: { $0.assigned.count > 1 }) { robAt = now }
+    if constants.limits.prefetch > 0, slots.contains(where: { $0.worker.assigned.count > 1 }) { robAt = now }
     finish()
   }
 
@@ -48,8 +47,8 @@ extension Dispatcher {
     guard deepest > 0 else { return }
     for level in 1...deepest {
       var spare = slots.indices.filter { slots[$0].levelOfWork == level }
-      while spare.count > width, let slot = spare.last(where: { !slots[$0].isAtWork }) ?? spare.last {
-        slots[slot].retirement = .remove
+      while spare.count > width, let slot = spare.last(where: { !slots[$0].worker.isAtWork }) ?? spare.last {
+        slots[slot].standing = .closing
         hasLeavers = true
         spare.removeAll { $0 == slot }
       }
@@ -60,11 +59,10 @@ extension Dispatcher {
   }
 
   private mutating func addSpareSlot(_ level: Int) {
-    if let leaver = slots.indices.first(where: { isLeaver($0) && slots[$0].level == level }) {
-      slots[leaver].retirement = nil
-    } else if let place = slots.indices.first(where: { $0 >= width && slots[$0].phase == .gone }) {
-      slots[place].phase = .down
-      slots[place].retirement = nil
+    if let leaver = slots.indices.first(where: { slots[$0].standing == .closing && slots[$0].level == level }) {
+      slots[leaver].standing = .open
+    } else if let place = slots.indices.first(where: { $0 >= width && slots[$0].standing == .closed }) {
+      slots[place].standing = .open
       slots[place].level = level
       if isObserved { tell(.slotOpened(slot: place, level: level)) }
     } else {
@@ -72,10 +70,6 @@ extension Dispatcher {
       slots[slots.count - 1].level = level
       if isObserved { tell(.slotOpened(slot: slots.count - 1, level: level)) }
     }
-  }
-
-  private func isLeaver(_ slot: Int) -> Bool {
-    if case .remove = slots[slot].retirement { slots[slot].phase != .gone } else { false }
   }
 
   /// From which level of maps on each slot takes work; nil: it takes none any more.
@@ -118,8 +112,8 @@ extension Dispatcher {
     closes(.terminated)
     for id in jobs.keys { end(id, .cancelled) }
     for slot in slots.indices {
-      slots[slot].retirement = .remove
-      if slots[slot].hasWorker { kill(slot, .terminated) }
+      if slots[slot].standing == .open { slots[slot].standing = .closing }
+      if slots[slot].worker.isThere { kill(slot, .terminated) }
     }
     finish()
   }
@@ -133,9 +127,9 @@ extension Dispatcher {
 
   mutating func stopIfDrained() {
     guard draining, !hasStopped, jobs.values.allSatisfy(\.ended) else { return }
-    for slot in slots.indices where slots[slot].phase != .gone { slots[slot].retirement = .remove }
+    for slot in slots.indices where slots[slot].standing != .closed { slots[slot].standing = .closing }
     for slot in slots.indices { fill(slot) }
-    guard slots.allSatisfy({ $0.phase == .gone }), jobs.isEmpty else { return }
+    guard slots.allSatisfy({ $0.standing == .closed }), jobs.isEmpty else { return }
     hasStopped = true
     for key in workers.keys { actions.append(.closed(key)) }
     workers.removeAll()
@@ -148,14 +142,15 @@ extension Dispatcher {
   /// A worker was started in the slot and can be told what to do.
   package mutating func started(slot: Int, generation: Int, now: UInt64) {
     self.now = now
-    guard isCurrent(slot, generation), slots[slot].phase == .starting else { return }
-    slots[slot].phase = .up
+    guard isCurrent(slot, generation), slots[slot].worker.isStarting else { return }
+    slots[slot].worker.phase = .ready
     if isObserved { tell(.workerStarted(slot: slot, generation: generation)) }
-    slots[slot].startedAt = now
-    slots[slot].toPrepare = []
+    slots[slot].worker.startedAt = now
     for (_, job) in jobs.entries where !job.ended && job.hasChunks && job.spec.eagerSetUp {
       if workers[job.spec.worker]?.benched.contains(slot) == true || !serves(slot, job.spec) { continue }
-      if !slots[slot].toPrepare.contains(job.spec.worker) { slots[slot].toPrepare.append(job.spec.worker) }
+      if !slots[slot].worker.toPrepare.contains(job.spec.worker) {
+        slots[slot].worker.toPrepare.append(job.spec.worker)
+      }
     }
     finish()
   }
@@ -163,13 +158,13 @@ extension Dispatcher {
   package mutating func prepared(slot: Int, generation: Int, _ key: WorkerKey, now: UInt64) {
     self.now = now
     guard isSettingUp(slot, generation, key) else { return }
-    slots[slot].errand = nil
+    slots[slot].worker.phase = .ready
     if isObserved { tell(.setUpEnded(slot: slot, generation: generation, key)) }
-    slots[slot].prepared.append(key)
+    slots[slot].worker.prepared.append(key)
     workers[key]?.benched.remove(slot)
     workers[key]?.setUpFailures[slot] = nil
-    slots[slot].served.append(Slot.Service(worker: key, since: now))
-    slots[slot].hasWorked = true
+    slots[slot].worker.served.append(Slot.Worker.Service(worker: key, since: now))
+    slots[slot].worker.hasWorked = true
     troubles[slot] = nil
     finish()
   }
@@ -180,7 +175,7 @@ extension Dispatcher {
   package mutating func prepareFailed(slot: Int, generation: Int, _ key: WorkerKey, _ error: any Error, now: UInt64) {
     self.now = now
     guard isSettingUp(slot, generation, key) else { return }
-    slots[slot].errand = nil
+    slots[slot].worker.phase = .ready
     setUpFailed(slot, key, error)
     finish()
   }
@@ -188,15 +183,15 @@ extension Dispatcher {
   /// Whether the slot's set-up still counts. One that is being killed for its slowness may end on its way out: what it
   /// says then is not why it failed.
   private func isSettingUp(_ slot: Int, _ generation: Int, _ key: WorkerKey) -> Bool {
-    guard isCurrent(slot, generation), slots[slot].kill == nil else { return false }
-    if case .preparing(key, _) = slots[slot].errand { return true }
+    guard isCurrent(slot, generation), slots[slot].worker.kill == nil else { return false }
+    if case .preparing(key, _) = slots[slot].worker.phase { return true }
     return false
   }
 
   package mutating func tornDown(slot: Int, generation: Int, _ key: WorkerKey, now: UInt64) {
     self.now = now
-    guard isCurrent(slot, generation), case .tearingDown(key, _) = slots[slot].errand else { return }
-    slots[slot].errand = nil
+    guard isCurrent(slot, generation), case .tearingDown(key, _) = slots[slot].worker.phase else { return }
+    slots[slot].worker.phase = .ready
     if isObserved { tell(.tearDownEnded(slot: slot, generation: generation, key)) }
     leave(slot, key)
     finish()
@@ -205,7 +200,7 @@ extension Dispatcher {
   /// The slot's worker is gone: it died, was killed, or ended as it was told.
   package mutating func died(slot: Int, generation: Int, _ death: Death, now: UInt64) {
     self.now = now
-    guard isCurrent(slot, generation), slots[slot].hasWorker else { return }
+    guard isCurrent(slot, generation), slots[slot].worker.isThere else { return }
     isGone(slot, death)
     finish()
   }
@@ -214,14 +209,12 @@ extension Dispatcher {
   ///
   /// `isGivenUp`: it was killed, and may not be gone.
   mutating func isGone(_ slot: Int, _ death: Death, isGivenUp: Bool = false) {
-    let reason = death.isOwn ? nil : slots[slot].kill
-    let errand = slots[slot].errand
-    let wasStarting = slots[slot].phase == .starting
-    let wasToldToEnd = slots[slot].phase == .ending || reason != nil || death.cause.isCancelled
-    let diedYoung = !slots[slot].hasWorked && now &- slots[slot].startedAt < constants.limits.starts.youth
-    let chunks = slots[slot].assigned
+    let worker = slots[slot].worker
+    let reason = death.isOwn ? nil : worker.kill
+    let wasToldToEnd = worker.isEnding || reason != nil || death.cause.isCancelled
+    let diedYoung = !worker.hasWorked && now &- worker.startedAt < constants.limits.starts.youth
     let departure = WorkerDeparture(
-      cause: slots[slot].end(death, reason, isGivenUp: isGivenUp), activity: slots[slot].activity,
+      cause: worker.end(death, reason, isGivenUp: isGivenUp), activity: worker.activity,
       endingTime: limits.endingTime)
     tell(.workerEnded(slot: slot, generation: slots[slot].generation, departure))
     vacate(slot)
@@ -229,7 +222,7 @@ extension Dispatcher {
     tryOneMore()
 
     var rest: [Chunk] = []
-    for var chunk in chunks.elements {
+    for var chunk in worker.assigned.elements {
       jobs[chunk.job]?.outstanding -= 1
       if let job = jobs[chunk.job], !job.ended {
         if let retryable = death.running[chunk.id], !chunk.range.isEmpty {
@@ -250,7 +243,7 @@ extension Dispatcher {
     }
     for chunk in rest.reversed() { putBack(chunk) }
 
-    switch errand {
+    switch worker.phase {
     case .preparing(let key, _):
       if case .setUpTimedOut(key, let limit) = reason {
         setUpFailed(slot, key, WorkerFailure(.timedOut(limit: .nanoseconds(limit))))
@@ -259,23 +252,25 @@ extension Dispatcher {
       } else if !wasToldToEnd, let cause = death.cause {
         setUpFailed(slot, key, WorkerFailure(cause, standardError: death.standardError))
       }
-    case .tearingDown, .ending: break
-    case nil:
+    case .tearingDown, .ending, .none: break
+    case .starting, .ready:
       if case .startTimedOut = reason { startTimedOut(slot) }
-      if !wasToldToEnd, wasStarting || (diedYoung && death.running.isEmpty) { diedOnStart(slot, death) }
+      if !wasToldToEnd, worker.isStarting || (diedYoung && death.running.isEmpty) { diedOnStart(slot, death) }
     }
     for key in workers.keys { closeIfDone(key) }
   }
 
   mutating func vacate(_ slot: Int) {
     goneBy[slot] = nil
-    askedBack -= slots[slot].revoking.count
-    var next = Slot()
-    next.generation = slots[slot].generation
-    next.level = slots[slot].level
-    if case .remove = slots[slot].retirement { next.phase = .gone }
-    slots[slot] = next
-    if isObserved, next.phase == .gone { tell(.slotClosed(slot: slot)) }
+    askedBack -= slots[slot].worker.revoking.count
+    slots[slot].worker = Slot.Worker()
+    if slots[slot].standing == .closing { closed(slot) }
+  }
+
+  /// The slot, which has no worker, is no longer part of the pool.
+  mutating func closed(_ slot: Int) {
+    slots[slot].standing = .closed
+    if isObserved { tell(.slotClosed(slot: slot)) }
   }
 
   // MARK: Set-up and tear-down
@@ -283,15 +278,15 @@ extension Dispatcher {
   mutating func prepareEverywhere(_ spec: JobSpec) {
     let key = spec.worker
     let benched = workers[key]?.benched ?? []
-    for slot in slots.indices where slots[slot].phase == .up && !benched.contains(slot) && serves(slot, spec) {
-      if slots[slot].prepared.contains(key) || slots[slot].toPrepare.contains(key) { continue }
-      if case .preparing(key, _) = slots[slot].errand { continue }
-      slots[slot].toPrepare.append(key)
+    for slot in slots.indices where slots[slot].worker.isUp && !benched.contains(slot) && serves(slot, spec) {
+      if slots[slot].worker.prepared.contains(key) || slots[slot].worker.toPrepare.contains(key) { continue }
+      if case .preparing(key, _) = slots[slot].worker.phase { continue }
+      slots[slot].worker.toPrepare.append(key)
     }
   }
 
   mutating func forgetSetUps(_ key: WorkerKey) {
-    for slot in slots.indices { slots[slot].toPrepare.removeAll { $0 == key } }
+    for slot in slots.indices { slots[slot].worker.toPrepare.removeAll { $0 == key } }
   }
 
   /// Nobody will need the worker again: its instances tear down, then `.closed` is said.
@@ -310,8 +305,8 @@ extension Dispatcher {
     guard let worker = workers[key], worker.closing, worker.users == 0 else { return }
     forgetSetUps(key)
     for slot in slots {
-      if slot.prepared.contains(key) { return }
-      switch slot.errand {
+      if slot.worker.prepared.contains(key) { return }
+      switch slot.worker.phase {
       case .preparing(key, _), .tearingDown(key, _): return
       default: break
       }
@@ -321,14 +316,14 @@ extension Dispatcher {
   }
 
   private mutating func leave(_ slot: Int, _ key: WorkerKey) {
-    slots[slot].prepared.removeAll { $0 == key }
-    slots[slot].served.removeAll { $0.worker == key }
+    slots[slot].worker.prepared.removeAll { $0 == key }
+    slots[slot].worker.served.removeAll { $0.worker == key }
     closeIfDone(key)
   }
 
   mutating func kill(_ slot: Int, _ reason: KillReason) {
-    guard slots[slot].hasWorker, slots[slot].kill == nil else { return }
-    slots[slot].kill = reason
+    guard slots[slot].worker.isThere, slots[slot].worker.kill == nil else { return }
+    slots[slot].worker.kill = reason
     if isObserved { tell(.workerKilled(slot: slot, generation: slots[slot].generation, reason)) }
     goneBy[slot] = now &+ limits.killTime
     actions.append(.kill(slot: slot, generation: slots[slot].generation))
@@ -339,33 +334,28 @@ extension Dispatcher {
   }
 }
 
-extension Dispatcher.Slot {
-  var hasWorker: Bool { phase == .starting || phase == .up || phase == .ending }
-  fileprivate var isAtWork: Bool { hasWorker && !assigned.isEmpty }
+extension Dispatcher.Slot.Worker {
+  fileprivate var isAtWork: Bool { isThere && !assigned.isEmpty }
 
-  /// How the worker left it, which died of this.
+  /// How it left its slot, which died of this.
   fileprivate func end(_ death: Death, _ reason: KillReason?, isGivenUp: Bool) -> WorkerDeparture.Cause {
     if let reason { return isGivenUp ? .givenUp(reason) : .killed(reason) }
-    if phase == .ending { return .ended }
+    if isEnding { return .ended }
     return death.cause.map { .died($0) } ?? .endedWithAnother
   }
 
   fileprivate var activity: WorkerDeparture.Activity {
-    if phase == .starting { return .starting }
-    switch errand {
+    switch phase {
+    case .starting, .none: return .starting
     case .preparing(let key, _): return .settingUp(key)
     case .tearingDown(let key, _): return .tearingDown(key)
     case .ending: return .ending
-    case nil: return assigned.isEmpty ? .idle : .working
+    case .ready: return assigned.isEmpty ? .idle : .working
     }
   }
+}
 
+extension Dispatcher.Slot {
   /// From which level of maps on it takes work; nil: it takes none any more.
-  fileprivate var levelOfWork: Int? {
-    if case .remove = retirement { return nil }
-    return phase == .gone ? nil : level
-  }
-
-  /// Whether it runs maps of this level.
-  func serves(_ level: Int, apart isApart: Bool) -> Bool { isApart ? self.level == level : self.level <= level }
+  fileprivate var levelOfWork: Int? { standing == .open ? level : nil }
 }

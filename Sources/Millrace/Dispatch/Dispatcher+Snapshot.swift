@@ -13,7 +13,7 @@ extension Dispatcher {
     for (id, job) in jobs.entries where !job.ended { snapshot.jobs[id] = job.snapshot }
     for slot in slots {
       snapshot.slots.append(slot.snapshot)
-      for chunk in slot.assigned.elements { snapshot.jobs[chunk.job]?.running += chunk.range.count }
+      for chunk in slot.worker.assigned.elements { snapshot.jobs[chunk.job]?.running += chunk.range.count }
     }
     return snapshot
   }
@@ -38,27 +38,22 @@ extension Dispatcher.Job {
 
 extension Dispatcher.Slot {
   fileprivate var snapshot: PoolSnapshot.Slot {
-    let work = assigned.elements.map { chunk in
+    let work = worker.assigned.elements.map { chunk in
       PoolSnapshot.Work(chunk: chunk.id, job: chunk.job, items: chunk.range, attempt: chunk.attempt)
     }
     return PoolSnapshot.Slot(
-      state: state, level: level, generation: generation, work: work, since: work.isEmpty ? nil : busySince)
+      state: state, level: level, generation: generation, work: work, since: work.isEmpty ? nil : worker.busySince)
   }
 
   private var state: PoolSnapshot.Slot.State {
-    if kill != nil { return .killed }
-    switch phase {
-    case .gone: return .closed
-    case .down: return .empty
+    if worker.kill != nil { return .killed }
+    switch worker.phase {
+    case .none: return standing == .closed ? .closed : .empty
     case .starting: return .starting
     case .ending: return .ending
-    case .up: break
-    }
-    switch errand {
     case .preparing(let key, _): return .settingUp(key)
     case .tearingDown(let key, _): return .tearingDown(key)
-    case .ending: return .ending
-    case nil: return assigned.isEmpty ? .idle : .working
+    case .ready: return worker.assigned.isEmpty ? .idle : .working
     }
   }
 }

@@ -19,8 +19,8 @@ extension Dispatcher {
       jobs[chunk.job]?.outstanding -= 1
       putBack(chunk)
     }
-    for slot in slots.indices where slots[slot].hasWorker {
-      if slots[slot].kill == nil { look(at: slot) } else { giveUpIfOverdue(slot) }
+    for slot in slots.indices where slots[slot].worker.isThere {
+      if slots[slot].worker.kill == nil { look(at: slot) } else { giveUpIfOverdue(slot) }
     }
     finish()
   }
@@ -32,17 +32,17 @@ extension Dispatcher {
     for job in jobs.values { job.deadline = job.spec.totalTimeout.map { now &+ $0 } }
     nextOverdue = jobs.values.compactMap(\.deadline).min()
     for slot in slots.indices {
-      if slots[slot].phase == .starting { slots[slot].startedAt = now }
-      if slots[slot].kill != nil { goneBy[slot] = now &+ constants.limits.killTime }
-      switch slots[slot].errand {
-      case .preparing(let key, _?): slots[slot].errand = .preparing(key, deadline: now &+ setUpLimit(key))
-      case .tearingDown(let key, _?): slots[slot].errand = .tearingDown(key, deadline: now &+ tearDownLimit(key))
-      case .ending: slots[slot].errand = .ending(deadline: now &+ constants.limits.endingTime)
+      if slots[slot].worker.isStarting { slots[slot].worker.startedAt = now }
+      if slots[slot].worker.kill != nil { goneBy[slot] = now &+ constants.limits.killTime }
+      switch slots[slot].worker.phase {
+      case .preparing(let key, _?): slots[slot].worker.phase = .preparing(key, deadline: now &+ setUpLimit(key))
+      case .tearingDown(let key, _?): slots[slot].worker.phase = .tearingDown(key, deadline: now &+ tearDownLimit(key))
+      case .ending: slots[slot].worker.phase = .ending(deadline: now &+ constants.limits.endingTime)
       default: break
       }
-      for chunk in slots[slot].assigned.heads {
+      for chunk in slots[slot].worker.assigned.heads {
         let limit = jobs[chunk.job]?.spec.itemTimeout
-        slots[slot].assigned.change(chunk.id) { chunk in
+        slots[slot].worker.assigned.change(chunk.id) { chunk in
           if chunk.inspectAt != nil, let limit { chunk.inspectAt = now &+ limit }
           if chunk.abandonAt != nil { chunk.abandonAt = now &+ constants.limits.cancellationGrace }
           chunk.stuck = nil
@@ -54,7 +54,7 @@ extension Dispatcher {
 
   private mutating func look(at slot: Int) {
     let generation = slots[slot].generation
-    switch slots[slot].errand {
+    switch slots[slot].worker.phase {
     case .preparing(let key, let deadline?) where deadline <= now:
       return kill(slot, .setUpTimedOut(key, limit: setUpLimit(key)))
     case .tearingDown(let key, let deadline?) where deadline <= now:
@@ -62,17 +62,17 @@ extension Dispatcher {
     case .ending(let deadline) where deadline <= now: return kill(slot, .endingTimedOut)
     default: break
     }
-    if slots[slot].phase == .starting, let limit = limits.startTime, now &- slots[slot].startedAt >= limit {
+    if slots[slot].worker.isStarting, let limit = limits.startTime, now &- slots[slot].worker.startedAt >= limit {
       return kill(slot, .startTimedOut)
     }
-    for chunk in slots[slot].assigned.heads {
+    for chunk in slots[slot].worker.assigned.heads {
       if let abandonAt = chunk.abandonAt, abandonAt <= now {
         if mayRun(chunk, slot) { return kill(slot, .abandoned) }
         // It is not known yet whether it was begun.
-        slots[slot].assigned.change(chunk.id) { $0.abandonAt = now &+ constants.limits.cancellationGrace }
+        slots[slot].worker.assigned.change(chunk.id) { $0.abandonAt = now &+ constants.limits.cancellationGrace }
       }
       if let inspectAt = chunk.inspectAt, inspectAt <= now {
-        slots[slot].assigned.change(chunk.id) { $0.inspectAt = nil }
+        slots[slot].worker.assigned.change(chunk.id) { $0.inspectAt = nil }
         actions.append(.inspect(slot: slot, generation: generation, chunk: chunk.id))
       }
     }
@@ -94,18 +94,18 @@ extension Dispatcher {
   /// What has no limit of its own has one from when nobody wants more than its end.
   mutating func limitLeavers() {
     for slot in slots.indices {
-      switch slots[slot].errand {
+      switch slots[slot].worker.phase {
       case .preparing(let key, nil) where isAwaited(slot, key):
-        slots[slot].errand = .preparing(key, deadline: now &+ constants.limits.leavingTime)
+        slots[slot].worker.phase = .preparing(key, deadline: now &+ constants.limits.leavingTime)
       case .tearingDown(let key, nil) where isAwaited(slot, key):
-        slots[slot].errand = .tearingDown(key, deadline: now &+ constants.limits.leavingTime)
+        slots[slot].worker.phase = .tearingDown(key, deadline: now &+ constants.limits.leavingTime)
       default: break
       }
     }
   }
 
   private func isAwaited(_ slot: Int, _ key: WorkerKey) -> Bool {
-    if case .remove = slots[slot].retirement { return true }
+    if slots[slot].standing != .open { return true }
     return workers[key].map { $0.isAwaited && $0.users == 0 } ?? true
   }
 
@@ -113,20 +113,20 @@ extension Dispatcher {
   private mutating func giveUpIfOverdue(_ slot: Int) {
     guard let time = goneBy[slot], time <= now else { return }
     var death = Death(running: nil, cause: nil)
-    if case .timedOut(let chunk, _, _) = slots[slot].kill { death.running = [chunk: false] }
+    if case .timedOut(let chunk, _, _) = slots[slot].worker.kill { death.running = [chunk: false] }
     isGone(slot, death, isGivenUp: true)
   }
 
   /// Whether the chunk may be running: it is the first, or was not given back.
   private func mayRun(_ chunk: Chunk, _ slot: Int) -> Bool {
-    slots[slot].assigned.first?.id == chunk.id || slots[slot].begun.contains(chunk.id)
+    slots[slot].worker.assigned.first?.id == chunk.id || slots[slot].worker.begun.contains(chunk.id)
   }
 
   /// The answer to `.inspect`.
   package mutating func inspected(slot: Int, generation: Int, chunk id: Int, _ found: Inspection, now: UInt64) {
     self.now = now
-    guard isCurrent(slot, generation), var chunk = slots[slot].assigned[id],
-      let limit = jobs[chunk.job]?.spec.itemTimeout, slots[slot].kill == nil
+    guard isCurrent(slot, generation), var chunk = slots[slot].worker.assigned[id],
+      let limit = jobs[chunk.job]?.spec.itemTimeout, slots[slot].worker.kill == nil
     else { return finish() }
     let deadline: UInt64
     var item: Int?
@@ -134,7 +134,7 @@ extension Dispatcher {
     case .waiting, .behind:
       chunk.stuck = nil
       deadline = now &+ limit
-      if case .behind = found { slots[slot].assigned.change(id) { $0.isBehind = true } }
+      if case .behind = found { slots[slot].worker.assigned.change(id) { $0.isBehind = true } }
     case .item(let index, let since?):
       item = index
       deadline = max(since, revivedAt) &+ limit
@@ -148,7 +148,7 @@ extension Dispatcher {
     } else {
       // Whoever is silent may begin at any moment, and its item's limit with it: it is looked at again before its own is over.
       let (inspectAt, stuck) = (min(deadline, now &+ max(limit, limits.silence / 32)), chunk.stuck)
-      slots[slot].assigned.change(id) { ($0.inspectAt, $0.stuck) = (inspectAt, stuck) }
+      slots[slot].worker.assigned.change(id) { ($0.inspectAt, $0.stuck) = (inspectAt, stuck) }
     }
     finish()
   }
@@ -171,21 +171,18 @@ extension Dispatcher {
       }
     }
     for slot in slots.indices {
-      if slots[slot].kill != nil {
+      if slots[slot].worker.kill != nil {
         consider(goneBy[slot])
         continue
       }
-      switch slots[slot].phase {
-      case .down, .gone: continue
-      case .starting: consider(limits.startTime.map { slots[slot].startedAt &+ $0 })
-      case .up, .ending: break
-      }
-      switch slots[slot].errand {
+      switch slots[slot].worker.phase {
+      case .none: continue
+      case .starting: consider(limits.startTime.map { slots[slot].worker.startedAt &+ $0 })
+      case .ready: break
       case .preparing(_, let deadline), .tearingDown(_, let deadline): consider(deadline)
       case .ending(let deadline): consider(deadline)
-      case nil: break
       }
-      consider(slots[slot].assigned.deadline)
+      consider(slots[slot].worker.assigned.deadline)
     }
     return next
   }

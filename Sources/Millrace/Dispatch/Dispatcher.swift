@@ -42,7 +42,7 @@ package struct Dispatcher: ~Copyable {
   /// When workers that were killed are given up, by slot. Not in the slots, which are looked at all at each step, and are large.
   var goneBy: [Int: UInt64] = [:]
   /// Of slots that had no worker when they wanted one; mostly there are none.
-  var troubles: [Int: Slot.Trouble] = [:]
+  var troubles: [Int: Trouble] = [:]
   /// After this time no slot rests.
   var restingUntil: UInt64 = 0
   /// Not before this time a job has taken as long as it may. It may be that none has then, if that one ended before.
@@ -167,76 +167,6 @@ package struct Dispatcher: ~Copyable {
     }
   }
 
-  struct Slot {
-    enum Phase {
-      /// There is no worker; one is started when there is work.
-      case down
-      case starting
-      case up
-      /// The worker was told to end, or is being ended.
-      case ending
-      /// The slot is no longer part of the pool.
-      case gone
-    }
-    enum Errand {
-      case preparing(WorkerKey, deadline: UInt64?)
-      case tearingDown(WorkerKey, deadline: UInt64?)
-      case ending(deadline: UInt64)
-    }
-    enum Retirement { case replace, remove }
-    /// It got no worker, and does not ask for one before then.
-    struct Rest {
-      let until: UInt64
-      /// Whether it was for want of something that others have: then it is asked again when one of them ends.
-      let isForRoom: Bool
-    }
-    struct Trouble {
-      /// When its last workers died on start.
-      var startDeaths: [UInt64] = []
-      var rest: Rest?
-      /// How often it was put to rest since it had a worker.
-      var rests = 0
-      /// No worker could be started here, and none has been set up since.
-      var isShort = false
-    }
-    struct Service {
-      let worker: WorkerKey
-      var items = 0
-      let since: UInt64
-    }
-
-    var phase: Phase = .down
-    /// Above 0 for a spare slot: it runs maps of this level and above only, in the place of the slots whose items wait for them.
-    var level = 0
-    var generation = 0
-    var assigned = SlotQueue()
-    var prepared: [WorkerKey] = []
-    var errand: Errand?
-    var toPrepare: [WorkerKey] = []
-    var retirement: Retirement?
-    var kill: KillReason?
-    var startedAt: UInt64 = 0
-    /// What each worker has run and was given to run, and since when it is there.
-    var served: [Service] = []
-    /// Chunks that it was asked to give back.
-    var revoking: Set<Int> = []
-    /// Chunks that it did not give back, for they were begun: it is not asked again.
-    var begun: Set<Int> = []
-    var hasWorked = false
-    /// It has not begun what it was given, for so long that others got it, and has done nothing since.
-    var isSilent = false
-    /// When it was given its first chunk nothing was known of how long such take.
-    var isAtUnknown = false
-    /// Measured nanoseconds a chunk, of those of a batch too.
-    var chunkTime: UInt64 = 0
-    /// Since when its first chunk may be running.
-    var busySince: UInt64 = 0
-    /// When it last said that it has not begun what it was given.
-    var unbegunAt: UInt64 = 0
-
-    var isIdle: Bool { phase == .up && kill == nil && assigned.isEmpty && errand == nil }
-  }
-
   // MARK: Jobs
 
   package mutating func addWorker() -> WorkerKey {
@@ -253,7 +183,8 @@ package struct Dispatcher: ~Copyable {
 
   /// Whether no job uses the worker and no slot has it.
   package func isUnused(_ key: WorkerKey) -> Bool {
-    workers[key]?.users == 0 && !slots.contains { $0.prepared.contains(key) || $0.toPrepare.contains(key) }
+    workers[key]?.users == 0
+      && !slots.contains { $0.worker.prepared.contains(key) || $0.worker.toPrepare.contains(key) }
   }
 
   package mutating func submit(_ spec: JobSpec, now: UInt64) -> JobID {
@@ -290,7 +221,7 @@ package struct Dispatcher: ~Copyable {
 
   /// Whether so many jobs wait for a worker, beside those that free slots will take.
   package func isFull(_ limit: Int) -> Bool {
-    let busy = slots.prefix(width).count { !$0.assigned.isEmpty }
+    let busy = slots.prefix(width).count { !$0.worker.assigned.isEmpty }
     return waitingJobs - (width - busy) >= limit
   }
 
@@ -386,7 +317,7 @@ package struct Dispatcher: ~Copyable {
   /// Takes back what the slot has not begun, and gives what it has begun the time of the grace.
   private mutating func abandon(_ id: JobID, _ slot: Int) {
     var chunks = SlotQueue()
-    while var chunk = slots[slot].assigned.popFirst() {
+    while var chunk = slots[slot].worker.assigned.popFirst() {
       if chunk.job == id, chunk.abandonAt == nil {
         chunk.abandonAt = now &+ constants.limits.cancellationGrace
         let generation = slots[slot].generation
@@ -398,7 +329,7 @@ package struct Dispatcher: ~Copyable {
       }
       chunks.append(chunk)
     }
-    slots[slot].assigned = chunks
+    slots[slot].worker.assigned = chunks
   }
 
   mutating func releaseIfDone(_ id: JobID) {

@@ -11,6 +11,8 @@ struct MapRequest: Sendable {
   var outlet: (any Outgoing)?
   /// What some of the items have come to already.
   var known: (any Knowing)?
+  /// Where the items stand in another program's map.
+  var origin = ItemOrigin()
 
   func validate() throws {
     try options.validate()

@@ -17,7 +17,7 @@ extension WorkerPool {
     let record = known ?? core.record(of: worker, keeps: options.keepsWorkers)
     let box = JobBox()
     let reader = items.makeReader()
-    let feeder = feeder(reader) { reading, inbox in
+    let feeder = feeder(reader, request.origin) { reading, inbox in
       guard let job = box.job else { return }
       let batch = core.ask { dispatcher, now in
         let batch = inbox.take()
@@ -50,11 +50,12 @@ extension WorkerPool {
   }
 
   private func feeder<Input>(
-    _ reader: Reader<Input>, _ report: @escaping @Sendable (Reading, Inbox<Input>) -> Void
+    _ reader: Reader<Input>, _ origin: ItemOrigin,
+    _ report: @escaping @Sendable (Reading, Inbox<Input>) -> Void
   ) -> any Feeding {
     if case .pushed(let edge) = reader { return edge }
     let isInMemory = if case .inline = reader { true } else { false }
-    let inbox = Inbox<Input>(isShared: !isInMemory)
+    let inbox = Inbox<Input>(isShared: !isInMemory, origin: origin)
     let report: @Sendable (Reading) -> Void = { report($0, inbox) }
     if case .produced(let produce) = reader { return SourceFeeder(produce, into: inbox, report: report) }
     if let driver = core.driver { return driver.makeFeeder(reader, into: inbox, report: report) }

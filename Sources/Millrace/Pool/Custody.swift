@@ -1,5 +1,15 @@
 import MillraceIPC
 
+/// Where a map's items stand in another program's map, whose chunk they are: what they see of themselves is what they would see there.
+package struct ItemOrigin: Sendable {
+  /// The index of the first of them.
+  package var index = 0
+  /// Which try this is.
+  package var attempt = 1
+
+  package init() {}
+}
+
 /// The inputs of consecutive items, kept until each has its outcome with the consumer; as memory, whatever their type.
 @usableFromInline
 package class InputStore: @unchecked Sendable {
@@ -8,6 +18,8 @@ package class InputStore: @unchecked Sendable {
   package let base: Int
   @exclusivity(unchecked) package internal(set) var count: Int
   package let start: UnsafeRawPointer
+  /// Set before any item is handed on.
+  @exclusivity(unchecked) package internal(set) var origin = ItemOrigin()
 
   /// The outputs of another job that the items are, if they are; else the items have memory of their own.
   fileprivate let lender: OutputStore?
@@ -124,4 +136,9 @@ package final class OutputBuffer<Output>: OutputStore, @unchecked Sendable {
     // The storage goes with the object: it must not go before the output is copied.
     withExtendedLifetime(self) { storage[offset] }
   }
+}
+
+extension Chunk {
+  /// Where its job's items stand in another program's map.
+  var origin: ItemOrigin { unsafeDowncast(cell, to: InputStore.self).origin }
 }

@@ -52,8 +52,11 @@ package final class Inbox<Input: Sendable>: @unchecked Sendable {
   /// How many may be read in all, counted from the cell's first item.
   @exclusivity(unchecked) @usableFromInline var limit = 0
 
-  init(isShared: Bool) {
+  private let origin: ItemOrigin
+
+  init(isShared: Bool, origin: ItemOrigin = ItemOrigin()) {
     self.isShared = isShared
+    self.origin = origin
     cell = InputCell(base: 0, capacity: 0)
     storage = cell.storage
     state = Lock(State(cell: cell))
@@ -85,6 +88,7 @@ package final class Inbox<Input: Sendable>: @unchecked Sendable {
       limit = demand ?? limit - taken
       room = min(limit, most)
       cell = InputCell(base: old.base + taken, capacity: room)
+      cell.origin = origin
       storage = cell.storage
       storage.moveInitialize(from: old.storage + taken, count: rest)
       (old.count, cell.count, count) = (taken, rest, rest)

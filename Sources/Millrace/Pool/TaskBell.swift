@@ -1,14 +1,16 @@
 import MillraceIPC
 
 /// A bell that one task waits for. Rung while it does not, it need not wait the next time.
-final class TaskBell: Sendable {
+package final class TaskBell: Sendable {
   private struct State {
     var waiter: UnsafeContinuation<Void, Never>?
     var isRung = false
   }
   private let state = Lock(State())
 
-  func ring() {
+  package init() {}
+
+  package func ring() {
     state.withLock { state in
       state.isRung = true
       defer { state.waiter = nil }
@@ -16,7 +18,7 @@ final class TaskBell: Sendable {
     }?.resume()
   }
 
-  func waitForRing() async {
+  package func waitForRing() async {
     await withUnsafeContinuation { continuation in
       let isRung = state.withLock { state in
         defer { state.isRung = false }

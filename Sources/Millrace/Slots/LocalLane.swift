@@ -387,7 +387,9 @@ package final class LocalLane: @unchecked Sendable {
 
   /// Begins the run; false if its chunk was taken back, or the lane was written off.
   package func enter(_ run: Run, seed: UInt64) -> Bool {
-    position.enter(first: run.chunk.range.lowerBound, attempt: run.chunk.attempt, seed: seed)
+    let origin = run.chunk.origin
+    position.enter(
+      first: origin.index + run.chunk.range.lowerBound, attempt: origin.attempt - 1 + run.chunk.attempt, seed: seed)
     copies.enter()
     return mailbox.withLock { mailbox in
       guard mailbox.taken == run.chunk.id else { return false }

@@ -266,7 +266,7 @@ extension ProcessControl {
     case .stopped:
       stepWithNews()
       return laneStopped(lane, process)
-    case .opened, .outputs, .mixed, .itemFailed, .done: break
+    case .opened, .outputs, .mixed, .itemFailed, .failedThere, .done: break
     }
     news.add(answer, slot: lane.slot, generation: lane.generation, to: host)
     switch answer {

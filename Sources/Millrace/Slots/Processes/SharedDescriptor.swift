@@ -5,11 +5,11 @@ import Synchronization
 ///
 /// Whoever closes it sees to it that nobody is using it, or will. Code of the program's may have closed it before: what has its
 /// number by then is not touched.
-final class SharedDescriptor: Sendable {
+package final class SharedDescriptor: Sendable {
   private let number: Atomic<Int32>
   private let kind: UInt64
 
-  init(owning number: Int32) {
+  package init(owning number: Int32) {
     self.number = Atomic(number)
     kind = millrace_fd_kind(number)
   }
@@ -21,9 +21,9 @@ final class SharedDescriptor: Sendable {
   func ring() -> Bool { millrace_bell_ring_own(rawValue, kind) == 0 }
 
   /// -1 if it is closed.
-  var rawValue: Int32 { number.load(ordering: .relaxed) }
+  package var rawValue: Int32 { number.load(ordering: .relaxed) }
 
-  func close() {
+  package func close() {
     let last = number.exchange(-1, ordering: .acquiringAndReleasing)
     millrace_fd_close_own(last, kind)
   }

@@ -257,12 +257,18 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
 /// The worker that an announcement speaks of.
 package func announcedWorker(_ announcement: UnsafeRawBufferPointer) throws -> any HostedWorker {
   var rest = announcement
-  let reference = TypeReference(bytes: Array(try Records.next(&rest).bytes))
-  guard let type = reference.resolve() as? any Worker.Type else {
-    throw WireProblem("the worker's type is not in this process")
-  }
+  let type = try announcedType(&rest)
   func make<W: Worker>(_ type: W.Type, _ bytes: UnsafeRawBufferPointer) throws -> any HostedWorker {
     try TypedHostedWorker<W>.make(bytes)
   }
   return try make(type, Records.next(&rest).bytes)
+}
+
+/// The type of the worker that an announcement speaks of; its configuration is the next record.
+func announcedType(_ rest: inout UnsafeRawBufferPointer) throws -> any Worker.Type {
+  let reference = TypeReference(bytes: Array(try Records.next(&rest).bytes))
+  guard let type = reference.resolve() as? any Worker.Type else {
+    throw WireProblem("the worker's type is not in this process")
+  }
+  return type
 }

@@ -7,6 +7,8 @@ package enum RemoteAnswer {
   /// Outputs of some items, of which some could not be decoded.
   case mixed(SentChunk, Range<Int>, any AnyObject & Sendable, [(index: Int, error: any Error)])
   case itemFailed(SentChunk, index: Int, ItemFailure.Cause)
+  /// It failed on a pool of the other side's.
+  case failedThere(SentChunk, index: Int, ItemFailure)
   /// The chunk is over. Its last outputs come with that, if they have not come before.
   case done(SentChunk, outputs: (any AnyObject & Sendable)?, items: Int, elapsed: UInt64, memory: Int?)
   case tornDown(WorkerKey, Result<any Sendable, any Error>?)
@@ -50,6 +52,13 @@ package struct RemoteNews {
       add {
         $0.itemFailed(
           slot: slot, generation: generation, chunk: sent.chunk.id, cause, retryable: retryable, now: $1)
+      }
+    case .failedThere(let sent, let index, let failure):
+      let retryable = host.isRetryable(sent.chunk, index, slot, failure.cause)
+      add {
+        $0.itemFailed(
+          slot: slot, generation: generation, chunk: sent.chunk.id, failure.cause, retryable: retryable,
+          standardError: failure.standardError, now: $1)
       }
     case .done(let sent, let outputs, let items, let elapsed, let memory):
       add {

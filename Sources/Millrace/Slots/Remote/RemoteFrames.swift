@@ -54,6 +54,8 @@ package struct FrameFlags: OptionSet, Sendable {
   package static let empty = FrameFlags(rawValue: 32)
   package static let timed = FrameFlags(rawValue: 64)
   package static let measuresMemory = FrameFlags(rawValue: 128)
+  /// What failed did so on a pool there: its failure is an `ItemFailure`.
+  package static let relayed = FrameFlags(rawValue: 256)
 }
 
 /// What a chunk's payload begins with.

@@ -109,9 +109,11 @@ package final class SentChunk {
   }
 
   func writeHead(_ range: Range<Int>, to target: UnsafeMutableRawPointer) {
-    target.storeBytes(
-      of: ChunkHead(first: Int64(range.lowerBound), seed: chunk.seed, attempt: Int64(chunk.attempt)), as: ChunkHead.self
-    )
+    let origin = chunk.origin
+    let head = ChunkHead(
+      first: Int64(origin.index + range.lowerBound), seed: chunk.seed,
+      attempt: Int64(origin.attempt - 1 + chunk.attempt))
+    target.storeBytes(of: head, as: ChunkHead.self)
   }
 
   /// The next of its frames is on its way.

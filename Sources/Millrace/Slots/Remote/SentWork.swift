@@ -110,6 +110,9 @@ package struct SentWork {
       let error = try shortage ?? error(payload)
       let index = sent.chunk.range.lowerBound + sent.received
       sent.receive(1)
+      if flags.contains(.relayed), let failure = error as? ItemFailure {
+        return .failedThere(sent, index: index, failure)
+      }
       let cause =
         shortage != nil || flags.contains(.undecodable) ? ItemFailure.Cause.undecodable(error) : .threw(error)
       return .itemFailed(sent, index: index, cause)

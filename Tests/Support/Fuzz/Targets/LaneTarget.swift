@@ -271,7 +271,7 @@ private struct LaneLedger {
         next = index + 1
       }
       try scene.look(at: outputs, next..<range.upperBound)
-    case .itemFailed(let sent, let index, _):
+    case .itemFailed(let sent, let index, _), .failedThere(let sent, let index, _):
       let indices = try advance(sent, to: index + 1)
       try promise(indices == index..<index + 1, "item \(index) failed where \(indices.lowerBound) was due")
     case .done(let sent, let outputs, let items, _, let memory):

@@ -1,0 +1,102 @@
+extension Dispatcher {
+  /// A place where a worker runs: what stays when workers come and go, and the one that is there.
+  struct Slot {
+    enum Standing {
+      /// It is part of the pool.
+      case open
+      /// It takes no work any more, and is closed when its worker is gone.
+      case closing
+      case closed
+    }
+
+    var standing = Standing.open
+    /// Above 0 for a spare slot: it runs maps of this level and above only, in the place of the slots whose items wait for them.
+    var level = 0
+    /// Of the worker that is there, or was there last.
+    var generation = 0
+    var worker = Worker()
+
+    /// Whether there is no worker; one is started when there is work.
+    var isVacant: Bool { standing != .closed && !worker.isThere }
+
+    /// Whether its worker ends as soon as it is idle.
+    var retires: Bool { worker.isSpent || standing != .open }
+
+    /// Whether it runs maps of this level.
+    func serves(_ level: Int, apart isApart: Bool) -> Bool { isApart ? self.level == level : self.level <= level }
+  }
+}
+
+extension Dispatcher.Slot {
+  /// The worker in the slot, and all that ends with it. The next one begins with nothing of that.
+  struct Worker {
+    enum Phase {
+      /// There is none.
+      case none
+      case starting
+      /// It is at its chunks, or has nothing to do.
+      case ready
+      case preparing(WorkerKey, deadline: UInt64?)
+      case tearingDown(WorkerKey, deadline: UInt64?)
+      /// It was told to end.
+      case ending(deadline: UInt64)
+    }
+    struct Service {
+      let worker: WorkerKey
+      var items = 0
+      let since: UInt64
+    }
+
+    var phase = Phase.none
+    var startedAt: UInt64 = 0
+    var assigned = SlotQueue()
+    var prepared: [WorkerKey] = []
+    var toPrepare: [WorkerKey] = []
+    /// Why it is being ended, whatever it is at.
+    var kill: KillReason?
+    /// It has lived as long as it may, and is replaced.
+    var isSpent = false
+    /// What each of the users' workers has run and was given to run, and since when it is there.
+    var served: [Service] = []
+    /// Chunks that it was asked to give back.
+    var revoking: Set<Int> = []
+    /// Chunks that it did not give back, for they were begun: it is not asked again.
+    var begun: Set<Int> = []
+    var hasWorked = false
+    /// It has not begun what it was given, for so long that others got it, and has done nothing since.
+    var isSilent = false
+    /// When it was given its first chunk nothing was known of how long such take.
+    var isAtUnknown = false
+    /// Measured nanoseconds a chunk, of those of a batch too.
+    var chunkTime: UInt64 = 0
+    /// Since when its first chunk may be running.
+    var busySince: UInt64 = 0
+    /// When it last said that it has not begun what it was given.
+    var unbegunAt: UInt64 = 0
+  }
+}
+
+extension Dispatcher.Slot.Worker {
+  var isThere: Bool { if case .none = phase { false } else { true } }
+  var isStarting: Bool { if case .starting = phase { true } else { false } }
+  /// Whether it can be told what to do next.
+  var isReady: Bool { if case .ready = phase { true } else { false } }
+  var isEnding: Bool { if case .ending = phase { true } else { false } }
+
+  /// Whether it has started, and was not told to end.
+  var isUp: Bool {
+    switch phase {
+    case .ready, .preparing, .tearingDown: true
+    case .none, .starting, .ending: false
+    }
+  }
+
+  var isIdle: Bool { isReady && kill == nil && assigned.isEmpty }
+
+  func service(_ worker: WorkerKey) -> Service? { served.first { $0.worker == worker } }
+
+  mutating func serve(_ worker: WorkerKey, _ items: Int) {
+    guard let place = served.firstIndex(where: { $0.worker == worker }) else { return }
+    served[place].items += items
+  }
+}

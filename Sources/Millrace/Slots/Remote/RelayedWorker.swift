@@ -1,0 +1,171 @@
+import MillraceIPC
+
+/// A worker of another program's pool that runs on a pool of this one: what an agent makes of the chunks that it leases.
+///
+/// ```
+///   chunk, as a frame ─▶ items ─▶ a map on the pool here ─▶ outputs and failures ─▶ frames, as a worker of that pool would answer
+/// ```
+///
+/// Crashes, blame and limits on time are the pool's here. Whether an item is tried again is decided where its map is.
+package protocol RelayedWorker: Sendable {
+  /// Runs the chunk of a frame, and answers it in full.
+  ///
+  /// - Throws: what ends the whole map here: that no worker could be set up (``WorkerPoolError``), or that the task was cancelled.
+  func run(_ frame: RemoteFrame, on pool: WorkerPool, _ conditions: RelayConditions) async throws -> [RemoteFrame]
+
+  /// Tears the instances here down.
+  func tearDown(on pool: WorkerPool) async
+}
+
+/// How a chunk is run that has come from elsewhere.
+package struct RelayConditions: Sendable {
+  /// How long an item may take.
+  package var itemTimeout: Duration?
+  /// Whoever had the chunk before is gone, perhaps for one of its items: they are run one at a time. Called before each, with its
+  /// offset; gives the reason why it is not to be run at all.
+  package var apart: (@Sendable (Int) async throws -> ItemFailure.Cause?)?
+
+  package init(itemTimeout: Duration? = nil, apart: (@Sendable (Int) async throws -> ItemFailure.Cause?)? = nil) {
+    self.itemTimeout = itemTimeout
+    self.apart = apart
+  }
+}
+
+/// The worker that an announcement describes.
+package func relayedWorker(_ announcement: [UInt8]) throws -> any RelayedWorker {
+  func make<W: Worker>(_ type: W.Type, _ configuration: UnsafeRawBufferPointer) throws -> any RelayedWorker {
+    try TypedRelayedWorker<W>(configuration)
+  }
+  return try announcement.withUnsafeBytes { bytes in
+    var rest = bytes
+    let type = try announcedType(&rest)
+    return try make(type, Records.next(&rest).bytes)
+  }
+}
+
+struct TypedRelayedWorker<W: Worker>: RelayedWorker {
+  private let worker: W
+  private let input: PayloadCoding<W.Input>
+  private let output: PayloadCoding<W.Output>
+
+  init(_ configuration: UnsafeRawBufferPointer) throws {
+    worker = try decodedWorker(W.self, configuration)
+    input = try Payload.coding(for: W.Input.self, standIn: RemoteError.self)
+    output = try Payload.coding(for: W.Output.self, standIn: RemoteError.self)
+  }
+
+  func tearDown(on pool: WorkerPool) async { _ = try? await pool.tearDown(worker) }
+
+  func run(_ frame: RemoteFrame, on pool: WorkerPool, _ conditions: RelayConditions) async throws -> [RemoteFrame] {
+    let (items, head) = try items(of: frame)
+    let answer = RelayedAnswer(frame.header.chunk, output)
+    let begun = MonotonicTime.now
+    var next = 0
+    while next < items.count {
+      if case .failure(let error) = items[next] {
+        answer.failed(next, .undecodable(error))
+        next += 1
+        continue
+      }
+      if let cause = try await conditions.apart?(next) {
+        answer.failed(next, cause)
+        next += 1
+        continue
+      }
+      let most = conditions.apart == nil ? items.count : next + 1
+      let run = items[next..<most].prefix { if case .success = $0 { true } else { false } }.compactMap { try? $0.get() }
+      try await self.run(run, from: next, head, on: pool, conditions.itemTimeout, answer)
+      next += run.count
+    }
+    answer.done(items: items.count, nanoseconds: MonotonicTime.now &- begun)
+    return answer.frames
+  }
+
+  /// The items of a chunk, or why one cannot be read.
+  private func items(of frame: RemoteFrame) throws -> ([Result<W.Input, any Error>], ChunkHead) {
+    try frame.payload.withUnsafeBytes { payload in
+      let request = try ChunkRequest(frame.header, payload)
+      let reader = ItemReader(input)
+      reader.begin(request)
+      var items: [Result<W.Input, any Error>] = []
+      for _ in 0..<request.count {
+        // What lies in place has no lengths of its own: less than was said would be read from behind it.
+        guard !request.isPacked || request.items.count >= request.count * MemoryLayout<W.Input>.stride else {
+          throw WireProblem("\(request.items.count) bytes for \(request.count) items")
+        }
+        if let error = try reader.read() { items.append(.failure(error)) } else { items.append(.success(reader.place.pointee)) }
+      }
+      return (items, request.head)
+    }
+  }
+
+  /// Runs consecutive items, the first of them at this offset of the chunk, as a map.
+  private func run(
+    _ items: [W.Input], from offset: Int, _ head: ChunkHead, on pool: WorkerPool, _ itemTimeout: Duration?,
+    _ answer: RelayedAnswer<W.Output>
+  ) async throws {
+    var request = MapRequest(
+      options: MapOptions(
+        chunking: .size(items.count), timeouts: MapOptions.Timeouts(item: itemTimeout), count: items.count,
+        seed: head.seed),
+      onFailure: .skip, isPulled: true)
+    request.origin.index = Int(head.first) + offset
+    request.origin.attempt = Int(head.attempt)
+    let cursor = pool.cursor(ItemSource(items), worker, request)
+    while let segment = try await cursor.next() {
+      switch segment.content {
+      case .outputs(let outputs):
+        answer.outputs(unsafeDowncast(outputs, to: OutputBuffer<W.Output>.self), segment.range, from: offset)
+      case .failure(let failure): answer.failed(offset + failure.index, failure)
+      }
+    }
+  }
+}
+
+/// What is said about one chunk.
+private final class RelayedAnswer<Output> {
+  private(set) var frames: [RemoteFrame] = []
+  private let chunk: UInt64
+  private let coding: PayloadCoding<Output>
+
+  init(_ chunk: UInt64, _ coding: PayloadCoding<Output>) { (self.chunk, self.coding) = (chunk, coding) }
+
+  func outputs(_ outputs: OutputBuffer<Output>, _ range: Range<Int>, from offset: Int) {
+    var writer = ByteWriter()
+    var count = 0
+    func flush() {
+      if count > 0 { frames.append(RemoteFrame(.outputs(count, of: chunk), Array(writer.bytes))) }
+      writer.removeAll()
+      count = 0
+    }
+    for index in range {
+      let start = writer.count
+      writer.append(UInt64(0))
+      do {
+        try coding.encode(outputs[index], into: &writer)
+        writer.replace(at: start, with: UInt64(writer.count - start - 8))
+        Records.pad(&writer)
+        count += 1
+      } catch {
+        writer.truncate(to: start)
+        flush()
+        failed(offset + index, .undecodable(error.forUsers))
+      }
+    }
+    flush()
+  }
+
+  func failed(_ offset: Int, _ cause: ItemFailure.Cause) {
+    failed(offset, ItemFailure(index: 0, slot: 0, attempt: 1, cause: cause))
+  }
+
+  func failed(_ offset: Int, _ failure: ItemFailure) {
+    var writer = ByteWriter()
+    try? WireError(failure).encode(into: &writer)
+    frames.append(RemoteFrame(.itemFailed(offset, of: chunk, .relayed), Array(writer.bytes)))
+  }
+
+  func done(items: Int, nanoseconds: UInt64) {
+    frames.append(RemoteFrame(.chunkDone(chunk, items: items, nanoseconds: nanoseconds)))
+  }
+}

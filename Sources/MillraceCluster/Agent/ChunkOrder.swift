@@ -1,0 +1,74 @@
+package import Millrace
+import MillraceIPC
+
+/// A chunk on its way to whichever agent leases it: the frames that a worker process would get, and what the map asks for.
+package struct ChunkOrder: Sendable {
+  package var worker: Int
+  package var itemTimeout: Duration?
+  package var maximumLosses: Int
+  package var frames: [RemoteFrame]
+
+  package init(worker: Int, itemTimeout: Duration?, maximumLosses: Int, frames: [RemoteFrame]) {
+    (self.worker, self.itemTimeout, self.maximumLosses, self.frames) = (worker, itemTimeout, maximumLosses, frames)
+  }
+
+  package var bytes: [UInt8] {
+    var writer = ByteWriter()
+    writer.append(UInt64(worker))
+    writer.append(itemTimeout?.nanoseconds ?? 0)
+    writer.append(UInt64(maximumLosses))
+    for frame in frames { frame.bytes.withUnsafeBytes { Records.append($0, to: &writer) } }
+    return Array(writer.bytes)
+  }
+
+  package init(bytes: [UInt8]) throws {
+    let (head, frames) = try bytes.withUnsafeBytes { try readFrames($0, words: 3) }
+    worker = Int(clamping: head[0])
+    itemTimeout = head[1] == 0 ? nil : .nanoseconds(Int64(clamping: head[1]))
+    maximumLosses = Int(clamping: head[2])
+    self.frames = frames
+  }
+}
+
+/// What came of a chunk.
+package enum ChunkAnswer: Sendable {
+  /// What a worker process would have answered.
+  case frames([RemoteFrame])
+  /// The agent cannot have the worker, so nothing was run.
+  case noWorker(any Error)
+
+  package var bytes: [UInt8] {
+    var writer = ByteWriter()
+    switch self {
+    case .frames(let frames):
+      writer.append(UInt64(0))
+      for frame in frames { frame.bytes.withUnsafeBytes { Records.append($0, to: &writer) } }
+    case .noWorker(let error):
+      writer.append(UInt64(1))
+      try? WireError(error).encode(into: &writer)
+    }
+    return Array(writer.bytes)
+  }
+
+  package init(bytes: [UInt8]) throws {
+    guard bytes.count >= 8 else { throw EngineError.refused("an answer of \(bytes.count) bytes") }
+    if bytes[0] == 0 {
+      self = .frames(try bytes.withUnsafeBytes { try readFrames($0, words: 1) }.frames)
+    } else {
+      self = .noWorker(
+        try bytes.withUnsafeBytes {
+          try WireError.decode(from: UnsafeRawBufferPointer(rebasing: $0[8...])).error(RemoteError.self)
+        })
+    }
+  }
+}
+
+/// So many words, then frames as records.
+private func readFrames(_ bytes: UnsafeRawBufferPointer, words: Int) throws -> (words: [UInt64], frames: [RemoteFrame]) {
+  guard bytes.count >= 8 * words else { throw EngineError.refused("\(bytes.count) bytes where \(8 * words) begin it") }
+  let head = (0..<words).map { bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self) }
+  var rest = UnsafeRawBufferPointer(rebasing: bytes[(8 * words)...])
+  var frames: [RemoteFrame] = []
+  while !rest.isEmpty { frames.append(try RemoteFrame(bytes: try Records.next(&rest).bytes)) }
+  return (head, frames)
+}

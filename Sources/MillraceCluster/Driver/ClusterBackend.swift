@@ -1,0 +1,43 @@
+import Logging
+package import Millrace
+import MillraceIPC
+
+/// The slots of many machines: a queue, and agents that work for it.
+struct ClusterBackend: BackendKind {
+  /// The engine of one pool, and what launches its agents.
+  struct Parts {
+    var engine: any WorkEngine
+    var launcher: any AgentLauncher
+  }
+
+  let text: String
+  var options = ClusterDriver.Options()
+  let make: @Sendable (Logger) throws -> Parts
+
+  func description(width: String) -> String { text }
+  var abilities: BackendAbilities { [.survivesCrashes, .usesDispatch] }
+
+  var limits: DispatchLimits {
+    var limits = DispatchLimits()
+    // Whoever waits here waits for agents, and knows how long.
+    limits.startTime = nil
+    limits.starts.isForRoom = false
+    return limits
+  }
+
+  func makeSlots(_ host: any SlotHost, width: Int) throws -> any Slots {
+    let parts = try make(host.logger)
+    return ClusterSlots(host, ClusterDriver(parts.engine, parts.launcher, options, logger: host.logger))
+  }
+}
+
+extension WorkerPool.Backend {
+  /// A cluster of an engine and agents that are made by hand: for tests.
+  package static func cluster(
+    _ engine: any WorkEngine, _ launcher: any AgentLauncher, width: Int, patience: Duration = .seconds(10)
+  ) -> WorkerPool.Backend {
+    var backend = ClusterBackend(text: "cluster(\(width))") { _ in ClusterBackend.Parts(engine: engine, launcher: launcher) }
+    backend.options.patience = patience
+    return WorkerPool.Backend(backend, width: width)
+  }
+}

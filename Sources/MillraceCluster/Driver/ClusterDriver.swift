@@ -1,0 +1,408 @@
+import Logging
+import Millrace
+import MillraceIPC
+
+/// The driver of a job: what is between the pool's slots and the queue.
+///
+/// ```
+///   seats ─number, send─▶ [unsent] ─▶ submitting ─▶ queue
+///     ▲                                               │
+///     └── answered, by number ◀── receiving ◀─────────┘       watching: presence, members, what is missing
+/// ```
+///
+/// Whatever is out is kept here until its result has come: it is the lasting copy. A queue that has forgotten everything gets it again,
+/// in order, by the one task that submits.
+final class ClusterDriver: Sendable {
+  struct Options: Sendable {
+    /// How often an item may be begun by agents that are lost, before it is not run any more.
+    var maximumLosses = 3
+    /// How long agents are waited for.
+    var patience: Duration = .seconds(30)
+  }
+
+  private enum Phase {
+    case idle, opening, up, ended
+    case failed(any Error)
+  }
+
+  private struct Outstanding {
+    let seat: ClusterSeat
+    let bytes: [UInt8]
+    let since: UInt64
+  }
+
+  private struct State {
+    var phase = Phase.idle
+    /// How often it was begun: after a failure, whoever asks again is tried for again.
+    var run = 0
+    var nextID: UInt64 = 1
+    var outstanding: [UInt64: Outstanding] = [:]
+    /// Numbers that were not submitted, in order.
+    var unsent = FIFO<UInt64>()
+    var withdrawn: [UInt64] = []
+    var announcements: [Int: [UInt8]] = [:]
+    var unannounced: [Int] = []
+    var hasToOpen = false
+    /// Who waits for an agent.
+    var waiting: [ClusterSeat] = []
+    var seats: [ObjectIdentifier: ClusterSeat] = [:]
+    var members: [String: Member] = [:]
+    /// Since when nobody is there.
+    var aloneSince: UInt64?
+    /// Which agents could not have a worker, and why.
+    var unfit: [WorkerKey: [String: any Error]] = [:]
+    /// Workers that no agent can have: told once to each slot that asks.
+    var hopeless: [WorkerKey: (error: any Error, until: UInt64)] = [:]
+    var tasks: [Task<Void, Never>] = []
+  }
+
+  let options: Options
+  private let engine: any WorkEngine
+  private let launcher: any AgentLauncher
+  private let logger: Logger
+  private let state = Lock(State())
+  private let news = TaskBell()
+
+  init(_ engine: any WorkEngine, _ launcher: any AgentLauncher, _ options: Options, logger: Logger) {
+    (self.engine, self.launcher, self.options, self.logger) = (engine, launcher, options, logger)
+  }
+
+  // MARK: For the seats
+
+  func start(_ seat: ClusterSeat) {
+    let (phase, isFirst) = state.withLock { state in
+      state.seats[ObjectIdentifier(seat)] = seat
+      var isFirst = false
+      switch state.phase {
+      case .idle, .failed:
+        // Whoever asks again is tried for again.
+        isFirst = true
+        state.phase = .opening
+        state.waiting.append(seat)
+      case .opening: state.waiting.append(seat)
+      case .up, .ended: break
+      }
+      return (state.phase, isFirst)
+    }
+    if isFirst { begin() }
+    switch phase {
+    case .up: seat.started()
+    case .ended: seat.startFailed(EngineError.lost)
+    case .idle, .opening, .failed: break
+    }
+  }
+
+  func left(_ seat: ClusterSeat) { _ = state.withLock { $0.seats.removeValue(forKey: ObjectIdentifier(seat)) } }
+
+  /// Sees to it that agents can have the worker; throws if none can.
+  func announce(_ record: WorkerRecord) throws {
+    let now = MonotonicTime.now
+    let (isKnown, hopeless) = state.withLock { state in
+      (state.announcements[record.key.value] != nil, state.hopeless[record.key])
+    }
+    if let hopeless, hopeless.until > now { throw hopeless.error }
+    if isKnown { return }
+    let announcement = try record.remote.announcement()
+    state.withLock { state in
+      state.announcements[record.key.value] = announcement
+      state.unannounced.append(record.key.value)
+    }
+  }
+
+  func number(_ bytes: [UInt8], for seat: ClusterSeat) -> UInt64 {
+    state.withLock { state in
+      let id = state.nextID
+      state.nextID += 1
+      state.outstanding[id] = Outstanding(seat: seat, bytes: bytes, since: MonotonicTime.now)
+      state.unsent.append(id)
+      return id
+    }
+  }
+
+  func send() { news.ring() }
+
+  /// Nobody wants its result any more.
+  func withdraw(_ id: UInt64) {
+    state.withLock { state in
+      guard state.outstanding.removeValue(forKey: id) != nil else { return }
+      state.withdrawn.append(id)
+    }
+    news.ring()
+  }
+
+  /// The agent cannot have the worker. When none can, whoever needs it is told.
+  func hasNoWorker(_ key: WorkerKey, _ error: any Error, _ agent: String) {
+    logger.warning("an agent cannot have a worker: \(error)", metadata: ["agent": "\(agent)"])
+    state.withLock { state in
+      state.unfit[key, default: [:]][agent] = error
+      let fit = state.members.values.filter { $0.isAlive && $0.refusal.isEmpty && state.unfit[key]?[$0.name] == nil }
+      guard fit.isEmpty else { return }
+      state.unfit[key] = nil
+      let cause = (error as? WorkerPoolError)?.underlying ?? error
+      state.hopeless[key] = (cause, MonotonicTime.now &+ 2_000_000_000)
+    }
+  }
+
+  // MARK: The job
+
+  private func begin() {
+    state.withLock { state in
+      state.run += 1
+      let (run, before) = (state.run, state.tasks.last)
+      state.tasks.append(
+        Task {
+          await before?.value
+          await self.work(run)
+        })
+    }
+  }
+
+  private func work(_ run: Int) async {
+    do {
+      let last = try await engine.open(Manifest().bytes)
+      state.withLock { state in state.nextID = max(state.nextID, last + 1) }
+      try await launcher.launch(logger: logger)
+    } catch {
+      return fail(error)
+    }
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { await self.submitting(run) }
+      group.addTask { await self.receiving(run) }
+      group.addTask { await self.watching(run) }
+    }
+  }
+
+  private func isOver(_ run: Int) -> Bool {
+    state.withLock { state in
+      switch state.phase {
+      case .ended, .failed: true
+      case .idle, .opening, .up: state.run != run
+      }
+    }
+  }
+
+  /// It cannot go on: no slot has a worker.
+  private func fail(_ error: any Error) {
+    let (waiting, seats) = state.withLock { state -> ([ClusterSeat], [ClusterSeat]) in
+      if case .ended = state.phase { return ([], []) }
+      state.phase = .failed(error)
+      state.aloneSince = nil
+      defer { state.waiting = [] }
+      let waiting = state.waiting
+      return (waiting, state.seats.values.filter { seat in !waiting.contains { $0 === seat } })
+    }
+    news.ring()
+    guard !waiting.isEmpty || !seats.isEmpty else { return }
+    logger.error("the cluster cannot go on: \(error)")
+    for seat in waiting { seat.startFailed(error) }
+    for seat in seats { seat.die() }
+  }
+
+  /// The pool is over: ends the job, and everybody who works for it.
+  func end() async {
+    let (tasks, wasBegun) = state.withLock { state in
+      defer { state.phase = .ended }
+      let wasBegun = if case .idle = state.phase { false } else { true }
+      return (state.tasks, wasBegun)
+    }
+    news.ring()
+    for task in tasks { task.cancel() }
+    await engine.interrupt()
+    for task in tasks { await task.value }
+    if wasBegun {
+      // Cancelled: it is tried once, whoever is there.
+      let finish = Task { [engine, logger] in
+        do { try await engine.finish() } catch { logger.warning("the job could not be ended in the queue: \(error)") }
+      }
+      finish.cancel()
+      await finish.value
+    }
+    await launcher.end()
+    await engine.close()
+  }
+
+  // MARK: Submitting
+
+  private func submitting(_ run: Int) async {
+    while !isOver(run) {
+      do {
+        if state.withLock({ $0.hasToOpen }) { try await reopen() }
+        guard try await submitSome() else {
+          await news.waitForRing()
+          continue
+        }
+      } catch EngineError.lost {
+        state.withLock { $0.hasToOpen = true }
+      } catch EngineError.unreachable(let why) {
+        if isOver(run) { return }
+        logger.warning("the queue cannot be reached, and is tried again: \(why)")
+      } catch {
+        return fail(error)
+      }
+    }
+  }
+
+  /// Whether there was something to submit.
+  private func submitSome() async throws -> Bool {
+    let (unannounced, withdrawn, work) = state.withLock { state in
+      var work: [Work] = []
+      var bytes = 0
+      for id in state.unsent.elements.prefix(64) where bytes < 4 << 20 {
+        guard let out = state.outstanding[id] else { continue }
+        work.append(Work(id: id, bytes: out.bytes))
+        bytes += out.bytes.count
+      }
+      return (state.unannounced, state.withdrawn, work)
+    }
+    for key in unannounced {
+      guard let announcement = state.withLock({ $0.announcements[key] }) else { continue }
+      try await engine.announce(key, announcement)
+      state.withLock { state in state.unannounced.removeAll { $0 == key } }
+    }
+    if !work.isEmpty { try await engine.submit(work) }
+    let last = work.last?.id ?? 0
+    if !withdrawn.isEmpty { try await engine.cancel(withdrawn) }
+    state.withLock { state in
+      while let id = state.unsent.first, id <= last || state.outstanding[id] == nil { _ = state.unsent.popFirst() }
+      state.withdrawn.removeFirst(withdrawn.count)
+    }
+    return !unannounced.isEmpty || !work.isEmpty || !withdrawn.isEmpty
+  }
+
+  /// The queue has forgotten the job: it gets everything again that is out.
+  private func reopen() async throws {
+    let last = try await engine.open(Manifest().bytes)
+    logger.warning("the queue had forgotten the job, and gets again what is out")
+    state.withLock { state in
+      state.hasToOpen = false
+      state.unannounced = state.announcements.keys.sorted()
+      state.unsent.removeAll()
+      for id in state.outstanding.keys.sorted() where id > last { state.unsent.append(id) }
+    }
+  }
+
+  // MARK: Receiving
+
+  private func receiving(_ run: Int) async {
+    while !isOver(run) {
+      do {
+        let results = try await engine.results(upTo: 256, within: .milliseconds(500))
+        for result in results { receive(result) }
+        if !results.isEmpty { try await engine.settle() }
+      } catch EngineError.lost {
+        askToOpen()
+        try? await Task.sleep(for: .milliseconds(50))
+      } catch EngineError.unreachable {
+        if isOver(run) { return }
+        try? await Task.sleep(for: .milliseconds(50))
+      } catch {
+        return fail(error)
+      }
+    }
+  }
+
+  private func receive(_ result: WorkResult) {
+    guard let out = state.withLock({ $0.outstanding.removeValue(forKey: result.id) }) else { return }
+    do {
+      out.seat.answered(result.id, try ChunkAnswer(bytes: result.bytes), by: result.agent)
+    } catch {
+      logger.error("an agent's answer makes no sense: \(error)", metadata: ["agent": "\(result.agent)"])
+      out.seat.die()
+    }
+  }
+
+  private func askToOpen() {
+    state.withLock { $0.hasToOpen = true }
+    news.ring()
+  }
+
+  // MARK: Watching
+
+  private func watching(_ run: Int) async {
+    let pause = max(.milliseconds(50), min(.milliseconds(500), engine.lease / 4))
+    var auditAt = MonotonicTime.now &+ engine.lease.nanoseconds
+    while !isOver(run) {
+      do {
+        try await engine.change(to: .running)
+        look(at: try await engine.members())
+        if MonotonicTime.now >= auditAt {
+          try await audit()
+          auditAt = MonotonicTime.now &+ engine.lease.nanoseconds
+        }
+      } catch EngineError.lost {
+        askToOpen()
+      } catch EngineError.unreachable {
+        if isOver(run) { return }
+      } catch {
+        return fail(error)
+      }
+      let isUp = state.withLock { if case .up = $0.phase { true } else { false } }
+      try? await Task.sleep(for: isUp ? pause : .milliseconds(10))
+    }
+  }
+
+  private func look(at members: [Member]) {
+    let now = MonotonicTime.now
+    let (before, ready, problem) = state.withLock { state -> ([String: Member], [ClusterSeat], EngineError?) in
+      let before = state.members
+      state.members = Dictionary(members.filter(\.isAlive).map { ($0.name, $0) }) { $1 }
+      let fit = state.members.values.filter { $0.refusal.isEmpty }
+      if !fit.isEmpty {
+        state.aloneSince = nil
+        guard case .opening = state.phase else { return (before, [], nil) }
+        state.phase = .up
+        defer { state.waiting = [] }
+        return (before, state.waiting, nil)
+      }
+      let since = state.aloneSince ?? now
+      state.aloneSince = since
+      if let refused = state.members.values.first, launcher.hasAll(state.members.count) {
+        return (before, [], .refused("every agent: \(refused.refusal)"))
+      }
+      if launcher.isExhausted { return (before, [], .refused("no agent is left, and none will come")) }
+      guard now &- since >= options.patience.nanoseconds else { return (before, [], nil) }
+      return (before, [], .unreachable("no agent within \(options.patience)"))
+    }
+    tell(members, before)
+    if let problem { return fail(problem) }
+    for seat in ready { seat.started() }
+  }
+
+  private func tell(_ members: [Member], _ before: [String: Member]) {
+    for member in members where member.isAlive && before[member.name] == nil {
+      if member.refusal.isEmpty {
+        logger.info("an agent has joined", metadata: about(member))
+      } else {
+        logger.error("an agent may not have work: \(member.refusal)", metadata: about(member))
+      }
+    }
+    for member in before.values where !members.contains(where: { $0.name == member.name && $0.isAlive }) {
+      if members.contains(where: { $0.name == member.name }) {
+        logger.warning("an agent is lost; what it had goes to others", metadata: about(member))
+      } else {
+        logger.info("an agent has left", metadata: about(member))
+      }
+    }
+  }
+
+  private func about(_ member: Member) -> Logger.Metadata {
+    ["agent": "\(member.name)", "host": "\(member.host)", "process": "\(member.process)", "slots": "\(member.slots)"]
+  }
+
+  /// What is out and nowhere in the queue is submitted again, under a number of its own.
+  private func audit() async throws {
+    let old = state.withLock { state in
+      let limit = MonotonicTime.now &- engine.lease.nanoseconds
+      let unsent = Set(state.unsent.elements)
+      return state.outstanding.filter { $0.value.since < limit && !unsent.contains($0.key) }.keys.sorted()
+    }
+    guard !old.isEmpty else { return }
+    let missing = try await engine.missing(of: old)
+    for id in missing {
+      // Its result may have come meanwhile.
+      guard let out = state.withLock({ $0.outstanding.removeValue(forKey: id) }) else { continue }
+      logger.warning("work was lost in the queue, and is tried again", metadata: ["work": "\(id)"])
+      out.seat.die()
+    }
+  }
+}

@@ -1,0 +1,283 @@
+import Millrace
+import MillraceIPC
+
+/// The contract in one process: for tests, and to read. What others do with a server, it does under a lock.
+package final class InMemoryEngine: WorkEngine {
+  /// What driver and agents have in common.
+  package final class Server: Sendable {
+    fileprivate struct Entry {
+      var bytes: [UInt8]
+      var holder: String?
+      var until: UInt64 = 0
+      var wasLeased = false
+    }
+    fileprivate struct State {
+      var epoch = 0
+      var manifest: [UInt8]?
+      var phase = JobPhase.running
+      var driverUntil: UInt64 = 0
+      var announcements: [Int: [UInt8]] = [:]
+      var lastID: UInt64 = 0
+      var work: [UInt64: Entry] = [:]
+      var results: [WorkResult] = []
+      var starts: [UInt64: [Int: Int]] = [:]
+      var members: [String: (member: Member, until: UInt64)] = [:]
+      var sleepers: [Int: UnsafeContinuation<Void, Never>] = [:]
+      var sleeperCount = 0
+      /// Who was woken before it slept.
+      var woken: Set<Int> = []
+    }
+    fileprivate let state = Lock(State())
+
+    package init() {}
+
+    /// Everything is gone, as when a server without persistence was killed.
+    package func forget() {
+      change { state in
+        let sleepers = state.sleepers
+        state = State()
+        state.sleepers = sleepers
+      }
+    }
+
+    /// What is left of the job.
+    package var isEmpty: Bool {
+      state.withLock { $0.work.isEmpty && $0.results.isEmpty && $0.starts.isEmpty && $0.members.isEmpty }
+    }
+
+    /// Changes something that somebody may be waiting for.
+    fileprivate func change<R>(_ body: (inout State) throws -> R) rethrows -> R {
+      let (result, sleepers) = try state.withLock { state in
+        let result = try body(&state)
+        defer { state.sleepers = [:] }
+        return (result, Array(state.sleepers.values))
+      }
+      for sleeper in sleepers { sleeper.resume() }
+      return result
+    }
+
+    /// Waits until `look` finds something, or so long.
+    fileprivate func wait<R>(within limit: Duration, for look: (inout State) throws -> R?) async throws -> R? {
+      let end = MonotonicTime.now &+ limit.nanoseconds
+      while true {
+        let (found, ticket) = try state.withLock { state in
+          state.sleeperCount += 1
+          return (try look(&state), state.sleeperCount)
+        }
+        let now = MonotonicTime.now
+        if found != nil || now >= end || Task.isCancelled { return found }
+        let alarm = Task {
+          try? await Task.sleep(for: .nanoseconds(min(end - now, 50_000_000)))
+          self.wake(ticket)
+        }
+        await withTaskCancellationHandler {
+          await withUnsafeContinuation { sleeper in
+            let isAwake = state.withLock { state in
+              if state.woken.remove(ticket) != nil { return true }
+              state.sleepers[ticket] = sleeper
+              return false
+            }
+            if isAwake { sleeper.resume() }
+          }
+        } onCancel: {
+          self.wake(ticket)
+        }
+        alarm.cancel()
+        await alarm.value
+        _ = state.withLock { $0.woken.remove(ticket) }
+      }
+    }
+
+    private func wake(_ ticket: Int) {
+      let sleeper = state.withLock { state in
+        let sleeper = state.sleepers.removeValue(forKey: ticket)
+        if sleeper == nil { state.woken.insert(ticket) }
+        return sleeper
+      }
+      sleeper?.resume()
+    }
+  }
+
+  package let lease: Duration
+  private let server: Server
+  /// Which driver this is; 0: none, yet.
+  private let epoch = Lock(0)
+
+  package init(_ server: Server, lease: Duration = .seconds(30)) {
+    self.server = server
+    self.lease = lease
+  }
+
+  private var until: UInt64 { MonotonicTime.now &+ lease.nanoseconds }
+
+  private func asDriver<R>(_ body: (inout Server.State) throws -> R) throws -> R {
+    let epoch = epoch.withLock { $0 }
+    return try server.change { state in
+      guard state.epoch == epoch else {
+        throw state.epoch == 0 ? EngineError.lost : EngineError.fenced("epoch \(state.epoch), not \(epoch)")
+      }
+      return try body(&state)
+    }
+  }
+
+  // MARK: The driver
+
+  package func open(_ manifest: [UInt8]) async throws -> UInt64 {
+    let epoch = epoch.withLock { $0 }
+    let (mine, last) = try server.change { state in
+      if epoch == 0 {
+        state.epoch += 1
+      } else if state.epoch == 0 {
+        state.epoch = epoch
+      } else if state.epoch != epoch {
+        throw EngineError.fenced("epoch \(state.epoch), not \(epoch)")
+      }
+      state.manifest = manifest
+      state.phase = .running
+      state.driverUntil = until
+      return (state.epoch, state.lastID)
+    }
+    self.epoch.withLock { $0 = mine }
+    return last
+  }
+
+  package func announce(_ worker: Int, _ announcement: [UInt8]) async throws {
+    try asDriver { $0.announcements[worker] = announcement }
+  }
+
+  package func submit(_ work: [Work]) async throws {
+    try asDriver { state in
+      for work in work where work.id > state.lastID {
+        state.work[work.id] = Server.Entry(bytes: work.bytes)
+        state.lastID = work.id
+      }
+    }
+  }
+
+  package func results(upTo count: Int, within wait: Duration) async throws -> [WorkResult] {
+    let epoch = epoch.withLock { $0 }
+    return try await server.wait(within: wait) { state in
+      guard state.epoch == epoch else { throw state.epoch == 0 ? EngineError.lost : EngineError.fenced("") }
+      let results = Array(state.results.prefix(count))
+      state.results.removeFirst(results.count)
+      return results.isEmpty ? nil : results
+    } ?? []
+  }
+
+  package func settle() async throws {}
+
+  package func missing(of ids: [UInt64]) async throws -> [UInt64] {
+    try asDriver { state in
+      let results = Set(state.results.map(\.id))
+      return ids.filter { state.work[$0] == nil && !results.contains($0) }
+    }
+  }
+
+  package func members() async throws -> [Member] {
+    let now = MonotonicTime.now
+    return try asDriver { state in
+      state.members.values.map { entry in
+        var member = entry.member
+        member.isAlive = entry.until > now
+        return member
+      }.sorted { $0.name < $1.name }
+    }
+  }
+
+  package func cancel(_ ids: [UInt64]) async throws {
+    try asDriver { state in
+      for id in ids {
+        state.work[id] = nil
+        state.starts[id] = nil
+      }
+    }
+  }
+
+  package func change(to phase: JobPhase) async throws {
+    try asDriver { state in
+      state.phase = phase
+      state.driverUntil = until
+    }
+  }
+
+  package func finish() async throws {
+    try asDriver { state in
+      let epoch = state.epoch
+      let sleepers = state.sleepers
+      state = Server.State()
+      (state.epoch, state.phase, state.sleepers, state.driverUntil) = (epoch, .finished, sleepers, until)
+    }
+  }
+
+  // MARK: An agent
+
+  package func manifest() async throws -> [UInt8]? { server.state.withLock { $0.manifest } }
+
+  package func join(_ member: Member) async throws {
+    server.change { $0.members[member.name] = (member, until) }
+  }
+
+  package func announcement(of worker: Int) async throws -> [UInt8]? {
+    server.state.withLock { $0.announcements[worker] }
+  }
+
+  package func lease(upTo count: Int, for agent: String, within wait: Duration) async throws -> [Lease] {
+    try await server.wait(within: wait) { state in
+      let now = MonotonicTime.now
+      guard state.members[agent].map({ $0.until > now }) == true else { return nil }
+      let free = state.work.filter { $0.value.holder == nil || $0.value.until <= now }.keys.sorted().prefix(count)
+      var leases: [Lease] = []
+      for id in free {
+        guard var entry = state.work[id] else { continue }
+        leases.append(Lease(Work(id: id, bytes: entry.bytes), isRepeated: entry.wasLeased))
+        (entry.holder, entry.until, entry.wasLeased) = (agent, until, true)
+        state.work[id] = entry
+      }
+      return leases.isEmpty ? nil : leases
+    } ?? []
+  }
+
+  package func started(_ id: UInt64, item: Int) async throws -> Int {
+    server.change { state in
+      defer { state.starts[id, default: [:]][item, default: 0] += 1 }
+      return state.starts[id]?[item] ?? 0
+    }
+  }
+
+  package func renew(_ ids: [UInt64], for agent: String) async throws -> Renewal {
+    let now = MonotonicTime.now
+    return server.change { state in
+      var refused: [UInt64] = []
+      for id in ids {
+        if state.work[id]?.holder == agent { state.work[id]?.until = until } else { refused.append(id) }
+      }
+      let isMember = state.members[agent] != nil
+      state.members[agent]?.until = until
+      let phase = state.epoch == 0 || state.driverUntil <= now ? nil : state.phase
+      return Renewal(refused: refused, phase: phase, isMember: isMember)
+    }
+  }
+
+  package func complete(_ id: UInt64, _ result: [UInt8], by agent: String) async throws -> Bool {
+    server.change { state in
+      guard state.work.removeValue(forKey: id) != nil else { return false }
+      state.starts[id] = nil
+      state.results.append(WorkResult(id: id, agent: agent, bytes: result))
+      state.members[agent]?.member.results += 1
+      return true
+    }
+  }
+
+  package func release(_ ids: [UInt64], by agent: String) async throws {
+    server.change { state in
+      for id in ids where state.work[id]?.holder == agent {
+        state.work[id]?.holder = nil
+      }
+    }
+  }
+
+  package func leave(_ agent: String) async throws { server.change { $0.members[agent] = nil } }
+
+  package func interrupt() async {}
+  package func close() async {}
+}

@@ -1,0 +1,135 @@
+/// The queue that a driver and its agents have in common: the driver submits work, agents lease it, and each result counts once.
+///
+/// What it must keep, whatever carries it, is in the table below; the contract suite tries each line on every engine.
+///
+/// | call | must |
+/// |---|---|
+/// | `submit` | be idempotent; one loop submits, in the order of ids |
+/// | `lease` | give work with a lease, which others may take when it is over |
+/// | `renew` | be refused for what is no longer mine |
+/// | `started` | count attempts when an item starts, not when it is delivered |
+/// | `complete` | be fenced: false if another finished first |
+/// | `release` | give back at once what was not begun |
+/// | `results`, `settle` | each id at most once; what the driver has taken is forgotten |
+/// | `missing` | say what is outstanding here and nowhere there |
+/// | `members` | say who has joined, and who is not heard of any more |
+/// | `cancel`, `change`, `finish` | reach agents with their next beat; nothing is left of the job |
+///
+/// A second driver that opens the job fences the first off: its calls throw ``EngineError/fenced(_:)``. Every call may throw
+/// ``EngineError/unreachable(_:)`` when its patience is over, and may be made again.
+package protocol WorkEngine: AnyObject, Sendable {
+  /// How long a lease holds, and how long somebody is believed alive who is not heard of.
+  var lease: Duration { get }
+
+  // MARK: The driver
+
+  /// Takes the job over, or, having it, finds its place again in a queue that has forgotten it.
+  ///
+  /// - Returns: the last id that the queue knows.
+  func open(_ manifest: [UInt8]) async throws -> UInt64
+  /// Says what a worker is, before work for it is submitted.
+  func announce(_ worker: Int, _ announcement: [UInt8]) async throws
+  func submit(_ work: [Work]) async throws
+  /// The next results; waits for one, in bounds.
+  func results(upTo count: Int, within wait: Duration) async throws -> [WorkResult]
+  /// What `results` has given is not needed any more.
+  func settle() async throws
+  /// Which of these are neither queued, nor leased, nor among the results.
+  func missing(of ids: [UInt64]) async throws -> [UInt64]
+  func members() async throws -> [Member]
+  func cancel(_ ids: [UInt64]) async throws
+  /// Says that the driver lives, and what agents are to do.
+  func change(to phase: JobPhase) async throws
+  /// The job is over: nothing of it stays, but the word that it is.
+  func finish() async throws
+
+  // MARK: An agent
+
+  /// What the driver said of itself; nil while there is no such job.
+  func manifest() async throws -> [UInt8]?
+  func join(_ member: Member) async throws
+  func announcement(of worker: Int) async throws -> [UInt8]?
+  /// Work for this agent, at most so much; waits for it, in bounds.
+  func lease(upTo count: Int, for agent: String, within wait: Duration) async throws -> [Lease]
+  /// An item of the work is about to begin; how often one had begun before.
+  func started(_ id: UInt64, item: Int) async throws -> Int
+  /// The agent lives, and has these; which of them are not its own any more.
+  func renew(_ ids: [UInt64], for agent: String) async throws -> Renewal
+  func complete(_ id: UInt64, _ result: [UInt8], by agent: String) async throws -> Bool
+  func release(_ ids: [UInt64], by agent: String) async throws
+  func leave(_ agent: String) async throws
+
+  // MARK: Both
+
+  /// Ends the waits that are under way, so far as it can.
+  func interrupt() async
+  /// Lets go of what the engine itself holds: connections, threads.
+  func close() async
+}
+
+/// A chunk on its way out.
+package struct Work: Sendable, Equatable {
+  package var id: UInt64
+  package var bytes: [UInt8]
+
+  package init(id: UInt64, bytes: [UInt8]) { (self.id, self.bytes) = (id, bytes) }
+}
+
+/// A chunk that an agent has, for a while.
+package struct Lease: Sendable, Equatable {
+  package var work: Work
+  /// Whether another had it before, and did not bring it to an end.
+  package var isRepeated: Bool
+
+  package init(_ work: Work, isRepeated: Bool) { (self.work, self.isRepeated) = (work, isRepeated) }
+}
+
+package struct WorkResult: Sendable, Equatable {
+  package var id: UInt64
+  package var agent: String
+  package var bytes: [UInt8]
+
+  package init(id: UInt64, agent: String, bytes: [UInt8]) { (self.id, self.agent, self.bytes) = (id, agent, bytes) }
+}
+
+/// What an agent is to do.
+package enum JobPhase: String, Sendable {
+  case running
+  /// Take nothing new.
+  case draining
+  /// It is over.
+  case finished
+}
+
+package struct Renewal: Sendable, Equatable {
+  /// These are others' now, or nobody's.
+  package var refused: [UInt64]
+  /// Nil: the driver is not heard of.
+  package var phase: JobPhase?
+  /// Whether the queue knows the agent; not, if it has forgotten everything.
+  package var isMember = true
+
+  package init(refused: [UInt64], phase: JobPhase?, isMember: Bool = true) {
+    (self.refused, self.phase, self.isMember) = (refused, phase, isMember)
+  }
+}
+
+package enum EngineError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// Another driver has the job.
+  case fenced(String)
+  /// The queue has forgotten the job, or never knew it: it is to be opened again.
+  case lost
+  /// Nobody answers, or not in time.
+  case unreachable(String)
+  /// It is there, and will not do: a wrong password, a wrong setting.
+  case refused(String)
+
+  package var description: String {
+    switch self {
+    case .fenced(let why): "another driver has taken this job over: \(why)"
+    case .lost: "the queue does not know the job"
+    case .unreachable(let why): "the queue cannot be reached: \(why)"
+    case .refused(let why): "the queue refuses: \(why)"
+    }
+  }
+}

@@ -1,0 +1,53 @@
+package import Logging
+import Millrace
+import MillraceIPC
+
+/// Gets agents running somewhere. They join by themselves: whoever launches them need not know them.
+package protocol AgentLauncher: Sendable {
+  /// Starts all of them. What cannot be started is logged; throws if that is all.
+  func launch(logger: Logger) async throws
+  /// Whether none is left, and none will come.
+  var isExhausted: Bool { get }
+  /// Whether more than so many will not come.
+  func hasAll(_ count: Int) -> Bool
+  /// How many chunks all of them run at once; nil: nobody knows.
+  var slots: Int? { get }
+  /// Sees to it that none is left.
+  func end() async
+}
+
+/// Somebody else starts them.
+struct ExternalLauncher: AgentLauncher {
+  func launch(logger: Logger) async throws {}
+  var isExhausted: Bool { false }
+  func hasAll(_ count: Int) -> Bool { true }
+  var slots: Int? { nil }
+  func end() async {}
+}
+
+/// Agents in this very process: for tests.
+package final class HereLauncher: AgentLauncher {
+  private let make: @Sendable () -> Agent
+  private let count: Int
+  private let agents = Lock<[(agent: Agent, task: Task<Agent.End, Never>)]>([])
+
+  package init(_ count: Int, _ make: @escaping @Sendable () -> Agent) { (self.count, self.make) = (count, make) }
+
+  package func launch(logger: Logger) async throws {
+    guard agents.withLock({ $0.isEmpty }) else { return }
+    for _ in 0..<count {
+      let agent = make()
+      agents.withLock { $0.append((agent, Task { await agent.run() })) }
+    }
+  }
+
+  package var isExhausted: Bool { false }
+  package func hasAll(_ count: Int) -> Bool { count >= self.count }
+  package var slots: Int? { nil }
+
+  package func end() async {
+    let agents = agents.withLock { $0 }
+    for (agent, _) in agents { agent.leave() }
+    for (_, task) in agents { _ = await task.value }
+  }
+}

@@ -1,0 +1,51 @@
+/// What an agent has to know to find its job. It has the queue's password in it: it goes by standard input, or by a file that nobody
+/// else may read, and never on a command line.
+package struct AgentSettings: Sendable, Equatable {
+  /// The environment variable that makes a program an agent, before its `main`: `stdin`, `@` and the name of a file, or a URL with
+  /// `?job=` and `&slots=`.
+  package static let variable = "MILLRACE_AGENT"
+
+  package var url = ""
+  package var job = ""
+  package var slots = 1
+  package var leaseMilliseconds = 30_000
+  /// Whether it ends when its standard input does.
+  package var isTethered = false
+
+  package init() {}
+
+  package init(url: String, job: String) { (self.url, self.job) = (url, job) }
+
+  /// As lines, of which an empty one is the last.
+  package var text: String {
+    Fields([
+      ("url", url), ("job", job), ("slots", "\(slots)"), ("lease", "\(leaseMilliseconds)"),
+      ("tether", isTethered ? "1" : "0"),
+    ]).text + "\n\n"
+  }
+
+  package init(text: String) throws(EngineError) {
+    let fields = Fields(text)
+    url = fields["url"] ?? ""
+    job = fields["job"] ?? ""
+    slots = try Self.number("slots", fields["slots"], 1...4_096) ?? 1
+    leaseMilliseconds = try Self.number("lease", fields["lease"], 100...86_400_000) ?? 30_000
+    isTethered = fields["tether"] == "1"
+    guard !url.isEmpty, !job.isEmpty else { throw .refused("settings of an agent without url or job") }
+  }
+
+  /// `redis://host/0?job=name&slots=4`.
+  package init(url text: String) throws(EngineError) {
+    let parts = text.split(separator: "?", maxSplits: 1)
+    let words = parts.count == 2 ? parts[1].split(separator: "&").joined(separator: "\n") : ""
+    try self.init(text: "url=\(parts.first ?? "")\n\(words)")
+  }
+
+  private static func number(_ name: String, _ text: String?, _ allowed: ClosedRange<Int>) throws(EngineError) -> Int? {
+    guard let text else { return nil }
+    guard let number = Int(text), allowed.contains(number) else {
+      throw .refused("\(name)=\(text): \(allowed.lowerBound) to \(allowed.upperBound)")
+    }
+    return number
+  }
+}

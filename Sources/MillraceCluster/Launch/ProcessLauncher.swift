@@ -1,0 +1,103 @@
+import Logging
+import Millrace
+import MillraceIPC
+
+/// Agents as processes of this machine, or as the local ends of processes elsewhere, as `ssh` is one: each has its settings by its
+/// standard input, and ends when that does. One that dies is launched again.
+final class ProcessLauncher: AgentLauncher {
+  /// One that is to run.
+  struct Place: Sendable {
+    /// For the log.
+    var name: String
+    var arguments: [String]
+    var settings: AgentSettings
+  }
+
+  private struct State {
+    var running: [Int: TetheredProcess] = [:]
+    var isEnding = false
+    var hasLaunched = false
+  }
+
+  /// So often one may end at once before it is given up.
+  private static let quickEnds = 4
+  /// What is at once.
+  private static let quick: UInt64 = 2_000_000_000
+  /// How long one may take to go when it was told to.
+  private static let grace: Duration = .seconds(10)
+
+  private let places: [Place]
+  private let state = Lock(State())
+  private let isGone = TaskBell()
+
+  init(_ places: [Place]) { self.places = places }
+
+  var slots: Int? { places.reduce(0) { $0 + $1.settings.slots } }
+  var isExhausted: Bool { state.withLock { $0.hasLaunched && $0.running.isEmpty } }
+  func hasAll(_ count: Int) -> Bool { count >= places.count }
+
+  func launch(logger: Logger) async throws {
+    var problem: (any Error)?
+    let missing = state.withLock { state in places.indices.filter { state.running[$0] == nil } }
+    for place in missing {
+      do { try start(place, logger, ends: 0) } catch {
+        logger.error("an agent could not be launched: \(error)", metadata: ["place": "\(places[place].name)"])
+        problem = error
+      }
+    }
+    state.withLock { $0.hasLaunched = true }
+    if isExhausted, let problem { throw problem }
+  }
+
+  /// - Parameter ends: how often one ended there soon after its start.
+  private func start(_ number: Int, _ logger: Logger, ends: Int) throws {
+    let place = places[number]
+    var settings = place.settings
+    settings.isTethered = true
+    let begun = MonotonicTime.now
+    let process = try TetheredProcess(
+      place.arguments, adding: ["\(AgentSettings.variable)=stdin"], text: settings.text
+    ) { [weak self] end in
+      let lived = MonotonicTime.now &- begun
+      self?.ended(number, end, logger, ends: lived < Self.quick ? ends + 1 : 0)
+    }
+    let isLate = state.withLock { state in
+      if !state.isEnding || state.running[number] != nil { state.running[number] = process }
+      return state.isEnding
+    }
+    if isLate { process.letGo() }
+  }
+
+  private func ended(_ number: Int, _ end: TetheredProcess.End, _ logger: Logger, ends: Int) {
+    defer { isGone.ring() }
+    let isEnding = state.withLock { state in
+      if state.isEnding { state.running[number] = nil }
+      return state.isEnding
+    }
+    if isEnding { return }
+    logger.warning("an agent \(end)", metadata: ["place": "\(places[number].name)"])
+    // Who was refused is refused again.
+    if case .exited(AgentExit.refused) = end { return state.withLock { $0.running[number] = nil } }
+    guard ends < Self.quickEnds else { return state.withLock { $0.running[number] = nil } }
+    // Its place is kept meanwhile: there will be one.
+    do { try start(number, logger, ends: ends) } catch {
+      logger.error("an agent could not be launched again: \(error)", metadata: ["place": "\(places[number].name)"])
+      state.withLock { $0.running[number] = nil }
+    }
+  }
+
+  func end() async {
+    let running = state.withLock { state in
+      state.isEnding = true
+      return Array(state.running.values)
+    }
+    for process in running { process.letGo() }
+    let alarm = Task {
+      do { try await Task.sleep(for: Self.grace) } catch { return }
+      for process in self.state.withLock({ Array($0.running.values) }) { process.kill() }
+    }
+    while !state.withLock({ $0.running.isEmpty }) { await isGone.waitForRing() }
+    alarm.cancel()
+    await alarm.value
+  }
+}

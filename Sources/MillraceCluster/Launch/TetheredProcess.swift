@@ -1,0 +1,87 @@
+import CMillrace
+import Millrace
+import MillraceIPC
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// A program in a process group of its own, whose standard input is its tether: we hold the other end, and when we let go, or die in
+/// whatever way, that ends, and the program is to end with it. Secrets go in that way, too.
+final class TetheredProcess: Sendable {
+  let id: pid_t
+  private let input: SharedDescriptor
+  /// The code it has exited with, or the signal that it has died of.
+  enum End: Sendable, CustomStringConvertible {
+    case exited(Int32)
+    case died(signal: Int32)
+
+    var description: String {
+      switch self {
+      case .exited(let code): "exited with code \(code)"
+      case .died(let signal): "died of signal \(signal)"
+      }
+    }
+  }
+
+  /// - Parameters:
+  ///   - text: the beginning of its input; less than a pipe holds.
+  ///   - isSilent: whether what it writes goes nowhere, and not where ours does.
+  ///   - ended: called once, by a thread of its own.
+  init(
+    _ arguments: [String], adding variables: [String] = [], text: String, isSilent: Bool = false,
+    ended: @escaping @Sendable (End) -> Void
+  ) throws {
+    let pipe = try Pipe()
+    let reading = pipe.reading
+    let input = SharedDescriptor(owning: pipe.writing.take())
+    let nowhere = Descriptor(owning: isSilent ? millrace_fd_open("/dev/null", O_WRONLY, 0) : -1)
+    let (output, error) = isSilent ? (nowhere.rawValue, nowhere.rawValue) : (STDOUT_FILENO, STDERR_FILENO)
+    var process: pid_t = 0
+    var code: Int32 = 0
+    let names = variables.compactMap { $0.split(separator: "=").first.map { "\($0)=" } }
+    let environment = Self.environment.filter { entry in !names.contains { entry.hasPrefix($0) } } + variables
+    Self.withPointers(arguments) { arguments in
+      Self.withPointers(environment) { environment in
+        code = millrace_job_spawn(
+          arguments[0]!, arguments, environment, reading.rawValue, output, error, &process)
+      }
+    }
+    guard code == 0 else { throw SystemError("start of \(arguments.first ?? "")", code) }
+    (id, self.input) = (process, input)
+    let bytes = Array(text.utf8)
+    _ = bytes.withUnsafeBytes { write(input.rawValue, $0.baseAddress, $0.count) }
+    try startThread("millrace-tether") { [id, input] in
+      var status: Int32 = 0
+      while waitpid(id, &status, 0) < 0, errno == EINTR {}
+      input.close()
+      ended(status & 0x7f == 0 ? .exited(status >> 8 & 0xff) : .died(signal: status & 0x7f))
+    }
+  }
+
+  /// Its input ends.
+  func letGo() { input.close() }
+
+  func kill() { _ = Glibc.kill(id, SIGKILL) }
+
+  private static var environment: [String] {
+    var entries: [String] = []
+    var entry = environ
+    while let text = entry.pointee {
+      entries.append(String(cString: text))
+      entry += 1
+    }
+    return entries
+  }
+
+  /// The strings as C wants them.
+  private static func withPointers(
+    _ strings: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Void
+  ) {
+    var pointers = strings.map { strdup($0) } + [nil]
+    defer { for pointer in pointers { free(pointer) } }
+    pointers.withUnsafeMutableBufferPointer { body($0.baseAddress!) }
+  }
+}

@@ -1,0 +1,89 @@
+/// Where a Redis server is, and how it is entered: `redis://user:password@host:port/database`.
+package struct RedisAddress: Sendable, Equatable {
+  package var host = "127.0.0.1"
+  package var port = 6379
+  package var user: String?
+  package var password: String?
+  package var database = 0
+  package var isSecure = false
+
+  package init() {}
+
+  /// - Throws: ``EngineError/refused(_:)`` with the part that is wrong, never with the password.
+  package init(_ text: String) throws(EngineError) {
+    guard let colon = text.firstRange(of: "://") else { throw .refused("\"\(text.prefix(16))\" is no URL: redis://host:port") }
+    switch text[..<colon.lowerBound] {
+    case "redis": isSecure = false
+    case "rediss": isSecure = true
+    case let scheme: throw .refused("the scheme \"\(scheme)\": redis or rediss")
+    }
+    var rest = text[colon.upperBound...]
+    if let at = rest.lastIndex(of: "@") {
+      let parts = rest[..<at].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+      if parts.count == 2 {
+        user = parts[0].isEmpty ? nil : try Self.plain(parts[0])
+        password = try Self.plain(parts[1])
+      } else {
+        password = try Self.plain(parts[0])
+      }
+      rest = rest[rest.index(after: at)...]
+    }
+    if let slash = rest.firstIndex(of: "/") {
+      let number = rest[rest.index(after: slash)...]
+      if !number.isEmpty {
+        guard let database = Int(number), database >= 0 else { throw .refused("the database \"\(number)\": a number") }
+        self.database = database
+      }
+      rest = rest[..<slash]
+    }
+    if rest.first == "[", let end = rest.firstIndex(of: "]") {
+      host = String(rest[rest.index(after: rest.startIndex)..<end])
+      rest = rest[rest.index(after: end)...]
+    } else {
+      let end = rest.firstIndex(of: ":") ?? rest.endIndex
+      if end > rest.startIndex { host = String(rest[..<end]) }
+      rest = rest[end...]
+    }
+    guard let first = rest.first else { return }
+    guard first == ":", let port = Int(rest.dropFirst()), (1...65_535).contains(port) else {
+      throw .refused("the port \"\(rest.dropFirst())\": 1 to 65535")
+    }
+    self.port = port
+  }
+
+  /// Without `%40` and the like.
+  private static func plain(_ text: Substring) throws(EngineError) -> String {
+    var bytes: [UInt8] = []
+    var rest = text.utf8[...]
+    while let byte = rest.popFirst() {
+      guard byte == UInt8(ascii: "%") else {
+        bytes.append(byte)
+        continue
+      }
+      guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
+        throw .refused("a % in user or password that two digits should follow")
+      }
+      rest = rest.dropFirst(2)
+      bytes.append(value)
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// As a URL, password and all: for agents, never for a log.
+  package var url: String {
+    func escaped(_ text: String) -> String {
+      text.utf8.map { byte in
+        let scalar = UnicodeScalar(byte)
+        let isPlain = byte < 128 && (Character(scalar).isLetter || Character(scalar).isNumber)
+        return isPlain ? String(Character(scalar)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+      }.joined()
+    }
+    let entry = password.map { "\(escaped(user ?? "")):\(escaped($0))@" } ?? ""
+    return "\(isSecure ? "rediss" : "redis")://\(entry)\(host.contains(":") ? "[\(host)]" : host):\(port)/\(database)"
+  }
+}
+
+extension RedisAddress: CustomStringConvertible {
+  /// Without the password.
+  package var description: String { "\(isSecure ? "rediss" : "redis")://\(host):\(port)/\(database)" }
+}

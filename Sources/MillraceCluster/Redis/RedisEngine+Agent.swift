@@ -1,0 +1,86 @@
+#if Cluster
+import Millrace
+import MillraceIPC
+
+extension RedisEngine {
+  package func manifest() async throws -> [UInt8]? { try await client.ask(["GET", keys.manifest]).bytes }
+
+  package func join(_ member: Member) async throws {
+    _ = try await client.run(
+      .join, [keys.members, keys.alive(member.name), keys.manifest],
+      words(member.name, member.description) + [ttl])
+  }
+
+  package func announcement(of worker: Int) async throws -> [UInt8]? {
+    try await client.ask(["HGET", keys.workers, "\(worker)"]).bytes
+  }
+
+  package func lease(upTo count: Int, for agent: String, within wait: Duration) async throws -> [Lease] {
+    let now = MonotonicTime.now
+    // What others have let go of, or have died with.
+    let looks = state.withLock { state in
+      guard now &- state.lookedAt >= min(lease.nanoseconds / 4, 250_000_000) else { return false }
+      state.lookedAt = now
+      return true
+    }
+    if looks {
+      let answer = try await waiter.ask([
+        "XAUTOCLAIM", keys.work, RedisKeys.group, agent, String(decoding: ttl, as: UTF8.self), "0-0", "COUNT", "\(count)",
+      ])
+      let entries = answer.array.count >= 2 ? answer.array[1].array : []
+      let leases = try await leases(entries, isRepeated: true)
+      if !leases.isEmpty { return leases }
+    }
+    let milliseconds = max(1, wait.nanoseconds / 1_000_000)
+    let answer = try await waiter.ask(
+      [
+        "XREADGROUP", "GROUP", RedisKeys.group, agent, "COUNT", "\(count)", "BLOCK", "\(milliseconds)", "STREAMS",
+        keys.work, ">",
+      ], within: wait + .seconds(10))
+    return try await leases(answer.array.first?.array.last?.array ?? [], isRepeated: false)
+  }
+
+  private func leases(_ entries: [RESPValue], isRepeated: Bool) async throws -> [Lease] {
+    var leases: [Lease] = []
+    for entry in entries {
+      guard let id = entry.array.first.flatMap(Self.id), let stored = Self.field("b", of: entry)?.bytes,
+        let bytes = try await whole(stored, id, isResult: false)
+      else { continue }
+      leases.append(Lease(Work(id: id, bytes: bytes), isRepeated: isRepeated))
+    }
+    return leases
+  }
+
+  package func started(_ id: UInt64, item: Int) async throws -> Int {
+    try await client.run(.started, [keys.starts, keys.work], words("\(id)", "\(item)")).integer ?? 0
+  }
+
+  package func renew(_ ids: [UInt64], for agent: String) async throws -> Renewal {
+    let answer = try await client.run(
+      .renew, [keys.work, keys.phase, keys.driver, keys.members, keys.alive(agent)],
+      words(RedisKeys.group, agent) + [ttl] + ids.map { Array("\($0)".utf8) })
+    guard answer.array.count == 3 else { throw EngineError.refused("an answer that makes no sense: \(answer)") }
+    return Renewal(
+      refused: answer.array[2].array.compactMap { $0.integer.flatMap { UInt64(exactly: $0) } },
+      phase: answer.array[0].string.flatMap(JobPhase.init), isMember: answer.array[1].integer == 1)
+  }
+
+  package func complete(_ id: UInt64, _ result: [UInt8], by agent: String) async throws -> Bool {
+    let bytes = try await stored(result, id, isResult: true)
+    let answer = try await client.run(
+      .complete, [keys.work, keys.results, keys.starts, keys.members, keys.counts],
+      words(RedisKeys.group, "\(id)", agent) + [bytes], within: .seconds(60))
+    return answer.integer == 1
+  }
+
+  package func release(_ ids: [UInt64], by agent: String) async throws {
+    guard !ids.isEmpty else { return }
+    _ = try await client.run(
+      .release, [keys.work], words(RedisKeys.group, agent) + ids.map { Array("\($0)".utf8) })
+  }
+
+  package func leave(_ agent: String) async throws {
+    _ = try await client.ask([["HDEL", keys.members, agent], ["DEL", keys.alive(agent)]])
+  }
+}
+#endif

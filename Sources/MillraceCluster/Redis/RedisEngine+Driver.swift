@@ -1,0 +1,140 @@
+#if Cluster
+import Millrace
+import MillraceIPC
+
+extension RedisEngine {
+  private var epoch: [UInt8] { Array("\(state.withLock { $0.epoch })".utf8) }
+
+  package func open(_ manifest: [UInt8]) async throws -> UInt64 {
+    try await refuseEviction()
+    let answer = try await client.run(
+      .open, [keys.epoch, keys.work, keys.manifest, keys.phase, keys.driver],
+      [epoch, Array(RedisKeys.group.utf8), manifest, ttl])
+    guard answer.array.count == 2, let epoch = answer.array[0].integer, let last = Self.id(answer.array[1]) else {
+      throw EngineError.refused("an answer that makes no sense: \(answer)")
+    }
+    state.withLock { state in
+      state.epoch = epoch
+      // If it has forgotten everything, its results begin anew; those that come twice are known to the driver.
+      state.read = "0-0"
+    }
+    return last
+  }
+
+  /// A server that drops keys when its memory is full loses work in silence.
+  private func refuseEviction() async throws {
+    let answer: RESPValue
+    do { answer = try await client.ask(["CONFIG", "GET", "maxmemory-policy"]) } catch EngineError.refused(let why) {
+      // Whoever runs it lets nobody ask.
+      if why.hasPrefix("NOPERM") || why.hasPrefix("ERR") { return }
+      throw EngineError.refused(why)
+    }
+    guard let policy = answer.array.dropFirst().first?.string, policy != "noeviction" else { return }
+    throw EngineError.refused("the server's maxmemory-policy is \(policy), and would drop work: it has to be noeviction")
+  }
+
+  package func announce(_ worker: Int, _ announcement: [UInt8]) async throws {
+    _ = try await client.run(.announce, [keys.epoch, keys.workers], [epoch] + words("\(worker)") + [announcement])
+  }
+
+  package func submit(_ work: [Work]) async throws {
+    var arguments = [epoch]
+    for work in work {
+      let bytes = try await stored(work.bytes, work.id, isResult: false)
+      if work.bytes.count > Self.largest {
+        state.withLock { _ = $0.large.insert(keys.large(work.id, isResult: false)) }
+      }
+      arguments += [Array("\(work.id)".utf8), bytes]
+    }
+    _ = try await client.run(.submit, [keys.epoch, keys.work], arguments)
+  }
+
+  package func results(upTo count: Int, within wait: Duration) async throws -> [WorkResult] {
+    let read = state.withLock { $0.read }
+    let milliseconds = max(1, wait.nanoseconds / 1_000_000)
+    let answer = try await waiter.ask(
+      ["XREAD", "COUNT", "\(count)", "BLOCK", "\(milliseconds)", "STREAMS", keys.results, read],
+      within: wait + .seconds(10))
+    let entries = answer.array.first?.array.last?.array ?? []
+    var results: [WorkResult] = []
+    for entry in entries {
+      guard let id = Self.field("i", of: entry)?.integer.flatMap({ UInt64(exactly: $0) }),
+        let stored = Self.field("b", of: entry)?.bytes,
+        let bytes = try await whole(stored, id, isResult: true)
+      else { continue }
+      if stored.first == 1 { state.withLock { _ = $0.large.insert(keys.large(id, isResult: true)) } }
+      results.append(WorkResult(id: id, agent: Self.field("a", of: entry)?.string ?? "", bytes: bytes))
+    }
+    if let last = entries.last?.array.first?.string {
+      // Unless it was opened again meanwhile.
+      state.withLock { state in if state.read == read { state.read = last } }
+    }
+    return results
+  }
+
+  package func settle() async throws {
+    let (read, large) = state.withLock { state in
+      defer { state.large = [] }
+      return (state.read, state.large.filter { $0.contains(":result:") })
+    }
+    if !large.isEmpty {
+      // With the work that they are the results of.
+      let work = large.map { $0.replacing(":result:", with: ":work:") }
+      _ = try await client.ask(RESPCommand(["UNLINK"] + large + work))
+    }
+    let parts = read.split(separator: "-")
+    guard parts.count == 2, let sequence = UInt64(parts[1]) else { return }
+    _ = try await client.run(.settle, [keys.epoch, keys.results], [epoch] + words("\(parts[0])-\(sequence + 1)"))
+  }
+
+  package func missing(of ids: [UInt64]) async throws -> [UInt64] {
+    let answer = try await client.run(
+      .missing, [keys.epoch, keys.work, keys.results], [epoch] + ids.map { Array("\($0)".utf8) })
+    return answer.array.compactMap { $0.integer.flatMap { UInt64(exactly: $0) } }
+  }
+
+  package func members() async throws -> [Member] {
+    let answers = try await client.ask([["HGETALL", keys.members], ["HGETALL", keys.counts]])
+    let (members, counts) = (Self.pairs(answers[0]), Self.pairs(answers[1]))
+    guard !members.isEmpty else { return [] }
+    let alive = try await client.ask(members.map { ["EXISTS", keys.alive($0.name)] })
+    var found: [Member] = []
+    for (pair, alive) in zip(members, alive) {
+      var member = Member(name: pair.name, description: pair.value)
+      member.isAlive = alive.integer == 1
+      member.results = counts.first { $0.name == pair.name }.flatMap { Int($0.value) } ?? 0
+      found.append(member)
+    }
+    let gone = found.filter { !$0.isAlive }.map(\.name)
+    // Told of once.
+    if !gone.isEmpty, state.withLock({ $0.epoch > 0 }) {
+      _ = try await client.ask(RESPCommand(["HDEL", keys.members] + gone))
+    }
+    return found.sorted { $0.name < $1.name }
+  }
+
+  private static func pairs(_ answer: RESPValue) -> [(name: String, value: String)] {
+    let values = answer.array.map { $0.string ?? "" }
+    return stride(from: 0, to: values.count - 1, by: 2).map { (values[$0], values[$0 + 1]) }
+  }
+
+  package func cancel(_ ids: [UInt64]) async throws {
+    let group = words(RedisKeys.group)
+    _ = try await client.run(
+      .cancel, [keys.epoch, keys.work, keys.starts], [epoch] + group + ids.map { Array("\($0)".utf8) })
+  }
+
+  package func change(to phase: JobPhase) async throws {
+    _ = try await client.run(
+      .change, [keys.epoch, keys.phase, keys.driver] + keys.lasting,
+      [epoch] + words(phase.rawValue) + [ttl] + words("\(Self.life.nanoseconds / 1_000_000)"))
+  }
+
+  package func finish() async throws {
+    let large = state.withLock { $0.large }
+    if !large.isEmpty { _ = try await client.ask(RESPCommand(["UNLINK"] + large)) }
+    _ = try await client.run(
+      .finish, [keys.epoch, keys.phase, keys.driver] + keys.lasting, [epoch] + [ttl])
+  }
+}
+#endif

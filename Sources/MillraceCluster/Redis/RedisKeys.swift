@@ -1,0 +1,34 @@
+/// Where a job's things are in a server. All of them have the job in braces: so they are on one node of a Redis cluster.
+package struct RedisKeys: Sendable {
+  package let job: String
+
+  package init(job: String) { self.job = job }
+
+  private func key(_ name: String) -> String { "millrace:{\(job)}:\(name)" }
+
+  /// Which driver has the job.
+  var epoch: String { key("epoch") }
+  /// The stream of work. The id of an entry is the work's own.
+  var work: String { key("in") }
+  /// The stream of results.
+  var results: String { key("out") }
+  var manifest: String { key("manifest") }
+  var phase: String { key("phase") }
+  /// There while the driver is.
+  var driver: String { key("driver") }
+  var workers: String { key("workers") }
+  var members: String { key("members") }
+  /// How many results each agent has brought.
+  var counts: String { key("counts") }
+  /// How often items were begun of work that somebody was lost with.
+  var starts: String { key("starts") }
+  /// There while the agent is.
+  func alive(_ agent: String) -> String { key("alive:\(agent)") }
+  /// What is too large for a stream.
+  func large(_ id: UInt64, isResult: Bool) -> String { key("\(isResult ? "result" : "work"):\(id)") }
+
+  /// Those that stay until the job is over, but for `epoch`, `phase` and `driver`.
+  var lasting: [String] { [work, results, manifest, workers, members, counts, starts] }
+
+  static let group = "agents"
+}

@@ -1,0 +1,280 @@
+#if Cluster
+import Millrace
+import Testing
+
+@testable import MillraceCluster
+
+/// The table of `WorkEngine`, line by line, on every engine.
+extension Checked {
+  @Suite struct ContractTests {
+    @Test("the contract is tried on Redis", .enabled(if: QueueKind.hasServer, "redis-server is not installed"))
+    func isThere() { #expect(QueueKind.here.contains(.redis)) }
+
+    @Test("what is submitted twice is there once, in order", arguments: QueueKind.here)
+    func submit(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let driver = try await lab.driver()
+        try await driver.submit(work(1, 2, 3))
+        try await driver.submit(work(2, 3, 4))
+        let agent = try await lab.agent("a")
+        let leases = try await agent.lease(upTo: 10, for: "a", within: .seconds(1))
+        #expect(leases == work(1, 2, 3, 4).map { Lease($0, isRepeated: false) })
+        #expect(try await agent.lease(upTo: 10, for: "a", within: .milliseconds(20)).isEmpty)
+      }
+    }
+
+    @Test("who waits for work gets it when it comes", arguments: QueueKind.here)
+    func wait(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let driver = try await lab.driver()
+        let agent = try await lab.agent("a")
+        async let leases = agent.lease(upTo: 1, for: "a", within: .seconds(20))
+        try await driver.submit(work(1))
+        let found = try await leases
+        #expect(found.map(\.work.id) == [1])
+      }
+    }
+
+    @Test("a lease that is over goes to another, and is not renewed", arguments: QueueKind.here)
+    func expiry(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let lease = Duration.milliseconds(400)
+        let driver = try await lab.driver(lease: lease)
+        let stopped = try await lab.agent("stopped", lease: lease)
+        try await driver.submit(work(1, 2))
+        #expect(try await stopped.lease(upTo: 2, for: "stopped", within: .seconds(1)).count == 2)
+        #expect(try await stopped.renew([1, 2], for: "stopped").refused == [])
+
+        let other = try await lab.agent("other", lease: lease)
+        var taken: [Lease] = []
+        while taken.count < 2 {
+          taken += try await other.lease(upTo: 2, for: "other", within: .milliseconds(100))
+          _ = try await other.renew(taken.map(\.work.id), for: "other")
+        }
+        #expect(taken.map(\.work.id).sorted() == [1, 2])
+        #expect(taken.map(\.isRepeated) == [true, true])
+        #expect(try await stopped.renew([1, 2], for: "stopped").refused == [1, 2])
+        #expect(try await other.renew([1, 2], for: "other").refused == [])
+      }
+    }
+
+    @Test("a renewed lease stays", arguments: QueueKind.here)
+    func renewal(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let lease = Duration.milliseconds(600)
+        let driver = try await lab.driver(lease: lease)
+        let agent = try await lab.agent("a", lease: lease)
+        let other = try await lab.agent("b", lease: lease)
+        try await driver.submit(work(1))
+        #expect(try await agent.lease(upTo: 1, for: "a", within: .seconds(1)).count == 1)
+        for _ in 0..<10 {
+          #expect(try await agent.renew([1], for: "a").refused == [])
+          _ = try await other.renew([], for: "b")
+          #expect(try await other.lease(upTo: 1, for: "b", within: .milliseconds(100)).isEmpty)
+        }
+      }
+    }
+
+    @Test("of two results the first counts", arguments: QueueKind.here)
+    func fence(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let driver = try await lab.driver()
+        let agent = try await lab.agent("a")
+        try await driver.submit(work(1))
+        _ = try await agent.lease(upTo: 1, for: "a", within: .seconds(1))
+        #expect(try await agent.complete(1, [1], by: "a"))
+        #expect(try await !agent.complete(1, [2], by: "b"))
+        let results = try await driver.results(upTo: 10, within: .seconds(1))
+        #expect(results == [WorkResult(id: 1, agent: "a", bytes: [1])])
+        try await driver.settle()
+        #expect(try await driver.results(upTo: 10, within: .milliseconds(20)).isEmpty)
+        #expect(try await driver.members().first { $0.name == "a" }?.results == 1)
+      }
+    }
+
+    @Test("what is released goes to another at once", arguments: QueueKind.here)
+    func release(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let driver = try await lab.driver()
+        let agent = try await lab.agent("a")
+        let other = try await lab.agent("b")
+        try await driver.submit(work(1, 2))
+        _ = try await agent.lease(upTo: 2, for: "a", within: .seconds(1))
+        // What is another's is not released by it.
+        try await other.release([1], by: "b")
+        #expect(try await agent.renew([1], for: "a").refused == [])
+        try await agent.release([2], by: "a")
+        var taken: [Lease] = []
+        while taken.isEmpty { taken = try await other.lease(upTo: 2, for: "b", within: .milliseconds(300)) }
+        #expect(taken.map(\.work) == work(2))
+        #expect(try await agent.renew([1, 2], for: "a").refused == [2])
+      }
+    }
+
+    @Test("starts are counted by item, until the work is done", arguments: QueueKind.here)
+    func starts(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let driver = try await lab.driver()
+        let agent = try await lab.agent("a")
+        try await driver.submit(work(7))
+        _ = try await agent.lease(upTo: 1, for: "a", within: .seconds(1))
+        #expect(try await agent.started(7, item: 0) == 0)
+        #expect(try await agent.started(7, item: 3) == 0)
+        #expect(try await agent.started(7, item: 3) == 1)
+        #expect(try await agent.started(7, item: 0) == 1)
+        #expect(try await agent.complete(7, [], by: "a"))
+        #expect(try await agent.started(7, item: 3) == 0)
+      }
+    }
+
+    @Test("what is nowhere is missing", arguments: QueueKind.here)
+    func missing(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let driver = try await lab.driver()
+        let agent = try await lab.agent("a")
+        try await driver.submit(work(1, 2, 3))
+        _ = try await agent.lease(upTo: 2, for: "a", within: .seconds(1))
+        #expect(try await agent.complete(1, [], by: "a"))
+        // A result, with an agent, queued, and never submitted.
+        #expect(try await driver.missing(of: [1, 2, 3, 4]) == [4])
+      }
+    }
+
+    @Test("members join, leave and are lost", arguments: QueueKind.here)
+    func members(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let lease = Duration.milliseconds(300)
+        let driver = try await lab.driver(lease: lease)
+        #expect(try await driver.members().isEmpty)
+        let agent = try await lab.agent("a", lease: lease)
+        var second = Member(name: "b")
+        (second.host, second.process, second.slots) = ("host", 17, 4)
+        second.refusal = "build: another"
+        try await agent.join(second)
+        #expect(try await driver.members().map(\.name) == ["a", "b"])
+        #expect(try await driver.members().last == second)
+        try await agent.leave("b")
+        var members = try await driver.members()
+        #expect(members.map(\.name) == ["a"])
+        while members.first?.isAlive == true {
+          try await Task.sleep(for: .milliseconds(20))
+          members = try await driver.members()
+        }
+        #expect(members.map(\.isAlive) == [false])
+      }
+    }
+
+    @Test("what is cancelled is nobody's", arguments: QueueKind.here)
+    func cancel(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let driver = try await lab.driver()
+        let agent = try await lab.agent("a")
+        try await driver.submit(work(1, 2, 3))
+        _ = try await agent.lease(upTo: 1, for: "a", within: .seconds(1))
+        try await driver.cancel([1, 2])
+        #expect(try await agent.renew([1], for: "a").refused == [1])
+        #expect(try await !agent.complete(1, [], by: "a"))
+        #expect(try await agent.lease(upTo: 9, for: "a", within: .seconds(1)).map(\.work.id) == [3])
+        #expect(try await driver.results(upTo: 1, within: .milliseconds(20)).isEmpty)
+      }
+    }
+
+    @Test("agents hear what they are to do, and that the driver is gone", arguments: QueueKind.here)
+    func phases(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let lease = Duration.milliseconds(400)
+        let agent = lab.client(lease: lease)
+        #expect(try await agent.manifest() == nil)
+        let driver = try await lab.driver(lease: lease)
+        #expect(try await agent.manifest() == Manifest().bytes)
+        try await agent.join(Member(name: "a"))
+        #expect(try await agent.renew([], for: "a") == Renewal(refused: [], phase: .running))
+        try await driver.change(to: .draining)
+        #expect(try await agent.renew([], for: "a").phase == .draining)
+        while try await agent.renew([], for: "a").phase != nil { try await Task.sleep(for: .milliseconds(20)) }
+        try await driver.change(to: .running)
+        #expect(try await agent.renew([], for: "a").phase == .running)
+      }
+    }
+
+    @Test("nothing is left of a job that is over, but the word that it is", arguments: QueueKind.here)
+    func finish(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let driver = try await lab.driver()
+        let agent = try await lab.agent("a")
+        try await driver.announce(1, [1, 2])
+        #expect(try await agent.announcement(of: 1) == [1, 2])
+        #expect(try await agent.announcement(of: 2) == nil)
+        try await driver.submit(work(1, 2))
+        _ = try await agent.lease(upTo: 1, for: "a", within: .seconds(1))
+        _ = try await agent.started(1, item: 0)
+        _ = try await agent.complete(1, [1], by: "a")
+        try await driver.finish()
+        #expect(try await agent.renew([2], for: "a").phase == .finished)
+        try await agent.leave("a")
+        let left = try await lab.leftovers()
+        #expect(left.allSatisfy { $0.hasSuffix(":epoch") || $0.hasSuffix(":phase") }, "\(left)")
+      }
+    }
+
+    @Test("a second driver fences the first off", arguments: QueueKind.here)
+    func epoch(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let first = try await lab.driver()
+        try await first.submit(work(1, 2))
+        let second = lab.client()
+        // It goes on behind what is there.
+        #expect(try await second.open(Manifest().bytes) == 2)
+        func isFenced(_ body: () async throws -> Void) async -> Bool {
+          do { try await body() } catch EngineError.fenced { return true } catch {}
+          return false
+        }
+        #expect(await isFenced { try await first.submit(work(3)) })
+        #expect(await isFenced { try await first.cancel([1]) })
+        #expect(await isFenced { try await first.change(to: .finished) })
+        #expect(await isFenced { try await first.finish() })
+        #expect(await isFenced { _ = try await first.open(Manifest().bytes) })
+        try await second.submit(work(3))
+        let agent = try await lab.agent("a")
+        #expect(try await agent.lease(upTo: 9, for: "a", within: .seconds(1)).map(\.work.id) == [1, 2, 3])
+      }
+    }
+
+    @Test("a queue that has forgotten everything is opened again", arguments: QueueKind.here)
+    func forgetting(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let driver = try await lab.driver()
+        let agent = try await lab.agent("a")
+        try await driver.submit(work(1, 2, 3))
+        _ = try await agent.lease(upTo: 1, for: "a", within: .seconds(1))
+        try await lab.forget()
+        await #expect(throws: EngineError.lost) { try await driver.submit(work(4)) }
+        #expect(try await !agent.complete(1, [], by: "a"))
+        #expect(try await driver.open(Manifest().bytes) == 0)
+        #expect(try await !agent.renew([1], for: "a").isMember)
+        try await agent.join(Member(name: "a"))
+        try await driver.submit(work(1, 2, 3, 4))
+        #expect(try await agent.lease(upTo: 9, for: "a", within: .seconds(1)).map(\.work.id) == [1, 2, 3, 4])
+      }
+    }
+
+    @Test("large work and large results", arguments: QueueKind.here)
+    func large(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let driver = try await lab.driver()
+        let agent = try await lab.agent("a")
+        let bytes = (0..<3 << 20).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        try await driver.submit([Work(id: 1, bytes: bytes)])
+        let leases = try await agent.lease(upTo: 1, for: "a", within: .seconds(10))
+        #expect(leases == [Lease(Work(id: 1, bytes: bytes), isRepeated: false)])
+        #expect(try await agent.complete(1, bytes.reversed(), by: "a"))
+        let results = try await driver.results(upTo: 1, within: .seconds(10))
+        #expect(results == [WorkResult(id: 1, agent: "a", bytes: bytes.reversed())])
+        try await driver.settle()
+        let left = try await lab.leftovers()
+        #expect(!left.contains { $0.contains(":work:") || $0.contains(":result:") }, "\(left)")
+      }
+    }
+  }
+}
+#endif

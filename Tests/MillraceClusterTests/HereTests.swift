@@ -1,0 +1,163 @@
+#if Cluster
+import Logging
+import Millrace
+import MillraceIPC
+import Testing
+
+@testable import MillraceCluster
+
+/// Maps over agents in this process: the driver's part and the agent's, without what starts processes.
+extension Checked {
+  @Suite struct HereTests {
+    private func withCluster(
+      _ kind: QueueKind, agents: Int = 2, slots: Int = 2, width: Int = 6, lease: Duration = .seconds(2),
+      manifest: Manifest = Manifest(), _ body: (WorkerPool, QueueLab) async throws -> Void
+    ) async throws {
+      try await withLab(kind) { lab in
+        let launcher = HereLauncher(agents) {
+          var options = Agent.Options()
+          options.slots = slots
+          options.backend = { .threads($0) }
+          options.manifest = manifest
+          return Agent(lab.client(lease: lease), options, logger: Logger(label: "agent"))
+        }
+        try await withWorkerPool(.cluster(lab.client(lease: lease), launcher, width: width)) { pool in
+          try await body(pool, lab)
+        }
+      }
+    }
+
+    @Test("a map, in order", arguments: QueueKind.here)
+    func map(_ kind: QueueKind) async throws {
+      try await withCluster(kind) { pool, _ in
+        let squares = try await pool.map(0..<500, with: Square())
+        #expect(squares == (0..<500).map { $0 * $0 })
+        // And another, with the same agents.
+        let more = try await pool.map([3], with: Square())
+        #expect(more == [9])
+      }
+    }
+
+    @Test("items see their index, attempt and random numbers as in a pool of threads", arguments: QueueKind.here)
+    func context(_ kind: QueueKind) async throws {
+      let options = MapOptions(chunking: .size(7), seed: 5)
+      func places(_ pool: WorkerPool) async throws -> [Whereabouts.Place] {
+        try await pool.map(0..<60, with: Whereabouts(), options: options).map { place in
+          Whereabouts.Place(index: place.index, attempt: place.attempt, random: place.random, process: 0)
+        }
+      }
+      var expected: [Whereabouts.Place] = []
+      try await withWorkerPool(.threads(2)) { expected = try await places($0) }
+      try await withCluster(kind) { pool, _ in
+        let found = try await places(pool)
+        #expect(found == expected)
+      }
+    }
+
+    @Test("failures are those of their items, and are tried again where the map is", arguments: QueueKind.here)
+    func failures(_ kind: QueueKind) async throws {
+      try await withCluster(kind) { pool, _ in
+        var results: [String] = []
+        let options = MapOptions(chunking: .size(3), retry: .upTo(2))
+        for try await outcome in pool.outcomes(of: ["a", "throw", "b", "c", "throw"], with: Mischief(), options: options) {
+          switch outcome.result {
+          case .success(let text): results.append(text)
+          case .failure(let failure):
+            #expect(failure.attempt == 3)
+            #expect(failure.underlying as? Mischief.Refused == Mischief.Refused(item: "throw"))
+            results.append("failed \(failure.index)")
+          }
+        }
+        #expect(results == ["A", "failed 1", "B", "C", "failed 4"])
+      }
+    }
+
+    @Test("an item that takes too long is timed out by its agent", arguments: QueueKind.here)
+    func timeouts(_ kind: QueueKind) async throws {
+      try await withCluster(kind) { pool, _ in
+        let options = MapOptions(timeouts: MapOptions.Timeouts(item: .milliseconds(100)))
+        var causes: [String] = []
+        for try await outcome in pool.outcomes(of: ["a", "wait", "b"], with: Mischief(), options: options) {
+          switch outcome.result {
+          case .success(let text): causes.append(text)
+          case .failure(let failure): causes.append("\(failure.cause)")
+          }
+        }
+        #expect(causes == ["A", "timed out after 0.1 seconds", "B"])
+      }
+    }
+
+    @Test("a worker that no agent can set up ends the map with its error", arguments: QueueKind.here)
+    func unfit(_ kind: QueueKind) async throws {
+      try await withCluster(kind) { pool, _ in
+        let error = await #expect(throws: WorkerPoolError.self) { try await pool.map(0..<10, with: Unfit()) }
+        #expect(error?.kind == .setUpFailed)
+        #expect(error?.underlying is Unfit.NoLicence, "\(String(describing: error))")
+        let squares = try await pool.map([2], with: Square())
+        #expect(squares == [4])
+      }
+    }
+
+    @Test("a closure with captures is refused, and told why")
+    func closures() async throws {
+      try await withCluster(.inMemory) { pool, _ in
+        let offset = 3
+        let error = await #expect(throws: WorkerPoolError.self) { try await pool.map([1, 2]) { $0 + offset } }
+        #expect(error?.kind == .notTransportable)
+        #expect(says(error, "use a Worker type"))
+      }
+    }
+
+    @Test("an early end cancels what is out", arguments: QueueKind.here)
+    func early(_ kind: QueueKind) async throws {
+      try await withCluster(kind) { pool, _ in
+        for try await item in pool.outputs(of: 0..<1_000, with: Slow(pause: .milliseconds(5))) where item == 20 { break }
+        let squares = try await pool.map([2], with: Square())
+        #expect(squares == [4])
+      }
+    }
+
+    @Test(
+      "an agent of another build is refused, with the field's name, and the map ends at once", arguments: QueueKind.here)
+    func otherBuild(_ kind: QueueKind) async throws {
+      var manifest = Manifest()
+      manifest.build = "another"
+      try await withCluster(kind, manifest: manifest) { pool, _ in
+        let error = await #expect(throws: WorkerPoolError.self) { try await pool.map([1], with: Square()) }
+        #expect(error?.kind == .cannotStart)
+        #expect(says(error, "build"), "\(String(describing: error))")
+      }
+    }
+
+    @Test("a queue that forgets everything in mid-run gets it again", arguments: QueueKind.here)
+    func forgetting(_ kind: QueueKind) async throws {
+      try await withCluster(kind, lease: .milliseconds(600)) { pool, lab in
+        var found: [Int] = []
+        for try await item in pool.outputs(
+          of: 0..<120, with: Slow(pause: .milliseconds(5)), options: MapOptions(chunking: .size(1)))
+        {
+          found.append(item)
+          if item == 20 || item == 60 { try await lab.forget() }
+        }
+        #expect(found == Array(0..<120))
+      }
+    }
+
+    @Test("nothing is left in the queue", arguments: QueueKind.here)
+    func leftovers(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let launcher = HereLauncher(1) {
+          var options = Agent.Options()
+          options.backend = { .threads($0) }
+          return Agent(lab.client(), options, logger: Logger(label: "agent"))
+        }
+        try await withWorkerPool(.cluster(lab.client(), launcher, width: 2)) { pool in
+          _ = try await pool.map(0..<20, with: Square())
+        }
+        let left = try await lab.leftovers()
+        #expect(left.allSatisfy { $0.hasSuffix(":epoch") || $0.hasSuffix(":phase") }, "\(left)")
+      }
+    }
+  }
+}
+#endif
