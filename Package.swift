@@ -91,7 +91,8 @@ let package = Package(
     .testTarget(
       name: "MillraceTests",
       dependencies: [
-        "Millrace", "MillraceCluster", "MillraceIPC", "MillraceTesting", .product(name: "Logging", package: "swift-log"),
+        "Millrace", "MillraceCluster", "MillraceIPC", "MillraceTesting",
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: swiftSettings),
     .testTarget(

@@ -62,7 +62,9 @@ extension ClusterLaunch: CustomStringConvertible {
 
   fileprivate func validate() throws {
     func check(_ name: String, _ number: Int) throws {
-      guard (1...4_096).contains(number) else { throw InvalidOption(name: name, value: "\(number)", allowed: "1 to 4096") }
+      guard (1...4_096).contains(number) else {
+        throw InvalidOption(name: name, value: "\(number)", allowed: "1 to 4096")
+      }
     }
     try check("slots", slots)
     switch kind {
@@ -73,7 +75,9 @@ extension ClusterLaunch: CustomStringConvertible {
       for (host, slots) in hosts {
         try check("slots of \(host)", slots)
         // It would be an option of ssh's.
-        guard !host.isEmpty, host.first != "-" else { throw InvalidOption(name: "host", value: host, allowed: "a name") }
+        guard !host.isEmpty, host.first != "-" else {
+          throw InvalidOption(name: "host", value: host, allowed: "a name")
+        }
       }
     case .command(let words):
       guard !words.isEmpty else { throw InvalidOption(name: "command", value: "[]", allowed: "at least a program") }
@@ -148,7 +152,8 @@ extension ClusterEngine {
 
   private static func isPlain(_ byte: UInt8) -> Bool {
     switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"),
       UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
       true
     default: false

@@ -59,7 +59,9 @@ extension Checked {
       try await withCluster(kind) { pool, _ in
         var results: [String] = []
         let options = MapOptions(chunking: .size(3), retry: .upTo(2))
-        for try await outcome in pool.outcomes(of: ["a", "throw", "b", "c", "throw"], with: Mischief(), options: options) {
+        for try await outcome in pool.outcomes(
+          of: ["a", "throw", "b", "c", "throw"], with: Mischief(), options: options)
+        {
           switch outcome.result {
           case .success(let text): results.append(text)
           case .failure(let failure):
@@ -111,14 +113,17 @@ extension Checked {
     @Test("an early end cancels what is out", arguments: QueueKind.here)
     func early(_ kind: QueueKind) async throws {
       try await withCluster(kind) { pool, _ in
-        for try await item in pool.outputs(of: 0..<1_000, with: Slow(pause: .milliseconds(5))) where item == 20 { break }
+        for try await item in pool.outputs(of: 0..<1_000, with: Slow(pause: .milliseconds(5))) where item == 20 {
+          break
+        }
         let squares = try await pool.map([2], with: Square())
         #expect(squares == [4])
       }
     }
 
     @Test(
-      "an agent of another build is refused, with the field's name, and the map ends at once", arguments: QueueKind.here)
+      "an agent of another build is refused, with the field's name, and the map ends at once", arguments: QueueKind.here
+    )
     func otherBuild(_ kind: QueueKind) async throws {
       var manifest = Manifest()
       manifest.build = "another"

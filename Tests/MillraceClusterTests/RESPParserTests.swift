@@ -5,7 +5,8 @@ import Testing
 @Suite struct RESPParserTests {
   private static let answers: [(String, RESPValue)] = [
     ("+OK\r\n", .text("OK")), ("-ERR no\r\n", .error("ERR no")), (":-17\r\n", .integer(-17)),
-    ("$5\r\nab\r\nc\r\n", .bytes(Array("ab\r\nc".utf8))), ("$0\r\n\r\n", .bytes([])), ("$-1\r\n", .null), ("*-1\r\n", .null),
+    ("$5\r\nab\r\nc\r\n", .bytes(Array("ab\r\nc".utf8))), ("$0\r\n\r\n", .bytes([])), ("$-1\r\n", .null),
+    ("*-1\r\n", .null),
     ("*0\r\n", .array([])),
     (
       "*3\r\n:1\r\n*2\r\n$1\r\nx\r\n*0\r\n$-1\r\n",

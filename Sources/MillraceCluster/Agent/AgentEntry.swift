@@ -83,7 +83,9 @@ private func makeAgent(_ settings: AgentSettings, _ logger: Logger) throws -> Ag
   options.process = Int(getpid())
   options.patience = lease
   var name = [CChar](repeating: 0, count: 256)
-  if gethostname(&name, name.count - 1) == 0 { options.host = name.withUnsafeBufferPointer { String(cString: $0.baseAddress!) } }
+  if gethostname(&name, name.count - 1) == 0 {
+    options.host = name.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+  }
   // Without its server it is of no use, and lives no longer than its leases.
   let engine = RedisEngine(try RedisAddress(settings.url), job: settings.job, lease: lease, patience: lease)
   return Agent(engine, options, logger: logger)

@@ -64,7 +64,8 @@ package enum ChunkAnswer: Sendable {
 }
 
 /// So many words, then frames as records.
-private func readFrames(_ bytes: UnsafeRawBufferPointer, words: Int) throws -> (words: [UInt64], frames: [RemoteFrame]) {
+private func readFrames(_ bytes: UnsafeRawBufferPointer, words: Int) throws -> (words: [UInt64], frames: [RemoteFrame])
+{
   guard bytes.count >= 8 * words else { throw EngineError.refused("\(bytes.count) bytes where \(8 * words) begin it") }
   let head = (0..<words).map { bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self) }
   var rest = UnsafeRawBufferPointer(rebasing: bytes[(8 * words)...])

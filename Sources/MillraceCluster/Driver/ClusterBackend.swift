@@ -36,7 +36,9 @@ extension WorkerPool.Backend {
   package static func cluster(
     _ engine: any WorkEngine, _ launcher: any AgentLauncher, width: Int, patience: Duration = .seconds(10)
   ) -> WorkerPool.Backend {
-    var backend = ClusterBackend(text: "cluster(\(width))") { _ in ClusterBackend.Parts(engine: engine, launcher: launcher) }
+    var backend = ClusterBackend(text: "cluster(\(width))") { _ in
+      ClusterBackend.Parts(engine: engine, launcher: launcher)
+    }
     backend.options.patience = patience
     return WorkerPool.Backend(backend, width: width)
   }

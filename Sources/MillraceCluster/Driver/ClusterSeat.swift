@@ -35,7 +35,8 @@ final class ClusterSeat: Sendable {
       state.withLock { $0.work.willOpen(record) }
       host.step { [slot, generation] in $0.prepared(slot: slot, generation: generation, record.key, now: $1) }
     } catch {
-      host.step { [slot, generation] in $0.prepareFailed(slot: slot, generation: generation, record.key, error, now: $1) }
+      host.step { [slot, generation] in $0.prepareFailed(slot: slot, generation: generation, record.key, error, now: $1)
+      }
     }
   }
 
@@ -109,7 +110,9 @@ final class ClusterSeat: Sendable {
     }
   }
 
-  private func tell(_ answers: [RemoteAnswer]) { RemoteNews.tell(answers, slot: slot, generation: generation, to: host) }
+  private func tell(_ answers: [RemoteAnswer]) {
+    RemoteNews.tell(answers, slot: slot, generation: generation, to: host)
+  }
 
   /// What it has is offered again.
   func die() {

@@ -25,9 +25,11 @@ final class ClusterSlots: Slots {
     }
     try worker.remote.validate(forking: false)
     if options.lifespan != MapOptions.Lifespan() {
-      throw InvalidOption(name: "lifespan", value: "set", allowed: "none on a cluster: agents replace their own workers")
+      throw InvalidOption(
+        name: "lifespan", value: "set", allowed: "none on a cluster: agents replace their own workers")
     }
-    for (name, limit) in [("timeouts.setUp", options.timeouts.setUp), ("timeouts.tearDown", options.timeouts.tearDown)] {
+    for (name, limit) in [("timeouts.setUp", options.timeouts.setUp), ("timeouts.tearDown", options.timeouts.tearDown)]
+    {
       if let limit { throw InvalidOption(name: name, value: "\(limit)", allowed: "nil on a cluster") }
     }
   }

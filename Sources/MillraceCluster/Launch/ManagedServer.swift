@@ -36,7 +36,8 @@ package final class ManagedServer: Sendable {
   package init(port: Int? = nil, password: String? = nil, isLocal: Bool = true, more: [String] = []) throws {
     guard Self.isOnPath("redis-server") else {
       throw WorkerPoolError(
-        .cannotStart, "there is no redis-server on the PATH: install one (package redis-server), or name one by its URL")
+        .cannotStart, "there is no redis-server on the PATH: install one (package redis-server), or name one by its URL"
+      )
     }
     var address = RedisAddress()
     address.port = try port ?? Self.freePort()

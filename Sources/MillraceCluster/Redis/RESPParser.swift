@@ -82,7 +82,9 @@ package struct RESPParser {
         if count == -1 { return .null }
         if count == 0 { return .array([]) }
         guard count > 0, count <= 1 << 30 else { throw Problem(description: "an array of \(count)") }
-        guard open.count < Self.deepest else { throw Problem(description: "arrays in arrays, more than \(Self.deepest)") }
+        guard open.count < Self.deepest else {
+          throw Problem(description: "arrays in arrays, more than \(Self.deepest)")
+        }
         open.append((count, []))
       default: throw Problem(description: "an answer of kind \(kind)")
       }

@@ -11,7 +11,9 @@ package struct RedisAddress: Sendable, Equatable {
 
   /// - Throws: ``EngineError/refused(_:)`` with the part that is wrong, never with the password.
   package init(_ text: String) throws(EngineError) {
-    guard let colon = text.firstRange(of: "://") else { throw .refused("\"\(text.prefix(16))\" is no URL: redis://host:port") }
+    guard let colon = text.firstRange(of: "://") else {
+      throw .refused("\"\(text.prefix(16))\" is no URL: redis://host:port")
+    }
     switch text[..<colon.lowerBound] {
     case "redis": isSecure = false
     case "rediss": isSecure = true

@@ -40,7 +40,9 @@ final class RedisClient: Sendable {
   }
 
   /// What a script returns.
-  func run(_ script: RedisScript, _ keys: [String], _ arguments: [[UInt8]], within limit: Duration = .seconds(10)) async throws -> RESPValue {
+  func run(_ script: RedisScript, _ keys: [String], _ arguments: [[UInt8]], within limit: Duration = .seconds(10))
+    async throws -> RESPValue
+  {
     try await patiently { connection in
       var digest = self.state.withLock { $0.digests[script] }
       for _ in 0..<3 {

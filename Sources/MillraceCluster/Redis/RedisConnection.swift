@@ -36,7 +36,8 @@ final class RedisConnection: Sendable {
     for command in commands { command.encode(into: &bytes) }
     let promise = channel.eventLoop.makePromise(of: [RESPValue].self)
     let request = RedisRequest(
-      bytes: channel.allocator.buffer(bytes: bytes), count: commands.count, limit: .nanoseconds(Int64(clamping: limit.nanoseconds)),
+      bytes: channel.allocator.buffer(bytes: bytes), count: commands.count,
+      limit: .nanoseconds(Int64(clamping: limit.nanoseconds)),
       name: commands.first?.name ?? "", promise: promise)
     // Its own failure comes by the promise.
     channel.writeAndFlush(request, promise: nil)

@@ -25,7 +25,8 @@ extension RedisEngine {
     }
     if looks {
       let answer = try await waiter.ask([
-        "XAUTOCLAIM", keys.work, RedisKeys.group, agent, String(decoding: ttl, as: UTF8.self), "0-0", "COUNT", "\(count)",
+        "XAUTOCLAIM", keys.work, RedisKeys.group, agent, String(decoding: ttl, as: UTF8.self), "0-0", "COUNT",
+        "\(count)",
       ])
       let entries = answer.array.count >= 2 ? answer.array[1].array : []
       let leases = try await leases(entries, isRepeated: true)

@@ -30,7 +30,8 @@ extension RedisEngine {
       throw EngineError.refused(why)
     }
     guard let policy = answer.array.dropFirst().first?.string, policy != "noeviction" else { return }
-    throw EngineError.refused("the server's maxmemory-policy is \(policy), and would drop work: it has to be noeviction")
+    throw EngineError.refused(
+      "the server's maxmemory-policy is \(policy), and would drop work: it has to be noeviction")
   }
 
   package func announce(_ worker: Int, _ announcement: [UInt8]) async throws {

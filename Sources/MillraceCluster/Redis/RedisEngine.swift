@@ -35,7 +35,8 @@ package final class RedisEngine: WorkEngine {
   static let life: Duration = .seconds(600)
 
   /// - Parameter patience: how long a server is waited for that does not answer.
-  package init(_ address: RedisAddress, job: String, lease: Duration = .seconds(30), patience: Duration = .seconds(30)) {
+  package init(_ address: RedisAddress, job: String, lease: Duration = .seconds(30), patience: Duration = .seconds(30))
+  {
     self.lease = lease
     keys = RedisKeys(job: job)
     group = MultiThreadedEventLoopGroup(numberOfThreads: 1)

@@ -93,7 +93,11 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
         guard !request.isPacked || request.items.count >= request.count * MemoryLayout<W.Input>.stride else {
           throw WireProblem("\(request.items.count) bytes for \(request.count) items")
         }
-        if let error = try reader.read() { items.append(.failure(error)) } else { items.append(.success(reader.place.pointee)) }
+        if let error = try reader.read() {
+          items.append(.failure(error))
+        } else {
+          items.append(.success(reader.place.pointee))
+        }
       }
       return (items, request.head)
     }
