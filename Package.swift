@@ -21,6 +21,7 @@ let package = Package(
   platforms: [.macOS(.v15)],
   products: [
     .library(name: "Millrace", targets: ["Millrace"]),
+    .library(name: "MillraceFFmpeg", targets: ["MillraceFFmpeg"]),
     .library(name: "MillraceTesting", targets: ["MillraceTesting"]),
     .library(name: "MillraceCluster", targets: ["MillraceCluster"]),
     .executable(name: "millrace", targets: ["MillraceCLI"]),
@@ -43,6 +44,8 @@ let package = Package(
       name: "Millrace",
       dependencies: ["CMillrace", "MillraceIPC", .product(name: "Logging", package: "swift-log")],
       swiftSettings: swiftSettings),
+    // Videos in pipelines: needs the program ffmpeg when it runs, and nothing else.
+    .target(name: "MillraceFFmpeg", dependencies: ["Millrace"], swiftSettings: swiftSettings),
     .target(
       name: "MillraceTesting", dependencies: ["CMillrace", "Millrace", "MillraceIPC"], swiftSettings: swiftSettings),
     .target(
@@ -66,6 +69,13 @@ let package = Package(
     .executableTarget(
       name: "Scoreboard", dependencies: ["Millrace", .product(name: "Logging", package: "swift-log")],
       path: "Examples/Scoreboard", swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "Video", dependencies: ["Millrace", "MillraceFFmpeg"], path: "Examples/Video", swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "LogDigest", dependencies: ["Millrace"], path: "Examples/LogDigest", swiftSettings: swiftSettings),
+    .testTarget(
+      name: "MillraceFFmpegTests", dependencies: ["Millrace", "MillraceFFmpeg", "MillraceTesting"],
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "MillraceIPCTests", dependencies: ["CMillrace", "MillraceIPC", "MillraceTesting"],
       swiftSettings: swiftSettings),

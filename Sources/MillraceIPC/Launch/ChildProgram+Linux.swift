@@ -40,6 +40,16 @@ package final class ChildProgram: @unchecked Sendable {
 
   /// The end of what it has said on its standard error.
   package var errorText: String { errorTail.text }
+  /// The variables of this process.
+  package static var ownEnvironment: [String] {
+    var variables: [String] = []
+    var next = environ
+    while let text = next.pointee {
+      variables.append(String(cString: text))
+      next += 1
+    }
+    return variables
+  }
   /// Whether it still reads what is written to it.
   package var takesInput: Bool { input != nil }
 
@@ -142,7 +152,7 @@ package final class ChildProgram: @unchecked Sendable {
       if states[3].revents != 0 { give() }
       guard hasEnded else { continue }
       // What it has left behind may hold the pipes open; it is ended with it.
-      take()
+      take(all: true)
       (output, error, input) = (nil, nil, nil)
       reason = process.waitForEnd().reason
     }
@@ -160,16 +170,20 @@ package final class ChildProgram: @unchecked Sendable {
     }
   }
 
-  private func take() {
+  /// What is in the pipes; of a program that goes on to write, not more than a part.
+  private func take(all: Bool = false) {
     withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 1) { room in
       func drain(_ descriptor: Int32, _ body: (UnsafeRawBufferPointer) -> Void) -> Bool {
-        while true {
+        var rounds = 0
+        while all || rounds < 16 {
+          rounds += 1
           let count = read(descriptor, room.baseAddress, room.count)
           if count < 0, errno == EINTR { continue }
           if count < 0 { return errno != EAGAIN }
           if count == 0 { return true }
           body(UnsafeRawBufferPointer(rebasing: room[..<count]))
         }
+        return false
       }
       if let place = output?.rawValue, drain(place, { unread += $0 }) { output = nil }
       if let place = error?.rawValue, drain(place, { errorTail.take($0) }) { error = nil }

@@ -55,6 +55,19 @@ extension Checked {
       #expect(pairs.map(\.1) == ["b", "d", "a", "c"])
     }
 
+    @Test("what is sorted keeps its own meta", arguments: Backends.all)
+    func sortedMeta(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        var found: [String] = []
+        let sorted = Pipeline { Marked() }.sorted(within: 2, by: <)
+        for try await outcome in sorted.outcomes(on: pool) {
+          let item = try outcome.result.get()
+          found.append("\(item) \(outcome.meta[Mark.self] ?? 0)")
+        }
+        #expect(found == ["1 10", "2 20", "3 30", "4 40"])
+      }
+    }
+
     @Test("items that pass are numbered, and go on", arguments: Backends.all)
     func stamp(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
@@ -233,6 +246,17 @@ extension Checked {
       }
       #expect(await refusal(parallel).hasPrefix("width is 0: it has to be 1 to"))
     }
+  }
+}
+
+private enum Mark: MetaKey { typealias Value = Int }
+
+/// Items with ten times themselves as meta.
+private struct Marked: Source {
+  static let setsMeta = true
+
+  func produce(_ out: Outlet<Int>) async throws {
+    for item in [3, 1, 2, 4] { try await out.put(item) { $0[Mark.self] = item * 10 } }
   }
 }
 

@@ -11,6 +11,7 @@ public struct Read<Line: LineContent>: Source {
   /// Reads a file.
   ///
   /// - Parameters:
+  ///   - path: The file.
   ///   - type: What lines are: `String`, or `[UInt8]`.
   ///   - separator: What stands between two lines.
   ///   - keepsSeparators: Whether each line ends with it, as it does in the file.

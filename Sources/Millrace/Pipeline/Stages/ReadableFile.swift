@@ -60,7 +60,14 @@ final class ReadableFile: @unchecked Sendable {
         let bytes = try readOnce()
         if !bytes.isEmpty { return bytes }
         guard follows else { return nil }
-        if try startsAnew() { continue }
+        if hasSuccessor {
+          // What was written to it before that came is read first.
+          let rest = try readOnce()
+          if !rest.isEmpty { return rest }
+          try open()
+          continue
+        }
+        if try wasEmptied() { continue }
       } else {
         try openIfThere()
         if file != nil { continue }
@@ -87,13 +94,15 @@ final class ReadableFile: @unchecked Sendable {
     return bytes
   }
 
-  /// At the end of what there is: whether there is a new file of the name, or this one has been emptied.
-  private func startsAnew() throws -> Bool {
+  /// Whether another file has the name now.
+  private var hasSuccessor: Bool {
     var status = stat()
-    if stat(path, &status) == 0, Self.identity(status) != identity {
-      try open()
-      return true
-    }
+    return stat(path, &status) == 0 && Self.identity(status) != identity
+  }
+
+  /// At the end of what there is: whether it has less than it had, and begins anew.
+  private func wasEmptied() throws -> Bool {
+    var status = stat()
     guard fstat(file!.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG, Int(status.st_size) < offset else {
       return false
     }

@@ -12,24 +12,31 @@ public struct Sort<Item: Sendable>: Stage {
     self.isBefore = isBefore
   }
 
+  /// The items that are kept, the last in order first, each with its meta.
+  public struct State {
+    fileprivate var kept: [(item: Item, meta: Meta)] = []
+  }
+
   /// None kept.
-  public func setUp(_ context: StageContext, _ out: Outlet<Item>) -> [Item] { [] }
+  public func setUp(_ context: StageContext, _ out: Outlet<Item>) -> State { State() }
 
   /// Puts the item among those that are kept, and the first of them out, if there are too many.
-  public func process(_ item: Item, state kept: inout [Item], _ out: Outlet<Item>) async throws {
-    // The last first: what leaves is at the end of the array.
-    var (low, high) = (0, kept.count)
+  public func process(_ item: Item, state: inout State, _ out: Outlet<Item>) async throws {
+    var (low, high) = (0, state.kept.count)
     while low < high {
       let middle = (low + high) / 2
-      if try isBefore(item, kept[middle]) { low = middle + 1 } else { high = middle }
+      if try isBefore(item, state.kept[middle].item) { low = middle + 1 } else { high = middle }
     }
-    kept.insert(item, at: low)
-    if kept.count > window { try await out.put(kept.removeLast()) }
+    state.kept.insert((item, out.meta), at: low)
+    if state.kept.count > window {
+      let first = state.kept.removeLast()
+      try await out.put(first.item, meta: first.meta)
+    }
   }
 
   /// Puts those that are left.
-  public func tearDown(_ kept: consuming [Item], _ out: Outlet<Item>) async throws {
-    for item in kept.reversed() { try await out.put(item) }
+  public func tearDown(_ state: consuming State, _ out: Outlet<Item>) async throws {
+    for each in state.kept.reversed() { try await out.put(each.item, meta: each.meta) }
   }
 }
 

@@ -15,9 +15,7 @@ public struct Write<Item: LineContent>: Stage {
   private let mode: WriteMode
   private let terminator: String
 
-  /// Writes to a file.
-  ///
-  /// - Parameter terminator: What is written behind each item.
+  /// Writes to a file, with the terminator behind each item.
   public init(_ path: String, _ mode: WriteMode = .replace, as type: Item.Type, terminator: String = "\n") {
     self.path = absolutePath(path)
     self.mode = mode
