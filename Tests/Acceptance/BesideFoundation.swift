@@ -64,6 +64,8 @@ func namesBesideFoundation() -> [Any.Type] {
     PipelineRun.self,
     PipelineRun.State.self,
     PipelineRun.Stop.self,
+    PipelineSnapshot.self,
+    PipelineSnapshot.Stage.self,
     Print.self,
     (any ProgressReporter).self,
     ProgressState.self,

@@ -141,6 +141,11 @@ extension Dispatcher {
     } else if let chunk = takeAssigned(slot, id) {
       if isObserved { tell(.chunkReturned(slot: slot, chunk.job, chunk: id, items: chunk.range)) }
       jobs[chunk.job]?.outstanding -= 1
+      if isInParts, let job = jobs[chunk.job], !job.ended {
+        // All but what is left has been heard of: the slot is at its end, which it will tell by this number. Under it nobody else may be.
+        giveBack(slot, chunk)
+        return putBackInParts(chunk)
+      }
       back = chunk
     }
     if let back {

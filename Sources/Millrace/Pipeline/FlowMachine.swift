@@ -125,6 +125,9 @@ package struct FlowMachine {
     return stations.count - 1
   }
 
+  /// How many items a station was fed and has not answered.
+  package func running(at station: Int) -> Int { stations[station].running }
+
   /// How many items a station has made for which its edges have no room yet.
   package func held(by station: Int) -> Int { stations[station].held }
 

@@ -6,15 +6,22 @@ extension Pipeline where Input == Nothing {
   /// - Parameters:
   ///   - order: In which order they come.
   ///   - pool: Where stages run that have no backend or width of their own; nil: threads, one for each usable CPU.
+  ///   - watch: How each stage shows how far it is: a line for each, with its slots and how busy they are; the bottleneck is marked.
   /// - Throws: The ``ItemFailure`` of an item, which names its stage and the source's item; ``ItemFailures`` (`.collect`);
   ///   a ``PipelineError``, which names the stage; a ``WorkerPoolError``; or `CancellationError`.
-  public func list(order: MapOptions.Order = .input, on pool: WorkerPool? = nil) async throws -> [Output] {
-    try await list(input: nil, order, pool)
+  public func list(
+    order: MapOptions.Order = .input, on pool: WorkerPool? = nil, watch: ProgressStyle = .none
+  ) async throws -> [Output] {
+    try await list(input: nil, order, pool, watch)
   }
 
   /// Runs it to its end, and drops its outputs.
-  public func run(on pool: WorkerPool? = nil) async throws {
-    try await start(on: pool).waitOrCancel()
+  ///
+  /// - Parameters:
+  ///   - pool: Where stages run that have no backend or width of their own; nil: threads, one for each usable CPU.
+  ///   - watch: How each stage shows how far it is: a line for each, with its slots and how busy they are; the bottleneck is marked.
+  public func run(on pool: WorkerPool? = nil, watch: ProgressStyle = .none) async throws {
+    try await start(input: nil, pool, watch, isMeasured: false).waitOrCancel()
   }
 
   /// The outputs, lazily: the source is read as they are taken, as far as the stages' windows allow.
@@ -38,7 +45,13 @@ extension Pipeline where Input == Nothing {
   }
 
   /// Begins it, and drops its outputs.
-  public func start(on pool: WorkerPool? = nil) throws -> PipelineRun { try start(input: nil, pool) }
+  ///
+  /// - Parameters:
+  ///   - pool: Where stages run that have no backend or width of their own; nil: threads, one for each usable CPU.
+  ///   - watch: How each stage shows how far it is: a line for each, with its slots and how busy they are; the bottleneck is marked.
+  public func start(on pool: WorkerPool? = nil, watch: ProgressStyle = .none) throws -> PipelineRun {
+    try start(input: nil, pool, watch)
+  }
 }
 
 extension Pipeline {
@@ -64,19 +77,22 @@ extension Pipeline {
 
   // MARK: What they have in common
 
-  private func list(input: PipelineInput?, _ order: MapOptions.Order, _ pool: WorkerPool?) async throws -> [Output] {
+  private func list(
+    input: PipelineInput?, _ order: MapOptions.Order, _ pool: WorkerPool?, _ watch: ProgressStyle = .none
+  ) async throws -> [Output] {
     var outputs: [Output] = []
-    for try await output in self.outputs(input: input, order, pool) { outputs.append(output) }
+    for try await output in self.outputs(input: input, order, pool, watch) { outputs.append(output) }
     return outputs
   }
 
-  private func outputs(input: PipelineInput?, _ order: MapOptions.Order, _ pool: WorkerPool?) -> OutputSequence<
-    Output, Self
-  > {
+  private func outputs(
+    input: PipelineInput?, _ order: MapOptions.Order, _ pool: WorkerPool?, _ watch: ProgressStyle = .none
+  ) -> OutputSequence<Output, Self> {
     let blueprint = Blueprint(self)
     return OutputSequence {
       PipelineCursor(isTagged: blueprint.carriesMeta) { consumer in
-        var start = PipelineStart(blueprint, order: order, on: pool, input: input, consumer: consumer)
+        var start = PipelineStart(
+          blueprint, order: order, on: pool, input: input, consumer: consumer, watch: watch)
         return try start.begin()
       }
     }
@@ -95,9 +111,13 @@ extension Pipeline {
     }
   }
 
-  func start(input: PipelineInput?, _ pool: WorkerPool?) throws -> PipelineRun {
+  func start(
+    input: PipelineInput?, _ pool: WorkerPool?, _ watch: ProgressStyle = .none, isMeasured: Bool = true
+  ) throws -> PipelineRun {
     let consumer = PipelineConsumer(dropsOutputs: true)
-    var start = PipelineStart(Blueprint(self), order: .completion, on: pool, input: input, consumer: consumer)
+    var start = PipelineStart(
+      Blueprint(self), order: .completion, on: pool, input: input, consumer: consumer, watch: watch,
+      isMeasured: isMeasured)
     return PipelineRun(try start.begin(), consumer)
   }
 }

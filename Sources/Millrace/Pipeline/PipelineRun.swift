@@ -48,6 +48,22 @@ public final class PipelineRun: Sendable {
 
   private var isGivenUp: Bool { if case .failure(is CancellationError)? = engine.result { true } else { false } }
 
+  /// What it is at, stage by stage.
+  public var snapshot: PipelineSnapshot {
+    get async {
+      await withUnsafeContinuation { continuation in
+        engine.tell { continuation.resume(returning: $0.snapshot()) }
+      }
+    }
+  }
+
+  /// How many slots each stage would have if so many workers were shared out by the work that was measured up to now, one for each
+  /// stage at least. Elastic stages need none of that: they share the pipeline's slots as they need them.
+  public func suggest(workers: Int = WorkerPool.usableCPUs) async -> [(stage: String, slots: Int)] {
+    let snapshot = await snapshot
+    return zip(snapshot.stages, snapshot.suggestedWidths(workers: workers)).map { ($0.name, $1) }
+  }
+
   /// Waits until nothing of it is left; throws what has ended it. If the waiting task is cancelled, the run goes on to be waited for.
   public func wait() async throws {
     await engine.waitUntilOver()

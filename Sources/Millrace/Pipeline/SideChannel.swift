@@ -29,7 +29,7 @@ public struct SideChannel<Item: Sendable>: Sendable {
     self.name = name
     mail = nil
     hub = SideHub(name, capacity: max(1, capacity)) { items in
-      try pipeline.start(input: PipelineInput(source: items), nil)
+      try pipeline.start(input: PipelineInput(source: items), nil, isMeasured: false)
     }
   }
 

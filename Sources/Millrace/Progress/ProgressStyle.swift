@@ -13,6 +13,8 @@ public struct ProgressStyle: Sendable {
   var kind: Kind
   var name = ""
   var unit = ""
+  /// What it is called at each look, where that changes.
+  var liveName: (@Sendable () -> String)?
   /// How many items there will be, as far as the map itself does not know.
   var expected: Int?
 
@@ -64,6 +66,9 @@ public struct ProgressStyle: Sendable {
   public static func json(_ name: String, unit: String = "") -> ProgressStyle {
     ProgressStyle(kind: .json, name: name, unit: unit)
   }
+
+  /// Whether anything is shown.
+  var isShown: Bool { if case .none = kind { false } else { true } }
 
   /// The same, of so many items, if the map does not know better. Unlike ``MapOptions/count`` it ends no input.
   package func expecting(_ total: Int?) -> ProgressStyle {

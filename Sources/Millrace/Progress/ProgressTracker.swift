@@ -30,7 +30,8 @@ package final class ProgressTracker: @unchecked Sendable {
     let counts = counter.counts
     let time = max(start, counts.end ?? now)
     var state = ProgressState(
-      name: style.name, unit: style.unit, done: counts.done, failed: counts.failed, retried: counts.retried,
+      name: style.liveName?() ?? style.name, unit: style.unit, done: counts.done, failed: counts.failed,
+      retried: counts.retried,
       total: counts.total, elapsed: .nanoseconds(time - start), phase: counts.isHeard ? counts.phase : .running)
     estimator.record(state.finished, at: time)
     if counts.end == nil {

@@ -18,12 +18,12 @@ private struct NumberedFiles: Source {
 }
 
 /// Says of which file its item is.
-struct SaysFile: StatelessWorker, Codable {
+private struct SaysFile: StatelessWorker, Codable {
   func process(_ item: Int) -> String { "\(Meta.current[FileName.self] ?? "none"): \(item)" }
 }
 
 /// Says of which file each item of a batch is.
-struct SaysFiles: StatelessWorker, Codable {
+private struct SaysFiles: StatelessWorker, Codable {
   func process(_ batch: [String]) -> [String] {
     zip(batch, Meta.current.parts).map { "\($0) of \($1[FileName.self] ?? "none")" }
   }

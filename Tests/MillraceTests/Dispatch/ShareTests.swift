@@ -54,6 +54,21 @@ struct DispatchShareTests {
     #expect(play.said() == [])
   }
 
+  @Test("U10: what is behind an item that failed is not the chunk to the end of which its slot has come")
+  func failedFirst() {
+    let play = uneven()
+    play.wait(100)
+    _ = play.said()
+    // The slot has stopped behind the third item, which failed. That is heard first, then what it gave back, and its end at last.
+    play.complete(0, 1, upTo: 2)
+    play.fail(0, 1, retryable: false)
+    play.shared(0, 1, .from(3))
+    let runs = play.said().filter { $0.hasPrefix("run") }
+    #expect(runs.count == 2 && !runs.contains { $0.contains(": 1 ") })
+    play.step { $0.finished(slot: 0, generation: 1, chunk: 1, items: 3, elapsed: 100, now: $1) }
+    #expect(play.said() == [])
+  }
+
   @Test("U10: of several chunks at a slot that were begun, the last is shared, though the others were not heard of")
   func batch() {
     let play = Play(width: 2, prefetch: 8, shareTime: 100)

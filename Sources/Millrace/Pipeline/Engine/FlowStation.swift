@@ -37,6 +37,8 @@ final class FlowStation: @unchecked Sendable {
   /// Outcomes that its pool still counts: of how many items, and how many were made of them.
   private var ledger = FIFO<(used: Int, made: Int, isEach: Bool)>()
   private(set) var made = 0
+  /// How many items it has answered.
+  private(set) var used = 0
   private var settled = 0
   private(set) var failures = 0
   var hasEnded = false
@@ -83,6 +85,7 @@ final class FlowStation: @unchecked Sendable {
   /// It has made so many items of so many, in order.
   func note(used: Int, made: Int, isEach: Bool) {
     self.made += made
+    self.used += used
     if used > 0 || made > 0 { ledger.append((used, made, isEach)) }
   }
 

@@ -16,9 +16,6 @@ package struct Stages<Input: Sendable, Item: Sendable>: Sendable {
     fileprivate let groups: GroupedRun<Input, Item>?
   }
 
-  /// Whether short items go in groups.
-  private static var takesGroups: Bool { false }
-
   var needsFork: Bool { parts.contains(where: \.needsFork) }
 
   func setUp(_ context: WorkerContext) async throws -> State {
@@ -40,7 +37,7 @@ package struct Stages<Input: Sendable, Item: Sendable>: Sendable {
       }
     }
     let head = unsafeDowncast(next, to: Link<Input>.self)
-    let groups = Self.takesGroups && note.isIdle ? GroupedRun(head, last, context.position) : nil
+    let groups = note.isIdle ? GroupedRun(head, last, context.position) : nil
     return State(head: head, links: links, last: last, note: note, groups: groups)
   }
 

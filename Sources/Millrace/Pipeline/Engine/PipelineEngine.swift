@@ -41,6 +41,8 @@ final class PipelineEngine: @unchecked Sendable {
   private var pools: [WorkerPool] = []
   /// Side channels that end with the run, if nobody else uses them.
   private var channels: [any SideUse] = []
+  /// What is measured of it; nil: nothing is.
+  var meter: PipelineMeter?
   private let consumer: PipelineConsumer
   private var error: (any Error)?
   private var isGivenUp = false
@@ -255,6 +257,7 @@ final class PipelineEngine: @unchecked Sendable {
     }
     guard let job = station.job, let record = job.record, let pool = job.pool else { return }
     Task(executorPreference: LaneThread.ofFork) {
+      await job.job?.progress?.finish()
       await job.job?.feeder.waitUntilOut()
       await pool.core.close(record)
       self.tell { $0.tornDown(place) }
@@ -448,6 +451,7 @@ final class PipelineEngine: @unchecked Sendable {
     (self.pools, self.channels) = ([], [])
     Task(executorPreference: LaneThread.ofFork) {
       for pool in pools { if error == nil { await pool.end() } else { await pool.giveUp() } }
+      self.meter?.end()
       var problem = error
       // Its stages are torn down: what they have put is there.
       for channel in channels {
@@ -470,6 +474,23 @@ final class PipelineEngine: @unchecked Sendable {
     }
     consumer.end(result)
     for waiter in waiters { waiter.resume() }
+  }
+
+  /// What it is at. In the turn.
+  func snapshot() -> PipelineSnapshot {
+    guard let meter else { return PipelineSnapshot(stages: [], elapsed: .zero) }
+    let (measured, elapsed) = meter.stages()
+    let stages = measured.map { place, measured in
+      var stage = measured
+      let station = stations[place]
+      stage.waiting = inputs[place].reduce(0) { $0 + machine.waiting(in: $1) }
+      stage.underWay = max(0, machine.running(at: place))
+      stage.done = station.used - station.failures
+      stage.failed = station.failures
+      stage.hasEnded = station.hasEnded
+      return stage
+    }
+    return PipelineSnapshot(stages: stages, elapsed: .nanoseconds(Int64(clamping: elapsed)))
   }
 
   /// How it has ended, if it has.

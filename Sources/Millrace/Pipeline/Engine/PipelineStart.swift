@@ -14,6 +14,10 @@ struct PipelineStart {
   /// What comes in, an `ItemSource`, where the pipeline has an open input.
   let input: PipelineInput?
   let consumer: PipelineConsumer
+  /// How each stage shows how far it is.
+  let watch: ProgressStyle
+  /// Whether it is known where its workers' time goes.
+  let isMeasured: Bool
 
   private var main: WorkerPool?
   private var ofGroups: [Int: WorkerPool] = [:]
@@ -22,7 +26,7 @@ struct PipelineStart {
   init(
     _ blueprint: Blueprint, order: MapOptions.Order, givesOutcomes: Bool = false, on pool: WorkerPool?,
     input: PipelineInput?,
-    consumer: PipelineConsumer
+    consumer: PipelineConsumer, watch: ProgressStyle = .none, isMeasured: Bool = false
   ) {
     isTagged = blueprint.carriesMeta
     self.blueprint = isTagged ? blueprint.tagged : blueprint
@@ -31,6 +35,8 @@ struct PipelineStart {
     given = pool
     self.input = input
     self.consumer = consumer
+    self.watch = watch
+    self.isMeasured = isMeasured || watch.isShown
   }
 
   /// Begins it. What goes wrong once a job has begun ends the run, and is its result.
@@ -84,14 +90,29 @@ struct PipelineStart {
     for channel in blueprint.channels {
       do { try engine.use(channel, isElsewhere: isElsewhere) } catch { engine.fail(error) }
     }
+    let meter = isMeasured ? PipelineMeter() : nil
+    engine.meter = meter
     for ((place, station, input), pool) in zip(jobs, pools) {
       var request = MapRequest(
         options: options(of: station), order: station.station.isOrdered ? .input : .completion,
         onFailure: station.isSkipping == nil ? .failFast : .skip, isPulled: true)
       request.outlet = StationOutlet(engine, place)
+      let isStage = station.station.kind == .elastic || station.station.kind == .floating
+      let stageMeter = isStage ? meter?.observe(pool.core) : nil
+      if isStage, watch.isShown {
+        var style = watch
+        style.name = station.name
+        style.liveName = { [weak meter, name = station.name] in meter?.label(place, name) ?? name }
+        request.options.progress = style
+      }
       do {
         try station.job!.begin(request, on: pool, input: input) { count in
           engine.tell { $0.machine.demanded(place, count) }
+        }
+        if let stageMeter, let job = station.job?.job {
+          let slots = station.station.kind == .floating ? 1 : pool.width
+          stageMeter.follow(job.id)
+          meter?.add(place, station.name, slots: slots, stageMeter, job.id)
         }
       } catch {
         engine.fail(error)

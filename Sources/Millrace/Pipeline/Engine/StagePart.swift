@@ -14,10 +14,21 @@ package class StagePart: @unchecked Sendable {
 
   /// The stage in a process that was sent a reference.
   static func make(of reference: [[UInt8]]) throws -> StagePart {
+    // Of a worker on items with meta the worker's own, and what it is called: it may be private, and nothing generic over it has a name.
+    if reference.count == 3, let type = TypeReference(bytes: reference[0]).resolve() as? any Worker.Type {
+      return try tagged(type, reference[1], Tagging(bytes: reference[2]))
+    }
     guard reference.count == 2, let type = TypeReference(bytes: reference[0]).resolve() as? any Worker.Type else {
       throw WorkerPoolError(.notTransportable, "a stage of the pipeline is not known in the worker process")
     }
     return try make(type, reference[1])
+  }
+
+  private static func tagged<W: Worker>(_ type: W.Type, _ configuration: [UInt8], _ tagging: Tagging) throws
+    -> StagePart
+  {
+    let worker = try configuration.withUnsafeBytes { try decodedWorker(type, $0) }
+    return WorkerPart(TaggedWorker(worker: worker, tagging: tagging))
   }
 
   private static func make<W: Worker>(_ type: W.Type, _ configuration: [UInt8]) throws -> StagePart {
@@ -31,11 +42,13 @@ final class WorkerPart<W: Worker>: StagePart, @unchecked Sendable {
   init(_ worker: W) { self.worker = worker }
 
   override var needsFork: Bool {
-    worker is any ForkedOnly || TypeReference(W.self) == nil
+    if let tagged = worker as? any AnyTaggedWorker { return tagged.needsFork }
+    return worker is any ForkedOnly || TypeReference(W.self) == nil
       || (try? TrialCarrier.passage.within { try encodedWorker(worker) }) == nil
   }
 
   override func reference() throws -> [[UInt8]] {
+    if let tagged = worker as? any AnyTaggedWorker { return try tagged.reference() }
     guard let type = TypeReference(W.self) else {
       throw WorkerPoolError(.notTransportable, "\(workerName(W.self)) cannot be found by a worker process")
     }

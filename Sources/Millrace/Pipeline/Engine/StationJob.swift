@@ -122,7 +122,8 @@ enum StationJobs {
     let first = stages[0]
     if stages.count == 1 {
       switch first.work {
-      case .worker(let worker): return plain(worker)
+      // One on items with meta is told to other processes as a part is.
+      case .worker(let worker) where !(worker is any AnyTaggedWorker): return plain(worker)
       case .stage(let stage): return staged(stage, first.name)
       default: break
       }

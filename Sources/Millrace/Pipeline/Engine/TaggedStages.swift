@@ -6,6 +6,19 @@ struct Tagging: Sendable {
   let stage: String
   let isTimed: Bool
 
+  /// For another process.
+  var bytes: [UInt8] { [isTimed ? 1 : 0] + Array(stage.utf8) }
+
+  init(stage: String, isTimed: Bool) {
+    self.stage = stage
+    self.isTimed = isTimed
+  }
+
+  init(bytes: [UInt8]) {
+    isTimed = bytes.first == 1
+    stage = String(decoding: bytes.dropFirst(), as: UTF8.self)
+  }
+
   func begin() -> UInt64 { isTimed ? _monotonicNow() : 0 }
 
   func note(_ meta: inout Meta, since begin: UInt64) {
@@ -41,6 +54,18 @@ package struct TaggedWorker<W: Worker>: Worker {
   }
 
   package func tearDown(_ state: W.State) async throws -> W.Exit { try await worker.tearDown(state) }
+}
+
+/// A worker on items with meta, whatever it is.
+protocol AnyTaggedWorker {
+  var needsFork: Bool { get }
+  func reference() throws -> [[UInt8]]
+}
+
+extension TaggedWorker: AnyTaggedWorker {
+  private var part: WorkerPart<W> { WorkerPart(worker) }
+  var needsFork: Bool { part.needsFork }
+  func reference() throws -> [[UInt8]] { try part.reference() + [tagging.bytes] }
 }
 
 extension TaggedWorker: WrappingWorker {
