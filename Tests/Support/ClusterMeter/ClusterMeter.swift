@@ -23,9 +23,8 @@ struct ClusterMeter {
       let blocks = 200
       let block = [UInt8](repeating: 7, count: 1 << 20)
       let time = try await timed {
-        for try await _ in pool.outputs(
-          of: repeatElement(block, count: blocks), with: Digest(), options: MapOptions(chunking: .size(1)))
-        {}
+        let items = repeatElement(block, count: blocks)
+        for try await _ in pool.outputs(of: items, with: Digest(), options: MapOptions(chunking: .size(1))) {}
       }
       print("MiB a second, 1 MiB in and a digest out: \(Int(Double(blocks) / time.seconds))")
     }
