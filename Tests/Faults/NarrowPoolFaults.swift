@@ -1,4 +1,6 @@
+import Foundation
 import Millrace
+import MillraceIPC
 import MillraceTesting
 import TestSupport
 import Testing
@@ -37,12 +39,22 @@ extension Faults {
       "U26: where there are descriptors for one worker, a pool of four does the work with it", .forks,
       arguments: ["forkServer", "spawn", "fork"])
     func oneWorkersDescriptors(start: String) async throws {
-      var free = 8
-      while try await lines(start, free, width: 1) != ["right"] {
-        free += 1
-        try #require(free < 60)
-      }
+      let free = try await enoughForOne(start)
       for more in 0...2 { #expect(try await lines(start, free + more, width: 4) == ["right"]) }
+    }
+
+    /// The next one takes over its lane, which is open before anything of the next is.
+    @Test(
+      "U26: a worker that is stuck in its fork is replaced where there are descriptors for one, and for its lane",
+      .forks)
+    func stuckWithOneWorkersDescriptors() async throws {
+      let free = try await enoughForOne("fork") + 1
+      let hits = NSTemporaryDirectory() + "/millrace-hits-\(UUID().uuidString)"
+      defer { unlink(hits) }
+      let order = "\(KillPoint.workerServes.rawValue):1:\(KillPoint.Action.stop.rawValue):\(hits)"
+      #expect(try await lines("fork", free, width: 1, environment: ["MILLRACE_KILL_POINT": order]) == ["right"])
+      var status = stat()
+      #expect(stat(hits, &status) == 0 && status.st_size > 1)
     }
 
     @Test(
@@ -63,9 +75,21 @@ extension Faults {
       }
     }
 
-    private func lines(_ start: String, _ free: Int, width: Int) async throws -> [String] {
+    /// How many descriptors a pool of one worker needs.
+    private func enoughForOne(_ start: String) async throws -> Int {
+      var free = 8
+      while try await lines(start, free, width: 1) != ["right"] {
+        free += 1
+        try #require(free < 60)
+      }
+      return free
+    }
+
+    private func lines(
+      _ start: String, _ free: Int, width: Int, environment: [String: String] = [:]
+    ) async throws -> [String] {
       try await onPlainThread {
-        let program = try TestProgram(["cramped", start, "\(free)", "\(width)"])
+        let program = try TestProgram(["cramped", start, "\(free)", "\(width)"], environment: environment)
         defer { _ = program.wait() }
         return program.rest()
       }

@@ -78,7 +78,6 @@ extension Dispatcher {
       index.putRight(slots)
       return index.deadlines[slot]
     }
-
   }
 }
 

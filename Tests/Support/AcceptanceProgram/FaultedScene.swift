@@ -52,8 +52,7 @@ extension AcceptanceProgram {
   static func cramped(_ start: String, _ free: Int32, width: Int = 4) async throws {
     let starts: [String: WorkerPool.ProcessOptions.Start] = ["forkServer": .forkServer, "spawn": .spawn, "fork": .fork]
     guard let start = starts[start] else { exit(64) }
-    // Dispatch opens what it needs at first use, and traps if it cannot.
-    try await Task.sleep(for: .milliseconds(1))
+    await openDispatch()
     let next = dup(1)
     close(next)
     var limit = rlimit(rlim_cur: rlim_t(next + free), rlim_max: rlim_t(next + free))
@@ -66,6 +65,20 @@ extension AcceptanceProgram {
     } catch {
       say("\(error)")
     }
+  }
+
+  /// Dispatch opens what it needs at first use, on a thread of its own, and traps if it cannot: the last of that is the timer with which
+  /// it watches its threads. What came after our limit would take the place of what the limit counts as free.
+  private static func openDispatch() async {
+    await Task.detached {}.value
+    func isTimer(_ number: Int) -> Bool {
+      var name = [UInt8](repeating: 0, count: 64)
+      let count = name.withUnsafeMutableBytes {
+        readlink("/proc/self/fd/\(number)", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+      }
+      return count > 0 && String(decoding: name.prefix(count), as: UTF8.self) == "anon_inode:[timerfd]"
+    }
+    while !(0..<32).contains(where: isTimer) { sched_yield() }
   }
 
   /// A pool in a program whose files, those in memory too, may have only so many bytes.

@@ -20,6 +20,7 @@ extension ProcessControl {
   /// Does what is due by now about those that do not end.
   func endOverdue() {
     let now = _monotonicNow()
+    var stuck: [UInt64] = []
     for process in processes.values {
       if !process.isDying, process.hasMarkedItsEnd {
         process.isDying = true
@@ -27,8 +28,10 @@ extension ProcessControl {
       }
       if let time = process.killAt, time <= now { kill(process, now) }
       if let time = process.goneBy, time <= now { giveUp(process, now) }
-      if let time = process.serveBy, time <= now { replaceStuck(process) }
+      if let time = process.serveBy, time <= now { stuck.append(process.token) }
     }
+    // Not in the loop, which holds them, and all that they have of the system's.
+    for token in stuck { replaceStuck(token) }
     if let time = answerBy, time <= now { lookAfterServer(now) }
   }
 

@@ -119,34 +119,52 @@ extension ProcessControl {
 
   private func cpus(of slot: Int) -> [Int32] { slots.options.cpuIDs.numbers(of: slot) ?? [] }
 
+  /// What is left of a process that was stuck in its fork.
+  private struct Remains {
+    let lane: RemoteLane
+    let record: WorkerRecord
+    let patience: UInt64
+    /// What lies in the lane names them.
+    let objects: [SharedBlock]
+  }
+
   /// A process that was forked from this one does not begin: another fork takes its lane over, of which nothing was read.
-  func replaceStuck(_ process: WorkerProcess) {
-    process.serveBy = nil
-    guard !process.hasServed, !process.isKilledByUs, let lane = process.lanes.first, let key = process.forkedFor else {
-      return
-    }
-    process.child?.kill()
-    // Without another try it has died, as any may.
-    guard let record = host.worker(key), process.patience < WorkerProcess.lastPatience else { return }
-    host.logger(slot: lane.slot).debug("a worker was stuck in its fork, and is replaced")
-    processes[process.token] = nil
-    forget(process)
-    _ = process.child?.waitForEnd(milliseconds: 1_000)
+  func replaceStuck(_ token: UInt64) {
+    guard let remains = endStuck(token) else { return }
+    let lane = remains.lane
     do {
-      let next = try launch(for: lane.slot, forkedFor: record)
-      next.patience = process.patience * 2
+      let next = try launch(for: lane.slot, forkedFor: remains.record)
+      next.patience = remains.patience * 2
       next.serveBy = _monotonicNow() &+ next.patience
-      seats[lane.slot]?.processes.remove(process.token)
       seats[lane.slot]?.processes.insert(next.token)
-      // What lies in the lane names what the first one had.
       lane.sharing = next.sharing
-      guard try next.sharing.send(process.sharing.heldObjects) != .full else {
+      guard try next.sharing.send(remains.objects) != .full else {
         throw WireProblem("the worker does not read its control socket")
       }
       try next.serve(lane, cpus: cpus(of: lane.slot), bell: slots.bell.rawValue)
     } catch {
       startFailed(lane.slot, error)
     }
+  }
+
+  /// Ends it, unless it has begun meanwhile, or has been tried often enough: then it has died, as any may.
+  ///
+  /// Nothing holds the process when this returns: what it had of the system's may be all that there is for the next.
+  private func endStuck(_ token: UInt64) -> Remains? {
+    guard let process = processes[token] else { return nil }
+    process.serveBy = nil
+    guard !process.hasServed, !process.isKilledByUs, let lane = process.lanes.first, let key = process.forkedFor else {
+      return nil
+    }
+    process.child?.kill()
+    guard let record = host.worker(key), process.patience < WorkerProcess.lastPatience else { return nil }
+    host.logger(slot: lane.slot).debug("a worker was stuck in its fork, and is replaced")
+    processes[token] = nil
+    forget(process)
+    _ = process.child?.waitForEnd(milliseconds: 1_000)
+    seats[lane.slot]?.processes.remove(token)
+    lane.sharing = nil
+    return Remains(lane: lane, record: record, patience: process.patience, objects: process.sharing.heldObjects)
   }
 
   /// The slot cannot have a worker: what it has is ended.
