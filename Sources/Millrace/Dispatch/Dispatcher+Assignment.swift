@@ -356,7 +356,8 @@ extension Dispatcher {
   private func isWorthRobbing(_ slot: Int) -> Bool {
     let waiting = slots[slot].worker.assigned.count - 1
     guard waiting > 0 else { return false }
-    return slots[slot].worker.chunkTime == 0
+    // What was recalled, and was of no use to others then, may be now: a slot has left its job, which only so many may serve.
+    return slots[slot].worker.chunkTime == 0 || takesLong(slot)
       || slots[slot].worker.chunkTime &* UInt64(waiting) >= constants.limits.prefetchTime / 4
   }
 

@@ -173,6 +173,31 @@ struct DispatchHandedAheadTests {
     #expect(!runs.contains { $0.hasPrefix("run 0") })
   }
 
+  @Test(
+    "what waits behind an item that takes long is there for an idle slot once another has left its job, which only so many may serve"
+  )
+  func rightGetsFree() {
+    let play = Play(width: 3, prefetch: 8)
+    let key = play.worker()
+    let job = play.submit(key) { $0.maximumSlots = 2 }
+    for _ in 0..<2 { play.arrive(job, 1) }
+    play.finish(0, 1, elapsed: 10)
+    play.finish(1, 2, elapsed: 10)
+    play.arrive(job, 1)
+    let other = play.submit(key)
+    play.arrive(other, 1)
+    for _ in 0..<2 { play.arrive(job, 1) }
+    let runs = play.said().filter { $0.hasPrefix("run") }.suffix(4).map { $0.prefix(8) }
+    #expect(runs == ["run 0: 3", "run 1: 4", "run 2: 5", "run 0: 6"])
+    play.finish(1, 4, elapsed: 10)
+    // Slot 2 goes when it is done, and takes nothing more.
+    play.step { $0.resize(to: 2, now: $1) }
+    play.wait(2_000_000)
+    #expect(!play.said().contains { $0.hasPrefix("revoke") })
+    play.finish(2, 5, elapsed: 2_000_000)
+    #expect(play.said().contains("revoke 0: 6"))
+  }
+
   @Test("U10: whoever has been at something the longest is looked at first, whoever was handed something ahead before")
   func theLongestFirst() {
     let play = Play(width: 2, prefetch: 8)
