@@ -25,7 +25,7 @@ struct LogDigest {
     let pipeline: Pipeline<Nothing, String> = Pipeline {
       Read(log, follow: true)
       // Lines that are no requests are left out.
-      CompactMap(Request.init)
+      CompactMap { (line: String) in Request(line) }
       // Of each second, once the next one begins.
       BySecond()
       // The last second has no next one.

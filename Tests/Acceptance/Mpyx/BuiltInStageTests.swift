@@ -59,10 +59,10 @@ extension Checked {
     func sortedMeta(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         var found: [String] = []
-        let sorted = Pipeline { Marked() }.sorted(within: 2, by: <)
+        let sorted = Pipeline { MarkedByBatch() }.sorted(within: 2, by: <)
         for try await outcome in sorted.outcomes(on: pool) {
           let item = try outcome.result.get()
-          found.append("\(item) \(outcome.meta[Mark.self] ?? 0)")
+          found.append("\(item) \(outcome.meta[BatchMark.self] ?? 0)")
         }
         #expect(found == ["1 10", "2 20", "3 30", "4 40"])
       }
@@ -249,14 +249,14 @@ extension Checked {
   }
 }
 
-private enum Mark: MetaKey { typealias Value = Int }
+private enum BatchMark: MetaKey { typealias Value = Int }
 
 /// Items with ten times themselves as meta.
-private struct Marked: Source {
+private struct MarkedByBatch: Source {
   static let setsMeta = true
 
   func produce(_ out: Outlet<Int>) async throws {
-    for item in [3, 1, 2, 4] { try await out.put(item) { $0[Mark.self] = item * 10 } }
+    for item in [3, 1, 2, 4] { try await out.put(item) { $0[BatchMark.self] = item * 10 } }
   }
 }
 

@@ -10,7 +10,7 @@ final class StageMeter: EventObserver {
 
   func accept(_ event: PoolEvent) -> PoolEvent? {
     switch event.event {
-    case .chunkFinished(_, let job, _, _, let elapsed, _, _):
+    case .chunkFinished(_, let job, _, _, let elapsed, _, _, _):
       state.withLock { $0.busy[job, default: 0] += elapsed }
     case .jobEnded(let job, _, _):
       // Somebody else's on the same pool.
