@@ -36,6 +36,8 @@ import Testing
       "EndOfSequence", "Malformed", "Obstacle", "Unsendable",
       // Between a pipeline's stations and whoever tells the user.
       "StageFault", "StageStopped",
+      // Of programs that stages run: a `SystemError` or a `CancellationError`, where they are waited for.
+      "Problem",
       // Of graphs that pipelines are planned with, and nobody else.
       "Cycle",
       // Of debug builds that are told to fail.

@@ -23,8 +23,8 @@ private func tree(_ cause: ItemFailure.Cause) -> [any Error] {
 
 /// The types of Millrace's errors that a user can name.
 let publicErrors: [any Error.Type] = [
-  Interrupted.self, InvalidOption.self, ItemFailure.self, ItemFailures.self, PipelineError.self, RemoteError.self,
-  StridedMapError.self,
+  Interrupted.self, InvalidLine.self, InvalidOption.self, ItemFailure.self, ItemFailures.self, PipelineError.self,
+  ProgramFailure.self, RemoteError.self, StridedMapError.self,
   SystemError.self, TransportError.self, UpstreamFailure.self, WorkerFailure.self, WorkerPoolError.self,
 ]
 

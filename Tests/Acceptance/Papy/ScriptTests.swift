@@ -86,7 +86,7 @@ extension Checked {
         let copy = try write("copy.sh", "\(port)\ncp \"$(field \"$1\" in message)\" \"$(field \"$1\" out greeting)\"\n")
         let append = try write(
           "append.sh",
-          "\(port)\no=$(field \"$1\" out package)\ncp \"$(field \"$1\" in greeting)\" \"$o\"\necho \"$(field \"$1\" params end)\" >>\"$o\"\n"
+          "\(port)\no=$(field \"$1\" out package)\ncp \"$(field \"$1\" in greeting)\" \"$o\"\nprintf '%s\\n' \"$(field \"$1\" params end)\" >>\"$o\"\n"
         )
         let fails = try write("fails.sh", "echo said; echo complained >&2; exit 3\n")
         let message = try write("work_moar.txt", "hello\n")

@@ -121,35 +121,29 @@ extension ProcessControl {
 
   /// What is left of a process that was stuck in its fork.
   private struct Remains {
-    let lane: RemoteLane
+    let slot: Int
     let record: WorkerRecord
     let patience: UInt64
-    /// What lies in the lane names them.
-    let objects: [SharedBlock]
   }
 
-  /// A process that was forked from this one does not begin: another fork takes its lane over, of which nothing was read.
+  /// A process that was forked from this one does not begin: another fork does what it was to do.
   func replaceStuck(_ token: UInt64) {
     guard let remains = endStuck(token) else { return }
-    let lane = remains.lane
     do {
-      let next = try launch(for: lane.slot, forkedFor: remains.record)
-      next.patience = remains.patience * 2
-      next.serveBy = _monotonicNow() &+ next.patience
-      seats[lane.slot]?.processes.insert(next.token)
-      lane.sharing = next.sharing
-      guard try next.sharing.send(remains.objects) != .full else {
-        throw WireProblem("the worker does not read its control socket")
+      let lane = try openLane(remains.slot, forkedFor: remains.record)
+      if let next = process(of: lane) {
+        next.patience = remains.patience * 2
+        next.serveBy = _monotonicNow() &+ next.patience
       }
-      try next.serve(lane, cpus: cpus(of: lane.slot), bell: slots.bell.rawValue)
+      send(.open(remains.record, announcement: []), to: lane)
     } catch {
-      startFailed(lane.slot, error)
+      startFailed(remains.slot, error)
     }
   }
 
-  /// Ends it, unless it has begun meanwhile, or has been tried often enough: then it has died, as any may.
+  /// Ends it, unless it has begun meanwhile, was told to stop, or has been tried often enough: then it has died, as any may.
   ///
-  /// Nothing holds the process when this returns: what it had of the system's may be all that there is for the next.
+  /// Nothing holds the process or its lane when this returns: what they had of the system's may be all that there is for the next.
   private func endStuck(_ token: UInt64) -> Remains? {
     guard let process = processes[token] else { return nil }
     process.serveBy = nil
@@ -157,14 +151,17 @@ extension ProcessControl {
       return nil
     }
     process.child?.kill()
-    guard let record = host.worker(key), process.patience < WorkerProcess.lastPatience else { return nil }
+    // Until it is prepared, nothing lies in the lane but what says so.
+    guard let record = host.worker(key), process.patience < WorkerProcess.lastPatience, !lane.work.isToldToStop else {
+      return nil
+    }
     host.logger(slot: lane.slot).debug("a worker was stuck in its fork, and is replaced")
     processes[token] = nil
     forget(process)
     _ = process.child?.waitForEnd(milliseconds: 1_000)
     seats[lane.slot]?.processes.remove(token)
-    lane.sharing = nil
-    return Remains(lane: lane, record: record, patience: process.patience, objects: process.sharing.heldObjects)
+    seats[lane.slot]?.lanes.removeAll { $0 === lane }
+    return Remains(slot: lane.slot, record: record, patience: process.patience)
   }
 
   /// The slot cannot have a worker: what it has is ended.

@@ -132,9 +132,6 @@ final class SharedTraffic: SharedCarrier, SharedHolder, @unchecked Sendable {
     }
   }
 
-  /// All that it has, and is still here, for the process that takes its place.
-  var heldObjects: [SharedBlock] { SharedLock.with { Array(known) }.compactMap(SharedRegistry.find) }
-
   // MARK: The last of an object
 
   func forget(_ id: SharedID) {
