@@ -153,8 +153,9 @@ int millrace_reap(pid_t pid, int pidfd, int *status, long *max_rss_kib) {
   // A zombie keeps its number, so this reaches exactly those of its group that have survived it.
   kill(-info.si_pid, SIGKILL);
   millrace_group_reap(info.si_pid);
-  // The bare call, for the library's has no place for the usage. If somebody was quicker, the status is known.
-  while (syscall(SYS_waitid, P_PIDFD, pidfd, &info, WEXITED | WNOHANG, &usage) != 0)
+  // The bare call, for the library's has no place for the usage. If somebody was quicker, the status is known: so not into `info`,
+  // which the kernel empties then.
+  while (syscall(SYS_waitid, P_PIDFD, pidfd, NULL, WEXITED | WNOHANG, &usage) != 0)
     if (errno != EINTR) break;
   *max_rss_kib = usage.ru_maxrss;
   // As wait(2) encodes it, so that there is one reading of it.
