@@ -87,8 +87,10 @@ private func stages(_ run: Run, _ variant: String, _ count: Int, _ pool: WorkerP
 }
 
 private func cpu(_ run: Run, _ variant: String, _ pool: WorkerPool) async throws {
-  let lines = Pipeline { Items(1...cpuCount) }.map(with: PipelineSpin(rounds: rounds[0])).map(with: PipelineSpin(rounds: rounds[1]))
-    .map(with: PipelineSpin(rounds: rounds[2])).map(with: PipelineSpin(rounds: rounds[3]))
+  let lines = Pipeline { Items(1...cpuCount) }.map(with: PipelineSpin(rounds: rounds[0])).map(
+    with: PipelineSpin(rounds: rounds[1])
+  )
+  .map(with: PipelineSpin(rounds: rounds[2])).map(with: PipelineSpin(rounds: rounds[3]))
   for sample in run.samples(variant) {
     let total = try await lines.reduce(into: 0, on: pool) { $0 ^= $1 }
     sample.stop()
