@@ -6,12 +6,12 @@
 #include <pthread.h>
 #include <linux/falloc.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "millrace_descriptor.h"
+#include "millrace_program.h"
 
 static sigset_t original_mask;
 static sigset_t stop_signals;
@@ -65,27 +65,8 @@ int millrace_job_stopped(pid_t *pid, int *signal) {
 
 int millrace_job_spawn(const char *program, char *const argv[], char *const envp[], int input, int output, int error,
                        pid_t *pid) {
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  int failure = posix_spawn_file_actions_init(&actions);
-  if (failure != 0) return failure;
-  failure = posix_spawnattr_init(&attributes);
-  if (failure != 0) {
-    posix_spawn_file_actions_destroy(&actions);
-    return failure;
-  }
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setsigmask(&attributes, &original_mask);
-  posix_spawnattr_setsigdefault(&attributes, &restored_signals);
-  // Ours are all above 2 or are the standard ones themselves, so none is overwritten before it is copied.
-  if ((failure = posix_spawn_file_actions_adddup2(&actions, input, 0)) == 0 &&
-      (failure = posix_spawn_file_actions_adddup2(&actions, output, 1)) == 0 &&
-      (failure = posix_spawn_file_actions_adddup2(&actions, error, 2)) == 0)
-    failure = posix_spawnp(pid, program, &actions, &attributes, argv, envp);
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  return failure;
+  return millrace_leader_spawn(program, argv, envp, NULL, (int[]){input, output, error}, &original_mask, &restored_signals,
+                               pid);
 }
 
 int millrace_job_reap(int pidfd, int *value) {

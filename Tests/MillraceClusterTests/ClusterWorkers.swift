@@ -10,6 +10,22 @@ struct Square: StatelessWorker {
   func process(_ item: Int) -> Int { item * item }
 }
 
+/// Whose outputs cancel the map that they are for, when they have come there.
+struct CancelsItsMap: StatelessWorker {
+  struct Output: Codable, Sendable {
+    static let map = Lock<Task<Void, any Error>?>(nil)
+
+    init() {}
+    init(from decoder: any Decoder) throws { Self.map.withLock { $0 }?.cancel() }
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.singleValueContainer()
+      try container.encode(0)
+    }
+  }
+
+  func process(_ item: Int) -> Output { Output() }
+}
+
 /// Does to items what their text says.
 struct Mischief: StatelessWorker {
   struct Refused: Error, Codable, Equatable { var item: String }

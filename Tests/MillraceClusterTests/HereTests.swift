@@ -38,6 +38,23 @@ extension Checked {
       }
     }
 
+    @Test("an output that cancels its map while it is decoded holds nobody up", .timeLimit(.minutes(1)))
+    func decoding() async throws {
+      try await withCluster(.inMemory) { pool, _ in
+        let (gate, opening) = AsyncStream.makeStream(of: Void.self)
+        let map = Task {
+          for await _ in gate { break }
+          _ = try await pool.map(0..<50, with: CancelsItsMap(), options: MapOptions(chunking: .size(1)))
+        }
+        CancelsItsMap.Output.map.withLock { $0 = map }
+        opening.yield()
+        await #expect(throws: CancellationError.self) { try await map.value }
+        CancelsItsMap.Output.map.withLock { $0 = nil }
+        let squares = try await pool.map(0..<20, with: Square())
+        #expect(squares == (0..<20).map { $0 * $0 })
+      }
+    }
+
     @Test("items see their index, attempt and random numbers as in a pool of threads", arguments: QueueKind.here)
     func context(_ kind: QueueKind) async throws {
       let options = MapOptions(chunking: .size(7), seed: 5)

@@ -12,7 +12,7 @@ enum QueueKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
 
   var testDescription: String { rawValue }
 
-  /// Those that can be tried here; what is missing is said by ``QueueTests/isThere``.
+  /// Those that can be tried here; what is missing is said by ``ContractTests/isThere()``.
   static var here: [QueueKind] { allCases.filter { $0 != .redis || hasServer } }
   static let hasServer = ManagedServer.isOnPath("redis-server")
 }

@@ -1,3 +1,4 @@
+import MillraceTesting
 import Testing
 
 @testable import MillraceCluster
@@ -50,7 +51,7 @@ import Testing
 
   @Test("spoiled bytes end in an answer, an error, or a wait for more")
   func spoiled() {
-    var random = SplitMix(seed: 18)
+    var random = SimulatedRandom(seed: 18)
     let whole = Array(Self.answers.map(\.0).joined().utf8)
     for _ in 0..<5_000 {
       var bytes = whole
@@ -83,17 +84,5 @@ import Testing
     var parser = RESPParser()
     parser.append(bytes)
     #expect(try parser.next() == .array([.bytes(Array("SET".utf8)), .bytes(Array("a b".utf8)), .bytes([13, 10, 0])]))
-  }
-}
-
-private struct SplitMix: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

@@ -3,22 +3,29 @@ import Millrace
 import MillraceIPC
 
 /// One slot of a cluster in one generation: what it was given, and has not answered.
-final class ClusterSeat: Sendable {
-  private struct State {
-    var work = SentWork()
-    /// The chunk that is out, by the number that it has in the queue.
-    var out: (id: UInt64, chunk: Int)?
-    var hasEnded = false
-  }
+///
+/// Items are encoded and outputs decoded here, by their own code: so one does at a time what it is told, and no lock is held.
+final class ClusterSeat: @unchecked Sendable {
+  private typealias Order = @Sendable (ClusterSeat) -> Void
 
   let host: any SlotHost
   let slot: Int
   let generation: Int
   private let driver: ClusterDriver
-  private let state = Lock(State())
+  private let orders = OrderQueue<Order>()
+  // Sound: these belong to whoever carries out the orders.
+  private var work = SentWork()
+  /// The chunk that is out, by the number that it has in the queue.
+  private var out: (id: UInt64, chunk: Int)?
+  private var hasEnded = false
 
   init(_ host: any SlotHost, _ slot: Int, _ generation: Int, _ driver: ClusterDriver) {
     (self.host, self.slot, self.generation, self.driver) = (host, slot, generation, driver)
+  }
+
+  private func order(_ order: @escaping Order) {
+    orders.accept(order)
+    orders.flush { $0(self) }
   }
 
   // MARK: What it is told
@@ -29,10 +36,26 @@ final class ClusterSeat: Sendable {
     host.step { [slot, generation] in $0.startFailed(slot: slot, generation: generation, error, now: $1) }
   }
 
-  func prepare(_ record: WorkerRecord) {
+  func prepare(_ record: WorkerRecord) { order { $0.open(record) } }
+  func run(_ chunk: Chunk) { order { $0.submit(chunk) } }
+  /// Nobody wants the chunk any more: it is over here, whatever an agent is at.
+  func cancel(_ chunk: Int) { order { $0.giveUp(chunk) } }
+  /// Agents keep their workers until they leave; what those hand back stays there.
+  func tearDown(_ key: WorkerKey) { order { $0.forget(key) } }
+  func end() { die() }
+
+  /// What an agent has said of the chunk that is out.
+  func answered(_ id: UInt64, _ answer: ChunkAnswer, by agent: String) { order { $0.take(id, answer, agent) } }
+
+  /// What it has is offered again.
+  func die() { order { $0.leave() } }
+
+  // MARK: What it does, one at a time
+
+  private func open(_ record: WorkerRecord) {
     do {
       try driver.announce(record)
-      state.withLock { $0.work.willOpen(record) }
+      work.willOpen(record)
       host.step { [slot, generation] in $0.prepared(slot: slot, generation: generation, record.key, now: $1) }
     } catch {
       host.step { [slot, generation] in $0.prepareFailed(slot: slot, generation: generation, record.key, error, now: $1)
@@ -40,91 +63,61 @@ final class ClusterSeat: Sendable {
     }
   }
 
-  func run(_ chunk: Chunk) {
-    let itemTimeout = host.itemTimeout(chunk.job)
-    state.withLock { state in
-      let frames = state.work.run(chunk)
-      guard !frames.isEmpty else { return }
-      let order = ChunkOrder(
-        worker: chunk.worker.value, itemTimeout: itemTimeout, maximumLosses: driver.options.maximumLosses,
-        frames: frames)
-      // Whoever hears of its result finds it here.
-      state.out = (driver.number(order.bytes, for: self), chunk.id)
-    }
+  private func submit(_ chunk: Chunk) {
+    let frames = work.run(chunk)
+    guard !frames.isEmpty else { return }
+    let order = ChunkOrder(
+      worker: chunk.worker.value, itemTimeout: host.itemTimeout(chunk.job), maximumLosses: driver.options.maximumLosses,
+      frames: frames)
+    // What is said of it waits for its turn here.
+    out = (driver.number(order.bytes, for: self), chunk.id)
     driver.send()
   }
 
-  /// Nobody wants the chunk any more: it is over here, whatever an agent is at.
-  func cancel(_ chunk: Int) {
-    let (id, answers) = state.withLock { state -> (UInt64?, [RemoteAnswer]) in
-      guard let out = state.out, out.chunk == chunk else { return (nil, []) }
-      state.out = nil
-      let rest = state.work.cancel(chunk)
-      let answers = rest.flatMap { frame in
-        (try? state.work.answers(with: RemoteFrame(.chunkDone(frame.header.chunk, items: 0, nanoseconds: 0)))) ?? []
-      }
-      return (out.id, answers)
+  private func giveUp(_ chunk: Int) {
+    guard let out, out.chunk == chunk else { return }
+    self.out = nil
+    let answers = work.cancel(chunk).flatMap { frame in
+      (try? work.answers(with: RemoteFrame(.chunkDone(frame.header.chunk, items: 0, nanoseconds: 0)))) ?? []
     }
-    guard let id else { return }
-    driver.withdraw(id)
+    driver.withdraw(out.id)
     tell(answers)
   }
 
-  func tearDown(_ key: WorkerKey) {
-    // Agents keep their workers until they leave; what those hand back stays there.
-    tell(
-      state.withLock { state in
-        guard state.work.tearDown(key) != nil else { return [] }
-        return (try? state.work.answers(with: RemoteFrame(.tornDown(UInt64(key.value), .empty)))) ?? []
-      })
+  private func forget(_ key: WorkerKey) {
+    guard work.tearDown(key) != nil else { return }
+    tell((try? work.answers(with: RemoteFrame(.tornDown(UInt64(key.value), .empty)))) ?? [])
   }
 
-  func end() { die() }
-
-  // MARK: What has come
-
-  /// What an agent has said of the chunk that is out.
-  func answered(_ id: UInt64, _ answer: ChunkAnswer, by agent: String) {
+  private func take(_ id: UInt64, _ answer: ChunkAnswer, _ agent: String) {
+    guard out?.id == id else { return }
+    out = nil
     do {
       switch answer {
-      case .frames(let frames):
-        let answers = try state.withLock { state -> [RemoteAnswer] in
-          guard state.out?.id == id else { return [] }
-          state.out = nil
-          return try frames.flatMap { try state.work.answers(with: $0) }
-        }
-        tell(answers)
+      case .frames(let frames): tell(try frames.flatMap { try work.answers(with: $0) })
       case .noWorker(let error):
-        let worker = state.withLock { state -> WorkerKey? in
-          guard state.out?.id == id else { return nil }
-          state.out = nil
-          return state.work.inFlight.first?.chunk.worker
-        }
-        guard let worker else { return }
+        guard let worker = work.inFlight.first?.chunk.worker else { return }
         driver.hasNoWorker(worker, error, agent)
-        die()
+        leave()
       }
     } catch {
       host.logger(slot: slot).error("an agent broke the protocol: \(error)", metadata: ["agent": "\(agent)"])
-      die()
+      leave()
+    }
+  }
+
+  private func leave() {
+    if let out { driver.withdraw(out.id) }
+    out = nil
+    guard !hasEnded else { return }
+    hasEnded = true
+    driver.left(self)
+    host.step { [slot, generation] in
+      $0.died(slot: slot, generation: generation, Death(running: nil, cause: nil), now: $1)
     }
   }
 
   private func tell(_ answers: [RemoteAnswer]) {
     RemoteNews.tell(answers, slot: slot, generation: generation, to: host)
-  }
-
-  /// What it has is offered again.
-  func die() {
-    let (out, isFirst) = state.withLock { state in
-      defer { (state.out, state.hasEnded) = (nil, true) }
-      return (state.out?.id, !state.hasEnded)
-    }
-    if let out { driver.withdraw(out) }
-    guard isFirst else { return }
-    driver.left(self)
-    host.step { [slot, generation] in
-      $0.died(slot: slot, generation: generation, Death(running: nil, cause: nil), now: $1)
-    }
   }
 }

@@ -6,7 +6,7 @@ import MillraceIPC
 /// The queue is shared, so who runs a chunk is the agents' affair: they take what they have room for. A slot here is no machine, and
 /// does not die with one.
 final class ClusterSlots: Slots {
-  private let orders = OrderQueue()
+  private let orders = OrderQueue<Action>()
   private let seats = Lock<[Int: ClusterSeat]>([:])
   private let driver: ClusterDriver
   private weak let host: (any SlotHost)?

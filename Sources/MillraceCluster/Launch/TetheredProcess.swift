@@ -53,6 +53,8 @@ final class TetheredProcess: Sendable {
     (id, self.input) = (process, input)
     let bytes = Array(text.utf8)
     _ = bytes.withUnsafeBytes { write(input.rawValue, $0.baseAddress, $0.count) }
+    // Open until here: one that is gone already would end us with SIGPIPE.
+    withExtendedLifetime(reading) {}
     // The thread does not hold the tether: whoever drops the process lets go of it.
     try startThread("millrace-tether") { [id] in
       var status: Int32 = 0

@@ -23,7 +23,7 @@ extension WorkerPool.Backend {
 }
 
 final class SocketSlots: Slots {
-  private let orders = OrderQueue()
+  private let orders = OrderQueue<Action>()
   private let seats = Lock<[Int: SocketSeat]>([:])
   private let surroundings = Surroundings()
   private weak let host: (any SlotHost)?
