@@ -143,6 +143,8 @@ package enum Action {
   case start(slot: Int, generation: Int)
   /// Run the worker's set-up.
   case prepare(slot: Int, generation: Int, WorkerKey)
+  /// Tell the user's set-up, which is under way, that nobody wants its worker any more.
+  case cancelSetUp(slot: Int, generation: Int, WorkerKey)
   case run(slot: Int, generation: Int, Chunk)
   /// Take back the chunk's items from `from` on that the slot has not begun: whole chunks of a batch.
   case revoke(slot: Int, generation: Int, chunk: Int, from: Int)

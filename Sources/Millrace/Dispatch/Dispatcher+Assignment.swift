@@ -2,7 +2,7 @@ extension Dispatcher {
   // MARK: Giving work to slots
 
   mutating func fillSlots() {
-    if hasUnneeded { hasUnneeded = workers.values.contains { $0.closing && $0.users == 0 } }
+    if hasUnneeded { hasUnneeded = workers.values.contains(where: \.isUnwanted) }
     let hasWork = !queue.isEmpty
     var without: SlotSets = .onErrand
     if hasWork || hasUnneeded { without.insert(.idle) }
@@ -110,7 +110,7 @@ extension Dispatcher {
       guard let key = slots[slot].worker.prepared.last else { return stop(slot) }
       return tearDown(slot, key)
     }
-    if let key = slots[slot].worker.prepared.first(where: { workers[$0]?.closing == true && workers[$0]?.users == 0 }) {
+    if let key = slots[slot].worker.prepared.first(where: { workers[$0]?.isUnwanted == true }) {
       return tearDown(slot, key)
     }
     while !slots[slot].worker.toPrepare.isEmpty {
@@ -123,7 +123,7 @@ extension Dispatcher {
   /// Whether the slot has to be idle some time: else it would never be, with a job that always has another chunk for it.
   private func hasErrand(_ slot: Int) -> Bool {
     slots[slot].worker.toPrepare.contains { workers[$0] != nil && !slots[slot].worker.prepared.contains($0) }
-      || slots[slot].worker.prepared.contains { workers[$0]?.closing == true && workers[$0]?.users == 0 }
+      || slots[slot].worker.prepared.contains { workers[$0]?.isUnwanted == true }
   }
 
   @inline(never)

@@ -303,16 +303,19 @@ extension Dispatcher {
   }
 
   mutating func closeIfDone(_ key: WorkerKey) {
-    guard let worker = workers[key], worker.closing, worker.users == 0 else { return }
+    guard let worker = workers[key], worker.isUnwanted else { return }
     forgetSetUps(key)
     hasUnneeded = true
+    var isThere = false
     for slot in slots {
-      if slot.worker.prepared.contains(key) { return }
+      if slot.worker.prepared.contains(key) { isThere = true }
       switch slot.worker.phase {
-      case .preparing(key, _), .tearingDown(key, _): return
+      case .preparing(key, _): (isThere, hasLeavers) = (true, true)
+      case .tearingDown(key, _): isThere = true
       default: break
       }
     }
+    if isThere { return }
     workers[key] = nil
     actions.append(.closed(key))
   }

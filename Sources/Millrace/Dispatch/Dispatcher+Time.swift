@@ -93,12 +93,16 @@ extension Dispatcher {
   private func setUpLimit(_ key: WorkerKey) -> UInt64 { workers[key]?.setUpTimeout ?? limits.leavingTime }
   private func tearDownLimit(_ key: WorkerKey) -> UInt64 { workers[key]?.tearDownTimeout ?? limits.leavingTime }
 
-  /// What has no limit of its own has one from when nobody wants more than its end.
+  /// What has no limit of its own has one from when nobody wants more than its end; and a set-up is told.
   mutating func limitLeavers() {
     for slot in slots.members(.unlimited) {
       switch slots[slot].worker.phase {
-      case .preparing(let key, nil) where isAwaited(slot, key):
+      case .preparing(let key, nil) where slots[slot].standing != .open || workers[key].map(\.isUnwanted) ?? true:
         slots[slot].worker.phase = .preparing(key, deadline: now &+ constants.limits.leavingTime)
+        // One of a slot that is taken away may be wanted yet: it is tried elsewhere.
+        if workers[key].map({ $0.users == 0 }) ?? true, slots[slot].worker.kill == nil {
+          actions.append(.cancelSetUp(slot: slot, generation: slots[slot].generation, key))
+        }
       case .tearingDown(let key, nil) where isAwaited(slot, key):
         slots[slot].worker.phase = .tearingDown(key, deadline: now &+ constants.limits.leavingTime)
       default: break
@@ -108,7 +112,7 @@ extension Dispatcher {
 
   private func isAwaited(_ slot: Int, _ key: WorkerKey) -> Bool {
     if slots[slot].standing != .open { return true }
-    return workers[key].map { $0.isAwaited && $0.users == 0 } ?? true
+    return workers[key].map { $0.isAwaited && $0.isUnwanted } ?? true
   }
 
   /// A worker that was killed, and is not gone, is waited for no longer. Its item may be running yet, so it is not tried again.

@@ -164,6 +164,9 @@ package struct Dispatcher: ~Copyable {
     /// Slots that have failed to set it up once too often while others may have it yet.
     var benched: Set<Int> = []
 
+    /// Nobody needs it any more: its instances are to end.
+    var isUnwanted: Bool { closing && users == 0 }
+
     func forgetTroubles() {
       setUpFailures.removeAll()
       benched.removeAll()

@@ -15,6 +15,8 @@ package enum EventLog {
   /// The lines of the event, each with its slot; mostly none.
   package static func lines(of event: DispatchEvent) -> [(text: String, slot: Int)] {
     switch event {
+    // One that was told that nobody wants it any more, and so ended, is no news.
+    case .setUpFailed(_, _, _, is CancellationError, _, false): []
     case .setUpFailed(let slot, _, _, let error, _, false): [("set-up failed: \(error)", slot)]
     case .slotBenched(let slot, _, let error):
       [("set-up keeps failing here, and the slot is left out: \(error.inWords)", slot)]

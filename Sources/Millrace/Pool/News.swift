@@ -25,16 +25,23 @@ final class News: Sendable {
   /// Waits until something has happened since the count was noted, or the task is cancelled.
   func wait(since count: UInt64) async {
     await withTaskCancellationHandler {
-      await withUnsafeContinuation { continuation in
-        let waits = state.withLock { state in
-          if state.count != count || Task.isCancelled { return false }
-          state.sleepers.append(continuation)
-          return true
-        }
-        if !waits { continuation.resume() }
-      }
+      await sleep(since: count) { Task.isCancelled }
     } onCancel: {
       tell()
+    }
+  }
+
+  /// The same, cancelled or not.
+  func waitNevertheless(since count: UInt64) async { await sleep(since: count) { false } }
+
+  private func sleep(since count: UInt64, unless isOver: () -> Bool) async {
+    await withUnsafeContinuation { continuation in
+      let waits = state.withLock { state in
+        if state.count != count || isOver() { return false }
+        state.sleepers.append(continuation)
+        return true
+      }
+      if !waits { continuation.resume() }
     }
   }
 }

@@ -180,7 +180,7 @@ package final class PoolCore: DrivenPool {
         if let missed = observer.accept(event) { effects.missed.append(missed) }
       }
       if effects.observers.isEmpty { effects.observers = state.observers }
-    case .start, .prepare, .run, .revoke, .share, .inspect, .cancel, .tearDown, .kill, .stop:
+    case .start, .prepare, .cancelSetUp, .run, .revoke, .share, .inspect, .cancel, .tearDown, .kill, .stop:
       slots.accept(action)
     }
   }
@@ -284,9 +284,10 @@ package final class PoolCore: DrivenPool {
 
   /// Tears down every instance of the worker, and waits until that is done.
   func close(_ record: WorkerRecord) async {
+    let closings = record.closings
     step { $0.close(record.key, now: $1) }
-    await driver?.runOn(self)
-    await record.waitUntilClosed()
+    await driver?.runOn(self) { record.isClosed(since: closings) }
+    await record.waitUntilClosed(since: closings)
   }
 
   // MARK: Jobs
@@ -547,10 +548,11 @@ package final class PoolCore: DrivenPool {
     Unlocked.expect("a continuation")
     for observer in observers { observer.end() }
     for waiter in waiters { waiter.resume() }
+    driver?.hasNews()
   }
 
   func waitUntilStopped() async {
-    await driver?.runOn(self)
+    await driver?.runOn(self) { self.hasStopped }
     await withUnsafeContinuation { continuation in
       let isStopped = state.withLock { state in
         if !state.isStopped { state.stopWaiters.append(continuation) }

@@ -30,6 +30,8 @@ package final class WorkerRecord: Sendable {
   private struct State {
     var exits: [(slot: Int, result: Result<any Sendable, any Error>)] = []
     var isClosed = false
+    /// How often it was closed.
+    var closings = 0
     var waiters: [UnsafeContinuation<Void, Never>] = []
   }
 
@@ -60,6 +62,7 @@ package final class WorkerRecord: Sendable {
   func closed() -> [UnsafeContinuation<Void, Never>] {
     state.withLock { state in
       state.isClosed = true
+      state.closings += 1
       defer { state.waiters = [] }
       return state.waiters
     }
@@ -68,11 +71,17 @@ package final class WorkerRecord: Sendable {
   /// A job has taken it up again.
   func isBack() { state.withLock { $0.isClosed = false } }
 
-  func waitUntilClosed() async {
+  var closings: Int { state.withLock { $0.closings } }
+
+  /// Whether no slot has it, or none had it once since so many closings, for a job may have taken it up again.
+  func isClosed(since closings: Int) -> Bool { state.withLock { $0.isClosed || $0.closings > closings } }
+
+  func waitUntilClosed(since closings: Int) async {
     await withUnsafeContinuation { continuation in
       let isClosed = state.withLock { state in
-        if !state.isClosed { state.waiters.append(continuation) }
-        return state.isClosed
+        let isClosed = state.isClosed || state.closings > closings
+        if !isClosed { state.waiters.append(continuation) }
+        return isClosed
       }
       if isClosed { continuation.resume() }
     }

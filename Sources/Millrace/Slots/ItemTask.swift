@@ -1,6 +1,6 @@
 import MillraceIPC
 
-/// The task in which items run: it may be cancelled before it is known, and after it has ended.
+/// The task in which items run, or a set-up: it may be cancelled before it is known, and after it has ended.
 package final class ItemTask: Sendable {
   private struct State {
     var task: Task<Void, Never>?

@@ -48,11 +48,15 @@ package final class LocalLane: @unchecked Sendable {
     var isDead = false
     /// The set-up or tear-down that is running.
     var errand: String?
+    /// Whose set-up is running, in a task of its own.
+    var settingUp: WorkerKey?
+    /// Whose set-up nobody wanted any more before it began.
+    var unwanted: WorkerKey?
     /// What was running when the lane was written off, and has not ended yet.
     var runaway: Runaway?
     /// The lane's own task.
     var own: Task<Void, Never>?
-    /// The task of the map whose chunk is running.
+    /// The task of the map whose chunk is running, or of the set-up.
     var task: ItemTask?
   }
 
@@ -86,6 +90,7 @@ package final class LocalLane: @unchecked Sendable {
   func post(_ command: Command) -> Bool {
     mailbox.withLock { mailbox in
       mailbox.commands.append(command)
+      if case .prepare = command { mailbox.unwanted = nil }
       return mailbox.sleeper != nil
     }
   }
@@ -117,6 +122,16 @@ package final class LocalLane: @unchecked Sendable {
       guard mailbox.current?.chunk.id == chunk else { return nil }
       _ = position.progress.abandon()
       return mailbox.task
+    }
+  }
+
+  /// Nobody wants the worker any more, whose set-up was the last command: its task, if it has begun, that is to be cancelled as soon
+  /// as no lock is held.
+  func abandonSetUp(of key: WorkerKey) -> ItemTask? {
+    mailbox.withLock { mailbox in
+      if mailbox.settingUp == key { return mailbox.task }
+      mailbox.unwanted = key
+      return nil
     }
   }
 
@@ -346,7 +361,8 @@ package final class LocalLane: @unchecked Sendable {
   }
 
   private func prepare(_ key: WorkerKey) async {
-    guard let instance = host.worker(key)?.makeInstance() else { return }
+    guard let record = host.worker(key) else { return }
+    let instance = record.makeInstance()
     position.enter(first: 0, attempt: 1, seed: 0)
     do {
       begin("a set-up")
@@ -355,13 +371,38 @@ package final class LocalLane: @unchecked Sendable {
         copies.leave()
         codeHasEnded()
       }
-      try await instance.setUp(context)
+      // Of a closure's there is no code of a user's in it.
+      if record.isClosure { try await instance.setUp(context) } else { try await setUp(instance, key) }
     } catch {
       return host.step { [slot, generation] in $0.prepareFailed(slot: slot, generation: generation, key, error, now: $1)
       }
     }
     instances[key] = instance
     host.step { [slot, generation] in $0.prepared(slot: slot, generation: generation, key, now: $1) }
+  }
+
+  /// In a task of its own, which can be cancelled alone: the lane goes on with others' work.
+  private func setUp(_ instance: AnyWorkerInstance, _ key: WorkerKey) async throws {
+    let task = ItemTask()
+    let isWanted = mailbox.withLock { mailbox in
+      (mailbox.task, mailbox.settingUp) = (task, key)
+      return mailbox.unwanted != key
+    }
+    defer { mailbox.withLock { $0.settingUp = nil } }
+    nonisolated(unsafe) let instance = instance
+    let failure = Lock<(any Error)?>(nil)
+    let setUp = Task(executorPreference: executor ?? LaneThread.ofFork) { [context] in
+      do { try await instance.setUp(context) } catch { failure.withLock { $0 = error } }
+      task.end()
+    }
+    task.begin(setUp)
+    if !isWanted { setUp.cancel() }
+    await withTaskCancellationHandler {
+      await setUp.value
+    } onCancel: {
+      setUp.cancel()
+    }
+    if let error = failure.withLock({ $0 }) { throw error }
   }
 
   private func tearDown(_ key: WorkerKey) async {

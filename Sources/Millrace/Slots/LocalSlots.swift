@@ -57,6 +57,10 @@ package final class LocalSlots: Slots {
         guard let lane = state.lanes[slot] else { break }
         if lane.drop(chunk) { state.dropped.append((lane, chunk, nil)) }
         if let task = lane.abandon(chunk) { state.cancels.append(task) }
+      case .cancelSetUp(let slot, let generation, let key):
+        if let lane = state.lanes[slot], lane.generation == generation, let task = lane.abandonSetUp(of: key) {
+          state.cancels.append(task)
+        }
       case .inspect(let slot, _, let chunk):
         if let lane = state.lanes[slot] { state.inspections.append((lane, chunk)) }
       default: return

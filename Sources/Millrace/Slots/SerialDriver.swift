@@ -37,9 +37,10 @@ final class SerialDriver: CallerDriver {
     }
   }
 
-  /// Runs what the slots have to do, though nobody waits for outcomes. If the pool stops meanwhile, nobody's item is waited for.
-  func runOn(_ pool: any DrivenPool) async {
-    repeat {
+  /// If the pool stops meanwhile, nobody's item is waited for.
+  func runOn(_ pool: any DrivenPool, until isDone: @Sendable () -> Bool) async {
+    while true {
+      let seen = news.count
       // What is run may bring further levels, which have to end as well.
       var slot = 0
       while let turn = turns.withLock({ slot < $0.count ? $0[slot] : nil }) {
@@ -56,7 +57,10 @@ final class SerialDriver: CallerDriver {
         }
         slot += 1
       }
-    } while await readWhatIsThere(pool)
+      let hasRead = await readWhatIsThere(pool)
+      if isDone() { return }
+      if !hasRead { await news.waitNevertheless(since: seen) }
+    }
   }
 
   /// Reads for submissions of whose values nobody has asked; whether there were any.

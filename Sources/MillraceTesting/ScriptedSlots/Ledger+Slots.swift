@@ -40,6 +40,12 @@ extension Ledger {
     slots[slot].since = now
   }
 
+  mutating func cancelSetUp(_ slot: Int, _ generation: Int, _ key: WorkerKey) throws {
+    try check(slots[slot].generation == generation, "slot \(slot): set-up of another generation is cancelled")
+    try check(slots[slot].errand == .preparing(key), "slot \(slot): a set-up is cancelled that is not under way")
+    try check(workers[key].map { $0.users == 0 } ?? true, "slot \(slot): a set-up is cancelled that somebody wants")
+  }
+
   mutating func tearDown(_ slot: Int, _ generation: Int, _ key: WorkerKey) throws {
     try checkIdle(slot, generation, "tear-down")
     try check(slots[slot].held.isEmpty, "slot \(slot): tear-down among chunks")

@@ -26,6 +26,12 @@ extension Simulation {
       let process = plan.hasProcessForEach ? worker.add(for: key) : worker.first
       post(.prepare(key), process)
       endForAnother(process)
+    case .cancelSetUp(_, worker.generation, let key):
+      // Every other one hears of it.
+      let process = process(of: worker, for: key)
+      if process.isStalled, worker.generation.isMultiple(of: 2), case .preparing(key) = process.activity {
+        schedule(process, 1_000_000)
+      }
     case .run(_, worker.generation, let chunk):
       let process = process(of: worker, for: chunk.worker)
       post(.run(chunk), process)

@@ -325,6 +325,9 @@ package final class Simulation {
     case .prepare(let slot, let generation, let key):
       try ledger.prepare(slot, generation, key)
       order(action, slot)
+    case .cancelSetUp(let slot, let generation, let key):
+      try ledger.cancelSetUp(slot, generation, key)
+      order(action, slot)
     case .run(let slot, let generation, let chunk):
       try ledger.run(slot, generation, chunk)
       order(action, slot)

@@ -60,12 +60,52 @@ struct DispatchLeavingTests {
     play.arriveAll(job, 1)
     play.step { $0.started(slot: 0, generation: 1, now: $1) }
     play.step { $0.cancel(job, now: $1) }
-    play.step { $0.shutDown(now: $1) }
     _ = play.said()
+    play.step { $0.shutDown(now: $1) }
+    #expect(play.said() == ["cancelSetUp 0: 1"])
     play.wait(patience)
     #expect(play.said() == ["kill 0"])
     play.die(0, .cancelled)
     #expect(play.said() == ["closed 1", "stopped"])
+  }
+
+  @Test("a set-up is told that nobody wants its worker, and not while somebody does")
+  func setUpCancelled() {
+    let play = Play(width: 2, isSmooth: false)
+    let key = play.worker()
+    let job = play.submit(key)
+    play.arrive(job, 2)
+    for slot in 0...1 { play.step { $0.started(slot: slot, generation: 1, now: $1) } }
+    _ = play.said()
+    play.step { $0.resize(to: 1, now: $1) }
+    #expect(play.said() == [])
+    // It is kept: the next map may want it.
+    play.step { $0.cancel(job, now: $1) }
+    #expect(!play.said().contains { $0.hasPrefix("cancelSetUp") })
+    play.step { $0.close(key, now: $1) }
+    #expect(play.said() == ["cancelSetUp 0: 1"])
+    for slot in 0...1 {
+      play.step { $0.prepareFailed(slot: slot, generation: 1, key, CancellationError(), now: $1) }
+    }
+    #expect(play.said() == ["closed 1", "stop 1"])
+    #expect(play.reports == [])
+  }
+
+  @Test("a set-up of a worker that is not kept is told when its map is over, and holds its slot for so long only")
+  func setUpOfNobody() {
+    let play = Play(width: 1, isSmooth: false)
+    let (key, other) = (play.worker(), play.worker())
+    let job = play.submit(key) { $0.keepsWorkers = false }
+    play.arriveAll(job, 1)
+    play.step { $0.started(slot: 0, generation: 1, now: $1) }
+    play.arriveAll(play.submit(other), 1)
+    _ = play.said()
+    play.step { $0.cancel(job, now: $1) }
+    #expect(play.said() == ["cancelled 1", "release 1", "cancelSetUp 0: 1"])
+    play.wait(patience)
+    #expect(play.said() == ["kill 0"])
+    play.die(0, .cancelled)
+    #expect(play.said() == ["closed 1", "start 0"])
   }
 
   @Test("U12: while maps run, a set-up and a tear-down without a limit take what they take")

@@ -153,6 +153,7 @@ final class Play {
         }
       case .prepare(let slot, _, let key):
         if isSmooth { prepared(slot, key) } else { log.append("prepare \(slot): \(key.value)") }
+      case .cancelSetUp(let slot, _, let key): log.append("cancelSetUp \(slot): \(key.value)")
       case .run(let slot, _, let chunk):
         chunks[chunk.id] = chunk
         log.append("run \(slot): \(chunk.id) \(chunk.range)" + (chunk.attempt > 1 ? " attempt \(chunk.attempt)" : ""))

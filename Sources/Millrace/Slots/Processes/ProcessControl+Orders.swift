@@ -61,7 +61,7 @@ extension ProcessControl {
       let isDying = lane.flatMap(process(of:))?.hasMarkedItsEnd == true
       let found = isDying ? .waiting : lane?.inspect(chunk) ?? .waiting
       host.step { $0.inspected(slot: slot, generation: generation, chunk: chunk, found, now: $1) }
-    case .read, .collect, .deliver, .end, .release, .raised, .closed, .stopped, .alarm, .note: break
+    case .cancelSetUp, .read, .collect, .deliver, .end, .release, .raised, .closed, .stopped, .alarm, .note: break
     }
   }
 

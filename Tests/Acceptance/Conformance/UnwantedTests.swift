@@ -1,0 +1,103 @@
+import Millrace
+import MillraceTesting
+import TestSupport
+import Testing
+
+/// Sets up for an hour, or until it is cancelled.
+private struct LongSetUp: Worker {
+  let begun: CommonCounter
+  let cancelled: CommonCounter
+
+  func setUp(_ context: WorkerContext) async throws {
+    begun.increment()
+    do {
+      try await Task.sleep(for: .seconds(3_600))
+    } catch {
+      cancelled.increment()
+      throw error
+    }
+  }
+
+  func process(_ item: Int, state: inout Void) -> Int { item }
+}
+
+private struct Uncancelled: Worker {
+  func setUp(_ context: WorkerContext) async throws { try Task.checkCancellation() }
+  func process(_ item: Int, state: inout Void) throws -> Int {
+    try Task.checkCancellation()
+    return item
+  }
+  func tearDown(_ state: Void) throws -> Bool {
+    try Task.checkCancellation()
+    return true
+  }
+}
+
+extension Checked {
+  /// What a worker's code is at when nobody wants it any more, and what is left to do for whoever waits for the end.
+  @Suite struct Unwanted {
+    @Test(
+      "a set-up that nobody wants any more is cancelled, and nothing else of its slot",
+      arguments: [WorkerPool.Backend.threads(2), .tasks(2)])
+    func setUps(backend: WorkerPool.Backend) async throws {
+      try await withDeadline(.seconds(20)) {
+        let worker = LongSetUp(begun: CommonCounter(), cancelled: CommonCounter())
+        let pool = try WorkerPool(backend)
+        let map = Task { try await pool.map(0..<10, with: worker) }
+        await worker.begun.wait(for: 1)
+        map.cancel()
+        await #expect(throws: CancellationError.self) { try await map.value }
+        #expect(try await pool.map(0..<1_000, with: Uncancelled()) == Array(0..<1_000))
+        #expect(try await pool.tearDown(Uncancelled()).allSatisfy { try $0.result.get() })
+
+        let cancelled = worker.cancelled.value
+        #expect(cancelled == worker.begun.value)
+        let other = Task { try await pool.map(0..<10, with: worker) }
+        await worker.begun.wait(for: cancelled + 1)
+        other.cancel()
+        try await pool.shutdown()
+        await #expect(throws: CancellationError.self) { try await other.value }
+        #expect(worker.cancelled.value == worker.begun.value)
+      }
+    }
+
+    @Test("what a map leaves to do in a serial pool is done for who waits for a worker's end, or the pool's")
+    func serial() async throws {
+      try await withDeadline(.seconds(20)) {
+        let pool = try WorkerPool(.serial)
+        for ending in ["worker", "pool"] {
+          let (items, continuation) = AsyncStream.makeStream(of: Int.self)
+          let first = CommonCounter()
+          let map = Task {
+            var outputs: [Int] = []
+            for try await output in pool.outputs(of: items, with: Uncancelled()) {
+              outputs.append(output)
+              first.increment()
+            }
+            return outputs
+          }
+          continuation.yield(1)
+          await first.wait(for: 1)
+          let end = Task {
+            if ending == "pool" {
+              try await pool.shutdown()
+              return 1
+            }
+            return try await pool.tearDown(Uncancelled()).count { try $0.result.get() }
+          }
+          // It has looked for something to do, and found nothing.
+          for _ in 0..<1_000 { await Task.yield() }
+          continuation.yield(2)
+          continuation.finish()
+          if ending == "pool" {
+            let error = await #expect(throws: WorkerPoolError.self) { try await map.value }
+            #expect(error?.kind == .closed)
+          } else {
+            #expect(try await map.value == [1, 2])
+          }
+          #expect(try await end.value == 1)
+        }
+      }
+    }
+  }
+}
