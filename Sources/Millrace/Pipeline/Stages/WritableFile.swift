@@ -36,15 +36,18 @@ final class WritableFile: Sendable {
       return try WritableFile(path, Descriptor(owning: try number(path, O_APPEND | O_CREAT)), nil)
     }
     let thread = BlockingThread("millrace-write")
+    // Whoever waits for a FIFO's reader has one when nobody wants it any more, for as long as it waits, and if it comes to that later.
+    let reader = Lock<HeldDescriptor?>(nil)
     let number = try await withTaskCancellationHandler {
       try await thread.run { () throws -> Int32 in try Self.number(path, 0) }
     } onCancel: {
-      // Whoever waits for a FIFO's reader has one.
-      let reader = millrace_fd_open(path, O_RDONLY | O_NONBLOCK, 0)
-      if reader >= 0 { close(reader) }
+      let number = millrace_fd_open_own(path, O_RDWR | O_NONBLOCK | O_NOCTTY, 0)
+      if number >= 0 { reader.withLock { $0 = HeldDescriptor(Descriptor(owning: number)) } }
     }
+    let file = Descriptor(owning: number)
+    try Task.checkCancellation()
     millrace_set_nonblocking(number)
-    return try WritableFile(path, Descriptor(owning: number), thread)
+    return try WritableFile(path, file, thread)
   }
 
   private static func number(_ path: String, _ flags: Int32) throws -> Int32 {
