@@ -32,6 +32,13 @@ import Glibc
     #expect(endless.error.contains(" jobs"))
   }
 
+  @Test("a run that is stopped has not done what it did not begin")
+  func cutShort() throws {
+    let result = try Tool.shell("seq 30 | $M --bar --halt soon,done=3 -j1 true '#' {}")
+    let last = result.error.split(separator: "\n").last { $0.contains("/30 jobs") }
+    #expect(last?.hasPrefix("100%") == false && last?.hasSuffix(" cancelled") == true, "\(result.error)")
+  }
+
   @Test("it contradicts direct output") func contradiction() throws {
     let result = try Tool.shell("$M -u --bar true ::: 1")
     #expect(result.exitCode == 64 && result.error == "millrace: --ungroup and --bar contradict each other\n")

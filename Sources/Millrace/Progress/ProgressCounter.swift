@@ -8,6 +8,8 @@ package final class ProgressCounter: EventObserver {
     package var retried = 0
     package var read = 0
     package var total: Int?
+    /// How many items there are for certain, if somebody knows: one whose input ends before was cut short.
+    package var expected: Int?
     /// When it was over, and how.
     package var end: UInt64?
     package var phase = ProgressState.Phase.running
@@ -23,9 +25,10 @@ package final class ProgressCounter: EventObserver {
   }
   private let state: Lock<State>
 
-  package init(total: Int? = nil) {
+  package init(total: Int? = nil, expected: Int? = nil) {
     var first = State()
-    first.counts.total = total
+    first.counts.total = total ?? expected
+    first.counts.expected = expected
     state = Lock(first)
   }
 
@@ -33,9 +36,10 @@ package final class ProgressCounter: EventObserver {
   package func follow(_ job: JobID) {
     state.withLock { state in
       state.job = job
-      let total = state.counts.total
+      let known = state.counts
       state.counts = state.begun[job] ?? Counts()
-      state.counts.total = state.counts.total ?? total
+      state.counts.total = state.counts.total ?? known.total
+      state.counts.expected = known.expected
       state.begun = [:]
     }
   }
@@ -68,7 +72,7 @@ extension ProgressCounter.Counts {
     switch event.event {
     case .jobBegan(_, _, _, let total): self.total = total
     case .jobRead(_, let count): read += count
-    case .jobReadAll: total = read
+    case .jobReadAll: total = max(read, expected ?? 0)
     case .itemsDone(_, let items, _, _): done += items.count
     case .itemFailed: failed += 1
     case .itemRetried: retried += 1
@@ -77,8 +81,8 @@ extension ProgressCounter.Counts {
       end = event.time
       switch how {
       case .complete:
-        phase = .complete
-        total = read
+        total = max(read, expected ?? 0)
+        phase = read < total! ? .cancelled : .complete
       case .cancelled: phase = .cancelled
       case .failed: phase = .failed
       }

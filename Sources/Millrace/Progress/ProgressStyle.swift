@@ -72,7 +72,7 @@ public struct ProgressStyle: Sendable {
   /// Whether anything is shown.
   var isShown: Bool { if case .none = kind { false } else { true } }
 
-  /// The same, of so many items, if the map does not know better. Unlike ``MapOptions/count`` it ends no input.
+  /// The same, of so many items for certain. Unlike ``MapOptions/count`` it ends no input: one that ends before was cut short.
   package func expecting(_ total: Int?) -> ProgressStyle {
     var style = self
     style.expected = total

@@ -100,7 +100,7 @@ extension ProgressStyle {
   /// What shows a map of the pool that is about to begin; nil if nothing does.
   func tracker(_ core: PoolCore, total: Int?) -> ProgressTracker? {
     if case .none = kind { return nil }
-    let counter = ProgressCounter(total: total ?? expected)
+    let counter = ProgressCounter(total: total, expected: expected)
     return ProgressTracker(
       self, counter, observation: core.observe(with: counter), board: .here, at: _monotonicNow(),
       pool: ObjectIdentifier(core),

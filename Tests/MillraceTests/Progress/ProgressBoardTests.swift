@@ -295,6 +295,19 @@ struct ProgressBoardTests {
     #expect(show.device.writes.last!.contains("\"phase\":\"complete\""))
   }
 
+  @Test("an input that ends before what was expected for certain was cut short", arguments: [4, 30, 31])
+  func cutShort(done: Int) {
+    let counter = ProgressCounter(expected: 30)
+    counter.follow(JobID(1))
+    let map = Map(counter: counter)
+    map.tell(.jobRead(JobID(1), count: done))
+    map.tell(.jobReadAll(JobID(1)))
+    #expect(counter.counts.total == max(30, done))
+    map.end(.complete, done: done, at: 5)
+    #expect(counter.counts.total == max(30, done))
+    #expect(counter.counts.phase == (done < 30 ? .cancelled : .complete))
+  }
+
   @Test("the events of other maps are not this one's")
   func others() {
     let counter = ProgressCounter(total: 5)
