@@ -17,7 +17,7 @@ struct FlowSimulationTests {
   @Test("a seed says everything; some edges are widened, and some may not be")
   func isDeterministic() {
     #expect(FlowSimulation(seed: 7).run(trace: true).trace == FlowSimulation(seed: 7).run(trace: true).trace)
-    let outcomes = (0..<2_000).map { FlowSimulation(seed: $0).run() }
+    let outcomes = (0..<700).map { FlowSimulation(seed: $0).run() }
     #expect(outcomes.contains { $0.widenings > 0 } && outcomes.contains { $0.hasStoodStill })
   }
 
