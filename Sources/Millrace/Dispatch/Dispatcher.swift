@@ -308,6 +308,7 @@ package struct Dispatcher: ~Copyable {
     if worker.users == 0 {
       if case .complete = how {} else { forgetSetUps(job.spec.worker) }
       if worker.keeps && !worker.closing { keep(job.spec.worker) } else { worker.closing = true }
+      if case .complete = how { hasLeavers = true } else { giveUpSetUps(job.spec.worker) }
       closeIfDone(job.spec.worker)
     }
     releaseIfDone(id)
