@@ -36,7 +36,8 @@ extension PipelineNode.Group {
     return InvalidOption(
       name: written(on: ""), value: backend,
       allowed: isAble
-        ? "as wide as the group is: \(wide), or without a width" : "what may have \(slots), as \(written(on: " .threads()"))")
+        ? "as wide as the group is: \(wide), or without a width"
+        : "what may have \(slots), as \(written(on: " .threads()"))")
   }
 
   /// What is wrong with a width here and a backend that was given elsewhere, in options or a group.

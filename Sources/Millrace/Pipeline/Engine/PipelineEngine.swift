@@ -64,7 +64,8 @@ final class PipelineEngine: @unchecked Sendable {
     inputs.append([])
     outputs.append([])
     for (branch, source) in sources.enumerated() {
-      machine.connect(source, to: place, room: Self.room, share: station.shares?[branch] ?? station.deal?.shares[branch] ?? 1)
+      machine.connect(
+        source, to: place, room: Self.room, share: station.shares?[branch] ?? station.deal?.shares[branch] ?? 1)
       connect(source, to: place)
     }
     return place
