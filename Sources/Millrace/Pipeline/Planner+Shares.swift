@@ -12,26 +12,15 @@ extension Planner {
         case .inlet, .source, .worker, .elastic, .stage, .choice, .gather: false
         }
       guard isKnown else { continue }
-      let root = rates.deals[place]?.choice ?? parting(of: place, in: blueprint, rates)
-      var next = inputs
+      let root = rates.parting(of: place)
+      // What is in another one's branches, too, is passed: they may be within these.
+      var (next, seen) = (inputs, Set<Int>())
       while let before = next.popLast() {
-        if before != root, places.insert(before).inserted { next += blueprint.stages[before].inputs }
+        if before != root, seen.insert(before).inserted { next += blueprint.stages[before].inputs }
       }
+      places.formUnion(seen)
     }
     return places
-  }
-
-  /// The last place at which all of the branches were one.
-  private static func parting(of place: Int, in blueprint: Blueprint, _ rates: Rates) -> Int {
-    func line(_ place: Int) -> [Int] {
-      var line = [place]
-      while case let last = blueprint.stages[line.last!], last.makesOneAtMost { line.append(last.inputs[0]) }
-      return line
-    }
-    let branches = blueprint.stages[place].inputs
-    let lines = branches.map { Set(line($0)) }
-    return line(branches[0]).first { place in lines.allSatisfy { $0.contains(place) } }
-      ?? rates.start(of: rates.inputs(of: place)[0].root)
   }
 }
 
@@ -68,24 +57,27 @@ struct Rates {
   private(set) var aligned: Set<Int> = []
   private let blueprint: Blueprint
   private var rates: [Rate] = []
+  /// Of each stage those that all of its items have come through, itself among them.
+  private var before: [Set<Int>] = []
 
   init(_ blueprint: Blueprint) {
     self.blueprint = blueprint
-    for place in blueprint.stages.indices { rates.append(rate(of: place)) }
+    for (place, stage) in blueprint.stages.enumerated() {
+      let all = stage.inputs.dropFirst().reduce(stage.inputs.first.map { before[$0] } ?? []) {
+        $0.intersection(before[$1])
+      }
+      before.append(all.union([place]))
+      rates.append(rate(of: place))
+    }
   }
+
+  /// The last place at which all of the stage's branches were one.
+  func parting(of place: Int) -> Int? { before[place].subtracting([place]).max() }
 
   /// The rates of what the stage gets.
   func inputs(of place: Int) -> [Rate] {
     blueprint.stages[place].inputs.map { input in
       if case .choice = blueprint.stages[input].work { Rate(root: .branch(place), count: 1) } else { rates[input] }
-    }
-  }
-
-  /// The last place before the items that are counted part.
-  func start(of root: Root) -> Int {
-    switch root {
-    case .outputs(let place): place
-    case .branch(let head): blueprint.stages[head].inputs[0]
     }
   }
 
@@ -104,7 +96,9 @@ struct Rates {
       // It only hands on.
       if inputs.count == 1 { return inputs[0] }
       guard Set(stage.inputs).count == inputs.count, Set(inputs.map(\.root)).count == 1 else { return own }
-      shares[place] = inputs.map(\.count)
+      // Those of one item where they part: of what they are counted from it may be one of several.
+      let each = parting(of: place).map { rates[$0] }.flatMap { $0.root == inputs[0].root ? $0.count : nil } ?? 1
+      shares[place] = inputs.map { $0.count / each }
       return Rate(root: inputs[0].root, count: inputs.reduce(0) { $0 + $1.count })
     case .join:
       let inputs = inputs(of: place)
