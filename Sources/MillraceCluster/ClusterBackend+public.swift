@@ -33,7 +33,7 @@ extension WorkerPool.Backend {
       try engine.parts(launch, lease: lease, patience: patience)
     }
     backend.options.patience = patience
-    return WorkerPool.Backend(backend, width: width ?? launch.width)
+    return WorkerPool.Backend(backend, width: width ?? launch.width, isGiven: width != nil)
   }
 }
 
