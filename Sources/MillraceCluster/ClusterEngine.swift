@@ -33,7 +33,7 @@ extension ClusterEngine: CustomStringConvertible {
   public var description: String {
     switch kind {
     case .managed: ".managed"
-    case .redis(let url): ".redis(\"\((try? RedisAddress(url)).map { "\($0)" } ?? "…")\")"
+    case .redis(let url): ".redis(\"\((try? RedisAddress(url)).map { "\($0)" } ?? RedisAddress.masked(url))\")"
     }
   }
 }

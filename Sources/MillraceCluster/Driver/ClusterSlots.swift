@@ -32,6 +32,7 @@ final class ClusterSlots: Slots {
     {
       if let limit { throw InvalidOption(name: name, value: "\(limit)", allowed: "nil on a cluster") }
     }
+    driver.isAskedAgain()
   }
 
   func accept(_ action: Action) { orders.accept(action) }

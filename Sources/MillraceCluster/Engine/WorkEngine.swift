@@ -122,6 +122,12 @@ package enum EngineError: Error, Sendable, Equatable, CustomStringConvertible {
   case lost
   /// Nobody answers, or not in time.
   case unreachable(String)
+  /// It was this program's own, has ended, and nobody can bring it back.
+  case gone(String)
+  /// The queue is there, and nobody works for it.
+  case noAgents(String)
+  /// What the address of the queue has to be.
+  case address(String)
   /// It is there, and will not do: a wrong password, a wrong setting.
   case refused(String)
 
@@ -130,6 +136,9 @@ package enum EngineError: Error, Sendable, Equatable, CustomStringConvertible {
     case .fenced(let why): "another driver has taken this job over: \(why)"
     case .lost: "the queue does not know the job"
     case .unreachable(let why): "the queue cannot be reached: \(why)"
+    case .gone(let why): "the queue is gone: \(why)"
+    case .noAgents(let why): why
+    case .address(let what): "the address of the queue has to be \(what)"
     case .refused(let why): "the queue refuses: \(why)"
     }
   }

@@ -19,10 +19,15 @@ final class RedisClient: Sendable {
   /// How long somebody is waited for who is not there.
   private let patience: Duration
   private let group: any EventLoopGroup
+  /// How the server has ended, if that is known for good.
+  private let end: @Sendable () -> String?
   private let state = Lock(State())
 
-  init(_ address: RedisAddress, on group: any EventLoopGroup, patience: Duration) {
-    (self.address, self.group, self.patience) = (address, group, patience)
+  init(
+    _ address: RedisAddress, on group: any EventLoopGroup, patience: Duration,
+    end: @escaping @Sendable () -> String? = { nil }
+  ) {
+    (self.address, self.group, self.patience, self.end) = (address, group, patience, end)
   }
 
   /// One answer.
@@ -84,13 +89,15 @@ final class RedisClient: Sendable {
       return NotYet(text: text)
     case "LOST", "NOGROUP", "UNBLOCKED": return EngineError.lost
     case "FENCED": return EngineError.fenced(String(text.dropFirst(7)))
-    case "WRONGPASS", "NOAUTH": return EngineError.refused("user or password (\(text))")
+    case "WRONGPASS", "NOAUTH":
+      return EngineError.refused("user or password (\(text)); in a URL, @ : / and % of a password are %40 %3A %2F and %25")
     default: return EngineError.refused(text)
     }
   }
 
   private func patiently<R>(_ body: (RedisConnection) async throws -> R) async throws -> R {
-    let end = MonotonicTime.now &+ patience.nanoseconds
+    // From when it was missed: what has taken long is asked once more.
+    var end: UInt64?
     var pause: UInt64 = 10_000_000
     while true {
       let problem: EngineError
@@ -104,9 +111,12 @@ final class RedisClient: Sendable {
         // Another may have its place by now.
         await close()
       }
+      if let why = self.end() { throw EngineError.gone(why) }
       let now = MonotonicTime.now
-      guard now < end, !Task.isCancelled else { throw problem }
-      try? await Task.sleep(for: .nanoseconds(min(pause, end - now)))
+      let last = end ?? now &+ patience.nanoseconds
+      end = last
+      guard now < last, !Task.isCancelled else { throw problem }
+      try? await Task.sleep(for: .nanoseconds(min(pause, last - now)))
       pause = min(pause * 2, 500_000_000)
     }
   }

@@ -36,14 +36,18 @@ package final class RedisEngine: WorkEngine {
   /// How long what nobody looks after stays.
   static let life: Duration = .seconds(600)
 
-  /// - Parameter patience: how long a server is waited for that does not answer.
-  package init(_ address: RedisAddress, job: String, lease: Duration = .seconds(30), patience: Duration = .seconds(30))
-  {
+  /// - Parameters:
+  ///   - patience: how long a server is waited for that does not answer.
+  ///   - end: how the server has ended, if nobody will bring it back.
+  package init(
+    _ address: RedisAddress, job: String, lease: Duration = .seconds(30), patience: Duration = .seconds(30),
+    end: @escaping @Sendable () -> String? = { nil }
+  ) {
     self.lease = lease
     keys = RedisKeys(job: job)
     group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    client = RedisClient(address, on: group, patience: patience)
-    waiter = RedisClient(address, on: group, patience: patience)
+    client = RedisClient(address, on: group, patience: patience, end: end)
+    waiter = RedisClient(address, on: group, patience: patience, end: end)
   }
 
   package func interrupt() async { await waiter.close() }
