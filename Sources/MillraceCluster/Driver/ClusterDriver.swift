@@ -45,6 +45,8 @@ final class ClusterDriver: Sendable {
     var withdrawn: [UInt64] = []
     var announcements: [Int: [UInt8]] = [:]
     var unannounced: [Int] = []
+    /// Those of the last map that has used the worker.
+    var setUpTimeouts: [WorkerKey: Duration] = [:]
     var hasToOpen = false
     /// Who waits for an agent.
     var waiting: [ClusterSeat] = []
@@ -114,9 +116,15 @@ final class ClusterDriver: Sendable {
   }
 
   /// There is another map: what kept those before it may have passed.
-  func isAskedAgain() {
-    state.withLock { state in if case .failed = state.phase { state.phase = .idle } }
+  func isAskedAgain(_ worker: WorkerKey, setUpTimeout: Duration?) {
+    state.withLock { state in
+      if case .failed = state.phase { state.phase = .idle }
+      state.setUpTimeouts[worker] = setUpTimeout
+    }
   }
+
+  /// How long an agent may take to set the worker up.
+  func setUpTimeout(_ worker: WorkerKey) -> Duration? { state.withLock { $0.setUpTimeouts[worker] } }
 
   func left(_ seat: ClusterSeat) { _ = state.withLock { $0.seats.removeValue(forKey: ObjectIdentifier(seat)) } }
 

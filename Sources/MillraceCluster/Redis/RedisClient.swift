@@ -36,8 +36,12 @@ final class RedisClient: Sendable {
   }
 
   /// The answers, of which none is an error: such as mean "not yet" are waited out, others thrown.
-  func ask(_ commands: [RESPCommand], within limit: Duration = .seconds(10)) async throws -> [RESPValue] {
-    try await patiently { connection in
+  ///
+  /// - Parameter waitsForRoom: whether a server without memory may have some in a moment, when others have taken what is theirs.
+  func ask(
+    _ commands: [RESPCommand], within limit: Duration = .seconds(10), waitsForRoom: Bool = true
+  ) async throws -> [RESPValue] {
+    try await patiently(waitsForRoom: waitsForRoom) { connection in
       let answers = try await connection.ask(commands, within: limit)
       for case .error(let text) in answers { throw Self.meaning(text) }
       return answers
@@ -82,6 +86,9 @@ final class RedisClient: Sendable {
   /// The server is there, and will answer later.
   private struct NotYet: Error { let text: String }
 
+  /// How long a server is waited for that has no memory.
+  private static let patienceForRoom: Duration = .seconds(3)
+
   private static func meaning(_ text: String) -> any Error {
     let word = text.prefix { $0 != " " }
     switch word {
@@ -95,17 +102,28 @@ final class RedisClient: Sendable {
     }
   }
 
-  private func patiently<R>(_ body: (RedisConnection) async throws -> R) async throws -> R {
+  private func patiently<R>(
+    waitsForRoom: Bool = true, _ body: (RedisConnection) async throws -> R
+  ) async throws -> R {
     // From when it was missed: what has taken long is asked once more.
     var end: UInt64?
+    var roomEnd: UInt64?
     var pause: UInt64 = 10_000_000
     while true {
       let problem: EngineError
       do {
         return try await body(connected())
       } catch let error as EngineError {
-        guard case .unreachable = error else { throw error }
-        problem = error
+        switch error {
+        case .unreachable: problem = error
+        case .refused(let text) where text.contains("OOM command not allowed") && waitsForRoom:
+          let last = roomEnd ?? MonotonicTime.now &+ min(patience, Self.patienceForRoom).nanoseconds
+          roomEnd = last
+          guard MonotonicTime.now < last, !Task.isCancelled else { throw error }
+          try? await Task.sleep(for: .milliseconds(100))
+          continue
+        default: throw error
+        }
       } catch let error as NotYet {
         problem = .unreachable(error.text)
         // Another may have its place by now.
