@@ -16,7 +16,7 @@ extension WorkerPool.Backend {
   /// try await withWorkerPool(.cluster(engine: .managed, launch: .local(agents: 2))) { pool in … }
   /// ```
   ///
-  /// See "Many machines" in the documentation. Workers have to be ``Worker`` types: a closure that captures something is in this process alone.
+  /// See "Many machines" in the documentation. Workers have to be ``Worker`` types: another process has no name to find a closure by.
   ///
   /// - Parameters:
   ///   - engine: The queue.
