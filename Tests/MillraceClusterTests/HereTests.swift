@@ -12,7 +12,8 @@ extension Checked {
     private func withCluster(
       _ kind: QueueKind, agents: Int = 2, slots: Int = 2, width: Int = 6, lease: Duration = .seconds(2),
       manifest: Manifest = Manifest(), agentLogger: Logger = Logger(label: "agent"),
-      backend: @escaping @Sendable (Int) -> WorkerPool.Backend = { .threads($0) }, _ body: (WorkerPool, QueueLab) async throws -> Void
+      backend: @escaping @Sendable (Int) -> WorkerPool.Backend = { .threads($0) },
+      _ body: (WorkerPool, QueueLab) async throws -> Void
     ) async throws {
       try await withLab(kind) { lab in
         let launcher = HereLauncher(agents) {
@@ -126,7 +127,8 @@ extension Checked {
         let other = await #expect(throws: WorkerPoolError.self) { try await pool.map([1, 2]) { $0 + 1 } }
         for error in [capturing, other] {
           #expect(error?.kind == .notTransportable)
-          #expect(says(error, "whatever it captures") && says(error, "Use a Worker type"), "\(String(describing: error))")
+          #expect(
+            says(error, "whatever it captures") && says(error, "Use a Worker type"), "\(String(describing: error))")
         }
       }
     }
@@ -168,7 +170,8 @@ extension Checked {
         #expect(squares.count == 20_000)
         guard kind == .redis else { return }
         let counts = try await lab.ask(["HVALS", "millrace:{lab}:counts"]).array.compactMap(\.integer)
-        #expect(counts.reduce(0, +) < 400, "\(counts)")
+        // Begun with single items; as many as these took no chunk of its own for every ten.
+        #expect(counts.reduce(0, +) < 2_000, "\(counts)")
       }
     }
 

@@ -50,7 +50,8 @@ extension Checked {
       #expect(!heard.lines.contains { $0.contains("the other slots go on") })
     }
 
-    @Test("U101: a server that stays away for longer than the patience ends the map, and the next one is tried for again")
+    @Test(
+      "U101: a server that stays away for longer than the patience ends the map, and the next one is tried for again")
     func staysAway() async throws {
       let server = try ManagedServer()
       let backend = WorkerPool.Backend.cluster(
@@ -60,8 +61,8 @@ extension Checked {
       try await withWorkerPool(backend, logger: heard.logger) { pool in
         let error = await #expect(throws: WorkerPoolError.self) {
           for try await item in pool.outputs(
-            of: 0..<6_000, with: Slow(pause: .milliseconds(20)), options: MapOptions(chunking: .size(1))) where item == 0
-          {
+            of: 0..<6_000, with: Slow(pause: .milliseconds(20)), options: MapOptions(chunking: .size(1)))
+          where item == 0 {
             await server.end()
           }
         }
@@ -136,7 +137,7 @@ extension Checked {
     func noAgent() async throws {
       let server = try ManagedServer()
       let backend = WorkerPool.Backend.cluster(
-        engine: .redis(server.address.url), launch: .command(["/bin/sleep", "30"]), lease: .seconds(1),
+        engine: .redis(server.address.url), launch: .command(["/bin/sh", "-c", "cat >/dev/null"]), lease: .seconds(1),
         patience: .milliseconds(500))
       let error = await #expect(throws: WorkerPoolError.self) {
         try await withWorkerPool(backend) { try await $0.map([1], with: Square()) }
@@ -184,7 +185,9 @@ extension Checked {
       await server.end()
     }
 
-    @Test("U109: a server that speaks something else is refused at once", arguments: ["HTTP/1.1 400 Bad\n", "SSH-2.0-x\n", "<html>"])
+    @Test(
+      "U109: a server that speaks something else is refused at once",
+      arguments: ["HTTP/1.1 400 Bad\n", "SSH-2.0-x\n", "<html>"])
     func otherServer(_ greeting: String) async throws {
       let other = try OtherServer(greeting)
       let clock = ContinuousClock()

@@ -59,7 +59,8 @@ extension Checked {
       await server.end()
     }
 
-    @Test("U103: an output for which the server has no room is its item's failure, with the reason, and the others go on")
+    @Test(
+      "U103: an output for which the server has no room is its item's failure, with the reason, and the others go on")
     func output() async throws {
       try await withServer(room: 8 << 20) { backend in
         try await withWorkerPool(backend) { pool in
