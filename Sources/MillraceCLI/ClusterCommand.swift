@@ -20,7 +20,8 @@ struct ClusterCommand: ParsableCommand {
         0600, the one that agents read: millrace cluster status @/path/to/file
         """)
 
-    @Argument(help: "Where the queue is, as redis://host:6379; or @ and the name of a file with url=redis://… in it.") var url: String
+    @Argument(help: "Where the queue is, as redis://host:6379; or @ and the name of a file with url=redis://… in it.")
+    var url: String
     @Option(help: "Only the job of this name. Default: the one that the file names, or all.") var job: String?
     @Flag(help: "An object of JSON for each job.") var json = false
 

@@ -141,7 +141,8 @@ extension ClusterEngine {
         throw InvalidOption(name: "engine", value: "\(self)", allowed: error.allowed)
       }
       guard !address.isSecure else {
-        throw InvalidOption(name: "engine", value: "\(self)", allowed: "redis://host:port, for rediss:// is not there yet")
+        throw InvalidOption(
+          name: "engine", value: "\(self)", allowed: "redis://host:port, for rediss:// is not there yet")
       }
     }
     var settings = AgentSettings(url: address.url, job: job)

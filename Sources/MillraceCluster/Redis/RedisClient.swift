@@ -97,7 +97,8 @@ final class RedisClient: Sendable {
     case "LOST", "NOGROUP", "UNBLOCKED": return EngineError.lost
     case "FENCED": return EngineError.fenced(String(text.dropFirst(7)))
     case "WRONGPASS", "NOAUTH":
-      return EngineError.refused("user or password (\(text)); in a URL, @ : / and % of a password are %40 %3A %2F and %25")
+      return EngineError.refused(
+        "user or password (\(text)); in a URL, @ : / and % of a password are %40 %3A %2F and %25")
     default: return EngineError.refused(text)
     }
   }
