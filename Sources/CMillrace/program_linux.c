@@ -2,11 +2,48 @@
 #define _GNU_SOURCE
 #include "millrace_program.h"
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "millrace_descriptor.h"
+
+int millrace_bound_spawn(const char *program, char *const argv[], char *const envp[], const int standard[3], pid_t *pid) {
+  sigset_t all, before;
+  // The child has the memory of this thread, which waits until it is another program: here it says why it is not.
+  volatile int failure = 0;
+  pid_t parent = getpid();
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pid_t child = vfork();
+  if (child == 0) {
+    // A handler of this program's would run in its memory.
+    struct sigaction normal = {.sa_handler = SIG_DFL};
+    for (int number = 1; number < NSIG; number++) sigaction(number, &normal, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // Whoever was gone before that is not heard of.
+    if (getppid() != parent) _exit(127);
+    setpgid(0, 0);
+    for (int number = 0; number < 3 && failure == 0; number++)
+      if (dup2(standard[number], number) < 0) failure = errno;
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (failure == 0) {
+      execvpe(program, argv, envp);
+      failure = errno;
+    }
+    _exit(127);
+  }
+  if (child < 0) failure = errno;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (child > 0 && failure != 0)
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {}
+  if (failure == 0) *pid = child;
+  return failure;
+}
 
 int millrace_leader_spawn(const char *program, char *const argv[], char *const envp[], const char *folder,
                           const int standard[3], const sigset_t *mask, const sigset_t *defaults, pid_t *pid) {

@@ -16,4 +16,8 @@ int millrace_program_spawn(const char *program, char *const argv[], char *const 
 int millrace_leader_spawn(const char *program, char *const argv[], char *const envp[], const char *folder,
                           const int standard[3], const sigset_t *mask, const sigset_t *defaults, pid_t *pid);
 
+/// Like the above, without a signal that is blocked or at other than its default, and with the program ending when the calling thread
+/// does: the system sees to it, however that comes about. 0 and the process; or an errno value, and no process.
+int millrace_bound_spawn(const char *program, char *const argv[], char *const envp[], const int standard[3], pid_t *pid);
+
 #endif
