@@ -104,6 +104,22 @@ extension Faults {
       }
     }
 
+    @Test("of an item of a pipeline the log says in which stage it was")
+    func stage() async throws {
+      let heard = Heard()
+      try await withWorkerPool(.processes(1), logger: heard.logger(.debug)) { pool async throws in
+        let pipeline: Pipeline<Int, Int> = Pipeline {
+          Pipeline<Int, Int> { Accident(deeds: [:]) }.options(StageOptions(name: "first"))
+          // Its items are doubled.
+          Pipeline<Int, Int> { Accident(deeds: [6: .exitAtOnce]) }
+            .options(StageOptions(name: "second", onFailure: .skip))
+        }
+        #expect(try await pipeline.list(of: 0..<8, on: pool).count == 7)
+      }
+      let lines = heard.lines.filter { $0.message.contains("item 3") }
+      #expect(lines.count == 2 && lines.allSatisfy { $0.metadata["stage"] == "second" }, "\(lines)")
+    }
+
     @Test(
       "U33: an exit, a kill and a limit that was passed are one line each, with their item",
       arguments: [

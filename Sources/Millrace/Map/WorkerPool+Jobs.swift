@@ -33,6 +33,7 @@ extension WorkerPool {
       feeder: feeder, options: options, wakesAt: wakesAt,
       keepsOutputs: request.wantsOutputs || options.nextTimeout != nil, outlet: request.outlet,
       known: request.known)
+    job.stage = request.stage
     box.job = job
     if case .pushed(let edge) = reader { edge.connect(reader: job, of: core) }
     request.outlet?.connect(writer: job, of: core)
