@@ -110,14 +110,13 @@ extension Faults {
     }
 
     @Test(
-      "what workers log names slot and item, comes in order, and is all there, however slowly it is taken",
+      "what workers log names slot and item, comes in order, and is all there",
       arguments: [WorkerPool.Backend.processes(2), Backends.forking])
     func records(backend: WorkerPool.Backend) async throws {
       let heard = Heard()
       try await withWorkerPool(backend, logger: heard.logger()) { pool async throws in
-        // More than a pipe holds, at the end of the worker as well.
-        let slots = try await pool.map(0..<20, with: Chatty(), options: MapOptions(chunking: .size(1)))
-        for line in heard.lines.prefix(1) { #expect(slots.indices.contains(try #require(Int(line.metadata["item"] ?? "")))) }
+        // More than pipes hold.
+        _ = try await pool.map(0..<20, with: Chatty(), options: MapOptions(chunking: .size(1)))
       }
       let lines = heard.lines.filter { $0.message.hasPrefix("record ") }
       #expect(lines.count == 20 * Chatty.records)

@@ -31,7 +31,9 @@ final class PoolTracer: PoolCompanion, EventObserver {
   }
 
   /// The pool as it was before the first event.
-  func begin(_ pool: PoolSnapshot) { fold.withLock { $0 = TraceFold(pool) } }
+  func begin(_ pool: PoolSnapshot) {
+    fold.withLock { $0 = TraceFold(pool, hasChunks: detail == .chunks || detail == .items) }
+  }
 
   var now: DefaultTracerClock.Timestamp {
     DefaultTracerClock.Timestamp(nanosecondsSinceEpoch: MonotonicTime.now &+ epoch)

@@ -1,5 +1,6 @@
 #if Observability
 import Millrace
+import MillraceIPC
 import Tracing
 
 /// What becomes of the chunks and maps that have spans. A pure state machine: it keeps spans, and says which are over, with what is to be said
@@ -47,12 +48,14 @@ struct TraceFold {
   /// So many mishaps are told of a map, and of a chunk; the counts are of all.
   private static let mostMishaps = 128
 
+  /// Whether chunks have spans.
+  private let hasChunks: Bool
   private var pool: PoolSnapshot
   private var parts: [Int: Part] = [:]
   private var maps: [JobID: (span: any Span, mishaps: [Mishap])] = [:]
   private var finished: [Finished] = []
 
-  init(_ pool: PoolSnapshot) { self.pool = pool }
+  init(_ pool: PoolSnapshot, hasChunks: Bool = true) { (self.pool, self.hasChunks) = (pool, hasChunks) }
 
   // MARK: Spans
 
@@ -89,7 +92,7 @@ struct TraceFold {
   mutating func apply(_ event: DispatchEvent, at time: UInt64) {
     switch event {
     case .chunkGiven(let slot, _, let job, let chunk, let items, _, let attempt):
-      if maps[job] != nil { parts[chunk] = Part(job: job, slot: slot, items: items, attempt: attempt) }
+      if hasChunks, maps[job] != nil { parts[chunk] = Part(job: job, slot: slot, items: items, attempt: attempt) }
     case .chunkFinished(_, _, let chunk, let items, let elapsed, _, _, _):
       end(chunk, .chunk(items: items, elapsed: elapsed), time)
     case .workerEnded(let slot, _, let departure):
@@ -114,7 +117,9 @@ struct TraceFold {
   }
 
   private mutating func end(_ chunk: Int, _ ending: Ending, _ time: UInt64) {
-    guard let part = parts.removeValue(forKey: chunk), let span = part.span else { return }
+    guard let part = parts.removeValue(forKey: chunk) else { return }
+    // Causes hold errors, which are a user's, and this is under a lock of the recorder's.
+    guard let span = part.span else { return Unlocked.release(part.mishaps) }
     finished.append(Finished(span: span, time: time, mishaps: part.mishaps, ending: ending))
   }
 
