@@ -131,6 +131,7 @@ let package = Package(
         .product(name: "Tracing", package: "swift-distributed-tracing", condition: .when(traits: ["Observability"])),
         .product(
           name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Observability"])),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle", condition: .when(traits: ["Observability"])),
       ],
       swiftSettings: swiftSettings),
     .testTarget(
@@ -196,6 +197,7 @@ let package = Package(
         "Millrace", "MillraceObservability", .product(name: "Logging", package: "swift-log"),
         .product(
           name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Observability"])),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle", condition: .when(traits: ["Observability"])),
       ],
       path: "Tests/Support/ServiceProgram", swiftSettings: swiftSettings),
     .target(name: "Initialiser", path: "Tests/Support/Initialiser", cSettings: cSettings),

@@ -65,7 +65,8 @@ extension Checked {
       #expect(chunks.count >= 10 && chunks.count == metrics.times("millrace.item.duration").count)
       #expect(chunks.allSatisfy { $0 > 0 })
       #expect(!metrics.times("millrace.worker.set_up.duration").isEmpty)
-      for gauge in ["millrace.slots.busy", "millrace.maps.running", "millrace.items.waiting", "millrace.items.running"] {
+      for gauge in ["millrace.slots.busy", "millrace.maps.running", "millrace.items.waiting", "millrace.items.running"]
+      {
         #expect(metrics.level(gauge) == 0, "\(gauge)")
       }
     }

@@ -32,7 +32,9 @@ extension Checked {
       let group = ServiceGroup(services: [WorkerPoolService(pool)], logger: quiet)
       let running = Task { try await group.run() }
       let counter = try SharedCounter()
-      let map = Task { try await pool.map(0..<40, with: Counting(counter: counter), options: MapOptions(chunking: .size(1))) }
+      let map = Task {
+        try await pool.map(0..<40, with: Counting(counter: counter), options: MapOptions(chunking: .size(1)))
+      }
       #expect(await eventually { counter.value > 0 })
       await group.triggerGracefulShutdown()
       try await running.value

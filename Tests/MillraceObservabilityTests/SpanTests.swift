@@ -80,7 +80,8 @@ extension Checked {
       }
       #expect(await eventually { tracer.activeSpans.isEmpty })
       let failed = tracer.spans("millrace.item").filter { $0.number("millrace.item") == 1 }
-      #expect(failed.count == 2 && failed.allSatisfy { $0.status?.code == .error && $0.errors.first?.error is Misfortune })
+      #expect(
+        failed.count == 2 && failed.allSatisfy { $0.status?.code == .error && $0.errors.first?.error is Misfortune })
       let map = try #require(tracer.spans("millrace.map").first)
       #expect(map.status?.code == .error && map.number("millrace.items.retried") == 1)
       #expect(map.events.map(\.name) == ["millrace.item.retried", "millrace.item.failed"])
@@ -108,7 +109,8 @@ extension Checked {
       let tracer = InMemoryTracer()
       try await withWorkerPool(backend) { pool in
         try pool.trace(.items, with: tracer)
-        for try await output in pool.outputs(of: 0..., options: MapOptions(chunking: .size(2)), { $0 }) where output == 9 {
+        for try await output in pool.outputs(of: 0..., options: MapOptions(chunking: .size(2)), { $0 })
+        where output == 9 {
           break
         }
       }

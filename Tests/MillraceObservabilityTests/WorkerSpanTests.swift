@@ -169,6 +169,8 @@ extension Checked {
 
 /// With items that are no plain numbers, so that they are read one by one.
 private struct SeesContext: StatelessWorker, Codable {
-  func process(_ item: String) -> String { "\(item) \(ServiceContext.current?.inMemorySpanContext?.spanID ?? "nothing")" }
+  func process(_ item: String) -> String {
+    "\(item) \(ServiceContext.current?.inMemorySpanContext?.spanID ?? "nothing")"
+  }
 }
 #endif

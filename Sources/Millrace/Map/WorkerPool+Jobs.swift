@@ -16,7 +16,8 @@ extension WorkerPool {
     let core = core
     if let companion = company.current {
       request.origin.companion = companion.companion(
-        of: MapDescription(worker: workerName(W.self), backend: kind.description(width: "\(core.width)"), total: options.count))
+        of: MapDescription(
+          worker: workerName(W.self), backend: kind.description(width: "\(core.width)"), total: options.count))
     }
     let companion = request.origin.companion
     let record = known ?? core.record(of: worker, keeps: options.keepsWorkers)

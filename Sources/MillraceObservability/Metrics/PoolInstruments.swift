@@ -23,7 +23,9 @@ struct PoolInstruments: Sendable {
   private let runningItems: Gauge
 
   init(_ pool: String, _ factory: any MetricsFactory) {
-    func dimensions(_ more: (String, String)? = nil) -> [(String, String)] { [("pool", pool)] + (more.map { [$0] } ?? []) }
+    func dimensions(_ more: (String, String)? = nil) -> [(String, String)] {
+      [("pool", pool)] + (more.map { [$0] } ?? [])
+    }
     func counter(_ label: String, _ more: (String, String)? = nil) -> Counter {
       Counter(label: label, dimensions: dimensions(more), factory: factory)
     }

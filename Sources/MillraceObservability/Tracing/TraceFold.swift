@@ -111,7 +111,9 @@ struct TraceFold {
     }
     pool.apply(event, at: time)
     // What the slot has of it, if anything, the snapshot knows.
-    if case .chunkReturned(let slot, _, let chunk, _) = event, !pool.slots[slot].work.contains(where: { $0.chunk == chunk }) {
+    if case .chunkReturned(let slot, _, let chunk, _) = event,
+      !pool.slots[slot].work.contains(where: { $0.chunk == chunk })
+    {
       end(chunk, .left, time)
     }
   }

@@ -26,7 +26,8 @@ extension WorkerPool {
     if let telemetry {
       guard let reference = TypeReference(telemetry) else {
         throw InvalidOption(
-          name: "inWorkers", value: "\(telemetry)", allowed: "a type that is neither private and generic nor local and generic")
+          name: "inWorkers", value: "\(telemetry)",
+          allowed: "a type that is neither private and generic nor local and generic")
       }
       name = reference.bytes
     }

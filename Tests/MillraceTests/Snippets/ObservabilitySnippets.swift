@@ -4,6 +4,7 @@ import Millrace
 import MillraceObservability
 import ServiceLifecycle
 import Tracing
+import UnixSignals
 
 // What "Observability" and "On a server" show.
 

@@ -4,6 +4,7 @@ import MillraceObservability
 
 #if Observability
 import ServiceLifecycle
+import UnixSignals
 
 /// Takes its time, and says when it has begun.
 struct Slow: StatelessWorker, Codable {
@@ -29,7 +30,8 @@ nonisolated(unsafe) var work: Task<Int, any Error>?
 
 let pool = try WorkerPool(.processes(2))
 let group = ServiceGroup(
-  services: [WorkerPoolService(pool, drainLimit: .seconds(20)), Client(pool: pool)], gracefulShutdownSignals: [.sigterm],
+  services: [WorkerPoolService(pool, drainLimit: .seconds(20)), Client(pool: pool)],
+  gracefulShutdownSignals: [.sigterm],
   logger: Logger(label: "group"))
 try await group.run()
 let outputs = try await work?.value ?? 0
