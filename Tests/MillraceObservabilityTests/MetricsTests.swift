@@ -84,7 +84,7 @@ extension Checked {
           }
         }
         #expect(await eventually { metrics.level("millrace.slots.busy") == 1 })
-        #expect(metrics.level("millrace.maps.running") == 1)
+        #expect(await eventually { metrics.level("millrace.maps.running") == 1 })
         let held = await eventually {
           (metrics.level("millrace.items.waiting") ?? 0) + (metrics.level("millrace.items.running") ?? 0) == 3
         }

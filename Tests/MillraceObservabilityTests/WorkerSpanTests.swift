@@ -144,26 +144,6 @@ extension Checked {
         #expect(try await pool.map(["a"], with: SeesContext()) == ["a nothing"])
       }
     }
-
-    @Test("baggage that ends too soon, or says that it is longer than it is, is refused")
-    func hostile() throws {
-      for (bytes, size) in [(0, 0), (15, 0), (16, 1), (32, 17), (40, 20), (64, Int.max), (64, -1)] {
-        var memory = [UInt8](repeating: 0, count: bytes)
-        for place in 0..<min(8, bytes) { memory[place] = UInt8(truncatingIfNeeded: size >> (8 * place)) }
-        memory.withUnsafeBytes { bytes in
-          var rest = bytes
-          #expect(throws: (any Error).self) { _ = try Baggage.take(from: &rest) }
-        }
-      }
-      var rest = UnsafeRawBufferPointer(start: nil, count: 0)
-      #expect(throws: (any Error).self) { _ = try Baggage.unpack(rest) }
-      let memory = [UInt8](repeating: 0, count: 48)
-      try memory.withUnsafeBytes { bytes in
-        rest = bytes
-        #expect(try Baggage.take(from: &rest).isEmpty)
-        #expect(rest.count == 32)
-      }
-    }
   }
 }
 
