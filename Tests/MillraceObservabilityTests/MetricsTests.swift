@@ -47,7 +47,7 @@ extension Checked {
     @Test("what items come to is counted, on every backend", arguments: Backends.everything)
     func outcomes(_ backend: WorkerPool.Backend) async throws {
       let metrics = TestMetrics()
-      try await withWorkerPool(backend) { pool in
+      try await withWorkerPool(backend) { pool async throws in
         pool.reportMetrics(as: "tested", to: metrics)
         #expect(metrics.level("millrace.slots") == Double(pool.width))
         let outputs = try await pool.map(
@@ -74,7 +74,7 @@ extension Checked {
     @Test("what waits and what runs stands in the gauges while it does")
     func levels() async throws {
       let metrics = TestMetrics()
-      try await withWorkerPool(.tasks(1)) { pool in
+      try await withWorkerPool(.tasks(1)) { pool async throws in
         pool.reportMetrics(as: "tested", to: metrics)
         let (gate, opening) = AsyncStream.makeStream(of: Void.self)
         let map = Task {
@@ -97,7 +97,7 @@ extension Checked {
     @Test("crashes, restarts and limits on time are counted", .forks)
     func accidents() async throws {
       let metrics = TestMetrics()
-      try await withWorkerPool(.processes(1)) { pool in
+      try await withWorkerPool(.processes(1)) { pool async throws in
         pool.reportMetrics(as: "tested", to: metrics)
         let options = MapOptions(chunking: .size(1), timeouts: MapOptions.Timeouts(item: .milliseconds(300)))
         #expect(try await pool.map(0..<6, with: Trapping(), onFailure: .skip, options: options).count == 5)
@@ -113,7 +113,7 @@ extension Checked {
 
     @Test("a pool that nobody looks at has no observer")
     func off() async throws {
-      try await withWorkerPool(.threads(1)) { pool in
+      try await withWorkerPool(.threads(1)) { pool async throws in
         #expect(pool.observerCount == 0)
         pool.reportMetrics(to: TestMetrics())
         #expect(pool.observerCount == 1)

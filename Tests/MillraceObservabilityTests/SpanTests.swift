@@ -30,7 +30,7 @@ extension Checked {
     func nested(_ backend: WorkerPool.Backend) async throws {
       let tracer = InMemoryTracer()
       let (seen, request) = try await tracer.withSpan("request") { request in
-        let seen = try await withWorkerPool(backend) { pool in
+        let seen = try await withWorkerPool(backend) { pool async throws in
           try pool.trace(.items, with: tracer)
           return try await pool.map(0..<6, options: MapOptions(chunking: .size(3))) { _ in
             ServiceContext.current?.inMemorySpanContext?.spanID
@@ -60,7 +60,7 @@ extension Checked {
     func byItself(_ backend: WorkerPool.Backend) async throws {
       let tracer = InMemoryTracer()
       try await tracer.withSpan("request") { request in
-        try await withWorkerPool(backend) { pool in
+        try await withWorkerPool(backend) { pool async throws in
           let seen = try await pool.map(0..<3) { _ in ServiceContext.current?.inMemorySpanContext?.spanID }
           #expect(seen == [request.spanID, request.spanID, request.spanID])
         }
@@ -70,7 +70,7 @@ extension Checked {
     @Test("an item that fails is said in its own span, its chunk's and its map's", arguments: Backends.shared)
     func failures(_ backend: WorkerPool.Backend) async throws {
       let tracer = InMemoryTracer()
-      try await withWorkerPool(backend) { pool in
+      try await withWorkerPool(backend) { pool async throws in
         try pool.trace(.items, with: tracer)
         await #expect(throws: ItemFailure.self) {
           _ = try await pool.map(0..<4, options: MapOptions(chunking: .size(2), retry: .upTo(1))) { item in
@@ -91,7 +91,7 @@ extension Checked {
     @Test("maps inside items are inside the items' spans")
     func inside() async throws {
       let tracer = InMemoryTracer()
-      try await withWorkerPool(.threads(2)) { pool in
+      try await withWorkerPool(.threads(2)) { pool async throws in
         try pool.trace(.items, with: tracer)
         _ = try await pool.map([0]) { _ in try await pool.map([1]) { $0 } }
       }
@@ -107,7 +107,7 @@ extension Checked {
     @Test("no span is left when a pool is ended in the midst of a map", arguments: Backends.shared)
     func ended(_ backend: WorkerPool.Backend) async throws {
       let tracer = InMemoryTracer()
-      try await withWorkerPool(backend) { pool in
+      try await withWorkerPool(backend) { pool async throws in
         try pool.trace(.items, with: tracer)
         for try await output in pool.outputs(of: 0..., options: MapOptions(chunking: .size(2)), { $0 })
         where output == 9 {
@@ -132,7 +132,7 @@ extension Checked {
     @Test("with less detail there are fewer spans", arguments: TraceDetail.allCases)
     func detail(_ detail: TraceDetail) async throws {
       let tracer = InMemoryTracer()
-      try await withWorkerPool(.threads(1)) { pool in
+      try await withWorkerPool(.threads(1)) { pool async throws in
         try pool.trace(detail, with: tracer)
         _ = try await pool.map(0..<4, options: MapOptions(chunking: .size(2))) { $0 }
       }

@@ -62,7 +62,7 @@ extension Checked {
     @Test("spans of items in worker processes are inside their chunks', which the program made", arguments: backends)
     func joined(_ backend: WorkerPool.Backend) async throws {
       let tracer = InMemoryTracer()
-      try await withWorkerPool(backend) { pool in
+      try await withWorkerPool(backend) { pool async throws in
         try pool.trace(.items, with: tracer, inWorkers: WorkerTracer.self)
         let request = tracer.startSpan("request")
         let seen = try await ServiceContext.$current.withValue(request.context) {
@@ -88,7 +88,7 @@ extension Checked {
     @Test("the caller's context alone travels, too", arguments: backends)
     func context(_ backend: WorkerPool.Backend) async throws {
       let tracer = InMemoryTracer()
-      try await withWorkerPool(backend) { pool in
+      try await withWorkerPool(backend) { pool async throws in
         try pool.trace(.context, with: tracer, inWorkers: WorkerTracer.self)
         #expect(pool.observerCount == 0)
         for number in 0..<2 {
@@ -108,7 +108,7 @@ extension Checked {
     @Test("a closure in a forked worker sees it")
     func closure() async throws {
       let tracer = InMemoryTracer()
-      try await withWorkerPool(.processes(1)) { pool in
+      try await withWorkerPool(.processes(1)) { pool async throws in
         try pool.trace(.chunks, with: tracer, inWorkers: WorkerTracer.self)
         let seen = try await pool.map(0..<3) { _ in ServiceContext.current?.inMemorySpanContext?.traceID }
         #expect(await eventually { !tracer.spans("millrace.map").isEmpty })
@@ -120,7 +120,7 @@ extension Checked {
     @Test("errors and traps in worker processes are in the spans")
     func accidents() async throws {
       let tracer = InMemoryTracer()
-      try await withWorkerPool(.processes(1)) { pool in
+      try await withWorkerPool(.processes(1)) { pool async throws in
         try pool.trace(.items, with: tracer, inWorkers: WorkerTracer.self)
         let options = MapOptions(chunking: .size(2))
         _ = try await pool.map(0..<6, with: Seeing(fails: 1), onFailure: .skip, options: options)
@@ -138,7 +138,7 @@ extension Checked {
 
     @Test("nothing is sent where nobody traces, and a process without a tracer sees nothing")
     func without() async throws {
-      try await withWorkerPool(.processes(1)) { pool in
+      try await withWorkerPool(.processes(1)) { pool async throws in
         #expect(try await pool.map(["a"], with: SeesContext()) == ["a nothing"])
         try pool.trace(.items, with: InMemoryTracer())
         #expect(try await pool.map(["a"], with: SeesContext()) == ["a nothing"])
