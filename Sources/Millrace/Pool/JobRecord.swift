@@ -8,6 +8,8 @@ package final class JobRecord: @unchecked Sendable {
   let outlet: (any Outgoing)?
   /// What some of its items have come to already.
   let known: (any Knowing)?
+  /// Who goes along with it.
+  let companion: (any MapCompanion)?
   let condition: (@Sendable (ItemFailure) -> Bool)?
   /// How long an item may take.
   let itemTimeout: Duration?
@@ -34,11 +36,12 @@ package final class JobRecord: @unchecked Sendable {
 
   init(
     feeder: any Feeding, options: MapOptions, wakesAt: Int, keepsOutputs: Bool, outlet: (any Outgoing)? = nil,
-    known: (any Knowing)? = nil
+    known: (any Knowing)? = nil, companion: (any MapCompanion)? = nil
   ) {
     self.feeder = feeder
     self.outlet = outlet
     self.known = known
+    self.companion = companion
     condition = options.retry.condition
     itemTimeout = options.timeouts.item
     self.wakesAt = wakesAt

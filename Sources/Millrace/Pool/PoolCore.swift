@@ -328,6 +328,7 @@ package final class PoolCore: DrivenPool {
       state.index.insert(worker)
       job.id = state.dispatcher.submit(spec, now: _monotonicNow())
       job.place?.belongs(to: job.id)
+      job.companion?.belongs(to: job.id)
       state.jobs[job.id] = job
       return nil
     }
