@@ -55,7 +55,7 @@ private struct Talker: Worker, Codable {
 
 /// Says much, with a logger that it has from its set-up.
 private struct Chatty: Worker, Codable {
-  static let records = 500
+  static let records = 200
 
   struct Mouth {
     var logger: Logger
@@ -116,10 +116,10 @@ extension Faults {
       let heard = Heard()
       try await withWorkerPool(backend, logger: heard.logger()) { pool async throws in
         // More than pipes hold.
-        _ = try await pool.map(0..<20, with: Chatty(), options: MapOptions(chunking: .size(1)))
+        _ = try await pool.map(0..<8, with: Chatty(), options: MapOptions(chunking: .size(1)))
       }
       let lines = heard.lines.filter { $0.message.hasPrefix("record ") }
-      #expect(lines.count == 20 * Chatty.records)
+      #expect(lines.count == 8 * Chatty.records)
       // Each says itself from where it is, and how many its worker had said before.
       var counts: [String: Int] = [:]
       for line in lines {

@@ -52,6 +52,26 @@ import Tracing
     #expect(finished.map(\.time) == [5])
   }
 
+  @Test("of the chunks of a worker that dies only the one that was running is lost with it")
+  func died() {
+    var fold = fold()
+    for chunk in [1, 2] {
+      if chunk == 2 {
+        fold.apply(
+          .chunkGiven(slot: 0, generation: 1, job, chunk: 2, items: 4..<8, size: 4, attempt: 1), at: 3)
+      }
+      let hasBegun = fold.chunkBegins(chunk, tracer.startSpan("chunk \(chunk)"))
+      #expect(hasBegun)
+    }
+    fold.apply(
+      .workerEnded(
+        slot: 0, generation: 1,
+        WorkerDeparture(cause: .died(.exited(code: 3)), activity: .working, endingTime: 0)), at: 5)
+    let finished = fold.takeFinished().sorted { $0.span.operationName < $1.span.operationName }
+    let areLost = finished.map { if case .lost = $0.ending { true } else { false } }
+    #expect(areLost == [true, false])
+  }
+
   @Test("mishaps are told up to a number, and what is left at the end is over")
   func bounded() {
     var fold = fold()

@@ -96,7 +96,11 @@ struct TraceFold {
     case .chunkFinished(_, _, let chunk, let items, let elapsed, _, _, _):
       end(chunk, .chunk(items: items, elapsed: elapsed), time)
     case .workerEnded(let slot, _, let departure):
-      for (chunk, part) in parts where part.slot == slot { end(chunk, .lost(departure), time) }
+      // What waited behind the chunk that was running was not begun.
+      let running = pool.slots[slot].work.first { !$0.items.isEmpty }?.chunk
+      for (chunk, part) in parts where part.slot == slot {
+        end(chunk, chunk == running ? .lost(departure) : .left, time)
+      }
     case .itemFailed(let job, let failure):
       add(
         Mishap(
