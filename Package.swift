@@ -28,7 +28,7 @@ let package = Package(
   ],
   traits: [
     .trait(name: "CLI", description: "The command `millrace`; it alone needs swift-argument-parser."),
-    .trait(name: "Cluster", description: "The product `MillraceCluster`; it alone needs swift-nio."),
+    .trait(name: "Cluster", description: "The product `MillraceCluster`; it alone needs swift-nio and swift-nio-ssl."),
     // Users say that they want many machines; whoever works on Millrace builds and tests them with everything else.
     .default(enabledTraits: isStrict ? ["CLI", "Cluster"] : ["CLI"]),
   ],
@@ -36,6 +36,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.11.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.81.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
   ],
   targets: [
     .target(name: "CMillrace", cSettings: cSettings),
@@ -54,6 +55,7 @@ let package = Package(
         "CMillrace", "Millrace", "MillraceIPC", .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Cluster"])),
         .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["Cluster"])),
+        .product(name: "NIOSSL", package: "swift-nio-ssl", condition: .when(traits: ["Cluster"])),
       ],
       swiftSettings: swiftSettings),
     .executableTarget(
@@ -94,6 +96,10 @@ let package = Package(
     .executableTarget(
       name: "ClusterMeter", dependencies: ["Millrace", "MillraceCluster"], path: "Tests/Support/ClusterMeter",
       swiftSettings: swiftSettings),
+    // A program with a map on a cluster, for the cases in which it is killed.
+    .executableTarget(
+      name: "ClusterProgram", dependencies: ["Millrace", "MillraceCluster"], path: "Tests/Support/ClusterProgram",
+      swiftSettings: swiftSettings),
     // Spoiled input for everything that reads what another process wrote.
     .target(name: "AllocationMeter", path: "Tests/Support/AllocationMeter", cSettings: cSettings),
     .executableTarget(
@@ -113,7 +119,7 @@ let package = Package(
     .testTarget(
       name: "MillraceClusterTests",
       dependencies: [
-        "Millrace", "MillraceCluster", "MillraceIPC", "MillraceTesting", "TestSupport",
+        "ClusterProgram", "Millrace", "MillraceCluster", "MillraceIPC", "MillraceTesting", "TestSupport",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: swiftSettings),

@@ -14,6 +14,10 @@ public struct ClusterEngine: Sendable {
 
   /// A Redis server, 6.2 or later, or any Valkey, that is there already.
   ///
+  /// With TLS it is `rediss://host:port/database?ca=/path/to/ca.pem`. The server's certificate has to be of the host of the URL, and signed
+  /// by somebody of `ca` (PEM), or whom the system trusts without it. `cert` and `key` are this client's own, for servers that want
+  /// one; `verify=none` trusts anybody, which is for tests. Agents are given all of it.
+  ///
   /// Its `maxmemory-policy` has to be `noeviction`. It need not keep anything on disk: what it forgets, the program submits again.
   ///
   /// - Parameters:

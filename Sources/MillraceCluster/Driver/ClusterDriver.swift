@@ -18,6 +18,8 @@ final class ClusterDriver: Sendable {
     var maximumLosses = 3
     /// How long agents are waited for.
     var patience: Duration = .seconds(30)
+    /// Whether another program could find the job.
+    var hasName = false
   }
 
   private enum Phase {
@@ -38,11 +40,17 @@ final class ClusterDriver: Sendable {
     var run = 0
     /// Whether the queue knows the job.
     var isKnown = false
+    /// Taking it over.
+    var opening: Task<UInt64, any Error>?
+    /// Runs that are complete: nobody will go on with them.
+    var completeRuns: Set<String> = []
     var nextID: UInt64 = 1
     var outstanding: [UInt64: Outstanding] = [:]
     /// Numbers that were not submitted, in order.
     var unsent = FIFO<UInt64>()
     var withdrawn: [UInt64] = []
+    /// What a driver before this one has called a worker may be another: agents may outlive their driver.
+    let firstWorker = Int.random(in: 1..<1 << 40) << 20
     var announcements: [Int: [UInt8]] = [:]
     var unannounced: [Int] = []
     /// Those of the last map that has used the worker.
@@ -54,6 +62,8 @@ final class ClusterDriver: Sendable {
     var members: [String: Member] = [:]
     /// Agents that may not have work, and why; they do not stay.
     var refused: [String: String] = [:]
+    /// Agents that were to finish what they have, and end.
+    var drained: Set<String> = []
     /// Since when nobody is there.
     var aloneSince: UInt64?
     var hasSaidThatItWaits = false
@@ -80,9 +90,9 @@ final class ClusterDriver: Sendable {
   }
 
   let options: Options
-  private let engine: any WorkEngine
+  let engine: any WorkEngine
   private let launcher: any AgentLauncher
-  private let logger: Logger
+  let logger: Logger
   private let state = Lock(State())
   private let news = TaskBell()
 
@@ -131,15 +141,16 @@ final class ClusterDriver: Sendable {
   /// Sees to it that agents can have the worker; throws if none can.
   func announce(_ record: WorkerRecord) throws {
     let now = MonotonicTime.now
+    let number = announced(record.key)
     let (isKnown, hopeless) = state.withLock { state in
-      (state.announcements[record.key.value] != nil, state.hopeless[record.key])
+      (state.announcements[number] != nil, state.hopeless[record.key])
     }
     if let hopeless, hopeless.until > now { throw hopeless.error }
     if isKnown { return }
     let announcement = try record.remote.announcement()
     state.withLock { state in
-      state.announcements[record.key.value] = announcement
-      state.unannounced.append(record.key.value)
+      state.announcements[number] = announcement
+      state.unannounced.append(number)
     }
   }
 
@@ -191,14 +202,34 @@ final class ClusterDriver: Sendable {
     }
   }
 
+  /// Takes the job over, for whoever asks first; for all others it is the same.
+  ///
+  /// - Returns: the last id that the queue knows.
+  @discardableResult
+  func open() async throws -> UInt64 {
+    let opening = state.withLock { state in
+      let opening = state.opening ?? Task { [engine] in try await engine.open(Manifest().bytes) }
+      state.opening = opening
+      return opening
+    }
+    let result = await withTaskCancellationHandler {
+      await opening.result
+    } onCancel: {
+      opening.cancel()
+    }
+    state.withLock { state in
+      if state.opening == opening { state.opening = nil }
+      guard case .success(let last) = result else { return }
+      state.nextID = max(state.nextID, last + 1)
+      state.isKnown = true
+    }
+    return try result.get()
+  }
+
   private func work(_ run: Int) async {
     do {
-      let last = try await engine.open(Manifest().bytes)
-      state.withLock { state in
-        state.nextID = max(state.nextID, last + 1)
-        state.isKnown = true
-        if run > 1 { state.submitAgain(behind: last) }
-      }
+      let last = try await open()
+      state.withLock { state in if run > 1 { state.submitAgain(behind: last) } }
       try await launcher.launch(logger: logger)
     } catch {
       return fail(error, run)
@@ -243,8 +274,11 @@ final class ClusterDriver: Sendable {
     for task in tasks { await task.value }
     if state.withLock({ $0.isKnown }) {
       // Cancelled: it is tried once, whoever is there.
-      let finish = Task { [engine, logger] in
-        do { try await engine.finish() } catch { logger.warning("the job could not be ended in the queue: \(error)") }
+      let finish = Task { [engine, logger, state] in
+        do {
+          for run in state.withLock({ $0.completeRuns }) { try await engine.forget(run) }
+          try await engine.finish()
+        } catch { logger.warning("the job could not be ended in the queue: \(error)") }
       }
       finish.cancel()
       await finish.value
@@ -333,7 +367,17 @@ final class ClusterDriver: Sendable {
     }
   }
 
-  private func askToOpen() {
+  /// The run has come to its end: with the job, it is forgotten.
+  func isComplete(_ run: String) { state.withLock { _ = $0.completeRuns.insert(run) } }
+
+  /// It is begun, or goes on.
+  func isUnderWay(_ run: String) { state.withLock { _ = $0.completeRuns.remove(run) } }
+
+  /// What an agent finds a worker by.
+  func announced(_ worker: WorkerKey) -> Int { state.withLock { $0.firstWorker } + worker.value }
+
+  /// The queue has forgotten the job.
+  func askToOpen() {
     state.withLock { $0.hasToOpen = true }
     news.ring()
   }
@@ -378,6 +422,9 @@ final class ClusterDriver: Sendable {
       }
       let since = state.aloneSince ?? now
       state.aloneSince = since
+      if launcher.isExhausted, !state.drained.isEmpty {
+        return (before, [], .noAgents("no agent is left: they were drained"))
+      }
       for member in members where !member.refusal.isEmpty { state.refused[member.name] = member.refusal }
       if let refusal = state.refused.values.first, launcher.hasAll(state.refused.count) || launcher.isExhausted {
         return (before, [], .noAgents("no agent may have work: \(refusal)"))
@@ -405,6 +452,10 @@ final class ClusterDriver: Sendable {
   }
 
   private func tell(_ members: [Member], _ before: [String: Member]) {
+    for member in members where member.isDraining {
+      guard state.withLock({ $0.drained.insert(member.name).inserted }) else { continue }
+      logger.notice("an agent is to finish what it has, and to end", metadata: about(member))
+    }
     for member in members where member.isAlive && before[member.name] == nil {
       if member.refusal.isEmpty {
         logger.info("an agent has joined", metadata: about(member))

@@ -22,7 +22,9 @@ package struct QueueStatus: Sendable {
     guard !members.isEmpty else { return lines[0] + "; no agents" }
     var rows = [["agent", "host", "process", "slots", "chunks", "done", "state"]]
     for member in members {
-      let state = member.isAlive ? (member.refusal.isEmpty ? "working" : member.refusal) : "lost"
+      let state =
+        !member.isAlive
+        ? "lost" : !member.refusal.isEmpty ? member.refusal : member.isDraining ? "draining" : "working"
       rows.append([
         member.name, member.host, "\(member.process)", "\(member.slots)", "\(leases[member.name] ?? 0)",
         "\(member.results)", state,
@@ -41,6 +43,7 @@ package struct QueueStatus: Sendable {
       """
       {"name":\(member.name.quotedForJSON),"host":\(member.host.quotedForJSON),"process":\(member.process),\
       "slots":\(member.slots),"chunks":\(leases[member.name] ?? 0),"done":\(member.results),"alive":\(member.isAlive),\
+      "draining":\(member.isDraining),\
       "refusal":\(member.refusal.quotedForJSON)}
       """
     }
@@ -69,22 +72,6 @@ extension RedisEngine {
       if let name = pair.array.first?.string { status.leases[name] = pair.array.last?.integer }
     }
     return status
-  }
-
-  /// The names of all jobs of a server.
-  package func jobs() async throws -> [String] {
-    var (cursor, names) = ("0", Set<String>())
-    repeat {
-      let answer = try await client.ask(["SCAN", cursor, "MATCH", "millrace:{*}:phase", "COUNT", "1000"])
-      cursor = answer.array.first?.string ?? "0"
-      for key in answer.array.last?.array ?? [] {
-        guard let text = key.string, let start = text.firstIndex(of: "{"), let end = text.lastIndex(of: "}") else {
-          continue
-        }
-        names.insert(String(text[text.index(after: start)..<end]))
-      }
-    } while cursor != "0"
-    return names.sorted()
   }
 }
 #endif

@@ -3,7 +3,7 @@ import Millrace
 import MillraceIPC
 
 extension RedisEngine {
-  private var epoch: [UInt8] { Array("\(state.withLock { $0.epoch })".utf8) }
+  var epoch: [UInt8] { Array("\(state.withLock { $0.epoch })".utf8) }
 
   package func open(_ manifest: [UInt8]) async throws -> UInt64 {
     try await refuseEviction()
@@ -98,21 +98,25 @@ extension RedisEngine {
   }
 
   package func members() async throws -> [Member] {
-    let answers = try await client.ask([["HGETALL", keys.members], ["HGETALL", keys.counts]])
+    let answers = try await client.ask([["HGETALL", keys.members], ["HGETALL", keys.counts], ["HKEYS", keys.drains]])
     let (members, counts) = (Self.pairs(answers[0]), Self.pairs(answers[1]))
+    let drains = Set(answers[2].array.compactMap(\.string))
     guard !members.isEmpty else { return [] }
     let alive = try await client.ask(members.map { ["EXISTS", keys.alive($0.name)] })
     var found: [Member] = []
     for (pair, alive) in zip(members, alive) {
       var member = Member(name: pair.name, description: pair.value)
       member.isAlive = alive.integer == 1
+      member.isDraining = drains.contains(pair.name)
       member.results = counts.first { $0.name == pair.name }.flatMap { Int($0.value) } ?? 0
       found.append(member)
     }
     let gone = found.filter { !$0.isAlive }.map(\.name)
     // Told of once.
     if !gone.isEmpty, state.withLock({ $0.epoch > 0 }) {
-      _ = try await client.ask(RESPCommand(["HDEL", keys.members] + gone))
+      _ = try await client.ask([
+        RESPCommand(["HDEL", keys.members] + gone), RESPCommand(["HDEL", keys.drains] + gone),
+      ])
     }
     return found.sorted { $0.name < $1.name }
   }
