@@ -81,7 +81,9 @@ struct ClusterCommand: ParsableCommand {
 
     func run() throws {
       try queue.run(job: job) { queue, job in
-        for name in try await job.map { [$0] } ?? queue.jobs() {
+        var names: [String] = []
+        if let job { names = [job] } else { names = try await queue.jobs() }
+        for name in names {
           try await queue.with(name) { engine in
             do {
               if job == nil, try await engine.hasRun() { return print("job \(name): may go on, left alone") }

@@ -25,11 +25,12 @@ extension Checked {
 
     /// Takes so many outcomes of the run, at most; says which.
     private func take(
-      _ count: Int = .max, of items: Int = 50, _ pool: WorkerPool, order: MapOptions.Order = .input
+      _ pool: WorkerPool, _ count: Int = .max, of items: Int = 50, order: MapOptions.Order = .input
     ) async throws -> [Int] {
       var indices: [Int] = []
       for try await outcome in pool.outcomes(of: 0..<items, with: Square(), resuming: "squares", order: order) {
-        #expect(outcome.input == outcome.index && (try outcome.output) == outcome.index * outcome.index)
+        let output = try outcome.output
+        #expect(outcome.input == outcome.index && output == outcome.index * outcome.index)
         indices.append(outcome.index)
         if indices.count == count { break }
       }
@@ -39,17 +40,28 @@ extension Checked {
     @Test("the next program goes on behind what the consumer has had", arguments: QueueKind.here)
     func goesOn(_ kind: QueueKind) async throws {
       try await withLab(kind) { lab in
-        try await withPool(lab) { pool in #expect(try await take(10, pool) == Array(0..<10)) }
-        // It had the last one in hand.
-        try await withPool(lab) { pool in #expect(try await take(20, pool) == Array(9..<29)) }
         try await withPool(lab) { pool in
-          #expect(try await take(pool) == Array(28..<50))
+          let indices = try await take(pool, 10)
+          #expect(indices == Array(0..<10))
+        }
+        // It had the last one in hand.
+        try await withPool(lab) { pool in
+          let indices = try await take(pool, 20)
+          #expect(indices == Array(9..<29))
+        }
+        try await withPool(lab) { pool in
+          let rest = try await take(pool)
+          #expect(rest == Array(28..<50))
           // It is complete, while the program lives that has seen it.
-          #expect(try await take(pool) == [])
+          let again = try await take(pool)
+          #expect(again == [])
         }
         // And then forgotten.
         #expect(try await !lab.leftovers().contains { $0.contains(":run:") })
-        try await withPool(lab) { pool in #expect(try await take(3, pool) == [0, 1, 2]) }
+        try await withPool(lab) { pool in
+          let indices = try await take(pool, 3)
+          #expect(indices == [0, 1, 2])
+        }
       }
     }
 
@@ -58,9 +70,9 @@ extension Checked {
       try await withLab(kind) { lab in
         var had: [Int] = []
         for count in [40, 1, 70] {
-          try await withPool(lab) { pool in had += try await take(count, of: 200, pool, order: .completion).dropLast() }
+          try await withPool(lab) { pool in had += try await take(pool, count, of: 200, order: .completion).dropLast() }
         }
-        try await withPool(lab) { pool in had += try await take(of: 200, pool, order: .completion) }
+        try await withPool(lab) { pool in had += try await take(pool, of: 200, order: .completion) }
         #expect(had.sorted() == Array(0..<200))
       }
     }
@@ -94,14 +106,17 @@ extension Checked {
             if count == 20 { break }
           }
         }
-        try await withPool(lab) { pool in #expect(try await take(pool) == Array(19..<50)) }
+        try await withPool(lab) { pool in
+          let indices = try await take(pool)
+          #expect(indices == Array(19..<50))
+        }
       }
     }
 
     @Test("a run of another worker or input is refused, and the field is named")
     func others() async throws {
       try await withLab(.inMemory) { lab in
-        try await withPool(lab) { pool in _ = try await take(10, pool) }
+        try await withPool(lab) { pool in _ = try await take(pool, 10) }
         try await withPool(lab) { pool in
           func refusal(_ outcomes: ResumedOutcomes<Int, Int>) async -> String {
             do {

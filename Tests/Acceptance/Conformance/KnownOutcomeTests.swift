@@ -66,7 +66,8 @@ extension Checked {
               options: MapOptions(maximumFailures: 0))
             var found: [Int] = []
             for try await outcome in outcomes {
-              #expect(outcome.index == outcome.input && (try outcome.output) == outcome.index * 100)
+              let output = try outcome.output
+              #expect(outcome.index == outcome.input && output == outcome.index * 100)
               found.append(outcome.index)
             }
             if order == .completion { found.sort() }
