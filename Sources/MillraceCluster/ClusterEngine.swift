@@ -22,7 +22,8 @@ public struct ClusterEngine: Sendable {
   ///
   /// - Parameters:
   ///   - url: `redis://user:password@host:port/database`; all but the host may be left out.
-  ///   - job: The name of the job, which its keys have in them. Agents that are started by hand need it. One program has it at a time:
+  ///   - job: The name of the job, which its keys have in them. Agents that are started by hand need it, and maps that
+  ///     outlive their program (``Millrace/WorkerPool/outcomes(of:with:resuming:order:options:)``). One program has it at a time:
   ///     a second takes it over, and the first one's maps end. Default: a fresh one for each pool.
   public static func redis(_ url: String, job: String? = nil) -> ClusterEngine {
     ClusterEngine(kind: .redis(url), job: job)

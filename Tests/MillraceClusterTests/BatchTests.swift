@@ -116,10 +116,13 @@ extension Checked {
         cat >'\(folder)/script'
         ls -l '\(folder)' | grep agent | cut -c 1-10 >>'\(folder)/asked'
         setsid sh '\(folder)/script' </dev/null >/dev/null 2>&1 &
+        echo $! >'\(folder)/task'
         echo '4711;here'
 
         """, mode: 0o700)
-      try Files.write("\(folder)/scancel", "#!/bin/sh\necho \"scancel $@\" >>'\(folder)/asked'\n", mode: 0o700)
+      try Files.write(
+        "\(folder)/scancel", "#!/bin/sh\necho \"scancel $@\" >>'\(folder)/asked'\nkill $(cat '\(folder)/task')\n",
+        mode: 0o700)
       let server = try ManagedServer()
       try await withPath(folder) {
         let backend = WorkerPool.Backend.cluster(

@@ -27,6 +27,11 @@ extension Checked {
     func map(_ wantsCertificates: Bool) async throws {
       try await withTLS { lab in
         let (_, address) = try lab.server(wantsCertificates: wantsCertificates)
+        // Server and program have read what they need before it goes.
+        var named = address
+        named.tls.authorities = lab.file("ca")
+        if wantsCertificates { (named.tls.certificate, named.tls.key) = (lab.file("me"), lab.key("me")) }
+        #expect(await failure(named) == "none")
         let mine = wantsCertificates ? "&cert=\(lab.file("me"))&key=\(lab.key("me"))" : ""
         // By its name, which the certificate has to have as well.
         let url = address.url.replacing("127.0.0.1", with: "localhost") + "?ca=\(lab.file("ca"))\(mine)"

@@ -22,6 +22,17 @@ extension RedisEngine {
   /// Whether another driver could go on with something.
   package func hasRun() async throws -> Bool { try await !names(like: keys.run("*")).isEmpty }
 
+  /// How many items of each run were delivered.
+  func runs() async throws -> [String: Int] {
+    let names = try await names(like: keys.delivered("*"))
+    guard !names.isEmpty else { return [:] }
+    let counts = try await client.ask(names.map { ["BITCOUNT", $0] })
+    let (before, behind) = (keys.run("").count, keys.delivered("").count - keys.run("").count)
+    return Dictionary(
+      zip(names, counts).map { (String($0.dropFirst(before).dropLast(behind)), $1.integer ?? 0) }
+    ) { $1 }
+  }
+
   /// The names of all jobs of a server.
   package func jobs() async throws -> [String] {
     let jobs = try await names(like: "millrace:{*}:phase").compactMap { key -> String? in
