@@ -106,12 +106,13 @@ struct PipelineStart {
         options: options(of: station), order: station.station.isOrdered ? .input : .completion,
         onFailure: station.isSkipping == nil ? .failFast : .skip, isPulled: true)
       request.outlet = StationOutlet(engine, place)
+      request.stage = station.name
       let isStage = station.station.kind == .elastic || station.station.kind == .floating
       let stageMeter = isStage ? meter?.observe(pool.core) : nil
       if isStage, watch.isShown {
         var style = watch
-        style.name = station.name
-        style.liveName = { [weak meter, name = station.name] in meter?.label(place, name) ?? name }
+        style.name = watch.name.isEmpty ? station.name : "\(watch.name): \(station.name)"
+        style.detail = { [weak meter] in meter?.label(place) ?? "" }
         request.options.progress = style
       }
       do {
