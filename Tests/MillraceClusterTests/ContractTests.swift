@@ -267,9 +267,10 @@ extension Checked {
         #expect(try await agent.renew([], for: "b").phase == .running)
         #expect(try await driver.members().map(\.isDraining) == [true, false])
         try await agent.leave("a")
-        // Whoever comes later has work.
-        try await agent.join(Member(name: "a"))
-        #expect(try await agent.renew([], for: "a").phase == .running)
+        // Its driver can see why it has left; whoever comes later has work.
+        #expect(try await driver.drained() == ["a"])
+        try await agent.join(Member(name: "c"))
+        #expect(try await agent.renew([], for: "c").phase == .running)
         #expect(try await driver.members().map(\.isDraining) == [false, false])
       }
     }

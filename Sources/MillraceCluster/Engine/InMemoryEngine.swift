@@ -191,6 +191,8 @@ package final class InMemoryEngine: WorkEngine {
     }
   }
 
+  package func drained() async throws -> Set<String> { try asDriver { $0.drains } }
+
   package func cancel(_ ids: [UInt64]) async throws {
     try asDriver { state in
       for id in ids {
@@ -312,10 +314,7 @@ package final class InMemoryEngine: WorkEngine {
   }
 
   package func leave(_ agent: String) async throws {
-    server.change { state in
-      state.members[agent] = nil
-      state.drains.remove(agent)
-    }
+    server.change { $0.members[agent] = nil }
   }
 
   // MARK: Whoever looks after it

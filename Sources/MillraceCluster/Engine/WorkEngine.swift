@@ -40,6 +40,8 @@ package protocol WorkEngine: AnyObject, Sendable {
   /// Which of these are neither queued, nor leased, nor among the results.
   func missing(of ids: [UInt64]) async throws -> [UInt64]
   func members() async throws -> [Member]
+  /// Agents that were told to end, those that have done so among them.
+  func drained() async throws -> Set<String>
   func cancel(_ ids: [UInt64]) async throws
   /// Says that the driver lives, and what agents are to do.
   func change(to phase: JobPhase) async throws

@@ -86,7 +86,7 @@ extension RedisEngine {
 
   package func leave(_ agent: String) async throws {
     _ = try await client.ask([
-      ["HDEL", keys.members, agent], ["HDEL", keys.drains, agent], ["DEL", keys.alive(agent)],
+      ["HDEL", keys.members, agent], ["DEL", keys.alive(agent)],
     ])
   }
 }

@@ -114,11 +114,13 @@ extension RedisEngine {
     let gone = found.filter { !$0.isAlive }.map(\.name)
     // Told of once.
     if !gone.isEmpty, state.withLock({ $0.epoch > 0 }) {
-      _ = try await client.ask([
-        RESPCommand(["HDEL", keys.members] + gone), RESPCommand(["HDEL", keys.drains] + gone),
-      ])
+      _ = try await client.ask(RESPCommand(["HDEL", keys.members] + gone))
     }
     return found.sorted { $0.name < $1.name }
+  }
+
+  package func drained() async throws -> Set<String> {
+    Set(try await client.ask(["HKEYS", keys.drains]).array.compactMap(\.string))
   }
 
   private static func pairs(_ answer: RESPValue) -> [(name: String, value: String)] {

@@ -22,7 +22,7 @@ package struct RedisKeys: Sendable {
   var counts: String { key("counts") }
   /// How often items were begun of work that somebody was lost with.
   var starts: String { key("starts") }
-  /// Agents that are to finish what they have, and end.
+  /// Agents that are to finish what they have, and end. They stay there when they have: their driver is to know why.
   var drains: String { key("drains") }
   /// What a run is of, and which of its items were delivered.
   func run(_ name: String) -> String { key("run:\(name)") }
