@@ -29,7 +29,7 @@ let package = Package(
   ],
   traits: [
     .trait(name: "CLI", description: "The command `millrace`; it alone needs swift-argument-parser."),
-    .trait(name: "Cluster", description: "The product `MillraceCluster`; it alone needs swift-nio."),
+    .trait(name: "Cluster", description: "The product `MillraceCluster`; it alone needs swift-nio and swift-nio-ssl."),
     .trait(
       name: "Observability",
       description:
@@ -42,6 +42,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.11.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.81.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
     .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.3.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
@@ -63,6 +64,7 @@ let package = Package(
         "CMillrace", "Millrace", "MillraceIPC", .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Cluster"])),
         .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["Cluster"])),
+        .product(name: "NIOSSL", package: "swift-nio-ssl", condition: .when(traits: ["Cluster"])),
       ],
       swiftSettings: swiftSettings),
     .target(
@@ -113,6 +115,10 @@ let package = Package(
     .executableTarget(
       name: "ClusterMeter", dependencies: ["Millrace", "MillraceCluster"], path: "Tests/Support/ClusterMeter",
       swiftSettings: swiftSettings),
+    // A program with a map on a cluster, for the cases in which it is killed.
+    .executableTarget(
+      name: "ClusterProgram", dependencies: ["Millrace", "MillraceCluster"], path: "Tests/Support/ClusterProgram",
+      swiftSettings: swiftSettings),
     // Spoiled input for everything that reads what another process wrote.
     .target(name: "AllocationMeter", path: "Tests/Support/AllocationMeter", cSettings: cSettings),
     .executableTarget(
@@ -137,7 +143,7 @@ let package = Package(
     .testTarget(
       name: "MillraceClusterTests",
       dependencies: [
-        "Millrace", "MillraceCluster", "MillraceIPC", "MillraceTesting", "TestSupport",
+        "ClusterProgram", "Millrace", "MillraceCluster", "MillraceIPC", "MillraceTesting", "TestSupport",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: swiftSettings),

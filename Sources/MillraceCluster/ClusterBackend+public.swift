@@ -34,6 +34,7 @@ extension WorkerPool.Backend {
       try engine.parts(launch, lease: lease, patience: patience)
     }
     backend.options.patience = patience
+    backend.options.hasName = engine.job != nil
     return WorkerPool.Backend(backend, width: width ?? launch.width, isGiven: width != nil)
   }
 }
@@ -45,6 +46,7 @@ extension ClusterLaunch {
     case .external: 16
     case .local(let agents): 2 * max(1, agents) * max(1, slots)
     case .ssh(let hosts, _): 2 * max(1, hosts.reduce(0) { $0 + max(1, $1.slots) })
+    case .slurm(let job, _): 2 * max(1, job.agents) * max(1, job.slots)
     case .command: 2 * max(1, slots)
     }
   }
@@ -56,7 +58,9 @@ extension ClusterLaunch: CustomStringConvertible {
     switch kind {
     case .external: ".external"
     case .local(let agents): ".local(agents: \(agents), slots: \(slots))"
-    case .ssh(let hosts, _): ".ssh([\(hosts.map { "(\"\($0.host)\", \($0.slots))" }.joined(separator: ", "))])"
+    case .ssh(let hosts, let program):
+      ".ssh(\(program == .copied ? "copyingTo: " : "")[\(hosts.map { "(\"\($0.host)\", \($0.slots))" }.joined(separator: ", "))])"
+    case .slurm(let job, _): ".slurm(agents: \(job.agents), slots: \(job.slots))"
     case .command(let words): ".command([\"\(words.first ?? "")\", …])"
     }
   }
@@ -80,13 +84,18 @@ extension ClusterLaunch: CustomStringConvertible {
           throw InvalidOption(name: "host", value: host, allowed: "a name")
         }
       }
+    case .slurm(let job, _):
+      try check("agents", job.agents)
+      for option in job.options where option.first != "-" || option.contains(where: \.isNewline) {
+        throw InvalidOption(name: "options", value: option, allowed: "options of sbatch, a word each, as --time=60")
+      }
     case .command(let words):
       guard !words.isEmpty else { throw InvalidOption(name: "command", value: "[]", allowed: "at least a program") }
     }
   }
 
   /// What launches them.
-  fileprivate func launcher(_ settings: AgentSettings) -> any AgentLauncher {
+  fileprivate func launcher(_ settings: AgentSettings) throws -> any AgentLauncher {
     var settings = settings
     settings.slots = slots
     switch kind {
@@ -96,25 +105,28 @@ extension ClusterLaunch: CustomStringConvertible {
       let arguments = ["/proc/self/exe"] + CommandLine.arguments.dropFirst()
       return ProcessLauncher(
         (0..<agents).map { ProcessLauncher.Place(name: "local \($0)", arguments: arguments, settings: settings) })
-    case .ssh(let hosts, let path):
-      let program = path ?? Self.ownPath
-      return ProcessLauncher(
+    case .ssh(let hosts, let program):
+      let launcher = ProcessLauncher(
         hosts.map { host, slots in
           settings.slots = slots
-          let line = "\(AgentSettings.variable)=stdin exec '\(program.replacing("'", with: "'\\''"))'"
           return ProcessLauncher.Place(
-            name: host, arguments: ["ssh", "-T", "-o", "BatchMode=yes", host, line], settings: settings)
+            name: host, arguments: SSHProgram.command(host, program.line), settings: settings)
         })
+      return program == .copied ? CopyingLauncher(launcher, to: hosts.map(\.host)) : launcher
+    case .slurm(var job, let folder):
+      job.name = "millrace-\(settings.job)"
+      job.program = SSHProgram.ownPath
+      job.settingsFile = "\(try folder ?? Self.currentFolder())/millrace-\(settings.job).agent"
+      return SlurmLauncher(job, settings)
     case .command(let words):
       return ProcessLauncher([ProcessLauncher.Place(name: words[0], arguments: words, settings: settings)])
     }
   }
 
-  private static var ownPath: String {
-    let bytes = [UInt8](unsafeUninitializedCapacity: 4_096) { buffer, count in
-      count = max(0, buffer.withMemoryRebound(to: CChar.self) { readlink("/proc/self/exe", $0.baseAddress!, $0.count) })
-    }
-    return String(decoding: bytes, as: UTF8.self)
+  private static func currentFolder() throws -> String {
+    guard let name = getcwd(nil, 0) else { throw SystemError("getcwd", errno) }
+    defer { free(name) }
+    return String(cString: name)
   }
 }
 
@@ -127,7 +139,7 @@ extension ClusterEngine {
     }
     var random = SystemRandomNumberGenerator()
     let job = job ?? String(UInt64.random(in: .min ... .max, using: &random), radix: 36)
-    guard !job.isEmpty, job.utf8.allSatisfy({ Self.isPlain($0) }) else {
+    guard AgentSettings.isName(job) else {
       throw InvalidOption(name: "job", value: job, allowed: "letters, digits, '-', '_' and '.'")
     }
     let server: ManagedServer?
@@ -137,29 +149,20 @@ extension ClusterEngine {
       let managed = try ManagedServer()
       (server, address) = (managed, managed.address)
     case .redis(let url):
-      do { (server, address) = (nil, try RedisAddress(url)) } catch {
+      do {
+        var named = try RedisAddress(url)
+        // Agents elsewhere do not have its files.
+        named.tls = try named.tls.read()
+        (server, address) = (nil, named)
+      } catch {
         throw InvalidOption(name: "engine", value: "\(self)", allowed: error.allowed)
       }
-      guard !address.isSecure else {
-        throw InvalidOption(
-          name: "engine", value: "\(self)", allowed: "redis://host:port, for rediss:// is not there yet")
-      }
     }
-    var settings = AgentSettings(url: address.url, job: job)
+    var settings = AgentSettings(address, job: job)
     settings.leaseMilliseconds = Int(lease.nanoseconds / 1_000_000)
     let engine = RedisEngine(address, job: job, lease: lease, patience: patience) { server?.end }
-    let launcher = launch.launcher(settings)
+    let launcher = try launch.launcher(settings)
     return ClusterBackend.Parts(engine: engine, launcher: server.map { ServedLauncher(launcher, $0) } ?? launcher)
-  }
-
-  private static func isPlain(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"),
-      UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
-      true
-    default: false
-    }
   }
 }
 

@@ -14,11 +14,16 @@ public struct ClusterEngine: Sendable {
 
   /// A Redis server, 6.2 or later, or any Valkey, that is there already.
   ///
+  /// With TLS it is `rediss://host:port/database?ca=/path/to/ca.pem`. The server's certificate has to be of the host of the URL, and signed
+  /// by somebody of `ca` (PEM), or whom the system trusts without it. `cert` and `key` are this client's own, for servers that want
+  /// one; `verify=none` trusts anybody, which is for tests. Agents are given all of it.
+  ///
   /// Its `maxmemory-policy` has to be `noeviction`. It need not keep anything on disk: what it forgets, the program submits again.
   ///
   /// - Parameters:
   ///   - url: `redis://user:password@host:port/database`; all but the host may be left out.
-  ///   - job: The name of the job, which its keys have in them. Agents that are started by hand need it. One program has it at a time:
+  ///   - job: The name of the job, which its keys have in them. Agents that are started by hand need it, and maps that
+  ///     outlive their program (``Millrace/WorkerPool/outcomes(of:with:resuming:order:options:)``). One program has it at a time:
   ///     a second takes it over, and the first one's maps end. Default: a fresh one for each pool.
   public static func redis(_ url: String, job: String? = nil) -> ClusterEngine {
     ClusterEngine(kind: .redis(url), job: job)

@@ -6,7 +6,8 @@ public struct ClusterLaunch: Sendable {
   enum Kind: Sendable {
     case external
     case local(agents: Int)
-    case ssh([(host: String, slots: Int)], path: String?)
+    case ssh([(host: String, slots: Int)], SSHProgram)
+    case slurm(SlurmJob, folder: String?)
     case command([String])
   }
 
@@ -30,7 +31,31 @@ public struct ClusterLaunch: Sendable {
   ///
   /// - Parameter path: Where the executable is on the hosts; nil: where it is here, as on a shared file system.
   public static func ssh(_ hosts: [(String, Int)], path: String? = nil) -> ClusterLaunch {
-    ClusterLaunch(kind: .ssh(hosts.map { (host: $0.0, slots: $0.1) }, path: path), slots: 1)
+    ClusterLaunch(kind: .ssh(hosts.map { (host: $0.0, slots: $0.1) }, path.map { .path($0) } ?? .here), slots: 1)
+  }
+
+  /// As ``ssh(_:path:)``, with the executable brought there first, once for each build of it: to `~/.cache/millrace` (or
+  /// `$XDG_CACHE_HOME/millrace`), under the build's fingerprint. Older ones stay there.
+  ///
+  /// What the executable needs has to be there, such as Swift's libraries, unless they are in it (`--static-swift-stdlib`).
+  public static func ssh(copyingTo hosts: [(String, Int)]) -> ClusterLaunch {
+    ClusterLaunch(kind: .ssh(hosts.map { (host: $0.0, slots: $0.1) }, .copied), slots: 1)
+  }
+
+  /// Agents as the tasks of a job array of Slurm's, which `sbatch` takes. They are waited for as long as it takes, and cancelled with the pool.
+  ///
+  /// - Parameters:
+  ///   - agents: How many tasks.
+  ///   - slots: How many CPUs each has, and how many worker processes.
+  ///   - folder: Where the file with their settings is put meanwhile, readable by this user only: on a file system that all nodes have, as the
+  ///     executable has to be. Default: the current folder.
+  ///   - options: More of `sbatch`'s, each as one word: `["--partition=long", "--time=8:00:00"]`.
+  public static func slurm(
+    agents: Int, slots: Int = 1, folder: String? = nil, options: [String] = []
+  ) -> ClusterLaunch {
+    var job = SlurmJob()
+    (job.agents, job.slots, job.options) = (agents, slots, options)
+    return ClusterLaunch(kind: .slurm(job, folder: folder), slots: slots)
   }
 
   /// An agent that a command starts, such as `["docker", "run", "-i", …]`: its standard input has to reach the agent, and
@@ -39,10 +64,28 @@ public struct ClusterLaunch: Sendable {
     ClusterLaunch(kind: .command(words), slots: slots)
   }
 
+  /// A Job of Kubernetes' whose pods are agents, as the YAML that `kubectl apply -f -` takes: for ``external``.
+  ///
+  /// Their settings, the queue's password among them, are a secret, made of the file that agents read:
+  /// `kubectl create secret generic NAME --from-file=agent=/path/to/file`.
+  ///
+  /// - Parameters:
+  ///   - job: The job's name, as in ``ClusterEngine/redis(_:job:)``.
+  ///   - image: The image that has the executable.
+  ///   - command: The executable in it, and its arguments.
+  ///   - secret: The secret's name.
+  ///   - agents: How many pods.
+  ///   - slots: How many CPUs each asks for; `slots=` in the settings says how many worker processes it has.
+  public static func kubernetesJob(
+    job: String, image: String, command: [String], secret: String, agents: Int, slots: Int = 1
+  ) -> String {
+    KubernetesJob(job: job, image: image, command: command, secret: secret, agents: agents, slots: slots).text
+  }
+
   /// The line that starts an agent by hand, where a server needs no password: those belong into a file of mode 0600, which
   /// `MILLRACE_AGENT=@file` names.
   public static func agentCommand(url: String, job: String, slots: Int = 1) -> String {
-    "\(AgentSettings.variable)='\(url)?job=\(job)&slots=\(slots)' \(CommandLine.arguments.first ?? "program")"
+    "\(AgentSettings.variable)='\(url)\(url.contains("?") ? "&" : "?")job=\(job)&slots=\(slots)' \(CommandLine.arguments.first ?? "program")"
   }
 }
 #endif

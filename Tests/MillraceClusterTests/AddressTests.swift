@@ -23,6 +23,30 @@ import Testing
     arguments: ["host:6379", "http://host", "redis://host:0", "redis://host:x", "redis://:%4@host", "redis://h/x"])
   func refusals(_ text: String) { #expect(throws: EngineError.self) { try RedisAddress(text) } }
 
+  @Test("URLs of servers with TLS, and what they trust")
+  func secure() throws {
+    let address = try RedisAddress("rediss://me:p%3F@host:7000/3?ca=/etc/a%26b.pem&cert=/c&key=/k&verify=none")
+    #expect(address.isSecure && address.port == 7000 && address.database == 3 && address.password == "p?")
+    #expect((address.tls.authorities, address.tls.certificate, address.tls.key) == ("/etc/a&b.pem", "/c", "/k"))
+    #expect(!address.tls.verifies && "\(address)" == "rediss://host:7000/3")
+    #expect(try RedisAddress("rediss://h").tls == RedisTLS())
+    for wrong in ["redis://h?ca=/x", "rediss://h?ca=", "rediss://h?ca", "rediss://h?verify=no", "rediss://h?cafile=/x"]
+    {
+      #expect(throws: EngineError.self) { try RedisAddress(wrong) }
+    }
+    // An agent elsewhere does not have the files: what stood in them travels, each in one line.
+    var read = address
+    let pem = "-----BEGIN CERTIFICATE-----\nMIIB\nAQ==\n-----END CERTIFICATE-----\n"
+    (read.tls.authorities, read.tls.certificate, read.tls.key) = (pem, nil, nil)
+    let settings = try AgentSettings(text: AgentSettings(read, job: "night").text)
+    let found = try settings.address()
+    #expect(found.tls.authorities == String(pem.dropLast()) && !found.tls.verifies && found.isSecure)
+    #expect(found.password == "p?" && !settings.url.contains("BEGIN"))
+    let typed = try AgentSettings(url: "rediss://h:1/0?ca=/etc/ca.pem&job=night&slots=4")
+    #expect(try typed.address().tls.authorities == "/etc/ca.pem" && typed.job == "night")
+    #expect(throws: EngineError.self) { try AgentSettings(url: "redis://h?ca=/x&job=night").address() }
+  }
+
   @Test("an agent's settings, as text and as a URL")
   func settings() throws {
     var settings = AgentSettings(url: "redis://:p%40@h:1/0", job: "night")

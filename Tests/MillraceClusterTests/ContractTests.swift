@@ -256,6 +256,85 @@ extension Checked {
       }
     }
 
+    @Test("an agent that is drained hears it, and no other", arguments: QueueKind.here)
+    func drain(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let driver = try await lab.driver()
+        let agent = try await lab.agent("a")
+        try await agent.join(Member(name: "b"))
+        #expect(try await lab.client().drain(["a", "x"]) == ["a"])
+        #expect(try await agent.renew([], for: "a").phase == .draining)
+        #expect(try await agent.renew([], for: "b").phase == .running)
+        #expect(try await driver.members().map(\.isDraining) == [true, false])
+        try await agent.leave("a")
+        // Its driver can see why it has left; whoever comes later has work.
+        #expect(try await driver.drained() == ["a"])
+        try await agent.join(Member(name: "c"))
+        #expect(try await agent.renew([], for: "c").phase == .running)
+        #expect(try await driver.members().map(\.isDraining) == [false, false])
+      }
+    }
+
+    @Test("nothing is left of a job that is cleaned, and one with a driver is not", arguments: QueueKind.here)
+    func clean(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let lease = Duration.milliseconds(300)
+        let driver = try await lab.driver(lease: lease)
+        let agent = try await lab.agent("a", lease: lease)
+        try await driver.submit([Work(id: 1, bytes: [UInt8](repeating: 1, count: 3 << 20))])
+        _ = try await driver.resume("run", [1], delivered: [])
+        let keeper = lab.client()
+        await #expect(throws: EngineError.live("its driver is there")) { try await keeper.clean() }
+        #expect(try await agent.lease(upTo: 1, for: "a", within: .seconds(1)).count == 1)
+        while try await agent.renew([1], for: "a").phase != nil { try await Task.sleep(for: .milliseconds(20)) }
+        #expect(try await keeper.clean() >= 3)
+        #expect(try await keeper.clean() == 0)
+        #expect(try await lab.leftovers().isEmpty)
+        // A driver that was only stopped finds that it is forgotten.
+        await #expect(throws: EngineError.lost) { try await driver.submit(work(2)) }
+      }
+    }
+
+    @Test("which items of a run were delivered outlives its driver", arguments: QueueKind.here)
+    func runs(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        func isSet(_ bits: [UInt8]) -> [Int] { (0..<100).filter { DeliveredItems.isSet($0, in: bits) } }
+        let first = try await lab.driver()
+        let begun = try await first.resume("run", [1, 10, 2], delivered: [])
+        #expect(begun.head == [1, 10, 2] && begun.delivered.isEmpty)
+        try await first.delivered([0, 3], of: "run")
+        try await first.delivered([17], of: "run")
+        await #expect(throws: EngineError.lost) { try await first.delivered([1], of: "another") }
+
+        let second = try await lab.driver()
+        func isFenced(_ body: () async throws -> Void) async -> Bool {
+          do { try await body() } catch EngineError.fenced { return true } catch {}
+          return false
+        }
+        #expect(await isFenced { try await first.delivered([5], of: "run") })
+        #expect(await isFenced { _ = try await first.resume("run", [], delivered: []) })
+        #expect(await isFenced { try await first.forget("run") })
+        // What it was begun with is for the driver to compare.
+        let found = try await second.resume("run", [9], delivered: [])
+        #expect(found.head == [1, 10, 2] && isSet(found.delivered) == [0, 3, 17])
+        try await second.finish()
+
+        let third = try await lab.driver()
+        try await third.delivered([4], of: "run")
+        let kept = try await third.resume("run", [1, 10, 2], delivered: [])
+        #expect(isSet(kept.delivered) == [0, 3, 4, 17])
+        try await lab.forget()
+        await #expect(throws: EngineError.lost) { try await third.delivered([5], of: "run") }
+        _ = try await third.open(Manifest().bytes)
+        await #expect(throws: EngineError.lost) { try await third.delivered([5], of: "run") }
+        _ = try await third.resume("run", [1, 10, 2], delivered: kept.delivered)
+        try await third.delivered([5], of: "run")
+        #expect(try await isSet(third.resume("run", [], delivered: []).delivered) == [0, 3, 4, 5, 17])
+        try await third.forget("run")
+        #expect(try await third.resume("run", [7], delivered: []).delivered.isEmpty)
+      }
+    }
+
     @Test("a queue that has forgotten everything is opened again", arguments: QueueKind.here)
     func forgetting(_ kind: QueueKind) async throws {
       try await withLab(kind) { lab in

@@ -108,10 +108,11 @@ public struct OutcomeSequence<Input: Sendable, Output: Sendable, Items>: AsyncSe
 
     /// The next outcome, without leaving the caller's actor; nil at the end.
     public mutating func next(isolation actor: isolated (any Actor)?) async throws -> Outcome<Input, Output>? {
-      if segment == nil || index == segment!.range.upperBound {
+      while segment == nil || index == segment!.range.upperBound {
         segment = nil
         segment = try await cursor.next()
-        index = segment?.range.lowerBound ?? 0
+        guard let segment else { return nil }
+        index = segment.wasDelivered ? segment.range.upperBound : segment.range.lowerBound
       }
       guard let segment else { return nil }
       defer { index += 1 }

@@ -22,14 +22,18 @@ extension WorkerPool {
     outputs(ItemSource(edge), worker, options, order, onFailure)
   }
 
-  /// The outcomes of a map of which some are known before it begins, or before their items come. To be iterated once.
+  /// The outcomes of a map of which some are known before it begins, or before their items come (``KnownOutcomes``,
+  /// ``DeliveredItems``). To be iterated once.
   package func outcomes<W: Worker, Items>(
-    of items: ItemSource<W.Input>, with worker: W, knowing known: KnownOutcomes<W.Output>,
+    of items: ItemSource<W.Input>, with worker: W, knowing known: any Knowing,
     order: MapOptions.Order = .input, options: MapOptions = MapOptions()
   ) -> OutcomeSequence<W.Input, W.Output, Items> {
     let request = MapRequest(options: options, order: order, onFailure: .skip, isPulled: true, known: known)
     return OutcomeSequence { [self] in cursor(items, worker, request) }
   }
+
+  /// What its slots are made of, for what only some can do.
+  package var slots: any Slots { core.backend }
 
   /// Gives up a job that was begun here.
   package func cancel(_ job: JobRecord) { core.cancel(job) }

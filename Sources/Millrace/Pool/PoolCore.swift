@@ -87,7 +87,7 @@ package final class PoolCore: DrivenPool {
     alarm.onStandstill = { [weak self] in self?.step { $0.stoodStill(now: $1) } }
   }
 
-  private var backend: any Slots { connected! }
+  var backend: any Slots { connected! }
 
   /// The consumers, if they do the work themselves.
   var driver: (any CallerDriver)? { backend.driver }

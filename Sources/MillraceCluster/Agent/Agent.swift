@@ -29,6 +29,8 @@ package final class Agent: Sendable {
     case finished
     case driverGone
     case told
+    /// It has finished what it had, and was to take nothing new.
+    case drained
     case refused(String)
     case failed(String)
   }
@@ -144,7 +146,7 @@ package final class Agent: Sendable {
     while !hasEnded {
       let (held, isDraining) = state.withLock { ($0.running.count, $0.isDraining) }
       if isDraining {
-        if held == 0 { return end(.finished) }
+        if held == 0 { return end(.drained) }
         await news.waitForRing()
         continue
       }

@@ -23,8 +23,9 @@ func millraceAgentEntry(_ text: UnsafePointer<CChar>) {
 
   let logger = Logger(label: "millrace.agent")
   let agent: Agent
+  let settings: AgentSettings
   do {
-    let settings = try readSettings(String(cString: text))
+    settings = try readSettings(String(cString: text))
     agent = try makeAgent(settings, logger)
     if settings.isTethered { try tether(agent) }
   } catch {
@@ -35,7 +36,7 @@ func millraceAgentEntry(_ text: UnsafePointer<CChar>) {
     let end = await agent.run()
     if case .failed(let why) = end { logger.error("the agent ends: \(why)") }
     fflush(nil)
-    _exit(exitCode(end))
+    _exit(exitCode(end, ofTethered: settings.isTethered))
   }
   while true {
     var number: Int32 = 0
@@ -44,8 +45,9 @@ func millraceAgentEntry(_ text: UnsafePointer<CChar>) {
   }
 }
 
-private func exitCode(_ end: Agent.End) -> Int32 {
+private func exitCode(_ end: Agent.End, ofTethered isTethered: Bool) -> Int32 {
   switch end {
+  case .drained: isTethered ? AgentExit.drained : AgentExit.over
   case .finished, .driverGone, .told: AgentExit.over
   case .refused: AgentExit.refused
   case .failed: AgentExit.failed
@@ -95,7 +97,7 @@ private func makeAgent(_ settings: AgentSettings, _ logger: Logger) throws -> Ag
     options.host = name.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
   }
   // Without its server it is of no use, and lives no longer than its leases.
-  let engine = RedisEngine(try RedisAddress(settings.url), job: settings.job, lease: lease, patience: lease)
+  let engine = RedisEngine(try settings.address(), job: settings.job, lease: lease, patience: lease)
   return Agent(engine, options, logger: logger)
 }
 

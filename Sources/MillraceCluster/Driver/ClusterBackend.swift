@@ -44,6 +44,7 @@ extension WorkerPool.Backend {
       ClusterBackend.Parts(engine: engine, launcher: launcher)
     }
     backend.options.patience = patience
+    backend.options.hasName = true
     return WorkerPool.Backend(backend, width: width)
   }
 }

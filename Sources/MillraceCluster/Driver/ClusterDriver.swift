@@ -18,31 +18,39 @@ final class ClusterDriver: Sendable {
     var maximumLosses = 3
     /// How long agents are waited for.
     var patience: Duration = .seconds(30)
+    /// Whether another program could find the job.
+    var hasName = false
   }
 
-  private enum Phase {
+  enum Phase {
     case idle, opening, up, ended
     /// For all that was under way: each slot is told. The next map is tried for again.
     case failed(any Error)
   }
 
-  private struct Outstanding {
+  struct Outstanding {
     let seat: ClusterSeat
     let bytes: [UInt8]
     let since: UInt64
   }
 
-  private struct State {
+  struct State {
     var phase = Phase.idle
     /// How often it was begun.
     var run = 0
     /// Whether the queue knows the job.
     var isKnown = false
+    /// Taking it over.
+    var opening: Task<UInt64, any Error>?
+    /// Runs that are complete: nobody will go on with them.
+    var completeRuns: Set<String> = []
     var nextID: UInt64 = 1
     var outstanding: [UInt64: Outstanding] = [:]
     /// Numbers that were not submitted, in order.
     var unsent = FIFO<UInt64>()
     var withdrawn: [UInt64] = []
+    /// What a driver before this one has called a worker may be another: agents may outlive their driver.
+    let firstWorker = Int.random(in: 1..<1 << 40) << 20
     var announcements: [Int: [UInt8]] = [:]
     var unannounced: [Int] = []
     /// Those of the last map that has used the worker.
@@ -54,6 +62,8 @@ final class ClusterDriver: Sendable {
     var members: [String: Member] = [:]
     /// Agents that may not have work, and why; they do not stay.
     var refused: [String: String] = [:]
+    /// Agents that were to finish what they have, and end.
+    var drained: Set<String> = []
     /// Since when nobody is there.
     var aloneSince: UInt64?
     var hasSaidThatItWaits = false
@@ -80,10 +90,10 @@ final class ClusterDriver: Sendable {
   }
 
   let options: Options
-  private let engine: any WorkEngine
-  private let launcher: any AgentLauncher
-  private let logger: Logger
-  private let state = Lock(State())
+  let engine: any WorkEngine
+  let launcher: any AgentLauncher
+  let logger: Logger
+  let state = Lock(State())
   private let news = TaskBell()
 
   init(_ engine: any WorkEngine, _ launcher: any AgentLauncher, _ options: Options, logger: Logger) {
@@ -131,15 +141,16 @@ final class ClusterDriver: Sendable {
   /// Sees to it that agents can have the worker; throws if none can.
   func announce(_ record: WorkerRecord) throws {
     let now = MonotonicTime.now
+    let number = announced(record.key)
     let (isKnown, hopeless) = state.withLock { state in
-      (state.announcements[record.key.value] != nil, state.hopeless[record.key])
+      (state.announcements[number] != nil, state.hopeless[record.key])
     }
     if let hopeless, hopeless.until > now { throw hopeless.error }
     if isKnown { return }
     let announcement = try record.remote.announcement()
     state.withLock { state in
-      state.announcements[record.key.value] = announcement
-      state.unannounced.append(record.key.value)
+      state.announcements[number] = announcement
+      state.unannounced.append(number)
     }
   }
 
@@ -191,14 +202,34 @@ final class ClusterDriver: Sendable {
     }
   }
 
+  /// Takes the job over, for whoever asks first; for all others it is the same.
+  ///
+  /// - Returns: the last id that the queue knows.
+  @discardableResult
+  func open() async throws -> UInt64 {
+    let opening = state.withLock { state in
+      let opening = state.opening ?? Task { [engine] in try await engine.open(Manifest().bytes) }
+      state.opening = opening
+      return opening
+    }
+    let result = await withTaskCancellationHandler {
+      await opening.result
+    } onCancel: {
+      opening.cancel()
+    }
+    state.withLock { state in
+      if state.opening == opening { state.opening = nil }
+      guard case .success(let last) = result else { return }
+      state.nextID = max(state.nextID, last + 1)
+      state.isKnown = true
+    }
+    return try result.get()
+  }
+
   private func work(_ run: Int) async {
     do {
-      let last = try await engine.open(Manifest().bytes)
-      state.withLock { state in
-        state.nextID = max(state.nextID, last + 1)
-        state.isKnown = true
-        if run > 1 { state.submitAgain(behind: last) }
-      }
+      let last = try await open()
+      state.withLock { state in if run > 1 { state.submitAgain(behind: last) } }
       try await launcher.launch(logger: logger)
     } catch {
       return fail(error, run)
@@ -210,10 +241,10 @@ final class ClusterDriver: Sendable {
     }
   }
 
-  private func isOver(_ run: Int) -> Bool { state.withLock { $0.isOver(run) } }
+  func isOver(_ run: Int) -> Bool { state.withLock { $0.isOver(run) } }
 
   /// It cannot go on: no slot has a worker, or gets one.
-  private func fail(_ error: any Error, _ run: Int) {
+  func fail(_ error: any Error, _ run: Int) {
     let (waiting, seats) = state.withLock { state -> ([ClusterSeat], [ClusterSeat]) in
       if state.isOver(run) { return ([], []) }
       state.phase = .failed(error)
@@ -243,8 +274,11 @@ final class ClusterDriver: Sendable {
     for task in tasks { await task.value }
     if state.withLock({ $0.isKnown }) {
       // Cancelled: it is tried once, whoever is there.
-      let finish = Task { [engine, logger] in
-        do { try await engine.finish() } catch { logger.warning("the job could not be ended in the queue: \(error)") }
+      let finish = Task { [engine, logger, state] in
+        do {
+          for run in state.withLock({ $0.completeRuns }) { try await engine.forget(run) }
+          try await engine.finish()
+        } catch { logger.warning("the job could not be ended in the queue: \(error)") }
       }
       finish.cancel()
       await finish.value
@@ -333,112 +367,18 @@ final class ClusterDriver: Sendable {
     }
   }
 
-  private func askToOpen() {
+  /// The run has come to its end: with the job, it is forgotten.
+  func isComplete(_ run: String) { state.withLock { _ = $0.completeRuns.insert(run) } }
+
+  /// It is begun, or goes on.
+  func isUnderWay(_ run: String) { state.withLock { _ = $0.completeRuns.remove(run) } }
+
+  /// What an agent finds a worker by.
+  func announced(_ worker: WorkerKey) -> Int { state.withLock { $0.firstWorker } + worker.value }
+
+  /// The queue has forgotten the job.
+  func askToOpen() {
     state.withLock { $0.hasToOpen = true }
     news.ring()
-  }
-
-  // MARK: Watching
-
-  private func watching(_ run: Int) async {
-    let pause = max(.milliseconds(50), min(.milliseconds(500), engine.lease / 4))
-    var auditAt = MonotonicTime.now &+ engine.lease.nanoseconds
-    while !isOver(run) {
-      do {
-        try await engine.change(to: .running)
-        look(at: try await engine.members(), run)
-        launcher.replace(logger: logger)
-        if MonotonicTime.now >= auditAt {
-          try await audit()
-          auditAt = MonotonicTime.now &+ engine.lease.nanoseconds
-        }
-      } catch EngineError.lost {
-        askToOpen()
-      } catch {
-        return fail(error, run)
-      }
-      let isUp = state.withLock { if case .up = $0.phase { true } else { false } }
-      try? await Task.sleep(for: isUp ? pause : .milliseconds(10))
-    }
-  }
-
-  private func look(at members: [Member], _ run: Int) {
-    let now = MonotonicTime.now
-    let (before, ready, problem) = state.withLock { state -> ([String: Member], [ClusterSeat], EngineError?) in
-      let before = state.members
-      state.members = Dictionary(members.filter(\.isAlive).map { ($0.name, $0) }) { $1 }
-      let fit = state.members.values.filter { $0.refusal.isEmpty }
-      if !fit.isEmpty {
-        state.aloneSince = nil
-        state.hasSaidThatItWaits = false
-        guard case .opening = state.phase else { return (before, [], nil) }
-        state.phase = .up
-        defer { state.waiting = [] }
-        return (before, state.waiting, nil)
-      }
-      let since = state.aloneSince ?? now
-      state.aloneSince = since
-      for member in members where !member.refusal.isEmpty { state.refused[member.name] = member.refusal }
-      if let refusal = state.refused.values.first, launcher.hasAll(state.refused.count) || launcher.isExhausted {
-        return (before, [], .noAgents("no agent may have work: \(refusal)"))
-      }
-      if launcher.isExhausted { return (before, [], .noAgents("no agent is left, and none will come")) }
-      guard now &- since >= options.patience.nanoseconds else { return (before, [], nil) }
-      if launcher.isOpenEnded { return (before, [], nil) }
-      return (before, [], .noAgents("the queue is there, but no agent has come within \(options.patience)"))
-    }
-    tell(members, before)
-    if let problem { return fail(problem, run) }
-    tellThatItWaits()
-    for seat in ready { seat.started() }
-  }
-
-  /// Agents that others start may come in hours: then it is said, once, why nothing happens.
-  private func tellThatItWaits() {
-    let isNews = state.withLock { state in
-      guard let since = state.aloneSince, !state.hasSaidThatItWaits else { return false }
-      guard MonotonicTime.now &- since >= options.patience.nanoseconds else { return false }
-      state.hasSaidThatItWaits = true
-      return true
-    }
-    if isNews { logger.notice("the queue is there, but no agent: whoever starts them is waited for") }
-  }
-
-  private func tell(_ members: [Member], _ before: [String: Member]) {
-    for member in members where member.isAlive && before[member.name] == nil {
-      if member.refusal.isEmpty {
-        logger.info("an agent has joined", metadata: about(member))
-      } else {
-        logger.error("an agent may not have work: \(member.refusal)", metadata: about(member))
-      }
-    }
-    for member in before.values where !members.contains(where: { $0.name == member.name && $0.isAlive }) {
-      if members.contains(where: { $0.name == member.name }) {
-        logger.warning("an agent is lost; what it had goes to others", metadata: about(member))
-      } else {
-        logger.info("an agent has left", metadata: about(member))
-      }
-    }
-  }
-
-  private func about(_ member: Member) -> Logger.Metadata {
-    ["agent": "\(member.name)", "host": "\(member.host)", "process": "\(member.process)", "slots": "\(member.slots)"]
-  }
-
-  /// What is out and nowhere in the queue is submitted again, under a number of its own.
-  private func audit() async throws {
-    let old = state.withLock { state in
-      let limit = MonotonicTime.now &- engine.lease.nanoseconds
-      let unsent = Set(state.unsent.elements)
-      return state.outstanding.filter { $0.value.since < limit && !unsent.contains($0.key) }.keys.sorted()
-    }
-    guard !old.isEmpty else { return }
-    let missing = try await engine.missing(of: old)
-    for id in missing {
-      // Its result may have come meanwhile.
-      guard let out = state.withLock({ $0.outstanding.removeValue(forKey: id) }) else { continue }
-      logger.warning("work was lost in the queue, and is tried again", metadata: ["work": "\(id)"])
-      out.seat.die()
-    }
   }
 }

@@ -67,7 +67,7 @@ final class ClusterSeat: @unchecked Sendable {
     let frames = work.run(chunk)
     guard !frames.isEmpty else { return }
     let order = ChunkOrder(
-      worker: chunk.worker.value, itemTimeout: host.itemTimeout(chunk.job),
+      worker: driver.announced(chunk.worker), itemTimeout: host.itemTimeout(chunk.job),
       setUpTimeout: driver.setUpTimeout(chunk.worker), maximumLosses: driver.options.maximumLosses, frames: frames)
     // What is said of it waits for its turn here.
     out = (driver.number(order.bytes, for: self), chunk.id)

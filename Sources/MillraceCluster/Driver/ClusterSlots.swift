@@ -8,7 +8,7 @@ import MillraceIPC
 final class ClusterSlots: Slots {
   private let orders = OrderQueue<Action>()
   private let seats = Lock<[Int: ClusterSeat]>([:])
-  private let driver: ClusterDriver
+  let driver: ClusterDriver
   private weak let host: (any SlotHost)?
 
   init(_ host: any SlotHost, _ driver: ClusterDriver) {

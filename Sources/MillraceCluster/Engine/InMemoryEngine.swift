@@ -26,6 +26,8 @@ package final class InMemoryEngine: WorkEngine {
       var results: [WorkResult] = []
       var starts: [UInt64: [Int: Int]] = [:]
       var members: [String: (member: Member, until: UInt64)] = [:]
+      var drains: Set<String> = []
+      var runs: [String: (head: [UInt8], delivered: [UInt8])] = [:]
       var sleepers: [Int: UnsafeContinuation<Void, Never>] = [:]
       var sleeperCount = 0
       /// Who was woken before it slept.
@@ -183,10 +185,13 @@ package final class InMemoryEngine: WorkEngine {
       state.members.values.map { entry in
         var member = entry.member
         member.isAlive = entry.until > now
+        member.isDraining = state.drains.contains(member.name)
         return member
       }.sorted { $0.name < $1.name }
     }
   }
+
+  package func drained() async throws -> Set<String> { try asDriver { $0.drains } }
 
   package func cancel(_ ids: [UInt64]) async throws {
     try asDriver { state in
@@ -204,12 +209,33 @@ package final class InMemoryEngine: WorkEngine {
     }
   }
 
+  package func resume(
+    _ run: String, _ head: [UInt8], delivered known: [UInt8]
+  ) async throws -> (head: [UInt8], delivered: [UInt8]) {
+    try asDriver { state in
+      let entry = state.runs[run] ?? (head, known)
+      state.runs[run] = entry
+      return entry
+    }
+  }
+
+  package func delivered(_ indices: [Int], of run: String) async throws {
+    try asDriver { state in
+      guard var entry = state.runs[run] else { throw EngineError.lost }
+      for index in indices { ClusterRun.set(index, in: &entry.delivered) }
+      state.runs[run] = entry
+    }
+  }
+
+  package func forget(_ run: String) async throws { try asDriver { $0.runs[run] = nil } }
+
   package func finish() async throws {
     try asDriver { state in
       let epoch = state.epoch
-      let sleepers = state.sleepers
+      let (sleepers, runs) = (state.sleepers, state.runs)
       state = Server.State()
       (state.epoch, state.phase, state.sleepers, state.driverUntil) = (epoch, .finished, sleepers, until)
+      state.runs = runs
     }
   }
 
@@ -262,7 +288,8 @@ package final class InMemoryEngine: WorkEngine {
       }
       let isMember = state.members[agent] != nil
       state.members[agent]?.until = until
-      let phase = state.epoch == 0 || state.driverUntil <= now ? nil : state.phase
+      var phase = state.epoch == 0 || state.driverUntil <= now ? nil : state.phase
+      if phase == .running, state.drains.contains(agent) { phase = .draining }
       return Renewal(refused: refused, phase: phase, isMember: isMember)
     }
   }
@@ -286,7 +313,31 @@ package final class InMemoryEngine: WorkEngine {
     }
   }
 
-  package func leave(_ agent: String) async throws { server.change { $0.members[agent] = nil } }
+  package func leave(_ agent: String) async throws {
+    server.change { $0.members[agent] = nil }
+  }
+
+  // MARK: Whoever looks after it
+
+  package func drain(_ agents: [String]) async throws -> [String] {
+    server.change { state in
+      let told = agents.filter { state.members[$0] != nil }
+      state.drains.formUnion(told)
+      return told
+    }
+  }
+
+  package func clean() async throws -> Int {
+    let now = MonotonicTime.now
+    return try server.change { state in
+      guard state.driverUntil <= now || state.phase == .finished else { throw EngineError.live("its driver is there") }
+      let count = state.work.count + state.results.count + state.members.count + state.runs.count
+      let sleepers = state.sleepers
+      state = Server.State()
+      state.sleepers = sleepers
+      return count
+    }
+  }
 
   package func interrupt() async {}
   package func close() async {}

@@ -12,6 +12,8 @@ package struct Member: Sendable, Equatable {
   package var results = 0
   /// Whether it was heard of within a lease.
   package var isAlive = true
+  /// Whether it is to finish what it has, and end.
+  package var isDraining = false
 
   package init(name: String) { self.name = name }
 

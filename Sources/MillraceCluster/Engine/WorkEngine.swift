@@ -13,6 +13,9 @@
 /// | `results`, `settle` | each id at most once; what the driver has taken is forgotten |
 /// | `missing` | say what is outstanding here and nowhere there |
 /// | `members` | say who has joined, and who is not heard of any more |
+/// | `resume`, `delivered` | keep which items of a run were delivered, beyond the end of a driver, and fence drivers off as all else does |
+/// | `drain` | reach these agents with their next beat, and no others; those that are not there are not waited for |
+/// | `clean` | leave nothing of a job whose driver is gone, and all of one whose driver is there |
 /// | `cancel`, `change`, `finish` | reach agents with their next beat; nothing is left of the job |
 ///
 /// A second driver that opens the job fences the first off: its calls throw ``EngineError/fenced(_:)``. Every call may throw
@@ -37,10 +40,25 @@ package protocol WorkEngine: AnyObject, Sendable {
   /// Which of these are neither queued, nor leased, nor among the results.
   func missing(of ids: [UInt64]) async throws -> [UInt64]
   func members() async throws -> [Member]
+  /// Agents that were told to end, those that have done so among them.
+  func drained() async throws -> Set<String>
   func cancel(_ ids: [UInt64]) async throws
   /// Says that the driver lives, and what agents are to do.
   func change(to phase: JobPhase) async throws
-  /// The job is over: nothing of it stays, but the word that it is.
+  /// Begins a run of this name, or goes on with it.
+  ///
+  /// - Parameters:
+  ///   - head: what the run is of.
+  ///   - known: which items this driver has delivered of it, a bit each, the first of a byte its highest: for a queue that has forgotten.
+  /// - Returns: what the run was begun with, and which of its items were delivered.
+  func resume(_ run: String, _ head: [UInt8], delivered known: [UInt8]) async throws -> (
+    head: [UInt8], delivered: [UInt8]
+  )
+  /// The consumer has these items of the run. Throws ``EngineError/lost`` if the queue does not know the run.
+  func delivered(_ indices: [Int], of run: String) async throws
+  /// Nobody will go on with the run.
+  func forget(_ run: String) async throws
+  /// The job is over: nothing of it stays, but the word that it is, and runs that may go on.
   func finish() async throws
 
   // MARK: An agent
@@ -59,6 +77,13 @@ package protocol WorkEngine: AnyObject, Sendable {
   func complete(_ id: UInt64, _ result: [UInt8], by agent: String) async throws -> Bool
   func release(_ ids: [UInt64], by agent: String) async throws
   func leave(_ agent: String) async throws
+
+  // MARK: Whoever looks after it
+
+  /// Tells these agents to finish what they have, and to end; says which of them are there.
+  func drain(_ agents: [String]) async throws -> [String]
+  /// Removes all of a job that has no driver any more; says how much that was. Throws ``EngineError/live(_:)`` if it has one.
+  func clean() async throws -> Int
 
   // MARK: Both
 
@@ -127,6 +152,10 @@ package struct Renewal: Sendable, Equatable {
 package enum EngineError: Error, Sendable, Equatable, CustomStringConvertible {
   /// Another driver has the job.
   case fenced(String)
+  /// What the run of this name is of is something else.
+  case otherRun(String)
+  /// The job has a driver, so that it cannot be removed.
+  case live(String)
   /// The queue has forgotten the job, or never knew it: it is to be opened again.
   case lost
   /// Nobody answers, or not in time.
@@ -137,17 +166,22 @@ package enum EngineError: Error, Sendable, Equatable, CustomStringConvertible {
   case noAgents(String)
   /// What the address of the queue has to be.
   case address(String)
+  /// Somebody is there who does not show that it is the queue.
+  case untrusted(String)
   /// It is there, and will not do: a wrong password, a wrong setting.
   case refused(String)
 
   package var description: String {
     switch self {
     case .fenced(let why): "another driver has taken this job over: \(why)"
+    case .otherRun(let why): why
+    case .live(let why): "the job is under way: \(why)"
     case .lost: "the queue does not know the job"
     case .unreachable(let why): "the queue cannot be reached: \(why)"
     case .gone(let why): "the queue is gone: \(why)"
     case .noAgents(let why): why
     case .address(let what): "the address of the queue has to be \(what)"
+    case .untrusted(let why): "the queue cannot be trusted: \(why)"
     case .refused(let why): "the queue refuses: \(why)"
     }
   }

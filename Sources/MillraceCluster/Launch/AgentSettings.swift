@@ -6,6 +6,7 @@ package struct AgentSettings: Sendable, Equatable {
   package static let variable = "MILLRACE_AGENT"
 
   package var url = ""
+  package var tls = RedisTLS()
   package var job = ""
   package var slots = 1
   package var leaseMilliseconds = 30_000
@@ -16,12 +17,34 @@ package struct AgentSettings: Sendable, Equatable {
 
   package init(url: String, job: String) { (self.url, self.job) = (url, job) }
 
+  package init(_ address: RedisAddress, job: String) { (url, tls, self.job) = (address.url, address.tls, job) }
+
+  /// Where the queue is.
+  package func address() throws(EngineError) -> RedisAddress { try Self.address(url, tls) }
+
+  /// Where the queue is, by what a file of settings says.
+  package static func address(_ fields: Fields) throws(EngineError) -> RedisAddress {
+    try address(fields["url"] ?? "", RedisTLS(fields))
+  }
+
+  private static func address(_ url: String, _ tls: RedisTLS) throws(EngineError) -> RedisAddress {
+    var address = try RedisAddress(url)
+    // The URL may have them as well.
+    if tls != RedisTLS() { address.tls = tls }
+    guard address.isSecure || address.tls == RedisTLS() else {
+      throw .address("rediss://…, where ca or verify is said")
+    }
+    return address
+  }
+
   /// As lines, of which an empty one is the last.
   package var text: String {
-    Fields([
-      ("url", url), ("job", job), ("slots", "\(slots)"), ("lease", "\(leaseMilliseconds)"),
-      ("tether", isTethered ? "1" : "0"),
-    ]).text + "\n\n"
+    Fields(
+      [
+        ("url", url), ("job", job), ("slots", "\(slots)"), ("lease", "\(leaseMilliseconds)"),
+        ("tether", isTethered ? "1" : "0"),
+      ] + tls.fields
+    ).text + "\n\n"
   }
 
   package init(text: String) throws(EngineError) {
@@ -31,14 +54,28 @@ package struct AgentSettings: Sendable, Equatable {
     slots = try Self.number("slots", fields["slots"], 1...4_096) ?? 1
     leaseMilliseconds = try Self.number("lease", fields["lease"], 100...86_400_000) ?? 30_000
     isTethered = fields["tether"] == "1"
+    tls = try RedisTLS(fields)
     guard !url.isEmpty, !job.isEmpty else { throw .refused("settings of an agent without url or job") }
   }
 
-  /// `redis://host/0?job=name&slots=4`.
+  /// `redis://host/0?job=name&slots=4`; with TLS, `rediss://host/0?ca=/path/to/ca.pem&job=name`.
   package init(url text: String) throws(EngineError) {
     let parts = text.split(separator: "?", maxSplits: 1)
     let words = parts.count == 2 ? parts[1].split(separator: "&").joined(separator: "\n") : ""
     try self.init(text: "url=\(parts.first ?? "")\n\(words)")
+  }
+
+  /// Whether a job, or a run, may be called that: the queue's keys have it in them.
+  package static func isName(_ text: String) -> Bool {
+    !text.isEmpty
+      && text.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+          UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
+          true
+        default: false
+        }
+      }
   }
 
   private static func number(_ name: String, _ text: String?, _ allowed: ClosedRange<Int>) throws(EngineError) -> Int? {

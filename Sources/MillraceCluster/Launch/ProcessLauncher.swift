@@ -95,9 +95,13 @@ final class ProcessLauncher: AgentLauncher {
     defer { isGone.ring() }
     let isEnding = state.withLock { state in
       state.ended[number] = start
-      // Who was refused is refused again.
-      let isRefused = if case .exited(AgentExit.refused) = end { true } else { false }
-      if state.isEnding || isRefused || ends >= Self.quickEnds {
+      // Who was refused is refused again, and who was drained is not wanted.
+      let isDone =
+        switch end {
+        case .exited(AgentExit.refused), .exited(AgentExit.drained): true
+        default: false
+        }
+      if state.isEnding || isDone || ends >= Self.quickEnds {
         state.running[number] = nil
       } else {
         state.due[number] = ends

@@ -14,15 +14,21 @@ package struct QueueStatus: Sendable {
   package var queued = 0
   /// Results that the driver has not taken.
   package var results = 0
+  /// How many items were delivered of each run that may go on.
+  package var runs: [String: Int] = [:]
 
   package var table: String {
     let state =
       phase.map { hasDriver || $0 == .finished ? $0.rawValue : "\($0.rawValue), without a driver" } ?? "unknown"
     var lines = ["job \(job): \(state); \(queued) chunks queued, \(results) results waiting"]
-    guard !members.isEmpty else { return lines[0] + "; no agents" }
+    if members.isEmpty { lines[0] += "; no agents" }
+    lines += runs.sorted { $0.key < $1.key }.map { "run \($0.key): \($0.value) items delivered" }
+    if members.isEmpty { return lines.joined(separator: "\n") }
     var rows = [["agent", "host", "process", "slots", "chunks", "done", "state"]]
     for member in members {
-      let state = member.isAlive ? (member.refusal.isEmpty ? "working" : member.refusal) : "lost"
+      let state =
+        !member.isAlive
+        ? "lost" : !member.refusal.isEmpty ? member.refusal : member.isDraining ? "draining" : "working"
       rows.append([
         member.name, member.host, "\(member.process)", "\(member.slots)", "\(leases[member.name] ?? 0)",
         "\(member.results)", state,
@@ -41,12 +47,15 @@ package struct QueueStatus: Sendable {
       """
       {"name":\(member.name.quotedForJSON),"host":\(member.host.quotedForJSON),"process":\(member.process),\
       "slots":\(member.slots),"chunks":\(leases[member.name] ?? 0),"done":\(member.results),"alive":\(member.isAlive),\
+      "draining":\(member.isDraining),\
       "refusal":\(member.refusal.quotedForJSON)}
       """
     }
+    let runs = runs.sorted { $0.key < $1.key }.map { "\($0.key.quotedForJSON):\($0.value)" }
     return """
       {"job":\(job.quotedForJSON),"phase":\((phase?.rawValue).map(\.quotedForJSON) ?? "null"),"driver":\(hasDriver),\
-      "queued":\(queued),"results":\(results),"agents":[\(agents.joined(separator: ","))]}
+      "queued":\(queued),"results":\(results),"runs":{\(runs.joined(separator: ","))},\
+      "agents":[\(agents.joined(separator: ","))]}
       """
   }
 }
@@ -61,6 +70,7 @@ extension RedisEngine {
     status.phase = answers[0].string.flatMap(JobPhase.init)
     status.hasDriver = answers[1].integer == 1
     status.results = answers[2].integer ?? 0
+    status.runs = try await runs()
     status.members = try await members()
     guard answers[4].integer == 1 else { return status }
     let pending = try await client.ask(["XPENDING", keys.work, RedisKeys.group]).array
@@ -69,22 +79,6 @@ extension RedisEngine {
       if let name = pair.array.first?.string { status.leases[name] = pair.array.last?.integer }
     }
     return status
-  }
-
-  /// The names of all jobs of a server.
-  package func jobs() async throws -> [String] {
-    var (cursor, names) = ("0", Set<String>())
-    repeat {
-      let answer = try await client.ask(["SCAN", cursor, "MATCH", "millrace:{*}:phase", "COUNT", "1000"])
-      cursor = answer.array.first?.string ?? "0"
-      for key in answer.array.last?.array ?? [] {
-        guard let text = key.string, let start = text.firstIndex(of: "{"), let end = text.lastIndex(of: "}") else {
-          continue
-        }
-        names.insert(String(text[text.index(after: start)..<end]))
-      }
-    } while cursor != "0"
-    return names.sorted()
   }
 }
 #endif

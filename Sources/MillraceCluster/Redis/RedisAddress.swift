@@ -1,4 +1,5 @@
-/// Where a Redis server is, and how it is entered: `redis://user:password@host:port/database`.
+/// Where a Redis server is, and how it is entered: `redis://user:password@host:port/database`; with TLS,
+/// `rediss://…/database?ca=/path/to/ca.pem` (``RedisTLS``).
 package struct RedisAddress: Sendable, Equatable {
   package var host = "127.0.0.1"
   package var port = 6379
@@ -6,6 +7,8 @@ package struct RedisAddress: Sendable, Equatable {
   package var password: String?
   package var database = 0
   package var isSecure = false
+  /// Counts for those that are secure.
+  package var tls = RedisTLS()
 
   package init() {}
 
@@ -17,7 +20,7 @@ package struct RedisAddress: Sendable, Equatable {
     switch text[..<colon.lowerBound] {
     case "redis": isSecure = false
     case "rediss": isSecure = true
-    default: throw .address("one whose scheme is redis, as redis://host:port")
+    default: throw .address("one whose scheme is redis, or rediss for TLS, as redis://host:port")
     }
     var rest = text[colon.upperBound...]
     if let at = rest.lastIndex(of: "@") {
@@ -29,6 +32,10 @@ package struct RedisAddress: Sendable, Equatable {
         password = try Self.plain(parts[0])
       }
       rest = rest[rest.index(after: at)...]
+    }
+    if let question = rest.firstIndex(of: "?") {
+      try takeParts(rest[rest.index(after: question)...])
+      rest = rest[..<question]
     }
     if let slash = rest.firstIndex(of: "/") {
       let number = rest[rest.index(after: slash)...]
@@ -55,6 +62,17 @@ package struct RedisAddress: Sendable, Equatable {
     self.port = port
   }
 
+  /// What stands behind the question mark.
+  private mutating func takeParts(_ text: Substring) throws(EngineError) {
+    for part in text.split(separator: "&") {
+      let words = part.split(separator: "=", maxSplits: 1)
+      guard isSecure else { throw .address("one whose scheme is rediss, where \(words.first ?? "?") is said") }
+      guard words.count == 2, tls.set(String(words[0]), try Self.plain(words[1])) else {
+        throw .address("one with ca=, cert=, key= and verify=full or verify=none behind the ?, and nothing else")
+      }
+    }
+  }
+
   /// Without `%40` and the like.
   private static func plain(_ text: Substring) throws(EngineError) -> String {
     var bytes: [UInt8] = []
@@ -73,7 +91,7 @@ package struct RedisAddress: Sendable, Equatable {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// As a URL, password and all: for agents, never for a log.
+  /// As a URL, password and all, but without ``tls``: for agents, never for a log.
   package var url: String {
     func escaped(_ text: String) -> String {
       text.utf8.map { byte in

@@ -3,6 +3,7 @@ import Millrace
 import MillraceIPC
 import NIOCore
 import NIOPosix
+import NIOSSL
 
 /// A server, with whatever connections that takes: it connects when it is asked, connects again when that has ended, says the password,
 /// and knows the scripts.
@@ -13,6 +14,8 @@ final class RedisClient: Sendable {
     var connection: RedisConnection?
     /// What the server calls the scripts.
     var digests: [RedisScript: String] = [:]
+    /// Made once: it has read files.
+    var security: NIOSSLContext?
   }
 
   let address: RedisAddress
@@ -96,6 +99,7 @@ final class RedisClient: Sendable {
       return NotYet(text: text)
     case "LOST", "NOGROUP", "UNBLOCKED": return EngineError.lost
     case "FENCED": return EngineError.fenced(String(text.dropFirst(7)))
+    case "LIVE": return EngineError.live(String(text.dropFirst(5)))
     case "WRONGPASS", "NOAUTH":
       return EngineError.refused(
         "user or password (\(text)); in a URL, @ : / and % of a password are %40 %3A %2F and %25")
@@ -142,23 +146,65 @@ final class RedisClient: Sendable {
 
   private func connected() async throws -> RedisConnection {
     if let connection = state.withLock({ $0.connection }), connection.isOpen { return connection }
-    let connection = try await RedisConnection.open(address, on: group, within: .seconds(5))
+    let connection = try await RedisConnection.open(address, try security(), on: group, within: .seconds(5))
     var first: [RESPCommand] = []
     if let password = address.password {
       first.append(address.user.map { ["AUTH", $0, password] } ?? ["AUTH", password])
     }
     first.append(address.database == 0 ? ["PING"] : ["SELECT", "\(address.database)"])
     do {
-      for case .error(let text) in try await connection.ask(first, within: .seconds(5)) { throw Self.meaning(text) }
+      for case .error(let text) in try await firstAnswers(first, connection) { throw Self.meaning(text) }
     } catch {
       await connection.close()
-      throw error
+      throw await explained(error)
     }
     state.withLock { state in
       state.connection = connection
       state.digests = [:]
     }
     return connection
+  }
+
+  private func security() throws -> NIOSSLContext? {
+    guard address.isSecure else { return nil }
+    if let security = state.withLock({ $0.security }) { return security }
+    let security = try address.tls.context()
+    state.withLock { $0.security = security }
+    return security
+  }
+
+  private var probe: RedisProbe { RedisProbe(address: address, group: group) }
+
+  /// A server without TLS waits for the end of what it takes for a line, and says nothing. So it is asked otherwise, after a moment.
+  private func firstAnswers(_ commands: [RESPCommand], _ connection: RedisConnection) async throws -> [RESPValue] {
+    guard address.isSecure else { return try await connection.ask(commands, within: .seconds(5)) }
+    let isPlain = Lock(false)
+    let doubt = Task { [probe] in
+      try await Task.sleep(for: .milliseconds(500))
+      guard await probe.speaksPlainly(), !Task.isCancelled else { return }
+      isPlain.withLock { $0 = true }
+      await connection.close()
+    }
+    let answers: Result<[RESPValue], any Error>
+    do { answers = .success(try await connection.ask(commands, within: .seconds(5))) } catch {
+      answers = .failure(error)
+    }
+    doubt.cancel()
+    _ = await doubt.result
+    if isPlain.withLock({ $0 }) { throw EngineError.address("redis://…, for the server speaks without TLS") }
+    return try answers.get()
+  }
+
+  /// Why no connection came about, as far as the server can be asked.
+  private func explained(_ error: any Error) async -> any Error {
+    switch error as? EngineError {
+    case .unsigned?:
+      await probe.verdict().map { EngineError.untrusted($0) } ?? error
+    // It does not even say goodbye to somebody who speaks without.
+    case .unreachable? where !address.isSecure && !Task.isCancelled:
+      await probe.certificates() == nil ? error : EngineError.address("rediss://…, for the server speaks TLS only")
+    default: error
+    }
   }
 }
 #endif

@@ -3,6 +3,7 @@ import Millrace
 import MillraceIPC
 import NIOCore
 import NIOPosix
+import NIOSSL
 
 /// One connection to a server. Answers come in the order of the commands, so a command that is not answered in time ends it.
 final class RedisConnection: Sendable {
@@ -11,15 +12,23 @@ final class RedisConnection: Sendable {
   private init(_ channel: any Channel) { self.channel = channel }
 
   /// Connects. What is said first, a password for one, is the client's affair.
+  ///
+  /// - Parameter security: nil: what is said can be read on the way. Whom it does not trust, the first question fails for.
   static func open(
-    _ address: RedisAddress, on group: any EventLoopGroup, within limit: Duration
+    _ address: RedisAddress, _ security: NIOSSLContext?, on group: any EventLoopGroup, within limit: Duration
   ) async throws -> RedisConnection {
     let bootstrap = ClientBootstrap(group: group)
       .connectTimeout(.nanoseconds(Int64(clamping: limit.nanoseconds)))
       .channelOption(.socketOption(.so_keepalive), value: 1)
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
       .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(RedisHandler()) }
+        channel.eventLoop.makeCompletedFuture {
+          if let security {
+            try channel.pipeline.syncOperations.addHandler(
+              NIOSSLClientHandler(context: security, serverHostname: address.serverName))
+          }
+          try channel.pipeline.syncOperations.addHandler(RedisHandler())
+        }
       }
     do {
       return RedisConnection(try await bootstrap.connect(host: address.host, port: address.port).get())
@@ -41,11 +50,7 @@ final class RedisConnection: Sendable {
       name: commands.first?.name ?? "", promise: promise)
     // Where the channel is closed already, its handler never sees the request.
     channel.writeAndFlush(request).whenFailure { promise.fail($0) }
-    do { return try await promise.futureResult.get() } catch let error as EngineError {
-      throw error
-    } catch {
-      throw EngineError.unreachable("\(error)")
-    }
+    do { return try await promise.futureResult.get() } catch { throw EngineError.ofConnection(error) }
   }
 
   func close() async { try? await channel.close().get() }
@@ -117,7 +122,7 @@ private final class RedisHandler: ChannelDuplexHandler {
     context.fireChannelInactive()
   }
 
-  func errorCaught(context: ChannelHandlerContext, error: any Error) { fail(.unreachable("\(error)"), context) }
+  func errorCaught(context: ChannelHandlerContext, error: any Error) { fail(.ofConnection(error), context) }
 
   private func fail(_ error: EngineError, _ context: ChannelHandlerContext) {
     if end == nil { end = error }

@@ -62,7 +62,7 @@ extension RedisEngine {
 
   package func renew(_ ids: [UInt64], for agent: String) async throws -> Renewal {
     let answer = try await client.run(
-      .renew, [keys.work, keys.phase, keys.driver, keys.members, keys.alive(agent)],
+      .renew, [keys.work, keys.phase, keys.driver, keys.members, keys.alive(agent), keys.drains],
       words(RedisKeys.group, agent) + [ttl] + ids.map { Array("\($0)".utf8) })
     guard answer.array.count == 3 else { throw EngineError.refused("an answer that makes no sense: \(answer)") }
     return Renewal(
@@ -85,7 +85,9 @@ extension RedisEngine {
   }
 
   package func leave(_ agent: String) async throws {
-    _ = try await client.ask([["HDEL", keys.members, agent], ["DEL", keys.alive(agent)]])
+    _ = try await client.ask([
+      ["HDEL", keys.members, agent], ["DEL", keys.alive(agent)],
+    ])
   }
 }
 #endif

@@ -3,7 +3,7 @@ import Millrace
 import MillraceIPC
 
 extension RedisEngine {
-  private var epoch: [UInt8] { Array("\(state.withLock { $0.epoch })".utf8) }
+  var epoch: [UInt8] { Array("\(state.withLock { $0.epoch })".utf8) }
 
   package func open(_ manifest: [UInt8]) async throws -> UInt64 {
     try await refuseEviction()
@@ -98,14 +98,16 @@ extension RedisEngine {
   }
 
   package func members() async throws -> [Member] {
-    let answers = try await client.ask([["HGETALL", keys.members], ["HGETALL", keys.counts]])
+    let answers = try await client.ask([["HGETALL", keys.members], ["HGETALL", keys.counts], ["HKEYS", keys.drains]])
     let (members, counts) = (Self.pairs(answers[0]), Self.pairs(answers[1]))
+    let drains = Set(answers[2].array.compactMap(\.string))
     guard !members.isEmpty else { return [] }
     let alive = try await client.ask(members.map { ["EXISTS", keys.alive($0.name)] })
     var found: [Member] = []
     for (pair, alive) in zip(members, alive) {
       var member = Member(name: pair.name, description: pair.value)
       member.isAlive = alive.integer == 1
+      member.isDraining = drains.contains(pair.name)
       member.results = counts.first { $0.name == pair.name }.flatMap { Int($0.value) } ?? 0
       found.append(member)
     }
@@ -115,6 +117,10 @@ extension RedisEngine {
       _ = try await client.ask(RESPCommand(["HDEL", keys.members] + gone))
     }
     return found.sorted { $0.name < $1.name }
+  }
+
+  package func drained() async throws -> Set<String> {
+    Set(try await client.ask(["HKEYS", keys.drains]).array.compactMap(\.string))
   }
 
   private static func pairs(_ answer: RESPValue) -> [(name: String, value: String)] {

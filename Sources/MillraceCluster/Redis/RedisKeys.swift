@@ -22,13 +22,21 @@ package struct RedisKeys: Sendable {
   var counts: String { key("counts") }
   /// How often items were begun of work that somebody was lost with.
   var starts: String { key("starts") }
+  /// Agents that are to finish what they have, and end. They stay there when they have: their driver is to know why.
+  var drains: String { key("drains") }
+  /// What a run is of, and which of its items were delivered.
+  func run(_ name: String) -> String { key("run:\(name)") }
+  func delivered(_ run: String) -> String { key("run:\(run):delivered") }
   /// There while the agent is.
   func alive(_ agent: String) -> String { key("alive:\(agent)") }
   /// What is too large for a stream.
   func large(_ id: UInt64, isResult: Bool) -> String { key("\(isResult ? "result" : "work"):\(id)") }
 
   /// Those that stay until the job is over, but for `epoch`, `phase` and `driver`.
-  var lasting: [String] { [work, results, manifest, workers, members, counts, starts] }
+  var lasting: [String] { [work, results, manifest, workers, members, counts, starts, drains] }
+
+  /// All there are, as a pattern: a job's name has nothing in it that means something there.
+  var pattern: String { key("*") }
 
   static let group = "agents"
 }

@@ -1,6 +1,8 @@
 /// What has to happen at once on the server: so that no result is lost or doubled is kept there, whoever dies when.
 package enum RedisScript: String, CaseIterable, Sendable {
-  case open, announce, submit, settle, missing, cancel, change, finish, renew, started, complete, release, join
+  case open, announce, submit, settle, missing, cancel, change, finish, renew, started, complete, release, join, drain,
+    clean, resume,
+    delivered, forget
 
   /// Only its driver may do this. What the server has forgotten is to be opened again.
   private static let asDriver = """
@@ -85,7 +87,7 @@ package enum RedisScript: String, CaseIterable, Sendable {
         return 1
         """
     case .renew:
-      // KEYS in phase driver members alive; ARGV group agent ttl id…
+      // KEYS in phase driver members alive drains; ARGV group agent ttl id…
       """
       local refused = {}
       for i = 4, #ARGV do
@@ -97,6 +99,7 @@ package enum RedisScript: String, CaseIterable, Sendable {
       redis.call('SET', KEYS[5], '1', 'PX', ARGV[3])
       local phase = redis.call('GET', KEYS[2])
       if phase ~= 'finished' and redis.call('EXISTS', KEYS[3]) == 0 then phase = false end
+      if phase == 'running' and redis.call('HEXISTS', KEYS[6], ARGV[2]) == 1 then phase = 'draining' end
       return {phase or '', redis.call('HEXISTS', KEYS[4], ARGV[2]), refused}
       """
     case .started:
@@ -138,6 +141,51 @@ package enum RedisScript: String, CaseIterable, Sendable {
         end
       end
       return 1
+      """
+    case .resume:
+      // KEYS epoch run delivered; ARGV epoch head life known
+      Self.asDriver + """
+        local head = redis.call('GET', KEYS[2])
+        if not head then
+          head = ARGV[2]
+          redis.call('SET', KEYS[2], head)
+          redis.call('SET', KEYS[3], ARGV[4])
+        end
+        for i = 2, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
+        return head
+        """
+    case .delivered:
+      // KEYS epoch run delivered; ARGV epoch life index…
+      Self.asDriver + """
+        if redis.call('EXISTS', KEYS[2]) == 0 then return redis.error_reply('LOST the run is not known') end
+        for i = 3, #ARGV do redis.call('SETBIT', KEYS[3], ARGV[i], 1) end
+        for i = 2, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
+        return 1
+        """
+    case .forget:
+      // KEYS epoch run delivered; ARGV epoch
+      Self.asDriver + "return redis.call('DEL', KEYS[2], KEYS[3])"
+    case .drain:
+      // KEYS members drains; ARGV agent…: those that are there.
+      """
+      local told = {}
+      for i = 1, #ARGV do
+        if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 then
+          redis.call('HSET', KEYS[2], ARGV[i], '1')
+          told[#told + 1] = ARGV[i]
+        end
+      end
+      return told
+      """
+    case .clean:
+      // KEYS driver phase (all others of the job)
+      """
+      if redis.call('EXISTS', KEYS[1]) == 1 and redis.call('GET', KEYS[2]) ~= 'finished' then
+        return redis.error_reply('LIVE its driver is there')
+      end
+      local count = 0
+      for i = 1, #KEYS do count = count + redis.call('DEL', KEYS[i]) end
+      return count
       """
     case .join:
       // KEYS members alive manifest; ARGV agent description ttl

@@ -50,6 +50,33 @@ extension Checked {
       }
     }
 
+    @Test(
+      "what a consumer has had is neither run nor delivered", .timeLimit(.minutes(1)),
+      arguments: Backends.everything.each(with: [MapOptions.Order.input, .completion]))
+    func delivered(backend: WorkerPool.Backend, order: MapOptions.Order) async throws {
+      try await withWorkerPool(backend) { pool in
+        // All of the first, every third of some, and none of the last; a bit each, the first of a byte its highest.
+        let had = Set(0..<100).union((100..<400).filter { $0.isMultiple(of: 3) })
+        var bits = [UInt8](repeating: 0, count: 52)
+        for index in had { bits[index / 8] |= 0x80 >> UInt8(index % 8) }
+        for count in [0, 50, 100, 500] {
+          for items in [ItemSource(Array(0..<count)), ItemSource(lazily(Array(0..<count)))] {
+            let outcomes: OutcomeSequence<Int, Int, [Int]> = pool.outcomes(
+              of: items, with: Hundreds(), knowing: DeliveredItems(bits), order: order,
+              options: MapOptions(maximumFailures: 0))
+            var found: [Int] = []
+            for try await outcome in outcomes {
+              let output = try outcome.output
+              #expect(outcome.index == outcome.input && output == outcome.index * 100)
+              found.append(outcome.index)
+            }
+            if order == .completion { found.sort() }
+            #expect(found == (0..<count).filter { !had.contains($0) })
+          }
+        }
+      }
+    }
+
     @Test("whoever reads the input may say so item by item", .timeLimit(.minutes(1)), arguments: Backends.all)
     func whileReading(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in

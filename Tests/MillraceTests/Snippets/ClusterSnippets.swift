@@ -15,4 +15,13 @@ func manyMachines() async throws -> [Int] {
   }
   return measured
 }
+
+func night(_ server: String, _ samples: [Int], record: (Int, Int) throws -> Void) async throws {
+  let backend = WorkerPool.Backend.cluster(engine: .redis(server, job: "night"), launch: .local(agents: 2))
+  try await withWorkerPool(backend) { pool in
+    for try await outcome in pool.outcomes(of: samples, with: Measure(), resuming: "samples") {
+      try record(outcome.index, outcome.output)
+    }
+  }
+}
 #endif

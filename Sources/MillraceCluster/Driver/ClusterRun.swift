@@ -1,0 +1,84 @@
+import Millrace
+import MillraceIPC
+
+/// A map that outlives its driver: which of its items the consumer has had is noted in the queue.
+///
+/// What is noted is kept here as well: a queue that has forgotten everything gets it again.
+final class ClusterRun: Sendable {
+  /// Bits of a string in Redis.
+  static let mostItems = 1 << 32
+
+  private let driver: ClusterDriver
+  private let name: String
+  private let head: Fields
+  private let bits = Lock<[UInt8]>([])
+
+  init(_ driver: ClusterDriver, _ name: String, _ head: Fields) {
+    (self.driver, self.name, self.head) = (driver, name, head)
+  }
+
+  /// Takes the job over, from whoever had it, and the run with it.
+  ///
+  /// - Returns: which items were delivered.
+  func begin() async throws -> [UInt8] {
+    driver.isUnderWay(name)
+    // From then on nobody else notes anything.
+    try await driver.open()
+    let found = try await resume()
+    bits.withLock { $0 = found }
+    return found
+  }
+
+  private func resume() async throws -> [UInt8] {
+    let known = bits.withLock { $0 }
+    let (text, delivered) = try await driver.engine.resume(name, Array(head.text.utf8), delivered: known)
+    let found = Fields(String(decoding: text, as: UTF8.self))
+    for field in ["worker", "configuration", "items"] where found[field] != head[field] {
+      throw EngineError.otherRun(
+        "run \(name) was begun with another \(field): \(found[field] ?? "none"), and not \(head[field] ?? "none")")
+    }
+    return delivered
+  }
+
+  /// The consumer has the item: no driver delivers it again.
+  func delivered(_ index: Int) async throws {
+    guard index < Self.mostItems else {
+      throw EngineError.refused("item \(index) of a run that goes on: it may have \(Self.mostItems) items")
+    }
+    bits.withLock { Self.set(index, in: &$0) }
+    let end = MonotonicTime.now &+ driver.options.patience.nanoseconds
+    while true {
+      do { return try await driver.engine.delivered([index], of: name) } catch EngineError.lost {
+        guard MonotonicTime.now < end else { throw EngineError.lost }
+      }
+      driver.askToOpen()
+      try await Task.sleep(for: .milliseconds(50))
+      // It has the item among the others.
+      do { _ = try await resume() } catch EngineError.lost {}
+    }
+  }
+
+  func complete() { driver.isComplete(name) }
+
+  static func set(_ index: Int, in bits: inout [UInt8]) {
+    if bits.count <= index >> 3 { bits += [UInt8](repeating: 0, count: (index >> 3) + 1 - bits.count) }
+    bits[index >> 3] |= 0x80 >> UInt8(index & 7)
+  }
+}
+
+extension ClusterRun {
+  /// What a run is of: two maps that differ in this cannot be one.
+  static func head<W: Worker>(_ worker: W, items: Int) throws -> Fields {
+    let announcement = try TypedRemoteWorker(worker).announcement()
+    // The same whatever the order of bytes: that of a dictionary's elements is another in each process.
+    var sum: UInt64 = 0
+    for byte in announcement {
+      var word = (UInt64(byte) &+ 1) &* 0x9e37_79b9_7f4a_7c15
+      word = (word ^ word >> 29) &* 0xbf58_476d_1ce4_e5b9
+      sum &+= word ^ word >> 32
+    }
+    return Fields([
+      ("worker", String(reflecting: W.self)), ("configuration", String(sum, radix: 36)), ("items", "\(items)"),
+    ])
+  }
+}

@@ -1,0 +1,198 @@
+#if Cluster
+import Millrace
+import MillraceIPC
+import Testing
+
+@testable import MillraceCluster
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// What batch systems are told. Neither Slurm nor Kubernetes is here: texts are compared, and the script is run by a shell.
+extension Checked {
+  @Suite(.serialized) struct BatchTests {
+    @Test("the script of a job array, as sbatch gets it")
+    func script() throws {
+      var job = SlurmJob()
+      (job.name, job.agents, job.slots) = ("millrace-night", 3, 8)
+      (job.options, job.program) = (["--partition=long", "--time=8:00:00"], "/home/me/it's mine/program")
+      job.settingsFile = "/scratch/me/millrace-night.agent"
+      #expect(
+        job.script == """
+          #!/bin/sh
+          #SBATCH --job-name=millrace-night
+          #SBATCH --array=1-3
+          #SBATCH --ntasks=1
+          #SBATCH --cpus-per-task=8
+          #SBATCH --requeue
+          #SBATCH --signal=B:TERM@30
+          #SBATCH --open-mode=append
+          #SBATCH --partition=long
+          #SBATCH --time=8:00:00
+          MILLRACE_AGENT='@/scratch/me/millrace-night.agent' exec '/home/me/it'\\''s mine/program'
+
+          """)
+      #expect(SlurmJob.submission == ["sbatch", "--parsable"] && SlurmJob.cancellation("7") == ["scancel", "7"])
+      #expect(SlurmJob.number(in: "1234\n") == "1234" && SlurmJob.number(in: "1234;cluster\n") == "1234")
+      #expect(SlurmJob.number(in: "a note first\n77\n") == "77")
+      for wrong in ["", "\n", "Submitted batch job 7", "-7"] { #expect(SlurmJob.number(in: wrong) == nil) }
+    }
+
+    @Test("a Job of Kubernetes', as kubectl gets it")
+    func yaml() throws {
+      let text = ClusterLaunch.kubernetesJob(
+        job: "Night_1", image: "registry/me:\"x\"", command: ["/app/program", "--quiet"], secret: "night", agents: 5,
+        slots: 4)
+      #expect(
+        text == """
+          apiVersion: batch/v1
+          kind: Job
+          metadata:
+            name: "millrace-night-1"
+          spec:
+            parallelism: 5
+            backoffLimit: 1000
+            template:
+              spec:
+                restartPolicy: OnFailure
+                terminationGracePeriodSeconds: 30
+                containers:
+                  - name: agent
+                    image: "registry/me:\\"x\\""
+                    command: ["/app/program", "--quiet"]
+                    env:
+                      - name: MILLRACE_AGENT
+                        value: "@/etc/millrace/agent"
+                    resources:
+                      requests:
+                        cpu: "4"
+                    volumeMounts:
+                      - name: settings
+                        mountPath: /etc/millrace
+                        readOnly: true
+                volumes:
+                  - name: settings
+                    secret:
+                      secretName: "night"
+                      defaultMode: 256
+
+          """)
+      #expect(
+        KubernetesJob.name(of: String(repeating: "a", count: 53) + "...") == "millrace-"
+          + String(repeating: "a", count: 53))
+      #expect(KubernetesJob.name(of: "é.") == "millrace")
+    }
+
+    @Test("wrong options of Slurm's are refused by name")
+    func options() {
+      func refusal(_ launch: ClusterLaunch) -> String? {
+        do {
+          _ = try WorkerPool(.cluster(engine: .managed, launch: launch))
+          return nil
+        } catch { return (error as? InvalidOption)?.name ?? "\(error)" }
+      }
+      #expect(refusal(.slurm(agents: 0)) == "agents")
+      #expect(refusal(.slurm(agents: 1, slots: 0)) == "slots")
+      #expect(refusal(.slurm(agents: 1, options: ["partition"])) == "options")
+      #expect(refusal(.slurm(agents: 1, options: ["--time=1\nrm -rf /"])) == "options")
+      #expect(refusal(.ssh(copyingTo: [])) == "hosts")
+      #expect("\(ClusterLaunch.slurm(agents: 2, slots: 3))" == ".slurm(agents: 2, slots: 3)")
+      #expect("\(ClusterLaunch.ssh(copyingTo: [("h", 2)]))" == ".ssh(copyingTo: [(\"h\", 2)])")
+    }
+
+    @Test(
+      "the script starts an agent, wherever a shell runs it, and is taken back with the pool",
+      .enabled(if: QueueKind.hasServer, "redis-server is not installed"))
+    func run() async throws {
+      // In the place of Slurm's: one that runs the script here, and writes down what it was asked.
+      let folder = try Files.folder()
+      defer { Files.remove(folder) }
+      try Files.write(
+        "\(folder)/sbatch",
+        """
+        #!/bin/sh
+        echo "sbatch $@" >>'\(folder)/asked'
+        cat >'\(folder)/script'
+        ls -l '\(folder)' | grep agent | cut -c 1-10 >>'\(folder)/asked'
+        setsid sh '\(folder)/script' </dev/null >/dev/null 2>&1 &
+        echo $! >'\(folder)/task'
+        echo '4711;here'
+
+        """, mode: 0o700)
+      try Files.write(
+        "\(folder)/scancel", "#!/bin/sh\necho \"scancel $@\" >>'\(folder)/asked'\nkill $(cat '\(folder)/task')\n",
+        mode: 0o700)
+      let server = try ManagedServer()
+      try await withPath(folder) {
+        let backend = WorkerPool.Backend.cluster(
+          engine: .redis(server.address.url, job: "night"), launch: .slurm(agents: 1, slots: 2, folder: folder),
+          lease: .seconds(5))
+        let squares = try await withWorkerPool(backend) { try await $0.map(0..<50, with: Square()) }
+        #expect(squares == (0..<50).map { $0 * $0 })
+      }
+      #expect(try readFile("\(folder)/asked") == "sbatch --parsable\n-rw-------\nscancel 4711\n")
+      let script = try readFile("\(folder)/script")
+      #expect(!script.contains(server.address.password ?? "-") && script.contains("millrace-night.agent"))
+      #expect(access("\(folder)/millrace-night.agent", F_OK) != 0)
+      await server.end()
+    }
+
+    @Test(
+      "the executable is brought to a host once, whole or not at all",
+      .enabled(if: QueueKind.hasServer, "redis-server is not installed"))
+    func copying() async throws {
+      let folder = try Files.folder()
+      defer {
+        Files.remove("\(folder)/millrace")
+        Files.remove(folder)
+      }
+      // One that stays here, and writes down whom it was asked for.
+      try Files.write(
+        "\(folder)/ssh", "#!/bin/sh\necho \"$4\" >>'\(folder)/asked'\nexec /bin/sh -c \"$5\"\n", mode: 0o700)
+      let copy = "\(folder)/millrace/\(BuildFingerprint.current)"
+      setenv("XDG_CACHE_HOME", folder, 1)
+      defer { unsetenv("XDG_CACHE_HOME") }
+      // The line was cut: nothing of it stays.
+      let cut = try Files.output(of: "printf abc | sh -c '\(SSHProgram.copying(4))'; echo $?")
+      #expect(cut == "1\n")
+      #expect(try Files.output(of: "ls -A '\(folder)/millrace'") == "")
+      let server = try ManagedServer()
+      try await withPath(folder) {
+        var first: ino_t = 0
+        for _ in 0..<2 {
+          let backend = WorkerPool.Backend.cluster(
+            engine: .redis(server.address.url), launch: .ssh(copyingTo: [("one", 2)]), lease: .seconds(5))
+          let places = try await withWorkerPool(backend) { try await $0.map(0..<4, with: Executable()) }
+          #expect(Set(places) == [copy])
+          var status = stat()
+          #expect(stat(copy, &status) == 0 && status.st_mode & 0o777 == 0o700)
+          if first == 0 { first = status.st_ino }
+          #expect(status.st_ino == first)
+        }
+      }
+      // Each time: the question whether it is there, and an agent.
+      #expect(try readFile("\(folder)/asked") == "one\none\none\none\n")
+      #expect(try Files.output(of: "ls -A '\(folder)/millrace'") == "\(BuildFingerprint.current)\n")
+      await server.end()
+    }
+
+    private func withPath(_ folder: String, _ body: () async throws -> Void) async throws {
+      let path = getenv("PATH").map { String(cString: $0) } ?? ""
+      setenv("PATH", "\(folder):\(path)", 1)
+      defer { setenv("PATH", path, 1) }
+      try await body()
+    }
+  }
+}
+
+/// Which file runs it.
+struct Executable: StatelessWorker {
+  func process(_ item: Int) -> String {
+    let bytes = [UInt8](unsafeUninitializedCapacity: 4_096) { buffer, count in
+      count = max(0, buffer.withMemoryRebound(to: CChar.self) { readlink("/proc/self/exe", $0.baseAddress!, $0.count) })
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}
+#endif

@@ -1,0 +1,93 @@
+#if Cluster
+import Logging
+import Millrace
+import MillraceIPC
+import Testing
+
+@testable import MillraceCluster
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// `millrace cluster drain` and `clean`, on a real server.
+extension Checked {
+  @Suite(.enabled(if: QueueKind.hasServer, "redis-server is not installed"), .serialized)
+  struct CareTests {
+    private static let millrace = "\(Files.built)/millrace cluster"
+
+    @Test("a drained agent finishes what it has, ends, and is not launched again")
+    func drain() async throws {
+      let server = try ManagedServer()
+      let heard = Heard()
+      let backend = WorkerPool.Backend.cluster(
+        engine: .redis(server.address.url, job: "night"), launch: .local(agents: 2), lease: .seconds(2))
+      try await withWorkerPool(backend, logger: heard.logger) { pool in
+        var indices: [Int] = []
+        for try await place in pool.outputs(
+          of: 0..<80, with: SlowPlaces(), order: .completion, options: MapOptions(chunking: .size(1)))
+        {
+          indices.append(place.index)
+          #expect(place.attempt == 1)
+          guard indices.count == 15 else { continue }
+          let engine = RedisEngine(server.address, job: "night")
+          let all = try await engine.members()
+          let name = try #require(all.first?.name)
+          let said = try Files.output(
+            of: "\(Self.millrace) drain \(server.address.url) --job night --agent \(name) --wait 2>&1")
+          #expect(said == "job night: \(name) ended\n")
+          #expect(try await engine.members().map(\.name) == all.map(\.name).filter { $0 != name })
+          let other = try Files.output(
+            of: "\(Self.millrace) drain \(server.address.url) --job night --agent \(name) 2>&1")
+          #expect(other.contains("job night has no such agent"), "\(other)")
+          await engine.close()
+        }
+        #expect(indices.sorted() == Array(0..<80))
+        #expect(heard.lines.count { $0.hasPrefix("an agent has joined") } == 2, "\(heard.lines)")
+        #expect(heard.lines.contains("an agent is to finish what it has, and to end"))
+        #expect(!heard.lines.contains { $0.contains("is lost") })
+
+        // When none is left, and none will come, a map says why.
+        let error = await #expect(throws: WorkerPoolError.self) {
+          for try await output in pool.outputs(
+            of: 0..<1_000, with: Slow(pause: .milliseconds(20)), options: MapOptions(chunking: .size(1)))
+          where output == 3 {
+            _ = try Files.output(of: "\(Self.millrace) drain \(server.address.url) --job night 2>&1")
+          }
+        }
+        #expect(says(error, "they were drained"), "\(String(describing: error))")
+      }
+      await server.end()
+    }
+
+    @Test("clean removes what a dead driver has left, and nothing of one that lives")
+    func clean() async throws {
+      try await withLab(.redis) { lab in
+        guard let server = lab.server else { return }
+        let url = server.address.url
+        let lease = Duration.milliseconds(400)
+        let driver = try await lab.driver(lease: lease)
+        try await driver.submit(work(1, 2))
+        try await driver.change(to: .running)
+        _ = try await driver.resume("run", [1], delivered: [])
+        try await driver.delivered([0, 17, 400], of: "run")
+        #expect(try Files.output(of: "\(Self.millrace) status \(url) 2>&1").contains("\nrun run: 3 items delivered\n"))
+        let json = try Files.output(of: "\(Self.millrace) status \(url) --json 2>&1")
+        #expect(json.contains(#""runs":{"run":3},"agents":["#), "\(json)")
+        #expect(try Files.output(of: "\(Self.millrace) clean \(url) --job lab 2>&1").contains("the job is under way"))
+        try await driver.change(to: .running)
+        #expect(try Files.output(of: "\(Self.millrace) clean \(url) --job 'l*b' 2>&1").contains("cannot be the name"))
+        while try await lab.ask(["EXISTS", "millrace:{lab}:driver"]).integer == 1 {
+          try await Task.sleep(for: .milliseconds(20))
+        }
+        #expect(try Files.output(of: "\(Self.millrace) clean \(url) 2>&1") == "job lab: may go on, left alone\n")
+        #expect(try await !lab.leftovers().isEmpty)
+        let said = try Files.output(of: "\(Self.millrace) clean \(url) --job lab 2>&1")
+        #expect(said.hasPrefix("job lab: ") && said.hasSuffix(" keys removed\n"), "\(said)")
+        #expect(try await lab.leftovers().isEmpty)
+        #expect(try Files.output(of: "\(Self.millrace) clean \(url) --job lab 2>&1").contains("there is no job lab"))
+      }
+    }
+  }
+}
+#endif
