@@ -2,8 +2,10 @@
 #define _GNU_SOURCE
 #include "millrace_program.h"
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "millrace_descriptor.h"
@@ -33,14 +35,59 @@ int millrace_leader_spawn(const char *program, char *const argv[], char *const e
   return failure;
 }
 
+struct start_of_program {
+  const char *program;
+  char *const *argv;
+  char *const *envp;
+  const char *folder;
+  int standard[3];
+};
+
+// Between vfork and exec: system calls only.
+static void become(const struct start_of_program *start, pid_t parent) {
+  setpgid(0, 0);
+  for (int number = 0; number < 3; number++)
+    if (dup2(start->standard[number], number) < 0) return;
+  if (start->folder && chdir(start->folder) != 0) return;
+  // When the thread that starts it ends, which is when nobody waits for the program any more, or with this process.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);
+  // No handler may run here; what is ignored stays so, but for SIGPIPE, which is ours.
+  struct sigaction found, standard = {.sa_handler = SIG_DFL};
+  for (int signal = 1; signal < NSIG; signal++)
+    if (sigaction(signal, NULL, &found) == 0 && (signal == SIGPIPE || found.sa_handler != SIG_IGN))
+      sigaction(signal, &standard, NULL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  execvpe(start->program, start->argv, start->envp);
+}
+
+// As posix_spawn does it, which cannot bind the program to our life.
+static int start_tethered(const struct start_of_program *start, pid_t *pid) {
+  volatile int error = 0;
+  pid_t own = getpid();
+  sigset_t all, before;
+  sigfillset(&all);  // no handler of this process's may run in the child
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pid_t child = vfork();
+  if (child == 0) {
+    become(start, own);
+    error = errno;
+    _exit(127);
+  }
+  if (child < 0) error = errno;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (child > 0 && error)
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {}
+  *pid = child;
+  return error;
+}
+
 int millrace_program_spawn(const char *program, char *const argv[], char *const envp[], const char *folder, int input,
                            int output, int error, pid_t *pid, int *pidfd) {
-  sigset_t none, ignored;
-  sigemptyset(&none);
-  sigemptyset(&ignored);
-  sigaddset(&ignored, SIGPIPE);
-  int failure =
-      millrace_leader_spawn(program, argv, envp, folder, (int[]){input, output, error}, &none, &ignored, pid);
+  const struct start_of_program start = {program, argv, envp, folder, {input, output, error}};
+  int failure = start_tethered(&start, pid);
   if (failure != 0) return failure;
   *pidfd = millrace_pidfd_own(*pid);
   if (*pidfd >= 0) return 0;

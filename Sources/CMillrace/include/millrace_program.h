@@ -6,8 +6,10 @@
 #include <sys/types.h>
 
 /// Starts a program (searched on PATH unless it holds a slash) in a folder (NULL: this process's), as the leader of a new process group,
-/// with these three descriptors as its standard ones, no signal blocked or ignored, and no other descriptor of ours. 0 and the
+/// with these three descriptors as its standard ones, no signal blocked, SIGPIPE at its default, and no other descriptor of ours. 0 and the
 /// process, with a descriptor of it that is ours; or an errno value, and no process.
+///
+/// It is killed when the calling thread ends: that is to stay until the program has ended.
 int millrace_program_spawn(const char *program, char *const argv[], char *const envp[], const char *folder, int input,
                            int output, int error, pid_t *pid, int *pidfd);
 

@@ -153,7 +153,7 @@ extension Checked {
           let seen = CommonCounter()
           let run = try Pipeline { Read(path, follow: true) }.stage(Tap("See") { _ in seen.increment() }).start()
           while seen.value < 3 { await Task.yield() }
-          await run.stop(how)
+          try await run.stop(how)
           #expect(run.state == .finished)
         }
       }
@@ -168,9 +168,9 @@ extension Checked {
         try await Pipeline { Items((0..<20_000).map { "\($0)" }) }.write(to: path).run()
         #expect(try await read == (0..<20_000).map { "\($0)" })
         let run = try Pipeline { Items(["a"]) }.write(to: path).start()
-        await run.stop(.now)
+        try await run.stop(.now)
         let waiting = try Pipeline { Read(path) }.start()
-        await waiting.stop(.now)
+        try await waiting.stop(.now)
       }
     }
 

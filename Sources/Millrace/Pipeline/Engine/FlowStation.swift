@@ -26,8 +26,8 @@ final class FlowStation: @unchecked Sendable {
   let isSelfFed: Bool
   /// What it reads, if it reads itself and that is a stage.
   let source: ItemFailure.Stage?
-  /// What a failed item means; nil: the run ends.
-  let isSkipping: Bool?
+  /// What a failed item means.
+  let onFailure: FailureMeaning
 
   var sources = SourceLedger()
   /// Items that had failed before they came here, each before which of those that run.
@@ -43,17 +43,20 @@ final class FlowStation: @unchecked Sendable {
   private(set) var used = 0
   private var settled = 0
   private(set) var failures = 0
+  /// An item has failed that ends the run: what is behind it does not count.
+  var hasFailed = false
   var hasEnded = false
 
   init(
-    _ station: Station, _ blueprint: Blueprint, job: AnyStationJob?, isSelfFed: Bool, source: Int?, isSkipping: Bool?,
+    _ station: Station, _ blueprint: Blueprint, job: AnyStationJob?, isSelfFed: Bool, source: Int?,
+    onFailure: FailureMeaning,
     shares: [Int]?
   ) {
     self.station = station
     self.job = job
     self.isSelfFed = isSelfFed
     self.source = source.map { ItemFailure.Stage(name: blueprint.stages[$0].name, position: $0) }
-    self.isSkipping = isSkipping
+    self.onFailure = onFailure
     self.shares = shares
     parts = station.stages.map { ItemFailure.Stage(name: blueprint.stages[$0].name, position: $0) }
     marksGaps = station.marksGaps
@@ -159,7 +162,7 @@ final class FlowStation: @unchecked Sendable {
 }
 
 extension PipelineError.Kind {
-  fileprivate var words: String {
+  var words: String {
     switch self {
     case .sourceFailed: "the source failed"
     case .setUpFailed: "it could not be set up"

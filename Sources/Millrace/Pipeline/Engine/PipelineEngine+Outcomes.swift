@@ -6,6 +6,7 @@ extension PipelineEngine {
   /// Outcomes of a station's job.
   func delivered(_ place: Int, _ segment: Segment) {
     let station = stations[place]
+    if station.hasFailed { return }
     switch segment.content {
     case .outputs(let outputs):
       var rest = segment.range
@@ -17,12 +18,14 @@ extension PipelineEngine {
         rest = end..<rest.upperBound
       }
     case .failure(let failure):
+      // What could never run: the end of the job, which follows, says why.
+      if station.onFailure == .theEnd, case .setUpFailed = failure.cause { return }
       fillHoles(place, before: segment.range.lowerBound)
       let told = station.failure(failure)
       let sources = station.isSelfFed ? Sources(from: segment.range.lowerBound) : station.sources.answer(segment.range)
-      let isSkipped = station.isSkipping ?? false
-      put(Parcel(content: .failure(told, isSkipped: isSkipped), count: 1, sources: sources), place)
+      put(Parcel(content: .failure(told, means: station.onFailure), count: 1, sources: sources), place)
       answer(place, upTo: segment.range.upperBound, used: 1, made: 1, isEach: true)
+      if station.onFailure == .theEnd { failed(place, failure) }
     }
   }
 

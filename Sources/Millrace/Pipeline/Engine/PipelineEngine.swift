@@ -19,11 +19,16 @@ final class PipelineEngine: @unchecked Sendable {
   private struct End {
     var result: Result<Void, any Error>?
     var waiters: [UnsafeContinuation<Void, Never>] = []
+    /// Those who wait no longer than until they are cancelled, by number.
+    var leavers: [Int: UnsafeContinuation<Void, Never>] = [:]
+    var nextLeaver = 0
   }
   /// Whoever builds it has the turn.
   private let mailbox = OrderQueue<Event>(isHeld: true)
   private let end = Lock(End())
   let logger: Logger
+  /// Where code of the run's is: what it runs as is told by this.
+  let inside: RunScope
 
   // The turn's.
   var machine = FlowMachine()
@@ -40,15 +45,21 @@ final class PipelineEngine: @unchecked Sendable {
   /// What is measured of it; nil: nothing is.
   var meter: PipelineMeter?
   private let consumer: PipelineConsumer
+  /// What has ended it at once.
   private var error: (any Error)?
+  /// What ends it when all that was read has gone through.
+  private var problem: (any Error)?
+  /// The failure that ends it, to which its consumer has got.
+  private var last: ItemFailure?
   private(set) var isGivenUp = false
   private var isPaused = false
   /// What self-fed stations have not been told while it pauses.
   private var owed: [Int: Int] = [:]
   private var hasFinished = false
 
-  init(consumer: PipelineConsumer, logger: Logger) {
+  init(consumer: PipelineConsumer, logger: Logger, inside: RunScope) {
     self.consumer = consumer
+    self.inside = inside
     self.logger = logger
   }
 
@@ -87,6 +98,7 @@ final class PipelineEngine: @unchecked Sendable {
   func use(_ channel: any SideUse, isElsewhere: Bool) throws {
     channels.append(channel)
     try channel.enter(isElsewhere: isElsewhere) { error in self.tell { $0.fail(error) } }
+    if let scope = channel.inside { inside.uses(scope) }
   }
 
   /// An edge that is widened to so many items is worth a warning.
@@ -127,8 +139,13 @@ final class PipelineEngine: @unchecked Sendable {
     switch end {
     case .complete: fillHoles(place, before: .max)
     case .failed(is StageStopped): fillHoles(place, before: .max)
-    case .failed(let error): fail(station.error(station.isSelfFed ? .sourceFailed : .stationFailed, error))
+    case .failed(is ItemFailure) where station.hasFailed: break
+    case .failed(let error):
+      fillHoles(place, before: station.answered)
+      endsWith(station.error(station.isSelfFed ? .sourceFailed : .stationFailed, error), at: place)
     case .cancelled:
+      // What runs in a task of the run's own is told.
+      station.job?.drive?.cancel()
       if !machine.isCancelled(place) { fail(WorkerPoolError(.closed, "the pool was terminated")) }
     }
     guard let job = station.job, let record = job.record, let pool = job.pool else { return }
@@ -144,7 +161,7 @@ final class PipelineEngine: @unchecked Sendable {
     let station = stations[place]
     guard !station.hasEnded, let job = station.job else { return }
     let (puts, count, problem) = job.exits()
-    if let puts, !isGivenUp {
+    if let puts, !isGivenUp, !station.hasFailed {
       let last = max(
         0, station.isSelfFed ? station.answered - 1 : station.sources.source(of: station.answered - 1) ?? 0)
       let sources = Sources(Array(repeating: station.originOfRest(last), count: count))
@@ -152,7 +169,7 @@ final class PipelineEngine: @unchecked Sendable {
       station.note(used: 0, made: count, isEach: false)
       machine.produced(place, used: 0, made: count)
     }
-    if let problem { fail(station.error(.tearDownFailed, problem)) }
+    if let problem { endsWith(station.error(.tearDownFailed, problem), at: place) }
     station.hasEnded = true
     machine.ended(place)
   }
@@ -187,9 +204,29 @@ final class PipelineEngine: @unchecked Sendable {
     fail(CancellationError())
   }
 
+  /// An item has failed that ends the run, when whoever takes the outputs gets to it: until then all that is before it goes on.
+  func failed(_ place: Int, _ failure: ItemFailure) {
+    let station = stations[place]
+    station.hasFailed = true
+    if !station.isSelfFed { machine.stopAsked(place) }
+    guard let job = station.job, let record = job.job, let pool = job.pool else { return }
+    pool.core.step { $0.fail(record.id, failure, now: $1) }
+  }
+
+  /// A station, or what it reads, cannot go on: what was read is finished and goes to whoever wants it, and then the run ends with the error.
+  private func endsWith(_ error: any Error, at place: Int) {
+    if problem == nil { problem = error }
+    guard !isGivenUp else { return }
+    if !stations[place].isSelfFed { machine.stopAsked(place) }
+    // Where things come together as they come, the other inputs would go on.
+    if machine.hasMerges { drain() }
+  }
+
+  /// Ends it at once. What is there goes to whoever wants it, unless he has given it up himself.
   func fail(_ error: any Error) {
     if self.error == nil { self.error = error }
     guard !isGivenUp else { return }
+    if !(error is CancellationError), last == nil { deliver(queues[queues.count - 1].takeAll()) }
     isGivenUp = true
     for station in stations { station.gatherer?.alarm?.cancel() }
     for edge in queues.indices { queues[edge].removeAll() }
@@ -211,6 +248,8 @@ final class PipelineEngine: @unchecked Sendable {
   private func carryOut() {
     while case let actions = machine.takeActions(), !actions.isEmpty {
       for action in actions { carryOut(action) }
+      // What was to be done is done: only then are the edges empty.
+      if let last { fail(last) }
     }
     for place in stations.indices where stations[place].job != nil {
       let count = stations[place].settle(held: isGivenUp ? 0 : machine.held(by: place))
@@ -239,7 +278,7 @@ final class PipelineEngine: @unchecked Sendable {
     case .room: break
     case .deliver(_, let count):
       let parcels = queues[queues.count - 1].take(count)
-      consumer.deliver(parcels)
+      deliver(parcels)
     case .drop(let edge, let count):
       if !isGivenUp { _ = queues[edge].take(count) }
     case .cancel(let place):
@@ -263,6 +302,14 @@ final class PipelineEngine: @unchecked Sendable {
     case .end: break
     case .finished: finish()
     }
+  }
+
+  /// Outputs go to whoever takes them, up to the failure that ends the run.
+  private func deliver(_ parcels: [Parcel]) {
+    guard last == nil, !isGivenUp else { return }
+    let end = parcels.firstIndex { if case .failure(_, .theEnd) = $0.content { true } else { false } }
+    if let end, case .failure(let failure, _) = parcels[end].content { last = failure }
+    consumer.deliver(Array(parcels[..<(end ?? parcels.count)]))
   }
 
   private func feed(_ place: Int, _ count: Int, ended: Bool) {
@@ -327,7 +374,7 @@ final class PipelineEngine: @unchecked Sendable {
   private func finish() {
     guard !hasFinished else { return }
     hasFinished = true
-    let (pools, channels, error) = (pools, channels, error)
+    let (pools, channels, error) = (pools, channels, error ?? problem)
     (self.pools, self.channels) = ([], [])
     Task(executorPreference: LaneThread.ofFork) {
       for pool in pools { if error == nil { await pool.end() } else { await pool.giveUp() } }
@@ -345,8 +392,8 @@ final class PipelineEngine: @unchecked Sendable {
     let result: Result<Void, any Error> = error.map { .failure($0) } ?? .success(())
     let waiters = end.withLock { end in
       end.result = result
-      defer { end.waiters = [] }
-      return end.waiters
+      defer { (end.waiters, end.leavers) = ([], [:]) }
+      return end.waiters + end.leavers.values
     }
     tell { engine in
       // They hold each other.
@@ -375,6 +422,43 @@ final class PipelineEngine: @unchecked Sendable {
 
   /// How it has ended, if it has.
   var result: Result<Void, any Error>? { end.withLock { $0.result } }
+
+  /// Throws where whoever waits for the run's end would be waiting for himself.
+  func expectOutside(_ call: String) throws {
+    guard inside.isHere else {
+      throw WorkerPoolError(
+        .foreignPool,
+        "\(call) of a pipeline's run was called in a worker process, which has only a copy of it: call it where the run was begun"
+      )
+    }
+    guard !RunScope.contains(inside) else {
+      throw WorkerPoolError(
+        .calledFromItem,
+        "\(call) of a pipeline's run was called by a stage or a source of the same run, which would wait for itself: call it where the run was begun"
+      )
+    }
+  }
+
+  /// Waits until nothing of it is left, or the task is cancelled, which is thrown.
+  func waitUntilOverOrCancelled() async throws {
+    let number = end.withLock { end in
+      end.nextLeaver += 1
+      return end.nextLeaver
+    }
+    await withTaskCancellationHandler {
+      await withUnsafeContinuation { continuation in
+        let mustWait = end.withLock { end in
+          if end.result != nil || Task.isCancelled { return false }
+          end.leavers[number] = continuation
+          return true
+        }
+        if !mustWait { continuation.resume() }
+      }
+    } onCancel: {
+      end.withLock { $0.leavers.removeValue(forKey: number) }?.resume()
+    }
+    if result == nil { throw CancellationError() }
+  }
 
   /// Waits until nothing of it is left, whoever cancels.
   func waitUntilOver() async {
