@@ -82,8 +82,8 @@ extension Checked {
     func merges(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let endless = EndlessCount()
-        let pipeline = Pipeline<Nothing, Int>.graph {
-          merge(Flow(endless).map { $0 }, Flow(BreaksAt(count: 5)).map { 1_000_000 + $0 })
+        let pipeline = Pipeline<Nothing, Int>.graph { _ in
+          merge(Millrace.Flow(endless).map { $0 }, Millrace.Flow(BreaksAt(count: 5)).map { 1_000_000 + $0 })
         }
         var outputs: [Int] = []
         let error = await #expect(throws: PipelineError.self) {
