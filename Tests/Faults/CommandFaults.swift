@@ -15,7 +15,10 @@ extension Faults {
       try #require(mkfifo(path, 0o600) == 0)
       defer { unlink(path) }
       let program = try TestProgram(["commands", backend, path])
-      let process = try #require(Int32(try String(contentsOfFile: path, encoding: .utf8).dropLast()))
+      // Foundation reads no FIFO at once.
+      let fifo = try #require(FileHandle(forReadingAtPath: path))
+      let told = String(decoding: try fifo.readToEnd() ?? Data(), as: UTF8.self)
+      let process = try #require(Int32(told.dropLast()))
       #expect(TestProgram.isRunning(process))
       kill(program.id, signal)
       #expect(program.wait() == 1_000 + signal)

@@ -45,6 +45,8 @@ final class FlowStation: @unchecked Sendable {
   private(set) var failures = 0
   /// An item has failed that ends the run: what is behind it does not count.
   var hasFailed = false
+  /// Its stage wants no more: what fails behind that is not for whoever reads from it.
+  var hasStopped = false
   var hasEnded = false
 
   init(

@@ -86,7 +86,7 @@ extension PipelineEngine {
     let station = stations[place]
     while let hole = station.holes.first, hole.place <= index || !station.isOrdered {
       station.holes.removeFirst()
-      let made = pass(hole.parcel, place)
+      let made = station.hasStopped ? 0 : pass(hole.parcel, place)
       station.note(used: 0, made: made, isEach: false)
       machine.produced(place, used: hole.parcel.count, made: made)
     }

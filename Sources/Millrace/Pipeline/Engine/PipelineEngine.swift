@@ -177,6 +177,7 @@ final class PipelineEngine: @unchecked Sendable {
   /// A stage wants no more input: what it has put is kept, and what feeds only it is cancelled.
   func stopAsked(_ place: Int) {
     let station = stations[place]
+    station.hasStopped = true
     if station.isSelfFed { return endInput(place) }
     machine.stopAsked(place)
   }
