@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "millrace_program.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -9,6 +10,46 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "millrace_descriptor.h"
+
+int millrace_bound_spawn(const char *program, char *const argv[], char *const envp[], const char *folder,
+                         const int standard[3], pid_t *pid) {
+  sigset_t all, before;
+  // The child has the memory of this thread, which waits until it is another program: here it says why it is not.
+  volatile int failure = 0;
+  pid_t parent = getpid();
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pid_t child = vfork();
+  if (child == 0) {
+    // A handler of this program's would run in its memory.
+    struct sigaction normal = {.sa_handler = SIG_DFL};
+    for (int number = 1; number < NSIG; number++) sigaction(number, &normal, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // Whoever was gone before that is not heard of.
+    if (getppid() != parent) _exit(127);
+    setpgid(0, 0);
+    for (int number = 0; number < 3 && failure == 0; number++) {
+      // One that is there already stays, which dup2 does not see to.
+      int done = standard[number] == number ? fcntl(number, F_SETFD, 0) : dup2(standard[number], number);
+      if (done < 0) failure = errno;
+    }
+    if (failure == 0 && folder && chdir(folder) != 0) failure = errno;
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (failure == 0) {
+      execvpe(program, argv, envp);
+      failure = errno;
+    }
+    _exit(127);
+  }
+  if (child < 0) failure = errno;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (child > 0 && failure != 0)
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {}
+  if (failure == 0) *pid = child;
+  return failure;
+}
 
 int millrace_leader_spawn(const char *program, char *const argv[], char *const envp[], const char *folder,
                           const int standard[3], const sigset_t *mask, const sigset_t *defaults, pid_t *pid) {
@@ -35,59 +76,9 @@ int millrace_leader_spawn(const char *program, char *const argv[], char *const e
   return failure;
 }
 
-struct start_of_program {
-  const char *program;
-  char *const *argv;
-  char *const *envp;
-  const char *folder;
-  int standard[3];
-};
-
-// Between vfork and exec: system calls only.
-static void become(const struct start_of_program *start, pid_t parent) {
-  setpgid(0, 0);
-  for (int number = 0; number < 3; number++)
-    if (dup2(start->standard[number], number) < 0) return;
-  if (start->folder && chdir(start->folder) != 0) return;
-  // When the thread that starts it ends, which is when nobody waits for the program any more, or with this process.
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(127);
-  // No handler may run here; what is ignored stays so, but for SIGPIPE, which is ours.
-  struct sigaction found, standard = {.sa_handler = SIG_DFL};
-  for (int signal = 1; signal < NSIG; signal++)
-    if (sigaction(signal, NULL, &found) == 0 && (signal == SIGPIPE || found.sa_handler != SIG_IGN))
-      sigaction(signal, &standard, NULL);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
-  execvpe(start->program, start->argv, start->envp);
-}
-
-// As posix_spawn does it, which cannot bind the program to our life.
-static int start_tethered(const struct start_of_program *start, pid_t *pid) {
-  volatile int error = 0;
-  pid_t own = getpid();
-  sigset_t all, before;
-  sigfillset(&all);  // no handler of this process's may run in the child
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  pid_t child = vfork();
-  if (child == 0) {
-    become(start, own);
-    error = errno;
-    _exit(127);
-  }
-  if (child < 0) error = errno;
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (child > 0 && error)
-    while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {}
-  *pid = child;
-  return error;
-}
-
 int millrace_program_spawn(const char *program, char *const argv[], char *const envp[], const char *folder, int input,
                            int output, int error, pid_t *pid, int *pidfd) {
-  const struct start_of_program start = {program, argv, envp, folder, {input, output, error}};
-  int failure = start_tethered(&start, pid);
+  int failure = millrace_bound_spawn(program, argv, envp, folder, (int[]){input, output, error}, pid);
   if (failure != 0) return failure;
   *pidfd = millrace_pidfd_own(*pid);
   if (*pidfd >= 0) return 0;

@@ -15,14 +15,20 @@ struct ClusterCommand: ParsableCommand {
   struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Say how the jobs of a queue are, and who works for them.",
-      discussion: "The server's password, unless the file of a URL has it, is read from $REDISCLI_AUTH.")
+      discussion: """
+        The server's password is read from $REDISCLI_AUTH, unless the address has it. An address that has it belongs into a file of mode \
+        0600, the one that agents read: millrace cluster status @/path/to/file
+        """)
 
-    @Argument(help: "Where the queue is, as redis://host:6379.") var url: String
-    @Option(help: "Only the job of this name.") var job: String?
+    @Argument(help: "Where the queue is, as redis://host:6379; or @ and the name of a file with url=redis://… in it.")
+    var url: String
+    @Option(help: "Only the job of this name. Default: the one that the file names, or all.") var job: String?
     @Flag(help: "An object of JSON for each job.") var json = false
 
     func run() throws {
-      var address = try RedisAddress(url)
+      let settings = try url.hasPrefix("@") ? AgentSettings.fields(inFile: String(url.dropFirst())) : nil
+      let job = job ?? settings?["job"]
+      var address = try RedisAddress(settings.map { $0["url"] ?? "" } ?? url)
       if address.password == nil { address.password = getenv("REDISCLI_AUTH").map { String(cString: $0) } }
       Task.detached { [address, job, json] in
         do {

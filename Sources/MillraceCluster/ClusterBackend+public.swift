@@ -16,7 +16,7 @@ extension WorkerPool.Backend {
   /// try await withWorkerPool(.cluster(engine: .managed, launch: .local(agents: 2))) { pool in … }
   /// ```
   ///
-  /// See "Many machines" in the documentation. Workers have to be ``Worker`` types: a closure that captures something is in this process alone.
+  /// See "Many machines" in the documentation. Workers have to be ``Worker`` types: another process has no name to find a closure by.
   ///
   /// - Parameters:
   ///   - engine: The queue.
@@ -24,7 +24,8 @@ extension WorkerPool.Backend {
   ///   - width: How many chunks may be out at once, in the queue and with agents. Default: twice as many as the agents that are launched
   ///     run at once; 16, if others start them.
   ///   - lease: How long a chunk may be with an agent that is not heard of, before another gets it; from a tenth of a second on.
-  ///   - patience: How long a map waits for the first agent, and for a queue that does not answer.
+  ///   - patience: How long a map waits for a queue that does not answer, and for agents while there is none. Those that others start
+  ///     (``ClusterLaunch/external``) are waited for as long as it takes.
   public static func cluster(
     engine: ClusterEngine, launch: ClusterLaunch, width: Int? = nil, lease: Duration = .seconds(30),
     patience: Duration = .seconds(30)
@@ -33,7 +34,7 @@ extension WorkerPool.Backend {
       try engine.parts(launch, lease: lease, patience: patience)
     }
     backend.options.patience = patience
-    return WorkerPool.Backend(backend, width: width ?? launch.width)
+    return WorkerPool.Backend(backend, width: width ?? launch.width, isGiven: width != nil)
   }
 }
 
@@ -137,15 +138,16 @@ extension ClusterEngine {
       (server, address) = (managed, managed.address)
     case .redis(let url):
       do { (server, address) = (nil, try RedisAddress(url)) } catch {
-        throw InvalidOption(name: "engine", value: "\(self)", allowed: "\(error)")
+        throw InvalidOption(name: "engine", value: "\(self)", allowed: error.allowed)
       }
       guard !address.isSecure else {
-        throw InvalidOption(name: "engine", value: "\(self)", allowed: "redis://: rediss:// is not there yet")
+        throw InvalidOption(
+          name: "engine", value: "\(self)", allowed: "redis://host:port, for rediss:// is not there yet")
       }
     }
     var settings = AgentSettings(url: address.url, job: job)
     settings.leaseMilliseconds = Int(lease.nanoseconds / 1_000_000)
-    let engine = RedisEngine(address, job: job, lease: lease, patience: patience)
+    let engine = RedisEngine(address, job: job, lease: lease, patience: patience) { server?.end }
     let launcher = launch.launcher(settings)
     return ClusterBackend.Parts(engine: engine, launcher: server.map { ServedLauncher(launcher, $0) } ?? launcher)
   }
@@ -169,6 +171,8 @@ private struct ServedLauncher: AgentLauncher {
   init(_ launcher: any AgentLauncher, _ server: ManagedServer) { (self.launcher, self.server) = (launcher, server) }
 
   func launch(logger: Logger) async throws { try await launcher.launch(logger: logger) }
+  func replace(logger: Logger) { launcher.replace(logger: logger) }
+  var isOpenEnded: Bool { launcher.isOpenEnded }
   var isExhausted: Bool { launcher.isExhausted }
   func hasAll(_ count: Int) -> Bool { launcher.hasAll(count) }
 

@@ -18,8 +18,8 @@ public struct ClusterEngine: Sendable {
   ///
   /// - Parameters:
   ///   - url: `redis://user:password@host:port/database`; all but the host may be left out.
-  ///   - job: The name of the job, which its keys have in them. Agents that are started by hand need it. Default: a fresh one for each
-  ///     pool.
+  ///   - job: The name of the job, which its keys have in them. Agents that are started by hand need it. One program has it at a time:
+  ///     a second takes it over, and the first one's maps end. Default: a fresh one for each pool.
   public static func redis(_ url: String, job: String? = nil) -> ClusterEngine {
     ClusterEngine(kind: .redis(url), job: job)
   }
@@ -33,7 +33,7 @@ extension ClusterEngine: CustomStringConvertible {
   public var description: String {
     switch kind {
     case .managed: ".managed"
-    case .redis(let url): ".redis(\"\((try? RedisAddress(url)).map { "\($0)" } ?? "…")\")"
+    case .redis(let url): ".redis(\"\((try? RedisAddress(url)).map { "\($0)" } ?? RedisAddress.masked(url))\")"
     }
   }
 }

@@ -8,7 +8,7 @@ extension Faults {
   /// Programs that stages run, when the program that runs them is ended.
   @Suite(.timeLimit(.minutes(1))) struct CommandFaults {
     @Test(
-      "U107: the program of a Command ends with the program that runs it, whatever ends that",
+      "U137: the program of a Command ends with the program that runs it, whatever ends that",
       arguments: ["serial", "tasks", "threads", "forkServer"], [SIGKILL, SIGTERM, SIGINT])
     func tethered(backend: String, signal: Int32) throws {
       let path = "\(NSTemporaryDirectory())/started-\(UUID().uuidString)"

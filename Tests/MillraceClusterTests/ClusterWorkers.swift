@@ -67,6 +67,15 @@ struct Unfit: Worker {
   func process(_ item: Int, state: inout Int) -> Int { item }
 }
 
+/// Whose set-up takes an hour.
+struct Late: Worker {
+  func setUp(_ context: WorkerContext) async throws -> Int {
+    try await Task.sleep(for: .seconds(3_600))
+    return 0
+  }
+  func process(_ item: Int, state: inout Int) -> Int { item }
+}
+
 /// Takes so long for each.
 struct Slow: StatelessWorker {
   var pause: Duration
@@ -83,7 +92,7 @@ func agentProcess() -> Int32 {
   return process
 }
 
-private func parent(of process: Int32) -> Int32? {
+func parent(of process: Int32) -> Int32? {
   guard let text = try? readFile("/proc/\(process)/stat"), let end = text.lastIndex(of: ")") else { return nil }
   return text[end...].split(separator: " ").dropFirst(2).first.flatMap { Int32($0) }
 }

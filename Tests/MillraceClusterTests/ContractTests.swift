@@ -118,14 +118,28 @@ extension Checked {
         let agent = try await lab.agent("a")
         try await driver.submit(work(7))
         _ = try await agent.lease(upTo: 1, for: "a", within: .seconds(1))
-        #expect(try await agent.started(7, item: 0) == 0)
-        #expect(try await agent.started(7, item: 3) == 0)
-        #expect(try await agent.started(7, item: 3) == 1)
+        // Whoever had it before did not say what it began.
+        #expect(try await agent.started(7, item: 0, by: "a") == Losses(1))
+        #expect(try await agent.started(7, item: 3, by: "b") == Losses(1, last: "a"))
+        #expect(try await agent.started(7, item: 3, by: "c") == Losses(2, last: "b"))
         // It had come to its end, or the other would not have begun.
-        #expect(try await agent.started(7, item: 0) == 0)
-        #expect(try await agent.started(7, item: 3) == 2)
+        #expect(try await agent.started(7, item: 0, by: "d").count == 1)
+        #expect(try await agent.started(7, item: 3, by: "e") == Losses(3, last: "d"))
         #expect(try await agent.complete(7, [], by: "a"))
-        #expect(try await agent.started(7, item: 3) == 0)
+        #expect(try await agent.started(7, item: 3, by: "f") == Losses(0))
+      }
+    }
+
+    @Test("nobody was lost who gave back what he had", arguments: QueueKind.here)
+    func givenBack(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let driver = try await lab.driver()
+        let agent = try await lab.agent("a")
+        try await driver.submit(work(7))
+        _ = try await agent.lease(upTo: 1, for: "a", within: .seconds(1))
+        try await agent.release([7], by: "a")
+        #expect(try await agent.started(7, item: 0, by: "b") == Losses(0))
+        #expect(try await agent.started(7, item: 0, by: "c") == Losses(1, last: "b"))
       }
     }
 
@@ -209,7 +223,7 @@ extension Checked {
         #expect(try await agent.announcement(of: 2) == nil)
         try await driver.submit(work(1, 2))
         _ = try await agent.lease(upTo: 1, for: "a", within: .seconds(1))
-        _ = try await agent.started(1, item: 0)
+        _ = try await agent.started(1, item: 0, by: "a")
         _ = try await agent.complete(1, [1], by: "a")
         try await driver.finish()
         #expect(try await agent.renew([2], for: "a").phase == .finished)

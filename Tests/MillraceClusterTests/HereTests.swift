@@ -11,15 +11,17 @@ extension Checked {
   @Suite struct HereTests {
     private func withCluster(
       _ kind: QueueKind, agents: Int = 2, slots: Int = 2, width: Int = 6, lease: Duration = .seconds(2),
-      manifest: Manifest = Manifest(), _ body: (WorkerPool, QueueLab) async throws -> Void
+      manifest: Manifest = Manifest(), agentLogger: Logger = Logger(label: "agent"),
+      backend: @escaping @Sendable (Int) -> WorkerPool.Backend = { .threads($0) },
+      _ body: (WorkerPool, QueueLab) async throws -> Void
     ) async throws {
       try await withLab(kind) { lab in
         let launcher = HereLauncher(agents) {
           var options = Agent.Options()
           options.slots = slots
-          options.backend = { .threads($0) }
+          options.backend = backend
           options.manifest = manifest
-          return Agent(lab.client(lease: lease), options, logger: Logger(label: "agent"))
+          return Agent(lab.client(lease: lease), options, logger: agentLogger)
         }
         try await withWorkerPool(.cluster(lab.client(lease: lease), launcher, width: width)) { pool in
           try await body(pool, lab)
@@ -117,13 +119,59 @@ extension Checked {
       }
     }
 
-    @Test("a closure with captures is refused, and told why")
+    @Test("U111: a closure is refused, with captures or without, and told why")
     func closures() async throws {
       try await withCluster(.inMemory) { pool, _ in
         let offset = 3
-        let error = await #expect(throws: WorkerPoolError.self) { try await pool.map([1, 2]) { $0 + offset } }
-        #expect(error?.kind == .notTransportable)
-        #expect(says(error, "use a Worker type"))
+        let capturing = await #expect(throws: WorkerPoolError.self) { try await pool.map([1, 2]) { $0 + offset } }
+        let other = await #expect(throws: WorkerPoolError.self) { try await pool.map([1, 2]) { $0 + 1 } }
+        for error in [capturing, other] {
+          #expect(error?.kind == .notTransportable)
+          #expect(
+            says(error, "whatever it captures") && says(error, "Use a Worker type"), "\(String(describing: error))")
+        }
+      }
+    }
+
+    @Test("U110: a limit on set-ups is kept by the agents", arguments: QueueKind.here)
+    func setUpLimit(_ kind: QueueKind) async throws {
+      try await withCluster(kind) { pool, _ in
+        let options = MapOptions(timeouts: MapOptions.Timeouts(setUp: .milliseconds(50)))
+        let error = await #expect(throws: WorkerPoolError.self) {
+          try await pool.map(0..<4, with: Late(), options: options)
+        }
+        #expect(error?.kind == .setUpFailed, "\(String(describing: error))")
+        #expect(says(error, "0.05 seconds"), "\(String(describing: error))")
+        let squares = try await pool.map([2], with: Square())
+        #expect(squares == [4])
+      }
+    }
+
+    @Test("U105: an agent's log names the items as the map does")
+    func log() async throws {
+      let heard = Heard()
+      try await withCluster(.inMemory, agents: 1, slots: 1, agentLogger: heard.logger, backend: { .processes($0) }) {
+        pool, _ in
+        let items = (0..<20).map { $0 % 12 == 7 ? "trap" : "\($0)" }
+        var failed: [Int] = []
+        for try await outcome in pool.outcomes(of: items, with: Mischief(), options: MapOptions(chunking: .size(5))) {
+          if case .failure(let failure) = outcome.result { failed.append(failure.index) }
+        }
+        #expect(failed == [7, 19])
+      }
+      let named = heard.lines.filter { $0.contains("attempt 1") }.map { $0.prefix { $0 != "," } }
+      #expect(named == ["item 7", "item 19"], "\(heard.lines)")
+    }
+
+    @Test("U112: items of no length travel in few chunks", arguments: QueueKind.here)
+    func fewChunks(_ kind: QueueKind) async throws {
+      try await withCluster(kind) { pool, lab in
+        let squares = try await pool.map(0..<20_000, with: Square())
+        #expect(squares.count == 20_000)
+        guard kind == .redis else { return }
+        let counts = try await lab.ask(["HVALS", "millrace:{lab}:counts"]).array.compactMap(\.integer)
+        // Begun with single items; as many as these took no chunk of its own for every ten.
+        #expect(counts.reduce(0, +) < 2_000, "\(counts)")
       }
     }
 

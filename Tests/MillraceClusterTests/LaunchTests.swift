@@ -98,6 +98,23 @@ extension Checked {
       #expect(refusal(.cluster(engine: .managed, launch: .external, lease: .zero)) == "lease")
       #expect(
         "\(WorkerPool.Backend.cluster(engine: .redis("redis://:secret@h"), launch: .external))".contains("redis://h"))
+      // U108: what is wrong, with its value, and never a password.
+      func words(_ url: String) -> String {
+        do {
+          _ = try WorkerPool(.cluster(engine: .redis(url), launch: .external))
+          return ""
+        } catch { return "\(error)" }
+      }
+      for (url, shown, allowed) in [
+        ("http://h", "http://h", "scheme is redis,"), ("redis://h:99999", "redis://h:99999", "port is 1 to 65535"),
+        ("", ".redis(\"\")", "a URL"), ("h:6379", "h:6379", "a URL"), ("rediss://h", "h", "rediss:// is not there yet"),
+        ("redis://u:secret@h:0", "redis://…@h:0", "port"), ("redis://:secret", "redis://", "port"),
+        ("redis://u:secret", "redis://u:…", "port"), ("redis://h/x", "redis://h/x", "database"),
+      ] {
+        let text = words(url)
+        #expect(text.contains(shown) && text.contains("has to be") && text.contains(allowed), "\(text)")
+        #expect(!text.contains("secret") && !text.contains("refuses"), "\(text)")
+      }
       #expect(ClusterLaunch.agentCommand(url: "redis://h", job: "x", slots: 2).contains("redis://h?job=x&slots=2"))
     }
 
@@ -121,6 +138,13 @@ extension Checked {
           table.split(separator: "\n").last?.split(separator: " ").map(String.init) == [
             "somebody", "0", "1", "1", "1", "working",
           ], "\(table)")
+        // U111: what agents read will do.
+        let place = try temporaryFolder()
+        defer { removeFolder(place) }
+        try writeFile("\(place)/agent", AgentSettings(url: server.address.url, job: "lab").text, mode: 0o600)
+        let byFile = "env -u REDISCLI_AUTH \(folder(of: Self.program))/millrace cluster status @\(place)/agent"
+        #expect(try output(of: byFile).contains("job lab: running"))
+        #expect(try output(of: byFile + "-not 2>&1").contains("agent-not"))
         let json = try output(of: command + " --job lab --json")
         #expect(json.contains(#""job":"lab","phase":"running","driver":true,"queued":1,"results":1"#), "\(json)")
         #expect(try output(of: command + " --job other 2>&1").contains("no job other"))

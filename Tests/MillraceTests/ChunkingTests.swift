@@ -195,6 +195,17 @@ struct AdaptiveChunkTests {
     #expect((900...1_000).contains(chunk.size(remaining: nil)))
   }
 
+  @Test("U112: a backend whose chunks cost more has longer ones")
+  func followsTheBackend() {
+    var sizer = ChunkSizer(.automatic)
+    sizer.start(total: nil, width: 2, chunkTime: 20_000_000)
+    for _ in 0..<10 {
+      let size = sizer.largest
+      sizer.measured(items: size, nanoseconds: UInt64(size) * 10_000, bytes: nil)
+    }
+    #expect(sizer.largest == 2_000)
+  }
+
   @Test func shrinksTowardsTheEnd() throws {
     var plan = try ChunkPlan(.automatic, total: 100_000, width: 2)
     var sizes: [Int] = []

@@ -6,10 +6,11 @@ package struct ChunkSizer {
   package init(_ chunking: MapOptions.Chunking) { self.chunking = chunking }
 
   /// The chunking was validated at submission; one that needs a length which nobody knows is automatic.
-  package mutating func start(total: Int?, width: Int, startsLarge: Bool = false) {
-    plan =
-      (try? ChunkPlan(chunking, total: total, width: width, startsLarge: startsLarge))
-      ?? (try? ChunkPlan(.automatic, total: total, width: width, startsLarge: startsLarge))
+  package mutating func start(total: Int?, width: Int, startsLarge: Bool = false, chunkTime: UInt64 = 1_000_000) {
+    func made(_ chunking: MapOptions.Chunking) -> ChunkPlan? {
+      try? ChunkPlan(chunking, total: total, width: width, startsLarge: startsLarge, chunkTime: chunkTime)
+    }
+    plan = made(chunking) ?? made(.automatic)
   }
 
   /// Whether sizes are ours to choose.

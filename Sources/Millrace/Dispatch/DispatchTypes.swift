@@ -229,6 +229,9 @@ package struct DispatchLimits: Sendable {
   /// Chunks wait at a slot only for as much work as this.
   package var prefetchTime: UInt64 = 200_000
 
+  /// How long an automatic chunk should take: long against what it costs to send one.
+  package var chunkTime: UInt64 = 1_000_000
+
   /// For slots that can share what they have begun.
   package static let usualShareTime: UInt64 = 2_000_000
   /// Not longer than it takes to wake a few threads.

@@ -93,7 +93,7 @@ extension Dispatcher {
       let isKnown = policy.isForRoom ? troubles.values.contains(where: \.isShort) : troubles[slot]?.isShort == true
       troubles[slot, default: Trouble()].isShort = true
       let rest = Rest(until: now &+ policy.pause, isForRoom: policy.isForRoom)
-      putToRest(slot, rest, failure, isNews: !isKnown)
+      putToRest(slot, rest, failure, isNews: policy.isTold && !isKnown)
     }
     for key in workers.keys { closeIfDone(key) }
     finish()

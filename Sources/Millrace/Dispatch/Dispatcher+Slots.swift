@@ -159,6 +159,7 @@ extension Dispatcher {
     self.now = now
     guard isSettingUp(slot, generation, key) else { return }
     slots[slot].worker.phase = .ready
+    slots[slot].worker.isSetUpGivenUp = false
     if isObserved { tell(.setUpEnded(slot: slot, generation: generation, key)) }
     slots[slot].worker.prepared.append(key)
     workers[key]?.benched.remove(slot)
@@ -176,7 +177,17 @@ extension Dispatcher {
     self.now = now
     guard isSettingUp(slot, generation, key) else { return }
     slots[slot].worker.phase = .ready
-    setUpFailed(slot, key, error)
+    if slots[slot].worker.isSetUpGivenUp, let worker = workers[key], worker.users > 0 {
+      // Another map wants it after all, and this is no failure.
+      let failures = worker.setUpFailures[slot, default: 0]
+      if isObserved {
+        tell(.setUpFailed(slot: slot, generation: generation, key, error, times: failures, isWanted: true))
+      }
+      slots[slot].worker.toPrepare.append(key)
+    } else {
+      setUpFailed(slot, key, error)
+    }
+    slots[slot].worker.isSetUpGivenUp = false
     finish()
   }
 
@@ -287,6 +298,17 @@ extension Dispatcher {
   mutating func forgetSetUps(_ key: WorkerKey) {
     for slot in slots.indices where slots[slot].worker.toPrepare.contains(key) {
       slots[slot].worker.toPrepare.removeAll { $0 == key }
+    }
+  }
+
+  /// What is under way of the worker's set-ups is given up, as an item is.
+  mutating func giveUpSetUps(_ key: WorkerKey) {
+    for slot in slots.indices where slots[slot].worker.kill == nil && !slots[slot].worker.isSetUpGivenUp {
+      guard case .preparing(key, let deadline) = slots[slot].worker.phase else { continue }
+      slots[slot].worker.isSetUpGivenUp = true
+      slots[slot].worker.phase = .preparing(
+        key, deadline: min(deadline ?? .max, now &+ constants.limits.cancellationGrace))
+      actions.append(.cancelSetUp(slot: slot, generation: slots[slot].generation, key))
     }
   }
 

@@ -37,7 +37,9 @@ extension Dispatcher {
       if slots[slot].worker.isStarting { slots[slot].worker.startedAt = now }
       if slots[slot].worker.kill != nil { slots[slot].worker.goneBy = now &+ constants.limits.killTime }
       switch slots[slot].worker.phase {
-      case .preparing(let key, _?): slots[slot].worker.phase = .preparing(key, deadline: now &+ setUpLimit(key))
+      case .preparing(let key, _?):
+        let limit = slots[slot].worker.isSetUpGivenUp ? constants.limits.cancellationGrace : setUpLimit(key)
+        slots[slot].worker.phase = .preparing(key, deadline: now &+ limit)
       case .tearingDown(let key, _?): slots[slot].worker.phase = .tearingDown(key, deadline: now &+ tearDownLimit(key))
       case .ending: slots[slot].worker.phase = .ending(deadline: now &+ constants.limits.endingTime)
       default: break
@@ -57,6 +59,8 @@ extension Dispatcher {
   private mutating func look(at slot: Int) {
     let generation = slots[slot].generation
     switch slots[slot].worker.phase {
+    case .preparing(_, let deadline?) where deadline <= now && slots[slot].worker.isSetUpGivenUp:
+      return kill(slot, .abandoned)
     case .preparing(let key, let deadline?) where deadline <= now:
       return kill(slot, .setUpTimedOut(key, limit: setUpLimit(key)))
     case .tearingDown(let key, let deadline?) where deadline <= now:
@@ -93,11 +97,12 @@ extension Dispatcher {
   private func setUpLimit(_ key: WorkerKey) -> UInt64 { workers[key]?.setUpTimeout ?? limits.leavingTime }
   private func tearDownLimit(_ key: WorkerKey) -> UInt64 { workers[key]?.tearDownTimeout ?? limits.leavingTime }
 
-  /// What has no limit of its own has one from when nobody wants more than its end; and a set-up is told.
+  /// What has no limit of its own has one from when nobody wants more than its end, and so has a set-up of a worker that is kept, if
+  /// others wait for its slot; a set-up is told.
   mutating func limitLeavers() {
     for slot in slots.members(.unlimited) {
       switch slots[slot].worker.phase {
-      case .preparing(let key, nil) where slots[slot].standing != .open || workers[key].map(\.isUnwanted) ?? true:
+      case .preparing(let key, nil) where isLeaving(slot, key):
         slots[slot].worker.phase = .preparing(key, deadline: now &+ constants.limits.leavingTime)
         // One of a slot that is taken away may be wanted yet: it is tried elsewhere.
         if workers[key].map({ $0.users == 0 }) ?? true, slots[slot].worker.kill == nil {
@@ -108,6 +113,11 @@ extension Dispatcher {
       default: break
       }
     }
+  }
+
+  private func isLeaving(_ slot: Int, _ key: WorkerKey) -> Bool {
+    guard slots[slot].standing == .open, let worker = workers[key] else { return true }
+    return worker.users == 0 && (worker.closing || isNeeded(slot))
   }
 
   private func isAwaited(_ slot: Int, _ key: WorkerKey) -> Bool {

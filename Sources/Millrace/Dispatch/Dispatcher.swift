@@ -198,7 +198,8 @@ package struct Dispatcher: ~Copyable {
     nextJob += 1
     let id = JobID(nextJob)
     let job = Job(id, spec: spec)
-    job.spec.chunking.start(total: spec.total, width: max(1, width), startsLarge: spec.startsLarge)
+    job.spec.chunking.start(
+      total: spec.total, width: max(1, width), startsLarge: spec.startsLarge, chunkTime: limits.chunkTime)
     jobs[id] = job
     if isObserved { tell(.jobBegan(id, spec.worker, level: spec.level, total: spec.total)) }
     // Who waits for a map inside an item has begun already.
@@ -308,6 +309,7 @@ package struct Dispatcher: ~Copyable {
     if worker.users == 0 {
       if case .complete = how {} else { forgetSetUps(job.spec.worker) }
       if worker.keeps && !worker.closing { keep(job.spec.worker) } else { worker.closing = true }
+      if case .complete = how { hasLeavers = true } else { giveUpSetUps(job.spec.worker) }
       closeIfDone(job.spec.worker)
     }
     releaseIfDone(id)

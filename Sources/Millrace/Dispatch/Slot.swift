@@ -52,6 +52,8 @@ extension Dispatcher.Slot {
     var assigned = SlotQueue()
     var prepared: [WorkerKey] = []
     var toPrepare: [WorkerKey] = []
+    /// Its set-up was told that nobody wants the worker any more, and has the time of the grace.
+    var isSetUpGivenUp = false
     /// Why it is being ended, whatever it is at.
     var kill: KillReason?
     /// When it is given up, if it was killed.

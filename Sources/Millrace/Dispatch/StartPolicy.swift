@@ -16,6 +16,8 @@ package struct StartPolicy: Sendable {
   /// Whether workers cannot be started for want of something that those of other slots have, as on one machine: then a slot is asked
   /// again when one of them ends, and the first that gets none speaks for all. Else each speaks for itself, as one of several machines.
   package var isForRoom = true
+  /// Whether the log says that no worker could be started in a slot. Not where whoever starts them says so, for all.
+  package var isTold = true
   /// After how many rests in a row a slot is not waited for any more.
   package var attempts = 1
 

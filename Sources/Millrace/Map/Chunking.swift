@@ -16,8 +16,8 @@ extension MapOptions {
 
     let rule: Rule
 
-    /// Sizes follow the time that items take, so that a chunk takes about a millisecond, long against the price of sending one, and
-    /// grow smaller towards a known end.
+    /// Sizes follow the time that items take, so that a chunk takes about a millisecond (20 on a cluster), long against the price of
+    /// sending one, and grow smaller towards a known end.
     public static let automatic = Chunking(rule: .automatic)
 
     /// Chunks of `size` items; the last may be smaller.

@@ -1,14 +1,12 @@
 /// Automatic chunking: the size of the next chunk from what the last ones have cost.
 ///
-/// A chunk should take long against the price of sending one (some microseconds) and be short against the whole. It starts
+/// A chunk should take long against the price of sending one (some microseconds; over a network, a round trip) and be short against the whole. It starts
 /// at one item, because an item may take a minute, and grows at most eightfold a measurement, because the next ones may. Towards a
 /// known end, chunks are cut so that every worker has two more to come, and the last ones end together.
 ///
 /// Where a chunk that was begun can be shared, and nobody waits for its first outcome, it need not start at one item: it is cut as
 /// towards the end at once, so that small maps are few chunks.
 struct AdaptiveChunk: Sendable {
-  /// Nanoseconds that a chunk should take.
-  static let target = 1_000_000.0
   static let growth = 8
   static let maximum = 65_536
   /// Bytes that a chunk should not exceed, unless one item does.
@@ -19,12 +17,15 @@ struct AdaptiveChunk: Sendable {
   let width: Int
   /// Whether it starts with many items.
   let startsLarge: Bool
+  /// Nanoseconds that a chunk should take.
+  let target: Double
   private var nanosecondsPerItem: Double?
   private var bytesPerItem: Double?
   private var limit = 1
 
-  init(width: Int, startsLarge: Bool = false) {
+  init(width: Int, startsLarge: Bool = false, target: Double = 1_000_000) {
     self.width = width
+    self.target = target
     self.startsLarge = startsLarge
   }
 
@@ -42,7 +43,7 @@ struct AdaptiveChunk: Sendable {
       guard startsLarge, let remaining else { return 1 }
       return max(1, min(Self.maximumFirst, remaining / (2 * width)))
     }
-    var size = min(Double(limit), Self.target / nanosecondsPerItem)
+    var size = min(Double(limit), target / nanosecondsPerItem)
     if let bytesPerItem, bytesPerItem > 0 { size = min(size, Double(Self.maximumBytes) / bytesPerItem) }
     if let remaining { size = min(size, Double(remaining) / Double(2 * width)) }
     return max(1, Int(size))

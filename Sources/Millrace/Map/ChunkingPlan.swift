@@ -21,14 +21,17 @@ struct ChunkPlan: Sendable {
   ///   - total: the number of items, if known.
   ///   - width: the number of workers.
   ///   - startsLarge: whether automatic chunks start with many items.
+  ///   - chunkTime: how many nanoseconds an automatic chunk should take.
   /// - Throws: ``InvalidOption`` if `chunking` is not valid, or needs a number of items that is not known.
-  init(_ chunking: MapOptions.Chunking, total: Int?, width: Int, startsLarge: Bool = false) throws(InvalidOption) {
+  init(
+    _ chunking: MapOptions.Chunking, total: Int?, width: Int, startsLarge: Bool = false, chunkTime: UInt64 = 1_000_000
+  ) throws(InvalidOption) {
     try chunking.validate()
     self.total = total
     let count: Int
     switch chunking.rule {
     case .automatic:
-      pace = .adaptive(AdaptiveChunk(width: width, startsLarge: startsLarge))
+      pace = .adaptive(AdaptiveChunk(width: width, startsLarge: startsLarge, target: Double(chunkTime)))
       return
     case .items(let size):
       pace = .fixed(.items(size))

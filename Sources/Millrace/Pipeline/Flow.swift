@@ -111,7 +111,7 @@ extension Pipeline {
     Input, W.Output
   >
   where W.Input == Output {
-    step(Pipeline<Output, W.Output>.worker(worker).grouped(StageOptions(on: backend), width: width))
+    step(Pipeline<Output, W.Output>.worker(worker).grouped(StageOptions(on: backend), width: width, title: "parallel"))
   }
 }
 

@@ -60,7 +60,11 @@ extension FlowMachine {
     guard !stations[station].isSource, !stations[station].hasBeenFedTheEnd, !stations[station].hasEnded else {
       return false
     }
-    if stations[station].intake == .asItComes { return takeAny(station) }
+    switch stations[station].intake {
+    case .asItComes: return takeAny(station)
+    case .asDealt: return takeInTurn(station)
+    case .together: break
+    }
     let waiting = stations[station].inputs.map { edges[$0].waiting / edges[$0].share }.min()!
     // Who has no room for what it has made makes no more.
     let count = stations[station].held > 0 ? 0 : min(stations[station].demand, waiting)

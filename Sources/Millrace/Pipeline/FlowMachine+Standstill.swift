@@ -38,7 +38,13 @@ extension FlowMachine {
 
   /// The edges at which the station waits for what does not come.
   private func starving(_ station: Int) -> [Int] {
-    if stations[station].intake == .asItComes { return [] }
+    switch stations[station].intake {
+    case .asItComes: return []
+    case .asDealt:
+      guard let next = stations[station].dealt.first?.edge else { return [] }
+      return edges[next].waiting < edges[next].share && !edges[next].hasEnded ? [next] : []
+    case .together: break
+    }
     return stations[station].inputs.filter { edges[$0].waiting < edges[$0].share && !edges[$0].hasEnded }
   }
 }

@@ -31,6 +31,42 @@ extension FlowMachine {
       actions.append(.send(edge: edge, count: count))
       if !isWanted { drop(edge) }
       hasMoved = true
+      noteDeal(station, edge, count)
+    }
+    return hasMoved
+  }
+
+  private mutating func noteDeal(_ station: Int, _ edge: Int, _ count: Int) {
+    guard let collector = stations[station].collector, let lane = stations[collector].lanes[edge] else { return }
+    stations[collector].dealt.append(Dealt(edge: lane, count: count))
+  }
+
+  /// Takes from its edges in the order in which items were dealt to the branches before them.
+  mutating func takeInTurn(_ station: Int) -> Bool {
+    var hasMoved = false
+    while stations[station].held == 0, var next = stations[station].dealt.popFirst() {
+      let share = edges[next.edge].share
+      let count = min(next.count, min(stations[station].demand, edges[next.edge].waiting) / share)
+      guard count > 0 else {
+        // Its branch was stopped: what it has not made it never will.
+        if edges[next.edge].hasEnded, edges[next.edge].waiting < share {
+          hasMoved = true
+          continue
+        }
+        stations[station].dealt.prepend(next)
+        break
+      }
+      actions.append(.take(edge: next.edge, count: count * share))
+      stations[station].demand -= count * share
+      stations[station].running += count * share
+      take(count * share, from: next.edge)
+      next.count -= count
+      if next.count > 0 { stations[station].dealt.prepend(next) }
+      hasMoved = true
+    }
+    if stations[station].dealt.first == nil, stations[station].inputs.allSatisfy({ edges[$0].hasEnded }) {
+      feedTheEnd(station, 0)
+      hasMoved = true
     }
     return hasMoved
   }

@@ -40,6 +40,14 @@ package struct FlowMachine {
     case together
     /// From each as it comes.
     case asItComes
+    /// From each in turn, as a station before it has dealt items into its edges.
+    case asDealt
+  }
+
+  /// Items that a station has given to one of the edges behind it, of which nothing has come out behind the branch yet.
+  struct Dealt {
+    let edge: Int
+    var count: Int
   }
 
   /// Which of the edges behind a station its items go into.
@@ -72,6 +80,12 @@ package struct FlowMachine {
     let sending: Sending
     var inputs: [Int] = []
     var outputs: [Int] = []
+    /// Where what it deals comes together again.
+    var collector: Int?
+    /// What has been dealt to the branches before it, in order, by its own edges.
+    var dealt = FIFO<Dealt>()
+    /// Of each edge into which is dealt, the one by which what becomes of that comes here.
+    var lanes: [Int: Int] = [:]
     /// What its job has asked for and not got.
     var demand = 0
     /// What it was fed and has not answered.
@@ -140,6 +154,13 @@ package struct FlowMachine {
     edges.append(Edge(from: from, to: to, room: max(room, share), share: share))
     stations[from].outputs.append(edges.count - 1)
     stations[to].inputs.append(edges.count - 1)
+  }
+
+  /// The station, all of whose inputs come from where another deals to, takes what comes in the order in which that was dealt: what comes
+  /// of this edge of the other by this one of its own, each item as so many as the edge's share.
+  package mutating func collect(at station: Int, what dealer: Int, deals lanes: [(dealt: Int, input: Int)]) {
+    stations[dealer].collector = station
+    for lane in lanes { stations[station].lanes[lane.dealt] = lane.input }
   }
 
   /// Adds an output, of which a consumer takes.

@@ -43,8 +43,22 @@ public struct Pipeline<Input: Sendable, Output: Sendable>: Sendable {
   }
 
   /// In a group of its own.
-  func grouped(_ options: StageOptions, width: Int? = nil) -> Pipeline {
-    Pipeline(inlet: inlet, node: applied(to: inlet, in: PipelineNode.Group(options: options, width: width)))
+  func grouped(
+    _ options: StageOptions, width: Int? = nil, title: String? = nil, refusal: InvalidOption? = nil
+  ) -> Pipeline {
+    let group = PipelineNode.Group(options: options, width: width, title: title, refusal: refusal)
+    return Pipeline(inlet: inlet, node: applied(to: inlet, in: group))
+  }
+
+  /// How often its input is used: more than once, and it begins with a fork.
+  var inputUses: Int {
+    var (uses, seen, next) = (node === inlet ? 1 : 0, Set<ObjectIdentifier>(), [node])
+    while let each = next.popLast() {
+      guard seen.insert(ObjectIdentifier(each)).inserted else { continue }
+      uses += each.inputs.count { $0 === inlet }
+      next += each.inputs
+    }
+    return uses
   }
 
   /// What stands before it has these options.

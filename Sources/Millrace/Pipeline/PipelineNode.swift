@@ -29,11 +29,24 @@ package final class PipelineNode: Sendable {
     /// How many instances, with slots of their own; nil: as the pipeline.
     package let width: Int?
     package let outer: Group?
+    /// What it was written as: `Parallel`, `Serial`, …; nil: options alone.
+    let title: String?
+    /// What is wrong with how it was written.
+    let refusal: InvalidOption?
 
-    init(options: StageOptions, width: Int?, outer: Group? = nil) {
+    init(
+      options: StageOptions, width: Int?, title: String? = nil, refusal: InvalidOption? = nil, outer: Group? = nil
+    ) {
       self.options = options
       self.width = width
+      self.title = title
+      self.refusal = refusal
       self.outer = outer
+    }
+
+    /// The same in another group.
+    func inside(_ outer: Group?) -> Group {
+      Group(options: options, width: width, title: title, refusal: refusal, outer: outer)
     }
   }
 
@@ -87,7 +100,7 @@ struct NodeCopier {
   private mutating func wrapped(_ inner: PipelineNode.Group?) -> PipelineNode.Group? {
     guard group != nil, let inner else { return inner ?? group }
     if let known = groups[ObjectIdentifier(inner)] { return known }
-    let made = PipelineNode.Group(options: inner.options, width: inner.width, outer: wrapped(inner.outer))
+    let made = inner.inside(wrapped(inner.outer))
     groups[ObjectIdentifier(inner)] = made
     return made
   }

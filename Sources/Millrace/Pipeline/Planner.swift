@@ -52,7 +52,7 @@ package enum Planner {
       }
     }
     let needsOrder = placesThatGiveOrder(blueprint, order)
-    let marking = placesThatMarkGaps(blueprint, needsOrder)
+    let marking = placesThatMarkGaps(blueprint, needsOrder, Rates(blueprint))
     return members.map { stages in
       let first = blueprint.stages[stages[0]]
       let slots = first.width ?? width
@@ -60,7 +60,7 @@ package enum Planner {
       return Station(
         kind: kind, stages: stages, inputs: first.inputs.map { stationOf[$0]! }, width: first.width,
         isOrdered: needsOrder.contains(stages.last!), marksGaps: marking.contains(stages.last!),
-        window: kind == .wiring ? 0 : kind == .elastic ? max(64, 64 * slots) : 64)
+        window: kind == .wiring ? 0 : kind == .elastic ? 64 * max(1, min(slots, WorkerPool.Backend.maximumWidth)) : 64)
     }
   }
 

@@ -7,10 +7,13 @@ extension WorkerPool {
     package let kind: any BackendKind
     /// How many slots there are to be; nil: as many as there are usable CPUs.
     package let width: Int?
+    /// The width, if somebody wrote it.
+    let givenWidth: Int?
 
-    package init(_ kind: any BackendKind, width: Int?) {
+    package init(_ kind: any BackendKind, width: Int?, isGiven: Bool = true) {
       self.kind = kind
       self.width = width
+      givenWidth = isGiven ? width : nil
     }
 
     /// Everything runs in the calling task, one item at a time: for tests and debuggers.

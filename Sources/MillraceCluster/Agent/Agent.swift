@@ -65,6 +65,9 @@ package final class Agent: Sendable {
     return String(UInt64.random(in: .min ... .max, using: &random), radix: 36)
   }
 
+  /// For whoever reads of it.
+  private var whole: String { "agent \(name) (process \(options.process) on \(options.host))" }
+
   /// Ends it soon: what it has goes back to the queue.
   package func leave() { end(.told) }
 
@@ -180,7 +183,7 @@ package final class Agent: Sendable {
     do {
       guard let answer = try await run(lease, pool) else { return }
       if Task.isCancelled { return }
-      if try await !engine.complete(id, answer.bytes, by: name) {
+      if try await !complete(lease, answer) {
         logger.notice("a result came too late, and does not count", metadata: ["work": "\(id)"])
       }
       // What cannot be run here is left to others for a moment.
@@ -191,19 +194,34 @@ package final class Agent: Sendable {
     }
   }
 
+  /// Brings the answer. One that the queue does not take, for it has no room, is the items' failure: else they would be run for ever.
+  private func complete(_ lease: Lease, _ answer: ChunkAnswer) async throws -> Bool {
+    let id = lease.work.id
+    let bytes = answer.bytes
+    do { return try await engine.complete(id, bytes, by: name) } catch EngineError.refused(let why) {
+      let text = "the queue does not take what came of it, which is \(bytes.count) bytes: \(why)"
+      logger.error("\(text)", metadata: ["work": "\(id)"])
+      let error = TransportError(.connectionLost, text)
+      return try await engine.complete(
+        id, ChunkAnswer.failure(of: ChunkOrder(bytes: lease.work.bytes), error).bytes, by: name)
+    }
+  }
+
   /// Nil: it is not wanted any more.
   private func run(_ lease: Lease, _ pool: WorkerPool) async throws -> ChunkAnswer? {
     do {
       let order = try ChunkOrder(bytes: lease.work.bytes)
       guard let worker = try await worker(order.worker) else { return nil }
-      var conditions = RelayConditions(itemTimeout: order.itemTimeout)
+      var conditions = RelayConditions(itemTimeout: order.itemTimeout, setUpTimeout: order.setUpTimeout)
       var frames: [RemoteFrame] = []
       for (place, frame) in order.frames.enumerated() {
         if lease.isRepeated {
-          conditions.apart = { [engine] offset in
-            let losses = try await engine.started(lease.work.id, item: place << 32 + offset)
-            guard losses >= order.maximumLosses else { return nil }
-            return .quarantined(crashes: losses, last: .exited(code: -1))
+          conditions.apart = { [engine, whole] offset in
+            let losses = try await engine.started(lease.work.id, item: place << 32 + offset, by: whole)
+            guard losses.count >= order.maximumLosses else { return nil }
+            let last = losses.last.map { "the \($0)" } ?? "an agent"
+            let error = TransportError(.connectionLost, "\(last) was lost while it had the item")
+            return .quarantined(crashes: losses.count, last: .undecodable(error))
           }
         }
         frames += try await worker.run(frame, on: pool, conditions)

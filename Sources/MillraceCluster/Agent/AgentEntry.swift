@@ -55,11 +55,19 @@ private func exitCode(_ end: Agent.End) -> Int32 {
 private func readSettings(_ text: String) throws -> AgentSettings {
   if text == "stdin" { return try AgentSettings(text: readText(of: STDIN_FILENO)) }
   guard text.first == "@" else { return try AgentSettings(url: text) }
-  let name = String(text.dropFirst())
+  return try AgentSettings(text: readText(ofFile: String(text.dropFirst())))
+}
+
+extension AgentSettings {
+  /// What a file of settings says, for others than agents: they need not all of it.
+  package static func fields(inFile name: String) throws -> Fields { Fields(try readText(ofFile: name)) }
+}
+
+private func readText(ofFile name: String) throws -> String {
   let file = open(name, O_RDONLY | O_CLOEXEC)
   guard file >= 0 else { throw SystemError("open \(name)", errno) }
   defer { close(file) }
-  return try AgentSettings(text: readText(of: file))
+  return readText(of: file)
 }
 
 /// Up to an empty line, or the end.

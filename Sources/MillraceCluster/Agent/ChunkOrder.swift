@@ -5,27 +5,33 @@ import MillraceIPC
 package struct ChunkOrder: Sendable {
   package var worker: Int
   package var itemTimeout: Duration?
+  package var setUpTimeout: Duration?
   package var maximumLosses: Int
   package var frames: [RemoteFrame]
 
-  package init(worker: Int, itemTimeout: Duration?, maximumLosses: Int, frames: [RemoteFrame]) {
-    (self.worker, self.itemTimeout, self.maximumLosses, self.frames) = (worker, itemTimeout, maximumLosses, frames)
+  package init(
+    worker: Int, itemTimeout: Duration?, setUpTimeout: Duration? = nil, maximumLosses: Int, frames: [RemoteFrame]
+  ) {
+    (self.worker, self.itemTimeout, self.setUpTimeout) = (worker, itemTimeout, setUpTimeout)
+    (self.maximumLosses, self.frames) = (maximumLosses, frames)
   }
 
   package var bytes: [UInt8] {
     var writer = ByteWriter()
     writer.append(UInt64(worker))
     writer.append(itemTimeout?.nanoseconds ?? 0)
+    writer.append(setUpTimeout?.nanoseconds ?? 0)
     writer.append(UInt64(maximumLosses))
     for frame in frames { frame.bytes.withUnsafeBytes { Records.append($0, to: &writer) } }
     return Array(writer.bytes)
   }
 
   package init(bytes: [UInt8]) throws {
-    let (head, frames) = try bytes.withUnsafeBytes { try readFrames($0, words: 3) }
+    let (head, frames) = try bytes.withUnsafeBytes { try readFrames($0, words: 4) }
     worker = Int(clamping: head[0])
     itemTimeout = head[1] == 0 ? nil : .nanoseconds(Int64(clamping: head[1]))
-    maximumLosses = Int(clamping: head[2])
+    setUpTimeout = head[2] == 0 ? nil : .nanoseconds(Int64(clamping: head[2]))
+    maximumLosses = Int(clamping: head[3])
     self.frames = frames
   }
 }
@@ -36,6 +42,19 @@ package enum ChunkAnswer: Sendable {
   case frames([RemoteFrame])
   /// The agent cannot have the worker, so nothing was run.
   case noWorker(any Error)
+
+  /// Each item has failed for this reason.
+  package static func failure(of order: ChunkOrder, _ error: any Error) throws -> ChunkAnswer {
+    var writer = ByteWriter()
+    try WireError(error).encode(into: &writer)
+    let payload = Array(writer.bytes)
+    return .frames(
+      order.frames.flatMap { frame in
+        let (chunk, count) = (frame.header.chunk, frame.header.count)
+        return (0..<count).map { RemoteFrame(.itemFailed($0, of: chunk, .undecodable), payload) }
+          + [RemoteFrame(.chunkDone(chunk, items: count, nanoseconds: 0))]
+      })
+  }
 
   package var bytes: [UInt8] {
     var writer = ByteWriter()

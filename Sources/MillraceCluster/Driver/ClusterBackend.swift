@@ -22,6 +22,10 @@ struct ClusterBackend: BackendKind {
     // Whoever waits here waits for agents, and knows how long.
     limits.startTime = nil
     limits.starts.isForRoom = false
+    // What keeps one slot from its agents keeps all, and the driver says it.
+    limits.starts.isTold = false
+    // A round trip to the queue, and the agent's own to its worker, are a small part of this.
+    limits.chunkTime = 20_000_000
     return limits
   }
 

@@ -22,6 +22,7 @@ final class ClusterDriver: Sendable {
 
   private enum Phase {
     case idle, opening, up, ended
+    /// For all that was under way: each slot is told. The next map is tried for again.
     case failed(any Error)
   }
 
@@ -33,7 +34,7 @@ final class ClusterDriver: Sendable {
 
   private struct State {
     var phase = Phase.idle
-    /// How often it was begun: after a failure, whoever asks again is tried for again.
+    /// How often it was begun.
     var run = 0
     /// Whether the queue knows the job.
     var isKnown = false
@@ -44,6 +45,8 @@ final class ClusterDriver: Sendable {
     var withdrawn: [UInt64] = []
     var announcements: [Int: [UInt8]] = [:]
     var unannounced: [Int] = []
+    /// Those of the last map that has used the worker.
+    var setUpTimeouts: [WorkerKey: Duration] = [:]
     var hasToOpen = false
     /// Who waits for an agent.
     var waiting: [ClusterSeat] = []
@@ -53,11 +56,27 @@ final class ClusterDriver: Sendable {
     var refused: [String: String] = [:]
     /// Since when nobody is there.
     var aloneSince: UInt64?
+    var hasSaidThatItWaits = false
     /// Which agents could not have a worker, and why.
     var unfit: [WorkerKey: [String: any Error]] = [:]
     /// Workers that no agent can have: told once to each slot that asks.
     var hopeless: [WorkerKey: (error: any Error, until: UInt64)] = [:]
     var tasks: [Task<Void, Never>] = []
+
+    func isOver(_ run: Int) -> Bool {
+      switch phase {
+      case .ended, .failed, .idle: true
+      case .opening, .up: self.run != run
+      }
+    }
+
+    /// The queue knows what was submitted up to this, and nothing else.
+    mutating func submitAgain(behind last: UInt64) {
+      hasToOpen = false
+      unannounced = announcements.keys.sorted()
+      unsent.removeAll()
+      for id in outstanding.keys.sorted() where id > last { unsent.append(id) }
+    }
   }
 
   let options: Options
@@ -78,13 +97,12 @@ final class ClusterDriver: Sendable {
       state.seats[ObjectIdentifier(seat)] = seat
       var isFirst = false
       switch state.phase {
-      case .idle, .failed:
-        // Whoever asks again is tried for again.
+      case .idle:
         isFirst = true
         state.phase = .opening
         state.waiting.append(seat)
       case .opening: state.waiting.append(seat)
-      case .up, .ended: break
+      case .up, .ended, .failed: break
       }
       return (state.phase, isFirst)
     }
@@ -92,9 +110,21 @@ final class ClusterDriver: Sendable {
     switch phase {
     case .up: seat.started()
     case .ended: seat.startFailed(EngineError.lost)
-    case .idle, .opening, .failed: break
+    case .failed(let error): seat.startFailed(error)
+    case .idle, .opening: break
     }
   }
+
+  /// There is another map: what kept those before it may have passed.
+  func isAskedAgain(_ worker: WorkerKey, setUpTimeout: Duration?) {
+    state.withLock { state in
+      if case .failed = state.phase { state.phase = .idle }
+      state.setUpTimeouts[worker] = setUpTimeout
+    }
+  }
+
+  /// How long an agent may take to set the worker up.
+  func setUpTimeout(_ worker: WorkerKey) -> Duration? { state.withLock { $0.setUpTimeouts[worker] } }
 
   func left(_ seat: ClusterSeat) { _ = state.withLock { $0.seats.removeValue(forKey: ObjectIdentifier(seat)) } }
 
@@ -167,10 +197,11 @@ final class ClusterDriver: Sendable {
       state.withLock { state in
         state.nextID = max(state.nextID, last + 1)
         state.isKnown = true
+        if run > 1 { state.submitAgain(behind: last) }
       }
       try await launcher.launch(logger: logger)
     } catch {
-      return fail(error)
+      return fail(error, run)
     }
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await self.submitting(run) }
@@ -179,21 +210,15 @@ final class ClusterDriver: Sendable {
     }
   }
 
-  private func isOver(_ run: Int) -> Bool {
-    state.withLock { state in
-      switch state.phase {
-      case .ended, .failed: true
-      case .idle, .opening, .up: state.run != run
-      }
-    }
-  }
+  private func isOver(_ run: Int) -> Bool { state.withLock { $0.isOver(run) } }
 
-  /// It cannot go on: no slot has a worker.
-  private func fail(_ error: any Error) {
+  /// It cannot go on: no slot has a worker, or gets one.
+  private func fail(_ error: any Error, _ run: Int) {
     let (waiting, seats) = state.withLock { state -> ([ClusterSeat], [ClusterSeat]) in
-      if case .ended = state.phase { return ([], []) }
+      if state.isOver(run) { return ([], []) }
       state.phase = .failed(error)
       state.aloneSince = nil
+      state.hasSaidThatItWaits = false
       state.refused = [:]
       defer { state.waiting = [] }
       let waiting = state.waiting
@@ -240,11 +265,9 @@ final class ClusterDriver: Sendable {
         }
       } catch EngineError.lost {
         state.withLock { $0.hasToOpen = true }
-      } catch EngineError.unreachable(let why) {
-        if isOver(run) { return }
-        logger.warning("the queue cannot be reached, and is tried again: \(why)")
       } catch {
-        return fail(error)
+        // The engine has been patient with a queue that cannot be reached, and it will say the same of what it refuses.
+        return fail(error, run)
       }
     }
   }
@@ -280,12 +303,7 @@ final class ClusterDriver: Sendable {
   private func reopen() async throws {
     let last = try await engine.open(Manifest().bytes)
     logger.warning("the queue had forgotten the job, and gets again what is out")
-    state.withLock { state in
-      state.hasToOpen = false
-      state.unannounced = state.announcements.keys.sorted()
-      state.unsent.removeAll()
-      for id in state.outstanding.keys.sorted() where id > last { state.unsent.append(id) }
-    }
+    state.withLock { $0.submitAgain(behind: last) }
   }
 
   // MARK: Receiving
@@ -299,11 +317,8 @@ final class ClusterDriver: Sendable {
       } catch EngineError.lost {
         askToOpen()
         try? await Task.sleep(for: .milliseconds(50))
-      } catch EngineError.unreachable {
-        if isOver(run) { return }
-        try? await Task.sleep(for: .milliseconds(50))
       } catch {
-        return fail(error)
+        return fail(error, run)
       }
     }
   }
@@ -331,24 +346,23 @@ final class ClusterDriver: Sendable {
     while !isOver(run) {
       do {
         try await engine.change(to: .running)
-        look(at: try await engine.members())
+        look(at: try await engine.members(), run)
+        launcher.replace(logger: logger)
         if MonotonicTime.now >= auditAt {
           try await audit()
           auditAt = MonotonicTime.now &+ engine.lease.nanoseconds
         }
       } catch EngineError.lost {
         askToOpen()
-      } catch EngineError.unreachable {
-        if isOver(run) { return }
       } catch {
-        return fail(error)
+        return fail(error, run)
       }
       let isUp = state.withLock { if case .up = $0.phase { true } else { false } }
       try? await Task.sleep(for: isUp ? pause : .milliseconds(10))
     }
   }
 
-  private func look(at members: [Member]) {
+  private func look(at members: [Member], _ run: Int) {
     let now = MonotonicTime.now
     let (before, ready, problem) = state.withLock { state -> ([String: Member], [ClusterSeat], EngineError?) in
       let before = state.members
@@ -356,6 +370,7 @@ final class ClusterDriver: Sendable {
       let fit = state.members.values.filter { $0.refusal.isEmpty }
       if !fit.isEmpty {
         state.aloneSince = nil
+        state.hasSaidThatItWaits = false
         guard case .opening = state.phase else { return (before, [], nil) }
         state.phase = .up
         defer { state.waiting = [] }
@@ -365,15 +380,28 @@ final class ClusterDriver: Sendable {
       state.aloneSince = since
       for member in members where !member.refusal.isEmpty { state.refused[member.name] = member.refusal }
       if let refusal = state.refused.values.first, launcher.hasAll(state.refused.count) || launcher.isExhausted {
-        return (before, [], .refused("every agent: \(refusal)"))
+        return (before, [], .noAgents("no agent may have work: \(refusal)"))
       }
-      if launcher.isExhausted { return (before, [], .refused("no agent is left, and none will come")) }
+      if launcher.isExhausted { return (before, [], .noAgents("no agent is left, and none will come")) }
       guard now &- since >= options.patience.nanoseconds else { return (before, [], nil) }
-      return (before, [], .unreachable("no agent within \(options.patience)"))
+      if launcher.isOpenEnded { return (before, [], nil) }
+      return (before, [], .noAgents("the queue is there, but no agent has come within \(options.patience)"))
     }
     tell(members, before)
-    if let problem { return fail(problem) }
+    if let problem { return fail(problem, run) }
+    tellThatItWaits()
     for seat in ready { seat.started() }
+  }
+
+  /// Agents that others start may come in hours: then it is said, once, why nothing happens.
+  private func tellThatItWaits() {
+    let isNews = state.withLock { state in
+      guard let since = state.aloneSince, !state.hasSaidThatItWaits else { return false }
+      guard MonotonicTime.now &- since >= options.patience.nanoseconds else { return false }
+      state.hasSaidThatItWaits = true
+      return true
+    }
+    if isNews { logger.notice("the queue is there, but no agent: whoever starts them is waited for") }
   }
 
   private func tell(_ members: [Member], _ before: [String: Member]) {

@@ -67,8 +67,8 @@ final class ClusterSeat: @unchecked Sendable {
     let frames = work.run(chunk)
     guard !frames.isEmpty else { return }
     let order = ChunkOrder(
-      worker: chunk.worker.value, itemTimeout: host.itemTimeout(chunk.job), maximumLosses: driver.options.maximumLosses,
-      frames: frames)
+      worker: chunk.worker.value, itemTimeout: host.itemTimeout(chunk.job),
+      setUpTimeout: driver.setUpTimeout(chunk.worker), maximumLosses: driver.options.maximumLosses, frames: frames)
     // What is said of it waits for its turn here.
     out = (driver.number(order.bytes, for: self), chunk.id)
     driver.send()

@@ -20,7 +20,7 @@ final class ClusterSlots: Slots {
     guard !worker.remote.needsFork else {
       throw WorkerPoolError(
         .notTransportable,
-        "a closure cannot run on a cluster, for what it captures is in this process alone: use a Worker type, whose configuration is sent"
+        "a closure cannot run on a cluster, whatever it captures: another process has no name to find it by. Use a Worker type, whose configuration is sent"
       )
     }
     try worker.remote.validate(forking: false)
@@ -28,10 +28,10 @@ final class ClusterSlots: Slots {
       throw InvalidOption(
         name: "lifespan", value: "set", allowed: "none on a cluster: agents replace their own workers")
     }
-    for (name, limit) in [("timeouts.setUp", options.timeouts.setUp), ("timeouts.tearDown", options.timeouts.tearDown)]
-    {
-      if let limit { throw InvalidOption(name: name, value: "\(limit)", allowed: "nil on a cluster") }
+    if let limit = options.timeouts.tearDown {
+      throw InvalidOption(name: "timeouts.tearDown", value: "\(limit)", allowed: "nil on a cluster")
     }
+    driver.isAskedAgain(worker.key, setUpTimeout: options.timeouts.setUp)
   }
 
   func accept(_ action: Action) { orders.accept(action) }

@@ -10,6 +10,10 @@ package final class InMemoryEngine: WorkEngine {
       var holder: String?
       var until: UInt64 = 0
       var wasLeased = false
+      /// Whether whoever had it first gave it back.
+      var wasReleased = false
+      /// Who has begun an item of it last.
+      var beginner: String?
     }
     fileprivate struct State {
       var epoch = 0
@@ -237,15 +241,15 @@ package final class InMemoryEngine: WorkEngine {
     } ?? []
   }
 
-  package func started(_ id: UInt64, item: Int) async throws -> Int {
+  package func started(_ id: UInt64, item: Int, by agent: String) async throws -> Losses {
     server.change { state in
-      guard state.work[id] != nil else { return 0 }
+      guard let entry = state.work[id] else { return Losses(0) }
       var starts = (state.starts[id] ?? [:]).filter { $0.key >= item }
-      defer {
-        starts[item, default: 0] += 1
-        state.starts[id] = starts
-      }
-      return starts[item] ?? 0
+      let before = starts[item] ?? (entry.wasReleased ? 0 : 1)
+      starts[item] = before + 1
+      state.starts[id] = starts
+      state.work[id]?.beginner = agent
+      return Losses(before, last: before > 0 ? entry.beginner : nil)
     }
   }
 
@@ -277,6 +281,7 @@ package final class InMemoryEngine: WorkEngine {
     server.change { state in
       for id in ids where state.work[id]?.holder == agent {
         state.work[id]?.holder = nil
+        if state.starts[id] == nil { state.work[id]?.wasReleased = true }
       }
     }
   }

@@ -7,7 +7,7 @@
 /// | `submit` | be idempotent; one loop submits, in the order of ids |
 /// | `lease` | give work with a lease, which others may take when it is over |
 /// | `renew` | be refused for what is no longer mine |
-/// | `started` | count attempts when an item starts, not when it is delivered, and forget those of items that came to an end |
+/// | `started` | count who was lost with an item: whoever had the work first, unless it was given back, then each who began it |
 /// | `complete` | be fenced: false if another finished first |
 /// | `release` | give back at once what was not begun |
 /// | `results`, `settle` | each id at most once; what the driver has taken is forgotten |
@@ -51,9 +51,9 @@ package protocol WorkEngine: AnyObject, Sendable {
   func announcement(of worker: Int) async throws -> [UInt8]?
   /// Work for this agent, at most so much; waits for it, in bounds.
   func lease(upTo count: Int, for agent: String, within wait: Duration) async throws -> [Lease]
-  /// An item of the work is about to begin, and those before it have come to their end: they had nothing to do with what became of
-  /// whoever had them. How often this one had begun before, and not ended.
-  func started(_ id: UInt64, item: Int) async throws -> Int
+  /// An item is about to begin of work that somebody else has had and not brought to an end. Those before it have come to theirs: they
+  /// had nothing to do with what became of whoever had them. Who was lost that had this one.
+  func started(_ id: UInt64, item: Int, by agent: String) async throws -> Losses
   /// The agent lives, and has these; which of them are not its own any more.
   func renew(_ ids: [UInt64], for agent: String) async throws -> Renewal
   func complete(_ id: UInt64, _ result: [UInt8], by agent: String) async throws -> Bool
@@ -83,6 +83,15 @@ package struct Lease: Sendable, Equatable {
   package var isRepeated: Bool
 
   package init(_ work: Work, isRepeated: Bool) { (self.work, self.isRepeated) = (work, isRepeated) }
+}
+
+/// Agents that had an item, and are not heard of any more.
+package struct Losses: Sendable, Equatable {
+  package var count: Int
+  /// The last of them, if that is known.
+  package var last: String?
+
+  package init(_ count: Int, last: String? = nil) { (self.count, self.last) = (count, last) }
 }
 
 package struct WorkResult: Sendable, Equatable {
@@ -122,6 +131,12 @@ package enum EngineError: Error, Sendable, Equatable, CustomStringConvertible {
   case lost
   /// Nobody answers, or not in time.
   case unreachable(String)
+  /// It was this program's own, has ended, and nobody can bring it back.
+  case gone(String)
+  /// The queue is there, and nobody works for it.
+  case noAgents(String)
+  /// What the address of the queue has to be.
+  case address(String)
   /// It is there, and will not do: a wrong password, a wrong setting.
   case refused(String)
 
@@ -130,6 +145,9 @@ package enum EngineError: Error, Sendable, Equatable, CustomStringConvertible {
     case .fenced(let why): "another driver has taken this job over: \(why)"
     case .lost: "the queue does not know the job"
     case .unreachable(let why): "the queue cannot be reached: \(why)"
+    case .gone(let why): "the queue is gone: \(why)"
+    case .noAgents(let why): why
+    case .address(let what): "the address of the queue has to be \(what)"
     case .refused(let why): "the queue refuses: \(why)"
     }
   }

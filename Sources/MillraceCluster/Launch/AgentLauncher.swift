@@ -6,6 +6,10 @@ import MillraceIPC
 package protocol AgentLauncher: Sendable {
   /// Starts all of them. What cannot be started is logged; throws if that is all.
   func launch(logger: Logger) async throws
+  /// Starts those again that have ended. Called while the queue answers: without it they would only end again.
+  func replace(logger: Logger)
+  /// Whether others start them, perhaps in hours.
+  var isOpenEnded: Bool { get }
   /// Whether none is left, and none will come.
   var isExhausted: Bool { get }
   /// Whether more than so many will not come.
@@ -14,9 +18,15 @@ package protocol AgentLauncher: Sendable {
   func end() async
 }
 
+extension AgentLauncher {
+  package func replace(logger: Logger) {}
+  package var isOpenEnded: Bool { false }
+}
+
 /// Somebody else starts them.
 struct ExternalLauncher: AgentLauncher {
   func launch(logger: Logger) async throws {}
+  var isOpenEnded: Bool { true }
   var isExhausted: Bool { false }
   func hasAll(_ count: Int) -> Bool { true }
   func end() async {}

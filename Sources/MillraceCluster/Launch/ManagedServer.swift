@@ -11,23 +11,13 @@ import Musl
 /// A `redis-server` of this program's own: on a free port, with a password of its own, without files, gone with the program.
 package final class ManagedServer: Sendable {
   package let address: RedisAddress
-  private let process: TetheredProcess
+  private let process: BoundProcess
   private let ending = Ending()
 
   private final class Ending: Sendable {
-    let hasEnded = Lock(false)
+    let how = Lock<TetheredProcess.End?>(nil)
     let bell = TaskBell()
   }
-
-  /// The server ends when its shell's input does. Its settings, the password among them, come by that input.
-  private static let script = """
-    settings=''
-    while IFS= read -r line && [ -n "$line" ]; do settings="$settings$line
-    "; done
-    printf '%s' "$settings" | redis-server - & server=$!
-    cat >/dev/null
-    kill -9 $server
-    """
 
   /// - Parameters:
   ///   - port: nil: one that is free.
@@ -47,18 +37,23 @@ package final class ManagedServer: Sendable {
       "port \(address.port)", "bind \(isLocal ? "127.0.0.1" : "0.0.0.0")", "requirepass \(address.password ?? "")",
       "maxmemory-policy noeviction", "save \"\"", "appendonly no", "daemonize no", "dir /tmp",
     ]
-    process = try TetheredProcess(
-      ["/bin/sh", "-c", Self.script], text: (settings + more).joined(separator: "\n") + "\n\n", isSilent: true
-    ) { [ending] _ in
-      ending.hasEnded.withLock { $0 = true }
+    process = try BoundProcess(
+      ["redis-server", "-"], input: (settings + more).joined(separator: "\n") + "\n"
+    ) { [ending] end in
+      ending.how.withLock { $0 = end }
       ending.bell.ring()
     }
   }
 
+  /// How it has ended, if it has.
+  package var end: String? {
+    ending.how.withLock { $0 }.map { "the redis-server that this pool has started \($0), and what it had is lost" }
+  }
+
   /// Waits until it is gone.
   package func end() async {
-    process.letGo()
-    while !ending.hasEnded.withLock({ $0 }) { await ending.bell.waitForRing() }
+    process.kill()
+    while ending.how.withLock({ $0 }) == nil { await ending.bell.waitForRing() }
   }
 
   private static func freshPassword() -> String {

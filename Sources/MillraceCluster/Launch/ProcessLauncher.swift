@@ -3,7 +3,7 @@ import Millrace
 import MillraceIPC
 
 /// Agents as processes of this machine, or as the local ends of processes elsewhere, as `ssh` is one: each has its settings by its
-/// standard input, and ends when that does. One that dies is launched again.
+/// standard input, and ends when that does. One that dies is launched again, as soon as the queue is known to be there.
 final class ProcessLauncher: AgentLauncher {
   /// One that is to run.
   struct Place: Sendable {
@@ -18,6 +18,8 @@ final class ProcessLauncher: AgentLauncher {
     /// How often something was started in each place, and which of those was the last to end.
     var starts: [Int: Int] = [:]
     var ended: [Int: Int] = [:]
+    /// Where one is to be started again, and how often one has ended there soon after its start. The place is kept meanwhile.
+    var due: [Int: Int] = [:]
     var isEnding = false
     var hasLaunched = false
   }
@@ -38,7 +40,21 @@ final class ProcessLauncher: AgentLauncher {
   var isExhausted: Bool { state.withLock { $0.hasLaunched && $0.running.isEmpty } }
   func hasAll(_ count: Int) -> Bool { count >= places.count }
 
+  func replace(logger: Logger) {
+    let due = state.withLock { state in
+      defer { state.due = [:] }
+      return state.isEnding ? [:] : state.due
+    }
+    for (number, ends) in due.sorted(by: { $0.key < $1.key }) {
+      do { try start(number, logger, ends: ends) } catch {
+        logger.error("an agent could not be launched again: \(error)", metadata: ["place": "\(places[number].name)"])
+        state.withLock { $0.running[number] = nil }
+      }
+    }
+  }
+
   func launch(logger: Logger) async throws {
+    replace(logger: logger)
     var problem: (any Error)?
     let missing = state.withLock { state in places.indices.filter { state.running[$0] == nil } }
     for place in missing {
@@ -79,24 +95,23 @@ final class ProcessLauncher: AgentLauncher {
     defer { isGone.ring() }
     let isEnding = state.withLock { state in
       state.ended[number] = start
-      if state.isEnding { state.running[number] = nil }
+      // Who was refused is refused again.
+      let isRefused = if case .exited(AgentExit.refused) = end { true } else { false }
+      if state.isEnding || isRefused || ends >= Self.quickEnds {
+        state.running[number] = nil
+      } else {
+        state.due[number] = ends
+      }
       return state.isEnding
     }
-    if isEnding { return }
-    logger.warning("an agent \(end)", metadata: ["place": "\(places[number].name)"])
-    // Who was refused is refused again.
-    if case .exited(AgentExit.refused) = end { return state.withLock { $0.running[number] = nil } }
-    guard ends < Self.quickEnds else { return state.withLock { $0.running[number] = nil } }
-    // Its place is kept meanwhile: there will be one.
-    do { try self.start(number, logger, ends: ends) } catch {
-      logger.error("an agent could not be launched again: \(error)", metadata: ["place": "\(places[number].name)"])
-      state.withLock { $0.running[number] = nil }
-    }
+    if !isEnding { logger.warning("an agent \(end)", metadata: ["place": "\(places[number].name)"]) }
   }
 
   func end() async {
     let running = state.withLock { state in
       state.isEnding = true
+      for place in state.due.keys { state.running[place] = nil }
+      state.due = [:]
       return Array(state.running.values)
     }
     for process in running { process.letGo() }

@@ -18,6 +18,9 @@ final class TetheredProcess: Sendable {
     case exited(Int32)
     case died(signal: Int32)
 
+    /// As `waitpid` says it.
+    init(_ status: Int32) { self = status & 0x7f == 0 ? .exited(status >> 8 & 0xff) : .died(signal: status & 0x7f) }
+
     var description: String {
       switch self {
       case .exited(let code): "exited with code \(code)"
@@ -28,17 +31,13 @@ final class TetheredProcess: Sendable {
 
   /// - Parameters:
   ///   - text: the beginning of its input; less than a pipe holds.
-  ///   - isSilent: whether what it writes goes nowhere, and not where ours does.
   ///   - ended: called once, by a thread of its own.
   init(
-    _ arguments: [String], adding variables: [String] = [], text: String, isSilent: Bool = false,
-    ended: @escaping @Sendable (End) -> Void
+    _ arguments: [String], adding variables: [String] = [], text: String, ended: @escaping @Sendable (End) -> Void
   ) throws {
     let pipe = try Pipe()
     let reading = pipe.reading
     let input = SharedDescriptor(owning: pipe.writing.take())
-    let nowhere = Descriptor(owning: isSilent ? millrace_fd_open("/dev/null", O_WRONLY, 0) : -1)
-    let (output, error) = isSilent ? (nowhere.rawValue, nowhere.rawValue) : (STDOUT_FILENO, STDERR_FILENO)
     var process: pid_t = 0
     var code: Int32 = 0
     let names = variables.compactMap { $0.split(separator: "=").first.map { "\($0)=" } }
@@ -46,7 +45,7 @@ final class TetheredProcess: Sendable {
     Self.withPointers(arguments) { arguments in
       Self.withPointers(environment) { environment in
         code = millrace_job_spawn(
-          arguments[0]!, arguments, environment, reading.rawValue, output, error, &process)
+          arguments[0]!, arguments, environment, reading.rawValue, STDOUT_FILENO, STDERR_FILENO, &process)
       }
     }
     guard code == 0 else { throw SystemError("start of \(arguments.first ?? "")", code) }
@@ -59,7 +58,7 @@ final class TetheredProcess: Sendable {
     try startThread("millrace-tether") { [id] in
       var status: Int32 = 0
       while waitpid(id, &status, 0) < 0, errno == EINTR {}
-      ended(status & 0x7f == 0 ? .exited(status >> 8 & 0xff) : .died(signal: status & 0x7f))
+      ended(End(status))
     }
   }
 
@@ -79,11 +78,11 @@ final class TetheredProcess: Sendable {
   }
 
   /// The strings as C wants them.
-  private static func withPointers(
-    _ strings: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Void
-  ) {
+  static func withPointers<R>(
+    _ strings: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> R
+  ) -> R {
     var pointers = strings.map { strdup($0) } + [nil]
     defer { for pointer in pointers { free(pointer) } }
-    pointers.withUnsafeMutableBufferPointer { body($0.baseAddress!) }
+    return pointers.withUnsafeMutableBufferPointer { body($0.baseAddress!) }
   }
 }

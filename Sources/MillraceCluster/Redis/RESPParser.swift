@@ -55,8 +55,12 @@ package struct RESPParser {
   private mutating func element() throws(Problem) -> RESPValue? {
     while true {
       let start = at
+      // Who speaks otherwise may never end its line.
+      if at < bytes.count, !Self.kinds.contains(bytes[at]) {
+        throw Problem(description: "an answer that begins with \(Self.shown(bytes[at...].prefix(24)))")
+      }
       guard let line = try line() else { return nil }
-      guard let kind = line.first else { throw Problem(description: "an empty line") }
+      guard let kind = line.first else { return nil }
       let rest = line.dropFirst()
       switch kind {
       case UInt8(ascii: "+"): return .text(String(decoding: rest, as: UTF8.self))
@@ -86,7 +90,7 @@ package struct RESPParser {
           throw Problem(description: "arrays in arrays, more than \(Self.deepest)")
         }
         open.append((count, []))
-      default: throw Problem(description: "an answer of kind \(kind)")
+      default: return nil
       }
     }
   }
@@ -106,6 +110,13 @@ package struct RESPParser {
     searched = place
     guard place - at <= Self.longestLine else { throw Problem(description: "a line without an end") }
     return nil
+  }
+
+  private static let kinds = Array("+-:$*".utf8)
+
+  /// What another server says of itself, on one line.
+  private static func shown(_ bytes: ArraySlice<UInt8>) -> String {
+    "\"\(String(decoding: bytes.map { (32..<127).contains($0) ? $0 : UInt8(ascii: " ") }, as: UTF8.self))\""
   }
 
   private func number(_ digits: ArraySlice<UInt8>) throws(Problem) -> Int {

@@ -9,15 +9,15 @@ package struct RedisAddress: Sendable, Equatable {
 
   package init() {}
 
-  /// - Throws: ``EngineError/refused(_:)`` with the part that is wrong, never with the password.
+  /// - Throws: ``EngineError/address(_:)`` with what the wrong part has to be, never with the password.
   package init(_ text: String) throws(EngineError) {
     guard let colon = text.firstRange(of: "://") else {
-      throw .refused("\"\(text.prefix(16))\" is no URL: redis://host:port")
+      throw .address("a URL, as redis://host:port")
     }
     switch text[..<colon.lowerBound] {
     case "redis": isSecure = false
     case "rediss": isSecure = true
-    case let scheme: throw .refused("the scheme \"\(scheme)\": redis or rediss")
+    default: throw .address("one whose scheme is redis, as redis://host:port")
     }
     var rest = text[colon.upperBound...]
     if let at = rest.lastIndex(of: "@") {
@@ -33,7 +33,9 @@ package struct RedisAddress: Sendable, Equatable {
     if let slash = rest.firstIndex(of: "/") {
       let number = rest[rest.index(after: slash)...]
       if !number.isEmpty {
-        guard let database = Int(number), database >= 0 else { throw .refused("the database \"\(number)\": a number") }
+        guard let database = Int(number), database >= 0 else {
+          throw .address("one whose database is a number, as redis://host:port/0")
+        }
         self.database = database
       }
       rest = rest[..<slash]
@@ -48,7 +50,7 @@ package struct RedisAddress: Sendable, Equatable {
     }
     guard let first = rest.first else { return }
     guard first == ":", let port = Int(rest.dropFirst()), (1...65_535).contains(port) else {
-      throw .refused("the port \"\(rest.dropFirst())\": 1 to 65535")
+      throw .address("one whose port is 1 to 65535, as redis://host:6379")
     }
     self.port = port
   }
@@ -63,7 +65,7 @@ package struct RedisAddress: Sendable, Equatable {
         continue
       }
       guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
-        throw .refused("a % in user or password that two digits should follow")
+        throw .address("one in whose user and password a % is written as %25")
       }
       rest = rest.dropFirst(2)
       bytes.append(value)
@@ -83,6 +85,26 @@ package struct RedisAddress: Sendable, Equatable {
     let entry = password.map { "\(escaped(user ?? "")):\(escaped($0))@" } ?? ""
     return "\(isSecure ? "rediss" : "redis")://\(entry)\(host.contains(":") ? "[\(host)]" : host):\(port)/\(database)"
   }
+}
+
+extension RedisAddress {
+  /// What may be shown of a text that is no address: whatever may be a password is left out.
+  package static func masked(_ text: String) -> String {
+    let colon = text.firstRange(of: "://")
+    let scheme = text[..<(colon?.upperBound ?? text.startIndex)]
+    let rest = text[scheme.endIndex...]
+    if let at = rest.lastIndex(of: "@") { return "\(scheme)…\(rest[at...])" }
+    let parts = rest.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2 else { return text }
+    // Somebody may have forgotten the host.
+    let isPort = parts[1].prefix { $0 != "/" }.allSatisfy { $0.isASCII && $0.isNumber }
+    return "\(scheme)\(parts[0]):\(isPort && !parts[0].isEmpty ? parts[1] : "…")"
+  }
+}
+
+extension EngineError {
+  /// What would have been right, for an option.
+  var allowed: String { if case .address(let what) = self { what } else { "\(self)" } }
 }
 
 extension RedisAddress: CustomStringConvertible {

@@ -19,10 +19,15 @@ final class RedisClient: Sendable {
   /// How long somebody is waited for who is not there.
   private let patience: Duration
   private let group: any EventLoopGroup
+  /// How the server has ended, if that is known for good.
+  private let end: @Sendable () -> String?
   private let state = Lock(State())
 
-  init(_ address: RedisAddress, on group: any EventLoopGroup, patience: Duration) {
-    (self.address, self.group, self.patience) = (address, group, patience)
+  init(
+    _ address: RedisAddress, on group: any EventLoopGroup, patience: Duration,
+    end: @escaping @Sendable () -> String? = { nil }
+  ) {
+    (self.address, self.group, self.patience, self.end) = (address, group, patience, end)
   }
 
   /// One answer.
@@ -31,8 +36,12 @@ final class RedisClient: Sendable {
   }
 
   /// The answers, of which none is an error: such as mean "not yet" are waited out, others thrown.
-  func ask(_ commands: [RESPCommand], within limit: Duration = .seconds(10)) async throws -> [RESPValue] {
-    try await patiently { connection in
+  ///
+  /// - Parameter waitsForRoom: whether a server without memory may have some in a moment, when others have taken what is theirs.
+  func ask(
+    _ commands: [RESPCommand], within limit: Duration = .seconds(10), waitsForRoom: Bool = true
+  ) async throws -> [RESPValue] {
+    try await patiently(waitsForRoom: waitsForRoom) { connection in
       let answers = try await connection.ask(commands, within: limit)
       for case .error(let text) in answers { throw Self.meaning(text) }
       return answers
@@ -77,6 +86,9 @@ final class RedisClient: Sendable {
   /// The server is there, and will answer later.
   private struct NotYet: Error { let text: String }
 
+  /// How long a server is waited for that has no memory.
+  private static let patienceForRoom: Duration = .seconds(3)
+
   private static func meaning(_ text: String) -> any Error {
     let word = text.prefix { $0 != " " }
     switch word {
@@ -84,29 +96,46 @@ final class RedisClient: Sendable {
       return NotYet(text: text)
     case "LOST", "NOGROUP", "UNBLOCKED": return EngineError.lost
     case "FENCED": return EngineError.fenced(String(text.dropFirst(7)))
-    case "WRONGPASS", "NOAUTH": return EngineError.refused("user or password (\(text))")
+    case "WRONGPASS", "NOAUTH":
+      return EngineError.refused(
+        "user or password (\(text)); in a URL, @ : / and % of a password are %40 %3A %2F and %25")
     default: return EngineError.refused(text)
     }
   }
 
-  private func patiently<R>(_ body: (RedisConnection) async throws -> R) async throws -> R {
-    let end = MonotonicTime.now &+ patience.nanoseconds
+  private func patiently<R>(
+    waitsForRoom: Bool = true, _ body: (RedisConnection) async throws -> R
+  ) async throws -> R {
+    // From when it was missed: what has taken long is asked once more.
+    var end: UInt64?
+    var roomEnd: UInt64?
     var pause: UInt64 = 10_000_000
     while true {
       let problem: EngineError
       do {
         return try await body(connected())
       } catch let error as EngineError {
-        guard case .unreachable = error else { throw error }
-        problem = error
+        switch error {
+        case .unreachable: problem = error
+        case .refused(let text) where text.contains("OOM command not allowed") && waitsForRoom:
+          let last = roomEnd ?? MonotonicTime.now &+ min(patience, Self.patienceForRoom).nanoseconds
+          roomEnd = last
+          guard MonotonicTime.now < last, !Task.isCancelled else { throw error }
+          try? await Task.sleep(for: .milliseconds(100))
+          continue
+        default: throw error
+        }
       } catch let error as NotYet {
         problem = .unreachable(error.text)
         // Another may have its place by now.
         await close()
       }
+      if let why = self.end() { throw EngineError.gone(why) }
       let now = MonotonicTime.now
-      guard now < end, !Task.isCancelled else { throw problem }
-      try? await Task.sleep(for: .nanoseconds(min(pause, end - now)))
+      let last = end ?? now &+ patience.nanoseconds
+      end = last
+      guard now < last, !Task.isCancelled else { throw problem }
+      try? await Task.sleep(for: .nanoseconds(min(pause, last - now)))
       pause = min(pause * 2, 500_000_000)
     }
   }

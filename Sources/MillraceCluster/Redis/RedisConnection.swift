@@ -107,7 +107,8 @@ private final class RedisHandler: ChannelDuplexHandler {
         done.request.promise.succeed(done.answers)
       }
     } catch {
-      fail(.unreachable("it speaks something else than Redis: \(error)"), context)
+      // It will not be another server the next time.
+      fail(.refused("it speaks something else than Redis: \(error)"), context)
     }
   }
 

@@ -52,8 +52,12 @@ extension RedisEngine {
     return leases
   }
 
-  package func started(_ id: UInt64, item: Int) async throws -> Int {
-    try await client.run(.started, [keys.starts, keys.work], words("\(id)", "\(item)")).integer ?? 0
+  package func started(_ id: UInt64, item: Int, by agent: String) async throws -> Losses {
+    let answer = try await client.run(.started, [keys.starts, keys.work], words("\(id)", "\(item)", agent)).array
+    guard answer.count == 2, let count = answer[0].integer, let last = answer[1].string else {
+      throw EngineError.refused("an answer that makes no sense: \(answer)")
+    }
+    return Losses(count, last: last.isEmpty ? nil : last)
   }
 
   package func renew(_ ids: [UInt64], for agent: String) async throws -> Renewal {
@@ -77,7 +81,7 @@ extension RedisEngine {
   package func release(_ ids: [UInt64], by agent: String) async throws {
     guard !ids.isEmpty else { return }
     _ = try await client.run(
-      .release, [keys.work], words(RedisKeys.group, agent) + ids.map { Array("\($0)".utf8) })
+      .release, [keys.work, keys.starts], words(RedisKeys.group, agent) + ids.map { Array("\($0)".utf8) })
   }
 
   package func leave(_ agent: String) async throws {

@@ -42,9 +42,7 @@ extension RedisEngine {
     var arguments = [epoch]
     for work in work {
       let bytes = try await stored(work.bytes, work.id, isResult: false)
-      if work.bytes.count > Self.largest {
-        state.withLock { _ = $0.large.insert(keys.large(work.id, isResult: false)) }
-      }
+      if bytes.first == 1 { state.withLock { _ = $0.large.insert(keys.large(work.id, isResult: false)) } }
       arguments += [Array("\(work.id)".utf8), bytes]
     }
     _ = try await client.run(.submit, [keys.epoch, keys.work], arguments)

@@ -31,19 +31,26 @@ package final class RedisEngine: WorkEngine {
   let state = Lock(State())
   private let group: MultiThreadedEventLoopGroup
 
-  /// What is larger goes beside its stream.
-  static let largest = 1 << 20
+  /// What is larger goes beside its stream, in pieces of this size: so small that each server takes them, whatever its limit for one
+  /// string (`proto-max-bulk-len`, at least 1 MiB).
+  static let largest = 1 << 20 - 64
+  /// How many of those are on their way at once.
+  private static let together = 8
   /// How long what nobody looks after stays.
   static let life: Duration = .seconds(600)
 
-  /// - Parameter patience: how long a server is waited for that does not answer.
-  package init(_ address: RedisAddress, job: String, lease: Duration = .seconds(30), patience: Duration = .seconds(30))
-  {
+  /// - Parameters:
+  ///   - patience: how long a server is waited for that does not answer.
+  ///   - end: how the server has ended, if nobody will bring it back.
+  package init(
+    _ address: RedisAddress, job: String, lease: Duration = .seconds(30), patience: Duration = .seconds(30),
+    end: @escaping @Sendable () -> String? = { nil }
+  ) {
     self.lease = lease
     keys = RedisKeys(job: job)
     group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    client = RedisClient(address, on: group, patience: patience)
-    waiter = RedisClient(address, on: group, patience: patience)
+    client = RedisClient(address, on: group, patience: patience, end: end)
+    waiter = RedisClient(address, on: group, patience: patience, end: end)
   }
 
   package func interrupt() async { await waiter.close() }
@@ -60,20 +67,44 @@ package final class RedisEngine: WorkEngine {
 
   func words(_ words: String...) -> [[UInt8]] { words.map { Array($0.utf8) } }
 
-  /// As a stream has it: whether it lies there, and if so the bytes.
+  /// As a stream has it: whether it lies there, and if so the bytes; else how many pieces there are.
   func stored(_ bytes: [UInt8], _ id: UInt64, isResult: Bool) async throws -> [UInt8] {
     guard bytes.count > Self.largest else { return [0] + bytes }
-    var command: RESPCommand = ["SET", keys.large(id, isResult: isResult)]
-    command.add(bytes)
-    for word in ["PX", "\(Self.life.nanoseconds / 1_000_000)"] { command.add(word) }
-    _ = try await client.ask(command, within: .seconds(60))
-    return [1]
+    let key = keys.large(id, isResult: isResult)
+    let count = (bytes.count + Self.largest - 1) / Self.largest
+    do {
+      for start in stride(from: 0, to: count, by: Self.together) {
+        var commands = (start..<min(count, start + Self.together)).map { number -> RESPCommand in
+          var command: RESPCommand = ["HSET", key, "\(number)"]
+          command.add(Array(bytes[number * Self.largest..<min(bytes.count, (number + 1) * Self.largest)]))
+          return command
+        }
+        commands.append(["PEXPIRE", key, "\(Self.life.nanoseconds / 1_000_000)"])
+        // An agent has something else to say where there is no room, and needs some for that.
+        _ = try await client.ask(commands, within: .seconds(60), waitsForRoom: !isResult)
+      }
+    } catch {
+      _ = try? await client.ask(["DEL", key])
+      throw error
+    }
+    return [1] + Array("\(count)".utf8)
   }
 
   /// Nil, if what lay beside the stream is gone.
   func whole(_ bytes: [UInt8], _ id: UInt64, isResult: Bool) async throws -> [UInt8]? {
     guard bytes.first == 1 else { return Array(bytes.dropFirst()) }
-    return try await client.ask(["GET", keys.large(id, isResult: isResult)], within: .seconds(60)).bytes
+    let key = keys.large(id, isResult: isResult)
+    let count = Int(String(decoding: bytes.dropFirst(), as: UTF8.self)) ?? 0
+    var whole: [UInt8] = []
+    for start in stride(from: 0, to: count, by: Self.together) {
+      let pieces = try await client.ask(
+        (start..<min(count, start + Self.together)).map { ["HGET", key, "\($0)"] }, within: .seconds(60))
+      for piece in pieces {
+        guard let piece = piece.bytes else { return nil }
+        whole += piece
+      }
+    }
+    return whole
   }
 
   /// The number of an entry that has it as the first half of its own.

@@ -100,17 +100,20 @@ package enum RedisScript: String, CaseIterable, Sendable {
       return {phase or '', redis.call('HEXISTS', KEYS[4], ARGV[2]), refused}
       """
     case .started:
-      // KEYS starts in; ARGV id item: only of what is there, or nobody would remove it.
+      // KEYS starts in; ARGV id item agent: only of what is there, or nobody would remove it. Whoever had it first did not say what it began.
       """
-      if #redis.call('XRANGE', KEYS[2], ARGV[1] .. '-0', ARGV[1] .. '-0') == 0 then return 0 end
+      if #redis.call('XRANGE', KEYS[2], ARGV[1] .. '-0', ARGV[1] .. '-0') == 0 then return {0, ''} end
       local text = redis.call('HGET', KEYS[1], ARGV[1]) or ''
-      local counts = cjson.decode(text == '' and '{}' or text)
-      local item = tonumber(ARGV[2])
-      for other in pairs(counts) do if tonumber(other) < item then counts[other] = nil end end
-      local before = counts[ARGV[2]] or 0
+      local counts = cjson.decode(text == '' and '{"first":1}' or text)
+      for other in pairs(counts) do
+        if tonumber(other) and tonumber(other) < tonumber(ARGV[2]) then counts[other] = nil end
+      end
+      local before = counts[ARGV[2]] or counts['first']
+      local last = before > 0 and counts['last'] or ''
       counts[ARGV[2]] = before + 1
+      counts['last'] = ARGV[3]
       redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(counts))
-      return before
+      return {before, last}
       """
     case .complete:
       // KEYS in out starts members results; ARGV group id agent result
@@ -124,13 +127,14 @@ package enum RedisScript: String, CaseIterable, Sendable {
       return 1
       """
     case .release:
-      // KEYS in; ARGV group agent id…: as if it had been held for ever.
+      // KEYS in starts; ARGV group agent id…: as if it had been held for ever, and nobody was lost with it.
       """
       for i = 3, #ARGV do
         local id = ARGV[i] .. '-0'
         local mine = redis.pcall('XPENDING', KEYS[1], ARGV[1], id, id, 1, ARGV[2])
         if not mine.err and #mine > 0 then
           redis.call('XCLAIM', KEYS[1], ARGV[1], 'released', 0, id, 'IDLE', '1000000000', 'JUSTID')
+          redis.call('HSETNX', KEYS[2], ARGV[i], '{"first":0}')
         end
       end
       return 1

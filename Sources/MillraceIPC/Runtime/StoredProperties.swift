@@ -26,8 +26,11 @@ struct StoredProperty {
     guard let borrowed else { return TypeLayout(type).size == 0 ? [] : nil }
     _ = _forEachField(of: type) { name, offset, type, kind in
       let layout = TypeLayout(type)
-      isGapless = isGapless && offset == (end + layout.alignment - 1) & -layout.alignment
-      end = offset + layout.size
+      // What has no size lies anywhere: the compiler puts it at the start.
+      if layout.size > 0 {
+        isGapless = isGapless && offset == (end + layout.alignment - 1) & -layout.alignment
+        end = offset + layout.size
+      }
       properties.append(
         StoredProperty(
           name: String(cString: name), offset: offset, type: type,

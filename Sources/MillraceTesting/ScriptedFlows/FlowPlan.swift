@@ -91,6 +91,13 @@ struct FlowPlan {
   }
 
   func isMerge(_ station: Int) -> Bool { if case .merge = kinds[station] { true } else { false } }
+  /// The choice whose branches come together here, and make one of one: what comes here comes in the order in which it was dealt.
+  func dealer(of station: Int) -> Int? {
+    guard isMerge(station), let first = inputs[station].first, let choice = inputs[first].first else { return nil }
+    let isDealt = inputs[station].allSatisfy { if case .map = kinds[$0] { inputs[$0] == [choice] } else { false } }
+    return isDealt && isChoice(choice) && inputs[station].count == readers(choice).count ? choice : nil
+  }
+
   func isChoice(_ station: Int) -> Bool { if case .choice = kinds[station] { true } else { false } }
 
   /// How many items of an input's belong to one of the station's.
@@ -118,12 +125,24 @@ struct FlowPlan {
     var machine = FlowMachine(maximumRoom: maximumRoom)
     for station in kinds.indices {
       _ = machine.addStation(
-        "s\(station)", takes: isMerge(station) ? .asItComes : .together, gives: isChoice(station) ? .one : .all)
+        "s\(station)", takes: dealer(of: station) != nil ? .asDealt : isMerge(station) ? .asItComes : .together,
+        gives: isChoice(station) ? .one : .all)
     }
+    var edges: [(from: Int, to: Int)] = []
     for station in kinds.indices {
       for input in inputs[station] {
         machine.connect(input, to: station, room: room, share: share(of: input, at: station))
+        edges.append((input, station))
       }
+    }
+    for station in kinds.indices {
+      guard let choice = dealer(of: station) else { continue }
+      let lanes = inputs[station].map { branch in
+        (
+          dealt: edges.firstIndex { $0 == (choice, branch) }!, input: edges.firstIndex { $0 == (branch, station) }!
+        )
+      }
+      machine.collect(at: station, what: choice, deals: lanes)
     }
     for output in outputs { _ = machine.addOutput(output, room: room) }
     return machine

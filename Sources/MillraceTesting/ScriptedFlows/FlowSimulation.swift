@@ -67,6 +67,8 @@ package final class FlowSimulation {
   private var rooms: [Int]
   /// What choices have sent into their edges.
   private var sent: [Int]
+  /// What was dealt to the branches that come together in order in a merge, and has not come out of them: by their first stages.
+  private var dealt: [Int: [(branch: Int, count: Int)]] = [:]
   private var stopped: Set<Int> = []
   private var isGivenUp = false
   private var hasStoodStill = false
@@ -234,6 +236,7 @@ package final class FlowSimulation {
       guard plan.isMerge(reader), !jobs[reader].isLast, !jobs[reader].isCancelled, count <= jobs[reader].demand else {
         throw Broken("s\(reader) is given what it has not asked for")
       }
+      if plan.dealer(of: reader) != nil { try takeInTurn(count, of: writer, reader) }
       jobs[reader].demand -= count
       jobs[reader].pending += count
       jobs[reader].fed += count
@@ -244,6 +247,9 @@ package final class FlowSimulation {
       let isUnwanted = readings[writer].keys.allSatisfy { isOver($0) }
       guard plan.isChoice(writer), sentBy(writer) <= jobs[writer].made, isUnwanted || !isOver(reader) else {
         throw Broken("s\(writer) sends what it has not made, or to nobody")
+      }
+      for merge in plan.readers(reader) where plan.dealer(of: merge) == writer {
+        dealt[merge, default: []].append((reader, count))
       }
     case .room(let station, let count):
       jobs[station].released += count
@@ -292,6 +298,19 @@ package final class FlowSimulation {
       guard jobs.allSatisfy(\.hasEnded) else { throw Broken("it is over, and a station is not torn down") }
       isFinished = true
     }
+  }
+
+  /// What a merge takes is what was dealt first, but for what a branch that has ended will never make.
+  private func takeInTurn(_ count: Int, of branch: Int, _ merge: Int) throws {
+    while let first = dealt[merge]?.first, first.branch != branch || first.count < count {
+      guard jobs[first.branch].hasEnded, isDry(first.branch, at: merge) || first.branch == branch else {
+        throw Broken("s\(merge) takes of s\(branch) out of turn")
+      }
+      dealt[merge]!.removeFirst()
+    }
+    guard dealt[merge]?.isEmpty == false else { throw Broken("s\(merge) takes what was not dealt") }
+    dealt[merge]![0].count -= count
+    if dealt[merge]![0].count == 0 { dealt[merge]!.removeFirst() }
   }
 
   /// Whether nothing goes on, and the edge's reader waits for what comes by another.

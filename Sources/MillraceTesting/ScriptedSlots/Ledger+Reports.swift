@@ -51,9 +51,10 @@ extension Ledger {
       slots[slot].setUpFailures[key] = 0
       slots[slot].givenUp.remove(key)
       slots[slot].startTroubles = 0
-    } else if case .prepareFailed(let key) = report {
+    } else if case .prepareFailed(let key) = report, slots[slot].unwantedSince == nil {
       setUpFails(slot, key)
     }
+    slots[slot].unwantedSince = nil
   }
 
   private mutating func setUpFails(_ slot: Int, _ key: WorkerKey) {
@@ -73,7 +74,7 @@ extension Ledger {
     _ slot: Int, _ running: Set<Int>, _ cause: ItemFailure.Cause?, suspects: Int = 1
   ) {
     let isOurs = cause.isCancelled && !slots[slot].isKilled
-    if case .preparing(let key) = slots[slot].errand, !cause.isFromOutside, !isOurs,
+    if case .preparing(let key) = slots[slot].errand, slots[slot].unwantedSince == nil, !cause.isFromOutside, !isOurs,
       suspects == 1 || slots[slot].isKilled
     {
       setUpFails(slot, key)

@@ -37,6 +37,7 @@ extension Ledger {
     try check(!slots[slot].givenUp.contains(key), "slot \(slot): set-up of what was left to other slots")
     try wasTold(.setUp(slot, key))
     slots[slot].errand = .preparing(key)
+    slots[slot].unwantedSince = nil
     slots[slot].since = now
   }
 
@@ -44,6 +45,7 @@ extension Ledger {
     try check(slots[slot].generation == generation, "slot \(slot): set-up of another generation is cancelled")
     try check(slots[slot].errand == .preparing(key), "slot \(slot): a set-up is cancelled that is not under way")
     try check(workers[key].map { $0.users == 0 } ?? true, "slot \(slot): a set-up is cancelled that somebody wants")
+    slots[slot].unwantedSince = slots[slot].unwantedSince ?? now
   }
 
   mutating func tearDown(_ slot: Int, _ generation: Int, _ key: WorkerKey) throws {
@@ -72,7 +74,10 @@ extension Ledger {
     slots[slot].killedAt = now
     if !isTerminated, let limit = limit(slot) {
       let time = now - max(slots[slot].since, revivedAt)
-      try check(time >= limit, "slot \(slot): killed after \(time / 1_000) µs of \(limit / 1_000)")
+      let unwanted = slots[slot].unwantedSince.map { now - max($0, revivedAt) } ?? 0
+      try check(
+        time >= limit || unwanted >= limits.cancellationGrace,
+        "slot \(slot): killed after \(time / 1_000) µs of \(limit / 1_000), unwanted for \(unwanted / 1_000)")
     }
     if let inspected, inspected.slot == slot { slots[slot].condemned = (inspected.chunk, inspected.index) }
   }

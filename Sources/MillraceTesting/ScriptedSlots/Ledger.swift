@@ -96,6 +96,8 @@ struct Ledger {
     var errand: Errand?
     /// Since when it is on its errand, or ends.
     var since: UInt64 = 0
+    /// Since when it is known that nobody wants its set-up.
+    var unwantedSince: UInt64?
     var prepared: [WorkerKey] = []
     /// Set-ups that have failed here since the last one that did not, or since the slot was to begin anew.
     var setUpFailures: [WorkerKey: Int] = [:]

@@ -166,6 +166,14 @@ private struct HoldsToken: StatelessWorker {
   func process(_ item: Int) -> String { text }
 }
 
+/// Properties of no size between others: they lie anywhere.
+private struct WithNothing: Sendable {
+  var number: Int
+  var nothing: Void = ()
+  var text: String
+  var neither: Never?
+}
+
 extension Checked {
   /// What goes to workers and comes back.
   @Suite struct Payloads {
@@ -255,6 +263,8 @@ extension Checked {
         #expect(zip(parts, items).allSatisfy { parts, item in parts.allSatisfy { $0.of == item } })
         let pairs = try await pool.map(items) { ($0.name.count, $0) }
         #expect(pairs.map(\.0) == items.map(\.name.count) && pairs.map(\.1) == items)
+        let empties = try await pool.map(0..<3) { WithNothing(number: $0, text: "\($0)") }
+        #expect(empties.map(\.number) == [0, 1, 2] && empties.map(\.text) == ["0", "1", "2"])
         let counted = try await pool.map([Counted(text: "mill", count: 1)], with: Count())
         #expect(counted == [[Counted(text: "mill", count: 1), Counted(text: "mill", count: 5)]])
       }

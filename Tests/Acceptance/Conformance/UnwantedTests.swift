@@ -3,6 +3,12 @@ import MillraceTesting
 import TestSupport
 import Testing
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 /// Sets up for an hour, or until it is cancelled.
 private struct LongSetUp: Worker {
   let begun: CommonCounter
@@ -33,6 +39,22 @@ private struct Uncancelled: Worker {
   }
 }
 
+/// Its set-up waits for the gate, whoever is cancelled.
+private struct GatedSetUp: Worker {
+  let gate: CommonCounter
+  func setUp(_ context: WorkerContext) async { await gate.wait(for: 1) }
+  func process(_ item: Int, state: inout Void) -> Int { item }
+}
+
+private struct HangingSetUp: Worker, Codable {
+  func setUp(_ context: WorkerContext) { while true { sleep(1_000) } }
+  func process(_ item: Int, state: inout Void) -> Int { item }
+}
+
+private struct PlusOne: StatelessWorker, Codable {
+  func process(_ item: Int) -> Int { item + 1 }
+}
+
 extension Checked {
   /// What a worker's code is at when nobody wants it any more, and what is left to do for whoever waits for the end.
   @Suite struct Unwanted {
@@ -58,6 +80,40 @@ extension Checked {
         try await pool.shutdown()
         await #expect(throws: CancellationError.self) { try await other.value }
         #expect(worker.cancelled.value == worker.begun.value)
+      }
+    }
+
+    /// A map that is given up in the worker's set-up, and another one.
+    private func giveUp<W: Worker>(_ worker: W, on pool: WorkerPool) async throws
+    where W.Input == Int, W.Output == Int {
+      let options = MapOptions(timeouts: MapOptions.Timeouts(total: .milliseconds(200)))
+      let error = await #expect(throws: WorkerPoolError.self) {
+        _ = try await pool.map(0..<5, with: worker, options: options)
+      }
+      #expect(error?.kind == .timedOut)
+      #expect(try await pool.map(0..<100, with: PlusOne()) == Array(1...100))
+    }
+
+    @Test(
+      "a set-up that hangs, of a map that was given up, holds no other map up",
+      arguments: [WorkerPool.Backend.threads(1), .tasks(1)])
+    func hangs(backend: WorkerPool.Backend) async throws {
+      try await withDeadline(.seconds(20)) {
+        let gate = CommonCounter()
+        let pool = try WorkerPool(backend)
+        try await giveUp(GatedSetUp(gate: gate), on: pool)
+        // What was given up runs on.
+        gate.set(1)
+        try await pool.shutdown()
+      }
+    }
+
+    @Test(
+      "the same in a worker process, which is ended",
+      arguments: [WorkerPool.Backend.processes(1), Backends.spawning].runnable)
+    func hangsInProcess(backend: WorkerPool.Backend) async throws {
+      try await withDeadline(.seconds(20)) {
+        try await withWorkerPool(backend) { pool in try await giveUp(HangingSetUp(), on: pool) }
       }
     }
 

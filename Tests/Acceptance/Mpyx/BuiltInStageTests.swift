@@ -244,7 +244,7 @@ extension Checked {
         Items(1...5)
         Parallel(0) { AddX(amount: 1) }
       }
-      #expect(await refusal(parallel).hasPrefix("width is 0: it has to be 1 to"))
+      #expect(await refusal(parallel).hasPrefix("Parallel is 0: it has to be 1 to"))
     }
   }
 }

@@ -46,7 +46,7 @@ extension Checked {
     }
 
     @Test(
-      "U101: what an input has given before it fails goes through, and then the error comes", arguments: Backends.all)
+      "U131: what an input has given before it fails goes through, and then the error comes", arguments: Backends.all)
     func inputs(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for _ in 0..<10 {
@@ -59,7 +59,7 @@ extension Checked {
       }
     }
 
-    @Test("U101: so it is with a source, and with outcomes; what is gathered goes on", arguments: Backends.all)
+    @Test("U131: so it is with a source, and with outcomes; what is gathered goes on", arguments: Backends.all)
     func sources(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for _ in 0..<10 {
@@ -78,7 +78,7 @@ extension Checked {
       }
     }
 
-    @Test("U101: where flows come together, a source that fails ends the others", arguments: Backends.all)
+    @Test("U131: where flows come together, a source that fails ends the others", arguments: Backends.all)
     func merges(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let endless = EndlessCount()
@@ -97,7 +97,7 @@ extension Checked {
     }
 
     @Test(
-      "U101: of a stage whose tear-down, or set-up, fails each item that was read has its outcome first",
+      "U131: of a stage whose tear-down, or set-up, fails each item that was read has its outcome first",
       arguments: Backends.all)
     func tearDowns(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
@@ -122,7 +122,7 @@ extension Checked {
       }
     }
 
-    @Test("U101: in order, all that is before the item that fails comes before its failure", arguments: Backends.all)
+    @Test("U131: in order, all that is before the item that fails comes before its failure", arguments: Backends.all)
     func items(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for _ in 0..<10 {

@@ -64,7 +64,7 @@ private struct AsksItself: Source {
 extension Checked {
   /// Nothing of a run waits for ever.
   @Suite(.timeLimit(.minutes(1))) struct PipelineWaitCases {
-    @Test("U102: a side channel that wants no more drops what is put", arguments: Backends.everything)
+    @Test("U132: a side channel that wants no more drops what is put", arguments: Backends.everything)
     func fullChannels(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         try await withWorkerPool(backend) { pool in
@@ -83,7 +83,7 @@ extension Checked {
       }
     }
 
-    @Test("U102: a put that waits for room ends when its run is cancelled", arguments: Backends.all)
+    @Test("U132: a put that waits for room ends when its run is cancelled", arguments: Backends.all)
     func waitingPuts(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         let gate = CommonCounter()
@@ -110,7 +110,7 @@ extension Checked {
       }
     }
 
-    @Test("U103: code of a run cannot wait for the run's end", arguments: Backends.shared)
+    @Test("U133: code of a run cannot wait for the run's end", arguments: Backends.shared)
     func fromInside(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let handle = Handle()
@@ -147,7 +147,7 @@ extension Checked {
       }
     }
 
-    @Test("U104: who waits for a run can be cancelled, and the run goes on", arguments: Backends.all)
+    @Test("U134: who waits for a run can be cancelled, and the run goes on", arguments: Backends.all)
     func cancelledWait(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let source = EndlessCount()
@@ -163,7 +163,7 @@ extension Checked {
       }
     }
 
-    @Test("U105: the longest durations are that long", arguments: [WorkerPool.Backend.threads(2), .serial])
+    @Test("U135: the longest durations are that long", arguments: [WorkerPool.Backend.threads(2), .serial])
     func durations(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let longest = Duration.seconds(Int64.max)
@@ -180,7 +180,7 @@ extension Checked {
       }
     }
 
-    @Test("U106: an item that is cancelled in a serial stage is told", arguments: Backends.shared)
+    @Test("U136: an item that is cancelled in a serial stage is told", arguments: Backends.shared)
     func serialItems(backend: WorkerPool.Backend) async throws {
       try await withFolder { folder in
         try await withWorkerPool(backend) { pool in

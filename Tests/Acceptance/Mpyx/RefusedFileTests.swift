@@ -24,7 +24,7 @@ private func words(_ body: () async throws -> Void) async -> String? {
 extension Checked {
   /// Files and programs that stages are given and cannot use.
   @Suite(.timeLimit(.minutes(1))) struct RefusedFiles {
-    @Test("U108: a path with a NUL in it is refused by name, before anything is made")
+    @Test("U138: a path with a NUL in it is refused by name, before anything is made")
     func paths() async throws {
       try await withFolder { folder in
         let path = "\(folder)/a\u{0}b"
@@ -42,7 +42,7 @@ extension Checked {
     }
 
     @Test(
-      "U108: so are an item's file, and variables and folders of a program",
+      "U138: so are an item's file, and variables and folders of a program",
       arguments: [WorkerPool.Backend.threads(1), .processes(1)])
     func items(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
@@ -63,7 +63,7 @@ extension Checked {
       }
     }
 
-    @Test("U109: a Write that cannot open its file is named")
+    @Test("U139: a Write that cannot open its file is named")
     func unwritable() async throws {
       let path = "/proc/none/of/these"
       let error = await #expect(throws: PipelineError.self) {
@@ -74,7 +74,7 @@ extension Checked {
       #expect(system.code == ENOENT && "\(system)".contains(path))
     }
 
-    @Test("U111: what a program has written and is not UTF-8 is refused", arguments: Backends.everything)
+    @Test("U141: what a program has written and is not UTF-8 is refused", arguments: Backends.everything)
     func notText(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let failure = await #expect(throws: ItemFailure.self) {

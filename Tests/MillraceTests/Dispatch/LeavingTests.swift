@@ -55,57 +55,88 @@ struct DispatchLeavingTests {
 
   @Test("U12: a set-up that nobody wants any more holds a shutdown up for so long only")
   func setUpInShutdown() {
-    let play = Play(width: 1, isSmooth: false)
-    let job = play.submit(play.worker())
-    play.arriveAll(job, 1)
-    play.step { $0.started(slot: 0, generation: 1, now: $1) }
-    play.step { $0.cancel(job, now: $1) }
-    _ = play.said()
+    let play = setUpLeftOver()
     play.step { $0.shutDown(now: $1) }
-    #expect(play.said() == ["cancelSetUp 0: 1"])
-    play.wait(patience)
-    #expect(play.said() == ["kill 0"])
+    let said = play.said()
+    #expect(said.contains("cancelSetUp 1: 1") && said.contains("tearDown 0: 1"))
+    play.step { $0.tornDown(slot: 0, generation: 1, WorkerKey(1), now: $1) }
+    #expect(play.said() == ["stop 0"])
     play.die(0, .cancelled)
-    #expect(play.said() == ["closed 1", "stopped"])
+    play.wait(patience)
+    #expect(play.said() == ["kill 1"])
+    play.die(1, .cancelled)
+    #expect(play.said().last == "stopped")
   }
 
-  @Test("a set-up is told that nobody wants its worker, and not while somebody does")
-  func setUpCancelled() {
-    let play = Play(width: 2, isSmooth: false)
+  private func settingUp(width: Int = 1, keeps: Bool = true) -> (Play, WorkerKey, JobID) {
+    let play = Play(width: width, isSmooth: false)
     let key = play.worker()
-    let job = play.submit(key)
-    play.arrive(job, 2)
-    for slot in 0...1 { play.step { $0.started(slot: slot, generation: 1, now: $1) } }
+    let job = play.submit(key) { $0.keepsWorkers = keeps }
+    play.arrive(job, width)
+    for slot in 0..<width { play.step { $0.started(slot: slot, generation: 1, now: $1) } }
     _ = play.said()
-    play.step { $0.resize(to: 1, now: $1) }
-    #expect(play.said() == [])
-    // It is kept: the next map may want it.
+    return (play, key, job)
+  }
+
+  @Test(
+    "the set-up of a map that was given up is told so, and has the time that an item has", arguments: [true, false])
+  func setUpGivenUp(keeps: Bool) {
+    let (play, _, job) = settingUp(keeps: keeps)
+    let other = play.submit(play.worker())
+    play.arriveAll(other, 1)
+    _ = play.said()
     play.step { $0.cancel(job, now: $1) }
-    #expect(!play.said().contains { $0.hasPrefix("cancelSetUp") })
-    play.step { $0.close(key, now: $1) }
-    #expect(play.said() == ["cancelSetUp 0: 1"])
-    for slot in 0...1 {
-      play.step { $0.prepareFailed(slot: slot, generation: 1, key, CancellationError(), now: $1) }
-    }
-    #expect(play.said() == ["closed 1", "stop 1"])
+    #expect(play.said() == ["cancelled 1", "cancelSetUp 0: 1", "release 1"])
+    play.wait(DispatchLimits().cancellationGrace)
+    #expect(play.said() == ["kill 0"])
+    play.die(0, .cancelled)
+    #expect(play.said() == (keeps ? [] : ["closed 1"]) + ["start 0"])
     #expect(play.reports == [])
   }
 
-  @Test("a set-up of a worker that is not kept is told when its map is over, and holds its slot for so long only")
-  func setUpOfNobody() {
-    let play = Play(width: 1, isSmooth: false)
-    let (key, other) = (play.worker(), play.worker())
-    let job = play.submit(key) { $0.keepsWorkers = false }
-    play.arriveAll(job, 1)
-    play.step { $0.started(slot: 0, generation: 1, now: $1) }
-    play.arriveAll(play.submit(other), 1)
-    _ = play.said()
+  @Test("who wants the worker again has it set up again, and what was given up is no failure of that")
+  func setUpWantedAgain() {
+    let (play, key, job) = settingUp()
     play.step { $0.cancel(job, now: $1) }
-    #expect(play.said() == ["cancelled 1", "release 1", "cancelSetUp 0: 1"])
+    let again = play.submit(key)
+    play.arriveAll(again, 1)
+    _ = play.said()
+    play.step { $0.prepareFailed(slot: 0, generation: 1, key, CancellationError(), now: $1) }
+    #expect(play.said() == ["prepare 0: 1"])
+    play.prepared(0, key)
+    #expect(play.said().last?.hasPrefix("run 0") == true)
+    #expect(play.reports == [])
+  }
+
+  /// The map is complete, and in the second slot its worker is still being set up.
+  private func setUpLeftOver() -> Play {
+    let (play, key, job) = settingUp(width: 2)
+    play.prepared(0, key)
+    play.finish(0, 1)
+    play.arrive(job, 0, ended: true)
+    let said = play.said()
+    #expect(said.contains("complete 1") && !said.contains { $0.hasPrefix("cancelSetUp") })
+    return play
+  }
+
+  @Test("a set-up that is left of a map goes on for the next, until others wait for its slot for too long")
+  func setUpLeft() {
+    let play = setUpLeftOver()
+    play.wait(1_000 * patience)
+    #expect(play.said() == [])
+    play.arriveAll(play.submit(play.worker()), 4)
+    #expect(play.said().contains("cancelSetUp 1: 1"))
     play.wait(patience)
-    #expect(play.said() == ["kill 0"])
-    play.die(0, .cancelled)
-    #expect(play.said() == ["closed 1", "start 0"])
+    #expect(play.said().contains("kill 1"))
+  }
+
+  @Test("a set-up in a slot that is taken away is not told while somebody wants its worker")
+  func setUpInLeavingSlot() {
+    let (play, key, _) = settingUp(width: 2)
+    play.step { $0.resize(to: 1, now: $1) }
+    #expect(!play.said().contains { $0.hasPrefix("cancelSetUp") })
+    play.step { $0.prepareFailed(slot: 1, generation: 1, key, CancellationError(), now: $1) }
+    #expect(play.said() == ["stop 1"])
   }
 
   @Test("U12: while maps run, a set-up and a tear-down without a limit take what they take")

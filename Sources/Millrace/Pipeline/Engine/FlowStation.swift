@@ -16,6 +16,8 @@ final class FlowStation: @unchecked Sendable {
   let isChoice: Bool
   /// How many items of each input belong together.
   let shares: [Int]?
+  /// Whose branches it puts together again, in the order of the items.
+  let deal: Rates.Deal?
   /// Whether it says of an item that it leaves out that it does, for those branches of it that come together again.
   let marksGaps: Bool
   /// Whether what it makes is of all items since what it has made before.
@@ -51,8 +53,7 @@ final class FlowStation: @unchecked Sendable {
 
   init(
     _ station: Station, _ blueprint: Blueprint, job: AnyStationJob?, isSelfFed: Bool, source: Int?,
-    onFailure: FailureMeaning,
-    shares: [Int]?
+    onFailure: FailureMeaning, shares: [Int]?, deal: Rates.Deal?
   ) {
     self.station = station
     self.job = job
@@ -60,6 +61,7 @@ final class FlowStation: @unchecked Sendable {
     self.source = source.map { ItemFailure.Stage(name: blueprint.stages[$0].name, position: $0) }
     self.onFailure = onFailure
     self.shares = shares
+    self.deal = deal
     parts = station.stages.map { ItemFailure.Stage(name: blueprint.stages[$0].name, position: $0) }
     marksGaps = station.marksGaps
     gathers = blueprint.stages[station.stages[0]].gathers

@@ -69,15 +69,25 @@ final class PipelineEngine: @unchecked Sendable {
   func add(_ station: FlowStation, from sources: [Int]) -> Int {
     let isMerge = station.joiner == nil && sources.count > 1 && station.shares == nil
     let place = machine.addStation(
-      station.name, takes: isMerge ? .asItComes : .together, gives: station.isChoice ? .one : .all)
+      station.name, takes: station.deal != nil ? .asDealt : isMerge ? .asItComes : .together,
+      gives: station.isChoice ? .one : .all)
     stations.append(station)
     inputs.append([])
     outputs.append([])
     for (branch, source) in sources.enumerated() {
-      machine.connect(source, to: place, room: Self.room, share: station.shares?[branch] ?? 1)
+      machine.connect(
+        source, to: place, room: Self.room, share: station.shares?[branch] ?? station.deal?.shares[branch] ?? 1)
       connect(source, to: place)
     }
     return place
+  }
+
+  /// What comes to this station comes in the order in which another has dealt it to these, which begin the branches.
+  func collect(at place: Int, from choice: Int, by heads: [Int]) {
+    let lanes = zip(heads, inputs[place]).map { head, input in
+      (dealt: outputs[choice].first { readers[$0] == head }!, input: input)
+    }
+    machine.collect(at: place, what: choice, deals: lanes)
   }
 
   func addOutput(of station: Int) {
@@ -268,7 +278,7 @@ final class PipelineEngine: @unchecked Sendable {
     switch action {
     case .feed(let place, let count, let ended): feed(place, count, ended: ended)
     case .take(let edge, let count):
-      // Only merges take as it comes.
+      // Only merges take from one edge at a time.
       let place = readers[edge]!
       var made = 0
       for parcel in queues[edge].take(count) { made += pass(parcel, place) }

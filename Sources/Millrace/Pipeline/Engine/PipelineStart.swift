@@ -49,6 +49,7 @@ struct PipelineStart {
     let logger = given?.core.logger ?? Logger(label: "millrace")
     let engine = PipelineEngine(consumer: consumer, logger: logger, inside: inside)
     let stations = Planner.stations(of: blueprint, width: given?.width ?? WorkerPool.usableCPUs, order: order)
+    let rates = Rates(blueprint)
     /// Of each station of the plan the engine's; nil: its reader reads for it.
     var places: [Int?] = []
     var jobs: [(place: Int, station: FlowStation, input: Any?)] = []
@@ -66,12 +67,16 @@ struct PipelineStart {
         source = itemSource(of: blueprint.stages[stations[station.inputs[0]].stages[0]])
         inputs = []
       }
-      let isMerge = if case .merge = stage.work { true } else { false }
       let made = FlowStation(
         station, blueprint, job: job(station, stage), isSelfFed: source != nil, source: sourceStage,
         onFailure: onFailure(stage),
-        shares: isMerge && station.isOrdered ? Planner.shares(of: station.stages[0], in: blueprint) : nil)
+        shares: station.isOrdered ? rates.shares[station.stages[0]] : nil,
+        deal: station.isOrdered ? rates.deals[station.stages[0]] : nil)
       let place = engine.add(made, from: inputs)
+      if let deal = made.deal {
+        func begun(by stage: Int) -> Int { places[stations.firstIndex { $0.stages[0] == stage }!]! }
+        engine.collect(at: place, from: begun(by: deal.choice), by: deal.heads.map(begun))
+      }
       places.append(place)
       if made.job == nil {
         // What is passed on waits in the edges.

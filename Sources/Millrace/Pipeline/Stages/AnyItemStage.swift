@@ -14,7 +14,7 @@ package protocol PreparedStage {
 
 extension InvalidOption {
   /// Throws where the value is not in the range.
-  static func check(_ name: String, _ value: Int, in range: ClosedRange<Int>) throws {
+  static func check(_ name: String, _ value: Int, in range: ClosedRange<Int>) throws(InvalidOption) {
     guard range.contains(value) else {
       let allowed =
         range.upperBound == .max ? "\(range.lowerBound) or more" : "\(range.lowerBound) to \(range.upperBound)"

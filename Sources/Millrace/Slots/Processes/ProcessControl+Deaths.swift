@@ -51,7 +51,9 @@ extension ProcessControl {
           // Where it is not known who did it, the policy is not asked: nothing has failed yet.
           let isDoubtful = blame.suspects > 1 && !sent.chunk.isSuspect
           death.running[id] = isDoubtful || host.isRetryable(sent.chunk, index, lane.slot, isOver ? nil : cause)
-          item = (index, sent.chunk.attempt)
+          // As the map counts whose chunk this is, wherever that map is.
+          let origin = sent.chunk.origin
+          item = (origin.index + index, origin.attempt - 1 + sent.chunk.attempt)
         }
       }
       // Of several processes of a slot, those that are ended with the one have nothing to say to its item.

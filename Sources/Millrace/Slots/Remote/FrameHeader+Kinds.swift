@@ -69,7 +69,7 @@ extension FrameHeader {
   func isKind(_ kind: FrameKind) -> Bool { self.kind == kind.rawValue }
 
   /// How many items or outputs it is about.
-  var count: Int { Int(a) }
+  package var count: Int { Int(a) }
   var segment: UInt32 { a }
   /// The chunk's number.
   package var chunk: UInt64 { b }

@@ -21,12 +21,18 @@ package protocol RelayedWorker: Sendable {
 package struct RelayConditions: Sendable {
   /// How long an item may take.
   package var itemTimeout: Duration?
+  /// How long the set-up of a worker may take that is not there yet.
+  package var setUpTimeout: Duration?
   /// Whoever had the chunk before is gone, perhaps for one of its items: they are run one at a time. Called before each, with its
   /// offset; gives the reason why it is not to be run at all.
   package var apart: (@Sendable (Int) async throws -> ItemFailure.Cause?)?
 
-  package init(itemTimeout: Duration? = nil, apart: (@Sendable (Int) async throws -> ItemFailure.Cause?)? = nil) {
+  package init(
+    itemTimeout: Duration? = nil, setUpTimeout: Duration? = nil,
+    apart: (@Sendable (Int) async throws -> ItemFailure.Cause?)? = nil
+  ) {
     self.itemTimeout = itemTimeout
+    self.setUpTimeout = setUpTimeout
     self.apart = apart
   }
 }
@@ -74,7 +80,7 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
       }
       let most = conditions.apart == nil ? items.count : next + 1
       let run = items[next..<most].prefix { if case .success = $0 { true } else { false } }.compactMap { try? $0.get() }
-      try await self.run(run, from: next, head, on: pool, conditions.itemTimeout, answer)
+      try await self.run(run, from: next, head, on: pool, conditions, answer)
       next += run.count
     }
     answer.done(items: items.count, nanoseconds: MonotonicTime.now &- begun)
@@ -105,13 +111,14 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
 
   /// Runs consecutive items, the first of them at this offset of the chunk, as a map.
   private func run(
-    _ items: [W.Input], from offset: Int, _ head: ChunkHead, on pool: WorkerPool, _ itemTimeout: Duration?,
+    _ items: [W.Input], from offset: Int, _ head: ChunkHead, on pool: WorkerPool, _ conditions: RelayConditions,
     _ answer: RelayedAnswer<W.Output>
   ) async throws {
     var request = MapRequest(
       options: MapOptions(
-        chunking: .size(items.count), timeouts: MapOptions.Timeouts(item: itemTimeout), count: items.count,
-        seed: head.seed),
+        chunking: .size(items.count),
+        timeouts: MapOptions.Timeouts(item: conditions.itemTimeout, setUp: conditions.setUpTimeout),
+        count: items.count, seed: head.seed),
       onFailure: .skip, isPulled: true)
     request.origin.index = Int(head.first) + offset
     request.origin.attempt = Int(head.attempt)

@@ -8,7 +8,7 @@ struct KeptContainer {
 ///
 /// Nobody should: they are of no use then, and every call of theirs is an error. But what they refer to has to be there as long as
 /// they are.
-enum KeptContainers {
+package enum KeptContainers {
   private struct State {
     var all: [KeptContainer] = []
     /// How many there may be before it is looked which are free.
@@ -17,6 +17,9 @@ enum KeptContainers {
 
   // A `Lock`, for a forked process uses it too.
   private static let state = Lock(State())
+
+  /// Takes the lock, once: a forked process finds out whether it is free there.
+  package static func pass() { state.withLock { _ in } }
 
   static func add(_ container: KeptContainer) {
     nonisolated(unsafe) let container = container
