@@ -137,9 +137,65 @@ extension Checked {
           #expect(outputs == Array(0..<5) && failure?.index == 5 && failure?.stage?.name == "FailsSoon")
         }
         // Who has what he wants before is not concerned.
-        let first = try await Pipeline<Int, Int> { FailsSoon(item: 5) }.take(3).list(of: 0..<40, on: pool)
-        #expect(first == [0, 1, 2])
-        // The first that fails ends it, whatever else would come: an endless source, too.
+        for count in [3, 5] {
+          let first = try await Pipeline<Int, Int> { FailsSoon(item: 5) }.take(count).list(of: 0..<40, on: pool)
+          #expect(first == Array(0..<count))
+        }
+      }
+    }
+
+    @Test("U131: what is gathered, or belongs together, comes before the failure too", arguments: Backends.all)
+    func gathered(backend: WorkerPool.Backend) async throws {
+      let fails = Pipeline<Int, Int> { FailsSoon(item: 5) }
+      try await withWorkerPool(backend) { pool in
+        for batches in [fails.batch(2), fails.batch(2, within: .seconds(1_000))] {
+          var found: [[Int]] = []
+          let failure = await #expect(throws: ItemFailure.self) {
+            for try await batch in batches.outputs(of: 0..<40, on: pool) { found.append(batch) }
+          }
+          #expect(found == [[0, 1], [2, 3], [4]] && failure?.index == 5)
+        }
+        let branches = Pipeline<Int, Int> {
+          FailsSoon(item: 5)
+          Broadcast {
+            AddX(amount: 1_000)
+            Pipeline {
+              Broadcast {
+                AddX(amount: 100)
+                AddX(amount: 200)
+              }
+              AddX(amount: 0)
+            }
+          }
+        }
+        var found: [Int] = []
+        let failure = await #expect(throws: ItemFailure.self) {
+          for try await output in branches.outputs(of: 0..<40, on: pool) { found.append(output) }
+        }
+        #expect(found == (0..<5).flatMap { [$0 + 1_000, $0 + 100, $0 + 200] } && failure?.index == 5)
+      }
+    }
+
+    @Test("U131: of a row the failure is told that ends the run, not the one that is left out", arguments: Backends.all)
+    func rows(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let rows = Pipeline<Int, (Int, Int)>.graph { numbers in
+          zip(
+            numbers.through(
+              Pipeline<Int, Int> { FailsSoon(item: 5) }.options(StageOptions(name: "Left out", onFailure: .skip))),
+            numbers.through(Pipeline<Int, Int> { FailsSoon(item: 5) }))
+        }
+        var found: [Int] = []
+        let failure = await #expect(throws: ItemFailure.self) {
+          for try await (row, _) in rows.outputs(of: 0..<40, on: pool) { found.append(row) }
+        }
+        #expect(found == Array(0..<5) && failure?.stage?.name == "FailsSoon")
+      }
+    }
+
+    @Test("U131: the first that fails ends the run, whatever else would come", arguments: Backends.all)
+    func endless(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
         await #expect(throws: ItemFailure.self) {
           try await Pipeline { EndlessCount() }.map(with: FailsSoon(item: 50)).run(on: pool)
         }

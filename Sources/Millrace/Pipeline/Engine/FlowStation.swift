@@ -45,9 +45,13 @@ final class FlowStation: @unchecked Sendable {
   private(set) var used = 0
   private var settled = 0
   private(set) var failures = 0
-  /// An item has failed that ends the run: what is behind it does not count.
+  /// An item has failed here that ends the run: what is behind it does not count.
   var hasFailed = false
-  /// Its stage wants no more: what fails behind that is not for whoever reads from it.
+  /// One that has failed before it came here, and ends the run: it goes on behind all that comes of those that were fed before it.
+  var end: Parcel?
+  /// It could not go on, or be torn down.
+  var isBroken = false
+  /// Its stage wants no more: what has failed behind that is not for whoever reads from it.
   var hasStopped = false
   var hasEnded = false
 

@@ -23,6 +23,9 @@ struct Parcel {
   /// Which items of the source they come from.
   let sources: Sources
 
+  /// What it means that it has failed, if it has.
+  var means: FailureMeaning? { if case .failure(_, let meaning) = content { meaning } else { nil } }
+
   /// Cuts the first items off.
   func prefix(_ count: Int) -> Parcel { Parcel(content: content, count: count, sources: sources) }
 

@@ -22,10 +22,13 @@ extension PipelineEngine {
       if station.onFailure == .theEnd, case .setUpFailed = failure.cause { return }
       fillHoles(place, before: segment.range.lowerBound)
       let told = station.failure(failure)
+      if station.onFailure == .theEnd, !isInOrder { return fail(told) }
       let sources = station.isSelfFed ? Sources(from: segment.range.lowerBound) : station.sources.answer(segment.range)
-      put(Parcel(content: .failure(told, means: station.onFailure), count: 1, sources: sources), place)
-      answer(place, upTo: segment.range.upperBound, used: 1, made: 1, isEach: true)
-      if station.onFailure == .theEnd { failed(place, failure) }
+      let parcel = Parcel(content: .failure(told, means: station.onFailure), count: 1, sources: sources)
+      let isTheEnd = station.onFailure == .theEnd
+      if !isTheEnd { put(parcel, place) }
+      answer(place, upTo: segment.range.upperBound, used: 1, made: isTheEnd ? 0 : 1, isEach: !isTheEnd)
+      if isTheEnd { failed(place, failure, as: parcel) }
     }
   }
 
@@ -33,6 +36,8 @@ extension PipelineEngine {
     let station = stations[place]
     let sources = station.isSelfFed ? Sources(from: range.lowerBound) : station.sources.answer(range)
     let values = station.job!.values(of: outputs, range)
+    // Before what has failed behind these is put in its place.
+    if values.stops { station.hasStopped = true }
     if station.marksGaps, let places = values.places {
       putWithGaps(values, places, sources, range.count, place)
       answer(place, upTo: range.upperBound, used: range.count, made: range.count, isEach: true)

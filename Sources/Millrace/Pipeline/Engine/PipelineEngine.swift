@@ -37,6 +37,8 @@ final class PipelineEngine: @unchecked Sendable {
   /// Of each edge the station that reads from it; nil: the consumer.
   private var readers: [Int?] = []
   private var inputs: [[Int]] = []
+  /// How many items of an edge belong together at most.
+  private var widest = 1
   private(set) var outputs: [[Int]] = []
   /// Pools that were made for the run.
   private var pools: [WorkerPool] = []
@@ -45,20 +47,23 @@ final class PipelineEngine: @unchecked Sendable {
   /// What is measured of it; nil: nothing is.
   var meter: PipelineMeter?
   private let consumer: PipelineConsumer
+  /// Whether a failed item that ends it has its place among the outputs: what is before it comes first. Else it ends the run at once.
+  let isInOrder: Bool
   /// What has ended it at once.
   private var error: (any Error)?
   /// What ends it when all that was read has gone through.
   private var problem: (any Error)?
-  /// The failure that ends it, to which its consumer has got.
-  private var last: ItemFailure?
+  /// Its consumer has got to the failure that ends it.
+  private var isAtItsEnd = false
   private(set) var isGivenUp = false
   private var isPaused = false
   /// What self-fed stations have not been told while it pauses.
   private var owed: [Int: Int] = [:]
   private var hasFinished = false
 
-  init(consumer: PipelineConsumer, logger: Logger, inside: RunScope) {
+  init(consumer: PipelineConsumer, order: MapOptions.Order, logger: Logger, inside: RunScope) {
     self.consumer = consumer
+    isInOrder = order == .input
     self.inside = inside
     self.logger = logger
   }
@@ -75,8 +80,9 @@ final class PipelineEngine: @unchecked Sendable {
     inputs.append([])
     outputs.append([])
     for (branch, source) in sources.enumerated() {
-      machine.connect(
-        source, to: place, room: Self.room, share: station.shares?[branch] ?? station.deal?.shares[branch] ?? 1)
+      let share = station.shares?[branch] ?? station.deal?.shares[branch] ?? 1
+      widest = max(widest, share)
+      machine.connect(source, to: place, room: Self.room, share: share)
       connect(source, to: place)
     }
     return place
@@ -150,8 +156,10 @@ final class PipelineEngine: @unchecked Sendable {
     case .complete: fillHoles(place, before: .max)
     case .failed(is StageStopped): fillHoles(place, before: .max)
     case .failed(is ItemFailure) where station.hasFailed: break
+    // Of an item that has failed it has heard from its outcomes: this is about the station, or what it reads.
     case .failed(let error):
       fillHoles(place, before: station.answered)
+      station.isBroken = !station.isSelfFed
       endsWith(station.error(station.isSelfFed ? .sourceFailed : .stationFailed, error), at: place)
     case .cancelled:
       // What runs in a task of the run's own is told.
@@ -179,7 +187,13 @@ final class PipelineEngine: @unchecked Sendable {
       station.note(used: 0, made: count, isEach: false)
       machine.produced(place, used: 0, made: count)
     }
-    if let problem { endsWith(station.error(.tearDownFailed, problem), at: place) }
+    if let problem {
+      station.isBroken = true
+      endsWith(station.error(.tearDownFailed, problem), at: place)
+    }
+    if let end = station.end, !isGivenUp, !station.hasFailed, !station.hasStopped, !station.isBroken {
+      putEnd(end, place)
+    }
     station.hasEnded = true
     machine.ended(place)
   }
@@ -215,29 +229,48 @@ final class PipelineEngine: @unchecked Sendable {
     fail(CancellationError())
   }
 
-  /// An item has failed that ends the run, when whoever takes the outputs gets to it: until then all that is before it goes on.
-  func failed(_ place: Int, _ failure: ItemFailure) {
+  /// An item has failed that ends the run. In order that is when whoever takes the outputs gets to it: it travels behind all that is
+  /// before it, and ends each station that it comes to as the end of the input does, so that what is gathered there comes before it, too.
+  func failed(_ place: Int, _ failure: ItemFailure, as parcel: Parcel) {
     let station = stations[place]
+    putEnd(parcel, place)
     station.hasFailed = true
     if !station.isSelfFed { machine.stopAsked(place) }
     guard let job = station.job, let record = job.job, let pool = job.pool else { return }
     pool.core.step { $0.fail(record.id, failure, now: $1) }
   }
 
+  /// Nothing comes behind it: where several items belong together it is all of those, as of less nothing would be taken.
+  private func putEnd(_ parcel: Parcel, _ place: Int) {
+    for _ in 0..<widest { put(parcel, place) }
+    stations[place].note(used: 0, made: widest, isEach: false)
+    machine.produced(place, used: 0, made: widest)
+  }
+
   /// A station, or what it reads, cannot go on: what was read is finished and goes to whoever wants it, and then the run ends with the error.
   private func endsWith(_ error: any Error, at place: Int) {
-    if problem == nil { problem = error }
+    if problem == nil { problem = error } else { isBeside(error) }
     guard !isGivenUp else { return }
     if !stations[place].isSelfFed { machine.stopAsked(place) }
     // Where things come together as they come, the other inputs would go on.
     if machine.hasMerges { drain() }
   }
 
-  /// Ends it at once. What is there goes to whoever wants it, unless he has given it up himself.
+  /// One error ends a run.
+  private func isBeside(_ error: any Error) {
+    logger.warning("a pipeline that ends with another error could not go on here either: \(error)")
+  }
+
+  /// Ends it, when what it is just handing on is there.
   func fail(_ error: any Error) {
     if self.error == nil { self.error = error }
-    guard !isGivenUp else { return }
-    if !(error is CancellationError), last == nil { deliver(queues[queues.count - 1].takeAll()) }
+    post { $0.giveUp() }
+  }
+
+  /// What is there goes to whoever wants it, unless he has given it up himself.
+  private func giveUp() {
+    guard !isGivenUp, !hasFinished else { return }
+    if !(error is CancellationError) { deliver(queues[queues.count - 1].takeAll()) }
     isGivenUp = true
     for station in stations { station.gatherer?.alarm?.cancel() }
     for edge in queues.indices { queues[edge].removeAll() }
@@ -259,8 +292,6 @@ final class PipelineEngine: @unchecked Sendable {
   private func carryOut() {
     while case let actions = machine.takeActions(), !actions.isEmpty {
       for action in actions { carryOut(action) }
-      // What was to be done is done: only then are the edges empty.
-      if let last { fail(last) }
     }
     for place in stations.indices where stations[place].job != nil {
       let count = stations[place].settle(held: isGivenUp ? 0 : machine.held(by: place))
@@ -317,10 +348,14 @@ final class PipelineEngine: @unchecked Sendable {
 
   /// Outputs go to whoever takes them, up to the failure that ends the run.
   private func deliver(_ parcels: [Parcel]) {
-    guard last == nil, !isGivenUp else { return }
-    let end = parcels.firstIndex { if case .failure(_, .theEnd) = $0.content { true } else { false } }
-    if let end, case .failure(let failure, _) = parcels[end].content { last = failure }
-    consumer.deliver(Array(parcels[..<(end ?? parcels.count)]))
+    guard !isAtItsEnd, !isGivenUp else { return }
+    for (place, parcel) in parcels.enumerated() {
+      guard case .failure(let failure, .theEnd) = parcel.content else { continue }
+      isAtItsEnd = true
+      consumer.deliver(Array(parcels[..<place]))
+      return fail(failure)
+    }
+    consumer.deliver(parcels)
   }
 
   private func feed(_ place: Int, _ count: Int, ended: Bool) {
@@ -332,8 +367,16 @@ final class PipelineEngine: @unchecked Sendable {
       return
     }
     var failed = 0
+    var left = 0
     for parcel in count > 0 ? queues[inputs[place][0]].take(count) : [] {
+      if station.end != nil {
+        left += parcel.count
+        continue
+      }
       switch parcel.content {
+      case .failure(_, .theEnd):
+        station.end = parcel
+        left += 1
       case .failure, .gap:
         station.holes.append((station.sources.given, parcel))
         failed += parcel.count
@@ -347,6 +390,9 @@ final class PipelineEngine: @unchecked Sendable {
     fillHoles(place, before: station.answered)
     // The job has not got these, and waits for as many.
     if failed > 0, !ended { machine.demanded(place, failed) }
+    guard left > 0 else { return }
+    machine.produced(place, used: left, made: 0)
+    machine.stopAsked(place)
   }
 
   /// Items pass a place where nothing runs.
@@ -385,6 +431,7 @@ final class PipelineEngine: @unchecked Sendable {
   private func finish() {
     guard !hasFinished else { return }
     hasFinished = true
+    if let problem, error != nil { isBeside(problem) }
     let (pools, channels, error) = (pools, channels, error ?? problem)
     (self.pools, self.channels) = ([], [])
     Task(executorPreference: LaneThread.ofFork) {

@@ -47,7 +47,7 @@ struct PipelineStart {
   mutating func begin() throws -> PipelineEngine {
     try described.prepare()
     let logger = given?.core.logger ?? Logger(label: "millrace")
-    let engine = PipelineEngine(consumer: consumer, logger: logger, inside: inside)
+    let engine = PipelineEngine(consumer: consumer, order: order, logger: logger, inside: inside)
     let stations = Planner.stations(of: blueprint, width: given?.width ?? WorkerPool.usableCPUs, order: order)
     let rates = Rates(blueprint)
     /// Of each station of the plan the engine's; nil: its reader reads for it.
@@ -105,7 +105,7 @@ struct PipelineStart {
     for ((place, station, input), pool) in zip(jobs, pools) {
       var request = MapRequest(
         options: options(of: station), order: station.station.isOrdered ? .input : .completion,
-        // Also where the first that fails ends the run: what is before it comes first, where they come in order.
+        // Also where the first that fails ends the run: that is the engine's to do, which knows what is before it.
         onFailure: .skip, isPulled: true)
       request.outlet = StationOutlet(engine, place)
       let isStage = station.station.kind == .elastic || station.station.kind == .floating
