@@ -152,8 +152,9 @@ final class SideHub<Item: Sendable>: SideUse {
     }
     guard let last else { return }
     // Behind all that was put: whoever put it is torn down.
-    if let carrier = last.carrier {
-      _ = try? mail?.push(.end)
+    if let carrier = last.carrier, let mail {
+      // It waits for room: not in a thread that others need.
+      try? await BlockingThread("millrace-side").run { _ = try? mail.push(.end) }
       await carrier.value
     }
     last.items?.close(nil)
