@@ -30,10 +30,10 @@ private struct FailsSoon: StatelessWorker, Codable {
   }
 }
 
-private func stream(_ count: Int) -> AsyncThrowingStream<Int, any Error> {
+private func stream(_ count: Int, _ error: (any Error)? = nil) -> AsyncThrowingStream<Int, any Error> {
   AsyncThrowingStream { continuation in
     for number in 0..<count { continuation.yield(number) }
-    continuation.finish(throwing: Refused(item: count))
+    continuation.finish(throwing: error ?? Refused(item: count))
   }
 }
 
@@ -57,6 +57,21 @@ extension Checked {
           #expect(outputs == Array(0..<5) && error?.underlying as? Refused == Refused(item: 5))
         }
       }
+    }
+
+    @Test(
+      "U131: what an item of another run has failed with is an input's failure, too",
+      arguments: [MapOptions.Order.input, .completion])
+    func nested(order: MapOptions.Order) async throws {
+      let inner = await #expect(throws: ItemFailure.self) {
+        try await Pipeline<Int, Int> { FailsSoon(item: 5) }.list(of: 0..<40)
+      }
+      var outputs: [Int] = []
+      let error = await #expect(throws: PipelineError.self) {
+        for try await output in line.outputs(of: stream(5, inner), order: order) { outputs.append(output) }
+      }
+      #expect(outputs.sorted() == Array(0..<5) && error?.kind == .sourceFailed)
+      #expect((error?.underlying as? ItemFailure)?.stage?.name == "FailsSoon")
     }
 
     @Test("U131: so it is with a source, and with outcomes; what is gathered goes on", arguments: Backends.all)
@@ -179,17 +194,22 @@ extension Checked {
     @Test("U131: of a row the failure is told that ends the run, not the one that is left out", arguments: Backends.all)
     func rows(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
-        let rows = Pipeline<Int, (Int, Int)>.graph { numbers in
-          zip(
-            numbers.through(
-              Pipeline<Int, Int> { FailsSoon(item: 5) }.options(StageOptions(name: "Left out", onFailure: .skip))),
-            numbers.through(Pipeline<Int, Int> { FailsSoon(item: 5) }))
+        let fails = Pipeline<Int, Int> { FailsSoon(item: 5) }
+        func rows(_ other: Pipeline<Int, Int>) -> Pipeline<Int, (Int, Int)> {
+          .graph { numbers in
+            zip(
+              numbers.through(fails.options(StageOptions(name: "Left out", onFailure: .skip))), numbers.through(other))
+          }
         }
         var found: [Int] = []
         let failure = await #expect(throws: ItemFailure.self) {
-          for try await (row, _) in rows.outputs(of: 0..<40, on: pool) { found.append(row) }
+          for try await (row, _) in rows(fails).outputs(of: 0..<40, on: pool) { found.append(row) }
         }
         #expect(found == Array(0..<5) && failure?.stage?.name == "FailsSoon")
+        let told = await #expect(throws: ItemFailures.self) {
+          _ = try await rows(fails.options(StageOptions(name: "Told", onFailure: .collect))).list(of: 0..<40, on: pool)
+        }
+        #expect(told?.count == 1 && told?.failures.first?.stage?.name == "Told")
       }
     }
 

@@ -147,7 +147,6 @@ final class FlowStation: @unchecked Sendable {
   func error(_ kind: PipelineError.Kind, _ error: any Error) -> any Error {
     switch error {
     case is CancellationError: return error
-    case let failure as ItemFailure: return self.failure(failure)
     case let fault as StageFault:
       let stage = parts.indices.contains(fault.part) ? parts[fault.part] : whole
       return PipelineError(kind, stage, kind.words, underlying: fault.error)
