@@ -24,18 +24,27 @@ let package = Package(
     .library(name: "MillraceFFmpeg", targets: ["MillraceFFmpeg"]),
     .library(name: "MillraceTesting", targets: ["MillraceTesting"]),
     .library(name: "MillraceCluster", targets: ["MillraceCluster"]),
+    .library(name: "MillraceObservability", targets: ["MillraceObservability"]),
     .executable(name: "millrace", targets: ["MillraceCLI"]),
   ],
   traits: [
     .trait(name: "CLI", description: "The command `millrace`; it alone needs swift-argument-parser."),
     .trait(name: "Cluster", description: "The product `MillraceCluster`; it alone needs swift-nio."),
-    // Users say that they want many machines; whoever works on Millrace builds and tests them with everything else.
-    .default(enabledTraits: isStrict ? ["CLI", "Cluster"] : ["CLI"]),
+    .trait(
+      name: "Observability",
+      description:
+        "The product `MillraceObservability`; it alone needs swift-metrics, swift-distributed-tracing and swift-service-lifecycle."
+    ),
+    // Users say that they want these; whoever works on Millrace builds and tests them with everything else.
+    .default(enabledTraits: isStrict ? ["CLI", "Cluster", "Observability"] : ["CLI"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-log", from: "1.11.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.81.0"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
+    .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.3.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
   ],
   targets: [
     .target(name: "CMillrace", cSettings: cSettings),
@@ -54,6 +63,16 @@ let package = Package(
         "CMillrace", "Millrace", "MillraceIPC", .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Cluster"])),
         .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["Cluster"])),
+      ],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "MillraceObservability",
+      dependencies: [
+        "Millrace", "MillraceIPC", .product(name: "Logging", package: "swift-log"),
+        .product(name: "Metrics", package: "swift-metrics", condition: .when(traits: ["Observability"])),
+        .product(name: "Tracing", package: "swift-distributed-tracing", condition: .when(traits: ["Observability"])),
+        .product(
+          name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Observability"])),
       ],
       swiftSettings: swiftSettings),
     .executableTarget(
@@ -106,8 +125,13 @@ let package = Package(
     .testTarget(
       name: "MillraceTests",
       dependencies: [
-        "Millrace", "MillraceCluster", "MillraceIPC", "MillraceTesting",
+        "Millrace", "MillraceCluster", "MillraceIPC", "MillraceObservability", "MillraceTesting",
         .product(name: "Logging", package: "swift-log"),
+        .product(name: "Metrics", package: "swift-metrics", condition: .when(traits: ["Observability"])),
+        .product(name: "Tracing", package: "swift-distributed-tracing", condition: .when(traits: ["Observability"])),
+        .product(
+          name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Observability"])),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle", condition: .when(traits: ["Observability"])),
       ],
       swiftSettings: swiftSettings),
     .testTarget(
@@ -115,6 +139,18 @@ let package = Package(
       dependencies: [
         "Millrace", "MillraceCluster", "MillraceIPC", "MillraceTesting", "TestSupport",
         .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "MillraceObservabilityTests",
+      dependencies: [
+        "Millrace", "MillraceIPC", "MillraceObservability", "MillraceTesting", "TestSupport", "ServiceProgram",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "MetricsTestKit", package: "swift-metrics", condition: .when(traits: ["Observability"])),
+        .product(
+          name: "InMemoryTracing", package: "swift-distributed-tracing", condition: .when(traits: ["Observability"])),
+        .product(
+          name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Observability"])),
       ],
       swiftSettings: swiftSettings),
     .testTarget(
@@ -154,6 +190,16 @@ let package = Package(
     .executableTarget(
       name: "MainActorProgram", dependencies: ["Millrace"], path: "Tests/Support/MainActorProgram",
       swiftSettings: plainSettings + [.defaultIsolation(MainActor.self)]),
+    // A program whose pool is one of the services of a group, which ends at SIGTERM.
+    .executableTarget(
+      name: "ServiceProgram",
+      dependencies: [
+        "Millrace", "MillraceObservability", .product(name: "Logging", package: "swift-log"),
+        .product(
+          name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Observability"])),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle", condition: .when(traits: ["Observability"])),
+      ],
+      path: "Tests/Support/ServiceProgram", swiftSettings: swiftSettings),
     .target(name: "Initialiser", path: "Tests/Support/Initialiser", cSettings: cSettings),
   ],
   swiftLanguageModes: [.v6],

@@ -53,6 +53,32 @@ private struct Talker: Worker, Codable {
   }
 }
 
+/// Says much, with a logger that it has from its set-up.
+private struct Chatty: Worker, Codable {
+  static let records = 500
+
+  struct Mouth {
+    var logger: Logger
+    var count = 0
+  }
+
+  func setUp(_ context: WorkerContext) -> Mouth {
+    context.logger.info("begun")
+    var logger = context.logger
+    logger[metadataKey: "by"] = "the worker"
+    return Mouth(logger: logger)
+  }
+
+  func process(_ item: Int, state mouth: inout Mouth) {
+    for _ in 0..<Self.records {
+      mouth.logger.info("record \(mouth.count) of item \(item), \(String(repeating: "x", count: 100))")
+      mouth.count += 1
+    }
+  }
+
+  func tearDown(_ mouth: Mouth) { mouth.logger.info("over") }
+}
+
 extension Faults {
   /// What is heard of workers, and how often.
   @Suite(.forks) struct Logs {
@@ -83,6 +109,30 @@ extension Faults {
       #expect(isHeard)
     }
 
+    @Test(
+      "what workers log names slot and item, comes in order, and is all there",
+      arguments: [WorkerPool.Backend.processes(2), Backends.forking])
+    func records(backend: WorkerPool.Backend) async throws {
+      let heard = Heard()
+      try await withWorkerPool(backend, logger: heard.logger()) { pool async throws in
+        // More than pipes hold.
+        _ = try await pool.map(0..<20, with: Chatty(), options: MapOptions(chunking: .size(1)))
+      }
+      let lines = heard.lines.filter { $0.message.hasPrefix("record ") }
+      #expect(lines.count == 20 * Chatty.records)
+      // Each says itself from where it is, and how many its worker had said before.
+      var counts: [String: Int] = [:]
+      for line in lines {
+        let slot = try #require(line.metadata["slot"])
+        let item = try #require(line.metadata["item"])
+        #expect(line.message.hasPrefix("record \(counts[slot, default: 0]) of item \(item), "))
+        #expect(line.metadata["request"] == "7" && line.metadata["by"] == "the worker")
+        counts[slot, default: 0] += 1
+      }
+      let unplaced = heard.lines.filter { $0.message == "begun" || $0.message == "over" }
+      #expect(!unplaced.isEmpty && unplaced.allSatisfy { $0.metadata["item"] == nil && $0.metadata["slot"] != nil })
+    }
+
     @Test("U21: a crash is one line, with its item and cause; its backtrace is for whoever wants details", .backtraces)
     func u21Crash() async throws {
       for level in [Logger.Level.info, .debug] {
@@ -102,6 +152,22 @@ extension Faults {
         let isTraced = heard.lines.contains { $0.message.contains("Accident.Deed.perform()") }
         #expect(isTraced == (level == .debug))
       }
+    }
+
+    @Test("of an item of a pipeline the log says in which stage it was")
+    func stage() async throws {
+      let heard = Heard()
+      try await withWorkerPool(.processes(1), logger: heard.logger(.debug)) { pool async throws in
+        let pipeline: Pipeline<Int, Int> = Pipeline {
+          Pipeline<Int, Int> { Accident(deeds: [:]) }.options(StageOptions(name: "first"))
+          // Its items are doubled.
+          Pipeline<Int, Int> { Accident(deeds: [6: .exitAtOnce]) }
+            .options(StageOptions(name: "second", onFailure: .skip))
+        }
+        #expect(try await pipeline.list(of: 0..<8, on: pool).count == 7)
+      }
+      let lines = heard.lines.filter { $0.message.contains("item 3") }
+      #expect(lines.count == 2 && lines.allSatisfy { $0.metadata["stage"] == "second" }, "\(lines)")
     }
 
     @Test(

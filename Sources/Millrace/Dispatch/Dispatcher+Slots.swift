@@ -260,6 +260,8 @@ extension Dispatcher {
         setUpFailed(slot, key, WorkerFailure(.timedOut(limit: .nanoseconds(limit))))
       } else if !wasToldToEnd, death.cause.isFromOutside || death.suspects > 1 {
         diedOnStart(slot, death)
+      } else if worker.isSetUpGivenUp, let users = workers[key]?.users, users > 0 {
+        // Another map wants it after all, and this is no failure: as where it throws.
       } else if !wasToldToEnd, let cause = death.cause {
         setUpFailed(slot, key, WorkerFailure(cause, standardError: death.standardError))
       }

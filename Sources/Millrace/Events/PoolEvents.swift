@@ -45,6 +45,13 @@ extension WorkerPool {
   /// The same, with so many events for a loop that is late.
   package func events(buffer: Int) -> PoolEvents { PoolEvents(core: core, buffer: buffer) }
 
+  /// Tells the observer of all that happens from now on, for as long as the observation is kept.
+  ///
+  /// - Parameter begin: called with the pool as it is, before the first event; under the pool's lock.
+  package func observe(with observer: any EventObserver, from begin: (PoolSnapshot) -> Void) -> Observation {
+    core.observe(with: observer, from: begin)
+  }
+
   /// How many observe it.
   package var observerCount: Int { core.observerCount }
 

@@ -11,6 +11,8 @@ struct MapRequest: Sendable {
   var outlet: (any Outgoing)?
   /// What some of the items have come to already.
   var known: (any Knowing)?
+  /// The stage of a pipeline that it is: what the pool has to say of its items says so.
+  var stage: String?
   /// Where the items stand in another program's map.
   var origin = ItemOrigin()
 

@@ -14,6 +14,12 @@ extension WorkerPool {
         allowed: "by size, or with `count` given: the input's length is not known")
     }
     let core = core
+    if let companion = company.current {
+      request.origin.companion = companion.companion(
+        of: MapDescription(
+          worker: workerName(W.self), backend: kind.description(width: "\(core.width)"), total: options.count))
+    }
+    let companion = request.origin.companion
     let record = known ?? core.record(of: worker, keeps: options.keepsWorkers)
     let box = JobBox()
     let reader = items.makeReader()
@@ -32,7 +38,8 @@ extension WorkerPool {
     let job = JobRecord(
       feeder: feeder, options: options, wakesAt: wakesAt,
       keepsOutputs: request.wantsOutputs || options.nextTimeout != nil, outlet: request.outlet,
-      known: request.known)
+      known: request.known, companion: companion)
+    job.stage = request.stage
     box.job = job
     if case .pushed(let edge) = reader { edge.connect(reader: job, of: core) }
     request.outlet?.connect(writer: job, of: core)
@@ -44,6 +51,7 @@ extension WorkerPool {
     } catch {
       feeder.end()
       core.forgetIfUnused(record)
+      companion?.refused(error)
       throw error
     }
     return job

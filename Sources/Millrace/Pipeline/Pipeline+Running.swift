@@ -21,7 +21,7 @@ extension Pipeline where Input == Nothing {
   ///   - pool: Where stages run that have no backend or width of their own; nil: threads, one for each usable CPU.
   ///   - watch: How each stage shows how far it is: a line for each, with its slots and how busy they are; the bottleneck is marked.
   public func run(on pool: WorkerPool? = nil, watch: ProgressStyle = .none) async throws {
-    try await start(input: nil, pool, watch, isMeasured: false).waitOrCancel()
+    try await run(input: nil, pool, watch)
   }
 
   /// The outputs, lazily: the source is read as they are taken, as far as the stages' windows allow.
@@ -54,30 +54,10 @@ extension Pipeline where Input == Nothing {
   }
 }
 
+// What they have in common.
+
 extension Pipeline {
-  /// All outputs of the items, once the run is over.
-  public func list<S: Sequence & Sendable>(
-    of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil
-  ) async throws -> [Output] where S.Element == Input { try await list(input: PipelineInput(items), order, pool) }
-
-  /// The outputs of the items, lazily.
-  public func outputs<S: Sequence & Sendable>(
-    of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil
-  ) -> OutputSequence<Output, Self> where S.Element == Input { outputs(input: PipelineInput(items), order, pool) }
-
-  /// The outputs of the items, lazily, as they arrive.
-  public func outputs<S: AsyncSequence & Sendable>(
-    of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil
-  ) -> OutputSequence<Output, Self> where S.Element == Input { outputs(input: PipelineInput(items), order, pool) }
-
-  /// What became of each of the items.
-  public func outcomes<S: Sequence & Sendable>(
-    of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil
-  ) -> PipelineOutcomes<Output> where S.Element == Input { outcomes(input: PipelineInput(items), order, pool) }
-
-  // MARK: What they have in common
-
-  private func list(
+  func list(
     input: PipelineInput?, _ order: MapOptions.Order, _ pool: WorkerPool?, _ watch: ProgressStyle = .none
   ) async throws -> [Output] {
     var outputs: [Output] = []
@@ -85,7 +65,7 @@ extension Pipeline {
     return outputs
   }
 
-  private func outputs(
+  func outputs(
     input: PipelineInput?, _ order: MapOptions.Order, _ pool: WorkerPool?, _ watch: ProgressStyle = .none
   ) -> OutputSequence<Output, Self> {
     let blueprint = Blueprint(self)
@@ -98,7 +78,7 @@ extension Pipeline {
     }
   }
 
-  private func outcomes(input: PipelineInput?, _ order: MapOptions.Order, _ pool: WorkerPool?) -> PipelineOutcomes<
+  func outcomes(input: PipelineInput?, _ order: MapOptions.Order, _ pool: WorkerPool?) -> PipelineOutcomes<
     Output
   > {
     let blueprint = Blueprint(self)
@@ -109,6 +89,10 @@ extension Pipeline {
         return try start.begin()
       }
     }
+  }
+
+  func run(input: PipelineInput?, _ pool: WorkerPool?, _ watch: ProgressStyle) async throws {
+    try await start(input: input, pool, watch, isMeasured: false).waitOrCancel()
   }
 
   func start(

@@ -1,11 +1,14 @@
 import MillraceIPC
 
-/// Where a map's items stand in another program's map, whose chunk they are: what they see of themselves is what they would see there.
+/// Where a map's items stand in another program's map, whose chunk they are: what they see of themselves is what they would see there. And
+/// who goes along with them.
 package struct ItemOrigin: Sendable {
   /// The index of the first of them.
   package var index = 0
   /// Which try this is.
   package var attempt = 1
+  /// Who goes along with their own map, if anybody does.
+  package var companion: (any MapCompanion)?
 
   package init() {}
 }
@@ -146,4 +149,7 @@ package final class OutputBuffer<Output>: OutputStore, @unchecked Sendable {
 extension Chunk {
   /// Where its job's items stand in another program's map.
   var origin: ItemOrigin { unsafeDowncast(cell, to: InputStore.self).origin }
+
+  /// Who goes along with its map, if anybody does.
+  var companion: (any MapCompanion)? { unsafeDowncast(cell, to: InputStore.self).origin.companion }
 }

@@ -224,6 +224,7 @@ package final class Edge<Item: Sendable>: Outgoing, Feeding, @unchecked Sendable
       }
     }
     state.isAwaited = false
+    cell.origin.companion = state.reader?.job?.companion
     return Batch(count: cell.count, cell: cell)
   }
 

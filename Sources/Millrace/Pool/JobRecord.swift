@@ -2,15 +2,19 @@ import MillraceIPC
 
 /// What the pool keeps of a job besides the dispatcher's state. Its variables are guarded by the pool's lock.
 package final class JobRecord: @unchecked Sendable {
-  // Sound: `id`, `place`, `context` and `progress` are set before it is submitted, the other variables change under the pool's lock only.
+  // Sound: `id`, `stage`, `place`, `context` and `progress` are set before it is submitted, the other variables change under the pool's lock only.
   let feeder: any Feeding
   /// Where outcomes go at once; nil: they wait for a consumer.
   let outlet: (any Outgoing)?
   /// What some of its items have come to already.
   let known: (any Knowing)?
+  /// Who goes along with it.
+  let companion: (any MapCompanion)?
   let condition: (@Sendable (ItemFailure) -> Bool)?
   /// How long an item may take.
   let itemTimeout: Duration?
+  /// The stage of a pipeline that it is.
+  var stage: String?
   var id = JobID(0)
   /// Where its items run, for those who make pools and maps there.
   var place: Nesting.Place?
@@ -32,11 +36,12 @@ package final class JobRecord: @unchecked Sendable {
 
   init(
     feeder: any Feeding, options: MapOptions, wakesAt: Int, keepsOutputs: Bool, outlet: (any Outgoing)? = nil,
-    known: (any Knowing)? = nil
+    known: (any Knowing)? = nil, companion: (any MapCompanion)? = nil
   ) {
     self.feeder = feeder
     self.outlet = outlet
     self.known = known
+    self.companion = companion
     condition = options.retry.condition
     itemTimeout = options.timeouts.item
     self.wakesAt = wakesAt

@@ -328,6 +328,7 @@ package final class PoolCore: DrivenPool {
       state.index.insert(worker)
       job.id = state.dispatcher.submit(spec, now: _monotonicNow())
       job.place?.belongs(to: job.id)
+      job.companion?.belongs(to: job.id)
       state.jobs[job.id] = job
       return nil
     }
@@ -363,6 +364,8 @@ package final class PoolCore: DrivenPool {
 
   package func place(level: Int) -> Nesting.Place { Nesting.Place(in: self, level: level, depth: depth, outer: nil) }
 
+  package func stage(of id: JobID) -> String? { job(id)?.stage }
+
   package func job(_ id: JobID) -> JobRecord? { state.withLock { $0.jobs[id] } }
 
   /// Whether the map's policy, were there attempts left, would try the item again.
@@ -375,7 +378,9 @@ package final class PoolCore: DrivenPool {
     Unlocked.expect("a log handler, and a retry's condition")
     // What becomes of it is said elsewhere; but if it is cured by another attempt, nowhere.
     if isFailure {
-      logger.debug("attempt \(chunk.attempt) at item \(index) failed: \(cause)", metadata: ["slot": "\(slot)"])
+      var metadata: Logger.Metadata = ["slot": "\(slot)"]
+      if let stage = job?.stage { metadata["stage"] = "\(stage)" }
+      logger.debug("attempt \(chunk.attempt) at item \(index) failed: \(cause)", metadata: metadata)
     }
     guard let condition = job?.condition else { return true }
     var failure = ItemFailure(index: index, slot: slot, attempt: chunk.attempt, cause: cause)

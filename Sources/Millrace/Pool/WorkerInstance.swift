@@ -35,8 +35,20 @@ package final class WorkerInstance<W: Worker>: AnyWorkerInstance {
       inputs: cell.items + (first - cell.base), outputs: outputs.storage, range: 0..<count,
       progress: position.progress, startTime: lane.isTimed ? position.startTime : nil)
     let begun = _monotonicNow()
+    let surroundings = lane.itemSurroundings
     while true {
-      let end = await worker._run(&run, &state!)
+      let end: _RunEnd
+      if let surroundings, !run.isCut, run.next < count {
+        // One by one: nothing but the loop over them knows where one ends and the next begins.
+        run.end = run.next + 1
+        let item = position.current
+        end = await surroundings.aroundItem(item.index, attempt: item.attempt) {
+          await worker._run(&run, &state!)
+        }
+        if case .finished = end, !run.isCut, run.next < count { continue }
+      } else {
+        end = await worker._run(&run, &state!)
+      }
       lane.copies.leave()
       switch end {
       case .finished:

@@ -9,6 +9,8 @@ public final class WorkerPool: Sendable {
   package let kind: any BackendKind
   /// What records where time goes, if somebody wants to know.
   let insightsPlace = InsightsPlace()
+  /// Who goes along with its maps.
+  package let company = Company()
 
   /// Creates a pool. Its workers start with its first map.
   ///
@@ -39,6 +41,9 @@ public final class WorkerPool: Sendable {
     // A copy in a worker process has nothing to end.
     if (try? core.expectOwnProcess()) != nil { core.terminate() }
   }
+
+  /// Where it says what it has to say.
+  package var logger: Logger { core.logger }
 
   /// The number of slots.
   public var width: Int { core.width }

@@ -43,7 +43,7 @@ package struct ProgressLine: Sendable {
     let excess = width() - columns
     if excess > 0 {
       // The name gives way, then whatever is too long.
-      if !state.name.isEmpty {
+      if !state.name.isEmpty || !state.detail.isEmpty {
         parts[0].text = parts[0].text.fitting(parts[0].text.displayWidth - excess, ellipsis: ellipsis)
       }
       parts.removeAll { $0.text.isEmpty }
@@ -52,7 +52,7 @@ package struct ProgressLine: Sendable {
     if hasBar {
       let length = min(Self.longestBar, columns - width() + Self.shortestBar)
       // Behind the percentage.
-      texts.insert(bar(state, length), at: state.name.isEmpty ? 1 : 2)
+      texts.insert(bar(state, length), at: state.name.isEmpty && state.detail.isEmpty ? 1 : 2)
     }
     if excess > 0 { return texts.joined(separator: " ").fitting(columns, ellipsis: "") }
     return texts.joined(separator: " ")
@@ -62,7 +62,7 @@ package struct ProgressLine: Sendable {
 
   private func parts(of state: ProgressState) -> [Part] {
     var parts: [Part] = []
-    let name = state.name.withoutControls
+    let name = [state.name, state.detail].filter { !$0.isEmpty }.joined(separator: " ").withoutControls
     if !name.isEmpty { parts.append(Part(text: name, rank: 0)) }
     if let percent = state.percent {
       let text = "\(percent)%"
@@ -112,13 +112,14 @@ package struct ProgressLine: Sendable {
       ProgressText.decimal(
         Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18, places: 3)
     }
-    let fields = [
+    var fields = [
       ("name", state.name.quotedForJSON), ("unit", state.unit.quotedForJSON), ("done", "\(state.done)"),
       ("failed", "\(state.failed)"), ("retried", "\(state.retried)"), ("total", state.total.map { "\($0)" } ?? "null"),
       ("elapsed", seconds(state.elapsed)),
       ("rate", state.rate.map { ProgressText.decimal($0, places: 3) } ?? "null"),
       ("remaining", state.remaining.map(seconds) ?? "null"), ("phase", "\"\(state.phase.rawValue)\""),
     ]
+    if !state.detail.isEmpty { fields.insert(("detail", state.detail.quotedForJSON), at: 1) }
     return "{" + fields.map { "\"\($0)\":\($1)" }.joined(separator: ",") + "}"
   }
 }

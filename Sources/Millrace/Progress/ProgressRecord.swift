@@ -37,24 +37,25 @@ struct ProgressRecord: Equatable {
   var bytes: [UInt8] {
     func text(_ value: (some Any)?) -> String { value.map { "\($0)" } ?? "" }
     return RecordLine.bytes([
-      Self.word, "\(map)", text(slot), form.rawValue, state.name, state.unit, "\(state.done)", "\(state.failed)",
-      "\(state.retried)", text(state.total), "\(state.elapsed.nanoseconds)", text(state.rate),
+      Self.word, "\(map)", text(slot), form.rawValue, state.name, state.detail, state.unit, "\(state.done)",
+      "\(state.failed)", "\(state.retried)", text(state.total), "\(state.elapsed.nanoseconds)", text(state.rate),
       text(state.remaining?.nanoseconds), state.phase.rawValue,
     ])
   }
 
   /// Reads what stands between the mark and the end of the line; nil if that is something else.
   init?(_ bytes: some Collection<UInt8>) {
-    guard bytes.starts(with: Self.word.utf8), let fields = RecordLine.fields(bytes), fields.count == 14,
+    guard bytes.starts(with: Self.word.utf8), let fields = RecordLine.fields(bytes), fields.count == 15,
       fields[0] == Self.word, let map = Int(fields[1]), let form = Form(rawValue: fields[3]),
-      let done = Int(fields[6]), let failed = Int(fields[7]), let retried = Int(fields[8]),
-      let elapsed = UInt64(fields[10]), let phase = ProgressState.Phase(rawValue: fields[13]), done >= 0, failed >= 0,
+      let done = Int(fields[7]), let failed = Int(fields[8]), let retried = Int(fields[9]),
+      let elapsed = UInt64(fields[11]), let phase = ProgressState.Phase(rawValue: fields[14]), done >= 0, failed >= 0,
       done <= .max / 2, failed <= .max / 2
     else { return nil }
     (self.map, slot, self.form) = (map, Int(fields[2]), form)
     state = ProgressState(
-      name: fields[4], unit: fields[5], done: done, failed: failed, retried: retried, total: Int(fields[9]),
-      elapsed: .nanoseconds(elapsed), rate: Double(fields[11]).flatMap { $0.isFinite ? $0 : nil },
-      remaining: UInt64(fields[12]).map { .nanoseconds($0) }, phase: phase)
+      name: fields[4], detail: fields[5], unit: fields[6], done: done, failed: failed, retried: retried,
+      total: Int(fields[10]),
+      elapsed: .nanoseconds(elapsed), rate: Double(fields[12]).flatMap { $0.isFinite ? $0 : nil },
+      remaining: UInt64(fields[13]).map { .nanoseconds($0) }, phase: phase)
   }
 }

@@ -14,6 +14,9 @@ public struct ProgressState: Sendable, Hashable {
 
   /// What the map is called; empty if it has no name.
   public var name: String
+  /// What is said of it besides: of a stage of a pipeline its slots, how busy they are, and whether it is the bottleneck, as in
+  /// "×2 97 % (bottleneck)". Else empty.
+  public var detail: String
   /// What its items are called, as in "pages".
   public var unit: String
   /// Items with an output.
@@ -35,10 +38,12 @@ public struct ProgressState: Sendable, Hashable {
 
   /// Creates a state; what is not given is zero, or not known.
   public init(
-    name: String = "", unit: String = "", done: Int = 0, failed: Int = 0, retried: Int = 0, total: Int? = nil,
+    name: String = "", detail: String = "", unit: String = "", done: Int = 0, failed: Int = 0, retried: Int = 0,
+    total: Int? = nil,
     elapsed: Duration = .zero, rate: Double? = nil, remaining: Duration? = nil, phase: Phase = .running
   ) {
     self.name = name
+    self.detail = detail
     self.unit = unit
     self.done = done
     self.failed = failed

@@ -13,8 +13,8 @@ public struct ProgressStyle: Sendable {
   var kind: Kind
   var name = ""
   var unit = ""
-  /// What it is called at each look, where that changes.
-  var liveName: (@Sendable () -> String)?
+  /// What is said of it besides, at each look.
+  var detail: (@Sendable () -> String)?
   /// How many items there will be, as far as the map itself does not know.
   var expected: Int?
 

@@ -44,7 +44,7 @@ package final class ProgressTracker: ShownProgress, @unchecked Sendable {
     let counts = counter.counts
     let time = max(start, counts.end ?? now)
     var state = ProgressState(
-      name: style.liveName?() ?? style.name, unit: style.unit, done: counts.done, failed: counts.failed,
+      name: style.name, detail: style.detail?() ?? "", unit: style.unit, done: counts.done, failed: counts.failed,
       retried: counts.retried,
       total: counts.total, elapsed: .nanoseconds(time - start), phase: counts.isHeard ? counts.phase : .running)
     if counts.end == nil, let job {

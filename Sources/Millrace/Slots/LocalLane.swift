@@ -73,6 +73,8 @@ package final class LocalLane: @unchecked Sendable {
   private let mailbox = Lock(Mailbox())
   private var instances: [WorkerKey: AnyWorkerInstance] = [:]
   private(set) var isTimed = false
+  /// What goes around each item of the chunk that is running, if anything does.
+  private(set) var itemSurroundings: (any ChunkSurroundings)?
 
   init(host: any SlotHost, runaways: Runaways, slot: Int, generation: Int, executor: (any TaskExecutor)?) {
     self.host = host
@@ -324,12 +326,22 @@ package final class LocalLane: @unchecked Sendable {
         while let chunk = next {
           isTimed = chunk.inspectAt != nil
           Unlocked.expect("an item")
-          await instances[chunk.worker]?.run(chunk, seed: chunk.seed, on: self)
+          if let companion = chunk.companion {
+            await run(chunk, in: companion.surroundings(ofChunk: chunk.id))
+          } else {
+            await instances[chunk.worker]?.run(chunk, seed: chunk.seed, on: self)
+          }
           next = isAlone || Task.isCancelled ? nil : nextRun(of: chunk.job)
         }
       }
       codeHasEnded()
     }
+  }
+
+  private func run(_ chunk: Chunk, in surroundings: any ChunkSurroundings) async {
+    itemSurroundings = surroundings.surroundsItems ? surroundings : nil
+    await surroundings.around { await instances[chunk.worker]?.run(chunk, seed: chunk.seed, on: self) }
+    itemSurroundings = nil
   }
 
   /// Code of a worker's has come to its end: if it was given up, that is news.
@@ -363,7 +375,7 @@ package final class LocalLane: @unchecked Sendable {
   private func prepare(_ key: WorkerKey) async {
     guard let record = host.worker(key) else { return }
     let instance = record.makeInstance()
-    position.enter(first: 0, attempt: 1, seed: 0)
+    position.enter(first: 0, attempt: 1, seed: 0, isItem: false)
     do {
       begin("a set-up")
       copies.enter()
@@ -409,6 +421,7 @@ package final class LocalLane: @unchecked Sendable {
     guard let instance = instances.removeValue(forKey: key) else { return }
     let exit: Result<(any Sendable)?, any Error>
     begin("a tear-down")
+    position.leaveItems()
     copies.enter()
     do { exit = .success(try await instance.tearDown()) } catch { exit = .failure(error) }
     copies.leave()
@@ -423,6 +436,7 @@ package final class LocalLane: @unchecked Sendable {
 
   /// Closes what a worker that was written off still holds.
   private func tearDownQuietly() async {
+    position.leaveItems()
     for instance in instances.values {
       do {
         _ = try await instance.tearDown()

@@ -21,6 +21,9 @@ package protocol SlotHost: AnyObject, Sendable {
   /// How long an item of the job may take, if that is still of interest.
   func itemTimeout(_ id: JobID) -> Duration?
 
+  /// The stage of a pipeline that the job is, if it is one.
+  func stage(of id: JobID) -> String?
+
   /// The backend cannot go on: all that was begun ends with the error, and so does what comes.
   func lose(_ error: WorkerPoolError)
 

@@ -18,8 +18,14 @@ public struct WorkerContext: Sendable {
 
   /// The slot (worker ID), from 0 to the pool's width - 1. A worker that is replaced keeps it.
   public let slot: Int
-  /// A logger that names the slot.
-  public var logger: Logger { lazyLogger.value }
+  /// A logger that names the slot, and the item, if it is asked for in one.
+  ///
+  /// The logger of a worker process names the item that is at hand when something is logged, so one may keep it.
+  public var logger: Logger {
+    var logger = lazyLogger.value
+    if position.isInItem, logger[metadataKey: "item"] == nil { logger[metadataKey: "item"] = "\(index)" }
+    return logger
+  }
   private let lazyLogger: LazyLogger
   let position: ItemPosition
 
@@ -92,6 +98,8 @@ package final class ItemPosition: @unchecked Sendable {
   private let owned: [UnsafeMutablePointer<Atomic<UInt64>>]
   package let first = Atomic<Int>(0)
   package let attempt = Atomic<Int>(1)
+  /// Whether what runs is an item, and no set-up or tear-down.
+  private let item = Atomic(false)
   package let seed = Atomic<UInt64>(0)
 
   package init() {
@@ -128,12 +136,21 @@ package final class ItemPosition: @unchecked Sendable {
     first.load(ordering: .relaxed) + completed + Int(ahead.pointee.load(ordering: .relaxed) & LaneLayout.completed)
   }
 
+  /// The item at hand, for who goes around it.
+  var current: (index: Int, attempt: Int) { (index, attempt.load(ordering: .relaxed)) }
+
   /// How many items of the chunk are done.
   var completed: Int { Int(progress.pointee.load(ordering: .relaxed) & LaneLayout.completed) }
 
   var isAbandoned: Bool { progress.pointee.load(ordering: .relaxed) & abandonedBit != 0 }
 
-  package func enter(first: Int, attempt: Int, seed: UInt64) {
+  var isInItem: Bool { item.load(ordering: .relaxed) }
+
+  /// Behind the last item: a tear-down.
+  func leaveItems() { item.store(false, ordering: .relaxed) }
+
+  package func enter(first: Int, attempt: Int, seed: UInt64, isItem: Bool = true) {
+    item.store(isItem, ordering: .relaxed)
     self.first.store(first, ordering: .relaxed)
     self.attempt.store(attempt, ordering: .relaxed)
     self.seed.store(seed, ordering: .relaxed)

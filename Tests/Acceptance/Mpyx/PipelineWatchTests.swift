@@ -70,8 +70,10 @@ extension Checked {
       #expect(saved.all.sorted() == Array(1...300))
       let last = reports.all.filter { $0.phase == .complete }
       #expect(last.count == 5 && last.allSatisfy { $0.done == 300 })
-      let slots = last.map { $0.name.split(separator: "×")[1].prefix { $0 != " " } }
+      let slots = last.map { $0.detail.split(separator: "×")[0].prefix { $0 != " " } }
       #expect(slots.sorted() == ["2", "2", "3", "3", "7"])
+      // What a stage is called is the same in each report.
+      #expect(Set(reports.all.map(\.name)) == ["AddX", "Toils", "AddX 2", "AddX 3", "Map"])
     }
 
     @Test("workers are shared out by the work that there is, at least one for each stage")

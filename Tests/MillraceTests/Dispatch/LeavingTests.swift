@@ -108,6 +108,23 @@ struct DispatchLeavingTests {
     #expect(play.reports == [])
   }
 
+  // It failed when it was over by its third time, though the first was another map's.
+  @Test("what was given up and died is no failure of who wants the worker again")
+  func setUpDiedWantedAgain() {
+    let (play, key, job) = settingUp()
+    play.step { $0.cancel(job, now: $1) }
+    play.arriveAll(play.submit(key), 1)
+    play.die(0)
+    for generation in 2...3 {
+      play.step { $0.started(slot: 0, generation: generation, now: $1) }
+      play.die(0)
+    }
+    play.step { $0.started(slot: 0, generation: 4, now: $1) }
+    _ = play.said()
+    play.prepared(0, key)
+    #expect(play.said().last?.hasPrefix("run 0") == true)
+  }
+
   /// The map is complete, and in the second slot its worker is still being set up.
   private func setUpLeftOver() -> Play {
     let (play, key, job) = settingUp(width: 2)

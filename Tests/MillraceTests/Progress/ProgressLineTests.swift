@@ -84,6 +84,14 @@ struct ProgressLineTests {
     )
   }
 
+  @Test("what is said besides stands behind the name, and in a field of its own of JSON")
+  func detail() {
+    let stage = ProgressState(name: "video: Scale", detail: "×2 97 % (bottleneck)", done: 7)
+    #expect(ProgressLine.log(stage) == "video: Scale ×2 97 % (bottleneck) 7 0:00")
+    #expect(ProgressLine.json(stage).hasPrefix(#"{"name":"video: Scale","detail":"×2 97 % (bottleneck)","unit":"#))
+    #expect(ProgressLine().text(stage, columns: 20).hasPrefix("video: Scale"))
+  }
+
   @Test(
     "the columns that text takes",
     arguments: [

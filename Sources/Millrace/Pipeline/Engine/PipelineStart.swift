@@ -108,12 +108,13 @@ struct PipelineStart {
         // Also where the first that fails ends the run: that is the engine's to do, which knows what is before it.
         onFailure: .skip, isPulled: true)
       request.outlet = StationOutlet(engine, place)
+      request.stage = station.name
       let isStage = station.station.kind == .elastic || station.station.kind == .floating
       let stageMeter = isStage ? meter?.observe(pool.core) : nil
       if isStage, watch.isShown {
         var style = watch
-        style.name = station.name
-        style.liveName = { [weak meter, name = station.name] in meter?.label(place, name) ?? name }
+        style.name = watch.name.isEmpty ? station.name : "\(watch.name): \(station.name)"
+        style.detail = { [weak meter] in meter?.label(place) ?? "" }
         request.options.progress = style
       }
       do {

@@ -85,11 +85,11 @@ final class PipelineMeter: Sendable {
   }
 
   /// What stands behind a stage's name where it is watched.
-  func label(_ place: Int, _ name: String) -> String {
+  func label(_ place: Int) -> String {
     let (stages, elapsed) = stages()
     let snapshot = PipelineSnapshot(stages: stages.map(\.stage), elapsed: .nanoseconds(Int64(clamping: elapsed)))
-    guard let own = stages.first(where: { $0.place == place })?.stage else { return name }
-    let label = "\(name) ×\(own.slots) \(Int((own.load * 100).rounded())) %"
+    guard let own = stages.first(where: { $0.place == place })?.stage else { return "" }
+    let label = "×\(own.slots) \(Int((own.load * 100).rounded())) %"
     return own == snapshot.bottleneck && stages.count > 1 ? label + " (bottleneck)" : label
   }
 }

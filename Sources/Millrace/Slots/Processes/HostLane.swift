@@ -183,7 +183,7 @@ extension HostLane: HostChannel {
     end.marker.enter(.idle)
     guard let frame = try end.requests.nextClaimed() else { return nil }
     if frame.header.isKind(.chunk), frame.header.chunkWorker == last.worker, frame.header.frameFlags == last.flags,
-      !last.flags.contains(.segment)
+      last.flags.isDisjoint(with: [.segment, .baggage])
     {
       let request = try ChunkRequest(frame.header, frame.payload)
       if isFit(request) {

@@ -79,8 +79,12 @@ struct WorkerLogHandler: LogHandler {
   }
 
   func log(event: LogEvent) {
-    var all = metadata
-    if let provided = metadataProvider?.get() { all.merge(provided) { $1 } }
+    // What is at hand now, where nothing else was said: a logger may have been kept from a set-up.
+    var all: Logger.Metadata = [:]
+    if let context = WorkerContext.current, context.position.isInItem { all["item"] = "\(context.index)" }
+    all.merge(metadata) { $1 }
+    // Of this process: what it says may depend on the item's task, which the program's does not see.
+    if let provided = (metadataProvider ?? LoggingSystem.metadataProvider)?.get() { all.merge(provided) { $1 } }
     if let more = event.metadata { all.merge(more) { $1 } }
     let record = LogRecord(
       level: event.level, source: event.source, file: event.file, function: event.function, line: event.line,

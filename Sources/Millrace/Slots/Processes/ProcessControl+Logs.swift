@@ -56,9 +56,10 @@ extension ProcessControl {
   ) {
     var logger = host.logger(slot: lane.slot)
     if let child = process.child { logger[metadataKey: "process"] = "\(child.pid)" }
+    let job = lane.work.inFlight.elements.first { $0.chunk.id == chunk }?.chunk.job
+    if item != nil, let stage = job.flatMap(host.stage) { logger[metadataKey: "stage"] = "\(stage)" }
     let isOurs = process.isKilledByUs
     if let item, isOurs, seat.isStopping {
-      let job = lane.work.inFlight.elements.first { $0.chunk.id == chunk }?.chunk.job
       guard let limit = job.flatMap(host.itemTimeout) else {
         return logger.debug("the worker was ended, for item \(item.index) is not wanted any more")
       }

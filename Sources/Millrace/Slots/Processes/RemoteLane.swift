@@ -92,6 +92,7 @@ package final class RemoteLane {
       return true
     case .chunk(let chunk, let record):
       let sent = work.runs(chunk, record)
+      sent.pack()
       if try sendFrames(sent, announce) { return true }
       // From here on the rest waits, with its own place in the order.
       waiting.prepend(.rest(sent))
@@ -115,13 +116,13 @@ package final class RemoteLane {
       let range = sent.nextRange
       let place: Place?
       let size: Int
-      if let stride = sent.inputStride, stride * range.count <= largestInline - SentChunk.headSize {
+      if let stride = sent.inputStride, stride * range.count <= largestInline - sent.headSize {
         size = stride * range.count
         let items = inputs.place(of: range.lowerBound, stride: stride)
-        let position = try end.requests.add(sent.header(range, isPacked: true), payload: SentChunk.headSize + size) {
+        let position = try end.requests.add(sent.header(range, isPacked: true), payload: sent.headSize + size) {
           target in
           sent.writeHead(range, to: target)
-          (target + SentChunk.headSize).copyMemory(from: items, byteCount: size)
+          (target + sent.headSize).copyMemory(from: items, byteCount: size)
         }
         place = position.map { Place(position: $0) }
       } else {
@@ -145,9 +146,9 @@ package final class RemoteLane {
     }
     do {
       let header = sent.header(range, isPacked: sent.inputStride != nil)
-      let place = try put(header, SentChunk.headSize + encoded.size, announce) { target in
+      let place = try put(header, sent.headSize + encoded.size, announce) { target in
         sent.writeHead(range, to: target)
-        encoded.write(target + SentChunk.headSize)
+        encoded.write(target + sent.headSize)
       }
       return (place, encoded.size)
     } catch let error as MemoryError {

@@ -7,6 +7,8 @@ package struct ChunkRequest {
   let count: Int
   let flags: FrameFlags
   let head: ChunkHead
+  /// What makes what goes around the items, if anything does.
+  let baggage: UnsafeRawBufferPointer?
   let items: UnsafeRawBufferPointer
 
   /// `payload` is the frame's, wherever it lies.
@@ -18,7 +20,9 @@ package struct ChunkRequest {
     count = header.count
     flags = header.frameFlags
     head = payload.loadUnaligned(as: ChunkHead.self)
-    items = UnsafeRawBufferPointer(rebasing: payload[headSize...])
+    var rest = UnsafeRawBufferPointer(rebasing: payload[headSize...])
+    baggage = flags.contains(.baggage) ? try Baggage.take(from: &rest) : nil
+    items = rest
   }
 
   var isPacked: Bool { flags.contains(.packed) }

@@ -162,12 +162,17 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       roomEnd = room.range.upperBound
       var run = _ItemRun(
         inputs: reader.place - next, outputs: room.place, range: next..<next + 1, progress: host.progress,
-        tag: LaneLayout.tag(request.id), startTime: request.isTimed ? host.itemStart : nil, sink: room.sink
-      ) { run in
-        self.readOn(&run, reader, outputs, host)
-      }
+        tag: LaneLayout.tag(request.id), startTime: request.isTimed ? host.itemStart : nil, sink: room.sink,
+        goOn: host.itemSurroundings == nil ? { self.readOn(&$0, reader, outputs, host) } : nil)
       KillPoint.workerRuns.reach()
-      let end = await worker._run(&run, &state!)
+      let end: _RunEnd
+      if let surroundings = host.itemSurroundings {
+        end = await surroundings.aroundItem(host.item.index, attempt: host.item.attempt) {
+          await worker._run(&run, &state!)
+        }
+      } else {
+        end = await worker._run(&run, &state!)
+      }
       if let problem { throw problem }
       if current == nil { return }
       next = run.next
@@ -215,14 +220,22 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
       if next > 0, host.watch.looksAtItems { host.noteErrors() }
       KillPoint.workerMakesRoom.reach()
       let room = try outputs.makeRoom(for: next..<range.upperBound)
+      let surroundings = host.itemSurroundings
+      let runEnd =
+        surroundings == nil ? watched(room.range.upperBound, from: room.range.lowerBound, host) : next + 1
       var run = _ItemRun(
-        inputs: items, outputs: room.place,
-        range: room.range.lowerBound..<watched(room.range.upperBound, from: room.range.lowerBound, host),
-        progress: host.progress,
+        inputs: items, outputs: room.place, range: room.range.lowerBound..<runEnd, progress: host.progress,
         tag: LaneLayout.tag(request.id), startTime: request.isTimed ? host.itemStart : nil, sink: room.sink,
-        goOn: goOn)
+        goOn: surroundings == nil ? goOn : nil)
       KillPoint.workerRuns.reach()
-      let end = await worker._run(&run, &state!)
+      let end: _RunEnd
+      if let surroundings {
+        end = await surroundings.aroundItem(host.item.index, attempt: host.item.attempt) {
+          await worker._run(&run, &state!)
+        }
+      } else {
+        end = await worker._run(&run, &state!)
+      }
       // Another chunk's, or none's: what is left of that is its own.
       let hasGoneOn = current?.id != request.id
       next = run.next

@@ -9,7 +9,7 @@ package enum FrameKind: UInt16 {
 
   /// Make an instance of a worker and set it up. Payload: the announcement, none if the process was forked for the worker.
   case open = 1
-  /// Run items of a worker. Payload: `ChunkHead`, then the items.
+  /// Run items of a worker. Payload: `ChunkHead`, with `FrameFlags.baggage` what goes around them, then the items.
   case chunk = 2
   case tearDown = 3
   /// Tear down what is left and end.
@@ -56,6 +56,8 @@ package struct FrameFlags: OptionSet, Sendable {
   package static let measuresMemory = FrameFlags(rawValue: 128)
   /// What failed did so on a pool there: its failure is an `ItemFailure`.
   package static let relayed = FrameFlags(rawValue: 256)
+  /// What is to go around the chunk's items stands before them (`Baggage`).
+  package static let baggage = FrameFlags(rawValue: 512)
 }
 
 /// What a chunk's payload begins with.

@@ -26,6 +26,10 @@ package final class SentChunk {
   /// Items that were run, and the nanoseconds that they took, as the worker says.
   @exclusivity(unchecked) private(set) var run = 0
   @exclusivity(unchecked) private(set) var elapsed: UInt64 = 0
+  /// What goes to the worker with each of its frames, before the items; mostly nothing.
+  @exclusivity(unchecked) private var baggage: [UInt8] = []
+  /// How many bytes stand before the items of a frame.
+  @exclusivity(unchecked) private(set) var headSize = MemoryLayout<ChunkHead>.size
   /// The worker was told that the rest is not wanted.
   @exclusivity(unchecked) private(set) var isCancelled = false
 
@@ -82,10 +86,16 @@ package final class SentChunk {
     var flags: FrameFlags = isPacked ? .packed : []
     if chunk.inspectAt != nil { flags.insert(.timed) }
     if record.measuresMemory { flags.insert(.measuresMemory) }
+    if !baggage.isEmpty { flags.insert(.baggage) }
     return .chunk(number + UInt64(positions.count), of: UInt64(record.key.value), items: range.count, flags)
   }
 
-  static let headSize = MemoryLayout<ChunkHead>.size
+  /// Before its first frame is sent: if somebody goes along with its map, what goes around its items goes with them.
+  func pack() {
+    guard let companion = chunk.companion else { return }
+    baggage = companion.surroundings(ofChunk: chunk.id).baggage.block
+    headSize = MemoryLayout<ChunkHead>.size + baggage.count
+  }
 
   /// The items of a frame, as they travel.
   func items(_ range: Range<Int>, _ scratch: EncodingScratch) -> EncodedItems {
@@ -100,10 +110,10 @@ package final class SentChunk {
   func payload(_ range: Range<Int>, _ scratch: EncodingScratch) -> [UInt8] {
     let items = items(range, scratch)
     defer { scratch.clear() }
-    return [UInt8](unsafeUninitializedCapacity: Self.headSize + items.size) { buffer, count in
+    return [UInt8](unsafeUninitializedCapacity: headSize + items.size) { buffer, count in
       let target = UnsafeMutableRawPointer(buffer.baseAddress!)
       writeHead(range, to: target)
-      items.write(target + Self.headSize)
+      items.write(target + headSize)
       count = buffer.count
     }
   }
@@ -114,6 +124,11 @@ package final class SentChunk {
       first: Int64(origin.index + range.lowerBound), seed: chunk.seed,
       attempt: Int64(origin.attempt - 1 + chunk.attempt))
     target.storeBytes(of: head, as: ChunkHead.self)
+    if !baggage.isEmpty {
+      baggage.withUnsafeBytes {
+        (target + MemoryLayout<ChunkHead>.size).copyMemory(from: $0.baseAddress!, byteCount: $0.count)
+      }
+    }
   }
 
   /// The next of its frames is on its way.

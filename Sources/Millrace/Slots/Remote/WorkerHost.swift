@@ -15,6 +15,8 @@ package final class WorkerHost: @unchecked Sendable {
   @exclusivity(unchecked) package private(set) var measuresMemory = false
   /// Chunks that are not wanted, and may not have begun.
   private let cancelled = Lock<Set<UInt64>>([])
+  /// What goes around each item of the chunk that is running, if anything does.
+  @exclusivity(unchecked) private(set) var itemSurroundings: (any ChunkSurroundings)?
   /// How closely standard error is watched while items run.
   @exclusivity(unchecked) var watch = ErrorWatch()
 
@@ -31,6 +33,9 @@ package final class WorkerHost: @unchecked Sendable {
   /// Counts the items of the chunk that are done, beside its tag.
   package var progress: UnsafePointer<Atomic<UInt64>> { position.progress }
   var itemStart: UnsafePointer<Atomic<UInt64>> { position.startTime }
+
+  /// The item at hand, for who goes around it.
+  var item: (index: Int, attempt: Int) { position.current }
 
   var completedItems: Int {
     Int(truncatingIfNeeded: progress.pointee.load(ordering: .relaxed) & LaneLayout.completed)
@@ -88,7 +93,7 @@ package final class WorkerHost: @unchecked Sendable {
   private func open(_ key: UInt64, _ announcement: UnsafeRawBufferPointer) async throws {
     noteErrors()
     channel.enter(.settingUp)
-    position.enter(first: 0, attempt: 1, seed: 0)
+    position.enter(first: 0, attempt: 1, seed: 0, isItem: false)
     do {
       let instance = try channel.makeWorker(announcement)
       try KillPoint.workerSetsUp.reachThrowing()
@@ -111,7 +116,14 @@ package final class WorkerHost: @unchecked Sendable {
     guard let instance = instances[request.worker] else { throw WireProblem("a chunk for a worker that is not here") }
     measuresMemory = request.flags.contains(.measuresMemory)
     begin(request)
-    try await instance.run(request, on: self)
+    if let baggage = request.baggage {
+      let surroundings = try Baggage.unpack(baggage)
+      itemSurroundings = surroundings.surroundsItems ? surroundings : nil
+      defer { itemSurroundings = nil }
+      try await surroundings.around { try await instance.run(request, on: self) }
+    } else {
+      try await instance.run(request, on: self)
+    }
     channel.enter(.idle)
   }
 
@@ -125,6 +137,7 @@ package final class WorkerHost: @unchecked Sendable {
 
   private func tearDown(_ key: UInt64) async throws {
     noteErrors()
+    position.leaveItems()
     channel.enter(.tearingDown)
     let instance = instances.removeValue(forKey: key)
     do {
@@ -143,6 +156,7 @@ package final class WorkerHost: @unchecked Sendable {
   }
 
   private func stop() async throws {
+    position.leaveItems()
     channel.enter(.tearingDown)
     KillPoint.workerStops.reach()
     for instance in instances.values {
