@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "millrace_program.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -10,7 +11,8 @@
 #include <unistd.h>
 #include "millrace_descriptor.h"
 
-int millrace_bound_spawn(const char *program, char *const argv[], char *const envp[], const int standard[3], pid_t *pid) {
+int millrace_bound_spawn(const char *program, char *const argv[], char *const envp[], const char *folder,
+                         const int standard[3], pid_t *pid) {
   sigset_t all, before;
   // The child has the memory of this thread, which waits until it is another program: here it says why it is not.
   volatile int failure = 0;
@@ -26,8 +28,12 @@ int millrace_bound_spawn(const char *program, char *const argv[], char *const en
     // Whoever was gone before that is not heard of.
     if (getppid() != parent) _exit(127);
     setpgid(0, 0);
-    for (int number = 0; number < 3 && failure == 0; number++)
-      if (dup2(standard[number], number) < 0) failure = errno;
+    for (int number = 0; number < 3 && failure == 0; number++) {
+      // One that is there already stays, which dup2 does not see to.
+      int done = standard[number] == number ? fcntl(number, F_SETFD, 0) : dup2(standard[number], number);
+      if (done < 0) failure = errno;
+    }
+    if (failure == 0 && folder && chdir(folder) != 0) failure = errno;
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -72,12 +78,7 @@ int millrace_leader_spawn(const char *program, char *const argv[], char *const e
 
 int millrace_program_spawn(const char *program, char *const argv[], char *const envp[], const char *folder, int input,
                            int output, int error, pid_t *pid, int *pidfd) {
-  sigset_t none, ignored;
-  sigemptyset(&none);
-  sigemptyset(&ignored);
-  sigaddset(&ignored, SIGPIPE);
-  int failure =
-      millrace_leader_spawn(program, argv, envp, folder, (int[]){input, output, error}, &none, &ignored, pid);
+  int failure = millrace_bound_spawn(program, argv, envp, folder, (int[]){input, output, error}, pid);
   if (failure != 0) return failure;
   *pidfd = millrace_pidfd_own(*pid);
   if (*pidfd >= 0) return 0;

@@ -116,7 +116,7 @@ extension Checked {
       try startThread("short") {
         var process: pid_t = 0
         let code = TetheredProcess.withPointers(["sleep", "60"]) { arguments in
-          millrace_bound_spawn(arguments[0]!, arguments, environ, [0, 1, 2], &process)
+          millrace_bound_spawn(arguments[0]!, arguments, environ, nil, [0, 1, 2], &process)
         }
         found.withLock { $0 = (code, process) }
         bell.ring()
@@ -128,7 +128,7 @@ extension Checked {
       #expect(waitpid(process, &status, 0) == process && status & 0x7f == SIGKILL)
       var none: pid_t = 0
       let failure = TetheredProcess.withPointers(["no-such-program"]) { arguments in
-        millrace_bound_spawn(arguments[0]!, arguments, environ, [0, 1, 2], &none)
+        millrace_bound_spawn(arguments[0]!, arguments, environ, nil, [0, 1, 2], &none)
       }
       #expect(failure == ENOENT && none == 0)
     }

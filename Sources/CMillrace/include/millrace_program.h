@@ -8,6 +8,8 @@
 /// Starts a program (searched on PATH unless it holds a slash) in a folder (NULL: this process's), as the leader of a new process group,
 /// with these three descriptors as its standard ones, no signal blocked or ignored, and no other descriptor of ours. 0 and the
 /// process, with a descriptor of it that is ours; or an errno value, and no process.
+///
+/// It is killed when the calling thread ends: that is to stay until the program has ended.
 int millrace_program_spawn(const char *program, char *const argv[], char *const envp[], const char *folder, int input,
                            int output, int error, pid_t *pid, int *pidfd);
 
@@ -18,6 +20,7 @@ int millrace_leader_spawn(const char *program, char *const argv[], char *const e
 
 /// Like the above, without a signal that is blocked or at other than its default, and with the program ending when the calling thread
 /// does: the system sees to it, however that comes about. 0 and the process; or an errno value, and no process.
-int millrace_bound_spawn(const char *program, char *const argv[], char *const envp[], const int standard[3], pid_t *pid);
+int millrace_bound_spawn(const char *program, char *const argv[], char *const envp[], const char *folder,
+                         const int standard[3], pid_t *pid);
 
 #endif

@@ -1,17 +1,30 @@
 extension Blueprint {
   /// Throws where an argument of a stage, or a source, means nothing, and lets them do what comes before anything runs.
   func prepare() throws {
-    for stage in stages {
+    for (position, stage) in stages.enumerated() {
       if let problem = stage.problem { throw problem }
-      switch stage.work {
-      case .source(let source): try (source as? any PreparedStage)?.prepare()
-      case .worker(let worker): try (worker as? any PreparedStage)?.prepare()
-      case .stage(let stage): try (stage as? any PreparedStage)?.prepare()
-      case .gather(let gathering): try gathering.prepare()
-      case .merge where stage.inputs.isEmpty, .join where stage.inputs.isEmpty:
-        throw InvalidOption(name: stage.name, value: "empty", allowed: "of one flow at least")
-      case .inlet, .elastic, .choice, .merge, .join: break
+      do {
+        try stage.prepare()
+      } catch let error where !(error is InvalidOption) {
+        // What the system refuses it.
+        throw PipelineError(
+          .setUpFailed, ItemFailure.Stage(name: stage.name, position: position), PipelineError.Kind.setUpFailed.words,
+          underlying: error)
       }
+    }
+  }
+}
+
+extension Blueprint.Stage {
+  fileprivate func prepare() throws {
+    switch work {
+    case .source(let source): try (source as? any PreparedStage)?.prepare()
+    case .worker(let worker): try (worker as? any PreparedStage)?.prepare()
+    case .stage(let stage): try (stage as? any PreparedStage)?.prepare()
+    case .gather(let gathering): try gathering.prepare()
+    case .merge where inputs.isEmpty, .join where inputs.isEmpty:
+      throw InvalidOption(name: name, value: "empty", allowed: "of one flow at least")
+    case .inlet, .elastic, .choice, .merge, .join: break
     }
   }
 }

@@ -124,6 +124,9 @@ package struct FlowMachine {
     return actions
   }
 
+  /// Whether it has a place to which items of several stations come as they come.
+  package var hasMerges: Bool { stations.contains { $0.intake == .asItComes && $0.inputs.count > 1 } }
+
   /// How many items wait in an edge; those of outputs are numbered with the others, as they were made.
   package func waiting(in edge: Int) -> Int { edges[edge].waiting }
 

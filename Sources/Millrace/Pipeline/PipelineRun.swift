@@ -37,6 +37,8 @@ public final class PipelineRun: Sendable {
     engine.tell { $0.wantsAll() }
   }
 
+  var inside: RunScope { engine.inside }
+
   /// What it is doing.
   public var state: State {
     switch engine.result {
@@ -64,9 +66,25 @@ public final class PipelineRun: Sendable {
     return zip(snapshot.stages, snapshot.suggestedWidths(workers: workers)).map { ($0.name, $1) }
   }
 
-  /// Waits until nothing of it is left; throws what has ended it. If the waiting task is cancelled, the run goes on to be waited for.
+  /// Waits until nothing of it is left; throws what has ended it.
+  ///
+  /// If the waiting task is cancelled, the wait is over and the run goes on: it can be waited for again, or stopped.
+  ///
+  /// - Throws: `CancellationError` if the task is cancelled; a ``WorkerPoolError`` of kind `calledFromItem` where the run would wait for
+  ///   itself: in its items, set-ups, tear-downs and sources.
   public func wait() async throws {
+    try engine.expectOutside("wait()")
+    try await engine.waitUntilOverOrCancelled()
+    try ended()
+  }
+
+  /// As `wait`, whoever cancels, for the run's own.
+  func finish() async throws {
     await engine.waitUntilOver()
+    try ended()
+  }
+
+  private func ended() throws {
     if state == .finished, isGivenUp { return }
     try engine.result?.get()
     try consumer.throwFailures()
@@ -83,14 +101,22 @@ public final class PipelineRun: Sendable {
     try consumer.throwFailures()
   }
 
-  /// Ends it before its time, and waits until nothing of it is left.
-  public func stop(_ how: Stop = .drain) async {
+  /// Ends it before its time, and waits until nothing of it is left. If the task is cancelled meanwhile, what is under way is given up.
+  ///
+  /// - Throws: a ``WorkerPoolError`` of kind `calledFromItem` where the run would wait for itself: in its items, set-ups, tear-downs and
+  ///   sources. Then it is not stopped.
+  public func stop(_ how: Stop = .drain) async throws {
+    try engine.expectOutside("stop()")
     told.withLock { $0 = .stopping }
     engine.tell { engine in
       engine.pause(false)
       if how == .drain { engine.drain() } else { engine.cancel() }
     }
-    await engine.waitUntilOver()
+    await withTaskCancellationHandler {
+      await engine.waitUntilOver()
+    } onCancel: {
+      engine.tell { $0.cancel() }
+    }
   }
 
   /// Reads the sources no further, until `resume`; what was read goes on.

@@ -9,6 +9,8 @@
 /// its last items go through, it is torn down itself, and then the run is over. A put waits for room. A stage on worker
 /// processes has it in its configuration, or captures it; there it takes what can travel as an item, and a put is there whatever
 /// becomes of its process. An item that is tried again puts again.
+///
+/// Where the channel's own pipeline wants no more (``Take``), what is put is dropped. A put that waits ends when its task is cancelled.
 public struct SideChannel<Item: Sendable>: Sendable {
   /// What it is called in errors.
   public let name: String
@@ -35,11 +37,18 @@ public struct SideChannel<Item: Sendable>: Sendable {
 
   /// Puts an item in; waits for room.
   ///
-  /// - Throws: what has ended the channel's own pipeline; a ``PipelineError`` if no run uses it now.
+  /// - Throws: what the channel's own pipeline has failed with; a ``PipelineError`` if no run uses it now; `CancellationError` if the task
+  ///   is cancelled while it waits.
   public func put(_ item: Item) async throws {
     if let hub, hub.isHere { return try await hub.put(item) }
     guard let mail = mail ?? hub?.mail else { throw SideHub<Item>.unused(name) }
-    guard try mail.push(try SideLetter(item)) else { throw CancellationError() }
+    let letter = try SideLetter(item)
+    let isIn = try await withTaskCancellationHandler {
+      try mail.push(letter, unless: { Task.isCancelled })
+    } onCancel: {
+      mail.wakeWriters()
+    }
+    guard isIn else { throw CancellationError() }
   }
 
   var user: any SideUse { hub! }

@@ -85,9 +85,17 @@ public struct SharedQueue<Element: Codable & Sendable>: Sendable {
     try push(element, until: Self.deadline(duration)) == .done
   }
 
+  /// As `push`; false also if it would wait and must not, as the closure says, which is asked again when writers are woken.
+  func push(_ element: Element, unless isOver: () -> Bool) throws -> Bool {
+    try push(element, until: MonotonicTime.never, unless: isOver) == .done
+  }
+
+  /// Whoever waits for room, in whichever process, looks again.
+  func wakeWriters() { locked { room.pops.next() } }
+
   private enum End { case done, late, closed }
 
-  private func push(_ element: Element, until deadline: UInt64) throws -> End {
+  private func push(_ element: Element, until deadline: UInt64, unless isOver: () -> Bool = { false }) throws -> End {
     var writer = ByteWriter()
     try StrayObjects.passage.within { try coding.encode(element, into: &writer) }
     guard writer.count <= block.token.size - 8 else {
@@ -102,6 +110,7 @@ public struct SharedQueue<Element: Codable & Sendable>: Sendable {
         return try room.add(writer.bytes) ? .done : nil
       }
       if let end { return end }
+      if isOver() { return .late }
       guard room.pops.wait(for: turn, until: deadline) else { return .late }
     }
   }

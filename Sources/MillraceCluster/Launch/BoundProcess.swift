@@ -40,7 +40,7 @@ final class BoundProcess: Sendable {
       var process: pid_t = 0
       let code = TetheredProcess.withPointers(arguments) { arguments in
         millrace_bound_spawn(
-          arguments[0]!, arguments, environ, [reading.rawValue, nowhere.rawValue, nowhere.rawValue], &process)
+          arguments[0]!, arguments, environ, nil, [reading.rawValue, nowhere.rawValue, nowhere.rawValue], &process)
       }
       reading.close()
       nowhere.close()

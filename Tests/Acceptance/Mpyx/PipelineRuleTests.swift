@@ -278,7 +278,7 @@ extension Checked {
           run.resume()
           let before = passed.value
           while passed.value < before + 50 { await Task.yield() }
-          await run.stop(how)
+          try await run.stop(how)
           #expect(run.state == .finished)
           try await run.wait()
         }

@@ -60,12 +60,12 @@ extension Checked {
         run.pause()
         #expect(run.state == .paused)
         run.resume()
-        await run.stop(.drain)
+        try await run.stop(.drain)
         #expect(run.state == .finished && first.value == second.value && first.value >= 100)
         // Neither is wrong when it is over.
         run.pause()
         run.resume()
-        await run.stop()
+        try await run.stop()
         #expect(run.state == .finished)
         try await run.wait()
       }

@@ -69,7 +69,7 @@ extension Checked {
           let run = try Pipeline { Items([""]) }.map(with: command).start(on: pool)
           let started = try await Pipeline { Read("\(folder)/started") }.list()
           #expect(started == [""])
-          await run.stop(.now)
+          try await run.stop(.now)
         }
       }
     }

@@ -185,7 +185,7 @@ enum MpyxSnippets {
 
     let run = try numbers.start()
     try await run.wait()
-    await run.stop(.now)
+    try await run.stop(.now)
 
     return all
   }

@@ -88,7 +88,7 @@ enum PapySnippets {
     let run = try Pipeline { Items(0..<1_000) }.map(power).start()
     run.pause()
     run.resume()
-    await run.stop(.drain)
+    try await run.stop(.drain)
     return run.state
   }
 

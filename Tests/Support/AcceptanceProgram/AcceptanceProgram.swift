@@ -42,6 +42,7 @@ enum AcceptanceProgram {
       case "narrow": try await narrow(words[2] == "spawn" ? .spawn : .forkServer)
       case "closed": try await closed(backend, words[3])
       case "first": try await first(backend)
+      case "commands": try await commands(backend, words[3])
       case "keeps": try await keeps(words[3] == "true")
       default: exit(64)
       }

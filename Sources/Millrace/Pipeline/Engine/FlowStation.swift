@@ -28,8 +28,8 @@ final class FlowStation: @unchecked Sendable {
   let isSelfFed: Bool
   /// What it reads, if it reads itself and that is a stage.
   let source: ItemFailure.Stage?
-  /// What a failed item means; nil: the run ends.
-  let isSkipping: Bool?
+  /// What a failed item means.
+  let onFailure: FailureMeaning
 
   var sources = SourceLedger()
   /// Items that had failed before they came here, each before which of those that run.
@@ -45,17 +45,25 @@ final class FlowStation: @unchecked Sendable {
   private(set) var used = 0
   private var settled = 0
   private(set) var failures = 0
+  /// An item has failed here that ends the run: what is behind it does not count.
+  var hasFailed = false
+  /// One that has failed before it came here, and ends the run: it goes on behind all that comes of those that were fed before it.
+  var end: Parcel?
+  /// It could not go on, or be torn down.
+  var isBroken = false
+  /// Its stage wants no more: what has failed behind that is not for whoever reads from it.
+  var hasStopped = false
   var hasEnded = false
 
   init(
-    _ station: Station, _ blueprint: Blueprint, job: AnyStationJob?, isSelfFed: Bool, source: Int?, isSkipping: Bool?,
-    shares: [Int]?, deal: Rates.Deal?
+    _ station: Station, _ blueprint: Blueprint, job: AnyStationJob?, isSelfFed: Bool, source: Int?,
+    onFailure: FailureMeaning, shares: [Int]?, deal: Rates.Deal?
   ) {
     self.station = station
     self.job = job
     self.isSelfFed = isSelfFed
     self.source = source.map { ItemFailure.Stage(name: blueprint.stages[$0].name, position: $0) }
-    self.isSkipping = isSkipping
+    self.onFailure = onFailure
     self.shares = shares
     self.deal = deal
     parts = station.stages.map { ItemFailure.Stage(name: blueprint.stages[$0].name, position: $0) }
@@ -139,7 +147,6 @@ final class FlowStation: @unchecked Sendable {
   func error(_ kind: PipelineError.Kind, _ error: any Error) -> any Error {
     switch error {
     case is CancellationError: return error
-    case let failure as ItemFailure: return self.failure(failure)
     case let fault as StageFault:
       let stage = parts.indices.contains(fault.part) ? parts[fault.part] : whole
       return PipelineError(kind, stage, kind.words, underlying: fault.error)
@@ -162,7 +169,7 @@ final class FlowStation: @unchecked Sendable {
 }
 
 extension PipelineError.Kind {
-  fileprivate var words: String {
+  var words: String {
     switch self {
     case .sourceFailed: "the source failed"
     case .setUpFailed: "it could not be set up"

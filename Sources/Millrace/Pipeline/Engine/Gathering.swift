@@ -65,7 +65,7 @@ final class Gatherer<M: BatchMeasure>: AnyGatherer, @unchecked Sendable {
 
   init(_ rule: Batched, _ measure: M, _ collect: @escaping @Sendable ([M.Item]) -> OutputStore) {
     (self.rule, self.measure, self.collect) = (rule, measure, collect)
-    super.init(rule.duration ?? .zero)
+    super.init((rule.duration ?? .zero).boundedForClocks)
   }
 
   override var isEmpty: Bool { batch.items.isEmpty }

@@ -1,9 +1,19 @@
+/// What a failed item is for whoever gets to it.
+enum FailureMeaning: Sendable, Hashable {
+  /// The run ends there.
+  case theEnd
+  /// It is told of in its place, or with others at the end.
+  case told
+  /// It is left out.
+  case leftOut
+}
+
 /// Items on their way between stations: values as they lie in a buffer, one that has failed, or places of items that were left out.
 struct Parcel {
   enum Content {
     /// So many values of the buffer, from this offset of theirs on.
     case values(OutputStore, from: Int)
-    case failure(ItemFailure, isSkipped: Bool)
+    case failure(ItemFailure, means: FailureMeaning)
     /// So many items were left out; where branches come together again that is known of each of them.
     case gap
   }
@@ -12,6 +22,9 @@ struct Parcel {
   let count: Int
   /// Which items of the source they come from.
   let sources: Sources
+
+  /// What it means that it has failed, if it has.
+  var means: FailureMeaning? { if case .failure(_, let meaning) = content { meaning } else { nil } }
 
   /// Cuts the first items off.
   func prefix(_ count: Int) -> Parcel { Parcel(content: content, count: count, sources: sources) }
@@ -73,6 +86,12 @@ struct ParcelQueue {
   }
 
   mutating func removeAll() { parcels.removeAll() }
+
+  mutating func takeAll() -> [Parcel] {
+    var taken: [Parcel] = []
+    while let first = parcels.popFirst() { taken.append(first) }
+    return taken
+  }
 }
 
 /// What a job was given and has not answered: where its items come from.

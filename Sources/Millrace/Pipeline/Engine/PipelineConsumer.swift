@@ -18,7 +18,7 @@ final class PipelineConsumer: Sendable {
   /// From the engine, in the outputs' order.
   func deliver(_ parcels: [Parcel]) {
     if dropsOutputs {
-      for parcel in parcels { if case .failure(let failure, false) = parcel.content { failed(failure) } }
+      for parcel in parcels { if case .failure(let failure, .told) = parcel.content { failed(failure) } }
       return
     }
     state.withLock { state in
@@ -142,8 +142,8 @@ final class PipelineCursor<Output: Sendable>: OutputSource {
         }
         let first = items.base + offset
         return (unsafeDowncast(items, to: OutputBuffer<Output>.self), first..<first + parcel.count)
-      case .failure(let failure, let isSkipped):
-        if !isSkipped { consumer.failed(failure) }
+      case .failure(let failure, let meaning):
+        if meaning == .told { consumer.failed(failure) }
       case .gap: preconditionFailure("what was left out is known up to a join, and no further")
       }
     }

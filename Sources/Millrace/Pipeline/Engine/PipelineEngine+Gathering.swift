@@ -3,7 +3,9 @@
 extension PipelineEngine {
   func gather(_ parcel: Parcel, _ gatherer: AnyGatherer, _ place: Int) {
     switch parcel.content {
-    case .failure:
+    case .failure(_, let meaning):
+      // Behind one that ends the run nothing comes.
+      if meaning == .theEnd { endGathering(place) }
       // In its place among batches; what is gathered goes on to wait.
       put(parcel, place)
       return machine.produced(place, used: 1, made: 1)

@@ -6,6 +6,7 @@ extension PipelineEngine {
   /// Outcomes of a station's job.
   func delivered(_ place: Int, _ segment: Segment) {
     let station = stations[place]
+    if station.hasFailed { return }
     switch segment.content {
     case .outputs(let outputs):
       var rest = segment.range
@@ -17,12 +18,17 @@ extension PipelineEngine {
         rest = end..<rest.upperBound
       }
     case .failure(let failure):
+      // What could never run: the end of the job, which follows, says why.
+      if station.onFailure == .theEnd, case .setUpFailed = failure.cause { return }
       fillHoles(place, before: segment.range.lowerBound)
       let told = station.failure(failure)
+      if station.onFailure == .theEnd, !isInOrder { return fail(told) }
       let sources = station.isSelfFed ? Sources(from: segment.range.lowerBound) : station.sources.answer(segment.range)
-      let isSkipped = station.isSkipping ?? false
-      put(Parcel(content: .failure(told, isSkipped: isSkipped), count: 1, sources: sources), place)
-      answer(place, upTo: segment.range.upperBound, used: 1, made: 1, isEach: true)
+      let parcel = Parcel(content: .failure(told, means: station.onFailure), count: 1, sources: sources)
+      let isTheEnd = station.onFailure == .theEnd
+      if !isTheEnd { put(parcel, place) }
+      answer(place, upTo: segment.range.upperBound, used: 1, made: isTheEnd ? 0 : 1, isEach: !isTheEnd)
+      if isTheEnd { failed(place, failure, as: parcel) }
     }
   }
 
@@ -30,6 +36,8 @@ extension PipelineEngine {
     let station = stations[place]
     let sources = station.isSelfFed ? Sources(from: range.lowerBound) : station.sources.answer(range)
     let values = station.job!.values(of: outputs, range)
+    // Before what has failed behind these is put in its place.
+    if values.stops { station.hasStopped = true }
     if station.marksGaps, let places = values.places {
       putWithGaps(values, places, sources, range.count, place)
       answer(place, upTo: range.upperBound, used: range.count, made: range.count, isEach: true)
@@ -83,7 +91,7 @@ extension PipelineEngine {
     let station = stations[place]
     while let hole = station.holes.first, hole.place <= index || !station.isOrdered {
       station.holes.removeFirst()
-      let made = pass(hole.parcel, place)
+      let made = station.hasStopped ? 0 : pass(hole.parcel, place)
       station.note(used: 0, made: made, isEach: false)
       machine.produced(place, used: hole.parcel.count, made: made)
     }

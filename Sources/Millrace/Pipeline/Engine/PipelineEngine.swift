@@ -19,11 +19,16 @@ final class PipelineEngine: @unchecked Sendable {
   private struct End {
     var result: Result<Void, any Error>?
     var waiters: [UnsafeContinuation<Void, Never>] = []
+    /// Those who wait no longer than until they are cancelled, by number.
+    var leavers: [Int: UnsafeContinuation<Void, Never>] = [:]
+    var nextLeaver = 0
   }
   /// Whoever builds it has the turn.
   private let mailbox = OrderQueue<Event>(isHeld: true)
   private let end = Lock(End())
   let logger: Logger
+  /// Where code of the run's is: what it runs as is told by this.
+  let inside: RunScope
 
   // The turn's.
   var machine = FlowMachine()
@@ -32,6 +37,8 @@ final class PipelineEngine: @unchecked Sendable {
   /// Of each edge the station that reads from it; nil: the consumer.
   private var readers: [Int?] = []
   private var inputs: [[Int]] = []
+  /// How many items of an edge belong together at most.
+  private var widest = 1
   private(set) var outputs: [[Int]] = []
   /// Pools that were made for the run.
   private var pools: [WorkerPool] = []
@@ -40,15 +47,24 @@ final class PipelineEngine: @unchecked Sendable {
   /// What is measured of it; nil: nothing is.
   var meter: PipelineMeter?
   private let consumer: PipelineConsumer
+  /// Whether a failed item that ends it has its place among the outputs: what is before it comes first. Else it ends the run at once.
+  let isInOrder: Bool
+  /// What has ended it at once.
   private var error: (any Error)?
+  /// What ends it when all that was read has gone through.
+  private var problem: (any Error)?
+  /// Its consumer has got to the failure that ends it.
+  private var isAtItsEnd = false
   private(set) var isGivenUp = false
   private var isPaused = false
   /// What self-fed stations have not been told while it pauses.
   private var owed: [Int: Int] = [:]
   private var hasFinished = false
 
-  init(consumer: PipelineConsumer, logger: Logger) {
+  init(consumer: PipelineConsumer, order: MapOptions.Order, logger: Logger, inside: RunScope) {
     self.consumer = consumer
+    isInOrder = order == .input
+    self.inside = inside
     self.logger = logger
   }
 
@@ -64,8 +80,9 @@ final class PipelineEngine: @unchecked Sendable {
     inputs.append([])
     outputs.append([])
     for (branch, source) in sources.enumerated() {
-      machine.connect(
-        source, to: place, room: Self.room, share: station.shares?[branch] ?? station.deal?.shares[branch] ?? 1)
+      let share = station.shares?[branch] ?? station.deal?.shares[branch] ?? 1
+      widest = max(widest, share)
+      machine.connect(source, to: place, room: Self.room, share: share)
       connect(source, to: place)
     }
     return place
@@ -97,6 +114,7 @@ final class PipelineEngine: @unchecked Sendable {
   func use(_ channel: any SideUse, isElsewhere: Bool) throws {
     channels.append(channel)
     try channel.enter(isElsewhere: isElsewhere) { error in self.tell { $0.fail(error) } }
+    if let scope = channel.inside { inside.uses(scope) }
   }
 
   /// An edge that is widened to so many items is worth a warning.
@@ -137,8 +155,15 @@ final class PipelineEngine: @unchecked Sendable {
     switch end {
     case .complete: fillHoles(place, before: .max)
     case .failed(is StageStopped): fillHoles(place, before: .max)
-    case .failed(let error): fail(station.error(station.isSelfFed ? .sourceFailed : .stationFailed, error))
+    case .failed(is ItemFailure) where station.hasFailed: break
+    // Of an item that has failed it has heard from its outcomes: this is about the station, or what it reads.
+    case .failed(let error):
+      fillHoles(place, before: station.answered)
+      station.isBroken = !station.isSelfFed
+      endsWith(station.error(station.isSelfFed ? .sourceFailed : .stationFailed, error), at: place)
     case .cancelled:
+      // What runs in a task of the run's own is told.
+      station.job?.drive?.cancel()
       if !machine.isCancelled(place) { fail(WorkerPoolError(.closed, "the pool was terminated")) }
     }
     guard let job = station.job, let record = job.record, let pool = job.pool else { return }
@@ -154,7 +179,7 @@ final class PipelineEngine: @unchecked Sendable {
     let station = stations[place]
     guard !station.hasEnded, let job = station.job else { return }
     let (puts, count, problem) = job.exits()
-    if let puts, !isGivenUp {
+    if let puts, !isGivenUp, !station.hasFailed {
       let last = max(
         0, station.isSelfFed ? station.answered - 1 : station.sources.source(of: station.answered - 1) ?? 0)
       let sources = Sources(Array(repeating: station.originOfRest(last), count: count))
@@ -162,7 +187,13 @@ final class PipelineEngine: @unchecked Sendable {
       station.note(used: 0, made: count, isEach: false)
       machine.produced(place, used: 0, made: count)
     }
-    if let problem { fail(station.error(.tearDownFailed, problem)) }
+    if let problem {
+      station.isBroken = true
+      endsWith(station.error(.tearDownFailed, problem), at: place)
+    }
+    if let end = station.end, !isGivenUp, !station.hasFailed, !station.hasStopped, !station.isBroken {
+      putEnd(end, place)
+    }
     station.hasEnded = true
     machine.ended(place)
   }
@@ -170,6 +201,7 @@ final class PipelineEngine: @unchecked Sendable {
   /// A stage wants no more input: what it has put is kept, and what feeds only it is cancelled.
   func stopAsked(_ place: Int) {
     let station = stations[place]
+    station.hasStopped = true
     if station.isSelfFed { return endInput(place) }
     machine.stopAsked(place)
   }
@@ -197,9 +229,48 @@ final class PipelineEngine: @unchecked Sendable {
     fail(CancellationError())
   }
 
+  /// An item has failed that ends the run. In order that is when whoever takes the outputs gets to it: it travels behind all that is
+  /// before it, and ends each station that it comes to as the end of the input does, so that what is gathered there comes before it, too.
+  func failed(_ place: Int, _ failure: ItemFailure, as parcel: Parcel) {
+    let station = stations[place]
+    putEnd(parcel, place)
+    station.hasFailed = true
+    if !station.isSelfFed { machine.stopAsked(place) }
+    guard let job = station.job, let record = job.job, let pool = job.pool else { return }
+    pool.core.step { $0.fail(record.id, failure, now: $1) }
+  }
+
+  /// Nothing comes behind it: where several items belong together it is all of those, as of less nothing would be taken.
+  private func putEnd(_ parcel: Parcel, _ place: Int) {
+    for _ in 0..<widest { put(parcel, place) }
+    stations[place].note(used: 0, made: widest, isEach: false)
+    machine.produced(place, used: 0, made: widest)
+  }
+
+  /// A station, or what it reads, cannot go on: what was read is finished and goes to whoever wants it, and then the run ends with the error.
+  private func endsWith(_ error: any Error, at place: Int) {
+    if problem == nil { problem = error } else { isBeside(error) }
+    guard !isGivenUp else { return }
+    if !stations[place].isSelfFed { machine.stopAsked(place) }
+    // Where things come together as they come, the other inputs would go on.
+    if machine.hasMerges { drain() }
+  }
+
+  /// One error ends a run.
+  private func isBeside(_ error: any Error) {
+    logger.warning("a pipeline that ends with another error could not go on here either: \(error)")
+  }
+
+  /// Ends it, when what it is just handing on is there.
   func fail(_ error: any Error) {
     if self.error == nil { self.error = error }
-    guard !isGivenUp else { return }
+    post { $0.giveUp() }
+  }
+
+  /// What is there goes to whoever wants it, unless he has given it up himself.
+  private func giveUp() {
+    guard !isGivenUp, !hasFinished else { return }
+    if !(error is CancellationError) { deliver(queues[queues.count - 1].takeAll()) }
     isGivenUp = true
     for station in stations { station.gatherer?.alarm?.cancel() }
     for edge in queues.indices { queues[edge].removeAll() }
@@ -249,7 +320,7 @@ final class PipelineEngine: @unchecked Sendable {
     case .room: break
     case .deliver(_, let count):
       let parcels = queues[queues.count - 1].take(count)
-      consumer.deliver(parcels)
+      deliver(parcels)
     case .drop(let edge, let count):
       if !isGivenUp { _ = queues[edge].take(count) }
     case .cancel(let place):
@@ -275,6 +346,18 @@ final class PipelineEngine: @unchecked Sendable {
     }
   }
 
+  /// Outputs go to whoever takes them, up to the failure that ends the run.
+  private func deliver(_ parcels: [Parcel]) {
+    guard !isAtItsEnd, !isGivenUp else { return }
+    for (place, parcel) in parcels.enumerated() {
+      guard case .failure(let failure, .theEnd) = parcel.content else { continue }
+      isAtItsEnd = true
+      consumer.deliver(Array(parcels[..<place]))
+      return fail(failure)
+    }
+    consumer.deliver(parcels)
+  }
+
   private func feed(_ place: Int, _ count: Int, ended: Bool) {
     let station = stations[place]
     guard let job = station.job else {
@@ -284,8 +367,16 @@ final class PipelineEngine: @unchecked Sendable {
       return
     }
     var failed = 0
+    var left = 0
     for parcel in count > 0 ? queues[inputs[place][0]].take(count) : [] {
+      if station.end != nil {
+        left += parcel.count
+        continue
+      }
       switch parcel.content {
+      case .failure(_, .theEnd):
+        station.end = parcel
+        left += 1
       case .failure, .gap:
         station.holes.append((station.sources.given, parcel))
         failed += parcel.count
@@ -299,6 +390,9 @@ final class PipelineEngine: @unchecked Sendable {
     fillHoles(place, before: station.answered)
     // The job has not got these, and waits for as many.
     if failed > 0, !ended { machine.demanded(place, failed) }
+    guard left > 0 else { return }
+    machine.produced(place, used: left, made: 0)
+    machine.stopAsked(place)
   }
 
   /// Items pass a place where nothing runs.
@@ -337,7 +431,8 @@ final class PipelineEngine: @unchecked Sendable {
   private func finish() {
     guard !hasFinished else { return }
     hasFinished = true
-    let (pools, channels, error) = (pools, channels, error)
+    if let problem, error != nil { isBeside(problem) }
+    let (pools, channels, error) = (pools, channels, error ?? problem)
     (self.pools, self.channels) = ([], [])
     Task(executorPreference: LaneThread.ofFork) {
       for pool in pools { if error == nil { await pool.end() } else { await pool.giveUp() } }
@@ -355,8 +450,8 @@ final class PipelineEngine: @unchecked Sendable {
     let result: Result<Void, any Error> = error.map { .failure($0) } ?? .success(())
     let waiters = end.withLock { end in
       end.result = result
-      defer { end.waiters = [] }
-      return end.waiters
+      defer { (end.waiters, end.leavers) = ([], [:]) }
+      return end.waiters + end.leavers.values
     }
     tell { engine in
       // They hold each other.
@@ -385,6 +480,43 @@ final class PipelineEngine: @unchecked Sendable {
 
   /// How it has ended, if it has.
   var result: Result<Void, any Error>? { end.withLock { $0.result } }
+
+  /// Throws where whoever waits for the run's end would be waiting for himself.
+  func expectOutside(_ call: String) throws {
+    guard inside.isHere else {
+      throw WorkerPoolError(
+        .foreignPool,
+        "\(call) of a pipeline's run was called in a worker process, which has only a copy of it: call it where the run was begun"
+      )
+    }
+    guard !RunScope.contains(inside) else {
+      throw WorkerPoolError(
+        .calledFromItem,
+        "\(call) of a pipeline's run was called by a stage or a source of the same run, which would wait for itself: call it where the run was begun"
+      )
+    }
+  }
+
+  /// Waits until nothing of it is left, or the task is cancelled, which is thrown.
+  func waitUntilOverOrCancelled() async throws {
+    let number = end.withLock { end in
+      end.nextLeaver += 1
+      return end.nextLeaver
+    }
+    await withTaskCancellationHandler {
+      await withUnsafeContinuation { continuation in
+        let mustWait = end.withLock { end in
+          if end.result != nil || Task.isCancelled { return false }
+          end.leavers[number] = continuation
+          return true
+        }
+        if !mustWait { continuation.resume() }
+      }
+    } onCancel: {
+      end.withLock { $0.leavers.removeValue(forKey: number) }?.resume()
+    }
+    if result == nil { throw CancellationError() }
+  }
 
   /// Waits until nothing of it is left, whoever cancels.
   func waitUntilOver() async {

@@ -21,6 +21,7 @@ struct PipelineStart {
   /// Whether it is known where its workers' time goes.
   let isMeasured: Bool
 
+  private let inside = RunScope()
   private var main: WorkerPool?
   private var ofGroups: [Int: WorkerPool] = [:]
   private var own: [WorkerPool] = []
@@ -46,7 +47,7 @@ struct PipelineStart {
   mutating func begin() throws -> PipelineEngine {
     try described.prepare()
     let logger = given?.core.logger ?? Logger(label: "millrace")
-    let engine = PipelineEngine(consumer: consumer, logger: logger)
+    let engine = PipelineEngine(consumer: consumer, order: order, logger: logger, inside: inside)
     let stations = Planner.stations(of: blueprint, width: given?.width ?? WorkerPool.usableCPUs, order: order)
     let rates = Rates(blueprint)
     /// Of each station of the plan the engine's; nil: its reader reads for it.
@@ -68,7 +69,7 @@ struct PipelineStart {
       }
       let made = FlowStation(
         station, blueprint, job: job(station, stage), isSelfFed: source != nil, source: sourceStage,
-        isSkipping: isSkipping(stage),
+        onFailure: onFailure(stage),
         shares: station.isOrdered ? rates.shares[station.stages[0]] : nil,
         deal: station.isOrdered ? rates.deals[station.stages[0]] : nil)
       let place = engine.add(made, from: inputs)
@@ -104,7 +105,8 @@ struct PipelineStart {
     for ((place, station, input), pool) in zip(jobs, pools) {
       var request = MapRequest(
         options: options(of: station), order: station.station.isOrdered ? .input : .completion,
-        onFailure: station.isSkipping == nil ? .failFast : .skip, isPulled: true)
+        // Also where the first that fails ends the run: that is the engine's to do, which knows what is before it.
+        onFailure: .skip, isPulled: true)
       request.outlet = StationOutlet(engine, place)
       request.stage = station.name
       let isStage = station.station.kind == .elastic || station.station.kind == .floating
@@ -119,6 +121,7 @@ struct PipelineStart {
         try station.job!.begin(request, on: pool, input: input) { count in
           engine.tell { $0.machine.demanded(place, count) }
         }
+        if let job = station.job?.job { inside.has(job.id, on: pool.core) }
         if let stageMeter, let job = station.job?.job {
           let slots = station.station.kind == .floating ? 1 : pool.width
           stageMeter.follow(job.id)
@@ -145,7 +148,7 @@ struct PipelineStart {
 
   /// The items of a source, or those that come in; nil: it has none of its own.
   private func itemSource(of stage: Blueprint.Stage) -> Any? {
-    func make<S: Source>(_ source: S) -> Any { source.itemSource }
+    func make<S: Source>(_ source: S) -> Any { source.itemSource(in: inside) }
     return switch stage.work {
     case .inlet: isTagged ? input?.tagged() : input?.plain()
     case .source(let source): make(source)
@@ -160,13 +163,13 @@ struct PipelineStart {
     return !isOutput && readers.count == 1 && readers[0].inputs.count == 1 && readers[0].kind != .wiring
   }
 
-  /// Whether what fails is left out, or told at the end; nil: it ends the run.
-  private func isSkipping(_ stage: Blueprint.Stage) -> Bool? {
-    if givesOutcomes { return false }
+  /// What it means if an item fails there.
+  private func onFailure(_ stage: Blueprint.Stage) -> FailureMeaning {
+    if givesOutcomes { return .told }
     return switch stage.options.onFailure {
-    case nil, .failFast: nil
-    case .skip: true
-    case .collect: false
+    case nil, .failFast: .theEnd
+    case .skip: .leftOut
+    case .collect: .told
     }
   }
 
@@ -217,16 +220,17 @@ struct PipelineStart {
   private mutating func make(_ backend: WorkerPool.Backend) throws -> WorkerPool {
     let pool = try given.map { try WorkerPool(backend, logger: $0.core.logger) } ?? WorkerPool(backend)
     own.append(pool)
+    inside.owns(pool.core)
     return pool
   }
 }
 
 extension Source {
-  /// What it puts, as the input of a job.
-  var itemSource: ItemSource<Output> {
+  /// What it puts, as the input of a job of the run's.
+  func itemSource(in run: RunScope) -> ItemSource<Output> {
     func make<S: SequenceSource>(_ source: S) -> ItemSource<Output> { source.input.plain() as! ItemSource<Output> }
     if let source = self as? any SequenceSource { return make(source) }
-    return ItemSource(self)
+    return ItemSource(ScopedSource(source: self, scope: run))
   }
 }
 

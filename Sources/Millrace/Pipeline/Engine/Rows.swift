@@ -21,8 +21,11 @@ struct Rows {
     }
     for row in columns[0].indices {
       let cells = columns.map { $0[row] }
-      // The first branch's, as the row's.
-      if let failure = cells.lazy.compactMap(\.failure).first {
+      // The first branch's, as the row's; but none is told less of for another.
+      let failures = cells.compactMap(\.failure)
+      if let failure = failures.first(where: { $0.means == .theEnd }) ?? failures.first(where: { $0.means == .told })
+        ?? failures.first
+      {
         parcels += whole() + [failure]
       } else if cells.contains(where: \.isLeftOut) {
         if marksGaps { parcels += whole() + [Parcel(content: .gap, count: 1, sources: Sources(from: cells[0].source))] }

@@ -45,6 +45,8 @@ protocol SideUse: AnyObject, Sendable {
   func enter(isElsewhere: Bool, onFailure: @escaping @Sendable (any Error) -> Void) throws
   /// A run that used it is torn down; the last ends it, and waits until nothing of it is left. Throws what has ended it.
   func leave() async throws
+  /// That of its own pipeline's run, if there is one.
+  var inside: RunScope? { get }
 }
 
 /// The middle of a side channel: what was put and is not read, and the pipeline that reads it.
@@ -90,6 +92,8 @@ final class SideHub<Item: Sendable>: SideUse {
     try await items.put(item)
   }
 
+  var inside: RunScope? { state.withLock { $0.run }?.inside }
+
   // MARK: Runs
 
   func enter(isElsewhere: Bool, onFailure: @escaping @Sendable (any Error) -> Void) throws {
@@ -104,7 +108,8 @@ final class SideHub<Item: Sendable>: SideUse {
       let run = try begin(items)
       state.withLock { $0.run = run }
       Task(executorPreference: LaneThread.ofFork) { [self] in
-        do { try await run.wait() } catch { failed(error, items) }
+        do { try await run.finish() } catch { return failed(error, items) }
+        items.end()
       }
     }
     if isElsewhere { try openMail() }
@@ -147,12 +152,13 @@ final class SideHub<Item: Sendable>: SideUse {
     }
     guard let last else { return }
     // Behind all that was put: whoever put it is torn down.
-    if let carrier = last.carrier {
-      _ = try? mail?.push(.end)
+    if let carrier = last.carrier, let mail {
+      // It waits for room: not in a thread that others need.
+      try? await BlockingThread("millrace-side").run { _ = try? mail.push(.end) }
       await carrier.value
     }
     last.items?.close(nil)
-    try await last.run?.wait()
+    try await last.run?.finish()
   }
 }
 
@@ -161,6 +167,8 @@ final class SideItems<Item: Sendable>: Sendable {
   private struct State {
     var items = FIFO<Item>()
     var isClosed = false
+    /// Nobody reads them any more: what is put is dropped.
+    var hasNoReader = false
     var error: (any Error)?
     var reader: UnsafeContinuation<Void, Never>?
     var writers: [UnsafeContinuation<Void, Never>] = []
@@ -174,6 +182,7 @@ final class SideItems<Item: Sendable>: Sendable {
     while true {
       let (isDone, reader) = try state.withLock { state in
         if state.isClosed { throw state.error ?? CancellationError() }
+        if state.hasNoReader { return (true, nil as UnsafeContinuation<Void, Never>?) }
         guard state.items.count < capacity else { return (false, nil as UnsafeContinuation<Void, Never>?) }
         state.items.append(item)
         defer { state.reader = nil }
@@ -181,18 +190,38 @@ final class SideItems<Item: Sendable>: Sendable {
       }
       reader?.resume()
       if isDone { return }
+      try Task.checkCancellation()
+      await waitForRoom()
+    }
+  }
+
+  /// Waits until something has been read, or is read no more, or the task is cancelled.
+  private func waitForRoom() async {
+    await withTaskCancellationHandler {
       await withUnsafeContinuation { continuation in
         let mustWait = state.withLock { state in
-          if state.isClosed || state.items.count < capacity { return false }
+          if state.isClosed || state.hasNoReader || state.items.count < capacity || Task.isCancelled { return false }
           state.writers.append(continuation)
           return true
         }
         if !mustWait { continuation.resume() }
       }
+    } onCancel: {
+      wake()
     }
   }
 
-  /// The next item, when there is one; nil at the end.
+  /// Whoever waits looks again.
+  private func wake() {
+    let (reader, writers) = state.withLock { state in
+      defer { (state.reader, state.writers) = (nil, []) }
+      return (state.reader, state.writers)
+    }
+    reader?.resume()
+    for writer in writers { writer.resume() }
+  }
+
+  /// The next item, when there is one; nil at the end, and when nobody wants more.
   func next() async -> Item? {
     while true {
       let (item, isOver, writers) = state.withLock { state in
@@ -201,27 +230,39 @@ final class SideItems<Item: Sendable>: Sendable {
       }
       for writer in writers { writer.resume() }
       if let item { return item }
-      if isOver { return nil }
-      await withUnsafeContinuation { continuation in
-        let mustWait = state.withLock { state in
-          if state.isClosed || state.items.count > 0 { return false }
-          state.reader = continuation
-          return true
+      if isOver || Task.isCancelled { return nil }
+      await withTaskCancellationHandler {
+        await withUnsafeContinuation { continuation in
+          let mustWait = state.withLock { state in
+            if state.isClosed || state.items.count > 0 || Task.isCancelled { return false }
+            state.reader = continuation
+            return true
+          }
+          if !mustWait { continuation.resume() }
         }
-        if !mustWait { continuation.resume() }
+      } onCancel: {
+        wake()
       }
     }
   }
 
+  /// They are read no more: what is there, and what comes, is dropped.
+  func end() {
+    let dropped = state.withLock { state in
+      state.hasNoReader = true
+      defer { state.items = FIFO() }
+      return state.items
+    }
+    wake()
+    withExtendedLifetime(dropped) {}
+  }
+
   func close(_ error: (any Error)?) {
-    let (reader, writers) = state.withLock { state in
+    state.withLock { state in
       state.isClosed = true
       state.error = state.error ?? error
-      defer { (state.reader, state.writers) = (nil, []) }
-      return (state.reader, state.writers)
     }
-    reader?.resume()
-    for writer in writers { writer.resume() }
+    wake()
   }
 }
 
@@ -230,6 +271,8 @@ struct SideSource<Item: Sendable>: Source {
   let items: SideItems<Item>
 
   func produce(_ out: Outlet<Item>) async throws {
+    // Its pipeline may want no more long before the runs that put into it are over.
+    defer { items.end() }
     while let item = await items.next() { try await out.put(item) }
   }
 }

@@ -6,6 +6,8 @@ class AnyStationJob: @unchecked Sendable {
   var job: JobRecord?
   var record: WorkerRecord?
   var pool: WorkerPool?
+  /// What runs it where nobody else does; told when the job is cancelled.
+  var drive: Task<Void, Never>?
 
   /// Begins it. `input`: what it reads itself, an `ItemSource`; nil: it is fed.
   func begin(_ request: MapRequest, on pool: WorkerPool, input: Any?, onDemand: @escaping @Sendable (Int) -> Void)
@@ -18,6 +20,7 @@ class AnyStationJob: @unchecked Sendable {
   func letGo() {
     job = nil
     pool = nil
+    drive = nil
   }
   /// The values that outputs are, each with where in the range it comes from; nil: they are values themselves.
   func values(of outputs: any AnyObject & Sendable, _ range: Range<Int>) -> Outputs { preconditionFailure("abstract") }
@@ -62,7 +65,7 @@ final class StationJob<W: Worker, Item: Sendable>: AnyStationJob, @unchecked Sen
     let job = try pool.start(items, worker, request, as: record)
     (self.job, self.record, self.pool) = (job, record, pool)
     // It has no consumer who could do the work.
-    if pool.core.driver != nil { Task(executorPreference: LaneThread.ofFork) { await pool.core.drive(job) } }
+    if pool.core.driver != nil { drive = Task(executorPreference: LaneThread.ofFork) { await pool.core.drive(job) } }
   }
 
   override func push(_ parcel: Parcel, at index: Int) {

@@ -4,7 +4,7 @@
 /// let shouting = Pipeline<String, String> { Command("tr", "a-z", "A-Z") }
 /// ```
 ///
-/// A program that does not exit with 0 fails its item, with a ``ProgramFailure``.
+/// A program that does not exit with 0 fails its item, with a ``ProgramFailure``, and one whose output is not UTF-8 with an ``InvalidLine``.
 public struct Command: StatelessWorker, Codable, Hashable {
   /// The program, which is searched for as a shell does, and its arguments.
   public var arguments: [String]
@@ -32,6 +32,12 @@ public struct Command: StatelessWorker, Codable, Hashable {
     var output: [UInt8] = []
     if let some = try await program.write(Array(item.utf8)) { output += some }
     output += try await program.finish()
-    return String(decoding: output, as: UTF8.self)
+    guard let text = String(validating: output, as: UTF8.self) else {
+      // The line is of a text that would be whole up to there.
+      let bad = output.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        .firstIndex { String(validating: $0, as: UTF8.self) == nil }
+      throw InvalidLine(program: arguments[0], number: (bad ?? 0) + 1)
+    }
+    return text
   }
 }

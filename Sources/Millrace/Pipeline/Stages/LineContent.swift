@@ -29,14 +29,24 @@ extension [UInt8]: LineContent {
 }
 
 /// A line that is not what it is to be read as.
-public struct InvalidLine: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The file.
+public struct InvalidLine: Error, Hashable, Sendable, Codable, CustomStringConvertible {
+  /// The file; of a program's output, the program.
   public var path: String
   /// Which line of it, from 1.
   public var number: Int
 
+  private var isOfProgram: Bool
+
+  init(path: String, number: Int) { (self.path, self.number, isOfProgram) = (path, number, false) }
+  /// A line of what a program has written.
+  init(program: String, number: Int) { (path, self.number, isOfProgram) = (program, number, true) }
+
   /// Which line, and what to do.
   public var description: String {
-    "line \(number) of \(path) is not UTF-8: read it as bytes (as: [UInt8].self)"
+    if isOfProgram {
+      return
+        "line \(number) of what \(path) has written is not UTF-8, and a Command gives text: have it write text, or a file"
+    }
+    return "line \(number) of \(path) is not UTF-8: read it as bytes (as: [UInt8].self)"
   }
 }

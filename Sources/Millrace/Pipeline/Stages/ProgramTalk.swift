@@ -29,6 +29,14 @@ package final class ProgramTalk: Sendable {
     for text in arguments where text.utf8.contains(0) {
       throw InvalidOption(name: "an argument of \(name)", value: "one with a NUL in it", allowed: "without")
     }
+    if let folder { try checkPath("the folder of \(name)", folder) }
+    for (variable, value) in environment {
+      guard !variable.isEmpty, !variable.utf8.contains(0), !variable.contains("="), !value.utf8.contains(0) else {
+        throw InvalidOption(
+          name: "an environment variable of \(name)", value: variable.debugDescription,
+          allowed: "a name without \"=\" and NUL, and a value without NUL")
+      }
+    }
     let thread = BlockingThread("millrace-program")
     let program = try await thread.run {
       do throws(ChildProgram.Problem) {

@@ -54,6 +54,7 @@ extension Read where Line == String {
 
 extension Read: PreparedStage {
   package func prepare() throws {
+    try checkPath("Read", path)
     if separator.isEmpty { throw InvalidOption(name: "Read(separator:)", value: "\"\"", allowed: "not empty") }
   }
 }

@@ -81,6 +81,7 @@ public struct Script: StatelessWorker, Codable, Hashable {
         let names = item.keys.sorted().joined(separator: ", ")
         throw InvalidOption(name: "the item of script \(id)", value: names, allowed: "with a file for port \(port)")
       }
+      try checkPath("port \(port), which came to script \(id)", file)
       ports[port] = file
     }
     let made = made(from: ports)
@@ -114,6 +115,9 @@ public struct Script: StatelessWorker, Codable, Hashable {
 
 extension Script: PreparedStage {
   package func prepare() throws {
+    try checkPath("script \(id)", file)
+    try checkPath("the folder of script \(id)", folder)
+    for port in outputs { try checkPath("port \(port.name) of script \(id)", "\(id)\(port.name)\(port.fileExtension)") }
     if evaluator.isEmpty { throw InvalidOption(name: "Script(evaluator)", value: "[]", allowed: "a program") }
     let isSame = inputs.sorted() == outputs.map(\.name).sorted()
     if isSame, outputs.count > 1, Set(outputs.map(\.fileExtension)).count < outputs.count {

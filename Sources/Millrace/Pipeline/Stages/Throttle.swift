@@ -30,6 +30,11 @@ extension Throttle where C == ContinuousClock {
   public init(_ count: Int, per span: Duration) { self.init(count, per: span, clock: ContinuousClock()) }
 }
 
+extension Duration {
+  /// As long, but no more than a century: what clocks are given is added to a time, and converted.
+  var boundedForClocks: Duration { min(self, .seconds(100 * 365 * 86_400)) }
+}
+
 /// ``Throttle`` for items of a type.
 struct Throttles<Item: Sendable, C: Clock & Sendable>: Stage, OneOfOne, NamedStage, PreparedStage
 where C.Duration == Duration {
@@ -55,12 +60,15 @@ where C.Duration == Duration {
     if passed.times.count < count {
       passed.times.append(clock.now)
     } else {
-      try await wait(until: passed.times[passed.next].advanced(by: span))
+      try await wait(until: passed.times[passed.next].advanced(by: bounded))
       passed.times[passed.next] = clock.now
       passed.next = (passed.next + 1) % count
     }
     try await out.put(item)
   }
+
+  /// No clock overflows by it.
+  private var bounded: Duration { span.boundedForClocks }
 
   private func wait(until time: C.Instant) async throws {
     guard clock.now < time else { return }

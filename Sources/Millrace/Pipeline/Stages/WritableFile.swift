@@ -98,6 +98,12 @@ final class WritableFile: Sendable {
   }
 }
 
+/// Throws where the system would take a shorter path for it.
+package func checkPath(_ name: String, _ path: String) throws(InvalidOption) {
+  guard path.utf8.contains(0) else { return }
+  throw InvalidOption(name: "the path of \(name)", value: "one with a NUL in it", allowed: "without")
+}
+
 /// The path from the root, whichever folder is current where it is used.
 package func absolutePath(_ path: String) -> String {
   guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }

@@ -53,5 +53,8 @@ extension Write where Item == String {
 extension Write: OneOfOne {}
 
 extension Write: PreparedStage {
-  package func prepare() throws { try WritableFile.make(path, empties: mode == .replace) }
+  package func prepare() throws {
+    try checkPath("Write", path)
+    try WritableFile.make(path, empties: mode == .replace)
+  }
 }

@@ -1,0 +1,201 @@
+import Millrace
+import MillraceIPC
+import MillraceTesting
+import Synchronization
+import TestSupport
+import Testing
+
+/// Puts every other item into a side channel.
+private struct Tells: StatelessWorker, Codable {
+  var channel: SideChannel<Int>
+
+  func process(_ item: Int) async throws -> Int {
+    if item % 2 == 0 { try await channel.put(item) }
+    return item
+  }
+}
+
+/// Puts items into a side channel, and says that it does.
+private struct TellsOften: StatelessWorker, Codable {
+  var channel: SideChannel<Int>
+  var seen: LineLedger
+
+  func process(_ item: Int) async throws -> Int {
+    seen.note("begins")
+    do {
+      for number in 0..<1_000 { try await channel.put(number) }
+    } catch {
+      seen.note("ends: \(error is CancellationError)")
+      throw error
+    }
+    return item
+  }
+}
+
+/// The run in which an item is, once it is known.
+private final class Handle: Sendable {
+  private let run = Mutex<PipelineRun?>(nil)
+
+  func set(_ run: PipelineRun) { self.run.withLock { $0 = run } }
+
+  /// What the run refuses when it is asked by code of its own.
+  func refusals() async -> [WorkerPoolError.Kind] {
+    while run.withLock({ $0 == nil }) { await Task.yield() }
+    let run = run.withLock { $0! }
+    var kinds: [WorkerPoolError.Kind] = []
+    for how in [PipelineRun.Stop.drain, .now] {
+      do { try await run.stop(how) } catch { if let error = error as? WorkerPoolError { kinds.append(error.kind) } }
+    }
+    do { try await run.wait() } catch { if let error = error as? WorkerPoolError { kinds.append(error.kind) } }
+    return kinds
+  }
+}
+
+/// Asks, and puts an item.
+private struct AsksItself: Source {
+  let ask: @Sendable () async -> Void
+
+  func produce(_ out: Outlet<Int>) async throws {
+    await ask()
+    try await out.put(1)
+  }
+}
+
+extension Checked {
+  /// Nothing of a run waits for ever.
+  @Suite(.timeLimit(.minutes(1))) struct PipelineWaitCases {
+    @Test("U132: a side channel that wants no more drops what is put", arguments: Backends.everything)
+    func fullChannels(backend: WorkerPool.Backend) async throws {
+      try await LineLedger.with { ledger in
+        try await withWorkerPool(backend) { pool in
+          let channel = SideChannel<Int>("errors") {
+            Pipeline<Int, Void> {
+              AddX(amount: 0)
+              Take(3)
+              Map { (item: Int) in ledger.note("\(item)") }
+            }
+          }
+          let pipeline = Pipeline<Int, Int> { Tells(channel: channel) }.using(channel)
+          let found = try await pipeline.list(of: 0..<3_000, on: pool)
+          #expect(found == Array(0..<3_000))
+          #expect(try ledger.lines.count == 3)
+        }
+      }
+    }
+
+    // On processes its worker is ended.
+    @Test("U132: a put that waits for room ends when its run is cancelled", arguments: Backends.shared)
+    func waitingPuts(backend: WorkerPool.Backend) async throws {
+      try await LineLedger.with { ledger in
+        let gate = CommonCounter()
+        let channel = SideChannel<Int>("slow", capacity: 2) {
+          Pipeline<Int, Void> {
+            Serial {
+              Map { (item: Int) in
+                while gate.value == 0 { try await Task.sleep(for: .milliseconds(1)) }
+              }
+            }
+          }
+        }
+        let pipeline = Pipeline<Int, Int> { TellsOften(channel: channel, seen: ledger) }.using(channel)
+        try await withWorkerPool(backend) { pool in
+          let task = Task { try await pipeline.list(of: 0..<1, on: pool) }
+          while try ledger.lines.isEmpty { await Task.yield() }
+          task.cancel()
+          while try ledger.lines.count < 2 { await Task.yield() }
+          #expect(try ledger.lines == ["begins", "ends: true"])
+          // What was put goes through, and until then the channel keeps its run.
+          gate.increment()
+          await #expect(throws: CancellationError.self) { _ = try await task.value }
+        }
+      }
+    }
+
+    @Test("U133: code of a run cannot wait for the run's end", arguments: Backends.shared)
+    func fromInside(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let handle = Handle()
+        let found = Mutex<[[WorkerPoolError.Kind]]>([])
+        let ask: @Sendable () async -> Void = {
+          let kinds = await handle.refusals()
+          found.withLock { $0.append(kinds) }
+        }
+        let channel = SideChannel<Int>("asks") {
+          Pipeline<Int, Void> { Map { (item: Int) in await ask() } }
+        }
+        let pipeline = Pipeline<Nothing, Int> {
+          AsksItself(ask: ask)
+          Map { (item: Int) -> Int in
+            await ask()
+            try await channel.put(item)
+            return item
+          }
+        }.using(channel)
+        let run = try pipeline.start(on: pool)
+        handle.set(run)
+        try await run.wait()
+        // Its source, its item, and its side channel's.
+        #expect(found.withLock { $0 } == Array(repeating: Array(repeating: .calledFromItem, count: 3), count: 3))
+        // Another's code may: here one of a pool around it.
+        try await withWorkerPool(backend) { outer in
+          _ = try await outer.map(0..<1) { item in
+            let inner = try Pipeline { Items(0..<10) }.map { $0 }.start()
+            try await inner.wait()
+            try await inner.stop()
+            return item
+          }
+        }
+      }
+    }
+
+    @Test("U134: who waits for a run can be cancelled, and the run goes on", arguments: Backends.all)
+    func cancelledWait(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let source = EndlessCount()
+        let run = try Pipeline { source }.map(with: AddX(amount: 1)).start(on: pool)
+        let waiting = Task { try await run.wait() }
+        waiting.cancel()
+        await #expect(throws: CancellationError.self) { try await waiting.value }
+        let before = source.made.value
+        while source.made.value < before + 10 { await Task.yield() }
+        #expect(run.state == .running)
+        try await run.stop(.now)
+        #expect(run.state == .finished)
+      }
+    }
+
+    @Test("U135: the longest durations are that long", arguments: [WorkerPool.Backend.threads(2), .serial])
+    func durations(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let longest = Duration.seconds(Int64.max)
+        let batches = try await Pipeline { Items(0..<4) }.batch(3, within: longest).list(on: pool)
+        #expect(batches == [[0, 1, 2], [3]])
+        let one = try await Pipeline { Items(0..<1) }.throttle(1, per: longest).list(on: pool)
+        #expect(one == [0])
+        let passed = CommonCounter()
+        // The second waits there: in a serial pool nothing else runs meanwhile.
+        let run = try Pipeline { Items(0..<2) }.stage(Tap("See") { _ in passed.increment() }).throttle(1, per: longest)
+          .start(on: pool)
+        while passed.value < 2 { await Task.yield() }
+        try await run.stop(.now)
+      }
+    }
+
+    @Test("U136: an item that is cancelled in a serial stage is told", arguments: Backends.shared)
+    func serialItems(backend: WorkerPool.Backend) async throws {
+      try await withFolder { folder in
+        try await withWorkerPool(backend) { pool in
+          let pipeline = Pipeline<Nothing, String> {
+            Items(["x"])
+            Pipeline<String, String> { Command("sh", "-c", "echo >\(folder)/begun; exec sleep 1000") }
+              .options(StageOptions(on: .serial))
+          }
+          let task = Task { try await pipeline.list(on: pool) }
+          while try await Pipeline({ Read("\(folder)/begun", follow: true) }).take(1).list().isEmpty {}
+          task.cancel()
+          await #expect(throws: CancellationError.self) { _ = try await task.value }
+        }
+      }
+    }
+  }
+}
