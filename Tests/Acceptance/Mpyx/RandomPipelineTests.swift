@@ -150,7 +150,7 @@ extension Checked {
       arguments: Backends.all)
     func byHandUpToAFailure(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
-        for seed: UInt64 in 0..<(backend.kind.abilities.contains(.sharesMemory) ? 60 : 10) {
+        for seed: UInt64 in 0..<(backend.kind.abilities.contains(.sharesMemory) ? 30 : 5) {
           var random = SimulatedRandom(seed: seed)
           let each = RandomPipeline(depth: Int.random(in: 2...4, using: &random), fails: true, &random)
           guard each.count <= 12 else { continue }

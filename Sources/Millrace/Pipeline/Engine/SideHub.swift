@@ -154,7 +154,8 @@ final class SideHub<Item: Sendable>: SideUse {
     // Behind all that was put: whoever put it is torn down.
     if let carrier = last.carrier, let mail {
       // It waits for room: not in a thread that others need.
-      try? await BlockingThread("millrace-side").run { _ = try? mail.push(.end) }
+      let end: @Sendable () -> Void = { _ = try? mail.push(.end) }
+      do { try await BlockingThread("millrace-side").run(end) } catch { end() }
       await carrier.value
     }
     last.items?.close(nil)
