@@ -31,7 +31,7 @@ extension Checked {
 
     @Test("each verb takes a sequence and an asynchronous one", arguments: Backends.all)
     func verbs(backend: WorkerPool.Backend) async throws {
-      try await withWorkerPool(backend) { pool in
+      try await withWorkerPool(backend) { pool async throws in
         let pipeline: Pipeline<Int, Int> = Pipeline {
           Refuses(item: -1)
           Serial { Refuses(item: -1) }
