@@ -12,7 +12,6 @@
 #include "millrace_job.h"
 #include "millrace_launch.h"
 #include "millrace_lock.h"
-#include "millrace_main_queue.h"
 #include "millrace_output.h"
 #include "millrace_poller.h"
 #include "millrace_program.h"

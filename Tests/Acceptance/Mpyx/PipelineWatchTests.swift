@@ -73,7 +73,7 @@ extension Checked {
       let slots = last.map { $0.detail.split(separator: "×")[0].prefix { $0 != " " } }
       #expect(slots.sorted() == ["2", "2", "3", "3", "7"])
       // What a stage is called is the same in each report.
-      #expect(Set(reports.all.map(\.name)) == ["AddX", "Toils", "AddX 2", "AddX 3", "Map"])
+      #expect(Set(reports.all.map(\.name)) == ["AddX", "Toils", "AddX 2", "AddX 3", "function"])
     }
 
     @Test("workers are shared out by the work that there is, at least one for each stage")

@@ -67,7 +67,7 @@ struct NestedBarTests {
         name: style.name, unit: style.unit, done: 3, failed: 1, retried: 2, total: nil, elapsed: .milliseconds(1_234),
         rate: 0.1, remaining: .seconds(5), phase: .failed)
       let record = ProgressRecord(map: 7, slot: nil, style: style, state: state)!
-      #expect(record.bytes.last == UInt8(ascii: "\n") && record.bytes.count { $0 < 0x20 } == 16)
+      #expect(record.bytes.last == UInt8(ascii: "\n") && record.bytes.count { $0 < 0x20 } == 17)
       #expect(ProgressRecord(record.bytes.dropFirst().dropLast()) == record)
       #expect(LogRecord(record.bytes.dropFirst().dropLast()) == nil)
       // Nothing of it is told as what a worker has said.

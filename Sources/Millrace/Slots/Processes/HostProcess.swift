@@ -20,8 +20,6 @@ package final class HostProcess: Sendable {
   private let control: ControlSocket
   /// In a process that was forked for one worker: makes it.
   private let makeForkedWorker: (@Sendable () -> any HostedWorker)?
-  /// nil in what was forked from a program with threads: libdispatch does not run there.
-  private let mainQueue: MainQueue?
   private let lanes = Lock<[Int: HostLane]>([:])
   private let laneHasEnded = Bell()
   /// The shared objects that it was given.
@@ -32,7 +30,6 @@ package final class HostProcess: Sendable {
   init(_ control: consuming ControlSocket, makeForkedWorker: (@Sendable () -> any HostedWorker)?) {
     self.control = control
     self.makeForkedWorker = makeForkedWorker
-    mainQueue = makeForkedWorker == nil ? MainQueue() : nil
   }
 
   /// Serves the pool until it says that it is over; the exit code.
@@ -42,7 +39,6 @@ package final class HostProcess: Sendable {
     if makeForkedWorker != nil { ForkProbe.run() }
     do {
       while true {
-        mainQueue?.serve(until: control.rawValue)
         switch try control.receive() {
         case .message(var message):
           guard try handle(ControlNews(bytes: message.bytes), &message) else { return 0 }
@@ -77,7 +73,6 @@ package final class HostProcess: Sendable {
         await lane.loop()
         self.lanes.withLock { $0[number] = nil }
         self.laneHasEnded.ring()
-        self.mainQueue?.wake()
         thread.end()
       }
       try startThread("millrace-\(slot)", cpus: cpus.isEmpty ? nil : cpus) {
@@ -116,10 +111,7 @@ package final class HostProcess: Sendable {
   }
 
   private func waitForLanes() {
-    while !lanes.withLock({ $0.isEmpty }) {
-      // A tear-down may use it.
-      if mainQueue?.serveOnce() != true { laneHasEnded.waitForWork() }
-    }
+    while !lanes.withLock({ $0.isEmpty }) { laneHasEnded.waitForWork() }
   }
 
   /// A logger for a worker in a slot: what it says is said by the program.
