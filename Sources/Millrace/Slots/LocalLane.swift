@@ -403,8 +403,10 @@ package final class LocalLane: @unchecked Sendable {
     defer { mailbox.withLock { $0.settingUp = nil } }
     nonisolated(unsafe) let instance = instance
     let failure = Lock<(any Error)?>(nil)
-    let setUp = Task(executorPreference: executor ?? LaneThread.ofFork) { [context] in
+    let setUp = Task(executorPreference: executor ?? LaneThread.ofFork) { [context, copies] in
       do { try await instance.setUp(context) } catch { failure.withLock { $0 = error } }
+      // A copy has this thread only: nobody would come to what follows the wait.
+      copies.leave()
       task.end()
     }
     task.begin(setUp)
