@@ -75,6 +75,7 @@ enum AcceptanceProgram {
       try await Task.sleep(for: pause)
       pause = pause * 2
     }
+    openMainQueue()
     for number in missing { close(number) }
     try await withWorkerPool(backend) { pool in
       for _ in 0..<10 {

@@ -53,8 +53,13 @@ extension AcceptanceProgram {
     let starts: [String: WorkerPool.ProcessOptions.Start] = ["forkServer": .forkServer, "spawn": .spawn, "fork": .fork]
     guard let start = starts[start] else { exit(64) }
     await openDispatch()
-    let next = dup(1)
-    close(next)
+    // Dispatch has a file of its threads' open for a moment now and then, which is not one that stays.
+    let next = (0..<100).map { _ in
+      let number = dup(1)
+      close(number)
+      sched_yield()
+      return number
+    }.min()!
     var limit = rlimit(rlim_cur: rlim_t(next + free), rlim_max: rlim_t(next + free))
     setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     do {
@@ -67,8 +72,8 @@ extension AcceptanceProgram {
     }
   }
 
-  /// Dispatch opens what it needs at first use, on a thread of its own, and traps if it cannot: the last of that is the timer with which
-  /// it watches its threads. What came after our limit would take the place of what the limit counts as free.
+  /// Dispatch opens what it needs at first use, on a thread of its own, and traps if it cannot: the timer with which it watches its threads,
+  /// and the bell of the main queue. What came after our limit would take the place of what the limit counts as free.
   private static func openDispatch() async {
     await Task.detached {}.value
     func isTimer(_ number: Int) -> Bool {
@@ -79,6 +84,14 @@ extension AcceptanceProgram {
       return count > 0 && String(decoding: name.prefix(count), as: UTF8.self) == "anon_inode:[timerfd]"
     }
     while !(0..<32).contains(where: isTimer) { sched_yield() }
+    openMainQueue()
+  }
+
+  /// The first thread leaves a program of tasks as soon as there is one, and opens the bell of the main queue on its way out, which may be
+  /// any time: unless it is there by then.
+  static func openMainQueue() {
+    guard let open = dlsym(nil, "_dispatch_get_main_queue_handle_4CF") else { return }
+    _ = unsafeBitCast(open, to: (@convention(c) () -> Int32).self)()
   }
 
   /// A pool in a program whose files, those in memory too, may have only so many bytes.
