@@ -33,17 +33,28 @@ struct ProgramRun: Sendable {
     // Its number may be somebody else's from the moment on when it is reaped.
     let mayBeKilled = Lock(true)
     let bell = TaskBell()
-    try startThread("millrace-run") { [process] in
-      let text = Self.text(of: reading.rawValue)
+    let kill = { @Sendable [process] in mayBeKilled.withLock { if $0 { _ = Glibc.kill(-process, SIGKILL) } } }
+    let reap = { @Sendable [process] in
       var info = siginfo_t()
       while waitid(P_PID, id_t(process), &info, WEXITED | WNOWAIT) < 0, errno == EINTR {}
       mayBeKilled.withLock { $0 = false }
       var status: Int32 = 0
       while waitpid(process, &status, 0) < 0, errno == EINTR {}
-      found.withLock { $0 = (text, TetheredProcess.End(status)) }
-      bell.ring()
+      return TetheredProcess.End(status)
     }
-    let kill = { @Sendable [process] in mayBeKilled.withLock { if $0 { _ = Glibc.kill(-process, SIGKILL) } } }
+    do {
+      try startThread("millrace-run") {
+        let text = Self.text(of: reading.rawValue)
+        let end = reap()
+        found.withLock { $0 = (text, end) }
+        bell.ring()
+      }
+    } catch {
+      // Nobody would hear of its end.
+      kill()
+      _ = reap()
+      throw error
+    }
     let alarm = Task {
       do { try await Task.sleep(for: limit) } catch { return }
       kill()
