@@ -167,7 +167,7 @@ void millrace_child_run(const millrace_child *child, void (*run)(void *context, 
   sigdelset(&others, SIGCHLD);
   pthread_sigmask(SIG_SETMASK, &others, NULL);
   int ends[2] = {control, parent};
-  millrace_watch(ends);
+  millrace_watch(ends, child->is_program_fork);
   millrace_descendants_kill(getpid(), NULL, 0);
   kill(getpid(), SIGKILL);
   _exit(70);

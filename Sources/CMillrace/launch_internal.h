@@ -2,6 +2,7 @@
 #ifndef MILLRACE_LAUNCH_INTERNAL_H
 #define MILLRACE_LAUNCH_INTERNAL_H
 
+#include <stdint.h>
 #include "millrace_launch.h"
 
 /// The socket of a spawned server or worker always has this number.
@@ -39,7 +40,19 @@ void millrace_crash_set_up(int is_program_fork);
 void millrace_watch_set_up(void);
 
 /// Sleeps until one of the two descriptors is readable, and reaps orphans meanwhile. For the worker's first thread.
-void millrace_watch(const int ends[2]);
+///
+/// One that was forked from the program ends there if it waits for what nobody gives back.
+void millrace_watch(const int ends[2], int is_program_fork);
+
+/// What was seen at the last look.
+typedef struct {
+  uintptr_t address;
+  uint64_t processor_time;
+} millrace_stuck;
+
+/// Whether at this look and the last one nobody did anything here, and a thread waited for the same lock, which was taken by a thread
+/// that is not here: in a fork, by one of the program's. Always 0 with another C library than GNU's.
+int millrace_is_stuck(millrace_stuck *before);
 
 _Noreturn void millrace_fatal(const char *message);
 

@@ -1,4 +1,5 @@
-// What a worker's first thread does: it waits for the end of the pool, and reaps what the user's commands leave behind.
+// What a worker's first thread does: it waits for the end of the pool, reaps what the user's commands leave behind, and, in a fork of
+// the program, looks whether somebody waits for what was lost with it.
 //
 // No signal says that an orphan has come or ended. SIGCHLD would, and would interrupt the items: so this thread looks, as
 // long as somebody works who may start something, or something that was started is there.
@@ -7,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
+#include <unistd.h>
 #include "launch_internal.h"
 #include "millrace_descriptor.h"
 #include "millrace_ring.h"
@@ -42,11 +44,12 @@ static int falls_asleep(void) {
   return 0;
 }
 
-void millrace_watch(const int ends[2]) {
+void millrace_watch(const int ends[2], int is_program_fork) {
   // What the user's threads have started is theirs, and comes here only when its thread has ended: so it has a while, in
   // which whoever waits for it gets it. The while is longer than from one look to the next.
   static millrace_orphans orphans;
   struct pollfd polled[3] = {{ends[0], POLLIN, 0}, {ends[1], POLLIN, 0}, {bell, POLLIN, 0}};
+  millrace_stuck stuck = {0};
   uint64_t next_look = 0;
   int has_children = 0;
   for (;;) {
@@ -54,6 +57,10 @@ void millrace_watch(const int ends[2]) {
     int has_looked = now >= next_look;
     if (has_looked) {
       has_children = millrace_orphans_reap(&orphans);
+      if (is_program_fork && millrace_is_stuck(&stuck)) {
+        millrace_descendants_kill(getpid(), NULL, 0);
+        _exit(MILLRACE_EXIT_STUCK);
+      }
       next_look = now + LOOK_MS;
     }
     int timeout = has_looked && !has_children && falls_asleep() ? -1 : (int)(next_look - now);

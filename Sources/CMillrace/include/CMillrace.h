@@ -7,6 +7,7 @@
 #include "millrace_copies.h"
 #include "millrace_crash.h"
 #include "millrace_descriptor.h"
+#include "millrace_executors.h"
 #include "millrace_host.h"
 #include "millrace_image.h"
 #include "millrace_job.h"

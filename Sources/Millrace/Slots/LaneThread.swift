@@ -4,44 +4,22 @@ import MillraceIPC
 ///
 /// Tasks prefer it through `Task(executorPreference:)`, so `async` code of theirs, and of what they call, stays on it.
 package final class LaneThread: TaskExecutor, Sendable {
-  private struct State {
-    var jobs: [UnownedJob] = []
-    var isEnding = false
-  }
-  private let state = Lock(State())
-  private let bell = Bell()
+  private let jobs = JobQueue()
 
-  /// In a process that was forked from the program: its lane. There the default executor has no threads.
+  /// In a process that was forked from the program: its lane.
   // Sound: set before any code of a user's runs in the process, and never again.
   nonisolated(unsafe) package static var ofFork: LaneThread?
 
   package init() {}
 
-  package func enqueue(_ job: consuming ExecutorJob) {
-    let job = UnownedJob(job)
-    state.withLock { $0.jobs.append(job) }
-    bell.ring()
-  }
+  package func enqueue(_ job: consuming ExecutorJob) { jobs.add(UnownedJob(job)) }
 
   /// Ends `run` once no job is left.
-  package func end() {
-    state.withLock { $0.isEnding = true }
-    bell.ring()
-  }
+  package func end() { jobs.end() }
 
   /// Runs jobs on the calling thread until it is told to end.
   package func run() {
     let executor = asUnownedTaskExecutor()
-    while true {
-      let (jobs, isEnding) = state.withLock { state in
-        defer { state.jobs.removeAll(keepingCapacity: true) }
-        return (state.jobs, state.isEnding)
-      }
-      for job in jobs { job.runSynchronously(on: executor) }
-      if jobs.isEmpty {
-        if isEnding { return }
-        bell.waitForWork()
-      }
-    }
+    jobs.run { $0.runSynchronously(on: executor) }
   }
 }

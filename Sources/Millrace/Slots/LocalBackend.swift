@@ -38,7 +38,7 @@ package struct LocalBackend: BackendKind {
     switch kind {
     case .threads(let cpuIDs): try cpuIDs.validate(width: width)
     case .tasks:
-      guard LaneThread.ofFork == nil else {
+      guard LaneThread.ofFork == nil || WorkerExecutors.hasForkThreads else {
         throw WorkerPoolError(
           .cannotStart,
           "a pool of tasks cannot run here: this process was forked for a closure, or by WorkerPool.ProcessOptions.Start.fork, and Swift's "

@@ -20,6 +20,7 @@ func millraceAgentEntry(_ text: UnsafePointer<CChar>) {
   for signal in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&signals, signal) }
   pthread_sigmask(SIG_BLOCK, &signals, nil)
   signal(SIGPIPE, SIG_IGN)
+  WorkerExecutors.take(isFork: false) { fatalError("code of the main actor's ended its thread (pthread_exit)") }
 
   let logger = Logger(label: "millrace.agent")
   let agent: Agent

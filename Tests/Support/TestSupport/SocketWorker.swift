@@ -114,14 +114,18 @@ final class SocketWorker: Sendable {
 private final class SocketHost: HostChannel {
   private let line: FrameLine
   private let makeHost: @Sendable () -> any HostedWorker
+  /// Made before it serves: what would hang in a fork hangs while it can still be replaced.
+  private let first: Lock<(any HostedWorker)?>
 
   init(_ line: FrameLine, _ makeHost: @escaping @Sendable () -> any HostedWorker) {
     (self.line, self.makeHost) = (line, makeHost)
+    first = Lock(makeHost())
   }
 
   func run(_ slot: Int) -> Int32 {
     millrace_output_by_lines()
     let host = WorkerHost(self, slot: slot) { Logger(label: "millrace.socket") }
+    first.withLock { try? $0?.prepare(on: host) }
     host.serve(isFork: true, hearing: line.receive) { millrace_worker_lost("\($0)") }
     return 0
   }
@@ -130,7 +134,9 @@ private final class SocketHost: HostChannel {
     try line.send(RemoteFrame(header, Array(payload)))
   }
 
-  func makeWorker(_ announcement: UnsafeRawBufferPointer) -> any HostedWorker { makeHost() }
+  func makeWorker(_ announcement: UnsafeRawBufferPointer) -> any HostedWorker {
+    first.withLock { $0.take() } ?? makeHost()
+  }
 }
 
 /// Frames over a socket that takes messages of some KiB: each in as many as it needs, of which the last says so.

@@ -18,6 +18,8 @@ final class HostLane: @unchecked Sendable {
   private let segments = Lock(SegmentReceiver())
   private let segmentBell = Bell()
   private let passage: HostPassage
+  /// In a process that was forked for one worker: that, until it is asked for.
+  @exclusivity(unchecked) private var forked: (any HostedWorker)?
 
   init(_ lane: Lane, bell: Doorbell, number: Int, slot: Int, process: HostProcess) {
     self.lane = lane
@@ -50,6 +52,9 @@ final class HostLane: @unchecked Sendable {
   private func run(_ host: WorkerHost) async {
     passage.stay()
     defer { SharedPassage.leave() }
+    // Before it serves: if a lock that was copied with the program stays taken for ever, it comes out now, and it is replaced.
+    forked = process.makeForkedWorker?()
+    try? forked?.prepare(on: host)
     do {
       try CrashReport.arm(at: lane.crashRecord, bell: bell.number)
       CrashReport.share(lane.addresses)
@@ -170,7 +175,9 @@ extension HostLane: HostChannel {
   }
 
   func makeWorker(_ announcement: UnsafeRawBufferPointer) throws -> any HostedWorker {
-    try process.makeWorker(announcement)
+    try KillPoint.workerDecodesWorker.reachThrowing()
+    if let forked = forked.take() { return forked }
+    return try process.makeForkedWorker?() ?? announcedWorker(announcement)
   }
 
   func makeOutputs<Output>(_ coding: PayloadCoding<Output>, _ host: WorkerHost) -> OutputWriter<Output> {

@@ -18,8 +18,8 @@ package enum WorkerProcessMain: WorkerMain {
 /// A worker process: its control socket on the thread that it starts with, each lane on a thread of its own.
 package final class HostProcess: Sendable {
   private let control: ControlSocket
-  /// In a process that was forked for one worker: makes it.
-  private let makeForkedWorker: (@Sendable () -> any HostedWorker)?
+  /// In a process that was forked for one worker: makes it. Nothing of a user's runs for that.
+  let makeForkedWorker: (@Sendable () -> any HostedWorker)?
   private let lanes = Lock<[Int: HostLane]>([:])
   private let laneHasEnded = Bell()
   /// The shared objects that it was given.
@@ -37,6 +37,7 @@ package final class HostProcess: Sendable {
     millrace_output_by_lines()
     KillPoint.workerServes.reach()
     if makeForkedWorker != nil { ForkProbe.run() }
+    WorkerExecutors.take(isFork: makeForkedWorker != nil) { millrace_worker_thread_ended() }
     do {
       while true {
         switch try control.receive() {
@@ -120,11 +121,6 @@ package final class HostProcess: Sendable {
     var logger = Logger(label: label) { _ in WorkerLogHandler(logLevel: level) }
     logger[metadataKey: "slot"] = "\(slot)"
     return logger
-  }
-
-  func makeWorker(_ announcement: UnsafeRawBufferPointer) throws -> any HostedWorker {
-    try KillPoint.workerDecodesWorker.reachThrowing()
-    return try makeForkedWorker?() ?? announcedWorker(announcement)
   }
 
   func announce(segment id: UInt32, lane: Int, _ descriptor: Int32) {

@@ -31,8 +31,10 @@ extension ProcessControl {
       // It had ended in good order, and so did the process.
       if lane.work.hasStopped { continue }
       guard let seat = seats[lane.slot], seat.generation == lane.generation else { continue }
-      let isGuilty = blame.isGuilty(lane, isEnded: seat.isStopping)
-      let errors = process.standardError(since: lane, of: lanes.count)
+      let isStuck = exit.reason == .exited(code: WorkerExitCode.stuck)
+      let isGuilty = blame.isGuilty(lane, isEnded: seat.isStopping) && !(isStuck && mayTryAgain(lane, running))
+      var errors = process.standardError(since: lane, of: lanes.count)
+      if isStuck, isGuilty { errors += Self.stuckText }
       let cause: ItemFailure.Cause? =
         isGuilty ? cause(exit, report ?? blame.report, process, errors).inPart(lane.part) : nil
       if isGuilty, blame.suspects > 1 || process.isApart { apart.insert(lane.slot) }
@@ -91,6 +93,20 @@ extension ProcessControl {
     }
     for slot in Array(seats.keys) where seats[slot]!.processes.remove(process.token) != nil { leaveIfEmpty(slot) }
   }
+
+  /// Whether another fork may have better luck with what this one was at. What meets a lock of the program's again and again has failed.
+  private func mayTryAgain(_ lane: RemoteLane, _ running: Int?) -> Bool {
+    let sent = lane.work.inFlight.elements.first { $0.chunk.id == running }
+    let place = StuckPlace(
+      job: sent?.chunk.job, index: sent.map { $0.chunk.range.lowerBound + $0.received } ?? lane.slot)
+    let count = stuck[place, default: 0]
+    stuck[place] = count + 1
+    return count < Self.mostForks
+  }
+
+  private static let mostForks = 5
+  private static let stuckText =
+    "millrace: Fatal error: waits for a lock that another thread of the program held when this worker was forked from it\n"
 
   /// A process of several slots goes on without this one's lanes.
   private func leave(_ process: WorkerProcess, _ lane: RemoteLane) {

@@ -65,6 +65,8 @@ extension ProcessControl {
       }
       logger.warning(
         "item \(item.index), attempt \(item.attempt): took longer than \(limit); its worker was ended, and is replaced")
+    } else if exit.reason == .exited(code: WorkerExitCode.stuck), cause == nil {
+      logger.debug("the worker waited for a lock that was copied with the program, and is replaced")
     } else if isOurs || seat.isBreaking || cause == nil {
       logger.debug("the worker was ended, or went with its process")
     } else if process.isEnding, exit.reason == .exited(code: 0) {

@@ -27,6 +27,12 @@ final class ProcessControl: @unchecked Sendable {
     var death = Death(running: nil, cause: nil)
   }
 
+  /// An item of a job, or, without one, the set-ups and tear-downs of a slot.
+  struct StuckPlace: Hashable {
+    let job: JobID?
+    let index: Int
+  }
+
   private enum Token {
     static let bell: UInt64 = 0
     static let server: UInt64 = 1
@@ -52,6 +58,8 @@ final class ProcessControl: @unchecked Sendable {
   @exclusivity(unchecked) var processes: [UInt64: WorkerProcess] = [:]
   /// Slots whose worker has died, nobody knows by whose doing: the next process of such a slot is its own.
   var apart: Set<Int> = []
+  /// Where workers waited for a lock that was copied with the program, and how often.
+  var stuck: [StuckPlace: Int] = [:]
   private var lastToken = Token.firstProcess - 1
   /// How many processes the kernel had killed for want of memory when we last looked.
   var knownVictims: Int?

@@ -2,6 +2,8 @@ import MillraceIPC
 
 /// A worker's instance in another process than the pool's, without its type.
 package protocol HostedWorker: AnyObject {
+  /// Finds out how items and outputs travel, as the first chunk would.
+  func prepare(on host: WorkerHost) throws
   func setUp(_ context: WorkerContext) async throws
   func run(_ request: ChunkRequest, on host: WorkerHost) async throws
   /// The encoded exit value; nil if it had not been set up.
@@ -11,7 +13,7 @@ package protocol HostedWorker: AnyObject {
 package final class TypedHostedWorker<W: Worker>: HostedWorker {
   private let worker: W
   private var state: W.State?
-  /// Made with the first chunk.
+  /// Made with the first chunk, if not before.
   private var input: ItemReader<W.Input>?
   private var outputs: OutputWriter<W.Output>?
   // Of the worker's thread alone, which is in them once at a time: small chunks pay for each check.
@@ -44,11 +46,18 @@ package final class TypedHostedWorker<W: Worker>: HostedWorker {
     return Array(writer.bytes)
   }
 
-  package func run(_ request: ChunkRequest, on host: WorkerHost) async throws {
+  package func prepare(on host: WorkerHost) throws { _ = try ends(on: host) }
+
+  private func ends(on host: WorkerHost) throws -> (ItemReader<W.Input>, OutputWriter<W.Output>) {
     let input = try input ?? ItemReader(Payload.coding(for: W.Input.self, standIn: RemoteError.self))
     let outputs =
       try outputs ?? host.channel.makeOutputs(Payload.coding(for: W.Output.self, standIn: RemoteError.self), host)
     (self.input, self.outputs) = (input, outputs)
+    return (input, outputs)
+  }
+
+  package func run(_ request: ChunkRequest, on host: WorkerHost) async throws {
+    let (input, outputs) = try ends(on: host)
     outputs.begin(request)
     current = request
     if request.isPacked, let items = items(of: request) {

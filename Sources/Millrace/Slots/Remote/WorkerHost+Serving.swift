@@ -26,6 +26,7 @@ extension WorkerHost {
       ForkProbe.run()
       LaneThread.ofFork = thread
     }
+    WorkerExecutors.take(isFork: isFork) { fail(WireProblem("its thread was ended")) }
     try channel.send(.begun)
     let requests = RequestQueue()
     Task(executorPreference: thread) {
