@@ -7,6 +7,10 @@ import Testing
 @testable import MillraceCluster
 
 /// Maps over agents in this process: the driver's part and the agent's, without what starts processes.
+private struct SquareOnTheMainActor: StatelessWorker, Codable {
+  func process(_ item: Int) async -> Int { await MainActor.run { item * item } }
+}
+
 extension Checked {
   @Suite struct HereTests {
     private func withCluster(
@@ -37,6 +41,14 @@ extension Checked {
         // And another, with the same agents.
         let more = try await pool.map([3], with: Square())
         #expect(more == [9])
+      }
+    }
+
+    @Test("U162: the main actor runs in agents", arguments: QueueKind.here)
+    func mainActor(_ kind: QueueKind) async throws {
+      try await withCluster(kind) { pool, _ in
+        let squares = try await pool.map(0..<20, with: SquareOnTheMainActor())
+        #expect(squares == (0..<20).map { $0 * $0 })
       }
     }
 
