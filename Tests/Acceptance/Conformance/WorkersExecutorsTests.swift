@@ -95,7 +95,10 @@ extension Checked {
       }
     }
 
-    @Test("U162: what hangs there has the item's limit", arguments: Backends.isolating)
+    // Not with several in a process: it has one main actor, and who waits behind the item is over its limit too.
+    @Test(
+      "U162: what hangs there has the item's limit",
+      arguments: [WorkerPool.Backend.processes(3), Backends.spawning, Backends.forking].runnable)
     func hang(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         var failed: [Int] = []
