@@ -156,11 +156,17 @@ extension ProcessControl {
       return nil
     }
     host.logger(slot: lane.slot).debug("a worker was stuck in its fork, and is replaced")
-    processes[token] = nil
-    forget(process)
-    _ = process.child?.waitForEnd(milliseconds: 1_000)
     seats[lane.slot]?.processes.remove(token)
     seats[lane.slot]?.lanes.removeAll { $0 === lane }
+    process.lanes = []
+    if process.child?.waitForEnd(milliseconds: 1_000) != nil {
+      processes[token] = nil
+      forget(process)
+    } else {
+      // On a machine that has much to do it is reaped later, as any.
+      process.isKilledByUs = true
+      process.goneBy = _monotonicNow() &+ slots.limits.endingTime
+    }
     return Remains(slot: lane.slot, record: record, patience: process.patience)
   }
 
