@@ -182,7 +182,10 @@ let package = Package(
       ],
       exclude: ["Mutants", "README.md"], swiftSettings: swiftSettings),
     .target(
-      name: "TestSupport", dependencies: ["CMillrace", "Millrace", "MillraceIPC", "MillraceTesting"],
+      name: "TestSupport",
+      dependencies: [
+        "CMillrace", "Millrace", "MillraceIPC", "MillraceTesting", .product(name: "Logging", package: "swift-log"),
+      ],
       path: "Tests/Support/TestSupport", swiftSettings: swiftSettings),
     // A program that uses Millrace, for the cases in which one is interrupted or killed.
     .executableTarget(

@@ -1,10 +1,13 @@
 #if CLI && Cluster
 import ArgumentParser
 import Millrace
+import MillraceIPC
 import MillraceCluster
 
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// `millrace cluster`: looks after the jobs of a queue.
@@ -125,11 +128,11 @@ extension ClusterCommand {
       Task.detached { [address] in
         do {
           try await body(Lobby(address: address), job)
-          Glibc.exit(MillraceExit.success)
+          LibC.exit(MillraceExit.success)
         } catch {
           let line = Array("millrace: \(error)\n".utf8)
           _ = write(STDERR_FILENO, line, line.count)
-          Glibc.exit(MillraceExit.otherError)
+          LibC.exit(MillraceExit.otherError)
         }
       }
       while true { pause() }

@@ -1,6 +1,8 @@
 #if CLI
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// The regular expression between columns (`--colsep`): POSIX extended, with the escapes that people write in Perl's.

@@ -4,6 +4,8 @@ import MillraceIPC
 
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 extension Descriptor {
@@ -14,7 +16,7 @@ extension Descriptor {
   static func standInForMissing() {
     for number in Int32(0)...2 where fcntl(number, F_GETFD) < 0 {
       // The lowest number that is free is this one.
-      _ = Glibc.open("/dev/null", (number == 0 ? O_WRONLY : O_RDONLY) | O_CLOEXEC)
+      _ = LibC.open("/dev/null", (number == 0 ? O_WRONLY : O_RDONLY) | O_CLOEXEC)
     }
   }
 

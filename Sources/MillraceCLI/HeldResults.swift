@@ -3,6 +3,8 @@ import MillraceIPC
 
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// What is to be printed of a job that has ended.

@@ -1,6 +1,8 @@
 #if CLI
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// The values of each job, one job after another.

@@ -1,6 +1,8 @@
 #if CLI
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// Where the values of the jobs come from, and how they are combined: sources multiply, linked sources go side by side.

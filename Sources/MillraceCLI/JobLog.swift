@@ -3,6 +3,8 @@ import MillraceIPC
 
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// The log of `--joblog`: GNU parallel's columns, a line a job, in the file as soon as the job ends.

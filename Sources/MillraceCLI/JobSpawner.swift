@@ -3,6 +3,8 @@ internal import CMillrace
 
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// Starts the processes of jobs: the program itself where that is the same, a shell where not.

@@ -3,6 +3,8 @@ import MillraceIPC
 
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// Reads records that end in a separator (the last one may lack it), as they come, without reading further than one

@@ -5,6 +5,8 @@ internal import CMillrace
 
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// `millrace map`: the interface; the work is `MapRun`'s.

@@ -5,6 +5,8 @@ import MillraceIPC
 
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// The command `millrace`.

@@ -5,6 +5,8 @@ import MillraceIPC
 
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// The only writer to our standard output and standard error: whole jobs, or whole lines, one at a time.

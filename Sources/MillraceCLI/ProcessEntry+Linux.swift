@@ -1,6 +1,8 @@
 #if CLI && os(Linux)
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// One running process as `/proc` shows it.

@@ -4,6 +4,8 @@ import MillraceIPC
 
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// The processes of one job, for the moment when all of them have to end.

@@ -1,6 +1,8 @@
 #if CLI
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// The shell that reads the commands: `$PARALLEL_SHELL`, else the one that started us, else `$SHELL`, else `/bin/sh`; only one of the

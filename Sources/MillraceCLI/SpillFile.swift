@@ -4,6 +4,8 @@ internal import MillraceIPC
 
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// Output that is too large to keep in memory: one file without a name for all jobs, made when it is first needed.

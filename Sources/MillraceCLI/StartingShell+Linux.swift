@@ -1,6 +1,8 @@
 #if CLI
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// The shell that started this program, as GNU parallel looks for it: the nearest of its ancestors that is one.

@@ -1,6 +1,10 @@
 #if CLI
+import MillraceIPC
+
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// One stream of a running job.
@@ -26,7 +30,7 @@ struct StreamReader {
       return nil
     }
     let bytes = Bytes(unsafeUninitializedCapacity: 64 * 1024) { buffer, count in
-      count = max(Glibc.read(descriptor, buffer.baseAddress, buffer.count), 0)
+      count = max(LibC.read(descriptor, buffer.baseAddress, buffer.count), 0)
     }
     if bytes.isEmpty {
       descriptor = -1

@@ -3,6 +3,8 @@ import MillraceIPC
 
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// A failed call of the system in the command's words: what we wanted and why it was refused.

@@ -1,6 +1,8 @@
 #if CLI
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// How many jobs the limits of this process leave room for, as they are when the run begins.

@@ -1,6 +1,8 @@
 #if os(Linux)
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// What every thread of this process and every process below it is doing: name, state, where in the kernel it waits, CPU time.

@@ -1,6 +1,8 @@
 #if os(Linux)
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// Everything that this program holds and that does not live as long as the program by design.

@@ -6,41 +6,6 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Keeps what it is told.
-final class Heard: Sendable {
-  struct Line: Sendable {
-    var level: Logger.Level
-    var message: String
-    var metadata: [String: String]
-  }
-  private let all = Mutex<[Line]>([])
-
-  var lines: [Line] { all.withLock { $0 } }
-  func hear(_ line: Line) { all.withLock { $0.append(line) } }
-
-  func logger(_ level: Logger.Level = .info) -> Logger {
-    var logger = Logger(label: "the program's") { _ in Ear(heard: self, logLevel: level) }
-    logger[metadataKey: "request"] = "7"
-    return logger
-  }
-}
-
-private struct Ear: LogHandler {
-  var heard: Heard
-  var logLevel: Logger.Level
-  var metadata: Logger.Metadata = [:]
-
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { metadata[key] }
-    set { metadata[key] = newValue }
-  }
-
-  func log(event: LogEvent) {
-    let all = metadata.merging(event.metadata ?? [:]) { $1 }
-    heard.hear(Heard.Line(level: event.level, message: "\(event.message)", metadata: all.mapValues { "\($0)" }))
-  }
-}
-
 /// Says something of each kind.
 private struct Talker: Worker, Codable {
   func setUp(_ context: WorkerContext) -> WorkerContext { context }
@@ -90,7 +55,8 @@ extension Faults {
       ])
     func u33(backend: WorkerPool.Backend) async throws {
       let heard = Heard()
-      try await withWorkerPool(backend, logger: heard.logger()) { pool async throws in
+      let logger = heard.logger(label: "the program's", metadata: ["request": "7"])
+      try await withWorkerPool(backend, logger: logger) { pool async throws in
         #expect(try await pool.map([5], with: Talker()) == ["the program's"])
       }
       let lines = heard.lines

@@ -2,6 +2,7 @@
 import Logging
 import Millrace
 import MillraceIPC
+import TestSupport
 import Testing
 
 @testable import MillraceCluster
@@ -22,7 +23,7 @@ extension Checked {
       let heard = Heard()
       let backend = WorkerPool.Backend.cluster(
         engine: .redis(server.address.url, job: "night"), launch: .local(agents: 2), lease: .seconds(2))
-      try await withWorkerPool(backend, logger: heard.logger) { pool in
+      try await withWorkerPool(backend, logger: heard.logger()) { pool in
         var indices: [Int] = []
         for try await place in pool.outputs(
           of: 0..<80, with: SlowPlaces(), order: .completion, options: MapOptions(chunking: .size(1)))
@@ -43,9 +44,9 @@ extension Checked {
           await engine.close()
         }
         #expect(indices.sorted() == Array(0..<80))
-        #expect(heard.lines.count { $0.hasPrefix("an agent has joined") } == 2, "\(heard.lines)")
-        #expect(heard.lines.contains("an agent is to finish what it has, and to end"))
-        #expect(!heard.lines.contains { $0.contains("is lost") })
+        #expect(heard.messages.count { $0.hasPrefix("an agent has joined") } == 2, "\(heard.messages)")
+        #expect(heard.messages.contains("an agent is to finish what it has, and to end"))
+        #expect(!heard.messages.contains { $0.contains("is lost") })
 
         // When none is left, and none will come, a map says why.
         let error = await #expect(throws: WorkerPoolError.self) {

@@ -2,6 +2,7 @@
 import Logging
 import Millrace
 import MillraceIPC
+import TestSupport
 import Testing
 
 @testable import MillraceCluster
@@ -162,7 +163,7 @@ extension Checked {
     @Test("U105: an agent's log names the items as the map does")
     func log() async throws {
       let heard = Heard()
-      try await withCluster(.inMemory, agents: 1, slots: 1, agentLogger: heard.logger, backend: { .processes($0) }) {
+      try await withCluster(.inMemory, agents: 1, slots: 1, agentLogger: heard.logger(), backend: { .processes($0) }) {
         pool, _ in
         let items = (0..<20).map { $0 % 12 == 7 ? "trap" : "\($0)" }
         var failed: [Int] = []
@@ -171,8 +172,8 @@ extension Checked {
         }
         #expect(failed == [7, 19])
       }
-      let named = heard.lines.filter { $0.contains("attempt 1") }.map { $0.prefix { $0 != "," } }
-      #expect(named == ["item 7", "item 19"], "\(heard.lines)")
+      let named = heard.messages.filter { $0.contains("attempt 1") }.map { $0.prefix { $0 != "," } }
+      #expect(named == ["item 7", "item 19"], "\(heard.messages)")
     }
 
     @Test("U112: items of no length travel in few chunks", arguments: QueueKind.here)

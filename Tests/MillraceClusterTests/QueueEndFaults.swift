@@ -3,6 +3,7 @@ import CMillrace
 import Logging
 import Millrace
 import MillraceIPC
+import TestSupport
 import Testing
 
 @testable import MillraceCluster
@@ -19,7 +20,7 @@ extension Checked {
     private func failure(
       _ backend: WorkerPool.Backend, _ heard: Heard = Heard(), _ harm: () async throws -> Void
     ) async throws -> WorkerPoolError? {
-      try await withWorkerPool(backend, logger: heard.logger) { pool in
+      try await withWorkerPool(backend, logger: heard.logger()) { pool in
         await #expect(throws: WorkerPoolError.self) {
           var count = 0
           for try await _ in pool.outputs(
@@ -46,8 +47,8 @@ extension Checked {
       }
       #expect(clock.now - killed.withLock { $0 } < .seconds(10))
       #expect(says(error, "died of signal 9"), "\(String(describing: error))")
-      #expect(heard.lines.count { $0.hasPrefix("the cluster cannot go on") } == 1, "\(heard.lines)")
-      #expect(!heard.lines.contains { $0.contains("the other slots go on") })
+      #expect(heard.messages.count { $0.hasPrefix("the cluster cannot go on") } == 1, "\(heard.messages)")
+      #expect(!heard.messages.contains { $0.contains("the other slots go on") })
     }
 
     @Test(
@@ -58,7 +59,7 @@ extension Checked {
         engine: .redis(server.address.url), launch: .local(agents: 2), lease: .milliseconds(500), patience: .seconds(1))
       let heard = Heard()
       let second = Lock<ManagedServer?>(nil)
-      try await withWorkerPool(backend, logger: heard.logger) { pool in
+      try await withWorkerPool(backend, logger: heard.logger()) { pool in
         let error = await #expect(throws: WorkerPoolError.self) {
           for try await item in pool.outputs(
             of: 0..<6_000, with: Slow(pause: .milliseconds(20)), options: MapOptions(chunking: .size(1)))
@@ -67,7 +68,7 @@ extension Checked {
           }
         }
         #expect(error?.kind == .cannotStart && says(error, "cannot be reached"), "\(String(describing: error))")
-        #expect(heard.lines.count { $0.hasPrefix("the cluster cannot go on") } == 1, "\(heard.lines)")
+        #expect(heard.messages.count { $0.hasPrefix("the cluster cannot go on") } == 1, "\(heard.messages)")
         let again = try ManagedServer(port: server.address.port, password: server.address.password)
         second.withLock { $0 = again }
         let squares = try await pool.map(0..<20, with: Square())
@@ -84,12 +85,12 @@ extension Checked {
           name: "here", arguments: ["/bin/sleep", "60"], settings: AgentSettings(url: server.address.url, job: "x"))
       ])
       let heard = Heard()
-      try await launcher.launch(logger: heard.logger)
+      try await launcher.launch(logger: heard.logger())
       let first = try #require(child(named: "sleep"))
       kill(first, SIGKILL)
-      while !heard.lines.contains(where: { $0.contains("an agent died of signal 9") }) { await Task.yield() }
+      while !heard.messages.contains(where: { $0.contains("an agent died of signal 9") }) { await Task.yield() }
       #expect(child(named: "sleep") == nil && !launcher.isExhausted)
-      launcher.replace(logger: heard.logger)
+      launcher.replace(logger: heard.logger())
       let next = try #require(child(named: "sleep"))
       #expect(next != first)
       kill(next, SIGKILL)
@@ -153,9 +154,9 @@ extension Checked {
       let backend = WorkerPool.Backend.cluster(
         engine: .redis(server.address.url, job: "late"), launch: .external, width: 2, lease: .seconds(2),
         patience: .milliseconds(100))
-      try await withWorkerPool(backend, logger: heard.logger) { pool in
+      try await withWorkerPool(backend, logger: heard.logger()) { pool in
         let map = Task { try await pool.map([2, 3], with: Square()) }
-        while !heard.lines.contains(where: { $0.contains("no agent") }) {
+        while !heard.messages.contains(where: { $0.contains("no agent") }) {
           try await Task.sleep(for: .milliseconds(10))
         }
         var settings = AgentSettings(url: server.address.url, job: "late")
@@ -165,7 +166,7 @@ extension Checked {
           ["/proc/self/exe"], adding: ["\(AgentSettings.variable)=stdin"], text: settings.text
         ) { _ in ended.ring() }
         #expect(try await map.value == [4, 9])
-        #expect(heard.lines.count { $0.contains("no agent") } == 1, "\(heard.lines)")
+        #expect(heard.messages.count { $0.contains("no agent") } == 1, "\(heard.messages)")
         agent.letGo()
         await ended.waitForRing()
       }
@@ -178,10 +179,10 @@ extension Checked {
       let heard = Heard()
       await #expect(throws: WorkerPoolError.self) {
         try await withWorkerPool(
-          .cluster(engine: .redis(server.address.url), launch: .local(agents: 1), width: 16), logger: heard.logger
+          .cluster(engine: .redis(server.address.url), launch: .local(agents: 1), width: 16), logger: heard.logger()
         ) { pool in try await pool.map(0..<100, with: Square(), options: MapOptions(chunking: .size(1))) }
       }
-      #expect(heard.lines.count == 1, "\(heard.lines)")
+      #expect(heard.messages.count == 1, "\(heard.messages)")
       await server.end()
     }
 

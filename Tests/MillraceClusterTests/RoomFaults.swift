@@ -2,6 +2,7 @@
 import Logging
 import Millrace
 import MillraceIPC
+import TestSupport
 import Testing
 
 @testable import MillraceCluster
@@ -35,12 +36,12 @@ extension Checked {
     func item() async throws {
       try await withServer(room: 4 << 20) { backend in
         let heard = Heard()
-        try await withWorkerPool(backend, logger: heard.logger) { pool in
+        try await withWorkerPool(backend, logger: heard.logger()) { pool in
           let error = await #expect(throws: WorkerPoolError.self) {
             try await pool.map([[UInt8](repeating: 1, count: 12 << 20)], with: Reverse())
           }
           #expect(says(error, "OOM"), "\(String(describing: error))")
-          #expect(heard.lines.count { $0.contains("OOM") } == 1, "\(heard.lines)")
+          #expect(heard.messages.count { $0.contains("OOM") } == 1, "\(heard.messages)")
         }
       }
     }
@@ -88,7 +89,7 @@ extension Checked {
     func killer() async throws {
       let backend = WorkerPool.Backend.cluster(engine: .managed, launch: .local(agents: 2), lease: .milliseconds(500))
       let heard = Heard()
-      try await withWorkerPool(backend, logger: heard.logger) { pool in
+      try await withWorkerPool(backend, logger: heard.logger()) { pool in
         for try await outcome in pool.outcomes(of: ["kill the agent"], with: Mischief()) {
           guard case .failure(let failure) = outcome.result, case .quarantined(3, let last) = failure.cause else {
             Issue.record("\(outcome)")
@@ -98,7 +99,7 @@ extension Checked {
           #expect("\(last)".contains("process"), "\(last)")
         }
       }
-      #expect(heard.lines.count { $0 == "an agent died of signal 9" } == 3, "\(heard.lines)")
+      #expect(heard.messages.count { $0 == "an agent died of signal 9" } == 3, "\(heard.messages)")
     }
   }
 }

@@ -45,8 +45,8 @@ extension Checked {
 
     @Test("what takes longer than the limit is given up, and the log says so", .forks)
     func limit() async throws {
-      let heard = LogEar()
-      let pool = try WorkerPool(.processes(1), logger: heard.logger)
+      let heard = Heard()
+      let pool = try WorkerPool(.processes(1), logger: heard.logger())
       let group = ServiceGroup(
         services: [WorkerPoolService(pool, drainLimit: .milliseconds(100))], logger: quiet)
       let running = Task { try await group.run() }
@@ -55,7 +55,7 @@ extension Checked {
       await group.triggerGracefulShutdown()
       try await running.value
       await #expect(throws: (any Error).self) { try await map.value }
-      #expect(heard.lines.contains { $0.hasPrefix("the pool had not finished what was begun after 0.1 seconds") })
+      #expect(heard.messages.contains { $0.hasPrefix("the pool had not finished what was begun after 0.1 seconds") })
     }
 
     @Test("a service that is cancelled gives up what was begun", .forks)
@@ -93,25 +93,6 @@ private struct Counting: StatelessWorker, Codable {
     counter.increment()
     try await Task.sleep(for: .milliseconds(2))
     return item
-  }
-}
-
-/// Keeps what it is told.
-final class LogEar: Sendable {
-  private let all = Lock<[String]>([])
-  var lines: [String] { all.withLock { $0 } }
-
-  var logger: Logger { Logger(label: "heard") { _ in Handler(ear: self) } }
-
-  private struct Handler: LogHandler {
-    let ear: LogEar
-    var logLevel = Logger.Level.info
-    var metadata: Logger.Metadata = [:]
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-      get { metadata[key] }
-      set { metadata[key] = newValue }
-    }
-    func log(event: LogEvent) { ear.all.withLock { $0.append("\(event.message)") } }
   }
 }
 #endif

@@ -68,7 +68,7 @@ package struct StandardErrorDevice: ProgressDevice {
           #elseif canImport(Musl)
           let written = Musl.write(descriptor, rest.baseAddress, rest.count)
           #else
-          let written = Glibc.write(descriptor, rest.baseAddress, rest.count)
+          let written = LibC.write(descriptor, rest.baseAddress, rest.count)
           #endif
           if written > 0 {
             rest = UnsafeRawBufferPointer(rebasing: rest[written...])

@@ -82,7 +82,7 @@ public struct SharedBytes: RandomAccessCollection, Sendable {
 
   private static func readOnce(_ file: Int32, _ room: UnsafeMutableBufferPointer<UInt8>) -> Int {
     #if canImport(Glibc)
-    Glibc.read(file, room.baseAddress, room.count)
+    LibC.read(file, room.baseAddress, room.count)
     #else
     Musl.read(file, room.baseAddress, room.count)
     #endif

@@ -66,7 +66,7 @@ final class BoundProcess: Sendable {
 
   func kill() {
     start.condition.lock()
-    if !start.hasEnded { _ = Glibc.kill(start.id, SIGKILL) }
+    if !start.hasEnded { LibC.kill(start.id, SIGKILL) }
     start.condition.unlock()
   }
 }

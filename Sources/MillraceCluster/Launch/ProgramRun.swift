@@ -33,7 +33,7 @@ struct ProgramRun: Sendable {
     // Its number may be somebody else's from the moment on when it is reaped.
     let mayBeKilled = Lock(true)
     let bell = TaskBell()
-    let kill = { @Sendable [process] in mayBeKilled.withLock { if $0 { _ = Glibc.kill(-process, SIGKILL) } } }
+    let kill = { @Sendable [process] in mayBeKilled.withLock { if $0 { LibC.kill(-process, SIGKILL) } } }
     let reap = { @Sendable [process] in
       var info = siginfo_t()
       while waitid(P_PID, id_t(process), &info, WEXITED | WNOWAIT) < 0, errno == EINTR {}

@@ -65,7 +65,7 @@ final class TetheredProcess: Sendable {
   /// Its input ends.
   func letGo() { input.close() }
 
-  func kill() { _ = Glibc.kill(id, SIGKILL) }
+  func kill() { LibC.kill(id, SIGKILL) }
 
   private static var environment: [String] {
     var entries: [String] = []

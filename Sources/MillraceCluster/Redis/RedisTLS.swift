@@ -83,7 +83,7 @@ package struct RedisTLS: Sendable, Equatable {
     var bytes: [UInt8] = []
     var piece = [UInt8](repeating: 0, count: 4_096)
     while bytes.count <= largest {
-      let count = Glibc.read(file, &piece, piece.count)
+      let count = LibC.read(file, &piece, piece.count)
       if count < 0, errno == EINTR { continue }
       if count <= 0 { break }
       bytes += piece[..<count]
