@@ -80,7 +80,7 @@ extension Faults {
       arguments: [WorkerPool.Backend.processes(2), Backends.forking])
     func records(backend: WorkerPool.Backend) async throws {
       let heard = Heard()
-      try await withWorkerPool(backend, logger: heard.logger()) { pool async throws in
+      try await withWorkerPool(backend, logger: heard.logger(metadata: ["request": "7"])) { pool async throws in
         // More than pipes hold.
         _ = try await pool.map(0..<8, with: Chatty(), options: MapOptions(chunking: .size(1)))
       }
