@@ -6,6 +6,24 @@ import Synchronization
 import TestSupport
 import Testing
 
+/// Hears nothing more than the first record until it is opened.
+private struct SlowEar: LogHandler {
+  let came: CommonCounter
+  let isOpen: CommonCounter
+  var logLevel = Logger.Level.info
+  var metadata: Logger.Metadata = [:]
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    came.increment()
+    while isOpen.value == 0 { Thread.sleep(forTimeInterval: 0.001) }
+  }
+}
+
 /// Says something of each kind.
 private struct Talker: Worker, Codable {
   func setUp(_ context: WorkerContext) -> WorkerContext { context }
@@ -73,6 +91,37 @@ extension Faults {
       }
       let isHeard = heard.lines.contains { $0.level == .debug && $0.message == "not of interest" }
       #expect(isHeard)
+    }
+
+    @Test(
+      "while the program's handler takes its time, whoever logs waits: nothing piles up, and nothing is lost",
+      .timeLimit(.minutes(1)), arguments: [WorkerPool.Backend.processes(1), Backends.forking])
+    func bounded(backend: WorkerPool.Backend) async throws {
+      let (came, isOpen, said) = (CommonCounter(), CommonCounter(), CommonCounter())
+      let count = 15_000
+      let logger = Logger(label: "slow") { _ in SlowEar(came: came, isOpen: isOpen) }
+      try await withWorkerPool(backend, logger: logger) { pool async throws in
+        let map = Task {
+          try await pool.map([0]) { _ in
+            for number in 0..<count {
+              WorkerContext.current?.logger.info("record \(number), \(String(repeating: "x", count: 200))")
+              said.increment()
+            }
+          }
+        }
+        await came.wait(for: 1)
+        // Until the worker has stood still for a while.
+        var before = -1
+        while before != said.value {
+          before = said.value
+          try await Task.sleep(for: .milliseconds(200))
+        }
+        // The pipe holds a MiB at the most, each record is more than 200 bytes.
+        #expect(before < 6_000 && came.value == 1)
+        isOpen.set(1)
+        _ = try await map.value
+      }
+      #expect(said.value == count && came.value == count)
     }
 
     @Test(
