@@ -18,7 +18,7 @@ struct FuzzTests {
   /// Some tenths of a second each without optimisation; `scripts/test` tries 10,000 each with a release build.
   static let counts: [String: UInt64] = [
     "value": 600, "payload": 1_200, "error": 600, "type": 2_400, "frame": 300, "lane": 300, "page": 600,
-    "segment": 400, "control": 1_200, "server": 1_200, "output": 400,
+    "segment": 400, "control": 1_200, "server": 1_200, "output": 400, "chunk": 1_200,
   ]
 
   @Test("whatever another process writes is refused, or is what it says", arguments: FuzzTargets.all.map(\.name))

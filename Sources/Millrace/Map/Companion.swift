@@ -46,7 +46,7 @@ package protocol SentSurroundings: ChunkSurroundings {
 /// Surroundings on their way to a worker process: the type that is to make them there, and bytes for it.
 package struct Baggage: Sendable {
   /// The bytes as they stand in a chunk's payload: their number, and themselves. Their end is aligned as items are.
-  let block: [UInt8]
+  package let block: [UInt8]
 
   private static let alignment = 16
 
@@ -81,7 +81,7 @@ package struct Baggage: Sendable {
   }
 
   /// What is to go around the chunk.
-  static func unpack(_ bytes: UnsafeRawBufferPointer) throws -> any ChunkSurroundings {
+  package static func unpack(_ bytes: UnsafeRawBufferPointer) throws -> any ChunkSurroundings {
     var rest = bytes
     let reference = TypeReference(bytes: Array(try Records.next(&rest).bytes))
     guard let type = reference.resolve() as? any SentSurroundings.Type else {

@@ -29,7 +29,7 @@ func promise(_ isKept: Bool, _ text: @autoclosure () -> String) throws {
 package enum FuzzTargets {
   package static let all: [any FuzzTarget] = [
     ValueTarget(), PayloadTarget(), ErrorTarget(), TypeTarget(), FrameTarget(), LaneTarget(), PageTarget(),
-    SegmentTarget(), ControlTarget(), ServerTarget(), OutputTarget(),
+    SegmentTarget(), ControlTarget(), ServerTarget(), OutputTarget(), ChunkTarget(),
   ]
 
   package static func named(_ name: String) -> (any FuzzTarget)? { all.first { $0.name == name } }

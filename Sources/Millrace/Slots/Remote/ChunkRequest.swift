@@ -1,4 +1,4 @@
-import MillraceIPC
+package import MillraceIPC
 
 /// A chunk as it came in, valid until the next request is read.
 package struct ChunkRequest {
@@ -8,11 +8,11 @@ package struct ChunkRequest {
   let flags: FrameFlags
   let head: ChunkHead
   /// What makes what goes around the items, if anything does.
-  let baggage: UnsafeRawBufferPointer?
-  let items: UnsafeRawBufferPointer
+  package let baggage: UnsafeRawBufferPointer?
+  package let items: UnsafeRawBufferPointer
 
   /// `payload` is the frame's, wherever it lies.
-  init(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) throws {
+  package init(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) throws {
     let headSize = MemoryLayout<ChunkHead>.size
     guard payload.count >= headSize else { throw WireProblem("a chunk without a head") }
     id = header.chunk

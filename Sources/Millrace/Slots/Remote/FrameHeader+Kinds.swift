@@ -27,7 +27,7 @@ extension FrameHeader {
   // MARK: Requests
 
   package static func open(_ worker: UInt64) -> FrameHeader { FrameHeader(.open, of: worker) }
-  static func chunk(_ number: UInt64, of worker: UInt64, items: Int, _ flags: FrameFlags) -> FrameHeader {
+  package static func chunk(_ number: UInt64, of worker: UInt64, items: Int, _ flags: FrameFlags) -> FrameHeader {
     FrameHeader(.chunk, flags, count: items, of: number, worker)
   }
   package static func tearDown(_ worker: UInt64) -> FrameHeader { FrameHeader(.tearDown, of: worker) }
