@@ -7,7 +7,7 @@ extension Pipeline {
   public func layout() -> String {
     let blueprint = Blueprint(self)
     let depths = blueprint.graph.depths
-    let stations = Planner.stations(of: blueprint, width: 1)
+    let stations = Planner.stations(of: blueprint)
     var letters: [Int: Character] = [:]
     for (number, station) in stations.filter({ $0.stages.count > 1 }).enumerated() {
       for stage in station.stages { letters[stage] = Character(UnicodeScalar(UInt8(97 + number % 26))) }

@@ -23,8 +23,6 @@ package struct Station: Hashable, Sendable {
   package let isOrdered: Bool
   /// Whether it says of an item that it leaves out that it does: something behind it puts those of one item together.
   let marksGaps: Bool
-  /// How many items may be in it and behind it, until all its readers have taken them.
-  package let window: Int
 }
 
 /// Decides which stages of a pipeline run together, and where. A pure function.
@@ -33,11 +31,9 @@ package struct Station: Hashable, Sendable {
 /// between the two. A station gives its items in order only if something behind it needs that: the output, a stage that sees its
 /// items in order, or a join.
 package enum Planner {
-  /// - Parameters:
-  ///   - width: how many slots the pipeline's pool has.
-  ///   - order: in which order the output comes.
+  /// - Parameter order: in which order the output comes.
   package static func stations(
-    of blueprint: Blueprint, width: Int, order: MapOptions.Order = .input
+    of blueprint: Blueprint, order: MapOptions.Order = .input
   ) -> [Station] {
     var stationOf: [Int: Int] = [:]
     var members: [[Int]] = []
@@ -55,17 +51,11 @@ package enum Planner {
     let marking = placesThatMarkGaps(blueprint, needsOrder, Rates(blueprint))
     return members.map { stages in
       let first = blueprint.stages[stages[0]]
-      let slots = first.width ?? width
-      let kind = kind(first)
       return Station(
-        kind: kind, stages: stages, inputs: first.inputs.map { stationOf[$0]! }, width: first.width,
-        isOrdered: needsOrder.contains(stages.last!), marksGaps: marking.contains(stages.last!),
-        window: kind == .wiring ? 0 : kind == .elastic ? 64 * max(1, min(slots, WorkerPool.Backend.maximumWidth)) : 64)
+        kind: kind(first), stages: stages, inputs: first.inputs.map { stationOf[$0]! }, width: first.width,
+        isOrdered: needsOrder.contains(stages.last!), marksGaps: marking.contains(stages.last!))
     }
   }
-
-  /// How many items there are at most between the input and the consumer: the sum of the windows.
-  package static func bound(_ stations: [Station]) -> Int { stations.reduce(0) { $0 + $1.window } }
 
   private static func kind(_ stage: Blueprint.Stage) -> Station.Kind {
     switch stage.work {

@@ -16,7 +16,7 @@ import Testing
     _ pipeline: Pipeline<Input, Output>, order: MapOptions.Order = .input
   ) -> [String] {
     let blueprint = Blueprint(pipeline)
-    return Planner.stations(of: blueprint, width: 2, order: order).map { station in
+    return Planner.stations(of: blueprint, order: order).map { station in
       station.stages.map { blueprint.stages[$0].name }.joined(separator: "+") + " \(station.kind)"
         + (station.isOrdered ? " ordered" : "")
     }

@@ -48,7 +48,7 @@ struct PipelineStart {
     try described.prepare()
     let logger = given?.core.logger ?? Logger(label: "millrace")
     let engine = PipelineEngine(consumer: consumer, order: order, logger: logger, inside: inside)
-    let stations = Planner.stations(of: blueprint, width: given?.width ?? WorkerPool.usableCPUs, order: order)
+    let stations = Planner.stations(of: blueprint, order: order)
     let rates = Rates(blueprint)
     /// Of each station of the plan the engine's; nil: its reader reads for it.
     var places: [Int?] = []
