@@ -45,6 +45,12 @@ extension FlowMachine {
       return edges[next].waiting < edges[next].share && !edges[next].hasEnded ? [next] : []
     case .together: break
     }
-    return stations[station].inputs.filter { edges[$0].waiting < edges[$0].share && !edges[$0].hasEnded }
+    return stations[station].inputs.filter { edges[$0].waiting < edges[$0].share && !edges[$0].hasEnded && !isDry($0) }
+  }
+
+  /// Whether what is still to come through it is not enough for another item behind it: its reader is about to be told the end.
+  private func isDry(_ edge: Int) -> Bool {
+    let writer = stations[edges[edge].from]
+    return writer.hasEnded && edges[edge].waiting + writer.held < edges[edge].share
   }
 }
