@@ -41,14 +41,14 @@ public final class PipelineRun: Sendable {
 
   /// What it is doing.
   public var state: State {
-    switch engine.result {
+    switch engine.end.result {
     case nil: told.withLock { $0 }
     case .success?: .finished
     case .failure?: told.withLock { $0 } == .stopping && isGivenUp ? .finished : .failed
     }
   }
 
-  private var isGivenUp: Bool { if case .failure(is CancellationError)? = engine.result { true } else { false } }
+  private var isGivenUp: Bool { if case .failure(is CancellationError)? = engine.end.result { true } else { false } }
 
   /// What it is at, stage by stage.
   public var snapshot: PipelineSnapshot {
@@ -74,30 +74,30 @@ public final class PipelineRun: Sendable {
   ///   itself: in its items, set-ups, tear-downs and sources.
   public func wait() async throws {
     try engine.expectOutside("wait()")
-    try await engine.waitUntilOverOrCancelled()
+    try await engine.end.waitOrUntilCancelled()
     try ended()
   }
 
   /// As `wait`, whoever cancels, for the run's own.
   func finish() async throws {
-    await engine.waitUntilOver()
+    await engine.end.wait()
     try ended()
   }
 
   private func ended() throws {
     if state == .finished, isGivenUp { return }
-    try engine.result?.get()
+    try engine.end.result?.get()
     try consumer.throwFailures()
   }
 
   /// As `wait`; gives the run up if the waiting task is cancelled.
   func waitOrCancel() async throws {
     await withTaskCancellationHandler {
-      await engine.waitUntilOver()
+      await engine.end.wait()
     } onCancel: {
       engine.tell { $0.cancel() }
     }
-    try engine.result?.get()
+    try engine.end.result?.get()
     try consumer.throwFailures()
   }
 
@@ -113,7 +113,7 @@ public final class PipelineRun: Sendable {
       if how == .drain { engine.drain() } else { engine.cancel() }
     }
     await withTaskCancellationHandler {
-      await engine.waitUntilOver()
+      await engine.end.wait()
     } onCancel: {
       engine.tell { $0.cancel() }
     }

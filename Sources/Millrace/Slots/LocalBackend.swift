@@ -37,14 +37,7 @@ package struct LocalBackend: BackendKind {
   package func makeSlots(_ host: any SlotHost, width: Int) throws -> any Slots {
     switch kind {
     case .threads(let cpuIDs): try cpuIDs.validate(width: width)
-    case .tasks:
-      guard LaneThread.ofFork == nil || WorkerExecutors.hasForkThreads else {
-        throw WorkerPoolError(
-          .cannotStart,
-          "a pool of tasks cannot run here: this process was forked for a closure, or by WorkerPool.ProcessOptions.Start.fork, and Swift's "
-            + "default executor has no threads in it; use .threads, or a Worker type under another start")
-      }
-    case .serial: break
+    case .tasks, .serial: break
     }
     return LocalSlots(kind, host: host)
   }

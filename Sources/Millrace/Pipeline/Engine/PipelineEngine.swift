@@ -16,16 +16,10 @@ final class PipelineEngine: @unchecked Sendable {
   // Sound: all that changes is in `mailbox` or `end`, or belongs to the turn.
   typealias Event = @Sendable (PipelineEngine) -> Void
 
-  private struct End {
-    var result: Result<Void, any Error>?
-    var waiters: [UnsafeContinuation<Void, Never>] = []
-    /// Those who wait no longer than until they are cancelled, by number.
-    var leavers: [Int: UnsafeContinuation<Void, Never>] = [:]
-    var nextLeaver = 0
-  }
   /// Whoever builds it has the turn.
   private let mailbox = OrderQueue<Event>(isHeld: true)
-  private let end = Lock(End())
+  /// How it has ended, and who waits for that.
+  let end = RunEnd()
   let logger: Logger
   /// Where code of the run's is: what it runs as is told by this.
   let inside: RunScope
@@ -448,17 +442,13 @@ final class PipelineEngine: @unchecked Sendable {
 
   private func finished(_ error: (any Error)?) {
     let result: Result<Void, any Error> = error.map { .failure($0) } ?? .success(())
-    let waiters = end.withLock { end in
-      end.result = result
-      defer { (end.waiters, end.leavers) = ([], [:]) }
-      return end.waiters + end.leavers.values
+    end.set(result) {
+      tell { engine in
+        // They hold each other.
+        for station in engine.stations { station.job?.letGo() }
+      }
+      consumer.end(result)
     }
-    tell { engine in
-      // They hold each other.
-      for station in engine.stations { station.job?.letGo() }
-    }
-    consumer.end(result)
-    for waiter in waiters { waiter.resume() }
   }
 
   /// What it is at. In the turn.
@@ -478,9 +468,6 @@ final class PipelineEngine: @unchecked Sendable {
     return PipelineSnapshot(stages: stages, elapsed: .nanoseconds(Int64(clamping: elapsed)))
   }
 
-  /// How it has ended, if it has.
-  var result: Result<Void, any Error>? { end.withLock { $0.result } }
-
   /// Throws where whoever waits for the run's end would be waiting for himself.
   func expectOutside(_ call: String) throws {
     guard inside.isHere else {
@@ -497,37 +484,6 @@ final class PipelineEngine: @unchecked Sendable {
     }
   }
 
-  /// Waits until nothing of it is left, or the task is cancelled, which is thrown.
-  func waitUntilOverOrCancelled() async throws {
-    let number = end.withLock { end in
-      end.nextLeaver += 1
-      return end.nextLeaver
-    }
-    await withTaskCancellationHandler {
-      await withUnsafeContinuation { continuation in
-        let mustWait = end.withLock { end in
-          if end.result != nil || Task.isCancelled { return false }
-          end.leavers[number] = continuation
-          return true
-        }
-        if !mustWait { continuation.resume() }
-      }
-    } onCancel: {
-      end.withLock { $0.leavers.removeValue(forKey: number) }?.resume()
-    }
-    if result == nil { throw CancellationError() }
-  }
-
-  /// Waits until nothing of it is left, whoever cancels.
-  func waitUntilOver() async {
-    await withUnsafeContinuation { continuation in
-      let isOver = end.withLock { end in
-        if end.result == nil { end.waiters.append(continuation) }
-        return end.result != nil
-      }
-      if isOver { continuation.resume() }
-    }
-  }
 }
 
 /// What ends a job's input whose stage has stopped.

@@ -23,16 +23,13 @@ package enum WorkerExecutors {
     guard isFork else { return }
     let threads = ForkThreads(suddenEnd)
     forkThreads = threads
-    hasForkThreads =
-      millrace_global_executor_set { job in
-        WorkerExecutors.forkThreads!.enqueue(unsafeBitCast(job, to: UnownedJob.self))
-      } == 0
+    _ = millrace_global_executor_set { job in
+      WorkerExecutors.forkThreads!.enqueue(unsafeBitCast(job, to: UnownedJob.self))
+    }
     threads.wakeSleepers()
   }
 
-  /// Whether this is a fork, and what prefers no executor runs in it all the same.
-  // Sound, as what is below: set before any code of a user's runs in the process, and never again.
-  nonisolated(unsafe) private(set) static var hasForkThreads = false
+  // Sound: set before any code of a user's runs in the process, and never again.
   nonisolated(unsafe) private static var mainActorThread: MainActorThread?
   nonisolated(unsafe) static var forkThreads: ForkThreads?
 }
