@@ -120,10 +120,12 @@ typedef struct {
   void (*run)(void *context, int control);
   void *context;
   int control;
+  int thread;  // its number, when it runs
 } child_body;
 
 static void *run_body(void *argument) {
-  const child_body *body = argument;
+  child_body *body = argument;
+  __atomic_store_n(&body->thread, (int)syscall(SYS_gettid), __ATOMIC_RELEASE);
   prctl(PR_SET_NAME, "millrace-serve");
   body->run(body->context, body->control);
   millrace_worker_exit(0);
@@ -167,7 +169,7 @@ void millrace_child_run(const millrace_child *child, void (*run)(void *context, 
   sigdelset(&others, SIGCHLD);
   pthread_sigmask(SIG_SETMASK, &others, NULL);
   int ends[2] = {control, parent};
-  millrace_watch(ends, child->is_program_fork);
+  millrace_watch(ends, child->is_program_fork, &body.thread);
   millrace_descendants_kill(getpid(), NULL, 0);
   kill(getpid(), SIGKILL);
   _exit(70);

@@ -41,18 +41,18 @@ void millrace_watch_set_up(void);
 
 /// Sleeps until one of the two descriptors is readable, and reaps orphans meanwhile. For the worker's first thread.
 ///
-/// One that was forked from the program ends there if it waits for what nobody gives back.
-void millrace_watch(const int ends[2], int is_program_fork);
+/// One that was forked from the program ends there if it waits for what nobody gives: but `serving`, the thread that hears the pool, may wait.
+void millrace_watch(const int ends[2], int is_program_fork, const int *serving);
 
 /// What was seen at the last look.
 typedef struct {
-  uintptr_t address;
+  uint64_t found;
   uint64_t processor_time;
 } millrace_stuck;
 
-/// Whether at this look and the last one nobody did anything here, and a thread waited for the same lock, which was taken by a thread
-/// that is not here: in a fork, by one of the program's. Always 0 with another C library than GNU's.
-int millrace_is_stuck(millrace_stuck *before);
+/// Whether at this look and the last one nobody did anything here, and either a thread waited for a mutex that was taken by a thread which
+/// is not here (with GNU's C library), or all waited for each other: but for the calling one, which is the first, and the one of this number.
+int millrace_is_stuck(millrace_stuck *before, int serving);
 
 _Noreturn void millrace_fatal(const char *message);
 

@@ -1,13 +1,12 @@
-// A fork copies the locks of a program as they are. One that another thread held just then stays taken in the child for ever, and
-// whoever comes to it there waits for ever: in the Swift runtime, which has one for each generic type, or in any library.
+// A fork has one of the program's threads. What another one held or was doing just then stays so in the child for ever, and whoever waits for
+// that there waits for ever: for a lock of the Swift runtime's, which has one for each generic type, or of any library's; for an actor or a
+// queue that was running.
 //
-// What can be told from outside: a thread waits for a mutex of the C library's, in which stands the number of the thread that took
-// it, and there is no such thread.
+// What can be told from outside: a thread waits for a mutex of the C library's, in which stands the number of the thread that took it, and
+// there is no such thread. Or all threads wait, without limit, for another one of the process's, and there is none that could go on.
 #ifdef __linux__
 #define _GNU_SOURCE
 #include "launch_internal.h"
-
-#ifdef __GLIBC__
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,14 +20,44 @@
 #include <unistd.h>
 #include "millrace_descriptor.h"
 
+enum { IDLE_NS = 50 * 1000 * 1000 };
+
+// What a thread of ours sleeps on.
+typedef struct {
+  int is_futex;      // one that threads of this process alone use, and without a time limit
+  uint64_t address;
+  uint32_t value;    // that it had when the wait began
+} awaited;
+
+static awaited awaited_by(const char *task) {
+  awaited result = {0};
+  char path[64], text[256];
+  snprintf(path, sizeof path, "/proc/self/task/%s/syscall", task);
+  int fd = millrace_fd_open(path, O_RDONLY, 0);
+  if (fd < 0) return result;
+  ssize_t count = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (count <= 0) return result;
+  text[count] = 0;
+  long number;
+  unsigned long long address, operation, value, limit;
+  if (sscanf(text, "%ld %llx %llx %llx %llx", &number, &address, &operation, &value, &limit) != 5) return result;
+  int command = (int)operation & FUTEX_CMD_MASK;
+  if (number != SYS_futex || !(operation & FUTEX_PRIVATE_FLAG) || limit) return result;
+  result.is_futex = command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET;
+  result.address = address;
+  result.value = (uint32_t)value;
+  return result;
+}
+
+#ifdef __GLIBC__
 enum {
-  WAITED_FOR = 2,             // the word of a mutex that somebody waits for
+  WAITED_FOR = 2,                  // the word of a mutex that somebody waits for
   MOST_THREADS = 4 * 1024 * 1024,  // no thread has a number above that
-  PLAIN_KINDS = 0x303,        // normal, recursive, checking and adaptive mutexes, with lock elision or without
-  IDLE_NS = 50 * 1000 * 1000,
+  PLAIN_KINDS = 0x303,             // normal, recursive, checking and adaptive mutexes, with lock elision or without
 };
 
-// How such a mutex begins.
+// How a mutex begins.
 typedef struct {
   int32_t word;
   uint32_t count;
@@ -37,32 +66,21 @@ typedef struct {
   int32_t kind;
 } mutex_head;
 
-// The address of the futex that a thread of ours sleeps on, if it waits for a mutex.
-static uintptr_t mutex_awaited(const char *task) {
-  char path[64], text[256];
-  snprintf(path, sizeof path, "/proc/self/task/%s/syscall", task);
-  int fd = millrace_fd_open(path, O_RDONLY, 0);
-  if (fd < 0) return 0;
-  ssize_t count = read(fd, text, sizeof text - 1);
-  close(fd);
-  if (count <= 0) return 0;
-  text[count] = 0;
-  long number;
-  unsigned long long address, operation, value;
-  if (sscanf(text, "%ld %llx %llx %llx", &number, &address, &operation, &value) != 4) return 0;
-  int command = (int)operation & FUTEX_CMD_MASK;
-  int waits = number == SYS_futex && (command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET);
-  return waits && (uint32_t)value == WAITED_FOR ? (uintptr_t)address : 0;
-}
-
-static int is_of_nobody(uintptr_t address) {
+static int is_mutex_of_nobody(const awaited *what) {
+  if (!what->is_futex || what->value != WAITED_FOR) return 0;
   mutex_head mutex;
-  struct iovec here = {&mutex, sizeof mutex}, there = {(void *)address, sizeof mutex};
+  struct iovec here = {&mutex, sizeof mutex}, there = {(void *)(uintptr_t)what->address, sizeof mutex};
   // It may be gone by now.
   if (process_vm_readv(getpid(), &here, 1, &there, 1, 0) != (ssize_t)sizeof mutex) return 0;
   if (mutex.word != WAITED_FOR || mutex.owner <= 0 || mutex.owner > MOST_THREADS || mutex.kind & ~PLAIN_KINDS) return 0;
   return syscall(SYS_tgkill, getpid(), mutex.owner, 0) != 0 && errno == ESRCH;
 }
+#else
+static int is_mutex_of_nobody(const awaited *what) {
+  (void)what;
+  return 0;
+}
+#endif
 
 static uint64_t processor_time(void) {
   struct timespec time;
@@ -70,29 +88,32 @@ static uint64_t processor_time(void) {
   return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
-int millrace_is_stuck(millrace_stuck *before) {
+// Who waits for what, in a number; 0: somebody may go on.
+static uint64_t standstill(int serving) {
+  DIR *tasks = opendir("/proc/self/task");
+  if (!tasks) return 0;
+  uint64_t all = 0, lost = 0;
+  int may_go_on = 0;
+  for (struct dirent *task; (task = readdir(tasks));) {
+    int number = atoi(task->d_name);
+    if (number == 0 || number == getpid() || number == serving) continue;
+    awaited what = awaited_by(task->d_name);
+    uint64_t mark = what.address * 31 + (uint64_t)number;
+    if (is_mutex_of_nobody(&what)) lost += mark;
+    if (what.is_futex) all += mark;
+    else may_go_on = 1;
+  }
+  closedir(tasks);
+  return lost ? lost : may_go_on ? 0 : all;
+}
+
+int millrace_is_stuck(millrace_stuck *before, int serving) {
   uint64_t time = processor_time();
   int is_idle = time - before->processor_time < IDLE_NS;
   before->processor_time = time;
-  uintptr_t found = 0;
-  DIR *tasks = is_idle ? opendir("/proc/self/task") : NULL;
-  if (tasks) {
-    for (struct dirent *task; !found && (task = readdir(tasks));) {
-      if (task->d_name[0] == '.') continue;
-      uintptr_t address = mutex_awaited(task->d_name);
-      if (address && is_of_nobody(address)) found = address;
-    }
-    closedir(tasks);
-  }
-  int is_stuck = found && found == before->address;
-  before->address = found;
+  uint64_t found = is_idle ? standstill(serving) : 0;
+  int is_stuck = found && found == before->found;
+  before->found = found;
   return is_stuck;
 }
-
-#else
-int millrace_is_stuck(millrace_stuck *before) {
-  (void)before;
-  return 0;
-}
-#endif
 #endif

@@ -44,7 +44,7 @@ static int falls_asleep(void) {
   return 0;
 }
 
-void millrace_watch(const int ends[2], int is_program_fork) {
+void millrace_watch(const int ends[2], int is_program_fork, const int *serving) {
   // What the user's threads have started is theirs, and comes here only when its thread has ended: so it has a while, in
   // which whoever waits for it gets it. The while is longer than from one look to the next.
   static millrace_orphans orphans;
@@ -57,7 +57,8 @@ void millrace_watch(const int ends[2], int is_program_fork) {
     int has_looked = now >= next_look;
     if (has_looked) {
       has_children = millrace_orphans_reap(&orphans);
-      if (is_program_fork && millrace_is_stuck(&stuck)) {
+      int is_working = __atomic_load_n(&at_work, __ATOMIC_SEQ_CST) > 0;
+      if (is_program_fork && is_working && millrace_is_stuck(&stuck, __atomic_load_n(serving, __ATOMIC_ACQUIRE))) {
         millrace_descendants_kill(getpid(), NULL, 0);
         _exit(MILLRACE_EXIT_STUCK);
       }

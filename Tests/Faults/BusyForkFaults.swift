@@ -1,6 +1,8 @@
+import Dispatch
 import Millrace
 import MillraceIPC
 import MillraceTesting
+import Synchronization
 import TestSupport
 import Testing
 
@@ -15,13 +17,27 @@ private struct Row: Sendable {
   var text: String
 }
 
-/// A mutex of the C library's, as libraries have them.
-private final class ForeignLock: @unchecked Sendable {
+/// Locks of the C library's, as libraries have them.
+final class ForeignLock: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
 
-  init() { pthread_mutex_init(mutex, nil) }
+  private let both = UnsafeMutablePointer<pthread_rwlock_t>.allocate(capacity: 1)
 
-  deinit { mutex.deallocate() }
+  init() {
+    pthread_mutex_init(mutex, nil)
+    pthread_rwlock_init(both, nil)
+  }
+
+  deinit {
+    mutex.deallocate()
+    both.deallocate()
+  }
+
+  func withWriteLock<R>(_ body: () -> R) -> R {
+    pthread_rwlock_wrlock(both)
+    defer { pthread_rwlock_unlock(both) }
+    return body()
+  }
 
   func withLock<R>(_ body: () -> R) -> R {
     pthread_mutex_lock(mutex)
@@ -40,6 +56,58 @@ private final class ForeignLock: @unchecked Sendable {
     }
     while isHeld.value == 0 { usleep(1_000) }
     return isOver
+  }
+}
+
+/// What a thread of the program is in while it is forked.
+enum Occupied: Sendable, CustomTestStringConvertible {
+  case actor(Busy)
+  case queue(DispatchQueue)
+  case readersAndWriters(ForeignLock)
+  case swiftMutex(Guarded)
+
+  static var all: [Occupied] {
+    [.actor(Busy()), .queue(DispatchQueue(label: "busy")), .readersAndWriters(ForeignLock()), .swiftMutex(Guarded())]
+  }
+
+  actor Busy {
+    func work(_ body: () -> Void) { body() }
+    func ask() -> Int { 1 }
+  }
+
+  final class Guarded: Sendable {
+    let value = Mutex(1)
+  }
+
+  var testDescription: String {
+    switch self {
+    case .actor: "an actor"
+    case .queue: "a queue"
+    case .readersAndWriters: "a lock of readers and writers"
+    case .swiftMutex: "a Mutex"
+    }
+  }
+
+  func occupy(isHeld: CommonCounter, isOver: CommonCounter) throws {
+    let body = { @Sendable in
+      isHeld.increment()
+      while isOver.value == 0 { usleep(1_000) }
+    }
+    switch self {
+    case .actor(let busy): Task.detached { await busy.work(body) }
+    case .queue(let queue): queue.async(execute: body)
+    case .readersAndWriters(let lock): try startThread("writer") { lock.withWriteLock(body) }
+    case .swiftMutex(let guarded): try startThread("holder") { guarded.value.withLock { _ in body() } }
+    }
+  }
+
+  func use() async -> Int {
+    switch self {
+    case .actor(let busy): await busy.ask()
+    case .queue(let queue): queue.sync { 1 }
+    case .readersAndWriters(let lock): lock.withWriteLock { 1 }
+    case .swiftMutex(let guarded): guarded.value.withLock { $0 }
+    }
   }
 }
 
@@ -90,10 +158,75 @@ extension Faults {
           {
             guard case .failure(let failure) = outcome.result else { continue }
             failed.append(outcome.index)
-            #expect("\(failure)".contains("waits for a lock that another thread of the program held"), "\(failure)")
+            #expect("\(failure)".contains("waits for what another thread of the program held"), "\(failure)")
           }
           #expect(failed == [2])
         }
+      }
+    }
+
+    @Test(
+      "U175: so is one that meets what another thread was just doing: an actor, a queue, a lock of any make",
+      arguments: Occupied.all, forks)
+    func occupied(_ what: Occupied, backend: WorkerPool.Backend) async throws {
+      try await withDeadline(.seconds(30)) {
+        let (isHeld, isOver, forked) = (CommonCounter(), CommonCounter(), CommonCounter())
+        try what.occupy(isHeld: isHeld, isOver: isOver)
+        while isHeld.value == 0 { try await Task.sleep(for: .milliseconds(1)) }
+        try await withWorkerPool(backend) { pool async throws in
+          let map = Task {
+            try await pool.map(0..<4) { item in
+              forked.increment()
+              return await what.use() + item
+            }
+          }
+          await forked.wait(for: 1)
+          try await Task.sleep(for: .milliseconds(100))
+          isOver.set(1)
+          #expect(try await map.value == [1, 2, 3, 4])
+        }
+      }
+    }
+
+    @Test("U175: an item that waits for a thread that is not there fails, and says so", arguments: forks)
+    func neverSignalled(backend: WorkerPool.Backend) async throws {
+      try await withDeadline(.seconds(50)) {
+        let semaphore = DispatchSemaphore(value: 0)
+        try await withWorkerPool(backend) { pool async throws in
+          let error = await #expect(throws: ItemFailure.self) {
+            try await pool.map([0]) { _ in semaphore.wait() }
+          }
+          #expect("\(String(describing: error))".contains("waits for what another thread of the program held"))
+          #expect(try await pool.map(0..<4) { $0 } == [0, 1, 2, 3])
+        }
+      }
+    }
+
+    @Test("U175: items that wait for time, for a file or for each other are left alone", arguments: forks)
+    func patient(backend: WorkerPool.Backend) async throws {
+      let begun = CommonCounter()
+      try await withWorkerPool(backend) { pool async throws in
+        let outputs = try await pool.map(0..<4) { item in
+          begun.increment()
+          switch item {
+          case 0: try await Task.sleep(for: .milliseconds(1_700))
+          case 1: usleep(1_700_000)
+          case 2:
+            let (stream, continuation) = AsyncStream.makeStream(of: Int.self)
+            let task = Task.detached {
+              try? await Task.sleep(for: .milliseconds(1_700))
+              continuation.finish()
+            }
+            for await _ in stream {}
+            await task.value
+          default:
+            try await withWorkerPool(.threads(2)) { inner in
+              _ = try await inner.map(0..<2) { _ in usleep(1_700_000) }
+            }
+          }
+          return item
+        }
+        #expect(outputs == [0, 1, 2, 3] && begun.value == 4)
       }
     }
 

@@ -10,17 +10,23 @@ package final class OrderQueue<Order: Sendable>: Sendable {
 
   package func accept(_ order: Order) { state.withLock { $0.orders.append(order) } }
 
-  package func flush(_ perform: (Order) -> Void) {
+  package func flush(_ perform: (Order) -> Void) { flush(rounds: .max, perform) {} }
+
+  /// The same, by somebody who has other things to do: after so many rounds, in each of which he does what has come meanwhile, he still
+  /// holds it and says `handOver`.
+  package func flush(rounds: Int, _ perform: (Order) -> Void, handOver: () -> Void) {
     let isMine = state.withLock { state in
       defer { state.isBusy = true }
       return !state.isBusy
     }
-    if isMine { release(perform) }
+    if isMine { release(rounds: rounds, perform, handOver: handOver) }
   }
 
   /// For whoever holds it: carries out what has come, and lets go.
-  package func release(_ perform: (Order) -> Void) {
-    while true {
+  package func release(_ perform: (Order) -> Void) { release(rounds: .max, perform) {} }
+
+  package func release(rounds: Int, _ perform: (Order) -> Void, handOver: () -> Void) {
+    for _ in 0..<rounds {
       let orders = state.withLock { state in
         defer { state.orders = [] }
         state.isBusy = !state.orders.isEmpty
@@ -29,5 +35,6 @@ package final class OrderQueue<Order: Sendable>: Sendable {
       if orders.isEmpty { return }
       for order in orders { perform(order) }
     }
+    handOver()
   }
 }

@@ -128,7 +128,15 @@ final class PipelineEngine: @unchecked Sendable {
   /// It is built, and begun.
   func open() {
     carryOut()
-    mailbox.release(carryOut)
+    mailbox.release(rounds: Self.rounds, carryOut, handOver: goOn)
+  }
+
+  /// Whoever starts a run, or asks something of it, has other things to do than what stations leave all the time: after so many rounds
+  /// the turn goes on in a task.
+  private static let rounds = 16
+
+  private func goOn() {
+    Task(executorPreference: LaneThread.ofFork) { self.mailbox.release(self.carryOut) }
   }
 
   private func carryOut(_ event: Event) {
@@ -138,7 +146,7 @@ final class PipelineEngine: @unchecked Sendable {
 
   func tell(_ event: @escaping Event) {
     post(event)
-    pump()
+    mailbox.flush(rounds: Self.rounds, carryOut, handOver: goOn)
   }
 
   // MARK: What happens

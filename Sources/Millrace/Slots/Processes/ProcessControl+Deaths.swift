@@ -31,9 +31,10 @@ extension ProcessControl {
       // It had ended in good order, and so did the process.
       if lane.work.hasStopped { continue }
       guard let seat = seats[lane.slot], seat.generation == lane.generation else { continue }
-      let isStuck = exit.reason == .exited(code: WorkerExitCode.stuck)
-      let isGuilty = blame.isGuilty(lane, isEnded: seat.isStopping) && !(isStuck && mayTryAgain(lane, running))
       var errors = process.standardError(since: lane, of: lanes.count)
+      let isStuck = isStuck(process, exit, errors)
+      let isForgiven = isStuck && mayTryAgain(lane, running)
+      let isGuilty = blame.isGuilty(lane, isEnded: seat.isStopping) && !isForgiven
       if isStuck, isGuilty { errors += Self.stuckText }
       let cause: ItemFailure.Cause? =
         isGuilty ? cause(exit, report ?? blame.report, process, errors).inPart(lane.part) : nil
@@ -41,7 +42,7 @@ extension ProcessControl {
       var death = seat.death
       if isGuilty || !seat.isBreaking { death.cause = cause }
       // It was on its way out before it was told to go.
-      death.isOwn = report != nil && !process.isKilledByUs && seat.processes.count == 1
+      death.isOwn = report != nil && !isForgiven && !process.isKilledByUs && seat.processes.count == 1
       var item: (index: Int, attempt: Int)?
       if isGuilty, let id = running, let sent = lane.work.inFlight.elements.first(where: { $0.chunk.id == id }) {
         if let index = lane.begunBehindLost(sent) {
@@ -65,7 +66,11 @@ extension ProcessControl {
         death.suspects = blame.suspects
         death.standardError += "\nmillrace: it is not known which of \(blame.suspects) items did this\n"
       }
-      logDeath(of: process, lane, seat, cause, exit, item, running, errors, suspects: blame.suspects)
+      if isForgiven {
+        logForgiven(process, lane)
+      } else {
+        logDeath(of: process, lane, seat, cause, exit, item, running, errors, suspects: blame.suspects)
+      }
       var rest = seat
       rest.processes.remove(process.token)
       rest.lanes.removeAll { $0 === lane }
@@ -94,7 +99,14 @@ extension ProcessControl {
     for slot in Array(seats.keys) where seats[slot]!.processes.remove(process.token) != nil { leaveIfEmpty(slot) }
   }
 
-  /// Whether another fork may have better luck with what this one was at. What meets a lock of the program's again and again has failed.
+  /// Whether it came to what was copied as another thread of the program had it when it was forked: it waited for that in vain, or, at Swift's own
+  /// lock, trapped.
+  private func isStuck(_ process: WorkerProcess, _ exit: ProcessExit, _ errors: String) -> Bool {
+    if exit.reason == .exited(code: WorkerExitCode.stuck) { return true }
+    return (process.forkedFor != nil || slots.options.start == .fork) && errors.contains(Self.mutexTrap)
+  }
+
+  /// Whether another fork may have better luck with what this one was at. What meets something of the program's again and again has failed.
   private func mayTryAgain(_ lane: RemoteLane, _ running: Int?) -> Bool {
     let sent = lane.work.inFlight.elements.first { $0.chunk.id == running }
     let place = StuckPlace(
@@ -105,8 +117,10 @@ extension ProcessControl {
   }
 
   private static let mostForks = 5
+  /// What `Synchronization.Mutex` says where the thread that has it is not there.
+  private static let mutexTrap = "while attempting to acquire a Mutex"
   private static let stuckText =
-    "millrace: Fatal error: waits for a lock that another thread of the program held when this worker was forked from it\n"
+    "millrace: Fatal error: waits for what another thread of the program held or was doing when this worker was forked from it\n"
 
   /// A process of several slots goes on without this one's lanes.
   private func leave(_ process: WorkerProcess, _ lane: RemoteLane) {

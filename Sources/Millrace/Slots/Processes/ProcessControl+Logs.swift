@@ -49,6 +49,14 @@ extension ProcessControl {
     logger.log(level: isDying || text.isTrapMessage ? .debug : .info, "\(text)")
   }
 
+  /// Nobody is to answer for a worker's end.
+  func logForgiven(_ process: WorkerProcess, _ lane: RemoteLane) {
+    var logger = host.logger(slot: lane.slot)
+    if let child = process.child { logger[metadataKey: "process"] = "\(child.pid)" }
+    logger.debug(
+      "the worker came to what another thread of the program held or was doing when it was forked: another fork does what it was at")
+  }
+
   /// One line for a worker's end: of what, and with which item.
   func logDeath(
     of process: WorkerProcess, _ lane: RemoteLane, _ seat: Seat, _ cause: ItemFailure.Cause?, _ exit: ProcessExit,
@@ -65,8 +73,6 @@ extension ProcessControl {
       }
       logger.warning(
         "item \(item.index), attempt \(item.attempt): took longer than \(limit); its worker was ended, and is replaced")
-    } else if exit.reason == .exited(code: WorkerExitCode.stuck), cause == nil {
-      logger.debug("the worker waited for a lock that was copied with the program, and is replaced")
     } else if isOurs || seat.isBreaking || cause == nil {
       logger.debug("the worker was ended, or went with its process")
     } else if process.isEnding, exit.reason == .exited(code: 0) {
