@@ -32,7 +32,7 @@ struct ClusterCommand: ParsableCommand {
           let status = try await queue.with(name) { try await $0.status() }
           print(json ? status.json : status.table)
         }
-        if let job, names.isEmpty { throw EngineError.refused("there is no job \(job)") }
+        if let job, names.isEmpty { throw EngineError.misused("there is no job \(job)") }
       }
     }
   }
@@ -54,7 +54,7 @@ struct ClusterCommand: ParsableCommand {
 
     func run() throws {
       try queue.run(job: job) { [agent, wait] queue, job in
-        guard let job else { throw EngineError.refused("whose agents? --job names the job") }
+        guard let job else { throw EngineError.misused("whose agents? --job names the job") }
         let names = try await queue.with(job) { engine in
           let all = try await engine.members().filter(\.isAlive)
           let wanted = all.filter { agent.isEmpty || agent.contains($0.name) || agent.contains($0.host) }
@@ -64,7 +64,7 @@ struct ClusterCommand: ParsableCommand {
           }
           return names
         }
-        guard !names.isEmpty else { throw EngineError.refused("job \(job) has no such agent") }
+        guard !names.isEmpty else { throw EngineError.misused("job \(job) has no such agent") }
         print("job \(job): \(names.joined(separator: ", ")) \(wait ? "ended" : "told to end")")
       }
     }
@@ -91,7 +91,7 @@ struct ClusterCommand: ParsableCommand {
             do {
               if job == nil, try await engine.hasRun() { return print("job \(name): may go on, left alone") }
               let count = try await engine.clean()
-              if count == 0 { throw EngineError.refused("there is no job \(name)") }
+              if count == 0 { throw EngineError.misused("there is no job \(name)") }
               print("job \(name): \(count) keys removed")
             } catch EngineError.live(_) where job == nil {
               print("job \(name): its driver is there, left alone")

@@ -57,5 +57,9 @@ import Testing
     for wrong in ["redis://h", "redis://h?job=x&slots=0", "redis://h?job=x&lease=1"] {
       #expect(throws: EngineError.self) { try AgentSettings(url: wrong) }
     }
+    let unknown = #expect(throws: EngineError.self) { try AgentSettings(url: "redis://h?job=x&slot=4") }
+    #expect(
+      unknown?.description
+        == "an agent has no setting slot; there are url, job, slots, lease, tether, ca, cert, key, verify")
   }
 }

@@ -49,6 +49,8 @@ package struct Fields: Sendable, Equatable {
 
   package var text: String { values.map { "\($0.name)=\($0.value)" }.joined(separator: "\n") }
 
+  package var names: [String] { values.map(\.name) }
+
   package subscript(_ name: String) -> String? { values.first { $0.name == name }?.value }
 
   package static func == (left: Fields, right: Fields) -> Bool { left.text == right.text }

@@ -168,6 +168,8 @@ package enum EngineError: Error, Sendable, Equatable, CustomStringConvertible {
   case address(String)
   /// Somebody is there who does not show that it is the queue.
   case untrusted(String)
+  /// What this program was told makes no sense: nobody else was asked.
+  case misused(String)
   /// It is there, and will not do: a wrong password, a wrong setting.
   case refused(String)
 
@@ -182,6 +184,7 @@ package enum EngineError: Error, Sendable, Equatable, CustomStringConvertible {
     case .noAgents(let why): why
     case .address(let what): "the address of the queue has to be \(what)"
     case .untrusted(let why): "the queue cannot be trusted: \(why)"
+    case .misused(let why): why
     case .refused(let why): "the queue refuses: \(why)"
     }
   }

@@ -49,13 +49,17 @@ package struct AgentSettings: Sendable, Equatable {
 
   package init(text: String) throws(EngineError) {
     let fields = Fields(text)
+    let names = ["url", "job", "slots", "lease", "tether"] + RedisTLS.names
+    if let unknown = fields.names.first(where: { !names.contains($0) }) {
+      throw .misused("an agent has no setting \(unknown); there are \(names.joined(separator: ", "))")
+    }
     url = fields["url"] ?? ""
     job = fields["job"] ?? ""
     slots = try Self.number("slots", fields["slots"], 1...4_096) ?? 1
     leaseMilliseconds = try Self.number("lease", fields["lease"], 100...86_400_000) ?? 30_000
     isTethered = fields["tether"] == "1"
     tls = try RedisTLS(fields)
-    guard !url.isEmpty, !job.isEmpty else { throw .refused("settings of an agent without url or job") }
+    guard !url.isEmpty, !job.isEmpty else { throw .misused("settings of an agent without url or job") }
   }
 
   /// `redis://host/0?job=name&slots=4`; with TLS, `rediss://host/0?ca=/path/to/ca.pem&job=name`.
@@ -81,7 +85,7 @@ package struct AgentSettings: Sendable, Equatable {
   private static func number(_ name: String, _ text: String?, _ allowed: ClosedRange<Int>) throws(EngineError) -> Int? {
     guard let text else { return nil }
     guard let number = Int(text), allowed.contains(number) else {
-      throw .refused("\(name)=\(text): \(allowed.lowerBound) to \(allowed.upperBound)")
+      throw .misused("\(name)=\(text): \(allowed.lowerBound) to \(allowed.upperBound)")
     }
     return number
   }

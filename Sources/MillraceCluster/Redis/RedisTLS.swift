@@ -42,6 +42,8 @@ package struct RedisTLS: Sendable, Equatable {
   }
 
   /// In lines of settings. What was read is in one line: PEM has no backslashes of its own.
+  static var names: [String] { parts.map(\.name) + ["verify"] }
+
   var fields: [(String, String)] {
     let parts = Self.parts.compactMap { part in
       self[keyPath: part.path].map { (part.name, $0.split(whereSeparator: \.isNewline).joined(separator: "\\n")) }
@@ -50,7 +52,7 @@ package struct RedisTLS: Sendable, Equatable {
   }
 
   package init(_ fields: Fields) throws(EngineError) {
-    for name in Self.parts.map(\.name) + ["verify"] {
+    for name in Self.names {
       guard let value = fields[name] else { continue }
       guard set(name, value.replacing("\\n", with: "\n")) else { throw .address("one with another \(name)=") }
     }

@@ -54,7 +54,8 @@ extension ProcessControl {
     var logger = host.logger(slot: lane.slot)
     if let child = process.child { logger[metadataKey: "process"] = "\(child.pid)" }
     logger.debug(
-      "the worker came to what another thread of the program held or was doing when it was forked: another fork does what it was at")
+      "the worker came to what another thread of the program held or was doing when it was forked: another fork does what it was at"
+    )
   }
 
   /// One line for a worker's end: of what, and with which item.
