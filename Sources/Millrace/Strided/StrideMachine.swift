@@ -183,7 +183,10 @@ package struct StrideMachine {
       tasks[task].skipped.insert(index)
       tasks[task].next += 1
     }
-    gaveUp(task, waiter: waiter)
+    tasks[task].waiters.removeAll { $0.id == waiter }
+    // What comes behind it may be there, and somebody else wait for that.
+    serve(task)
+    advance()
   }
 
   /// Who took from the output will do so no more.

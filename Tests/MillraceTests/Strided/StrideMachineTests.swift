@@ -95,4 +95,22 @@ import Testing
     // The other takes on, and at last it is the turn of the first task again.
     while !play.delivered.contains("0[\(taken)]") { #expect(play.next(1, taker: 2)?.hasPrefix("1[") == true) }
   }
+
+  @Test("U176: when a result is given up, whoever else waits gets what is there behind it")
+  func theNextOneIsThere() {
+    var machine = StrideMachine(stride: 2, skipsTimedOut: true)
+    let task = machine.add(.external)
+    machine.start()
+    machine.pulled(task, ended: false)
+    machine.next(task, waiter: 1, taker: 1)
+    machine.next(task, waiter: 2, taker: 2)
+    machine.pulled(task, ended: false)
+    machine.finished(task, 1, failed: false)
+    _ = machine.takeActions()
+    machine.timedOut(task, waiter: 1)
+    let delivered = machine.takeActions().compactMap { action in
+      if case .deliver(_, let index, let waiter) = action { [index, Int(waiter)] } else { nil }
+    }
+    #expect(delivered == [[1, 2]])
+  }
 }
