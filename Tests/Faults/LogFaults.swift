@@ -93,6 +93,24 @@ extension Faults {
       #expect(isHeard)
     }
 
+    @Test("U177: a record that is too long for one line is cut, and is a record all the same", arguments: [false, true])
+    func long(isInMetadata: Bool) async throws {
+      let heard = Heard()
+      try await withWorkerPool(.processes(1), logger: heard.logger()) { pool async throws in
+        _ = try await pool.map([3_000_000]) { size in
+          let long = String(repeating: "é\n", count: size / 3)
+          WorkerContext.current?.logger.warning(
+            isInMetadata ? "short" : "\(long)", metadata: ["more": isInMetadata ? "\(long)" : "as it was"])
+        }
+      }
+      let lines = heard.lines
+      #expect(lines.count == 1 && lines.first?.level == .warning && lines.first?.metadata["item"] == "0")
+      let (message, more) = (lines.first?.message ?? "", lines.first?.metadata["more"] ?? "")
+      let cut = isInMetadata ? more : message
+      #expect(cut.hasPrefix("é\né\n") && cut.hasSuffix("… (of 3000000 bytes)") && cut.utf8.count < 1 << 20)
+      #expect(isInMetadata ? message == "short" : more == "as it was")
+    }
+
     @Test(
       "while the program's handler takes its time, whoever logs waits: nothing piles up, and nothing is lost",
       .timeLimit(.minutes(1)), arguments: [WorkerPool.Backend.processes(1), Backends.forking])

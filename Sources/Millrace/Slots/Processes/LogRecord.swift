@@ -21,8 +21,28 @@ struct LogRecord: Equatable {
 
   static var mark: UInt8 { RecordLine.mark }
 
-  /// The line, with its end.
+  /// The line, with its end: no longer than what is passed on as one.
   var bytes: [UInt8] {
+    let whole = wholeBytes
+    guard whole.count > LineRelay.standardLimit else { return whole }
+    var record = self
+    // What is escaped takes more room.
+    record.message = Self.cut(message, LineRelay.standardLimit / 8)
+    let short = record.wholeBytes
+    guard short.count > LineRelay.standardLimit else { return short }
+    record.metadata = metadata.count > 256 ? [:] : metadata.mapValues { Self.cut($0, 256) }
+    let shorter = record.wholeBytes
+    guard shorter.count > LineRelay.standardLimit else { return shorter }
+    record.metadata = [:]
+    return record.wholeBytes
+  }
+
+  private static func cut(_ text: String, _ most: Int) -> String {
+    guard text.utf8.count > most else { return text }
+    return String(decoding: text.utf8.prefix(most), as: UTF8.self) + "… (of \(text.utf8.count) bytes)"
+  }
+
+  private var wholeBytes: [UInt8] {
     var fields = [level.rawValue, source, file, function, String(line), message]
     for (key, value) in metadata { fields += [key, value] }
     return RecordLine.bytes(fields)
