@@ -93,7 +93,8 @@ extension Faults {
       #expect(isHeard)
     }
 
-    @Test("U177: a record that is too long for one line is cut, and is a record all the same", arguments: [false, true])
+    @Test(
+      "U177: a record that is too long for one line is cut, and is a record all the same", arguments: [false, true])
     func long(isInMetadata: Bool) async throws {
       let heard = Heard()
       try await withWorkerPool(.processes(1), logger: heard.logger()) { pool async throws in
