@@ -107,8 +107,7 @@ final class PipelineEngine: @unchecked Sendable {
   /// A channel into which its stages put, some of them from other processes.
   func use(_ channel: any SideUse, isElsewhere: Bool) throws {
     channels.append(channel)
-    try channel.enter(isElsewhere: isElsewhere) { error in self.tell { $0.fail(error) } }
-    if let scope = channel.inside { inside.uses(scope) }
+    inside.uses(try channel.enter(isElsewhere: isElsewhere) { error in self.tell { $0.fail(error) } })
   }
 
   /// An edge that is widened to so many items is worth a warning.
