@@ -212,7 +212,6 @@ package final class PoolCore: DrivenPool {
     driver?.hasNews()
     if effects.isStopped {
       alarm.end()
-      driver?.poolHasStopped()
       backend.close { self.closed() }
     }
   }
