@@ -224,5 +224,51 @@ extension Checked {
         }
       }
     }
+
+    @Test("U167: who stops a run is told what it has failed with", arguments: Backends.all)
+    func stopped(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        for how in [PipelineRun.Stop.drain, .now] {
+          let failing = try Pipeline<Int, Int> { FailsAt(place: .process) }.start(of: 0..., on: pool)
+          while failing.state == .running { await Task.yield() }
+          let failure = await #expect(throws: ItemFailure.self) { try await failing.stop(how) }
+          #expect(failure?.stage?.name == "FailsAt" && failing.state == .failed)
+          await #expect(throws: ItemFailure.self) { try await failing.wait() }
+
+          let source = EndlessCount()
+          let collecting = try Pipeline { source }.stage(FailsAt(place: .process))
+            .options(StageOptions(onFailure: .collect)).start(on: pool)
+          while source.made.value < 200 { await Task.yield() }
+          let failures = await #expect(throws: ItemFailures.self) { try await collecting.stop(how) }
+          #expect(failures?.count == 1)
+        }
+        let source = EndlessCount()
+        let tornDown = try Pipeline { source }.stage(FailsAt(place: .tearDown)).start(on: pool)
+        while source.made.value < 10 { await Task.yield() }
+        let error = await #expect(throws: PipelineError.self) { try await tornDown.stop() }
+        #expect(error?.kind == .tearDownFailed && tornDown.state == .failed)
+      }
+    }
+
+    @Test("U167: a run whose source has failed, and which is given up then, has failed", arguments: Backends.shared)
+    func givenUp(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let gate = CommonCounter()
+        let pipeline = Pipeline<Nothing, Int> {
+          BreaksAt(count: 5)
+          AddX(amount: 0)
+          Serial(on: .threads(1)) {
+            Map { (item: Int) in
+              while gate.value == 0 { try await Task.sleep(for: .milliseconds(1)) }
+              return item
+            }
+          }
+        }
+        let run = try pipeline.start(on: pool)
+        while await run.snapshot.stages[0].hasEnded == false { await Task.yield() }
+        let error = await #expect(throws: PipelineError.self) { try await run.stop(.now) }
+        #expect(error?.kind == .sourceFailed && run.state == .failed)
+      }
+    }
   }
 }

@@ -222,6 +222,13 @@ final class PipelineEngine: @unchecked Sendable {
     fail(CancellationError())
   }
 
+  /// What is under way is given up. What has gone wrong before is what ends it.
+  func stopNow() {
+    guard let problem, error == nil, !hasFinished else { return cancel() }
+    self.problem = nil
+    fail(problem)
+  }
+
   /// An item has failed that ends the run. In order that is when whoever takes the outputs gets to it: it travels behind all that is
   /// before it, and ends each station that it comes to as the end of the input does, so that what is gathered there comes before it, too.
   func failed(_ place: Int, _ failure: ItemFailure, as parcel: Parcel) {
