@@ -37,6 +37,41 @@ private func stream(_ count: Int, _ error: (any Error)? = nil) -> AsyncThrowingS
   }
 }
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Its worker does not come out of its tear-down.
+struct DiesAtItsEnd: Worker, Codable {
+  enum How: String, Codable, CaseIterable {
+    case trap, exit, kill, late
+
+    func happen() {
+      switch self {
+      case .trap: fatalError("at its end")
+      case .exit: Glibc.exit(3)
+      case .kill: raise(SIGKILL)
+      case .late: while true { sleep(1) }
+      }
+    }
+  }
+  var how: How
+
+  func setUp(_ context: WorkerContext) {}
+  func process(_ item: Int, state: inout Void) -> Int { item }
+  func tearDown(_ state: Void) { how.happen() }
+
+  struct Gathering: Stage, Codable {
+    var how: How
+
+    func setUp(_ context: StageContext, _ out: Outlet<Int>) {}
+    func process(_ item: Int, state: inout Void, _ out: Outlet<Int>) async throws { try await out.put(item) }
+    func tearDown(_ state: consuming Void, _ out: Outlet<Int>) { how.happen() }
+  }
+}
+
 extension Checked {
   /// A run that fails gives what is before the failure first.
   @Suite(.timeLimit(.minutes(1))) struct PipelineEndCases {
@@ -268,6 +303,33 @@ extension Checked {
         while await run.snapshot.stages[0].hasEnded == false { await Task.yield() }
         let error = await #expect(throws: PipelineError.self) { try await run.stop(.now) }
         #expect(error?.kind == .sourceFailed && run.state == .failed)
+      }
+    }
+
+    @Test(
+      "U166: of a stage whose worker dies in its tear-down each item has its outcome, and then the error comes",
+      arguments: Backends.isolating, DiesAtItsEnd.How.allCases)
+    func deadlyTearDowns(backend: WorkerPool.Backend, how: DiesAtItsEnd.How) async throws {
+      try await withWorkerPool(backend) { pool in
+        let limit = StageOptions(timeouts: MapOptions.Timeouts(tearDown: how == .late ? .milliseconds(100) : nil))
+        let whole = Pipeline<Int, Int> { DiesAtItsEnd(how: how) }.options(limit)
+        let staged = Pipeline<Int, Int> { AddX(amount: 0) }.stage(DiesAtItsEnd.Gathering(how: how)).options(limit)
+        for pipeline in [whole, staged] {
+          var outputs: [Int] = []
+          let error = await #expect(throws: PipelineError.self) {
+            for try await output in pipeline.outputs(of: 0..<3, on: pool) { outputs.append(output) }
+          }
+          #expect(outputs == [0, 1, 2] && error?.kind == .tearDownFailed)
+          let cause = (error?.underlying as? WorkerFailure)?.cause
+          switch (how, cause) {
+          case (.trap, .crashed?), (.kill, .crashed?), (.exit, .exited(code: 3)?), (.late, .timedOut?): break
+          default: Issue.record("\(how): \(error as Any)")
+          }
+          await #expect(throws: PipelineError.self) { try await pipeline.run(of: 0..<3, on: pool) }
+          await #expect(throws: PipelineError.self) {
+            for try await _ in pipeline.outcomes(of: 0..<3, on: pool) {}
+          }
+        }
       }
     }
   }
