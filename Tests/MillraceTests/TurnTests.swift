@@ -44,23 +44,6 @@ struct TurnTests {
     turn.pass()
     #expect(await turn.take())
   }
-
-  @Test("U12: whoever need not wait any more is let go, now and later")
-  func dismissed() async {
-    let turn = Turn()
-    let (owner, other) = (Log(), Log())
-    #expect(await turn.take())
-    let waiter = Task { await turn.take(for: owner) }
-    let patient = Task { await turn.take(for: other) }
-    while turn.waiters < 2 { await Task.yield() }
-    turn.dismiss(owner)
-    #expect(await waiter.value == false)
-    #expect(await turn.take(for: owner, unless: { true }) == false)
-    turn.pass()
-    #expect(await patient.value)
-    turn.pass()
-    #expect(await turn.take(for: owner, unless: { true }))
-  }
 }
 
 private final class Log: Sendable {

@@ -226,7 +226,7 @@ extension Dispatcher {
     let diedYoung = !worker.hasWorked && now &- worker.startedAt < constants.limits.starts.youth
     let departure = WorkerDeparture(
       cause: worker.end(death, reason, isGivenUp: isGivenUp), activity: worker.activity,
-      endingTime: limits.endingTime)
+      endingTime: limits.endingTime, standardError: death.standardError)
     tell(.workerEnded(slot: slot, generation: slots[slot].generation, departure))
     vacate(slot)
     // What it had of the system's is free.

@@ -153,8 +153,25 @@ package struct WorkerDeparture: Sendable {
   package let activity: Activity
   /// How long it might have taken to end, as the pool's limits say.
   package let endingTime: UInt64
+  /// What it has written last, where it was at a tear-down.
+  package let standardError: String
 
-  package init(cause: Cause, activity: Activity, endingTime: UInt64) {
+  package init(cause: Cause, activity: Activity, endingTime: UInt64, standardError: String = "") {
     (self.cause, self.activity, self.endingTime) = (cause, activity, endingTime)
+    if case .tearingDown = activity { self.standardError = standardError } else { self.standardError = "" }
+  }
+
+  /// The tear-down that it did not get to the end of, and why; nil also where it was ended together with its pool.
+  var brokenTearDown: (worker: WorkerKey, failure: WorkerFailure)? {
+    guard case .tearingDown(let key) = activity else { return nil }
+    switch cause {
+    case .died(let cause): return (key, WorkerFailure(cause, standardError: standardError))
+    case .killed(.tearDownTimedOut(_, let limit)), .givenUp(.tearDownTimedOut(_, let limit)):
+      return (key, WorkerFailure(.timedOut(limit: .nanoseconds(limit)), standardError: standardError))
+    case .endedWithAnother:
+      let crash = ItemFailure.Crash(kind: .killedFromOutside, signal: 9)
+      return (key, WorkerFailure(.crashed(crash), standardError: standardError))
+    case .ended, .killed, .givenUp: return nil
+    }
   }
 }

@@ -96,12 +96,13 @@ extension Pipeline {
   }
 
   func start(
-    input: PipelineInput?, _ pool: WorkerPool?, _ watch: ProgressStyle = .none, isMeasured: Bool = true
+    input: PipelineInput?, _ pool: WorkerPool?, _ watch: ProgressStyle = .none, isMeasured: Bool = true,
+    inside: RunScope = RunScope()
   ) throws -> PipelineRun {
     let consumer = PipelineConsumer(dropsOutputs: true)
     var start = PipelineStart(
       Blueprint(self), order: .completion, on: pool, input: input, consumer: consumer, watch: watch,
-      isMeasured: isMeasured)
+      isMeasured: isMeasured, inside: inside)
     return PipelineRun(try start.begin(), consumer)
   }
 }

@@ -9,7 +9,7 @@ public struct PipelineError: Error, Sendable, CustomStringConvertible {
     case sourceFailed
     /// A stage's set-up threw, or its worker died there, again and again.
     case setUpFailed
-    /// A stage's tear-down threw, or its worker died there.
+    /// A stage's tear-down threw, or its worker died there, or was ended for its slowness.
     case tearDownFailed
     /// A stage's workers could not be started, or go on.
     case stationFailed
@@ -23,7 +23,8 @@ public struct PipelineError: Error, Sendable, CustomStringConvertible {
   public var kind: Kind
   /// The stage: its name, and its position in the layout.
   public var stage: ItemFailure.Stage
-  /// The error behind it: what the source, the set-up or the tear-down threw, or a ``WorkerPoolError``.
+  /// The error behind it: what the source, the set-up or the tear-down threw, a ``WorkerFailure`` or a
+  /// ``WorkerPoolError``.
   public var underlying: (any Error)?
   /// What happened, in words.
   public var message: String

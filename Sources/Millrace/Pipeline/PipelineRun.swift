@@ -85,8 +85,7 @@ public final class PipelineRun: Sendable {
   }
 
   private func ended() throws {
-    if state == .finished, isGivenUp { return }
-    try engine.end.result?.get()
+    if state != .finished || !isGivenUp { try engine.end.result?.get() }
     try consumer.throwFailures()
   }
 
@@ -101,22 +100,25 @@ public final class PipelineRun: Sendable {
     try consumer.throwFailures()
   }
 
-  /// Ends it before its time, and waits until nothing of it is left. If the task is cancelled meanwhile, what is under way is given up.
+  /// Ends it before its time, and waits until nothing of it is left; throws what has ended it, as `wait` does. If the task is cancelled
+  /// meanwhile, what is under way is given up.
   ///
-  /// - Throws: a ``WorkerPoolError`` of kind `calledFromItem` where the run would wait for itself: in its items, set-ups, tear-downs and
-  ///   sources. Then it is not stopped.
+  /// - Throws: What has failed before it was over: with `.drain` until what was read has gone through and the stages are torn down,
+  ///   with `.now` until it was given up, which is no failure. A ``WorkerPoolError`` of kind `calledFromItem` where the run would wait for
+  ///   itself: in its items, set-ups, tear-downs and sources. Then it is not stopped.
   public func stop(_ how: Stop = .drain) async throws {
     try engine.expectOutside("stop()")
     told.withLock { $0 = .stopping }
     engine.tell { engine in
       engine.pause(false)
-      if how == .drain { engine.drain() } else { engine.cancel() }
+      if how == .drain { engine.drain() } else { engine.stopNow() }
     }
     await withTaskCancellationHandler {
       await engine.end.wait()
     } onCancel: {
-      engine.tell { $0.cancel() }
+      engine.tell { $0.stopNow() }
     }
+    try ended()
   }
 
   /// Reads the sources no further, until `resume`; what was read goes on.

@@ -6,7 +6,8 @@
 /// ```
 ///
 /// It begins with the first run that uses it (``Pipeline/using(_:)``), and ends behind the last: when the stages of that are torn down,
-/// its last items go through, it is torn down itself, and then the run is over. A put waits for room. A stage on worker
+/// its last items go through, it is torn down itself, and then the run is over. A run that begins meanwhile has it anew, when it has ended: until
+/// then what is put waits. A put waits for room. A stage on worker
 /// processes has it in its configuration, or captures it; there it takes what can travel as an item, and a put is there whatever
 /// becomes of its process. An item that is tried again puts again.
 ///
@@ -30,8 +31,8 @@ public struct SideChannel<Item: Sendable>: Sendable {
     let pipeline = build()
     self.name = name
     mail = nil
-    hub = SideHub(name, capacity: max(1, capacity)) { items in
-      try pipeline.start(input: PipelineInput(source: items), nil, isMeasured: false)
+    hub = SideHub(name, capacity: max(1, capacity)) { items, scope in
+      try pipeline.start(input: PipelineInput(source: items), nil, isMeasured: false, inside: scope)
     }
   }
 
@@ -48,7 +49,9 @@ public struct SideChannel<Item: Sendable>: Sendable {
     } onCancel: {
       mail.wakeWriters()
     }
-    guard isIn else { throw CancellationError() }
+    if isIn { return }
+    // It is closed behind the last run that used it.
+    throw Task.isCancelled ? CancellationError() : SideHub<Item>.unused(name)
   }
 
   var user: any SideUse { hub! }

@@ -173,6 +173,9 @@ package final class PoolCore: DrivenPool {
     case .alarm(let time):
       state.dispatcherAlarm = time
     case .note(let event):
+      if case .workerEnded(_, _, let departure) = event.event, let (key, failure) = departure.brokenTearDown {
+        state.workers[key]?.lost(failure)
+      }
       effects.notes.append(event)
       guard !state.observers.isEmpty else { return }
       // In the order in which they happened, so under the lock.
@@ -212,7 +215,6 @@ package final class PoolCore: DrivenPool {
     driver?.hasNews()
     if effects.isStopped {
       alarm.end()
-      driver?.poolHasStopped()
       backend.close { self.closed() }
     }
   }

@@ -4,7 +4,6 @@ import MillraceIPC
 package final class Turn: Sendable {
   private struct Waiter {
     let ticket: UInt64
-    let owner: ObjectIdentifier?
     let continuation: UnsafeContinuation<Bool, Never>
   }
 
@@ -19,13 +18,8 @@ package final class Turn: Sendable {
 
   package init() {}
 
-  /// Waits for the turn; false, and without it, if it would have to wait and the task is cancelled, or the owner need not wait.
-  ///
-  /// - Parameters:
-  ///   - owner: whom ``dismiss(_:)`` names.
-  ///   - isOver: whether the owner need not wait.
-  package func take(for owner: AnyObject? = nil, unless isOver: () -> Bool = { false }) async -> Bool {
-    let owner = owner.map(ObjectIdentifier.init)
+  /// Waits for the turn; false, and without it, if it would have to wait and the task is cancelled.
+  package func take() async -> Bool {
     let ticket = state.withLock { state in
       state.lastTicket += 1
       return state.lastTicket
@@ -37,8 +31,8 @@ package final class Turn: Sendable {
             state.isTaken = true
             return true
           }
-          if Task.isCancelled || isOver() { return false }
-          state.waiting.append(Waiter(ticket: ticket, owner: owner, continuation: continuation))
+          if Task.isCancelled { return false }
+          state.waiting.append(Waiter(ticket: ticket, continuation: continuation))
           return nil
         }
         if let answer { continuation.resume(returning: answer) }
@@ -73,17 +67,6 @@ package final class Turn: Sendable {
     }
     next?.resume(returning: true)
     return isWanted
-  }
-
-  /// The owner need not wait any more.
-  package func dismiss(_ owner: AnyObject) {
-    let owner = ObjectIdentifier(owner)
-    let dismissed = state.withLock { state -> [Waiter] in
-      guard !state.waiting.isEmpty else { return [] }
-      defer { state.waiting.removeAll { $0.owner == owner } }
-      return state.waiting.filter { $0.owner == owner }
-    }
-    for waiter in dismissed { waiter.continuation.resume(returning: false) }
   }
 
   /// How many wait.

@@ -29,6 +29,8 @@ package final class WorkerRecord: Sendable {
 
   private struct State {
     var exits: [(slot: Int, result: Result<any Sendable, any Error>)] = []
+    /// Why instances have left nothing that died in their tear-downs.
+    var losses: [WorkerFailure] = []
     var isClosed = false
     /// How often it was closed.
     var closings = 0
@@ -55,6 +57,9 @@ package final class WorkerRecord: Sendable {
   func exited(slot: Int, _ result: Result<any Sendable, any Error>) {
     state.withLock { $0.exits.append((slot, result)) }
   }
+
+  /// An instance has died in its tear-down, and has left nothing. May be said under a lock.
+  func lost(_ failure: WorkerFailure) { state.withLock { $0.losses.append(failure) } }
 
   func isSame(as other: WorkerIdentity) -> Bool { identity?.isSame(as: other) == true }
 
@@ -92,6 +97,15 @@ package final class WorkerRecord: Sendable {
       defer { state.exits = [] }
       return state.exits
     }
+  }
+
+  /// The first loss, if there is one: rather one that says why than that of a worker which was ended together with another.
+  func takeLoss() -> WorkerFailure? {
+    let losses = state.withLock { state in
+      defer { state.losses = [] }
+      return state.losses
+    }
+    return losses.first { !Optional($0.cause).isFromOutside } ?? losses.first
   }
 }
 

@@ -10,9 +10,6 @@ package protocol CallerDriver: AnyObject, Sendable {
   /// Something has happened in the pool.
   func hasNews()
 
-  /// The pool has stopped: nobody need wait for a turn.
-  func poolHasStopped()
-
   /// What reads a job's input, where the consumers do that as well.
   func makeFeeder<Input>(
     _ reader: Reader<Input>, into inbox: Inbox<Input>, report: @escaping @Sendable (Reading) -> Void
@@ -26,5 +23,4 @@ package protocol DrivenPool: SlotHost {
   func cancel(_ job: JobRecord)
   /// Of all jobs.
   var feeders: [any Feeding] { get }
-  var hasStopped: Bool { get }
 }

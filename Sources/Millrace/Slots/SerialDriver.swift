@@ -37,21 +37,14 @@ final class SerialDriver: CallerDriver {
     }
   }
 
-  /// If the pool stops meanwhile, nobody's item is waited for.
+  /// Whoever has a turn is not waited for: it may be an item in whose place this is called.
   func runOn(_ pool: any DrivenPool, until isDone: @Sendable () -> Bool) async {
     while true {
       let seen = news.count
       // What is run may bring further levels, which have to end as well.
       var slot = 0
       while let turn = turns.withLock({ slot < $0.count ? $0[slot] : nil }) {
-        var isMine = turn.takeIfFree()
-        if !isMine {
-          // In a task of its own, for this one may be cancelled, and waits nevertheless.
-          isMine = await Task(executorPreference: LaneThread.ofFork) {
-            await turn.take(for: self, unless: { pool.hasStopped })
-          }.value
-        }
-        if isMine {
+        if turn.takeIfFree() {
           await slots.runInCaller(slot, nil)
           if turn.pass() { news.tell() }
         }
@@ -79,8 +72,6 @@ final class SerialDriver: CallerDriver {
   ) -> any Feeding {
     CallerFeeder(reader, into: inbox, report: report)
   }
-
-  func poolHasStopped() { for turn in turns.withLock({ $0 }) { turn.dismiss(self) } }
 
   private func turn(of level: Int) -> Turn {
     turns.withLock { turns in

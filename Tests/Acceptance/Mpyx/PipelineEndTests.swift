@@ -37,6 +37,41 @@ private func stream(_ count: Int, _ error: (any Error)? = nil) -> AsyncThrowingS
   }
 }
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Its worker does not come out of its tear-down.
+struct DiesAtItsEnd: Worker, Codable {
+  enum How: String, Codable, CaseIterable {
+    case trap, exit, kill, late
+
+    func happen() {
+      switch self {
+      case .trap: fatalError("at its end")
+      case .exit: Glibc.exit(3)
+      case .kill: raise(SIGKILL)
+      case .late: while true { sleep(1) }
+      }
+    }
+  }
+  var how: How
+
+  func setUp(_ context: WorkerContext) {}
+  func process(_ item: Int, state: inout Void) -> Int { item }
+  func tearDown(_ state: Void) { how.happen() }
+
+  struct Gathering: Stage, Codable {
+    var how: How
+
+    func setUp(_ context: StageContext, _ out: Outlet<Int>) {}
+    func process(_ item: Int, state: inout Void, _ out: Outlet<Int>) async throws { try await out.put(item) }
+    func tearDown(_ state: consuming Void, _ out: Outlet<Int>) { how.happen() }
+  }
+}
+
 extension Checked {
   /// A run that fails gives what is before the failure first.
   @Suite(.timeLimit(.minutes(1))) struct PipelineEndCases {
@@ -221,6 +256,79 @@ extension Checked {
         }
         await #expect(throws: ItemFailure.self) {
           _ = try await Pipeline { EndlessCount() }.map(with: FailsSoon(item: 50)).batch(7).list(on: pool)
+        }
+      }
+    }
+
+    @Test("U167: who stops a run is told what it has failed with", arguments: Backends.all)
+    func stopped(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        for how in [PipelineRun.Stop.drain, .now] {
+          let failing = try Pipeline<Int, Int> { FailsAt(place: .process) }.start(of: 0..., on: pool)
+          while failing.state == .running { await Task.yield() }
+          let failure = await #expect(throws: ItemFailure.self) { try await failing.stop(how) }
+          #expect(failure?.stage?.name == "FailsAt" && failing.state == .failed)
+          await #expect(throws: ItemFailure.self) { try await failing.wait() }
+
+          let source = EndlessCount()
+          let collecting = try Pipeline { source }.stage(FailsAt(place: .process))
+            .options(StageOptions(onFailure: .collect)).start(on: pool)
+          while source.made.value < 200 { await Task.yield() }
+          let failures = await #expect(throws: ItemFailures.self) { try await collecting.stop(how) }
+          #expect(failures?.count == 1)
+        }
+        let source = EndlessCount()
+        let tornDown = try Pipeline { source }.stage(FailsAt(place: .tearDown)).start(on: pool)
+        while source.made.value < 10 { await Task.yield() }
+        let error = await #expect(throws: PipelineError.self) { try await tornDown.stop() }
+        #expect(error?.kind == .tearDownFailed && tornDown.state == .failed)
+      }
+    }
+
+    @Test("U167: a run whose source has failed, and which is given up then, has failed", arguments: Backends.shared)
+    func givenUp(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let gate = CommonCounter()
+        let pipeline = Pipeline<Nothing, Int> {
+          BreaksAt(count: 5)
+          AddX(amount: 0)
+          Serial(on: .threads(1)) {
+            Map { (item: Int) in
+              while gate.value == 0 { try await Task.sleep(for: .milliseconds(1)) }
+              return item
+            }
+          }
+        }
+        let run = try pipeline.start(on: pool)
+        while await run.snapshot.stages[0].hasEnded == false { await Task.yield() }
+        let error = await #expect(throws: PipelineError.self) { try await run.stop(.now) }
+        #expect(error?.kind == .sourceFailed && run.state == .failed)
+      }
+    }
+
+    @Test(
+      "U166: of a stage whose worker dies in its tear-down each item has its outcome, and then the error comes",
+      arguments: Backends.isolating, DiesAtItsEnd.How.allCases)
+    func deadlyTearDowns(backend: WorkerPool.Backend, how: DiesAtItsEnd.How) async throws {
+      try await withWorkerPool(backend) { pool in
+        let limit = StageOptions(timeouts: MapOptions.Timeouts(tearDown: how == .late ? .milliseconds(100) : nil))
+        let whole = Pipeline<Int, Int> { DiesAtItsEnd(how: how) }.options(limit)
+        let staged = Pipeline<Int, Int> { AddX(amount: 0) }.stage(DiesAtItsEnd.Gathering(how: how)).options(limit)
+        for pipeline in [whole, staged] {
+          var outputs: [Int] = []
+          let error = await #expect(throws: PipelineError.self) {
+            for try await output in pipeline.outputs(of: 0..<3, on: pool) { outputs.append(output) }
+          }
+          #expect(outputs == [0, 1, 2] && error?.kind == .tearDownFailed)
+          let cause = (error?.underlying as? WorkerFailure)?.cause
+          switch (how, cause) {
+          case (.trap, .crashed?), (.kill, .crashed?), (.exit, .exited(code: 3)?), (.late, .timedOut?): break
+          default: Issue.record("\(how): \(error as Any)")
+          }
+          await #expect(throws: PipelineError.self) { try await pipeline.run(of: 0..<3, on: pool) }
+          await #expect(throws: PipelineError.self) {
+            for try await _ in pipeline.outcomes(of: 0..<3, on: pool) {}
+          }
         }
       }
     }

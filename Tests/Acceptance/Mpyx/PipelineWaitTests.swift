@@ -197,5 +197,36 @@ extension Checked {
         }
       }
     }
+
+    @Test("U168: an item's own pipelines run on its pool", arguments: Backends.shared)
+    func insideItems(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let add = Pipeline<Int, Int> { AddX(amount: 1) }
+        let staged = Pipeline<Int, Int> { AddX(amount: 1) }.map { $0 }.stage(Tallying())
+        @Sendable func sums(_ item: Int) async throws -> [Int] {
+          let list = try await add.list(of: 1...item, on: pool)
+          try await staged.run(of: 1...item, on: pool)
+          var outputs: [Int] = []
+          for try await output in staged.outputs(of: 1...item, on: pool) { outputs.append(output) }
+          let run = try add.start(of: 1...item, on: pool)
+          try await run.wait()
+          return [list.count, outputs.count]
+        }
+        for _ in 0..<5 {
+          let expected = (1...4).map { [$0, $0 + 1] }
+          let found = try await pool.map(1...4) { try await sums($0) }
+          #expect(found == expected)
+          // Several at once, and deeper.
+          let tasks = (0..<2).map { _ in Task { try await pool.map(1...4) { try await sums($0) } } }
+          let deep = Task { try await pool.map(1...2) { _ in try await pool.map(1...4) { try await sums($0) } } }
+          let piped = Task {
+            try await Pipeline<Int, Int>.graph { $0.map { try await sums($0)[0] } }.list(of: 1...4, on: pool)
+          }
+          for task in tasks { #expect(try await task.value == expected) }
+          #expect(try await deep.value == [expected, expected])
+          #expect(try await piped.value == Array(1...4))
+        }
+      }
+    }
   }
 }

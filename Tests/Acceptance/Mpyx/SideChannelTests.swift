@@ -34,6 +34,24 @@ private struct DBWriter: Stage {
   func tearDown(_ count: consuming Int, _ out: Outlet<Void>) { ledger.note("commit") }
 }
 
+/// What can be put in elsewhere, and not taken out here.
+private struct Sealed: Codable, Sendable {
+  init() {}
+  init(from decoder: any Decoder) throws { throw Refused(item: 7) }
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(7)
+  }
+}
+
+private struct Seals: StatelessWorker, Codable {
+  var channel: SideChannel<Sealed>
+  func process(_ item: Int) async throws -> Int {
+    try await channel.put(Sealed())
+    return item
+  }
+}
+
 private func channel(_ ledger: LineLedger, failsAt: Int? = nil) -> SideChannel<String> {
   SideChannel("db", capacity: 2) { Pipeline<String, Void> { DBWriter(ledger: ledger, failsAt: failsAt) } }
 }
@@ -117,6 +135,58 @@ extension Checked {
         let db = channel(ledger)
         let error = await #expect(throws: PipelineError.self) { try await db.put("nobody reads this") }
         #expect(error?.kind == .sideChannelUnused && "\(error!)".contains("using"))
+      }
+    }
+
+    @Test(
+      "U165: runs that begin and end at once have it together, or one after the other",
+      arguments: [WorkerPool.Backend.threads(3), .processes(2), Backends.forking, Backends.crowded].runnable)
+    func atOnce(backend: WorkerPool.Backend) async throws {
+      try await LineLedger.with { ledger in
+        try await withWorkerPool(backend) { pool in
+          let db = channel(ledger)
+          let pipeline = Pipeline<Int, Int> { Tens(log: db) }.using(db)
+          for _ in 0..<20 {
+            let long = Task { try await pipeline.list(of: 1...40, on: pool).count }
+            let short = Task { try await pipeline.list(of: 1...4, on: pool).count }
+            let counts = [try await long.value, try await short.value]
+            #expect(counts == [40, 4])
+          }
+          let tasks = (0..<3).map { _ in
+            Task { for _ in 0..<10 { try await pipeline.run(of: 1...4, on: pool) } }
+          }
+          for task in tasks { try await task.value }
+          let lines = try ledger.lines
+          #expect(lines.count { $0.hasPrefix("seen") } == 20 * 44 + 30 * 4)
+          #expect(lines.count { $0.hasPrefix("valid") } == 20 * 44 + 30 * 4)
+          // It is not there twice at once.
+          let ends = lines.filter { $0 == "open" || $0 == "commit" }
+          #expect(ends.enumerated().allSatisfy { $1 == ($0 % 2 == 0 ? "open" : "commit") } && ends.count % 2 == 0)
+        }
+      }
+    }
+
+    @Test("U165: a channel that cannot begin ends each run that uses it", arguments: Backends.all)
+    func cannotBegin(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let channel = SideChannel<String>("none") {
+          Pipeline<String, String>.graph { $0.map { $0 } }.options(StageOptions(on: .threads(-1)))
+        }
+        let pipeline = Pipeline<Int, Int> { Tens(log: channel) }.using(channel)
+        for _ in 0..<5 {
+          let tasks = (0..<2).map { _ in Task { try await pipeline.list(of: 1...200, on: pool) } }
+          for task in tasks { await #expect(throws: (any Error).self) { _ = try await task.value } }
+        }
+      }
+    }
+
+    @Test("U165: what cannot be taken out of it ends the run", arguments: Backends.isolating)
+    func sealed(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let channel = SideChannel<Sealed>("sealed") { Pipeline<Sealed, Sealed>.graph { $0.map { $0 } } }
+        let pipeline = Pipeline<Int, Int> { Seals(channel: channel) }.using(channel)
+        let error = await #expect(throws: (any Error).self) { try await pipeline.list(of: 1...3, on: pool) }
+        #expect("\(error!)".contains("Refused"))
       }
     }
 

@@ -107,8 +107,7 @@ final class PipelineEngine: @unchecked Sendable {
   /// A channel into which its stages put, some of them from other processes.
   func use(_ channel: any SideUse, isElsewhere: Bool) throws {
     channels.append(channel)
-    try channel.enter(isElsewhere: isElsewhere) { error in self.tell { $0.fail(error) } }
-    if let scope = channel.inside { inside.uses(scope) }
+    inside.uses(try channel.enter(isElsewhere: isElsewhere) { error in self.tell { $0.fail(error) } })
   }
 
   /// An edge that is widened to so many items is worth a warning.
@@ -229,6 +228,13 @@ final class PipelineEngine: @unchecked Sendable {
   func cancel() {
     guard !hasFinished else { return }
     fail(CancellationError())
+  }
+
+  /// What is under way is given up. What has gone wrong before is what ends it.
+  func stopNow() {
+    guard let problem, error == nil, !hasFinished else { return cancel() }
+    self.problem = nil
+    fail(problem)
   }
 
   /// An item has failed that ends the run. In order that is when whoever takes the outputs gets to it: it travels behind all that is

@@ -21,7 +21,7 @@ struct PipelineStart {
   /// Whether it is known where its workers' time goes.
   let isMeasured: Bool
 
-  private let inside = RunScope()
+  private let inside: RunScope
   private var main: WorkerPool?
   private var ofGroups: [Int: WorkerPool] = [:]
   private var own: [WorkerPool] = []
@@ -29,7 +29,8 @@ struct PipelineStart {
   init(
     _ blueprint: Blueprint, order: MapOptions.Order, givesOutcomes: Bool = false, on pool: WorkerPool?,
     input: PipelineInput?,
-    consumer: PipelineConsumer, watch: ProgressStyle = .none, isMeasured: Bool = false
+    consumer: PipelineConsumer, watch: ProgressStyle = .none, isMeasured: Bool = false,
+    inside: RunScope = RunScope()
   ) {
     described = blueprint
     isTagged = blueprint.carriesMeta
@@ -41,6 +42,7 @@ struct PipelineStart {
     self.consumer = consumer
     self.watch = watch
     self.isMeasured = isMeasured || watch.isShown
+    self.inside = inside
   }
 
   /// Begins it. What goes wrong once a job has begun ends the run, and is its result.

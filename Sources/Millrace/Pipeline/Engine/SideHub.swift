@@ -1,5 +1,4 @@
 import MillraceIPC
-import Synchronization
 
 #if canImport(Glibc)
 import Glibc
@@ -10,16 +9,6 @@ import Musl
 /// An item on its way from another process.
 struct SideLetter: Codable, Sendable {
   let bytes: [UInt8]
-  /// The last of a run.
-  var isEnd = false
-
-  /// There are no more.
-  static var end: SideLetter { SideLetter(bytes: [], isEnd: true) }
-
-  private init(bytes: [UInt8], isEnd: Bool) {
-    self.bytes = bytes
-    self.isEnd = isEnd
-  }
 
   init<Item>(_ item: Item) throws {
     var writer = ByteWriter()
@@ -30,8 +19,12 @@ struct SideLetter: Codable, Sendable {
   }
 
   func open<Item>(_ type: Item.Type) throws -> Item {
-    let coding = try Payload.coding(for: Item.self, standIn: RemoteError.self)
-    return try bytes.withUnsafeBytes { try coding.decode(from: $0) }
+    do {
+      let coding = try Payload.coding(for: Item.self, standIn: RemoteError.self)
+      return try bytes.withUnsafeBytes { try coding.decode(from: $0) }
+    } catch {
+      throw error.forUsers
+    }
   }
 }
 
@@ -42,21 +35,49 @@ protocol SideUse: AnyObject, Sendable {
   /// - Parameters:
   ///   - isElsewhere: some of the run's stages are in other processes.
   ///   - onFailure: told if it fails.
-  func enter(isElsewhere: Bool, onFailure: @escaping @Sendable (any Error) -> Void) throws
+  /// - Returns: the scope of its own pipeline's run.
+  /// - Throws: what it has failed with. The run has to leave it in any case.
+  func enter(isElsewhere: Bool, onFailure: @escaping @Sendable (any Error) -> Void) throws -> RunScope
   /// A run that used it is torn down; the last ends it, and waits until nothing of it is left. Throws what has ended it.
   func leave() async throws
-  /// That of its own pipeline's run, if there is one.
-  var inside: RunScope? { get }
 }
 
 /// The middle of a side channel: what was put and is not read, and the pipeline that reads it.
+///
+/// ```
+///   first run enters ──▶ generation ◀── other runs enter and leave
+///                            │ last run leaves
+///                            ▼
+///                         ending ── its mail is closed and empty, its items are read, its run is over ──▶ nothing
+/// ```
+///
+/// Each generation has its own mail, items and run, so nothing of one gets into another. A run that enters while one is ending begins the
+/// next, whose pipeline begins when that is over: what a channel writes to is not written to twice at once.
 final class SideHub<Item: Sendable>: SideUse {
   private struct State {
+    /// The runs that use the generation.
     var users = 0
-    var run: PipelineRun?
-    var items: SideItems<Item>?
-    var carrier: Task<Void, Never>?
-    var listeners: [@Sendable (any Error) -> Void] = []
+    var generation: Generation?
+    var ending: Generation?
+  }
+  /// All that is of a channel from the first run that uses it to the last.
+  private final class Generation: Sendable {
+    struct Parts {
+      var run: PipelineRun?
+      /// Where the run is yet to begin.
+      var begins: Task<Void, Never>?
+      var mail: Mail?
+      var carrier: Task<Void, Never>?
+      var listeners: [@Sendable (any Error) -> Void] = []
+      var error: (any Error)?
+    }
+    let items: SideItems<Item>
+    let inside = RunScope()
+    let parts = Lock(Parts())
+    /// Nothing of it is left.
+    let end = RunEnd()
+
+    init(capacity: Int) { items = SideItems(capacity: capacity) }
   }
   private final class Mail: Sendable {
     let queue: SharedQueue<SideLetter>
@@ -64,13 +85,15 @@ final class SideHub<Item: Sendable>: SideUse {
   }
   private let name: String
   private let capacity: Int
-  private let begin: @Sendable (SideItems<Item>) throws -> PipelineRun
+  private let begin: @Sendable (SideItems<Item>, RunScope) throws -> PipelineRun
   private let state = Lock(State())
-  /// Apart from the lock, which somebody else may have had when this process was forked.
-  private let made = AtomicLazyReference<Mail>()
+  /// The generation's mail, for forks of this process.
+  private let posted = ForkedReference<Mail>()
   private let home = getpid()
 
-  init(_ name: String, capacity: Int, _ begin: @escaping @Sendable (SideItems<Item>) throws -> PipelineRun) {
+  init(
+    _ name: String, capacity: Int, _ begin: @escaping @Sendable (SideItems<Item>, RunScope) throws -> PipelineRun
+  ) {
     self.name = name
     self.capacity = capacity
     self.begin = begin
@@ -79,7 +102,10 @@ final class SideHub<Item: Sendable>: SideUse {
   /// Whether this is the process in which it was made, and not a fork of that.
   var isHere: Bool { getpid() == home }
   /// How items come here from other processes.
-  var mail: SharedQueue<SideLetter>? { made.load()?.queue }
+  var mail: SharedQueue<SideLetter>? {
+    let mail = isHere ? state.withLock { $0.generation }?.parts.withLock { $0.mail } : posted.inFork
+    return mail?.queue
+  }
 
   static func unused(_ name: String) -> PipelineError {
     PipelineError(
@@ -88,78 +114,134 @@ final class SideHub<Item: Sendable>: SideUse {
   }
 
   func put(_ item: Item) async throws {
-    guard let items = state.withLock({ $0.items }) else { throw Self.unused(name) }
+    guard let items = state.withLock({ $0.generation?.items }) else { throw Self.unused(name) }
     try await items.put(item)
   }
 
-  var inside: RunScope? { state.withLock { $0.run }?.inside }
-
   // MARK: Runs
 
-  func enter(isElsewhere: Bool, onFailure: @escaping @Sendable (any Error) -> Void) throws {
-    let isFirst = state.withLock { state in
+  func enter(isElsewhere: Bool, onFailure: @escaping @Sendable (any Error) -> Void) throws -> RunScope {
+    let (generation, before, isFirst) = state.withLock { state -> (Generation, Generation?, Bool) in
       state.users += 1
-      state.listeners.append(onFailure)
-      return state.users == 1
+      if let generation = state.generation { return (generation, nil, false) }
+      let generation = Generation(capacity: capacity)
+      state.generation = generation
+      return (generation, state.ending, true)
     }
-    if isFirst {
-      let items = SideItems<Item>(capacity: capacity)
-      state.withLock { $0.items = items }
-      let run = try begin(items)
-      state.withLock { $0.run = run }
-      Task(executorPreference: LaneThread.ofFork) { [self] in
-        do { try await run.finish() } catch { return failed(error, items) }
-        items.end()
-      }
+    let error = generation.parts.withLock { parts in
+      parts.listeners.append(onFailure)
+      return parts.error
     }
-    if isElsewhere { try openMail() }
+    if let error { throw error }
+    if isFirst { try start(generation, after: before) }
+    if isElsewhere { try openMail(of: generation) }
+    return generation.inside
   }
 
-  private func failed(_ error: any Error, _ items: SideItems<Item>) {
-    let listeners = state.withLock { $0.listeners }
-    items.close(error)
+  /// Begins its pipeline, when the generation before is over: at once, if that waits for whoever asks for it.
+  private func start(_ generation: Generation, after before: Generation?) throws {
+    guard let before, before.end.result == nil, !RunScope.contains(before.inside) else { return try run(generation) }
+    let begins = Task(executorPreference: LaneThread.ofFork) { [self] in
+      await before.end.wait()
+      // Who uses it is told.
+      try? run(generation)
+    }
+    generation.parts.withLock { $0.begins = begins }
+  }
+
+  private func run(_ generation: Generation) throws {
+    let run: PipelineRun
+    do { run = try begin(generation.items, generation.inside) } catch {
+      fail(generation, error)
+      throw error
+    }
+    generation.parts.withLock { $0.run = run }
+    Task(executorPreference: LaneThread.ofFork) { [self] in
+      do { try await run.finish() } catch { return fail(generation, error) }
+      generation.items.end()
+    }
+  }
+
+  private func fail(_ generation: Generation, _ error: any Error) {
+    let listeners = generation.parts.withLock { parts in
+      parts.error = parts.error ?? error
+      return parts.listeners
+    }
+    generation.items.close(error)
     for listener in listeners { listener(error) }
   }
 
   /// What other processes put comes by a queue in shared memory, which a thread of its own empties.
-  private func openMail() throws {
+  private func openMail(of generation: Generation) throws {
     // Items that cannot travel are refused where one is put elsewhere.
     guard (try? Payload.coding(for: Item.self, standIn: RemoteError.self)) != nil else { return }
-    guard let items = state.withLock({ $0.carrier == nil ? $0.items : nil }) else { return }
-    let queue = try mail ?? made.storeIfNil(Mail(SharedQueue(capacity: capacity, bytes: 1 << 20))).queue
+    guard generation.parts.withLock({ $0.mail == nil }) else { return }
+    let mail = Mail(try SharedQueue(capacity: capacity, bytes: 1 << 20))
     let thread = LaneThread()
     do { try startThread("millrace-side") { thread.run() } } catch {
       throw WorkerPoolError(
         .cannotStart, "the side channel \(name) has no thread to run in", underlying: error.forUsers)
     }
-    let carrier = Task(executorPreference: thread) {
-      // When its pipeline has failed it is emptied all the same: nobody waits for room for ever.
-      while let letter = try? queue.pop(), !letter.isEnd {
-        guard let item = try? letter.open(Item.self) else { continue }
-        try? await items.put(item)
-      }
+    // Of several runs that come at once one's is the generation's.
+    let isIts = generation.parts.withLock { parts in
+      guard parts.mail == nil else { return false }
+      parts.mail = mail
+      posted.set(mail)
+      return true
+    }
+    guard isIts else { return thread.end() }
+    let carrier = Task(executorPreference: thread) { [self] in
+      await carry(mail.queue, into: generation)
       thread.end()
     }
-    state.withLock { $0.carrier = carrier }
+    // It is there before the run that has opened it leaves.
+    generation.parts.withLock { $0.carrier = carrier }
+  }
+
+  /// Until it is closed and empty. When the pipeline has failed it is emptied all the same: nobody waits for room for ever.
+  private func carry(_ queue: SharedQueue<SideLetter>, into generation: Generation) async {
+    do {
+      while let letter = try queue.pop() {
+        let item: Item
+        do { item = try letter.open(Item.self) } catch {
+          fail(generation, error)
+          continue
+        }
+        // Who uses it has been told why it takes no more.
+        try? await generation.items.put(item)
+      }
+    } catch {
+      queue.close()
+      fail(generation, error)
+    }
   }
 
   func leave() async throws {
-    let last: State? = state.withLock { state in
+    let last = state.withLock { state -> Generation? in
       state.users -= 1
       guard state.users == 0 else { return nil }
-      defer { state = State() }
-      return state
+      posted.set(nil)
+      defer { (state.generation, state.ending) = (nil, state.generation) }
+      return state.generation
     }
     guard let last else { return }
-    // Behind all that was put: whoever put it is torn down.
-    if let carrier = last.carrier, let mail {
-      // It waits for room: not in a thread that others need.
-      let end: @Sendable () -> Void = { _ = try? mail.push(.end) }
-      do { try await BlockingThread("millrace-side").run(end) } catch { end() }
-      await carrier.value
-    }
-    last.items?.close(nil)
-    try await last.run?.finish()
+    let error = await end(last)
+    state.withLock { if $0.ending === last { $0.ending = nil } }
+    last.end.set(.success(())) {}
+    if let error { throw error }
+  }
+
+  /// Nobody uses it any more: waits until nothing of it is left. What has ended it.
+  private func end(_ generation: Generation) async -> (any Error)? {
+    let parts = generation.parts.withLock { $0 }
+    await parts.begins?.value
+    // All that was put is in it: whoever put it is torn down.
+    parts.mail?.queue.close()
+    await parts.carrier?.value
+    generation.items.close(nil)
+    let run = generation.parts.withLock { $0.run }
+    do { try await run?.finish() } catch { return error }
+    return generation.parts.withLock { $0.error }
   }
 }
 

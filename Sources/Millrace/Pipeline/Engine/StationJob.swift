@@ -107,6 +107,7 @@ final class StationJob<W: Worker, Item: Sendable>: AnyStationJob, @unchecked Sen
       case .failure(let error): problem = problem ?? error
       }
     }
+    if let loss = record?.takeLoss() { problem = problem ?? loss }
     return (items.isEmpty ? nil : OutputBuffer(items), items.count, problem)
   }
 }
