@@ -124,6 +124,16 @@ extension Dispatcher {
     finish()
   }
 
+  /// The input is not wanted any further: what was read gets its outcomes, then the job is complete.
+  package mutating func stopReading(_ id: JobID, now: UInt64) {
+    self.now = now
+    guard let job = jobs[id], !job.ended else { return }
+    job.isReading = false
+    endInput(job, id)
+    completeIfDone(id)
+    finish()
+  }
+
   /// Nothing more is read of it.
   mutating func endInput(_ job: Job, _ id: JobID) {
     if isObserved, !job.inputEnded, !job.ended { tell(.jobReadAll(id)) }

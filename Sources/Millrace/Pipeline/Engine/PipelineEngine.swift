@@ -148,8 +148,7 @@ final class PipelineEngine: @unchecked Sendable {
     let station = stations[place]
     switch end {
     case .complete: fillHoles(place, before: .max)
-    case .failed(is StageStopped): fillHoles(place, before: .max)
-    case .failed(is ItemFailure) where station.hasFailed: break
+    case .failed(is ItemFailure) where station.hasFailed: station.job?.drive?.cancel()
     // Of an item that has failed it has heard from its outcomes: this is about the station, or what it reads.
     case .failed(let error):
       fillHoles(place, before: station.answered)
@@ -203,7 +202,7 @@ final class PipelineEngine: @unchecked Sendable {
   /// What was read is finished; then the job ends as if there were no more.
   private func endInput(_ place: Int) {
     guard let job = stations[place].job, let record = job.job, let pool = job.pool else { return }
-    pool.core.step { $0.inputFailed(record.id, StageStopped(), now: $1) }
+    pool.core.step { $0.stopReading(record.id, now: $1) }
   }
 
   /// The consumer takes what there is, or the next thing that comes.
@@ -228,8 +227,19 @@ final class PipelineEngine: @unchecked Sendable {
   func failed(_ place: Int, _ failure: ItemFailure, as parcel: Parcel) {
     let station = stations[place]
     putEnd(parcel, place)
-    station.hasFailed = true
     if !station.isSelfFed { machine.stopAsked(place) }
+    endsJob(of: station, failure)
+  }
+
+  /// An item has failed that ends the run at once.
+  func failedAtOnce(_ place: Int, _ failure: ItemFailure, as told: ItemFailure) {
+    endsJob(of: stations[place], failure)
+    fail(told)
+  }
+
+  /// Its job has failed, whatever becomes of the others: so it says in what is seen of its pool.
+  private func endsJob(of station: FlowStation, _ failure: ItemFailure) {
+    station.hasFailed = true
     guard let job = station.job, let record = job.job, let pool = job.pool else { return }
     pool.core.step { $0.fail(record.id, failure, now: $1) }
   }
@@ -485,9 +495,6 @@ final class PipelineEngine: @unchecked Sendable {
   }
 
 }
-
-/// What ends a job's input whose stage has stopped.
-struct StageStopped: Error {}
 
 /// Where a station's outcomes go.
 final class StationOutlet: Outgoing {
