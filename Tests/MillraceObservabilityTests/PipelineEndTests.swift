@@ -69,6 +69,21 @@ extension Checked {
       }
     }
 
+    @Test("U172: stages with slots of their own are seen as the others are", arguments: Backends.everything)
+    func ownSlots(backend: WorkerPool.Backend) async throws {
+      let (maps, spans) = try await seen(on: backend) { pool in
+        let pipeline = Pipeline<Int, Int> {
+          Adds()
+          Parallel(2) { Adds() }
+          Serial { Adds() }
+        }
+        let found = try await pipeline.list(of: 0..<100, on: pool)
+        #expect(found == Array(3..<103))
+      }
+      #expect(maps == ["complete": 3, "failed": 0, "cancelled": 0])
+      #expect(spans == Array(repeating: .string("complete"), count: 3))
+    }
+
     @Test("U171: the stage of which an item has ended the run has failed", arguments: Backends.everything)
     func failed(backend: WorkerPool.Backend) async throws {
       for _ in 0..<3 {

@@ -124,14 +124,15 @@ extension Dispatcher {
     finish()
   }
 
-  /// The input is not wanted any further: what was read gets its outcomes, then the job is complete.
-  package mutating func stopReading(_ id: JobID, now: UInt64) {
+  /// The input is not wanted any further: what was read gets its outcomes, then the job is complete. False if it had ended already.
+  package mutating func stopReading(_ id: JobID, now: UInt64) -> Bool {
     self.now = now
-    guard let job = jobs[id], !job.ended else { return }
+    guard let job = jobs[id], !job.ended, !job.inputEnded else { return false }
     job.isReading = false
     endInput(job, id)
     completeIfDone(id)
     finish()
+    return true
   }
 
   /// Nothing more is read of it.

@@ -47,6 +47,14 @@ final class PipelineEngine: @unchecked Sendable {
   private var error: (any Error)?
   /// What ends it when all that was read has gone through.
   private var problem: (any Error)?
+  /// What ends it then, if nothing else does: its pool reads no more.
+  private var poolsEnd: (any Error)?
+  /// The pool that it was given, which waits for its end.
+  private var given: WorkerPool?
+  /// Nobody takes what comes of it any more.
+  private var hasBeenLeft = false
+  /// What comes of it is taken as it comes.
+  private var isTaken = false
   /// Its consumer has got to the failure that ends it.
   private var isAtItsEnd = false
   private(set) var isGivenUp = false
@@ -103,6 +111,12 @@ final class PipelineEngine: @unchecked Sendable {
   }
 
   func owns(_ pool: WorkerPool) { pools.append(pool) }
+
+  /// The pool was given for the run, which ends with it.
+  func depends(on pool: WorkerPool) throws {
+    try pool.core.add(self)
+    given = pool
+  }
 
   /// A channel into which its stages put, some of them from other processes.
   func use(_ channel: any SideUse, isElsewhere: Bool) throws {
@@ -195,27 +209,39 @@ final class PipelineEngine: @unchecked Sendable {
   func stopAsked(_ place: Int) {
     let station = stations[place]
     station.hasStopped = true
-    if station.isSelfFed { return endInput(place) }
-    machine.stopAsked(place)
+    if station.isSelfFed {
+      endInput(place)
+    } else {
+      machine.stopAsked(place)
+    }
   }
 
   /// What was read is finished; then the job ends as if there were no more.
-  private func endInput(_ place: Int) {
-    guard let job = stations[place].job, let record = job.job, let pool = job.pool else { return }
-    pool.core.step { $0.stopReading(record.id, now: $1) }
+  @discardableResult
+  private func endInput(_ place: Int) -> Bool {
+    guard let job = stations[place].job, let record = job.job, let pool = job.pool else { return false }
+    return pool.core.ask { $0.stopReading(record.id, now: $1) }
   }
 
   /// The consumer takes what there is, or the next thing that comes.
   func wants() {
+    if isTaken { return }
     let edge = queues.count - 1
     let station = outputs.firstIndex { $0.contains(edge) }!
     machine.wanted(0, max(1, machine.waiting(in: edge) + machine.held(by: station)))
   }
 
   /// The consumer takes everything, as it comes.
-  func wantsAll() { machine.wanted(0, .max / 2) }
+  func wantsAll() {
+    if isTaken { return }
+    isTaken = true
+    machine.wanted(0, .max / 2)
+  }
 
-  func left() { machine.left(0) }
+  func left() {
+    hasBeenLeft = true
+    machine.left(0)
+  }
 
   func cancel() {
     guard !hasFinished else { return }
@@ -283,6 +309,21 @@ final class PipelineEngine: @unchecked Sendable {
 
   /// Reads no more; what was read is finished.
   func drain() { for place in stations.indices where stations[place].isSelfFed { endInput(place) } }
+
+  /// The pool of the run reads no more. What comes of what was read waits where its consumer finds it, whether he takes it or not.
+  private func drain(with error: any Error) {
+    guard !hasFinished, !isGivenUp else { return }
+    pause(false)
+    for place in stations.indices where stations[place].isSelfFed && endInput(place) {
+      if poolsEnd == nil, !hasBeenLeft { poolsEnd = stations[place].error(.sourceFailed, error) }
+    }
+    wantsAll()
+  }
+
+  private func giveUpWithPool() {
+    if !hasFinished { fail(WorkerPoolError(.closed, "the pool was terminated")) }
+    for pool in pools { pool.core.terminate() }
+  }
 
   func pause(_ isPaused: Bool) {
     self.isPaused = isPaused
@@ -436,8 +477,8 @@ final class PipelineEngine: @unchecked Sendable {
     guard !hasFinished else { return }
     hasFinished = true
     if let problem, error != nil { isBeside(problem) }
-    let (pools, channels, error) = (pools, channels, error ?? problem)
-    (self.pools, self.channels) = ([], [])
+    let (pools, channels, error) = (pools, channels, error ?? problem ?? poolsEnd)
+    self.channels = []
     Task(executorPreference: LaneThread.ofFork) {
       for pool in pools { if error == nil { await pool.end() } else { await pool.giveUp() } }
       self.meter?.end()
@@ -456,6 +497,9 @@ final class PipelineEngine: @unchecked Sendable {
       tell { engine in
         // They hold each other.
         for station in engine.stations { station.job?.letGo() }
+        engine.pools = []
+        engine.given?.core.remove(engine)
+        engine.given = nil
       }
       consumer.end(result)
     }
@@ -494,6 +538,13 @@ final class PipelineEngine: @unchecked Sendable {
     }
   }
 
+}
+
+extension PipelineEngine: PoolDependant {
+  func poolDrains(_ error: any Error) { tell { $0.drain(with: error) } }
+  func poolIsTerminated() { tell { $0.giveUpWithPool() } }
+  func waitUntilOver() async { await end.wait() }
+  var isInside: Bool { RunScope.contains(inside) }
 }
 
 /// Where a station's outcomes go.
