@@ -246,7 +246,7 @@ package final class PoolCore: DrivenPool {
   // MARK: Workers
 
   /// The record of the worker, or of one that it equals; made if there is none.
-  func record<W: Worker>(of worker: W, keeps: Bool) -> WorkerRecord {
+  func record<W: Worker>(of worker: W, keeps: Bool, stages: [String] = []) -> WorkerRecord {
     let identity = keeps ? WorkerIdentity(worker) : nil
     var known: [WorkerRecord] = []
     while true {
@@ -258,7 +258,8 @@ package final class PoolCore: DrivenPool {
           let candidates = state.index.candidates(identity)
           guard candidates.elementsEqual(seen, by: ===) else { return (nil, candidates) }
         }
-        let record = WorkerRecord(worker, key: state.dispatcher.addWorker(), identity: identity)
+        let record = WorkerRecord(
+          worker, key: state.dispatcher.addWorker(), identity: identity, stages: stages)
         state.workers[record.key] = record
         state.index.insert(record)
         return (record, [])
@@ -279,7 +280,8 @@ package final class PoolCore: DrivenPool {
   package func exited(_ key: WorkerKey, slot: Int, _ result: Result<any Sendable, any Error>) {
     guard let record = worker(key) else { return }
     if case .failure(let error) = result {
-      logger.error("tear-down failed: \(error)", metadata: ["slot": "\(slot)", "worker": "\(record.typeName)"])
+      let who = record.name(throwing: error)
+      logger.error("tear-down failed: \(error)", metadata: ["slot": "\(slot)", who.key: "\(who.name)"])
     }
     record.exited(slot: slot, result)
   }

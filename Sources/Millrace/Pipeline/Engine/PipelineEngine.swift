@@ -357,7 +357,7 @@ final class PipelineEngine: @unchecked Sendable {
       // Only merges take from one edge at a time.
       let place = readers[edge]!
       var made = 0
-      for parcel in queues[edge].take(count) { made += pass(parcel, place) }
+      for parcel in queues[edge].take(count) { made += pass(parcel, place, from: edge) }
       machine.produced(place, used: count, made: made)
     case .send(let edge, let count):
       let station = outputs.firstIndex { $0.contains(edge) }!
@@ -458,7 +458,7 @@ final class PipelineEngine: @unchecked Sendable {
       var made = 0
       for _ in 0..<count {
         for (edge, share) in zip(inputs[place], shares) {
-          for parcel in queues[edge].take(share) { made += pass(parcel, place) }
+          for parcel in queues[edge].take(share) { made += pass(parcel, place, from: edge) }
         }
       }
       machine.produced(place, used: count, made: made)
@@ -467,6 +467,15 @@ final class PipelineEngine: @unchecked Sendable {
       for parcel in queues[inputs[place][0]].take(count) { made += pass(parcel, place) }
       machine.produced(place, used: count, made: made)
     }
+  }
+
+  /// As it comes; but what has failed before a tee comes by each of its branches, and is told by the first.
+  private func pass(_ parcel: Parcel, _ place: Int, from edge: Int) -> Int {
+    let station = stations[place]
+    guard case .failure(let failure, let meaning) = parcel.content, meaning != .theEnd, edge != inputs[place][0],
+      let stage = failure.stage, station.toldBefore.contains(stage.position)
+    else { return pass(parcel, place) }
+    return pass(Parcel(content: .gap, count: parcel.count, sources: parcel.sources), place)
   }
 
   private func kind(of edge: Int) -> any ItemKind { stations[outputs.firstIndex { $0.contains(edge) }!].kind }

@@ -123,6 +123,7 @@ struct PipelineStart {
         style.detail = { [weak meter] in meter?.label(place) ?? "" }
         request.options.progress = style
       }
+      station.job!.stages = station.parts.map(\.name)
       do {
         try station.job!.begin(request, on: pool, input: input) { count in
           engine.tell { $0.machine.demanded(place, count) }
