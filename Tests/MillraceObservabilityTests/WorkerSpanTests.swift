@@ -105,6 +105,20 @@ extension Checked {
       #expect(tracer.finishedSpans.count == 2)
     }
 
+    @Test("U172: to stages with slots of their own as well", .timeLimit(.minutes(1)), arguments: backends)
+    func ownSlots(_ backend: WorkerPool.Backend) async throws {
+      let tracer = InMemoryTracer()
+      try await withWorkerPool(backend) { pool async throws in
+        try pool.trace(.context, with: tracer, inWorkers: WorkerTracer.self)
+        let request = tracer.startSpan("request")
+        let seen = try await ServiceContext.$current.withValue(request.context) {
+          try await Pipeline<String, String> { Parallel(2) { SeesContext() } }.list(of: ["a", "bcd"], on: pool)
+        }
+        request.end()
+        #expect(seen == ["a \(request.spanID)", "bcd \(request.spanID)"])
+      }
+    }
+
     @Test("a closure in a forked worker sees it")
     func closure() async throws {
       let tracer = InMemoryTracer()

@@ -124,6 +124,17 @@ extension Dispatcher {
     finish()
   }
 
+  /// The input is not wanted any further: what was read gets its outcomes, then the job is complete. False if it had ended already.
+  package mutating func stopReading(_ id: JobID, now: UInt64) -> Bool {
+    self.now = now
+    guard let job = jobs[id], !job.ended, !job.inputEnded else { return false }
+    job.isReading = false
+    endInput(job, id)
+    completeIfDone(id)
+    finish()
+    return true
+  }
+
   /// Nothing more is read of it.
   mutating func endInput(_ job: Job, _ id: JobID) {
     if isObserved, !job.inputEnded, !job.ended { tell(.jobReadAll(id)) }

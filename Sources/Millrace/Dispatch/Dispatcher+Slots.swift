@@ -84,9 +84,10 @@ extension Dispatcher {
   package mutating func shutDown(now: UInt64) {
     self.now = now
     closes(.shutDown)
-    for (id, job) in jobs.entries where job.spec.isPulled && !job.ended && !job.inputEnded {
+    for (id, job) in jobs.entries
+    where job.spec.isPulled && !job.ended && !job.inputEnded && !job.spec.endsWithItsRun {
       endInput(job, id)
-      job.inputError = WorkerPoolError(.closed, "the pool was shut down before the input's end")
+      job.inputError = WorkerPoolError.shutDownBeforeTheEnd
       job.isReading = false
       completeIfDone(id)
     }
@@ -97,7 +98,7 @@ extension Dispatcher {
   package mutating func drain(_ error: any Error, now: UInt64) {
     self.now = now
     closes(.drained)
-    for (id, job) in jobs.entries where !job.ended {
+    for (id, job) in jobs.entries where !job.ended && !job.spec.endsWithItsRun {
       endInput(job, id)
       job.inputError = error
       job.isReading = false

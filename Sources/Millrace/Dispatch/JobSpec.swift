@@ -55,6 +55,10 @@ package struct JobSpec {
   /// the end in any case: what is delivered has left the window.
   package var isPulled = false
 
+  /// Whether a run, of which it is a part, ends its input when the pool shuts down or drains: what other parts have made of what was
+  /// read is still on its way to it.
+  package var endsWithItsRun = false
+
   /// Whether its input is in memory: then several chunks are read at once.
   package var readsAtOnce = false
 

@@ -69,3 +69,10 @@ public struct ItemFailures: Error, Sendable, CustomStringConvertible {
     "\(count) items failed; the first: \(failures.first.map(String.init(describing:)) ?? "-")"
   }
 }
+
+extension WorkerPoolError {
+  /// What ends the input of a stream, or of a pipeline, on a pool that shuts down.
+  static var shutDownBeforeTheEnd: WorkerPoolError {
+    WorkerPoolError(.closed, "the pool was shut down before the input's end")
+  }
+}

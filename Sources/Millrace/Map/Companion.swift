@@ -96,18 +96,32 @@ package final class Company: Sendable {
   private struct State {
     var current: (any PoolCompanion)?
     var kept: [any AnyObject & Sendable] = []
+    var joins: Follower?
+    var followers: [Follower] = []
   }
+  /// Goes along with a pool that is made for a run on this one: stages with slots of their own.
+  package typealias Follower = @Sendable (WorkerPool) -> Void
   private let state = Lock(State())
 
   package init() {}
 
-  /// Maps that begin from now on have a companion of this one's.
-  package func join(_ companion: any PoolCompanion) {
+  /// Maps that begin from now on have a companion of this one's; `follows` joins those of pools that are made for runs on this one.
+  package func join(_ companion: any PoolCompanion, follows: @escaping Follower) {
     // What was there before goes on with the maps that it has.
     state.withLock { state in
       if let before = state.current { state.kept.append(before) }
       state.current = companion
+      state.joins = follows
     }
+  }
+
+  /// Goes along with pools that are made for runs on this one, from now on.
+  package func follow(_ follower: @escaping Follower) { state.withLock { $0.followers.append(follower) } }
+
+  /// A pool was made for a run on this one.
+  func meets(_ pool: WorkerPool) {
+    let followers = state.withLock { $0.followers + ($0.joins.map { [$0] } ?? []) }
+    for follower in followers { follower(pool) }
   }
 
   package func keep(_ object: any AnyObject & Sendable) { state.withLock { $0.kept.append(object) } }

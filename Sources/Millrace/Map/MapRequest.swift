@@ -13,6 +13,8 @@ struct MapRequest: Sendable {
   var known: (any Knowing)?
   /// The stage of a pipeline that it is: what the pool has to say of its items says so.
   var stage: String?
+  /// Whether the run of which it is a part ends its input when the pool ends.
+  var endsWithItsRun = false
   /// Where the items stand in another program's map.
   var origin = ItemOrigin()
 
@@ -31,6 +33,7 @@ struct MapRequest: Sendable {
     spec.ordered = order == .input
     spec.failFast = onFailure == .failFast
     spec.isPulled = isPulled
+    spec.endsWithItsRun = endsWithItsRun
     return spec
   }
 }

@@ -15,6 +15,8 @@ package struct Blueprint: Sendable {
     package let group: Int?
     /// What is wrong with its group.
     let problem: InvalidOption?
+    /// Whether it is a merge of items and of a branch in which the same items have nothing to give.
+    let isTee: Bool
 
     /// Whether its items may run in any slot, in any order.
     package var isElastic: Bool {
@@ -82,7 +84,7 @@ package struct Blueprint: Sendable {
       return Stage(
         work: node.work, name: names.unique(given ?? node.name), inputs: inputs, options: options,
         width: node.group?.resolvedWidth, kind: node.kind, group: group,
-        problem: node.group?.problem)
+        problem: node.group?.problem, isTee: node.isTee)
     }
     for place in nodes.indices {
       graph.add(place)
@@ -103,6 +105,13 @@ package struct Blueprint: Sendable {
   var channels: [any SideUse] {
     var known: Set<ObjectIdentifier> = []
     return stages.flatMap(\.options.channels).filter { known.insert(ObjectIdentifier($0)).inserted }
+  }
+
+  /// The stages from which items come to this one, itself among them.
+  func origins(of stage: Int) -> Set<Int> {
+    var (found, next): (Set<Int>, [Int]) = ([], [stage])
+    while let place = next.popLast() { if found.insert(place).inserted { next += stages[place].inputs } }
+    return found
   }
 
   package func readers(_ stage: Int) -> [Int] { graph.children(of: stage) }

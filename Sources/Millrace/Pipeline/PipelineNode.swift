@@ -62,8 +62,15 @@ package final class PipelineNode: Sendable {
   /// What it gives.
   package let kind: any ItemKind
 
-  init(_ work: Work, _ name: String, _ inputs: [PipelineNode], _ kind: any ItemKind, group: Group? = nil) {
+  /// Whether it is a merge of items and of a branch in which the same items have nothing to give.
+  let isTee: Bool
+
+  init(
+    _ work: Work, _ name: String, _ inputs: [PipelineNode], _ kind: any ItemKind, group: Group? = nil,
+    isTee: Bool = false
+  ) {
     self.kind = kind
+    self.isTee = isTee
     self.work = work
     self.name = name
     self.inputs = inputs
@@ -92,7 +99,7 @@ struct NodeCopier {
     if let copy = copies[ObjectIdentifier(node)] { return copy }
     var inputs: [PipelineNode] = []
     for input in node.inputs { inputs.append(copy(input)) }
-    let made = PipelineNode(node.work, node.name, inputs, node.kind, group: wrapped(node.group))
+    let made = PipelineNode(node.work, node.name, inputs, node.kind, group: wrapped(node.group), isTee: node.isTee)
     copies[ObjectIdentifier(node)] = made
     return made
   }

@@ -29,6 +29,8 @@ package final class PoolCore: DrivenPool {
     var alarmChanges: UInt64 = 0
     /// Those who want to know what happens.
     var observers: [any EventObserver] = []
+    /// What goes on beside the pool's slots as well, and ends with it.
+    var dependants: [any PoolDependant] = []
 
     /// Why it takes nothing more, if it does not.
     var refusal: WorkerPoolError? {
@@ -246,7 +248,7 @@ package final class PoolCore: DrivenPool {
   // MARK: Workers
 
   /// The record of the worker, or of one that it equals; made if there is none.
-  func record<W: Worker>(of worker: W, keeps: Bool) -> WorkerRecord {
+  func record<W: Worker>(of worker: W, keeps: Bool, stages: [String] = []) -> WorkerRecord {
     let identity = keeps ? WorkerIdentity(worker) : nil
     var known: [WorkerRecord] = []
     while true {
@@ -258,7 +260,8 @@ package final class PoolCore: DrivenPool {
           let candidates = state.index.candidates(identity)
           guard candidates.elementsEqual(seen, by: ===) else { return (nil, candidates) }
         }
-        let record = WorkerRecord(worker, key: state.dispatcher.addWorker(), identity: identity)
+        let record = WorkerRecord(
+          worker, key: state.dispatcher.addWorker(), identity: identity, stages: stages)
         state.workers[record.key] = record
         state.index.insert(record)
         return (record, [])
@@ -279,7 +282,8 @@ package final class PoolCore: DrivenPool {
   package func exited(_ key: WorkerKey, slot: Int, _ result: Result<any Sendable, any Error>) {
     guard let record = worker(key) else { return }
     if case .failure(let error) = result {
-      logger.error("tear-down failed: \(error)", metadata: ["slot": "\(slot)", "worker": "\(record.typeName)"])
+      let who = record.name(throwing: error)
+      logger.error("tear-down failed: \(error)", metadata: ["slot": "\(slot)", who.key: "\(who.name)"])
     }
     record.exited(slot: slot, result)
   }
@@ -503,9 +507,11 @@ package final class PoolCore: DrivenPool {
   }
 
   /// Throws where waiting for the pool's end would be waiting for oneself.
-  func expectOutside(_ call: String) throws(WorkerPoolError) {
+  ///
+  /// - Parameter ofRuns: whether it waits for the pipelines that run on it, too.
+  func expectOutside(_ call: String, ofRuns: Bool = true) throws(WorkerPoolError) {
     try expectOwnProcess()
-    guard Nesting.level(in: self) == 0 else {
+    guard Nesting.level(in: self) == 0, !ofRuns || !dependants.contains(where: \.isInside) else {
       throw WorkerPoolError(
         .calledFromItem,
         "\(call) was called by an item of the same pool, which would wait for itself: call it where the pool was made")
@@ -517,13 +523,46 @@ package final class PoolCore: DrivenPool {
   func resize(to width: Int) { step { $0.resize(to: width, now: $1) } }
 
   /// Takes no more work; ends when what was begun is done.
-  func shutDown() { end { $0.shutDown(now: $1) } }
+  func shutDown() {
+    end { $0.shutDown(now: $1) }
+    for dependant in dependants { dependant.poolDrains(WorkerPoolError.shutDownBeforeTheEnd) }
+  }
 
   /// Takes no more work and gives up what was begun.
-  func terminate() { end { $0.terminate(now: $1) } }
+  func terminate() {
+    end { $0.terminate(now: $1) }
+    for dependant in dependants { dependant.poolIsTerminated() }
+  }
 
   /// Takes no more work and reads no more input; what was read is finished.
-  func drain(_ error: any Error) { end { $0.drain(error, now: $1) } }
+  func drain(_ error: any Error) {
+    end { $0.drain(error, now: $1) }
+    for dependant in dependants { dependant.poolDrains(error) }
+  }
+
+  // MARK: What depends on it
+
+  /// It ends with the pool, which waits for it. Throws if the pool takes no more.
+  func add(_ dependant: any PoolDependant) throws(WorkerPoolError) {
+    try expectOwnProcess()
+    let refusal = state.withLock { state in
+      if state.refusal == nil { state.dependants.append(dependant) }
+      return state.refusal
+    }
+    if let refusal { throw refusal }
+  }
+
+  /// It is over.
+  func remove(_ dependant: any PoolDependant) {
+    let dependants = state.withLock { state in
+      defer { state.dependants.removeAll { $0 === dependant } }
+      return state.dependants
+    }
+    // Let go of behind the lock.
+    withExtendedLifetime(dependants) {}
+  }
+
+  private var dependants: [any PoolDependant] { state.withLock { $0.dependants } }
 
   /// The backend cannot go on: all that was begun ends with the error, and so does what comes.
   package func lose(_ error: WorkerPoolError) {
@@ -559,6 +598,8 @@ package final class PoolCore: DrivenPool {
   }
 
   func waitUntilStopped() async {
+    // It is closed: there will be no others.
+    for dependant in dependants { await dependant.waitUntilOver() }
     await driver?.runOn(self) { self.hasStopped }
     await withUnsafeContinuation { continuation in
       let isStopped = state.withLock { state in

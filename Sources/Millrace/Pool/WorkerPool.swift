@@ -104,7 +104,7 @@ public final class WorkerPool: Sendable {
   /// - Returns: Empty if no worker that equals this one was used (see ``MapOptions/keepsWorkers``).
   /// - Throws: As ``shutdown()``, where it is called from inside.
   public func tearDown<W: Worker>(_ worker: W) async throws(WorkerPoolError) -> [WorkerExit<W.Exit>] {
-    try core.expectOutside("tearDown(_:)")
+    try core.expectOutside("tearDown(_:)", ofRuns: false)
     guard let record = core.existingRecord(of: worker) else { return [] }
     await core.close(record)
     return record.takeExits().sorted { $0.slot < $1.slot }.map { exit in

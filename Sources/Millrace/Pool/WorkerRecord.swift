@@ -5,8 +5,15 @@ import Synchronization
 package final class WorkerRecord: Sendable {
   package let key: WorkerKey
   private let type: any Sendable.Type
-  /// For the log. Nothing that every map should pay for.
-  package var typeName: String { String(reflecting: type) }
+  /// The names of the stages that it is; empty: it is a worker of a user's.
+  private let stages: [String]
+
+  /// Who it is that has thrown, for the log. Nothing that every map should pay for.
+  func name(throwing error: any Error) -> (key: String, name: String) {
+    if stages.isEmpty { return ("worker", String(reflecting: type)) }
+    if let fault = error as? StageFault, stages.indices.contains(fault.part) { return ("stage", stages[fault.part]) }
+    return ("stage", stages.joined(separator: " → "))
+  }
   /// Equal for workers that may stand for each other.
   let identity: WorkerIdentity?
   let makeInstance: @Sendable () -> AnyWorkerInstance
@@ -37,8 +44,9 @@ package final class WorkerRecord: Sendable {
     var waiters: [UnsafeContinuation<Void, Never>] = []
   }
 
-  init<W: Worker>(_ worker: W, key: WorkerKey, identity: WorkerIdentity?) {
+  init<W: Worker>(_ worker: W, key: WorkerKey, identity: WorkerIdentity?, stages: [String] = []) {
     self.key = key
+    self.stages = stages
     self.identity = identity
     type = W.self
     makeInstance = { WorkerInstance(worker) }

@@ -17,7 +17,12 @@ final class MetricsRecorder: EventObserver {
   private let gauges = Lock(Gauges())
   private let instruments: PoolInstruments
 
-  init(_ instruments: PoolInstruments) { self.instruments = instruments }
+  private let setsGauges: Bool
+
+  init(_ instruments: PoolInstruments, setsGauges: Bool = true) {
+    self.instruments = instruments
+    self.setsGauges = setsGauges
+  }
 
   /// The pool as it was before the first event.
   func begin(_ pool: PoolSnapshot) { fold.withLock { $0 = MetricsFold(pool) } }
@@ -48,6 +53,7 @@ final class MetricsRecorder: EventObserver {
 
   /// The pool is as it is from now on, and at its end nothing is left in it.
   func setGauges() {
+    guard setsGauges else { return }
     while true {
       let levels = fold.withLock { $0?.levels } ?? PoolLevels()
       let before = gauges.withLock { gauges -> PoolLevels?? in

@@ -13,7 +13,14 @@ extension WorkerPool {
   ///   - name: The value of the dimension `pool`. Pools of one name are counted together, and one of them sets the gauges.
   ///   - factory: Where to. Default: what `MetricsSystem` was bootstrapped with.
   public func reportMetrics(as name: String = "default", to factory: any MetricsFactory = MetricsSystem.factory) {
-    let recorder = MetricsRecorder(PoolInstruments(name, factory))
+    let instruments = PoolInstruments(name, factory)
+    report(instruments, setsGauges: true)
+    // Of one name one pool sets the gauges.
+    company.follow { $0.report(instruments, setsGauges: false) }
+  }
+
+  private func report(_ instruments: PoolInstruments, setsGauges: Bool) {
+    let recorder = MetricsRecorder(instruments, setsGauges: setsGauges)
     company.keep(observe(with: recorder) { recorder.begin($0) })
     recorder.setGauges()
   }

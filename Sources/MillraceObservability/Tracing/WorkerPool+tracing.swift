@@ -31,9 +31,13 @@ extension WorkerPool {
       }
       name = reference.bytes
     }
-    let companion = PoolTracer(detail, tracer, telemetry: name)
+    trace(detail, tracer, telemetry: name)
+  }
+
+  private func trace(_ detail: TraceDetail, _ tracer: (any Tracer)?, telemetry: [UInt8]) {
+    let companion = PoolTracer(detail, tracer, telemetry: telemetry)
     if detail != .context { company.keep(observe(with: companion) { companion.begin($0) }) }
-    company.join(companion)
+    company.join(companion) { $0.trace(detail, tracer, telemetry: telemetry) }
   }
 }
 #endif

@@ -13,9 +13,11 @@ extension Checked.EveryPlace {
     }
 
     /// Runs a scene until it says that it runs, sends it signals, and waits until nobody has its output open any more.
-    private func report(_ scene: String, _ place: Place, after signals: [Int32]) async throws -> Report {
+    private func report(
+      _ scene: String, _ place: Place, _ more: String..., after signals: [Int32]
+    ) async throws -> Report {
       try await onPlainThread {
-        let program = try TestProgram([scene, place.rawValue])
+        let program = try TestProgram([scene, place.rawValue] + more)
         while let line = program.line(), line != "running" {}
         let begun = ContinuousClock.now
         for signal in signals { program.send(signal) }
@@ -47,6 +49,24 @@ extension Checked.EveryPlace {
       #expect(!report.lines.contains("interrupted"))
       #expect(report.code == 143, "that of the first")
       #expect(report.time < .seconds(1))
+    }
+
+    @Test(
+      "U172: one signal drains a pipeline whose stages have slots of their own",
+      arguments: Place.parallel)
+    func pipedOnce(place: Place) async throws {
+      let report = try await report("piped", place, after: [SIGTERM])
+      #expect(report.lines == ["in order: true, for: interrupted by SIGTERM", "interrupted"])
+      #expect(report.code == 143)
+      #expect(report.time < .seconds(2))
+    }
+
+    @Test("U172: the second signal gives it up", arguments: Place.parallel)
+    func pipedTwice(place: Place) async throws {
+      let report = try await report("piped", place, "stubborn", after: [SIGINT, SIGTERM])
+      #expect(report.lines.last == "interrupted")
+      #expect(report.code == 130, "that of the first")
+      #expect(report.time < .seconds(2))
     }
 
     @Test("F41 a killed program leaves no workers", arguments: Place.processes)

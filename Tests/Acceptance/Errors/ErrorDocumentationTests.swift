@@ -35,7 +35,7 @@ import Testing
     let caught = [
       "EndOfSequence", "Malformed", "Obstacle", "Unsendable",
       // Between a pipeline's stations and whoever tells the user.
-      "StageFault", "StageStopped",
+      "StageFault",
       // Of programs that stages run: a `SystemError` or a `CancellationError`, where they are waited for.
       "Problem",
       // Of graphs that pipelines are planned with, and nobody else.

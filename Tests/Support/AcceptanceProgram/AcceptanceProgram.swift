@@ -19,6 +19,7 @@ enum AcceptanceProgram {
       case "interrupted": try await interrupted(backend)
       case "stubborn": try await stubborn(backend)
       case "deaf": try await deaf(backend)
+      case "piped": try await piped(backend, isStubborn: words.count > 3)
       case "killed": try await killed(backend)
       case "prints": try await prints(backend)
       case "lastWords": try await lastWords(backend)
@@ -117,6 +118,31 @@ enum AcceptanceProgram {
     try await withWorkerPool(backend) { pool in
       try await withShutdownSignals(ending: pool) {
         try await pool.forEach(0..<100, with: Endless(), options: MapOptions(chunking: .size(1)))
+      }
+    }
+  }
+
+  /// A pipeline without an end whose stages have slots of their own, all of them. It says at its end whether what was read has come
+  /// through.
+  static func piped(_ backend: WorkerPool.Backend, isStubborn: Bool) async throws {
+    try await withWorkerPool(backend) { pool in
+      try await withShutdownSignals(ending: pool) {
+        if isStubborn {
+          return try await Pipeline<Int, Void> { Parallel(2) { Endless() } }.run(of: 0..<100, on: pool)
+        }
+        let pipeline = Pipeline<Int, Int> {
+          Parallel(2) { Brief() }
+          Serial { Brief() }
+        }
+        var next = 0
+        do {
+          for try await output in pipeline.outputs(of: 0..., on: pool) {
+            if output == next { next += 1 }
+            if output == 10 { say("running") }
+          }
+        } catch let error as PipelineError {
+          say("in order: \(next > 10), for: \(error.underlying.map { "\($0)" } ?? "")")
+        }
       }
     }
   }

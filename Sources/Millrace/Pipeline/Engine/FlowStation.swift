@@ -20,6 +20,8 @@ final class FlowStation: @unchecked Sendable {
   let deal: Rates.Deal?
   /// Whether it says of an item that it leaves out that it does, for those branches of it that come together again.
   let marksGaps: Bool
+  /// Of a tee, the stages before it: of an item that has failed there the first of its branches tells.
+  let toldBefore: Set<Int>
   /// Whether what it makes is of all items since what it has made before.
   private let gathers: Bool
   /// The source of the first of these.
@@ -68,6 +70,8 @@ final class FlowStation: @unchecked Sendable {
     self.deal = deal
     parts = station.stages.map { ItemFailure.Stage(name: blueprint.stages[$0].name, position: $0) }
     marksGaps = station.marksGaps
+    let last = blueprint.stages[station.stages[0]]
+    toldBefore = last.isTee ? blueprint.origins(of: last.inputs[0]) : []
     gathers = blueprint.stages[station.stages[0]].gathers
     kind = blueprint.stages[station.stages.last!].kind
     isChoice = if case .choice = blueprint.stages[station.stages[0]].work { true } else { false }

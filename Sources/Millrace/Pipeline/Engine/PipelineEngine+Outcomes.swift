@@ -22,7 +22,7 @@ extension PipelineEngine {
       if station.onFailure == .theEnd, case .setUpFailed = failure.cause { return }
       fillHoles(place, before: segment.range.lowerBound)
       let told = station.failure(failure)
-      if station.onFailure == .theEnd, !isInOrder { return fail(told) }
+      if station.onFailure == .theEnd, !isInOrder { return failedAtOnce(place, failure, as: told) }
       let sources = station.isSelfFed ? Sources(from: segment.range.lowerBound) : station.sources.answer(segment.range)
       let parcel = Parcel(content: .failure(told, means: station.onFailure), count: 1, sources: sources)
       let isTheEnd = station.onFailure == .theEnd

@@ -47,6 +47,14 @@ final class PipelineEngine: @unchecked Sendable {
   private var error: (any Error)?
   /// What ends it when all that was read has gone through.
   private var problem: (any Error)?
+  /// What ends it then, if nothing else does: its pool reads no more.
+  private var poolsEnd: (any Error)?
+  /// The pool that it was given, which waits for its end.
+  private var given: WorkerPool?
+  /// Nobody takes what comes of it any more.
+  private var hasBeenLeft = false
+  /// What comes of it is taken as it comes.
+  private var isTaken = false
   /// Its consumer has got to the failure that ends it.
   private var isAtItsEnd = false
   private(set) var isGivenUp = false
@@ -104,6 +112,12 @@ final class PipelineEngine: @unchecked Sendable {
 
   func owns(_ pool: WorkerPool) { pools.append(pool) }
 
+  /// The pool was given for the run, which ends with it.
+  func depends(on pool: WorkerPool) throws {
+    try pool.core.add(self)
+    given = pool
+  }
+
   /// A channel into which its stages put, some of them from other processes.
   func use(_ channel: any SideUse, isElsewhere: Bool) throws {
     channels.append(channel)
@@ -155,8 +169,7 @@ final class PipelineEngine: @unchecked Sendable {
     let station = stations[place]
     switch end {
     case .complete: fillHoles(place, before: .max)
-    case .failed(is StageStopped): fillHoles(place, before: .max)
-    case .failed(is ItemFailure) where station.hasFailed: break
+    case .failed(is ItemFailure) where station.hasFailed: station.job?.drive?.cancel()
     // Of an item that has failed it has heard from its outcomes: this is about the station, or what it reads.
     case .failed(let error):
       fillHoles(place, before: station.answered)
@@ -203,27 +216,39 @@ final class PipelineEngine: @unchecked Sendable {
   func stopAsked(_ place: Int) {
     let station = stations[place]
     station.hasStopped = true
-    if station.isSelfFed { return endInput(place) }
-    machine.stopAsked(place)
+    if station.isSelfFed {
+      endInput(place)
+    } else {
+      machine.stopAsked(place)
+    }
   }
 
   /// What was read is finished; then the job ends as if there were no more.
-  private func endInput(_ place: Int) {
-    guard let job = stations[place].job, let record = job.job, let pool = job.pool else { return }
-    pool.core.step { $0.inputFailed(record.id, StageStopped(), now: $1) }
+  @discardableResult
+  private func endInput(_ place: Int) -> Bool {
+    guard let job = stations[place].job, let record = job.job, let pool = job.pool else { return false }
+    return pool.core.ask { $0.stopReading(record.id, now: $1) }
   }
 
   /// The consumer takes what there is, or the next thing that comes.
   func wants() {
+    if isTaken { return }
     let edge = queues.count - 1
     let station = outputs.firstIndex { $0.contains(edge) }!
     machine.wanted(0, max(1, machine.waiting(in: edge) + machine.held(by: station)))
   }
 
   /// The consumer takes everything, as it comes.
-  func wantsAll() { machine.wanted(0, .max / 2) }
+  func wantsAll() {
+    if isTaken { return }
+    isTaken = true
+    machine.wanted(0, .max / 2)
+  }
 
-  func left() { machine.left(0) }
+  func left() {
+    hasBeenLeft = true
+    machine.left(0)
+  }
 
   func cancel() {
     guard !hasFinished else { return }
@@ -242,8 +267,19 @@ final class PipelineEngine: @unchecked Sendable {
   func failed(_ place: Int, _ failure: ItemFailure, as parcel: Parcel) {
     let station = stations[place]
     putEnd(parcel, place)
-    station.hasFailed = true
     if !station.isSelfFed { machine.stopAsked(place) }
+    endsJob(of: station, failure)
+  }
+
+  /// An item has failed that ends the run at once.
+  func failedAtOnce(_ place: Int, _ failure: ItemFailure, as told: ItemFailure) {
+    endsJob(of: stations[place], failure)
+    fail(told)
+  }
+
+  /// Its job has failed, whatever becomes of the others: so it says in what is seen of its pool.
+  private func endsJob(of station: FlowStation, _ failure: ItemFailure) {
+    station.hasFailed = true
     guard let job = station.job, let record = job.job, let pool = job.pool else { return }
     pool.core.step { $0.fail(record.id, failure, now: $1) }
   }
@@ -288,6 +324,21 @@ final class PipelineEngine: @unchecked Sendable {
   /// Reads no more; what was read is finished.
   func drain() { for place in stations.indices where stations[place].isSelfFed { endInput(place) } }
 
+  /// The pool of the run reads no more. What comes of what was read waits where its consumer finds it, whether he takes it or not.
+  private func drain(with error: any Error) {
+    guard !hasFinished, !isGivenUp else { return }
+    pause(false)
+    for place in stations.indices where stations[place].isSelfFed && endInput(place) {
+      if poolsEnd == nil, !hasBeenLeft { poolsEnd = stations[place].error(.sourceFailed, error) }
+    }
+    wantsAll()
+  }
+
+  private func giveUpWithPool() {
+    if !hasFinished { fail(WorkerPoolError(.closed, "the pool was terminated")) }
+    for pool in pools { pool.core.terminate() }
+  }
+
   func pause(_ isPaused: Bool) {
     self.isPaused = isPaused
     guard !isPaused else { return }
@@ -320,7 +371,7 @@ final class PipelineEngine: @unchecked Sendable {
       // Only merges take from one edge at a time.
       let place = readers[edge]!
       var made = 0
-      for parcel in queues[edge].take(count) { made += pass(parcel, place) }
+      for parcel in queues[edge].take(count) { made += pass(parcel, place, from: edge) }
       machine.produced(place, used: count, made: made)
     case .send(let edge, let count):
       let station = outputs.firstIndex { $0.contains(edge) }!
@@ -421,7 +472,7 @@ final class PipelineEngine: @unchecked Sendable {
       var made = 0
       for _ in 0..<count {
         for (edge, share) in zip(inputs[place], shares) {
-          for parcel in queues[edge].take(share) { made += pass(parcel, place) }
+          for parcel in queues[edge].take(share) { made += pass(parcel, place, from: edge) }
         }
       }
       machine.produced(place, used: count, made: made)
@@ -432,6 +483,15 @@ final class PipelineEngine: @unchecked Sendable {
     }
   }
 
+  /// As it comes; but what has failed before a tee comes by each of its branches, and is told by the first.
+  private func pass(_ parcel: Parcel, _ place: Int, from edge: Int) -> Int {
+    let station = stations[place]
+    guard case .failure(let failure, let meaning) = parcel.content, meaning != .theEnd, edge != inputs[place][0],
+      let stage = failure.stage, station.toldBefore.contains(stage.position)
+    else { return pass(parcel, place) }
+    return pass(Parcel(content: .gap, count: parcel.count, sources: parcel.sources), place)
+  }
+
   private func kind(of edge: Int) -> any ItemKind { stations[outputs.firstIndex { $0.contains(edge) }!].kind }
 
   // MARK: The end
@@ -440,8 +500,8 @@ final class PipelineEngine: @unchecked Sendable {
     guard !hasFinished else { return }
     hasFinished = true
     if let problem, error != nil { isBeside(problem) }
-    let (pools, channels, error) = (pools, channels, error ?? problem)
-    (self.pools, self.channels) = ([], [])
+    let (pools, channels, error) = (pools, channels, error ?? problem ?? poolsEnd)
+    self.channels = []
     Task(executorPreference: LaneThread.ofFork) {
       for pool in pools { if error == nil { await pool.end() } else { await pool.giveUp() } }
       self.meter?.end()
@@ -460,6 +520,9 @@ final class PipelineEngine: @unchecked Sendable {
       tell { engine in
         // They hold each other.
         for station in engine.stations { station.job?.letGo() }
+        engine.pools = []
+        engine.given?.core.remove(engine)
+        engine.given = nil
       }
       consumer.end(result)
     }
@@ -500,8 +563,12 @@ final class PipelineEngine: @unchecked Sendable {
 
 }
 
-/// What ends a job's input whose stage has stopped.
-struct StageStopped: Error {}
+extension PipelineEngine: PoolDependant {
+  func poolDrains(_ error: any Error) { tell { $0.drain(with: error) } }
+  func poolIsTerminated() { tell { $0.giveUpWithPool() } }
+  func waitUntilOver() async { await end.wait() }
+  var isInside: Bool { RunScope.contains(inside) }
+}
 
 /// Where a station's outcomes go.
 final class StationOutlet: Outgoing {

@@ -97,6 +97,11 @@ struct PipelineStart {
       throw error
     }
     for pool in own { engine.owns(pool) }
+    var isRefused = false
+    do { try given.map(engine.depends) } catch {
+      isRefused = true
+      engine.fail(error)
+    }
     // Before a worker is started: one that is forked has what is there by then.
     let isElsewhere = pools.contains { !$0.kind.abilities.contains(.sharesMemory) }
     for channel in blueprint.channels {
@@ -104,13 +109,14 @@ struct PipelineStart {
     }
     let meter = isMeasured ? PipelineMeter() : nil
     engine.meter = meter
-    for ((place, station, input), pool) in zip(jobs, pools) {
+    for ((place, station, input), pool) in zip(jobs, pools) where !isRefused {
       var request = MapRequest(
         options: options(of: station), order: station.station.isOrdered ? .input : .completion,
         // Also where the first that fails ends the run: that is the engine's to do, which knows what is before it.
         onFailure: .skip, isPulled: true)
       request.outlet = StationOutlet(engine, place)
       request.stage = station.name
+      request.endsWithItsRun = true
       let isStage = station.station.kind == .elastic || station.station.kind == .floating
       let stageMeter = isStage ? meter?.observe(pool.core) : nil
       if isStage, watch.isShown {
@@ -119,6 +125,7 @@ struct PipelineStart {
         style.detail = { [weak meter] in meter?.label(place) ?? "" }
         request.options.progress = style
       }
+      station.job!.stages = station.parts.map(\.name)
       do {
         try station.job!.begin(request, on: pool, input: input) { count in
           engine.tell { $0.machine.demanded(place, count) }
@@ -223,6 +230,7 @@ struct PipelineStart {
     let pool = try given.map { try WorkerPool(backend, logger: $0.core.logger) } ?? WorkerPool(backend)
     own.append(pool)
     inside.owns(pool.core)
+    given?.company.meets(pool)
     return pool
   }
 }

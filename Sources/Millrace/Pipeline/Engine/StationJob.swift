@@ -6,6 +6,8 @@ class AnyStationJob: @unchecked Sendable {
   var job: JobRecord?
   var record: WorkerRecord?
   var pool: WorkerPool?
+  /// What its stages are called.
+  var stages: [String] = []
   /// What runs it where nobody else does; told when the job is cancelled.
   var drive: Task<Void, Never>?
 
@@ -53,7 +55,7 @@ final class StationJob<W: Worker, Item: Sendable>: AnyStationJob, @unchecked Sen
   override func begin(
     _ request: MapRequest, on pool: WorkerPool, input: Any?, onDemand: @escaping @Sendable (Int) -> Void
   ) throws {
-    let record = pool.core.record(of: worker, keeps: false)
+    let record = pool.core.record(of: worker, keeps: false, stages: stages)
     let items: ItemSource<W.Input>
     if let input {
       items = input as! ItemSource<W.Input>

@@ -174,6 +174,6 @@ extension Blueprint.Stage {
       }
     return Blueprint.Stage(
       work: work, name: name, inputs: inputs, options: options, width: width, kind: kind.tagged, group: group,
-      problem: problem)
+      problem: problem, isTee: isTee)
   }
 }

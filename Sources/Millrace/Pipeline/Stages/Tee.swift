@@ -3,5 +3,5 @@ public func Tee<Item, Dropped>(@PipelineBuilder _ build: () -> Pipeline<Item, Dr
   let inlet = PipelineNode.inlet(Item.self)
   let dropping = build().then(.elastic(CompactMap<Dropped, Item> { _ in nil }))
   let branch = dropping.applied(to: inlet)
-  return Pipeline(inlet: inlet, node: PipelineNode(.merge, "tee", [inlet, branch], ItemsOf<Item>()))
+  return Pipeline(inlet: inlet, node: PipelineNode(.merge, "tee", [inlet, branch], ItemsOf<Item>(), isTee: true))
 }
