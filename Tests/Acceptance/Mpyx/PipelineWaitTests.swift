@@ -198,9 +198,9 @@ extension Checked {
       }
     }
 
-    @Test("U168: an item's own pipelines run on its pool", arguments: Backends.shared)
-    func insideItems(backend: WorkerPool.Backend) async throws {
-      try await withWorkerPool(backend) { pool in
+    @Test("U168: pipelines of a serial pool's items run on that pool")
+    func insideItems() async throws {
+      try await withWorkerPool(.serial) { pool in
         let add = Pipeline<Int, Int> { AddX(amount: 1) }
         let staged = Pipeline<Int, Int> { AddX(amount: 1) }.map { $0 }.stage(Tallying())
         @Sendable func sums(_ item: Int) async throws -> [Int] {
