@@ -132,11 +132,11 @@ extension Checked {
 
     @Test("U172: a run without a stage in its pool's slots is given up with it", arguments: Backends.all)
     func terminated(backend: WorkerPool.Backend) async throws {
-      try await LineLedger.with { ledger in
+      for _ in 0..<3 {
         let pool = try WorkerPool(backend)
         let pipeline: Pipeline<Nothing, Int> = Pipeline {
           CountsOn()
-          Parallel(2) { Noted(ledger: ledger) }
+          Parallel(2) { AddX(amount: 0) }
         }
         let run = try pipeline.start(on: pool)
         while await run.snapshot.stages.first?.done ?? 0 < 10 { await Task.yield() }
