@@ -161,16 +161,17 @@ package struct WorkerDeparture: Sendable {
     if case .tearingDown = activity { self.standardError = standardError } else { self.standardError = "" }
   }
 
-  /// The tear-down that it did not get to the end of, and why; nil also where it was ended together with its pool.
-  var brokenTearDown: (worker: WorkerKey, failure: WorkerFailure)? {
+  /// The tear-down that it did not get to the end of, why, and whether another's worker was the reason; nil also where it was ended together with
+  /// its pool.
+  var brokenTearDown: (worker: WorkerKey, failure: WorkerFailure, isBystander: Bool)? {
     guard case .tearingDown(let key) = activity else { return nil }
     switch cause {
-    case .died(let cause): return (key, WorkerFailure(cause, standardError: standardError))
+    case .died(let cause): return (key, WorkerFailure(cause, standardError: standardError), false)
     case .killed(.tearDownTimedOut(_, let limit)), .givenUp(.tearDownTimedOut(_, let limit)):
-      return (key, WorkerFailure(.timedOut(limit: .nanoseconds(limit)), standardError: standardError))
+      return (key, WorkerFailure(.timedOut(limit: .nanoseconds(limit)), standardError: standardError), false)
     case .endedWithAnother:
       let crash = ItemFailure.Crash(kind: .killedFromOutside, signal: 9)
-      return (key, WorkerFailure(.crashed(crash), standardError: standardError))
+      return (key, WorkerFailure(.crashed(crash), standardError: standardError), true)
     case .ended, .killed, .givenUp: return nil
     }
   }

@@ -175,8 +175,8 @@ package final class PoolCore: DrivenPool {
     case .alarm(let time):
       state.dispatcherAlarm = time
     case .note(let event):
-      if case .workerEnded(_, _, let departure) = event.event, let (key, failure) = departure.brokenTearDown {
-        state.workers[key]?.lost(failure)
+      if case .workerEnded(_, _, let departure) = event.event, let broken = departure.brokenTearDown {
+        state.workers[broken.worker]?.lost(broken.failure, isBystander: broken.isBystander)
       }
       effects.notes.append(event)
       guard !state.observers.isEmpty else { return }

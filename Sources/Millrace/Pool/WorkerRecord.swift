@@ -37,7 +37,7 @@ package final class WorkerRecord: Sendable {
   private struct State {
     var exits: [(slot: Int, result: Result<any Sendable, any Error>)] = []
     /// Why instances have left nothing that died in their tear-downs.
-    var losses: [WorkerFailure] = []
+    var losses: [(failure: WorkerFailure, isBystander: Bool)] = []
     var isClosed = false
     /// How often it was closed.
     var closings = 0
@@ -67,7 +67,9 @@ package final class WorkerRecord: Sendable {
   }
 
   /// An instance has died in its tear-down, and has left nothing. May be said under a lock.
-  func lost(_ failure: WorkerFailure) { state.withLock { $0.losses.append(failure) } }
+  func lost(_ failure: WorkerFailure, isBystander: Bool) {
+    state.withLock { $0.losses.append((failure, isBystander)) }
+  }
 
   func isSame(as other: WorkerIdentity) -> Bool { identity?.isSame(as: other) == true }
 
@@ -108,12 +110,14 @@ package final class WorkerRecord: Sendable {
   }
 
   /// The first loss, if there is one: rather one that says why than that of a worker which was ended together with another.
-  func takeLoss() -> WorkerFailure? {
+  ///
+  /// - Parameter hasMore: whether a tear-down leaves more than its exit value, so that those who were ended with another have lost something, too.
+  func takeLoss(hasMore: Bool) -> WorkerFailure? {
     let losses = state.withLock { state in
       defer { state.losses = [] }
       return state.losses
     }
-    return losses.first { !Optional($0.cause).isFromOutside } ?? losses.first
+    return losses.first { !$0.isBystander }?.failure ?? (hasMore ? losses.first?.failure : nil)
   }
 }
 

@@ -39,9 +39,9 @@ extension Checked {
       #expect(insights.total.times.working >= .milliseconds(88))
       #expect(longest.count == 5)
       #expect(zip(longest, longest.dropFirst()).allSatisfy { $0.elapsed >= $1.elapsed })
-      // The last is among them, unless the machine had others wait for longer.
+      // The last is among them, unless the machine had others wait for longer. Of those with which it was given, some have been told before.
       if let last = longest.first(where: { $0.indices.contains(29) }) {
-        #expect(last.elapsed * last.indices.count >= .milliseconds(30 + 2 * (last.indices.count - 1)))
+        #expect(last.elapsed >= .milliseconds(5))
       } else {
         #expect(longest.count == 5 && longest.allSatisfy { $0.elapsed >= .milliseconds(2) })
       }

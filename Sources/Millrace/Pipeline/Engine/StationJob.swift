@@ -109,7 +109,8 @@ final class StationJob<W: Worker, Item: Sendable>: AnyStationJob, @unchecked Sen
       case .failure(let error): problem = problem ?? error
       }
     }
-    if let loss = record?.takeLoss() { problem = problem ?? loss }
+    // What a stage would have put is missing; a worker that did nothing wrong is only gone, as the others of its process are.
+    if let loss = record?.takeLoss(hasMore: puts != nil) { problem = problem ?? loss }
     return (items.isEmpty ? nil : OutputBuffer(items), items.count, problem)
   }
 }
