@@ -58,7 +58,9 @@ void millrace_watch(const int ends[2], int is_program_fork, const int *serving) 
     if (has_looked) {
       has_children = millrace_orphans_reap(&orphans);
       int is_working = __atomic_load_n(&at_work, __ATOMIC_SEQ_CST) > 0;
-      if (is_program_fork && is_working && millrace_is_stuck(&stuck, __atomic_load_n(serving, __ATOMIC_ACQUIRE))) {
+      // What was seen before nobody worked is of something else.
+      if (!is_working) stuck = (millrace_stuck){0};
+      else if (is_program_fork && millrace_is_stuck(&stuck, __atomic_load_n(serving, __ATOMIC_ACQUIRE))) {
         millrace_descendants_kill(getpid(), NULL, 0);
         _exit(MILLRACE_EXIT_STUCK);
       }

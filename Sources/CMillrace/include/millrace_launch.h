@@ -80,7 +80,7 @@ _Noreturn void millrace_worker_lost(const char *reason);
 /// The code that a worker exits with when an item has ended the thread that it ran on.
 #define MILLRACE_EXIT_THREAD 75
 
-/// The code that a worker exits with that was forked from the program while another thread of it held a lock, which it waits for.
+/// The code that a worker exits with that waits for what another thread of the program held or was doing when it was forked.
 #define MILLRACE_EXIT_STUCK 79
 
 /// Ends a worker whose thread was ended by code of the user's, with all that it has started, and says so on its standard error.

@@ -17,7 +17,7 @@ package enum WorkerExitCode {
   package static let lost = Int32(MILLRACE_EXIT_LOST)
   /// What it says then.
   package static let lastWords = MILLRACE_LAST_WORDS
-  /// The worker was forked while another thread of the program held a lock, and waits for it.
+  /// The worker waits for what another thread of the program held or was doing when it was forked.
   package static let stuck = Int32(MILLRACE_EXIT_STUCK)
   /// The worker does not know the type that it is to run.
   package static let unknownType: Int32 = 70

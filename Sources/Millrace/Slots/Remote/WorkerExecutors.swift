@@ -56,6 +56,7 @@ private final class MainActorThread: SerialExecutor, Sendable {
   }
 }
 
+/// A thread for jobs of the runtime's, of which nobody else knows.
 func startForJobs(_ name: String, _ suddenEnd: @escaping @Sendable () -> Void, _ body: @escaping @Sendable () -> Void) {
   do {
     try startThread(name, suddenEnd: suddenEnd, body)
