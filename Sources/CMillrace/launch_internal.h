@@ -44,6 +44,9 @@ void millrace_watch_set_up(void);
 /// One that was forked from the program ends there if it waits for what nobody gives: but `serving`, the thread that hears the pool, may wait.
 void millrace_watch(const int ends[2], int is_program_fork, const int *serving);
 
+/// Calls `visit` with each number that names an entry of a directory. Allocates nothing, as `opendir` would.
+void millrace_each_entry(const char *path, void (*visit)(long number, void *context), void *context);
+
 /// What was seen at the last look.
 typedef struct {
   uint64_t found;

@@ -7,13 +7,11 @@
 #ifdef __linux__
 #define _GNU_SOURCE
 #include "launch_internal.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -29,10 +27,10 @@ typedef struct {
   uint32_t value;    // that it had when the wait began
 } awaited;
 
-static awaited awaited_by(const char *task) {
+static awaited awaited_by(long thread) {
   awaited result = {0};
   char path[64], text[256];
-  snprintf(path, sizeof path, "/proc/self/task/%s/syscall", task);
+  snprintf(path, sizeof path, "/proc/self/task/%ld/syscall", thread);
   int fd = millrace_fd_open(path, O_RDONLY, 0);
   if (fd < 0) return result;
   ssize_t count = read(fd, text, sizeof text - 1);
@@ -88,23 +86,28 @@ static uint64_t processor_time(void) {
   return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
-// Who waits for what, in a number; 0: somebody may go on.
+typedef struct {
+  int serving;
+  int may_go_on;
+  uint64_t all;   // who waits for what, in a number
+  uint64_t lost;  // the same of those that wait for what nobody has
+} threads_seen;
+
+static void see_thread(long thread, void *context) {
+  threads_seen *seen = context;
+  if (thread == getpid() || thread == seen->serving) return;
+  awaited what = awaited_by(thread);
+  uint64_t mark = what.address * 31 + (uint64_t)thread;
+  if (is_mutex_of_nobody(&what)) seen->lost += mark;
+  if (what.is_futex) seen->all += mark;
+  else seen->may_go_on = 1;
+}
+
+// 0: somebody may go on.
 static uint64_t standstill(int serving) {
-  DIR *tasks = opendir("/proc/self/task");
-  if (!tasks) return 0;
-  uint64_t all = 0, lost = 0;
-  int may_go_on = 0;
-  for (struct dirent *task; (task = readdir(tasks));) {
-    int number = atoi(task->d_name);
-    if (number == 0 || number == getpid() || number == serving) continue;
-    awaited what = awaited_by(task->d_name);
-    uint64_t mark = what.address * 31 + (uint64_t)number;
-    if (is_mutex_of_nobody(&what)) lost += mark;
-    if (what.is_futex) all += mark;
-    else may_go_on = 1;
-  }
-  closedir(tasks);
-  return lost ? lost : may_go_on ? 0 : all;
+  threads_seen seen = {.serving = serving};
+  millrace_each_entry("/proc/self/task", see_thread, &seen);
+  return seen.lost ? seen.lost : seen.may_go_on ? 0 : seen.all;
 }
 
 int millrace_is_stuck(millrace_stuck *before, int serving) {

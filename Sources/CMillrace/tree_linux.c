@@ -2,6 +2,7 @@
 // forked children and in the fork server.
 #ifdef __linux__
 #define _GNU_SOURCE
+#include "launch_internal.h"
 #include "millrace_tree.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -154,8 +155,7 @@ struct entry {  // linux_dirent64
   char name[];
 };
 
-// Calls `visit` with each number that names an entry of a directory (opendir would allocate).
-static void each_entry(const char *path, void (*visit)(long number, void *context), void *context) {
+void millrace_each_entry(const char *path, void (*visit)(long number, void *context), void *context) {
   int fd = millrace_fd_open(path, O_RDONLY | O_DIRECTORY, 0);
   if (fd < 0) return;
   char room[4096] __attribute__((aligned(8)));
@@ -197,12 +197,12 @@ static void find_children(struct batch *batch, pid_t parent) {
   struct search search = {batch, parent};
   // Kernels without CONFIG_PROC_CHILDREN, and gVisor: look at everybody's parent instead.
   if (access("/proc/thread-self/children", R_OK) != 0) {
-    each_entry("/proc", visit_process, &search);
+    millrace_each_entry("/proc", visit_process, &search);
     return;
   }
   char path[64];
   append(append_number(append(path, "/proc/"), parent), "/task");
-  each_entry(path, visit_thread, &search);
+  millrace_each_entry(path, visit_thread, &search);
 }
 
 static void find_descendants(struct batch *batch, pid_t ancestor) {
@@ -335,10 +335,10 @@ static void visit_member(long pid, void *context) {
 void millrace_group_kill(pid_t id) {
   struct group group = {.id = id, .session = getsid(0)};
   // As long as the group has members, nobody gets its number. If somebody has it, our group had none.
-  each_entry("/proc", visit_member, &group);
+  millrace_each_entry("/proc", visit_member, &group);
   if (group.has_leader) return;
   group.kills = 1;
-  each_entry("/proc", visit_member, &group);
+  millrace_each_entry("/proc", visit_member, &group);
   if (adopts_orphans()) millrace_group_reap(id);
 }
 
