@@ -48,8 +48,11 @@ public struct WorkerContext: Sendable {
     ItemRandom(seed: position.seed.load(ordering: .relaxed), index: position.index)
   }
 
-  /// Whether the current item's outcome is no longer wanted (timed out, or its map is over). Long loops may ask.
-  public var isCancelled: Bool { position.isAbandoned || Task.isCancelled }
+  /// Whether the current item's outcome is no longer wanted (timed out, or its map is over), or its task is cancelled. Long loops may ask.
+  ///
+  /// Wherever an item that is no longer wanted is told so, its task is cancelled as well: on threads, on tasks, and in worker processes, whatever
+  /// they were made by.
+  public var isCancelled: Bool { position.isInItem && position.isAbandoned || Task.isCancelled }
 }
 
 /// A logger that is made when it is asked for: few workers log, and in a new process it takes as long as what most set up.
