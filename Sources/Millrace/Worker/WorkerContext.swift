@@ -50,8 +50,7 @@ public struct WorkerContext: Sendable {
 
   /// Whether the current item's outcome is no longer wanted (timed out, or its map is over), or its task is cancelled. Long loops may ask.
   ///
-  /// Wherever an item that is no longer wanted is told so, its task is cancelled as well: on threads, on tasks, and in worker processes, whatever
-  /// they were made by.
+  /// The task of an item that is given up is cancelled as well, in worker processes as on threads and tasks.
   public var isCancelled: Bool { position.isInItem && position.isAbandoned || Task.isCancelled }
 }
 

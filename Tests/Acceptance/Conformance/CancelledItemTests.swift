@@ -1,3 +1,4 @@
+import Logging
 import Millrace
 import MillraceTesting
 import TestSupport
@@ -54,6 +55,24 @@ private func wait(for counter: SharedCounter, _ goal: Int) async {
   while counter.value < goal {
     sched_yield()
     await Task.yield()
+  }
+}
+
+/// Does something that nobody waits for when it is given up.
+private struct BadHandler: StatelessWorker, Codable {
+  let seen: Seen
+  let traps: Bool
+
+  func process(_ item: Int) async throws -> Int {
+    if item > 0 { return item }
+    return try await withTaskCancellationHandler {
+      seen.begun.increment()
+      try await Task.sleep(for: .seconds(30))
+      return item
+    } onCancel: {
+      if traps { fatalError("as asked") }
+      while true { sleep(1_000) }
+    }
   }
 }
 
@@ -133,6 +152,7 @@ extension Checked {
       .processes(1, WorkerPool.ProcessOptions(start: .fork)), .sockets(1),
     ].runnable
     private static let isolated = single.filter { $0.kind.abilities.contains(.survivesCrashes) }
+    private static let silent = Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }
     private static let oneByOne = MapOptions(chunking: .size(1))
 
     @Test("U178: the task of an item that is given up is cancelled, and its worker goes on", arguments: single)
@@ -227,6 +247,26 @@ extension Checked {
           }
         }
         #expect([seen.handled.value, seen.woken.value, seen.wrong.value] == [5, 5, 0])
+      }
+    }
+
+    @Test(
+      "U178: a cancellation handler that traps, or never returns, takes its worker with it, and nothing else",
+      arguments: (isolated + [Backends.crowded].runnable).each(with: [true, false]))
+    func badHandlers(backend: WorkerPool.Backend, traps: Bool) async throws {
+      try await withDeadline(.seconds(30)) {
+        let seen = try Seen()
+        let worker = BadHandler(seen: seen, traps: traps)
+        try await withWorkerPool(backend, logger: Self.silent) { pool in
+          for round in 1...2 {
+            let map = Task { try await pool.map([0], with: worker) }
+            await wait(for: seen.begun, round)
+            map.cancel()
+            await #expect(throws: CancellationError.self) { try await map.value }
+            let next = try await pool.map(1...20, with: worker, options: Self.oneByOne)
+            #expect(next == Array(1...20))
+          }
+        }
       }
     }
 
