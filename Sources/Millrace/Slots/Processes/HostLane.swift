@@ -211,7 +211,7 @@ extension HostLane: HostChannel {
       last.flags.isDisjoint(with: [.segment, .baggage])
     {
       let request = try ChunkRequest(frame.header, frame.payload)
-      if isFit(request), host.mayBegin(frame.header) {
+      if isFit(request), host.mayBegin(chunk: request.id) {
         KillPoint.workerTakesChunk.reach()
         host.begin(request)
         return request

@@ -63,10 +63,13 @@ package final class WorkerHost: @unchecked Sendable {
     while await tasks.serve(on: thread, { await WorkerContext.$running.withValue(self.context, operation: body) }) {}
   }
 
+  @inline(__always)
+  func mayBegin(chunk number: UInt64) -> Bool { tasks.mayBegin(number) }
+
   /// Whether what is asked may be carried out in the current task; it is handled next, if so.
   package func mayBegin(_ header: FrameHeader) -> Bool {
     switch header.frameKind {
-    case .chunk: tasks.mayBegin(header.chunk)
+    case .chunk: mayBegin(chunk: header.chunk)
     case .open: tasks.mayBegin(HostTasks.Number.setUp(setUps + 1))
     default: tasks.mayBegin(HostTasks.Number.other)
     }
