@@ -44,6 +44,23 @@ struct Mischief: StatelessWorker {
   }
 }
 
+/// Waits until its task is cancelled, and leaves files that say so beside the path.
+struct Waiting: StatelessWorker {
+  func process(_ path: String) async throws -> Int32 {
+    if path.isEmpty { return getpid() }
+    fclose(fopen("\(path).begun", "w"))
+    try await withTaskCancellationHandler {
+      do { try await Task.sleep(for: .seconds(30)) } catch {
+        fclose(fopen("\(path).thrown", "w"))
+        throw error
+      }
+    } onCancel: {
+      fclose(fopen("\(path).told", "w"))
+    }
+    return 0
+  }
+}
+
 /// Says where it runs.
 struct Whereabouts: StatelessWorker {
   struct Place: Codable, Equatable, Sendable {

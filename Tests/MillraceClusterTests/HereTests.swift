@@ -7,6 +7,10 @@ import Testing
 
 @testable import MillraceCluster
 
+#if canImport(Glibc)
+import Glibc
+#endif
+
 /// Maps over agents in this process: the driver's part and the agent's, without what starts processes.
 private struct SquareOnTheMainActor: StatelessWorker, Codable {
   func process(_ item: Int) async -> Int { await MainActor.run { item * item } }
@@ -185,6 +189,29 @@ extension Checked {
         let counts = try await lab.ask(["HVALS", "millrace:{lab}:counts"]).array.compactMap(\.integer)
         // Begun with single items; as many as these took no chunk of its own for every ten.
         #expect(counts.reduce(0, +) < 2_000, "\(counts)")
+      }
+    }
+
+    @Test(
+      "U178: the task of an item that is given up is cancelled in an agent's worker process", .timeLimit(.minutes(1)))
+    func givenUp() async throws {
+      let folder = try Files.folder()
+      defer { Files.remove(folder) }
+      func wait(for file: String) async throws {
+        while access("\(folder)/\(file)", F_OK) != 0 { try await Task.sleep(for: .milliseconds(5)) }
+      }
+      try await withCluster(.inMemory, agents: 1, slots: 1, width: 1, backend: { .processes($0) }) { pool, _ in
+        let process = try await pool.map([""], with: Waiting())
+        #expect(process != [getpid()])
+        for item in ["one", "two"] {
+          let map = Task { try await pool.map(["\(folder)/\(item)"], with: Waiting()) }
+          try await wait(for: "\(item).begun")
+          map.cancel()
+          await #expect(throws: CancellationError.self) { try await map.value }
+          try await wait(for: "\(item).told")
+          try await wait(for: "\(item).thrown")
+          #expect(try await pool.map([""], with: Waiting()) == process)
+        }
       }
     }
 

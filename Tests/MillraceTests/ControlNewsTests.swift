@@ -14,6 +14,8 @@ struct ControlNewsTests {
     .lane(number: 0, slot: 0, cpus: []),
     .lane(number: 7, slot: 63, cpus: [0, 1, 1_023]),
     .segment(lane: 3, id: .max),
+    .cancel(lane: 1, 7...7),
+    .cancel(lane: 0, 0 ... .max),
     .shared([]),
     .shared([token, token]),
     .forget([]),
@@ -45,7 +47,8 @@ struct ControlNewsTests {
       words.flatMap { word in (0..<8).map { UInt8(word >> ($0 * 8) & 0xff) } }
     }
     #expect(throws: WireProblem.self) { try ControlNews(bytes: words(0)) }
-    #expect(throws: WireProblem.self) { try ControlNews(bytes: words(9)) }
+    #expect(throws: WireProblem.self) { try ControlNews(bytes: words(10)) }
+    #expect(throws: WireProblem.self) { try ControlNews(bytes: words(9, 0, 2, 1)) }
     #expect(throws: WireProblem.self) { try ControlNews(bytes: words(4, 0)) }
     #expect(throws: WireProblem.self) { try ControlNews(bytes: words(3, 0, 1 << 32)) }
     #expect(throws: WireProblem.self) { try ControlNews(bytes: words(2, 0, 0, 1 << 31)) }

@@ -48,8 +48,10 @@ public struct WorkerContext: Sendable {
     ItemRandom(seed: position.seed.load(ordering: .relaxed), index: position.index)
   }
 
-  /// Whether the current item's outcome is no longer wanted (timed out, or its map is over). Long loops may ask.
-  public var isCancelled: Bool { position.isAbandoned || Task.isCancelled }
+  /// Whether the current item's outcome is no longer wanted (timed out, or its map is over), or its task is cancelled. Long loops may ask.
+  ///
+  /// The task of an item that is given up is cancelled as well, in worker processes as on threads and tasks.
+  public var isCancelled: Bool { position.isInItem && position.isAbandoned || Task.isCancelled }
 }
 
 /// A logger that is made when it is asked for: few workers log, and in a new process it takes as long as what most set up.

@@ -140,16 +140,7 @@ extension Lane {
   package func snapshot() -> LaneSnapshot { markerWords.snapshot() }
 
   /// Says that the rest of the chunk is not wanted, if it is the one that the worker is at.
-  package func abandon(chunk number: UInt64) {
-    let tag = LaneLayout.tag(number)
-    var word = progress.pointee.load(ordering: .relaxed)
-    while word & ~(LaneLayout.completed | LaneLayout.last) == tag {
-      let (isDone, found) = progress.pointee.compareExchange(
-        expected: word, desired: word | LaneLayout.abandoned, ordering: .acquiringAndReleasing)
-      if isDone { return }
-      word = found
-    }
-  }
+  package func abandon(chunk number: UInt64) { progress.abandon(chunk: number) }
 
   /// Makes the item that the worker is at the last of the chunk, which has `count`: what is behind it is the caller's then.
   ///
@@ -182,5 +173,19 @@ extension Lane {
     let place: UnsafeMutablePointer<UInt64> = word(offset)
     // An `Atomic` is nothing but its word.
     return UnsafePointer(UnsafeMutableRawPointer(place).assumingMemoryBound(to: Atomic<UInt64>.self))
+  }
+}
+
+extension UnsafePointer<Atomic<UInt64>> {
+  /// Says in a progress word that the rest of the chunk is not wanted, if the word is about that chunk.
+  package func abandon(chunk number: UInt64) {
+    let tag = LaneLayout.tag(number)
+    var word = pointee.load(ordering: .acquiring)
+    while word & ~(LaneLayout.completed | LaneLayout.last) == tag {
+      let (isDone, found) = pointee.compareExchange(
+        expected: word, desired: word | LaneLayout.abandoned, ordering: .acquiringAndReleasing)
+      if isDone { return }
+      word = found
+    }
   }
 }

@@ -68,7 +68,9 @@ final class SocketSlots: Slots {
       host.step { $0.revoked(slot: slot, generation: generation, chunk: chunk, from: nil, now: $1) }
     case .share(let slot, let generation, let chunk):
       host.step { $0.shared(slot: slot, generation: generation, chunk: chunk, .nothing, now: $1) }
-    case .cancelSetUp, .read, .collect, .deliver, .end, .release, .raised, .closed, .stopped, .alarm, .note: break
+    case .cancelSetUp(let slot, let generation, let key):
+      seat(slot, generation)?.worker(key)?.ask { [$0.cancelSetUp(key)] }
+    case .read, .collect, .deliver, .end, .release, .raised, .closed, .stopped, .alarm, .note: break
     }
   }
 }

@@ -10,6 +10,8 @@ package enum ControlNews: Equatable, Sendable {
   case lane(number: Int, slot: Int, cpus: [Int32])
   /// Either way: a segment of a lane. Descriptor: its memory.
   case segment(lane: Int, id: UInt32)
+  /// To the worker: nobody wants these chunks of a lane any more, or this set-up (``HostTasks``).
+  case cancel(lane: Int, ClosedRange<UInt64>)
   /// To the worker: shared objects that what follows in its lanes names. Descriptors: of each its memory.
   case shared([SharedToken])
   /// To the worker: nobody has these any more, but itself.
@@ -33,6 +35,7 @@ extension ControlNews {
     static let shared: UInt64 = 6
     static let forget: UInt64 = 7
     static let made: UInt64 = 8
+    static let cancel: UInt64 = 9
   }
 
   package var bytes: [UInt8] {
@@ -57,6 +60,11 @@ extension ControlNews {
       writer.append(Kind.segment)
       writer.append(Int64(lane))
       writer.append(UInt64(id))
+    case .cancel(let lane, let numbers):
+      writer.append(Kind.cancel)
+      writer.append(Int64(lane))
+      writer.append(numbers.lowerBound)
+      writer.append(numbers.upperBound)
     case .shared(let tokens):
       writer.append(Kind.shared)
       for word in tokens.flatMap(\.words) { writer.append(word) }
@@ -109,6 +117,11 @@ extension ControlNews {
       while !rest.isEmpty { cpus.append(try number(Int32.self)) }
       self = .lane(number: lane, slot: slot, cpus: cpus)
     case Kind.segment: self = .segment(lane: try number(Int.self), id: try number(UInt32.self))
+    case Kind.cancel:
+      let lane = try number(Int.self)
+      let (first, last) = (try Records.take(&rest), try Records.take(&rest))
+      guard first <= last else { throw WireProblem("chunks from \(first) to \(last)") }
+      self = .cancel(lane: lane, first...last)
     case Kind.shared:
       var tokens: [SharedToken] = []
       while !rest.isEmpty { tokens.append(try token()) }

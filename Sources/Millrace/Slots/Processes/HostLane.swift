@@ -5,7 +5,7 @@ import Synchronization
 
 /// A lane in a worker process: a thread that runs what the request ring brings.
 final class HostLane: @unchecked Sendable {
-  // Sound: everything but `segments` belongs to the lane's own thread.
+  // Sound: everything but `segments` and `tasks` belongs to the lane's own thread.
   let lane: Lane
   @exclusivity(unchecked) var end: WorkerEnd
   private let bell: Doorbell
@@ -18,6 +18,9 @@ final class HostLane: @unchecked Sendable {
   private let segments = Lock(SegmentReceiver())
   private let segmentBell = Bell()
   private let passage: HostPassage
+  private let position: ItemPosition
+  /// Where its requests are carried out.
+  private let tasks: HostTasks
   /// In a process that was forked for one worker: that, until it is asked for.
   @exclusivity(unchecked) private var forked: (any HostedWorker)?
 
@@ -29,6 +32,8 @@ final class HostLane: @unchecked Sendable {
     self.slot = slot
     self.process = process
     passage = HostPassage(lane: number, of: process)
+    position = ItemPosition(progress: lane.progress, startTime: lane.itemStart, part: lane.part)
+    tasks = HostTasks(position)
   }
 
   /// Payloads above this travel in segments, and frames grow no larger.
@@ -40,16 +45,16 @@ final class HostLane: @unchecked Sendable {
     segmentBell.ring()
   }
 
+  /// Nobody wants these chunks, or this set-up, any more; called by the process's control thread.
+  func giveUp(_ numbers: ClosedRange<UInt64>) { tasks.giveUp(numbers, of: self) }
+
   // MARK: The loop
 
-  /// Runs requests until told to stop.
-  func loop() async {
-    let position = ItemPosition(progress: lane.progress, startTime: lane.itemStart, part: lane.part)
-    let host = WorkerHost(self, slot: slot, position: position) { [process, slot] in process.logger(slot: slot) }
-    await host.asWorker { await run(host) }
-  }
-
-  private func run(_ host: WorkerHost) async {
+  /// Runs requests on the lane's thread until told to stop.
+  func loop(on thread: LaneThread) async {
+    let host = WorkerHost(self, slot: slot, position: position, tasks: tasks) { [process, slot] in
+      process.logger(slot: slot)
+    }
     passage.stay()
     defer { SharedPassage.leave() }
     // Before it serves: if a lock that was copied with the program stays taken for ever, it comes out now, and it is replaced.
@@ -61,17 +66,30 @@ final class HostLane: @unchecked Sendable {
       CrashReport.guardProgress(of: lane)
       millrace_work_begins()
       defer { millrace_work_ends() }
+      await host.serve(on: thread) { await self.run(host) }
+      CrashReport.disarm()
+    } catch {
+      process.fail(error)
+    }
+  }
+
+  /// Runs requests; true if what is next is to run in another task, false when there are no more.
+  private func run(_ host: WorkerHost) async -> Bool {
+    do {
       while true {
         guard let frame = try takePending() ?? end.requests.nextClaimed() else {
           millrace_work_ends()
           let result = try end.requests.waitForData()
           millrace_work_begins()
-          if case .closed = result { break }
+          if case .closed = result { return false }
           continue
         }
-        guard try await handle(frame, host) else { break }
+        guard host.mayBegin(frame.header) else {
+          pending = frame
+          return true
+        }
+        guard try await handle(frame, host) else { return false }
       }
-      CrashReport.disarm()
     } catch {
       process.fail(error)
     }
@@ -193,7 +211,7 @@ extension HostLane: HostChannel {
       last.flags.isDisjoint(with: [.segment, .baggage])
     {
       let request = try ChunkRequest(frame.header, frame.payload)
-      if isFit(request) {
+      if isFit(request), host.mayBegin(chunk: request.id) {
         KillPoint.workerTakesChunk.reach()
         host.begin(request)
         return request

@@ -71,7 +71,7 @@ package final class HostProcess: Sendable {
       let thread = LaneThread()
       if makeForkedWorker != nil { LaneThread.ofFork = thread }
       Task(executorPreference: thread) {
-        await lane.loop()
+        await lane.loop(on: thread)
         self.lanes.withLock { $0[number] = nil }
         self.laneHasEnded.ring()
         thread.end()
@@ -85,6 +85,7 @@ package final class HostProcess: Sendable {
     case .segment(let number, let id):
       guard let descriptor = message.takeDescriptor() else { throw WireProblem("a segment without its descriptor") }
       try lanes.withLock { $0[number] }?.adopt(id, descriptor.take())
+    case .cancel(let number, let numbers): lanes.withLock { $0[number] }?.giveUp(numbers)
     case .shared(let tokens):
       for token in tokens {
         guard let descriptor = message.takeDescriptor() else { throw WireProblem("an object without its descriptor") }

@@ -50,7 +50,10 @@ extension ProcessControl {
     case .cancel(let slot, let generation, let chunk):
       guard let lane = lane(slot, generation, holding: chunk) else { return }
       _ = attempt(lane) { try lane.revoke(chunk, from: 0) }
-      if lane.holds(chunk) { return lane.cancel(chunk) }
+      if lane.holds(chunk) {
+        if let numbers = lane.cancel(chunk) { process(of: lane)?.say(.cancel(lane: lane.number, numbers)) }
+        return
+      }
       // The worker has begun nothing of it, or nothing of what it had not answered.
       host.step {
         $0.finished(slot: slot, generation: generation, chunk: chunk, items: 0, elapsed: 0, now: $1)
@@ -61,7 +64,10 @@ extension ProcessControl {
       let isDying = lane.flatMap(process(of:))?.hasMarkedItsEnd == true
       let found = isDying ? .waiting : lane?.inspect(chunk) ?? .waiting
       host.step { $0.inspected(slot: slot, generation: generation, chunk: chunk, found, now: $1) }
-    case .cancelSetUp, .read, .collect, .deliver, .end, .release, .raised, .closed, .stopped, .alarm, .note: break
+    case .cancelSetUp(let slot, let generation, let key):
+      guard let lane = lane(slot, generation, for: key), let number = lane.work.numberOfSetUp(key) else { return }
+      process(of: lane)?.say(.cancel(lane: lane.number, number...number))
+    case .read, .collect, .deliver, .end, .release, .raised, .closed, .stopped, .alarm, .note: break
     }
   }
 
@@ -257,6 +263,7 @@ extension ProcessControl {
   /// Takes in what the process's lanes have said; whether there was anything.
   func receive(_ process: WorkerProcess) -> Bool {
     var hasNews = false
+    process.sayMore()
     for lane in process.lanes {
       do {
         while let answer = try process.sharing.within(

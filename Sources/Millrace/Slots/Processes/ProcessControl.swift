@@ -140,6 +140,7 @@ final class ProcessControl: @unchecked Sendable {
   /// Asks every worker to ring; false if one has said something already.
   private func arm() -> Bool {
     for process in processes.values {
+      if !process.unsaid.isEmpty { awaitRoom(process) }
       for lane in process.lanes {
         // A lane that cannot be armed has said nonsense, and is read again to say so.
         guard lane.isBroken || (try? lane.arm()) == true else { return false }

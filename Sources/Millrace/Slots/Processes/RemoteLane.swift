@@ -257,10 +257,11 @@ package final class RemoteLane {
     }
   }
 
-  /// Tells the worker that the rest of the chunk is not wanted.
-  func cancel(_ id: Int) {
-    guard let sent = work.sent(id) else { return }
-    for frame in sent.cancel() { lane.abandon(chunk: frame) }
+  /// Notes for the worker that the rest of the chunk is not wanted. The numbers of the frames that this is about: it still has to be told.
+  func cancel(_ id: Int) -> ClosedRange<UInt64>? {
+    guard let frames = work.sent(id)?.cancel(), let first = frames.first, let last = frames.last else { return nil }
+    for frame in frames { lane.abandon(chunk: frame) }
+    return first...last
   }
 
   /// What the worker is doing about the chunk.

@@ -37,6 +37,8 @@ final class WorkerProcess {
   var goneBy: UInt64?
   /// When what waits for room to send descriptors is tried again; nil: nothing does, or the poller tells.
   var roomBy: UInt64?
+  /// What it is to be told when there is room.
+  private(set) var unsaid = FIFO<[UInt8]>()
   /// The poller tells when there is room in its control socket.
   var awaitsRoom = false
   var isKilledByUs = false
@@ -118,6 +120,21 @@ final class WorkerProcess {
     } catch let error as SystemCallError where error.code == EPIPE || error.code == ECONNRESET {
       // It is about to die, or nobody can reach it any more. Its end is told by the kernel, with the reason.
       if killAt == nil { killAt = _monotonicNow() &+ 1_000_000_000 }
+    }
+  }
+
+  /// Tells it something that may come later, when there is room for it.
+  func say(_ news: ControlNews) {
+    unsaid.append(news.bytes)
+    sayMore()
+  }
+
+  /// Tells it what there was no room for.
+  func sayMore() {
+    while let bytes = unsaid.first {
+      // That it is gone is told by the kernel.
+      if (try? control.trySend(bytes)) == false { return }
+      _ = unsaid.popFirst()
     }
   }
 

@@ -7,7 +7,7 @@ package import MillraceIPC
 ///  open                 worker
 ///  chunk      items     chunk     worker
 ///  tearDown             worker
-///  cancel               chunk
+///  cancel               chunk, or which set-up
 ///  retired    segment
 ///  opened               worker
 ///  openFailed           worker
@@ -31,7 +31,8 @@ extension FrameHeader {
     FrameHeader(.chunk, flags, count: items, of: number, worker)
   }
   package static func tearDown(_ worker: UInt64) -> FrameHeader { FrameHeader(.tearDown, of: worker) }
-  package static func cancel(_ chunk: UInt64) -> FrameHeader { FrameHeader(.cancel, of: chunk) }
+  /// The number: of a chunk, or of a set-up (``HostTasks``).
+  package static func cancel(_ number: UInt64) -> FrameHeader { FrameHeader(.cancel, of: number) }
   package static var stop: FrameHeader { FrameHeader(.stop) }
 
   // MARK: Either way

@@ -44,6 +44,9 @@ extension SentWork {
     return sent.cancel().map { RemoteFrame(.cancel($0)) }
   }
 
+  /// Nobody wants the worker to be set up. Nil, if that is not under way.
+  package func cancelSetUp(_ key: WorkerKey) -> RemoteFrame? { numberOfSetUp(key).map { RemoteFrame(.cancel($0)) } }
+
   /// What the worker is doing about the chunk, as far as it has said. `since`: when it last said something, or was asked.
   package func inspect(_ chunk: Int, since: UInt64) -> Inspection {
     guard let first = inFlight.first else { return .waiting }

@@ -11,8 +11,9 @@ package struct SentWork {
   private var nextNumber: UInt64 = 1
   /// The workers that it was told to open.
   package private(set) var records: [WorkerKey: WorkerRecord] = [:]
-  /// Of those, the ones that have not answered.
-  package private(set) var opening: Set<WorkerKey> = []
+  /// Of those, the ones that have not answered, and which of its set-ups that is.
+  package private(set) var opening: [WorkerKey: UInt64] = [:]
+  private var setUps: UInt64 = 0
   package private(set) var tearingDown: [WorkerKey: WorkerRecord] = [:]
   package private(set) var isToldToStop = false
   package private(set) var hasStopped = false
@@ -33,7 +34,13 @@ package struct SentWork {
   /// It is going to be told of a worker, with chunks behind that.
   package mutating func willOpen(_ record: WorkerRecord) { records[record.key] = record }
 
-  package mutating func opens(_ record: WorkerRecord) { opening.insert(record.key) }
+  package mutating func opens(_ record: WorkerRecord) {
+    setUps += 1
+    opening[record.key] = setUps
+  }
+
+  /// By which number a set-up is given up; nil if there is none to be.
+  package func numberOfSetUp(_ key: WorkerKey) -> UInt64? { opening[key].map(HostTasks.Number.setUp) }
 
   package mutating func tearsDown(_ record: WorkerRecord) {
     records[record.key] = nil
@@ -124,7 +131,7 @@ package struct SentWork {
       let memory = payload.count >= 8 ? Int(clamping: payload.loadUnaligned(as: UInt64.self)) : nil
       return finish(sent, items: count, elapsed: header.nanoseconds, memory: memory)
     case .opened, .openFailed:
-      guard opening.remove(key) != nil else { throw WireProblem("a set-up that nobody asked for") }
+      guard opening.removeValue(forKey: key) != nil else { throw WireProblem("a set-up that nobody asked for") }
       return header.isKind(.opened) ? .opened(key) : .openFailed(key, try shortage ?? error(payload))
     case .stopped:
       guard isToldToStop, inFlight.isEmpty, !hasStopped else { throw WireProblem("an end that nobody asked for") }

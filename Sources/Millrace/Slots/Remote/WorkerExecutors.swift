@@ -13,6 +13,7 @@ package enum WorkerExecutors {
   ///   - isFork: whether the process was forked from the program.
   ///   - suddenEnd: called on a thread that code of a user's ends.
   package static func take(isFork: Bool, suddenEnd: @escaping @Sendable () -> Void) {
+    self.suddenEnd = suddenEnd
     let main = MainActorThread(suddenEnd)
     mainActorThread = main
     let executor = main.asUnownedSerialExecutor()
@@ -32,6 +33,12 @@ package enum WorkerExecutors {
   // Sound: set before any code of a user's runs in the process, and never again.
   nonisolated(unsafe) private static var mainActorThread: MainActorThread?
   nonisolated(unsafe) static var forkThreads: ForkThreads?
+  nonisolated(unsafe) private static var suddenEnd: @Sendable () -> Void = {}
+
+  /// Runs code of a user's that nobody is to wait for, on a thread for that alone; on the calling one, where the system has none.
+  static func runApart(_ name: String, _ body: @escaping @Sendable () -> Void) {
+    do { try startThread(name, suddenEnd: suddenEnd, body) } catch { body() }
+  }
 }
 
 /// The main actor's executor: a thread of its own, from its first job on.

@@ -30,10 +30,8 @@ extension WorkerHost {
     try channel.send(.begun)
     let requests = RequestQueue()
     Task(executorPreference: thread) {
-      do {
-        try await self.asWorker { try await self.run(requests) }
-      } catch {
-        fail(error)
+      await self.serve(on: thread) {
+        do { return try await self.run(requests) } catch { fail(error) }
       }
       thread.end()
     }
@@ -43,13 +41,18 @@ extension WorkerHost {
     }
   }
 
-  private func run(_ requests: RequestQueue) async throws {
+  /// Runs requests; true if what is next is to run in another task, false when there are no more.
+  private func run(_ requests: RequestQueue) async throws -> Bool {
     while true {
       let frame = requests.next()
+      guard mayBegin(frame.header) else {
+        requests.putBack(frame)
+        return true
+      }
       let payload = UnsafeMutableRawBufferPointer.allocate(byteCount: frame.payload.count, alignment: 16)
       defer { payload.deallocate() }
       payload.copyBytes(from: frame.payload)
-      guard try await handle(frame.header, UnsafeRawBufferPointer(payload)) else { return }
+      guard try await handle(frame.header, UnsafeRawBufferPointer(payload)) else { return false }
     }
   }
 }
@@ -62,6 +65,9 @@ private final class RequestQueue: Sendable {
     frames.withLock { $0.append(frame) }
     bell.ring()
   }
+
+  /// It is the next again.
+  func putBack(_ frame: RemoteFrame) { frames.withLock { $0.prepend(frame) } }
 
   /// The next request; waits for it.
   func next() -> RemoteFrame {

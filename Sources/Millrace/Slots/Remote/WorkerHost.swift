@@ -13,20 +13,25 @@ package final class WorkerHost: @unchecked Sendable {
   private let context: WorkerContext
   private var instances: [UInt64: any HostedWorker] = [:]
   @exclusivity(unchecked) package private(set) var measuresMemory = false
-  /// Chunks that are not wanted, and may not have begun.
-  private let cancelled = Lock<Set<UInt64>>([])
+  /// Where its requests are carried out.
+  private let tasks: HostTasks
+  /// How many set-ups it has come to.
+  private var setUps: UInt64 = 0
   /// What goes around each item of the chunk that is running, if anything does.
   @exclusivity(unchecked) private(set) var itemSurroundings: (any ChunkSurroundings)?
   /// How closely standard error is watched while items run.
   @exclusivity(unchecked) var watch = ErrorWatch()
 
-  /// - Parameter position: by default, one that nobody outside of this process sees.
+  /// - Parameters:
+  ///   - position: by default, one that nobody outside of this process sees.
+  ///   - tasks: made for that position, where they have to be known before the host is.
   package init(
-    _ channel: any HostChannel, slot: Int, position: ItemPosition = ItemPosition(),
+    _ channel: any HostChannel, slot: Int, position: ItemPosition = ItemPosition(), tasks: HostTasks? = nil,
     logger: @escaping @Sendable () -> Logger
   ) {
     self.channel = channel
     self.position = position
+    self.tasks = tasks ?? HostTasks(position)
     context = WorkerContext(slot: slot, position: position, logger: logger)
   }
 
@@ -44,34 +49,30 @@ package final class WorkerHost: @unchecked Sendable {
   /// None of the chunk's items is done.
   func resetProgress(for request: ChunkRequest) {
     progress.pointee.store(LaneLayout.tag(request.id), ordering: .releasing)
-    let isCancelled = cancelled.withLock { cancelled in
-      // Those before it are over.
-      cancelled = cancelled.filter { $0 >= request.id }
-      return cancelled.contains(request.id)
+  }
+
+  /// The chunk, or the set-up, of this number is not wanted: if it runs, its current item does not count any more, and its task is
+  /// cancelled. From any thread.
+  func cancel(_ number: UInt64) { tasks.giveUp(number...number, of: self) }
+
+  // MARK: Its tasks
+
+  /// Carries requests out on the thread, which must be the calling one's, in one task after the other, which sees the worker's context:
+  /// as often as the body says that it is to be called again, for what it has taken ``mayBegin(_:)`` no more.
+  package func serve(on thread: LaneThread, _ body: @escaping @Sendable () async -> Bool) async {
+    while await tasks.serve(on: thread, { await WorkerContext.$running.withValue(self.context, operation: body) }) {}
+  }
+
+  @inline(__always)
+  func mayBegin(chunk number: UInt64) -> Bool { tasks.mayBegin(number) }
+
+  /// Whether what is asked may be carried out in the current task; it is handled next, if so.
+  package func mayBegin(_ header: FrameHeader) -> Bool {
+    switch header.frameKind {
+    case .chunk: mayBegin(chunk: header.chunk)
+    case .open: tasks.mayBegin(HostTasks.Number.setUp(setUps + 1))
+    default: tasks.mayBegin(HostTasks.Number.other)
     }
-    if isCancelled { abandon(request.id) }
-  }
-
-  /// The rest of the chunk is not wanted: if it runs, its current item does not count any more. From any thread.
-  func cancel(_ chunk: UInt64) {
-    _ = cancelled.withLock { $0.insert(chunk) }
-    abandon(chunk)
-  }
-
-  private func abandon(_ chunk: UInt64) {
-    let tag = LaneLayout.tag(chunk)
-    var word = progress.pointee.load(ordering: .acquiring)
-    while word & ~(LaneLayout.completed | LaneLayout.last) == tag {
-      let (exchanged, found) = progress.pointee.compareExchange(
-        expected: word, desired: word | LaneLayout.abandoned, ordering: .acquiringAndReleasing)
-      if exchanged { return }
-      word = found
-    }
-  }
-
-  /// Runs the body as code of the worker's: it sees the worker's context.
-  package func asWorker<R>(_ body: () async throws -> R) async rethrows -> R {
-    try await WorkerContext.$running.withValue(context, operation: body)
   }
 
   // MARK: Requests
@@ -94,6 +95,8 @@ package final class WorkerHost: @unchecked Sendable {
     noteErrors()
     channel.enter(.settingUp)
     position.enter(first: 0, attempt: 1, seed: 0, isItem: false)
+    setUps += 1
+    tasks.begin(HostTasks.Number.setUp(setUps))
     do {
       let instance = try channel.makeWorker(announcement)
       try KillPoint.workerSetsUp.reachThrowing()
@@ -132,6 +135,7 @@ package final class WorkerHost: @unchecked Sendable {
     position.enter(first: Int(request.head.first), attempt: Int(request.head.attempt), seed: request.head.seed)
     if watch.looks { noteErrors() }
     channel.begins(request, self)
+    tasks.begin(request.id)
     KillPoint.workerBeginsChunk.reach()
   }
 

@@ -38,7 +38,7 @@ struct ControlTarget: FuzzTarget {
   private struct News: Probe {
     func valid(_ random: inout FuzzRandom) throws -> [UInt8] {
       let news: ControlNews =
-        switch random.below(8) {
+        switch random.below(9) {
         case 0: .configure(environment: ["PATH": random.chance(70) ? random.text(upTo: 40) : nil])
         case 1: .lane(number: random.below(9), slot: random.below(99), cpus: [0, 1, Int32(random.below(64))])
         case 3: .logging(label: random.text(upTo: 30), level: random.chance(50) ? "info" : random.text(upTo: 9))
@@ -46,9 +46,15 @@ struct ControlTarget: FuzzTarget {
         case 4: .shared((0..<random.below(4)).map { _ in Self.token(&random) })
         case 5: .forget((0..<random.below(9)).map { _ in SharedID(high: random.next(), low: random.next()) })
         case 6: .made(lane: random.below(9), chunk: random.next() >> 8, Self.token(&random))
+        case 7: Self.cancel(&random)
         default: .end
         }
       return news.bytes
+    }
+
+    private static func cancel(_ random: inout FuzzRandom) -> ControlNews {
+      let first = random.next() >> 1
+      return .cancel(lane: random.below(9), first...first + UInt64(random.below(9)))
     }
 
     private static func token(_ random: inout FuzzRandom) -> SharedToken {
