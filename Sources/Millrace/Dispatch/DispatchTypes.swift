@@ -155,6 +155,8 @@ package enum Action {
   /// Tell the user's code in the slot that its work is no longer wanted.
   case cancel(slot: Int, generation: Int, chunk: Int)
   case tearDown(slot: Int, generation: Int, WorkerKey)
+  /// Take the instance out of the worker, and tear it down beside what that is at; `tornDown` is told with the number.
+  case tearDownApart(slot: Int, generation: Int, WorkerKey, number: Int)
   /// End the worker now.
   case kill(slot: Int, generation: Int)
   /// End the worker when it is idle, which it is.
@@ -220,6 +222,8 @@ package struct DispatchLimits: Sendable {
   package var prefetch = 0
   /// A map inside an item runs in spare slots of its own level only, as where the consumers themselves do the work.
   package var levelsAreApart = false
+  /// A worker for whose end somebody waits is torn down beside what its slots are at, which may be waiting for just that.
+  package var tearsDownApart = false
   /// How many levels of maps there may be, for those that are raised.
   package var mostLevels = Nesting.maximumLevel
   /// How long a chunk of several items may be under way before it is shared with a slot that has nothing to do; nil: it is not.

@@ -107,8 +107,8 @@ extension Dispatcher {
   /// Whether it has gone on one.
   private mutating func goOnErrand(_ slot: Int) -> Bool {
     if slots[slot].retires {
-      guard let key = slots[slot].worker.prepared.last else { return stop(slot) }
-      return tearDown(slot, key)
+      if let key = slots[slot].worker.prepared.last { return tearDown(slot, key) }
+      return slots[slot].worker.leavers.isEmpty ? stop(slot) : true
     }
     if let key = slots[slot].worker.prepared.first(where: { workers[$0]?.isUnwanted == true }) {
       return tearDown(slot, key)

@@ -52,6 +52,7 @@ extension Dispatcher {
     case .ending(let deadline): consider(deadline)
     }
     for chunk in slot.worker.assigned.heads { consider(chunk.deadline) }
+    for leaver in slot.worker.leavers { consider(leaver.deadline) }
     return next
   }
 }

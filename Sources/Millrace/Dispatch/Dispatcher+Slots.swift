@@ -200,8 +200,17 @@ extension Dispatcher {
     return false
   }
 
-  package mutating func tornDown(slot: Int, generation: Int, _ key: WorkerKey, now: UInt64) {
+  /// - Parameter number: of the instance, where it was torn down apart.
+  package mutating func tornDown(
+    slot: Int, generation: Int, _ key: WorkerKey, apart number: Int? = nil, now: UInt64
+  ) {
     self.now = now
+    if let number {
+      guard isCurrent(slot, generation) else { return }
+      slots[slot].worker.leavers.removeAll { $0.number == number }
+      closeIfDone(key)
+      return finish()
+    }
     guard isCurrent(slot, generation), case .tearingDown(key, _) = slots[slot].worker.phase else { return }
     slots[slot].worker.phase = .ready
     if isObserved { tell(.tearDownEnded(slot: slot, generation: generation, key)) }
@@ -227,6 +236,7 @@ extension Dispatcher {
     let diedYoung = !worker.hasWorked && now &- worker.startedAt < constants.limits.starts.youth
     let departure = WorkerDeparture(
       cause: worker.end(death, reason, isGivenUp: isGivenUp), activity: worker.activity,
+      leavers: worker.leavers.map(\.worker),
       endingTime: limits.endingTime, standardError: death.standardError)
     tell(.workerEnded(slot: slot, generation: slots[slot].generation, departure))
     vacate(slot)
@@ -331,9 +341,12 @@ extension Dispatcher {
     guard let worker = workers[key], worker.isUnwanted else { return }
     forgetSetUps(key)
     hasUnneeded = true
+    if worker.isAwaited, limits.tearsDownApart { tearDownApart(key) }
     var isThere = false
     for slot in slots {
-      if slot.worker.prepared.contains(key) { isThere = true }
+      if slot.worker.prepared.contains(key) || slot.worker.leavers.contains(where: { $0.worker == key }) {
+        isThere = true
+      }
       switch slot.worker.phase {
       case .preparing(key, _): (isThere, hasLeavers) = (true, true)
       case .tearingDown(key, _): isThere = true
@@ -343,6 +356,20 @@ extension Dispatcher {
     if isThere { return }
     workers[key] = nil
     actions.append(.closed(key))
+  }
+
+  /// The slots that have the worker, and are at something else, do not end that before it is torn down.
+  private mutating func tearDownApart(_ key: WorkerKey) {
+    for slot in slots.indices
+    where slots[slot].worker.prepared.contains(key) && slots[slot].worker.isOccupied(besides: key) {
+      numberOfLeavers += 1
+      slots[slot].worker.prepared.removeAll { $0 == key }
+      slots[slot].worker.served.removeAll { $0.worker == key }
+      slots[slot].worker.leavers.append(
+        Slot.Worker.Leaver(worker: key, number: numberOfLeavers, deadline: now &+ tearDownLimit(key)))
+      actions.append(
+        .tearDownApart(slot: slot, generation: slots[slot].generation, key, number: numberOfLeavers))
+    }
   }
 
   private mutating func leave(_ slot: Int, _ key: WorkerKey) {

@@ -36,6 +36,9 @@ extension Dispatcher {
     for slot in slots.indices {
       if slots[slot].worker.isStarting { slots[slot].worker.startedAt = now }
       if slots[slot].worker.kill != nil { slots[slot].worker.goneBy = now &+ constants.limits.killTime }
+      for place in slots[slot].worker.leavers.indices {
+        slots[slot].worker.leavers[place].deadline = now &+ tearDownLimit(slots[slot].worker.leavers[place].worker)
+      }
       switch slots[slot].worker.phase {
       case .preparing(let key, _?):
         let limit = slots[slot].worker.isSetUpGivenUp ? constants.limits.cancellationGrace : setUpLimit(key)
@@ -58,6 +61,9 @@ extension Dispatcher {
 
   private mutating func look(at slot: Int) {
     let generation = slots[slot].generation
+    if let late = slots[slot].worker.leavers.first(where: { $0.deadline <= now }) {
+      return kill(slot, .tearDownTimedOut(late.worker, limit: tearDownLimit(late.worker)))
+    }
     switch slots[slot].worker.phase {
     case .preparing(_, let deadline?) where deadline <= now && slots[slot].worker.isSetUpGivenUp:
       return kill(slot, .abandoned)
@@ -95,7 +101,7 @@ extension Dispatcher {
   }
 
   private func setUpLimit(_ key: WorkerKey) -> UInt64 { workers[key]?.setUpTimeout ?? limits.leavingTime }
-  private func tearDownLimit(_ key: WorkerKey) -> UInt64 { workers[key]?.tearDownTimeout ?? limits.leavingTime }
+  func tearDownLimit(_ key: WorkerKey) -> UInt64 { workers[key]?.tearDownTimeout ?? limits.leavingTime }
 
   /// What has no limit of its own has one from when nobody wants more than its end, and so has a set-up of a worker that is kept, if
   /// others wait for its slot; a set-up is told.

@@ -60,6 +60,8 @@ package struct Dispatcher: ~Copyable {
   var closing: PoolClosing?
   /// Whether workers may be on their way out to whom nobody has set a limit.
   var hasLeavers = false
+  /// How many instances have been torn down apart.
+  var numberOfLeavers = 0
   var hasStopped = false
   /// The number of slots that should be there.
   package internal(set) var width = 0

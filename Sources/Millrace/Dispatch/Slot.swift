@@ -47,11 +47,19 @@ extension Dispatcher.Slot {
       let since: UInt64
     }
 
+    /// An instance that was taken out of it, and tears down beside what it is at.
+    struct Leaver {
+      let worker: WorkerKey
+      let number: Int
+      var deadline: UInt64
+    }
+
     var phase = Phase.none
     var startedAt: UInt64 = 0
     var assigned = SlotQueue()
     var prepared: [WorkerKey] = []
     var toPrepare: [WorkerKey] = []
+    var leavers: [Leaver] = []
     /// Its set-up was told that nobody wants the worker any more, and has the time of the grace.
     var isSetUpGivenUp = false
     /// Why it is being ended, whatever it is at.
@@ -121,12 +129,26 @@ extension Dispatcher.Slot.Worker {
   /// When it is to be looked at; `.max`: nobody has set it a limit.
   func deadline(_ limits: DispatchLimits) -> UInt64 {
     if kill != nil { return goneBy ?? .max }
+    let ofLeavers = leavers.isEmpty ? UInt64.max : leavers.reduce(.max) { min($0, $1.deadline) }
+    return min(ofLeavers, deadlineOfPhase(limits))
+  }
+
+  private func deadlineOfPhase(_ limits: DispatchLimits) -> UInt64 {
     switch phase {
     case .none: return .max
     case .starting: return limits.startTime.map { startedAt &+ $0 } ?? .max
     case .ready: return assigned.deadline ?? .max
     case .preparing(_, let deadline), .tearingDown(_, let deadline): return deadline ?? .max
     case .ending(let deadline): return deadline
+    }
+  }
+
+  /// What it is at beside chunks of the worker, which may last for any time; false: nothing, or it is on its way out.
+  func isOccupied(besides worker: WorkerKey) -> Bool {
+    switch phase {
+    case .ready: kill == nil && !assigned.isEmpty && !assigned.elements.contains { $0.worker == worker }
+    case .preparing(let other, _), .tearingDown(let other, _): kill == nil && other != worker
+    case .none, .starting, .ending: false
     }
   }
 

@@ -151,28 +151,39 @@ package struct WorkerDeparture: Sendable {
   }
   package let cause: Cause
   package let activity: Activity
+  /// What was torn down beside that.
+  package let leavers: [WorkerKey]
   /// How long it might have taken to end, as the pool's limits say.
   package let endingTime: UInt64
   /// What it has written last, where it was at a tear-down.
   package let standardError: String
 
-  package init(cause: Cause, activity: Activity, endingTime: UInt64, standardError: String = "") {
-    (self.cause, self.activity, self.endingTime) = (cause, activity, endingTime)
+  package init(
+    cause: Cause, activity: Activity, leavers: [WorkerKey] = [], endingTime: UInt64, standardError: String = ""
+  ) {
+    (self.cause, self.activity, self.leavers, self.endingTime) = (cause, activity, leavers, endingTime)
     if case .tearingDown = activity { self.standardError = standardError } else { self.standardError = "" }
   }
 
-  /// The tear-down that it did not get to the end of, why, and whether another's worker was the reason; nil also where it was ended together with
-  /// its pool.
-  var brokenTearDown: (worker: WorkerKey, failure: WorkerFailure, isBystander: Bool)? {
-    guard case .tearingDown(let key) = activity else { return nil }
-    switch cause {
-    case .died(let cause): return (key, WorkerFailure(cause, standardError: standardError), false)
-    case .killed(.tearDownTimedOut(_, let limit)), .givenUp(.tearDownTimedOut(_, let limit)):
-      return (key, WorkerFailure(.timedOut(limit: .nanoseconds(limit)), standardError: standardError), false)
-    case .endedWithAnother:
-      let crash = ItemFailure.Crash(kind: .killedFromOutside, signal: 9)
-      return (key, WorkerFailure(.crashed(crash), standardError: standardError), true)
-    case .ended, .killed, .givenUp: return nil
+  /// The tear-downs that it did not get to the end of, why, and whether another's worker was the reason; none also where it was ended together
+  /// with its pool.
+  var brokenTearDowns: [(worker: WorkerKey, failure: WorkerFailure, isBystander: Bool)] {
+    var keys = leavers
+    if case .tearingDown(let key) = activity { keys.append(key) }
+    return keys.compactMap { key in
+      switch cause {
+      case .died(let cause): return (key, WorkerFailure(cause, standardError: standardError), false)
+      case .killed(.tearDownTimedOut(key, let limit)), .givenUp(.tearDownTimedOut(key, let limit)):
+        return (key, WorkerFailure(.timedOut(limit: .nanoseconds(limit)), standardError: standardError), false)
+      case .endedWithAnother:
+        let crash = ItemFailure.Crash(kind: .killedFromOutside, signal: 9)
+        return (key, WorkerFailure(.crashed(crash), standardError: standardError), true)
+      case .killed(.terminated), .givenUp(.terminated), .ended: return nil
+      // For what it was at, or another that was torn down.
+      case .killed, .givenUp:
+        let crash = ItemFailure.Crash(kind: .killedFromOutside, signal: 9)
+        return (key, WorkerFailure(.crashed(crash)), true)
+      }
     }
   }
 }

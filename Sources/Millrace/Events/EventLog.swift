@@ -43,7 +43,7 @@ extension WorkerDeparture {
 
   private func sentence(of reason: KillReason) -> String? {
     switch (activity, reason) {
-    case (.tearingDown, .tearDownTimedOut(_, let limit)):
+    case (_, .tearDownTimedOut(_, let limit)):
       "tear-down took longer than \(Duration.nanoseconds(limit)); the worker was ended"
     case (.ending, .endingTimedOut):
       "the worker did not end within \(Duration.nanoseconds(endingTime)), and was killed"

@@ -74,7 +74,7 @@ public final class PipelineRun: Sendable {
   ///   itself: in its items, set-ups, tear-downs and sources.
   public func wait() async throws {
     try engine.expectOutside("wait()")
-    try await engine.end.waitOrUntilCancelled()
+    try await inside.waiting { try await engine.end.waitOrUntilCancelled() }
     try ended()
   }
 
@@ -91,10 +91,12 @@ public final class PipelineRun: Sendable {
 
   /// As `wait`; gives the run up if the waiting task is cancelled.
   func waitOrCancel() async throws {
-    await withTaskCancellationHandler {
-      await engine.end.wait()
-    } onCancel: {
-      engine.tell { $0.cancel() }
+    try await inside.waiting {
+      await withTaskCancellationHandler {
+        await engine.end.wait()
+      } onCancel: {
+        engine.tell { $0.cancel() }
+      }
     }
     try engine.end.result?.get()
     try consumer.throwFailures()
@@ -113,10 +115,12 @@ public final class PipelineRun: Sendable {
       engine.pause(false)
       if how == .drain { engine.drain() } else { engine.stopNow() }
     }
-    await withTaskCancellationHandler {
-      await engine.end.wait()
-    } onCancel: {
-      engine.tell { $0.stopNow() }
+    try await inside.waiting {
+      await withTaskCancellationHandler {
+        await engine.end.wait()
+      } onCancel: {
+        engine.tell { $0.stopNow() }
+      }
     }
     try ended()
   }

@@ -175,8 +175,10 @@ package final class PoolCore: DrivenPool {
     case .alarm(let time):
       state.dispatcherAlarm = time
     case .note(let event):
-      if case .workerEnded(_, _, let departure) = event.event, let broken = departure.brokenTearDown {
-        state.workers[broken.worker]?.lost(broken.failure, isBystander: broken.isBystander)
+      if case .workerEnded(_, _, let departure) = event.event {
+        for broken in departure.brokenTearDowns {
+          state.workers[broken.worker]?.lost(broken.failure, isBystander: broken.isBystander)
+        }
       }
       effects.notes.append(event)
       guard !state.observers.isEmpty else { return }
@@ -185,7 +187,8 @@ package final class PoolCore: DrivenPool {
         if let missed = observer.accept(event) { effects.missed.append(missed) }
       }
       if effects.observers.isEmpty { effects.observers = state.observers }
-    case .start, .prepare, .cancelSetUp, .run, .revoke, .share, .inspect, .cancel, .tearDown, .kill, .stop:
+    case .start, .prepare, .cancelSetUp, .run, .revoke, .share, .inspect, .cancel, .tearDown, .tearDownApart, .kill,
+      .stop:
       slots.accept(action)
     }
   }
@@ -431,9 +434,7 @@ package final class PoolCore: DrivenPool {
 
   /// Works for a job whose outcomes go elsewhere, where consumers do the work, and it has none.
   func drive(_ job: JobRecord) async {
-    while let driver {
-      if case .end = await driver.next(job, of: self) { return }
-    }
+    await driver?.drive(job, of: self)
   }
 
   /// Waits until there is something for the consumer, or until the time.

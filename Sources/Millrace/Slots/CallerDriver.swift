@@ -3,6 +3,9 @@ package protocol CallerDriver: AnyObject, Sendable {
   /// The next outcomes of the job, for which the calling task works.
   func next(_ job: JobRecord, of pool: any DrivenPool) async -> Delivery
 
+  /// Works for the job until that is over, though nobody waits for its outcomes, which go elsewhere.
+  func drive(_ job: JobRecord, of pool: any DrivenPool) async
+
   /// Does what the slots have to do, though nobody waits for outcomes, until it is done: what has to end first may be others' work,
   /// and leave something to do behind.
   func runOn(_ pool: any DrivenPool, until isDone: @Sendable () -> Bool) async

@@ -25,6 +25,7 @@ package struct LocalBackend: BackendKind {
   package var limits: DispatchLimits {
     var limits = DispatchLimits()
     limits.startTime = nil
+    limits.tearsDownApart = true
     if case .serial = kind {
       limits.levelsAreApart = true
     } else {

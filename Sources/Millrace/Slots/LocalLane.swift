@@ -12,8 +12,8 @@ import Synchronization
 /// reports come in that order too: the lane's tasks take the run and report it in one step of the pool, and the death of a
 /// lane that was written off is told by nobody but who wrote it off, however soon its tasks end.
 package final class LocalLane: @unchecked Sendable {
-  // Sound: `instances` is touched by the lane's own task or the one that it waits for, everything else is constant or in
-  // the mailbox.
+  // Sound: an instance is used by the lane's own task or the one that it waits for, and by nobody else before it is taken out; everything
+  // else is constant or behind a lock.
   enum Command {
     case prepare(WorkerKey)
     case run(Chunk)
@@ -39,6 +39,14 @@ package final class LocalLane: @unchecked Sendable {
     }
   }
 
+  /// An instance that was taken out of the lane, to be torn down beside what that is at.
+  struct Leaver: @unchecked Sendable {
+    // Sound: nobody else has the instance any more.
+    let worker: WorkerKey
+    let number: Int
+    let instance: AnyWorkerInstance?
+  }
+
   private struct Mailbox {
     var commands = FIFO<Command>()
     var sleeper: UnsafeContinuation<Void, Never>?
@@ -58,6 +66,13 @@ package final class LocalLane: @unchecked Sendable {
     var own: Task<Void, Never>?
     /// The task of the map whose chunk is running, or of the set-up.
     var task: ItemTask?
+    /// Those of what is torn down apart, by number.
+    var leavers: [Int: Task<Void, Never>] = [:]
+  }
+
+  private struct Instances: @unchecked Sendable {
+    // Sound: as the lane.
+    var all: [WorkerKey: AnyWorkerInstance] = [:]
   }
 
   let host: any SlotHost
@@ -71,7 +86,7 @@ package final class LocalLane: @unchecked Sendable {
   private let context: WorkerContext
   let copies: CopyGuard
   private let mailbox = Lock(Mailbox())
-  private var instances: [WorkerKey: AnyWorkerInstance] = [:]
+  private let instances = Lock(Instances())
   private(set) var isTimed = false
   /// What goes around each item of the chunk that is running, if anything does.
   private(set) var itemSurroundings: (any ChunkSurroundings)?
@@ -188,11 +203,13 @@ package final class LocalLane: @unchecked Sendable {
       } else if let errand = mailbox.errand {
         mailbox.runaway = Runaway(errand, slot: slot)
       }
-      return (run, done, (own: mailbox.own, items: mailbox.task), mailbox.runaway)
+      let leavers = Array(mailbox.leavers.values)
+      return (run, done, (own: mailbox.own, items: mailbox.task, leavers: leavers), mailbox.runaway)
     }
     if !isLost {
       tasks.items?.cancel()
       tasks.own?.cancel()
+      for task in tasks.leavers { task.cancel() }
       wake()
       if let runaway { runaways.watch(runaway) }
     }
@@ -237,6 +254,9 @@ package final class LocalLane: @unchecked Sendable {
 
   /// Whether the lane was written off: whoever did so tells of its death.
   var isDead: Bool { mailbox.withLock { $0.isDead } }
+
+  /// Whether there is a next command.
+  var hasWork: Bool { mailbox.withLock { $0.isDead || !$0.commands.isEmpty } }
 
   /// The next command; nil if there is none, or it is another job's chunk and those are not wanted.
   func next(ofOthersThan job: JobID? = nil, _ takesOthers: Bool = true) -> Command? {
@@ -329,7 +349,7 @@ package final class LocalLane: @unchecked Sendable {
           if let companion = chunk.companion {
             await run(chunk, in: companion.surroundings(ofChunk: chunk.id))
           } else {
-            await instances[chunk.worker]?.run(chunk, seed: chunk.seed, on: self)
+            await instance(chunk.worker)?.run(chunk, seed: chunk.seed, on: self)
           }
           next = isAlone || Task.isCancelled ? nil : nextRun(of: chunk.job)
         }
@@ -340,7 +360,7 @@ package final class LocalLane: @unchecked Sendable {
 
   private func run(_ chunk: Chunk, in surroundings: any ChunkSurroundings) async {
     itemSurroundings = surroundings.surroundsItems ? surroundings : nil
-    await surroundings.around { await instances[chunk.worker]?.run(chunk, seed: chunk.seed, on: self) }
+    await surroundings.around { await instance(chunk.worker)?.run(chunk, seed: chunk.seed, on: self) }
     itemSurroundings = nil
   }
 
@@ -389,7 +409,8 @@ package final class LocalLane: @unchecked Sendable {
       return host.step { [slot, generation] in $0.prepareFailed(slot: slot, generation: generation, key, error, now: $1)
       }
     }
-    instances[key] = instance
+    let kept = Leaver(worker: key, number: 0, instance: instance)
+    instances.withLock { $0.all[key] = kept.instance }
     host.step { [slot, generation] in $0.prepared(slot: slot, generation: generation, key, now: $1) }
   }
 
@@ -420,7 +441,7 @@ package final class LocalLane: @unchecked Sendable {
   }
 
   private func tearDown(_ key: WorkerKey) async {
-    guard let instance = instances.removeValue(forKey: key) else { return }
+    guard let instance = takeOut(key, 0).instance else { return }
     let exit: Result<(any Sendable)?, any Error>
     begin("a tear-down")
     position.leaveItems()
@@ -428,25 +449,71 @@ package final class LocalLane: @unchecked Sendable {
     do { exit = .success(try await instance.tearDown()) } catch { exit = .failure(error) }
     copies.leave()
     codeHasEnded()
+    tell(exit, of: key)
+    host.step { [slot, generation] in $0.tornDown(slot: slot, generation: generation, key, now: $1) }
+  }
+
+  private func tell(_ exit: Result<(any Sendable)?, any Error>, of key: WorkerKey) {
     switch exit {
     case .success(let exit?): host.exited(key, slot: slot, .success(exit))
     case .success(nil): break
     case .failure(let error): host.exited(key, slot: slot, .failure(error))
     }
-    host.step { [slot, generation] in $0.tornDown(slot: slot, generation: generation, key, now: $1) }
+  }
+
+  private func instance(_ key: WorkerKey) -> AnyWorkerInstance? {
+    instances.withLock { Leaver(worker: key, number: 0, instance: $0.all[key]) }.instance
+  }
+
+  /// The worker's instance, which the lane does not have any more. It is not at any of its chunks.
+  func takeOut(_ key: WorkerKey, _ number: Int) -> Leaver {
+    instances.withLock { Leaver(worker: key, number: number, instance: $0.all.removeValue(forKey: key)) }
+  }
+
+  /// Tears down what was taken out, whatever the lane is at meanwhile.
+  func tearDownApart(_ leaver: Leaver) {
+    let place = host.place(level: 0)
+    let context = WorkerContext(slot: slot, position: ItemPosition()) { [host, slot] in host.logger(slot: slot) }
+    let run: @Sendable () async -> Void = { [self] in
+      await Nesting.$place.withValue(place) {
+        await WorkerContext.$running.withValue(context) {
+          do {
+            tell(.success(try await leaver.instance?.tearDown()), of: leaver.worker)
+          } catch {
+            tell(.failure(error), of: leaver.worker)
+          }
+        }
+      }
+      mailbox.withLock { $0.leavers[leaver.number] = nil }
+      host.step { [slot, generation] in
+        $0.tornDown(slot: slot, generation: generation, leaver.worker, apart: leaver.number, now: $1)
+      }
+    }
+    // Under the lock, so that it is there before its end.
+    let written = mailbox.withLock { mailbox in
+      let task = Task.detached(executorPreference: executor ?? LaneThread.ofFork, operation: run)
+      mailbox.leavers[leaver.number] = task
+      return mailbox.isDead ? task : nil
+    }
+    written?.cancel()
   }
 
   /// Closes what a worker that was written off still holds.
   private func tearDownQuietly() async {
     position.leaveItems()
-    for instance in instances.values {
+    let rest = instances.withLock { instances in
+      defer { instances.all = [:] }
+      return Instances(all: instances.all)
+    }
+    for instance in rest.all.values {
       do {
         _ = try await instance.tearDown()
       } catch {
         host.logger(slot: slot).error("tear-down of a worker that was given up failed: \(error)")
       }
     }
-    instances.removeAll()
+    // Their thread is the lane's.
+    for task in mailbox.withLock({ Array($0.leavers.values) }) { await task.value }
   }
 
   // MARK: From the run of a chunk

@@ -9,6 +9,7 @@ package final class LocalSlots: Slots {
     var wakes: [LocalLane] = []
     var kills: [LocalLane] = []
     var cancels: [ItemTask] = []
+    var leavers: [(lane: LocalLane, leaver: LocalLane.Leaver)] = []
     var dropped: [(lane: LocalLane, chunk: Int, revoked: Bool?)] = []
     var shared: [(lane: LocalLane, chunk: Int, found: Sharing)] = []
     var inspections: [(lane: LocalLane, chunk: Int)] = []
@@ -44,6 +45,8 @@ package final class LocalSlots: Slots {
       case .prepare(let slot, _, let key): post(.prepare(key), slot, &state)
       case .run(let slot, _, let chunk): post(.run(chunk), slot, &state)
       case .tearDown(let slot, _, let key): post(.tearDown(key), slot, &state)
+      case .tearDownApart(let slot, _, let key, let number):
+        if let lane = state.lanes[slot] { state.leavers.append((lane, lane.takeOut(key, number))) }
       case .stop(let slot, _): post(.stop, slot, &state)
       case .kill(let slot, let generation):
         if let lane = state.lanes[slot], lane.generation == generation { state.kills.append(lane) }
@@ -67,7 +70,7 @@ package final class LocalSlots: Slots {
       }
       let quiet =
         state.starts.isEmpty && state.wakes.isEmpty && state.kills.isEmpty && state.cancels.isEmpty
-        && state.dropped.isEmpty && state.inspections.isEmpty && state.shared.isEmpty
+        && state.leavers.isEmpty && state.dropped.isEmpty && state.inspections.isEmpty && state.shared.isEmpty
       if !quiet { isPending.store(true, ordering: .releasing) }
     }
   }
@@ -92,6 +95,7 @@ package final class LocalSlots: Slots {
       for lane in pending.wakes { lane.wake() }
       for lane in pending.kills { lane.kill() }
       for task in pending.cancels { task.cancel() }
+      for (lane, leaver) in pending.leavers { lane.tearDownApart(leaver) }
       for lane in pending.starts { start(lane) }
       for (lane, chunk, revoked) in pending.dropped {
         host?.step { dispatcher, now in
@@ -157,6 +161,9 @@ package final class LocalSlots: Slots {
       $0.died(slot: lane.slot, generation: lane.generation, Death(running: nil, cause: nil), now: $1)
     }
   }
+
+  /// Whether a slot of a serial pool has anything to do.
+  func hasWork(_ slot: Int) -> Bool { state.withLock { $0.lanes[slot] }?.hasWork == true }
 
   /// Runs what a slot of a serial pool has to do: the items of the caller's own job in the calling task.
   ///

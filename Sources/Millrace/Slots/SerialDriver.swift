@@ -37,17 +37,44 @@ final class SerialDriver: CallerDriver {
     }
   }
 
+  func drive(_ job: JobRecord, of pool: any DrivenPool) async {
+    let own = Lock<Task<Void, Never>?>(nil)
+    await withTaskCancellationHandler {
+      while true {
+        let seen = news.count
+        if case .end? = pool.poll(job) { return }
+        if let task = work(at: job.place?.level ?? 0, for: job) {
+          own.withLock { $0 = task }
+          if Task.isCancelled { task.cancel() }
+        }
+        if !(await job.feeder.readInCaller()) { await news.waitNevertheless(since: seen) }
+      }
+    } onCancel: {
+      pool.cancel(job)
+      let task = own.withLock { $0 }
+      task?.cancel()
+    }
+  }
+
+  /// Takes the turn at the level and what there is to do, if that is free: in a task of its own, for what is run may be an item that
+  /// waits for just what whoever calls this is to do next.
+  private func work(at level: Int, for job: JobRecord?) -> Task<Void, Never>? {
+    let turn = turn(of: level)
+    guard slots.hasWork(level), turn.takeIfFree() else { return nil }
+    return Task(executorPreference: LaneThread.ofFork) { [self, slots] in
+      await slots.runInCaller(level, job)
+      if turn.pass() { news.tell() }
+    }
+  }
+
   /// Whoever has a turn is not waited for: it may be an item in whose place this is called.
   func runOn(_ pool: any DrivenPool, until isDone: @Sendable () -> Bool) async {
     while true {
       let seen = news.count
       // What is run may bring further levels, which have to end as well.
       var slot = 0
-      while let turn = turns.withLock({ slot < $0.count ? $0[slot] : nil }) {
-        if turn.takeIfFree() {
-          await slots.runInCaller(slot, nil)
-          if turn.pass() { news.tell() }
-        }
+      while slot < turns.withLock({ $0.count }) {
+        _ = work(at: slot, for: nil)
         slot += 1
       }
       let hasRead = await readWhatIsThere(pool)

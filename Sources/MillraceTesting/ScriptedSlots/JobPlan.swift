@@ -74,6 +74,8 @@ struct JobPlan {
   var minds = false
   /// Whether the item that makes it does not wait for it.
   var isLoose = false
+  /// Whether it has a worker of its own, for the end of which its item waits too.
+  var closesItsWorker = false
 
   init(_ random: inout SimulatedRandom, _ plan: SimulationPlan, isCalm: Bool, hardStalls: Bool) {
     worker = random.below(plan.workers.count)
@@ -138,6 +140,11 @@ struct JobPlan {
       roundRobin = false
     }
     for job in inner.indices { inner[job].setApart(&random) }
+  }
+
+  mutating func closeWorkers(_ random: inout SimulatedRandom) {
+    closesItsWorker = level > 0 && random.chance(50)
+    for job in inner.indices { inner[job].closeWorkers(&random) }
   }
 
   func spec(_ key: WorkerKey, _ worker: SimulationPlan.WorkerPlan) -> JobSpec {

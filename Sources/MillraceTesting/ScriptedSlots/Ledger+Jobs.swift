@@ -250,6 +250,8 @@ extension Ledger {
     try check(worker.isClosing || isEnding, "\(key): closed, though it is to be kept")
     for slot in slots.indices {
       try check(!slots[slot].prepared.contains(key), "\(key): closed while slot \(slot) has it")
+      try check(
+        !slots[slot].leavers.values.contains { $0.worker == key }, "\(key): closed while slot \(slot) tears it down")
       try check(slots[slot].errand != .preparing(key), "\(key): closed while slot \(slot) sets it up")
     }
     workers[key]!.isClosed = true

@@ -19,6 +19,7 @@ extension Ledger {
     case .tornDown(let key):
       slots[slot].errand = nil
       slots[slot].prepared.removeAll { $0 == key }
+    case .tornDownApart(_, let number): slots[slot].leavers[number] = nil
     case .completed(let chunk, let end, _): done(slot, chunk, upTo: end)
     case .itemFailed(let chunk, _, _):
       if let held = slots[slot].held.first(where: { $0.id == chunk }) {

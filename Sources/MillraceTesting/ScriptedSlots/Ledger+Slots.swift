@@ -57,7 +57,25 @@ extension Ledger {
     slots[slot].since = now
   }
 
+  /// Only somebody who waits for it may have it torn down beside what the slot is at, and that is something else.
+  mutating func tearDownApart(_ slot: Int, _ generation: Int, _ key: WorkerKey, _ number: Int) throws {
+    try checkLive(slot, generation, "tear-down apart")
+    try check(slots[slot].prepared.contains(key), "slot \(slot): tear-down apart of what is not there")
+    try check(slots[slot].leavers[number] == nil, "slot \(slot): two are torn down apart as number \(number)")
+    try check(
+      workers[key].map { $0.isClosing && $0.isAwaited && $0.users == 0 } ?? false,
+      "slot \(slot): tear-down apart of what nobody waits for")
+    let isAtIt = slots[slot].held.contains { jobs[$0.job]!.worker == key }
+    try check(!isAtIt, "slot \(slot): tear-down apart of what is at a chunk")
+    try check(
+      !slots[slot].held.isEmpty || slots[slot].errand != nil, "slot \(slot): tear-down apart, though it is idle")
+    slots[slot].prepared.removeAll { $0 == key }
+    slots[slot].served[key] = nil
+    slots[slot].leavers[number] = (key, now)
+  }
+
   mutating func stop(_ slot: Int, _ generation: Int) throws {
+    try check(slots[slot].leavers.isEmpty, "slot \(slot): stop before what is torn down apart")
     try checkIdle(slot, generation, "stop")
     try check(slots[slot].held.isEmpty, "slot \(slot): stop among chunks")
     try check(slots[slot].prepared.isEmpty, "slot \(slot): stop before tear-down")
@@ -75,8 +93,11 @@ extension Ledger {
     if !isTerminated, let limit = limit(slot) {
       let time = now - max(slots[slot].since, revivedAt)
       let unwanted = slots[slot].unwantedSince.map { now - max($0, revivedAt) } ?? 0
+      let hasLateLeaver = slots[slot].leavers.values.contains { worker, since in
+        now - max(since, revivedAt) >= workers[worker]?.plan.tearDownTimeout ?? limits.leavingTime
+      }
       try check(
-        time >= limit || unwanted >= limits.cancellationGrace,
+        time >= limit || unwanted >= limits.cancellationGrace || hasLateLeaver,
         "slot \(slot): killed after \(time / 1_000) µs of \(limit / 1_000), unwanted for \(unwanted / 1_000)")
     }
     if let inspected, inspected.slot == slot { slots[slot].condemned = (inspected.chunk, inspected.index) }

@@ -99,6 +99,8 @@ struct Ledger {
     /// Since when it is known that nobody wants its set-up.
     var unwantedSince: UInt64?
     var prepared: [WorkerKey] = []
+    /// What was taken out of it and is torn down beside what it is at, by number, and since when.
+    var leavers: [Int: (worker: WorkerKey, since: UInt64)] = [:]
     /// Set-ups that have failed here since the last one that did not, or since the slot was to begin anew.
     var setUpFailures: [WorkerKey: Int] = [:]
     /// Workers of which it was said that they are left to other slots.

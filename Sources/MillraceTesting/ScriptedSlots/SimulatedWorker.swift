@@ -18,6 +18,7 @@ enum Report {
   case prepared(WorkerKey)
   case prepareFailed(WorkerKey)
   case tornDown(WorkerKey)
+  case tornDownApart(WorkerKey, number: Int)
   case completed(chunk: Int, upTo: Int, SimulatedItems)
   case itemFailed(chunk: Int, index: Int, retryable: Bool)
   case finished(chunk: Int, SimulatedItems?, items: Int, elapsed: UInt64)

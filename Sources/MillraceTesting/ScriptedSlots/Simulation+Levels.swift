@@ -22,6 +22,12 @@ extension Simulation {
       planned.salt = random.next()
       // The item's own job may have been raised.
       planned.level = plans[plansOfJobs[run.chunk.job]!].level + 1
+      if planned.closesItsWorker {
+        let key = dispatcher.addWorker()
+        ledger.workers[key] = Ledger.Worker(plan: ledger.workers[keys[planned.worker]]!.plan)
+        planned.worker = keys.count
+        keys.append(key)
+      }
       plans.append(planned)
       jobs.append(JobState(root: jobs[plansOfJobs[run.chunk.job]!].root))
       made.append(plans.count - 1)
@@ -106,7 +112,24 @@ extension Simulation {
   /// A map is over: its item hears of that.
   func innerEnds(_ job: Int, hasFailed: Bool) {
     guard jobs[job].maker != nil else { return }
+    if plans[job].closesItsWorker, jobs[job].id != nil {
+      return agenda.add(.closeWorker(job, hasFailed: hasFailed), at: now)
+    }
+    itemHears(job, hasFailed: hasFailed)
+  }
+
+  func itemHears(_ job: Int, hasFailed: Bool) {
     agenda.add(.inner(job, hasFailed: hasFailed), at: now + random.time(upTo: plans[job].consumeTime))
+  }
+
+  /// The job is over, and so is the worker that it alone has used: its item waits for that, too.
+  func closeWorker(of job: Int, hasFailed: Bool) throws {
+    let key = keys[plans[job].worker]
+    guard ledger.workers[key]?.isClosed == false, !ledger.isStopped else {
+      return itemHears(job, hasFailed: hasFailed)
+    }
+    closings[key] = (job, hasFailed)
+    try close(plans[job].worker)
   }
 
   func innerIsOver(_ job: Int, hasFailed: Bool) {

@@ -20,6 +20,9 @@ extension Simulation {
     case .nest(let process, let serial):
       if !process.isDead, process.serial == serial { try nest(process) }
     case .inner(let job, let hasFailed): innerIsOver(job, hasFailed: hasFailed)
+    case .closeWorker(let job, let hasFailed): try closeWorker(of: job, hasFailed: hasFailed)
+    case .leaverEnds(let worker, let key, let number):
+      if !worker.isDead, !worker.isGone { say(.tornDownApart(key, number: number), worker) }
     case .heard(let job, let process): stopsWaiting(process, for: job)
     case .leave(let job): if !isOver(job) { try cancel(job) }
     case .took(let job, let count):
@@ -33,7 +36,7 @@ extension Simulation {
     guard !isClosed else { return }
     let planned = plans[job]
     let key = keys[planned.worker]
-    let worker = plan.workers[planned.worker]
+    let worker = ledger.workers[key]!.plan
     if ledger.workers[key]!.isClosed {
       dispatcher.readdWorker(key)
       ledger.workers[key] = Ledger.Worker(plan: worker)
@@ -69,11 +72,7 @@ extension Simulation {
       guard let id = jobs[job].id else { return }
       ledger.jobs[id]!.wasFailed = true
       try step("fail job \(job + 1)") { $0.fail(id, DriverTrouble(), now: $1) }
-    case .close(let worker):
-      guard !ledger.workers[keys[worker]]!.isClosed else { return }
-      ledger.workers[keys[worker]]!.isClosing = true
-      ledger.workers[keys[worker]]!.isAwaited = true
-      try step("close worker \(worker + 1)") { $0.close(keys[worker], now: $1) }
+    case .close(let worker): try close(worker)
     case .tick: try step("tick, unasked") { $0.tick(now: $1) }
     case .shutDown:
       if ledger.isStopped { return }
@@ -104,6 +103,13 @@ extension Simulation {
       for job in jobs.indices where jobs[job].liesSince != nil { jobs[job].liesSince = now }
       try step("it stood still for \(time / 1_000) µs") { $0.stoodStill(now: $1) }
     }
+  }
+
+  func close(_ worker: Int) throws {
+    guard !ledger.workers[keys[worker]]!.isClosed else { return }
+    ledger.workers[keys[worker]]!.isClosing = true
+    ledger.workers[keys[worker]]!.isAwaited = true
+    try step("close worker \(worker + 1)") { $0.close(keys[worker], now: $1) }
   }
 
   private func cancel(_ job: Int) throws {

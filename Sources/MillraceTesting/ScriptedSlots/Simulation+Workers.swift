@@ -45,11 +45,16 @@ extension Simulation {
       }
       endForAnother(process)
     case .tearDown(_, worker.generation, let key): post(.tearDown(key), process(of: worker, for: key))
+    case .tearDownApart(_, worker.generation, let key, let number):
+      // One that does not come to its end is ended with all that is beside it.
+      if random.chance(plan.faults.tearDownStalls) { return }
+      agenda.add(.leaverEnds(worker, key, number: number), at: now + random.time(upTo: 20_000_000))
     case .stop(_, worker.generation): post(.stop, worker.first)
     case .kill(_, worker.generation):
       worker.isKilled = true
       if plan.faults.outlivesKill > 0, random.chance(plan.faults.outlivesKill) {
         worker.isUndead = true
+        undead.append(worker)
         for process in worker.processes { process.serial += 1 }
         return note("    slot \(worker.slot).\(worker.generation) does not die")
       }
@@ -314,7 +319,7 @@ extension Simulation {
 
   // MARK: Reports
 
-  private func say(_ report: Report, _ worker: SimulatedWorker) {
+  func say(_ report: Report, _ worker: SimulatedWorker) {
     worker.reports.append(report)
     worker.lastReport = max(now + random.time(upTo: plan.latency), worker.lastReport)
     agenda.add(.report(worker), at: worker.lastReport)
@@ -350,6 +355,8 @@ extension Simulation {
       case .prepareFailed(let key):
         dispatcher.prepareFailed(slot: slot, generation: generation, key, WorkerTrouble(), now: now)
       case .tornDown(let key): dispatcher.tornDown(slot: slot, generation: generation, key, now: now)
+      case .tornDownApart(let key, let number):
+        dispatcher.tornDown(slot: slot, generation: generation, key, apart: number, now: now)
       case .completed(let chunk, let end, let outputs):
         dispatcher.completed(slot: slot, generation: generation, chunk: chunk, upTo: end, outputs: outputs, now: now)
       case .itemFailed(let chunk, _, let retryable):

@@ -27,6 +27,10 @@ package final class Simulation {
     case nest(SimulatedProcess, serial: Int)
     /// The item that made the job hears that it is over.
     case inner(Int, hasFailed: Bool)
+    /// The item that made the job closes its worker, and will hear when that is torn down.
+    case closeWorker(Int, hasFailed: Bool)
+    /// What was torn down apart is.
+    case leaverEnds(SimulatedWorker, WorkerKey, number: Int)
     /// The item that made the job is gone.
     case leave(Int)
     /// The process's item, which has not made the job, does not wait for it any more.
@@ -89,10 +93,14 @@ package final class Simulation {
   var awaitedJobs: [Int] = []
   var plansOfJobs: [JobID: Int] = [:]
   var keys: [WorkerKey] = []
+  /// Jobs for the end of whose workers their items wait, and whether those jobs have failed.
+  var closings: [WorkerKey: (job: Int, hasFailed: Bool)] = [:]
   var alarm: UInt64?
   var orders: [Int: ArraySlice<Action>] = [:]
   var lastOrder: [Int: UInt64] = [:]
   var workers: [Int: SimulatedWorker] = [:]
+  /// Those that did not die: their items may hear of their maps when others are in their slots.
+  var undead: [SimulatedWorker] = []
   var isClosed = false
   /// Since when slots have been idle while chunks wait in others.
   var unsharedSince: UInt64?
@@ -305,7 +313,9 @@ package final class Simulation {
       }
     case .release(let id): try ledger.release(id)
     case .raised(let id, let level): try raised(id, level)
-    case .closed(let key): try ledger.closed(key)
+    case .closed(let key):
+      try ledger.closed(key)
+      if let (job, hasFailed) = closings.removeValue(forKey: key) { itemHears(job, hasFailed: hasFailed) }
     case .stopped:
       try ledger.check(ledger.isEnding, "the pool has stopped, though nobody said so")
       try ledger.check(ledger.slots.allSatisfy { $0.phase == .down }, "the pool has stopped with workers in its slots")
@@ -333,6 +343,9 @@ package final class Simulation {
       order(action, slot)
     case .tearDown(let slot, let generation, let key):
       try ledger.tearDown(slot, generation, key)
+      order(action, slot)
+    case .tearDownApart(let slot, let generation, let key, let number):
+      try ledger.tearDownApart(slot, generation, key, number)
       order(action, slot)
     case .kill(let slot, let generation):
       try ledger.kill(slot, generation)

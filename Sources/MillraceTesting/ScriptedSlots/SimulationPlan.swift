@@ -145,6 +145,11 @@ package struct SimulationPlan {
       limits.starts.attempts = rights.one(of: [1, 2, 4])
       limits.starts.isForRoom = rights.chance(30)
     }
+    var leavers = SimulatedRandom(hash: seed, 6)
+    if limits.prefetch == 0, !hasProcessForEach { limits.tearsDownApart = leavers.chance(60) }
+    if limits.tearsDownApart || limits.levelsAreApart, leavers.chance(60) {
+      for job in jobs.indices { jobs[job].closeWorkers(&leavers) }
+    }
     apply(mask)
   }
 

@@ -61,6 +61,17 @@ private struct AsksItself: Source {
   }
 }
 
+/// Puts some items, and the others when the gate is open.
+private struct GatedItems: Source {
+  let gate: AsyncStream<Void>
+
+  func produce(_ out: Outlet<Int>) async throws {
+    for item in 0..<20 { try await out.put(item) }
+    for await _ in gate {}
+    for item in 20..<200 { try await out.put(item) }
+  }
+}
+
 extension Checked {
   /// Nothing of a run waits for ever.
   @Suite(.timeLimit(.minutes(1))) struct PipelineWaitCases {
@@ -198,9 +209,37 @@ extension Checked {
       }
     }
 
-    @Test("U168: pipelines of a serial pool's items run on that pool")
-    func insideItems() async throws {
-      try await withWorkerPool(.serial) { pool in
+    @Test("U169: an item may wait for a pipeline of its pool that was begun elsewhere", arguments: Backends.shared)
+    func awaitedInside(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        for how in ["wait", "stop", "outputs"] {
+          let (gate, opener) = AsyncStream<Void>.makeStream()
+          let pipeline = Pipeline { GatedItems(gate: gate) }.stage(Tallying()).map { $0 + 1 }
+          // It has its workers in all slots before items have these.
+          let run = how == "outputs" ? nil : try pipeline.start(on: pool)
+          var outputs = pipeline.outputs(on: pool).makeAsyncIterator()
+          if how == "outputs" { #expect(try await outputs.next() != nil) }
+          nonisolated(unsafe) let rest = outputs
+          let sums = try await pool.map(0..<4, options: MapOptions(chunking: .size(1))) { item -> Int in
+            if item > 0 { return item }
+            opener.finish()
+            switch how {
+            case "wait": try await run!.wait()
+            case "stop": try await run!.stop()
+            default:
+              var rest = rest
+              while try await rest.next() != nil {}
+            }
+            return item
+          }
+          #expect(sums == [0, 1, 2, 3])
+        }
+      }
+    }
+
+    @Test("U168: pipelines of a pool's items run on that pool", arguments: Backends.shared)
+    func insideItems(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
         let add = Pipeline<Int, Int> { AddX(amount: 1) }
         let staged = Pipeline<Int, Int> { AddX(amount: 1) }.map { $0 }.stage(Tallying())
         @Sendable func sums(_ item: Int) async throws -> [Int] {

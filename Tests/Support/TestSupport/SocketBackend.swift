@@ -70,7 +70,7 @@ final class SocketSlots: Slots {
       host.step { $0.shared(slot: slot, generation: generation, chunk: chunk, .nothing, now: $1) }
     case .cancelSetUp(let slot, let generation, let key):
       seat(slot, generation)?.worker(key)?.ask { [$0.cancelSetUp(key)] }
-    case .read, .collect, .deliver, .end, .release, .raised, .closed, .stopped, .alarm, .note: break
+    case .tearDownApart, .read, .collect, .deliver, .end, .release, .raised, .closed, .stopped, .alarm, .note: break
     }
   }
 }

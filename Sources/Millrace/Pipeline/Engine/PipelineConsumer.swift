@@ -106,10 +106,12 @@ final class PipelineCursor<Output: Sendable>: OutputSource {
         try consumer.throwFailures()
         return nil
       }
-      await withTaskCancellationHandler {
-        await consumer.waitForNews()
-      } onCancel: {
-        engine.tell { $0.cancel() }
+      try await engine.inside.waiting {
+        await withTaskCancellationHandler {
+          await consumer.waitForNews()
+        } onCancel: {
+          engine.tell { $0.cancel() }
+        }
       }
     }
   }

@@ -12,8 +12,13 @@ final class RunScope: Sendable {
     let pool: ObjectIdentifier
     let job: JobID
   }
+  private struct Station {
+    weak var pool: PoolCore?
+    weak var job: JobRecord?
+  }
   private struct State {
     var jobs: Set<Job> = []
+    var stations: [Station] = []
     /// Pools that were made for the run: their set-ups and tear-downs are its own, too.
     var pools: Set<ObjectIdentifier> = []
     /// Its side channels, for whose end it waits.
@@ -29,8 +34,24 @@ final class RunScope: Sendable {
   var isHere: Bool { getpid() == home }
 
   func owns(_ pool: PoolCore) { state.withLock { _ = $0.pools.insert(ObjectIdentifier(pool)) } }
-  func has(_ job: JobID, on pool: PoolCore) {
-    state.withLock { _ = $0.jobs.insert(Job(pool: ObjectIdentifier(pool), job: job)) }
+  func has(_ job: JobRecord, on pool: PoolCore) {
+    state.withLock { state in
+      state.jobs.insert(Job(pool: ObjectIdentifier(pool), job: job.id))
+      state.stations.append(Station(pool: pool, job: job))
+    }
+  }
+
+  /// Waits for something of the run's. Code that does so may be inside an item of one of its pools: its stations need other slots than
+  /// the item's.
+  func waiting<R>(_ body: nonisolated(nonsending) () async throws -> R) async throws -> R {
+    if Nesting.place == nil { return try await body() }
+    var waits: [(pool: PoolCore, wait: PoolCore.Wait)] = []
+    defer { for (pool, wait) in waits { pool.waited(wait) } }
+    for station in state.withLock({ $0.stations }) {
+      guard let pool = station.pool, let job = station.job, let wait = try pool.waits(for: job) else { continue }
+      waits.append((pool, wait))
+    }
+    return try await body()
   }
 
   func uses(_ channel: RunScope) { state.withLock { $0.channels.append(channel) } }

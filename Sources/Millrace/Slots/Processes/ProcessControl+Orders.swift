@@ -67,7 +67,7 @@ extension ProcessControl {
     case .cancelSetUp(let slot, let generation, let key):
       guard let lane = lane(slot, generation, for: key), let number = lane.work.numberOfSetUp(key) else { return }
       process(of: lane)?.say(.cancel(lane: lane.number, number...number))
-    case .read, .collect, .deliver, .end, .release, .raised, .closed, .stopped, .alarm, .note: break
+    case .tearDownApart, .read, .collect, .deliver, .end, .release, .raised, .closed, .stopped, .alarm, .note: break
     }
   }
 
