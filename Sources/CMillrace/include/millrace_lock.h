@@ -7,16 +7,20 @@
 #endif
 #include <pthread.h>
 
-/// Makes a mutex that spins for a moment before it sleeps, where the C library has such ones.
-static inline void millrace_lock_init(pthread_mutex_t *mutex) {
-  pthread_mutexattr_t attributes;
-  pthread_mutexattr_init(&attributes);
+/// A mutex that spins for a moment before it sleeps, where the C library has such ones.
+typedef struct {
+  pthread_mutex_t mutex;
+} millrace_lock;
+
+static inline void millrace_lock_init(millrace_lock *lock) {
 #ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP
-  pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+  lock->mutex = (pthread_mutex_t)PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
+#else
+  pthread_mutex_init(&lock->mutex, NULL);
 #endif
-  pthread_mutex_init(mutex, &attributes);
-  pthread_mutexattr_destroy(&attributes);
 }
+
+static inline void millrace_lock_destroy(millrace_lock *lock) { pthread_mutex_destroy(&lock->mutex); }
 
 // What this thread knows of the locks that it holds. (A child of fork begins on a new thread, and so with none.)
 
@@ -30,6 +34,17 @@ static inline void millrace_lock_taken(void) { millrace_thread_locks++; }
 /// Whether that was the last one, and something was left for this moment.
 static inline int millrace_lock_released(void) {
   return --millrace_thread_locks == 0 && millrace_thread_leftovers != 0;
+}
+
+static inline void millrace_lock_take(millrace_lock *lock) {
+  pthread_mutex_lock(&lock->mutex);
+  millrace_lock_taken();
+}
+
+/// Whether that was the thread's last one, and something was left for this moment.
+static inline int millrace_lock_release(millrace_lock *lock) {
+  pthread_mutex_unlock(&lock->mutex);
+  return millrace_lock_released();
 }
 
 static inline int millrace_locks_held(void) { return millrace_thread_locks; }

@@ -110,9 +110,7 @@ extension Dispatcher {
       if let key = slots[slot].worker.prepared.last { return tearDown(slot, key) }
       return slots[slot].worker.leavers.isEmpty ? stop(slot) : true
     }
-    if let key = slots[slot].worker.prepared.first(where: { workers[$0]?.isUnwanted == true }) {
-      return tearDown(slot, key)
-    }
+    for key in slots[slot].worker.prepared where workers[key]?.isUnwanted == true { return tearDown(slot, key) }
     while !slots[slot].worker.toPrepare.isEmpty {
       let key = slots[slot].worker.toPrepare.removeFirst()
       if workers[key] != nil, !slots[slot].worker.prepared.contains(key) { return prepare(slot, key) }
@@ -122,8 +120,12 @@ extension Dispatcher {
 
   /// Whether the slot has to be idle some time: else it would never be, with a job that always has another chunk for it.
   private func hasErrand(_ slot: Int) -> Bool {
-    slots[slot].worker.toPrepare.contains { workers[$0] != nil && !slots[slot].worker.prepared.contains($0) }
-      || slots[slot].worker.prepared.contains { workers[$0]?.isUnwanted == true }
+    // Asked of a slot at each of its steps: without closures, for which the dispatcher would be copied.
+    for key in slots[slot].worker.toPrepare where workers[key] != nil {
+      if !slots[slot].worker.prepared.contains(key) { return true }
+    }
+    for key in slots[slot].worker.prepared where workers[key]?.isUnwanted == true { return true }
+    return false
   }
 
   @inline(never)
@@ -219,9 +221,8 @@ extension Dispatcher {
     return false
   }
 
-  private mutating func assign(_ chunk: Chunk, to slot: Int) {
+  private mutating func assign(_ chunk: consuming Chunk, to slot: Int) {
     guard let job = jobs[chunk.job] else { return }
-    var chunk = chunk
     if let limit = job.spec.itemTimeout { chunk.inspectAt = now &+ limit }
     job.outstanding += 1
     if !job.hasBegun {
@@ -232,7 +233,7 @@ extension Dispatcher {
       slots[slot].worker.busySince = now
       slots[slot].worker.isAtUnknown = isUnknown(job)
     }
-    slots[slot].worker.assigned.append(chunk)
+    slots[slot].worker.assigned.append(copy chunk)
     slots[slot].worker.serve(chunk.worker, chunk.range.count)
     if isObserved {
       tell(

@@ -3,7 +3,7 @@ extension Dispatcher {
   ///
   /// What only observers want is told `if isObserved`; what the log may have to say is told in any case, and is rare.
   @inline(never)
-  mutating func tell(_ event: DispatchEvent) {
+  mutating func tell(_ event: consuming DispatchEvent) {
     actions.append(.note(PoolEvent(time: now, event: event)))
   }
 

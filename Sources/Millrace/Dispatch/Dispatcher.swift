@@ -90,6 +90,26 @@ package struct Dispatcher: ~Copyable {
     return actions
   }
 
+  /// Takes them one by one, to the last, also those that are asked for meanwhile; nil: there are no more. Where they stand is used again,
+  /// so that no step of a pool makes an array.
+  ///
+  /// - Parameter place: how many were taken, for who takes them; 0 at first.
+  package mutating func takeAction(_ place: inout Int) -> Action? {
+    guard place < actions.count else {
+      actions.removeAll(keepingCapacity: true)
+      return nil
+    }
+    let next = place
+    place += 1
+    // Moved, not copied. What stands there then is let go of with the others, and refers to nothing.
+    return actions.withUnsafeMutableBufferPointer { actions in
+      let place = actions.baseAddress! + next
+      let action = place.move()
+      place.initialize(to: .stopped)
+      return action
+    }
+  }
+
   /// A class, so that a step changes it in place and copies nothing. Its accesses are not checked for overlaps, which cost a
   /// fifth of a small chunk: steps follow each other under the pool's lock, and none is inside another.
   final class Job {
@@ -148,23 +168,24 @@ package struct Dispatcher: ~Copyable {
       if spec.maximumSlots != nil { self.spec.roundRobin = false }
     }
 
-    deinit { Unlocked.release(inputError) }
+    deinit { if let inputError { Unlocked.release(inputError) } }
   }
 
+  /// As of a job, its accesses are not checked.
   final class WorkerState {
-    var users = 0
-    var keeps = true
-    var closing = false
+    @exclusivity(unchecked) var users = 0
+    @exclusivity(unchecked) var keeps = true
+    @exclusivity(unchecked) var closing = false
     /// It has run a chunk.
-    var isMeasured = false
+    @exclusivity(unchecked) var isMeasured = false
     /// Somebody waits until no slot has it.
-    var isAwaited = false
+    @exclusivity(unchecked) var isAwaited = false
     /// How often in a row each slot has failed to set it up.
-    var setUpFailures: [Int: Int] = [:]
-    var setUpTimeout: UInt64?
-    var tearDownTimeout: UInt64?
+    @exclusivity(unchecked) var setUpFailures: [Int: Int] = [:]
+    @exclusivity(unchecked) var setUpTimeout: UInt64?
+    @exclusivity(unchecked) var tearDownTimeout: UInt64?
     /// Slots that have failed to set it up once too often while others may have it yet.
-    var benched: Set<Int> = []
+    @exclusivity(unchecked) var benched: Set<Int> = []
 
     /// Nobody needs it any more: its instances are to end.
     var isUnwanted: Bool { closing && users == 0 }
@@ -296,8 +317,10 @@ package struct Dispatcher: ~Copyable {
     if job.spec.eagerSetUp { eagerJobs -= 1 }
     if !job.hasBegun, job.spec.level == 0 { waitingJobs -= 1 }
     queue.remove(job)
-    Unlocked.release(job.held)
-    job.held.removeAll()
+    if !job.held.isEmpty {
+      Unlocked.release(job.held)
+      job.held.removeAll()
+    }
     let waiting = delayed.count
     delayed.removeAll { $0.job == id }
     job.outstanding -= waiting - delayed.count

@@ -9,7 +9,7 @@ package struct FIFO<Element> {
   package var count: Int { storage.count - head }
   package var first: Element? { isEmpty ? nil : storage[head] }
 
-  package mutating func append(_ element: Element) { storage.append(element) }
+  package mutating func append(_ element: consuming Element) { storage.append(element) }
 
   /// The element that so many are before.
   package subscript(place: Int) -> Element { storage[head + place]! }
@@ -39,8 +39,13 @@ package struct FIFO<Element> {
 
   package mutating func popFirst() -> Element? {
     guard head < storage.count else { return nil }
-    let element = storage[head]
-    storage[head] = nil
+    // Moved, not copied: an element may be large, and refer to much.
+    let element = storage.withUnsafeMutableBufferPointer { storage in
+      let place = storage.baseAddress! + head
+      let element = place.move()
+      place.initialize(to: nil)
+      return element
+    }
     head += 1
     if head == storage.count {
       storage.removeAll(keepingCapacity: true)

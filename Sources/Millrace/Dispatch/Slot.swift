@@ -126,6 +126,17 @@ extension Dispatcher.Slot.Worker {
     return assigned.count == 1 || isAtItsLastChunk ? chunk : nil
   }
 
+  /// Whether it may have to be looked at some time: mostly one that is ready has nothing of which that is so.
+  @inline(__always)
+  var mayHaveDeadline: Bool {
+    if kill != nil { return true }
+    switch phase {
+    case .none: return false
+    case .ready: return assigned.hasDeadlines
+    case .starting, .preparing, .tearingDown, .ending: return true
+    }
+  }
+
   /// When it is to be looked at; `.max`: nobody has set it a limit.
   func deadline(_ limits: DispatchLimits) -> UInt64 {
     if kill != nil { return goneBy ?? .max }

@@ -6,7 +6,7 @@ struct SlotQueue {
   /// How many of what was given are of each worker.
   private var workers: [(key: WorkerKey, count: Int)] = []
   /// Whether one of them may have to be looked at or given up some time. Mostly none has.
-  private var hasDeadlines = false
+  private(set) var hasDeadlines = false
 
   var isEmpty: Bool { chunks.isEmpty }
   var first: Chunk? { chunks.first }
@@ -40,15 +40,16 @@ struct SlotQueue {
   /// Whether one of them is of the job.
   func contains(_ job: JobID) -> Bool { chunks.first { $0.job == job } != nil }
 
-  mutating func append(_ chunk: Chunk) {
-    chunks.append(chunk)
+  mutating func append(_ chunk: consuming Chunk) {
     count += chunk.count
     if chunk.deadline != nil { hasDeadlines = true }
-    if let place = workers.firstIndex(where: { $0.key == chunk.worker }) {
+    let worker = chunk.worker
+    if let place = workers.firstIndex(where: { $0.key == worker }) {
       workers[place].count += 1
     } else {
-      workers.append((chunk.worker, 1))
+      workers.append((worker, 1))
     }
+    chunks.append(chunk)
   }
 
   mutating func popFirst() -> Chunk? {
@@ -59,7 +60,13 @@ struct SlotQueue {
 
   /// Takes out the chunk, or batch, of this number.
   mutating func take(_ id: Int) -> Chunk? {
-    if first?.id == id { return popFirst() }
+    // Mostly it is the first, and is moved, not copied.
+    guard let first = chunks.popFirst() else { return nil }
+    if first.id == id {
+      forget(first)
+      return first
+    }
+    chunks.prepend(first)
     let chunk = chunks.extract { $0.id == id }.first
     if let chunk { forget(chunk) }
     return chunk

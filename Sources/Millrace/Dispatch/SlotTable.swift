@@ -139,7 +139,13 @@ extension Dispatcher {
 
       @inline(__always)
       mutating func put(_ bit: UInt64, _ sets: SlotSets) {
-        func put(_ word: inout UInt64, _ set: SlotSets) { word = sets.contains(set) ? word | bit : word & ~bit }
+        let (rest, all) = (~bit, UInt64(sets.rawValue))
+        @inline(__always)
+        func put(_ word: inout UInt64, _ set: SlotSets) {
+          // All ones, or zero.
+          let isIn = 0 &- (all &>> UInt64(set.rawValue.trailingZeroBitCount) & 1)
+          word = word & rest | bit & isIn
+        }
         put(&idle, .idle)
         put(&hungry, .hungry)
         put(&vacant, .vacant)
@@ -152,7 +158,11 @@ extension Dispatcher {
     }
 
     private let constants: Constants
-    @exclusivity(unchecked) private var blocks: [Block] = []
+    /// Of the first 64 slots, which is all that most pools have.
+    @exclusivity(unchecked) private var first = Block()
+    /// Of the others.
+    @exclusivity(unchecked) private var others: [Block] = []
+    @exclusivity(unchecked) private var hasOthers = false
     @exclusivity(unchecked) private(set) var deadlines = DeadlineTree()
     /// The slot that was noted last; -1: none is since all were put right.
     @exclusivity(unchecked) private var noted = -1
@@ -164,7 +174,10 @@ extension Dispatcher {
     // MARK: What changes
 
     func grow(to count: Int) {
-      if count > blocks.count * 64 { blocks.append(Block()) }
+      if count > (1 + others.count) * 64 {
+        others.append(Block())
+        hasOthers = true
+      }
       deadlines.grow(to: count)
       isOneOfMany = count > 1
       note(count - 1)
@@ -179,7 +192,8 @@ extension Dispatcher {
 
     @inline(never)
     private func noteAnother(_ slot: Int) {
-      blocks[slot >> 6].changed |= 1 << UInt64(slot & 63)
+      let bit: UInt64 = 1 << UInt64(slot & 63)
+      if slot < 64 { first.changed |= bit } else { others[slot >> 6 - 1].changed |= bit }
       noted = slot
     }
 
@@ -191,22 +205,33 @@ extension Dispatcher {
     @inline(never)
     private func putNotedRight(_ slots: [Slot]) {
       noted = -1
-      for place in blocks.indices {
-        var changed = blocks[place].changed
-        guard changed != 0 else { continue }
-        blocks[place].changed = 0
-        while changed != 0 {
-          let slot = place << 6 | changed.trailingZeroBitCount
-          blocks[place].put(changed & (~changed &+ 1), sets(slots, slot))
-          deadlines.set(slot, slots[slot].worker.deadline(constants.limits))
-          changed &= changed &- 1
-        }
+      // Where they are: none is copied.
+      slots.withUnsafeBufferPointer { slots in
+        putRight(&first, 0, slots)
+        if hasOthers { for place in others.indices { putRight(&others[place], (place + 1) << 6, slots) } }
       }
+    }
+
+    @inline(__always)
+    private func putRight(_ block: inout Block, _ base: Int, _ slots: UnsafeBufferPointer<Slot>) {
+      var changed = block.changed
+      block.changed = 0
+      while changed != 0 {
+        let slot = base | changed.trailingZeroBitCount
+        block.put(changed & (~changed &+ 1), sets(slots, slot))
+        deadlines.set(slot, slots[slot].worker.mayHaveDeadline ? deadline(slots, slot) : .max)
+        changed &= changed &- 1
+      }
+    }
+
+    @inline(never)
+    private func deadline(_ slots: UnsafeBufferPointer<Slot>, _ slot: Int) -> UInt64 {
+      slots[slot].worker.deadline(constants.limits)
     }
 
     /// In which sets the slot is, as it is now.
     @inline(__always)
-    private func sets(_ slots: [Slot], _ slot: Int) -> SlotSets {
+    private func sets(_ slots: UnsafeBufferPointer<Slot>, _ slot: Int) -> SlotSets {
       var sets: SlotSets = []
       // It has chunks too while it is about to be done with one of which all items have their outcomes, which does not count.
       let count = slots[slot].worker.assigned.count
@@ -236,24 +261,38 @@ extension Dispatcher {
 
     // MARK: What is asked
 
+    @inline(never)
     func next(from start: Int, _ sets: SlotSets) -> Int? {
-      var place = start >> 6
-      guard place < blocks.count else { return nil }
-      var word = blocks[place].union(sets) & (~0 << UInt64(start & 63))
+      if start < 64 {
+        let word = first.union(sets) & (~0 &<< UInt64(truncatingIfNeeded: start))
+        if word != 0 { return word.trailingZeroBitCount }
+      }
+      return hasOthers ? nextOther(from: start, sets) : nil
+    }
+
+    @inline(never)
+    private func nextOther(from start: Int, _ sets: SlotSets) -> Int? {
+      let start = max(start, 64)
+      var place = start >> 6 - 1
+      guard place < others.count else { return nil }
+      var word = others[place].union(sets) & (~0 << UInt64(start & 63))
       while word == 0 {
         place += 1
-        guard place < blocks.count else { return nil }
-        word = blocks[place].union(sets)
+        guard place < others.count else { return nil }
+        word = others[place].union(sets)
       }
-      return place << 6 | word.trailingZeroBitCount
+      return (place + 1) << 6 | word.trailingZeroBitCount
     }
 
     func count(_ sets: SlotSets, before end: Int) -> Int {
-      blocks.indices.reduce(0) { count, place in
-        let rest = end - place * 64
-        let mask: UInt64 = rest >= 64 ? ~0 : rest > 0 ? ~(~0 << UInt64(rest)) : 0
-        return count + (blocks[place].union(sets) & mask).nonzeroBitCount
+      others.indices.reduce(Self.count(first, sets, before: end)) { count, place in
+        count + Self.count(others[place], sets, before: end - (place + 1) * 64)
       }
+    }
+
+    private static func count(_ block: Block, _ sets: SlotSets, before end: Int) -> Int {
+      let mask: UInt64 = end >= 64 ? ~0 : end > 0 ? ~(~0 << UInt64(end)) : 0
+      return (block.union(sets) & mask).nonzeroBitCount
     }
   }
 }

@@ -88,7 +88,7 @@ package struct PoolEvent: Sendable {
   package let time: UInt64
   package let event: DispatchEvent
 
-  package init(time: UInt64, event: DispatchEvent) {
+  package init(time: UInt64, event: consuming DispatchEvent) {
     self.time = time
     self.event = event
   }

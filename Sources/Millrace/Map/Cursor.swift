@@ -4,17 +4,18 @@ final class Cursor<Input: Sendable, Output: Sendable> {
   let core: PoolCore
   private let request: MapRequest
   private let start: () throws -> JobRecord
-  private var job: JobRecord?
-  private var segment: Segment?
+  // One consumer has it, and none of its accesses is inside another: they need no check.
+  @exclusivity(unchecked) private var job: JobRecord?
+  @exclusivity(unchecked) private var segment: Segment?
   /// Segments that were taken along with the current one.
-  private var waiting = FIFO<Segment>()
+  @exclusivity(unchecked) private var waiting = FIFO<Segment>()
   /// Items that were used up and not reported yet.
-  private var consumed = 0
+  @exclusivity(unchecked) private var consumed = 0
   /// After how many items the pool is told: in a wide window it need not be each.
   private let reportStep: Int
-  private var failures: [ItemFailure] = []
-  private var failureCount = 0
-  private var isOver = false
+  @exclusivity(unchecked) private var failures: [ItemFailure] = []
+  @exclusivity(unchecked) private var failureCount = 0
+  @exclusivity(unchecked) private var isOver = false
 
   /// `start` submits the job; it is called with the first item that is asked for.
   init(core: PoolCore, _ request: MapRequest, start: @escaping () throws -> JobRecord) {

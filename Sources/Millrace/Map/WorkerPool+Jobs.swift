@@ -14,7 +14,7 @@ extension WorkerPool {
         allowed: "by size, or with `count` given: the input's length is not known")
     }
     let core = core
-    if let companion = company.current {
+    if let companion = self.companion {
       request.origin.companion = companion.companion(
         of: MapDescription(
           worker: workerName(W.self), backend: kind.description(width: "\(core.width)"), total: options.count))

@@ -2,7 +2,8 @@ import MillraceIPC
 
 /// What the pool keeps of a job besides the dispatcher's state. Its variables are guarded by the pool's lock.
 package final class JobRecord: @unchecked Sendable {
-  // Sound: `id`, `stage`, `place`, `context` and `progress` are set before it is submitted, the other variables change under the pool's lock only.
+  // Sound: `id`, `stage`, `place`, `context` and `progress` are set before it is submitted, the other variables change under the pool's lock only,
+  // so that accesses do not overlap, and need no check.
   let feeder: any Feeding
   /// Where outcomes go at once; nil: they wait for a consumer.
   let outlet: (any Outgoing)?
@@ -14,25 +15,25 @@ package final class JobRecord: @unchecked Sendable {
   /// How long an item may take.
   let itemTimeout: Duration?
   /// The stage of a pipeline that it is.
-  var stage: String?
-  var id = JobID(0)
+  @exclusivity(unchecked) var stage: String?
+  @exclusivity(unchecked) var id = JobID(0)
   /// Where its items run, for those who make pools and maps there.
-  var place: Nesting.Place?
+  @exclusivity(unchecked) var place: Nesting.Place?
   /// What its items in this process see of the task that made it.
-  var context: CallerContext?
-  var queue = FIFO<Segment>()
+  @exclusivity(unchecked) var context: CallerContext?
+  @exclusivity(unchecked) var queue = FIFO<Segment>()
   /// A consumer that waits is woken when so many segments are there, or the end.
   let wakesAt: Int
   /// Whether the consumer wants the outputs, and not only failures and the end.
   let keepsOutputs: Bool
-  var end: JobEnd?
+  @exclusivity(unchecked) var end: JobEnd?
   /// Whether some of its outcomes were taken.
-  var isTaken = false
-  var waiter: UnsafeContinuation<Void, Never>?
+  @exclusivity(unchecked) var isTaken = false
+  @exclusivity(unchecked) var waiter: UnsafeContinuation<Void, Never>?
   /// What shows how far it is. Set when it is submitted, for its consumer.
-  var progress: ProgressTracker?
+  @exclusivity(unchecked) var progress: ProgressTracker?
   /// When the wait for the next result is over.
-  var waitsUntil: UInt64?
+  @exclusivity(unchecked) var waitsUntil: UInt64?
 
   init(
     feeder: any Feeding, options: MapOptions, wakesAt: Int, keepsOutputs: Bool, outlet: (any Outgoing)? = nil,

@@ -17,7 +17,7 @@ package final class PoolCore: DrivenPool {
     var jobs = Registry<JobID, JobRecord>()
     /// Those whose consumers wait for so long and no longer. Mostly few, where there may be very many jobs.
     var impatient: [JobID: JobRecord] = [:]
-    var workers: [WorkerKey: WorkerRecord] = [:]
+    var workers = Registry<WorkerKey, WorkerRecord>()
     var index = WorkerIndex()
     var isClosed = false
     var isStopped = false
@@ -45,6 +45,24 @@ package final class PoolCore: DrivenPool {
   private struct Effects: ~Copyable {
     var reads: [(JobRecord, Int)] = []
     var resumptions: [UnsafeContinuation<Void, Never>] = []
+    /// What most steps do not lead to; nil: nothing of that.
+    private(set) var rare: Rare?
+    var outlets: [any Outgoing] = []
+    var isStopped = false
+    var alarm: (time: UInt64?, change: UInt64)?
+
+    mutating func add(_ change: (inout Rare) -> Void) {
+      if rare == nil { rare = Rare() }
+      change(&rare!)
+    }
+
+    mutating func takeRare() -> Rare? {
+      defer { rare = nil }
+      return rare
+    }
+  }
+
+  private struct Rare {
     var ended: [JobRecord] = []
     var released: [JobRecord] = []
     var closed: [(WorkerRecord, waiters: [UnsafeContinuation<Void, Never>])] = []
@@ -57,9 +75,6 @@ package final class PoolCore: DrivenPool {
     /// What was taken from feeders: let go of behind the lock, should nobody else have it.
     var batches: [Batch] = []
     var collected: [any Feeding] = []
-    var outlets: [any Outgoing] = []
-    var isStopped = false
-    var alarm: (time: UInt64?, change: UInt64)?
   }
 
   private let state: Lock<State>
@@ -116,9 +131,8 @@ package final class PoolCore: DrivenPool {
   }
 
   private static func route(_ state: inout State, _ slots: any Slots, _ effects: inout Effects) {
-    while !state.dispatcher.actions.isEmpty {
-      for action in state.dispatcher.takeActions() { route(action, &state, slots, &effects) }
-    }
+    var place = 0
+    while let action = state.dispatcher.takeAction(&place) { route(action, &state, slots, &effects) }
     var next = state.dispatcherAlarm
     for job in state.impatient.values {
       if let time = job.waitsUntil { next = min(next ?? time, time) }
@@ -139,8 +153,10 @@ package final class PoolCore: DrivenPool {
     case .collect(let id):
       // Taken under the lock, so that what comes of one input comes in its order.
       guard let job = state.jobs[id], let batch = job.feeder.collect() else { return }
-      effects.batches.append(batch)
-      effects.collected.append(job.feeder)
+      effects.add {
+        $0.batches.append(batch)
+        $0.collected.append(job.feeder)
+      }
       state.dispatcher.arrived(job, batch, goesOn: true, now: _monotonicNow())
     case .deliver(let id, let segment):
       guard let job = state.jobs[id] else { return }
@@ -160,16 +176,17 @@ package final class PoolCore: DrivenPool {
         effects.outlets.append(outlet)
       }
       wake(job, &state, &effects)
-      effects.ended.append(job)
+      effects.add { $0.ended.append(job) }
     case .release(let id):
-      if let job = state.jobs[id] { effects.released.append(job) }
+      if let job = state.jobs[id] { effects.add { $0.released.append(job) } }
       state.jobs[id] = nil
     case .raised(let id, let level):
       state.jobs[id]?.place?.raise(to: level)
     case .closed(let key):
       guard let worker = state.workers.removeValue(forKey: key) else { return }
       state.index.remove(worker)
-      effects.closed.append((worker, worker.closed()))
+      let waiters = worker.closed()
+      effects.add { $0.closed.append((worker, waiters)) }
     case .stopped:
       effects.isStopped = true
     case .alarm(let time):
@@ -180,13 +197,16 @@ package final class PoolCore: DrivenPool {
           state.workers[broken.worker]?.lost(broken.failure, isBystander: broken.isBystander)
         }
       }
-      effects.notes.append(event)
-      guard !state.observers.isEmpty else { return }
-      // In the order in which they happened, so under the lock.
-      for observer in state.observers {
-        if let missed = observer.accept(event) { effects.missed.append(missed) }
+      let observers = state.observers
+      effects.add { rare in
+        rare.notes.append(event)
+        guard !observers.isEmpty else { return }
+        // In the order in which they happened, so under the lock.
+        for observer in observers {
+          if let missed = observer.accept(event) { rare.missed.append(missed) }
+        }
+        if rare.observers.isEmpty { rare.observers = observers }
       }
-      if effects.observers.isEmpty { effects.observers = state.observers }
     case .start, .prepare, .cancelSetUp, .run, .revoke, .share, .inspect, .cancel, .tearDown, .tearDownApart, .kill,
       .stop:
       slots.accept(action)
@@ -202,22 +222,25 @@ package final class PoolCore: DrivenPool {
     effects.resumptions.append(waiter)
   }
 
-  private func perform(_ effects: consuming Effects) {
+  private func perform(_ decided: consuming Effects) {
+    var effects = decided
     Unlocked.expect("what a step of the pool leads to")
-    for waiter in effects.resumptions { waiter.resume() }
-    for observer in effects.observers { observer.flush() }
-    for note in effects.notes where EventLog.mentions(note.event) { log(note.event) }
-    for job in effects.ended {
-      job.feeder.end()
+    let backend = backend
+    if !effects.resumptions.isEmpty { for waiter in effects.resumptions { waiter.resume() } }
+    let rare = effects.takeRare()
+    if let rare {
+      for observer in rare.observers { observer.flush() }
+      for note in rare.notes where EventLog.mentions(note.event) { log(note.event) }
+      for job in rare.ended { job.feeder.end() }
+      for job in rare.released { job.context?.end() }
+      for (_, waiters) in rare.closed { for waiter in waiters { waiter.resume() } }
     }
-    for job in effects.released { job.context?.end() }
-    for (_, waiters) in effects.closed { for waiter in waiters { waiter.resume() } }
     if let (time, change) = effects.alarm { alarm.set(time, change) }
     backend.flush()
-    for outlet in effects.outlets { outlet.flush() }
-    for feeder in effects.collected { feeder.collected() }
-    for (job, count) in effects.reads { job.feeder.read(count) }
-    driver?.hasNews()
+    if !effects.outlets.isEmpty { for outlet in effects.outlets { outlet.flush() } }
+    if let rare { for feeder in rare.collected { feeder.collected() } }
+    if !effects.reads.isEmpty { for (job, count) in effects.reads { job.feeder.read(count) } }
+    backend.driver?.hasNews()
     if effects.isStopped {
       alarm.end()
       backend.close { self.closed() }

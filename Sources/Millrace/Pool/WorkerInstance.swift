@@ -8,7 +8,8 @@ package class AnyWorkerInstance {
 
 package final class WorkerInstance<W: Worker>: AnyWorkerInstance {
   let worker: W
-  var state: W.State?
+  // Touched by the lane's task alone, one call of the worker's after the other.
+  @exclusivity(unchecked) var state: W.State?
 
   init(_ worker: W) { self.worker = worker }
 

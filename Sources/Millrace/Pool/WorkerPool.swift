@@ -1,4 +1,5 @@
 public import Logging
+import Synchronization
 
 /// Workers that stay, for one map after another, and several at once.
 ///
@@ -7,10 +8,15 @@ public import Logging
 public final class WorkerPool: Sendable {
   let core: PoolCore
   package let kind: any BackendKind
+  // Most pools have neither: each is made when somebody asks for it.
+  private let lazyInsights = AtomicLazyReference<InsightsPlace>()
+  private let lazyCompany = AtomicLazyReference<Company>()
   /// What records where time goes, if somebody wants to know.
-  let insightsPlace = InsightsPlace()
+  var insightsPlace: InsightsPlace { lazyInsights.load() ?? lazyInsights.storeIfNil(InsightsPlace()) }
   /// Who goes along with its maps.
-  package let company = Company()
+  package var company: Company { lazyCompany.load() ?? lazyCompany.storeIfNil(Company()) }
+  /// Makes a companion for each map, if somebody goes along with them.
+  var companion: (any PoolCompanion)? { lazyCompany.load()?.current }
 
   /// Creates a pool. Its workers start with its first map.
   ///
@@ -39,7 +45,7 @@ public final class WorkerPool: Sendable {
 
   deinit {
     // A copy in a worker process has nothing to end.
-    if (try? core.expectOwnProcess()) != nil { core.terminate() }
+    if (try? core.expectOwnProcess()) != nil, !core.hasStopped { core.terminate() }
   }
 
   /// Where it says what it has to say.

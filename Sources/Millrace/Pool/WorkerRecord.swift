@@ -17,8 +17,20 @@ package final class WorkerRecord: Sendable {
   /// Equal for workers that may stand for each other.
   let identity: WorkerIdentity?
   let makeInstance: @Sendable () -> AnyWorkerInstance
-  /// Whether its set-up and tear-down are ours, not a user's.
-  let isClosure: Bool
+  /// Whether there is no code of a user's in its set-up, as far as is known.
+  var opensNothing: Bool { plain.contains(.opensNothing) }
+  /// Whether there is none in its tear-down.
+  var closesNothing: Bool { plain.contains(.closesNothing) }
+
+  private let kinds: Atomic<UInt8>
+  private var plain: PlainWorkers.Kinds { PlainWorkers.Kinds(rawValue: kinds.load(ordering: .relaxed)) }
+
+  /// A set-up or tear-down has come to its end: whether it was the protocol's own is known from now on.
+  func learn(_ kind: PlainWorkers.Kinds, from position: ItemPosition) {
+    guard !plain.contains(kind), position.takeNote(kind, type) else { return }
+    kinds.bitwiseOr(kind.rawValue, ordering: .relaxed)
+    PlainWorkers.add(kind, of: type)
+  }
   /// What a backend of other processes needs to know of it.
   ///
   /// Made when such a backend asks for the first time. Others never do, and no type is asked how its values would travel.
@@ -50,7 +62,10 @@ package final class WorkerRecord: Sendable {
     self.identity = identity
     type = W.self
     makeInstance = { WorkerInstance(worker) }
-    isClosure = worker is any ClosureWorkerType
+    // A closure's are ours.
+    let kinds: PlainWorkers.Kinds =
+      worker is any ClosureWorkerType ? [.opensNothing, .closesNothing] : PlainWorkers.kinds(of: W.self)
+    self.kinds = Atomic(kinds.rawValue)
     makeRemote = { TypedRemoteWorker(worker) }
   }
 

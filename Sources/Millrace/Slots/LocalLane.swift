@@ -72,7 +72,7 @@ package final class LocalLane: @unchecked Sendable {
 
   private struct Instances: @unchecked Sendable {
     // Sound: as the lane.
-    var all: [WorkerKey: AnyWorkerInstance] = [:]
+    var all = Registry<WorkerKey, AnyWorkerInstance>()
   }
 
   let host: any SlotHost
@@ -87,9 +87,10 @@ package final class LocalLane: @unchecked Sendable {
   let copies: CopyGuard
   private let mailbox = Lock(Mailbox())
   private let instances = Lock(Instances())
-  private(set) var isTimed = false
+  // The next two are touched by one task at a time, so their accesses need no check.
+  @exclusivity(unchecked) private(set) var isTimed = false
   /// What goes around each item of the chunk that is running, if anything does.
-  private(set) var itemSurroundings: (any ChunkSurroundings)?
+  @exclusivity(unchecked) private(set) var itemSurroundings: (any ChunkSurroundings)?
 
   init(host: any SlotHost, runaways: Runaways, slot: Int, generation: Int, executor: (any TaskExecutor)?) {
     self.host = host
@@ -300,18 +301,28 @@ package final class LocalLane: @unchecked Sendable {
     case .run(let chunk):
       // And no more: another's map may have chunks for ever.
       await run(chunk, isAlone: true)
-      return true
-    case .prepare(let key), .tearDown(let key):
-      if host.worker(key)?.isClosure == true { return await execute(command) }
-    case .stop: break
+    case .prepare(let key):
+      if host.worker(key)?.opensNothing == true { return await execute(command) }
+      // The task that sees nothing of the caller's is also the one that can be cancelled alone.
+      let setUp = settingUp(key)
+      await apart(setUp) { [self] in await prepare(key, in: setUp) }
+    case .tearDown(let key):
+      if host.worker(key)?.closesNothing == true { return await execute(command) }
+      await apart { [self] in await tearDown(key) }
+    case .stop:
+      if instances.withLock({ !$0.all.isEmpty }) { await apart { [self] in await tearDownQuietly() } }
+      return false
     }
+    return true
+  }
+
+  private func apart(_ known: ItemTask? = nil, _ body: @escaping @Sendable () async -> Void) async {
     let place = host.place(level: slot)
     let task = Task.detached(executorPreference: LaneThread.ofFork) { [self] in
-      await Nesting.$place.withValue(place) {
-        await WorkerContext.$running.withValue(context) { await execute(command) }
-      }
+      await Nesting.$place.withValue(place) { await WorkerContext.$running.withValue(context, operation: body) }
     }
-    return await withTaskCancellationHandler {
+    known?.begin(task)
+    await withTaskCancellationHandler {
       await task.value
     } onCancel: {
       task.cancel()
@@ -392,7 +403,8 @@ package final class LocalLane: @unchecked Sendable {
     }
   }
 
-  private func prepare(_ key: WorkerKey) async {
+  /// `own`: the task that this is, if it is one of the set-up's own.
+  private func prepare(_ key: WorkerKey, in own: ItemTask? = nil) async {
     guard let record = host.worker(key) else { return }
     let instance = record.makeInstance()
     position.enter(first: 0, attempt: 1, seed: 0, isItem: false)
@@ -403,8 +415,19 @@ package final class LocalLane: @unchecked Sendable {
         copies.leave()
         codeHasEnded()
       }
-      // Of a closure's there is no code of a user's in it.
-      if record.isClosure { try await instance.setUp(context) } else { try await setUp(instance, key) }
+      if let own {
+        defer {
+          // A copy has this thread only, and of the locks nobody knows.
+          copies.leave()
+          isSetUp(own)
+        }
+        try await instance.setUp(context)
+      } else if record.opensNothing {
+        try await instance.setUp(context)
+      } else {
+        try await setUp(instance, key)
+      }
+      record.learn(.opensNothing, from: position)
     } catch {
       return host.step { [slot, generation] in $0.prepareFailed(slot: slot, generation: generation, key, error, now: $1)
       }
@@ -416,12 +439,8 @@ package final class LocalLane: @unchecked Sendable {
 
   /// In a task of its own, which can be cancelled alone: the lane goes on with others' work.
   private func setUp(_ instance: AnyWorkerInstance, _ key: WorkerKey) async throws {
-    let task = ItemTask()
-    let isWanted = mailbox.withLock { mailbox in
-      (mailbox.task, mailbox.settingUp) = (task, key)
-      return mailbox.unwanted != key
-    }
-    defer { mailbox.withLock { $0.settingUp = nil } }
+    let task = settingUp(key)
+    defer { isSetUp(task) }
     nonisolated(unsafe) let instance = instance
     let failure = Lock<(any Error)?>(nil)
     let setUp = Task(executorPreference: executor ?? LaneThread.ofFork) { [context, copies] in
@@ -431,13 +450,28 @@ package final class LocalLane: @unchecked Sendable {
       task.end()
     }
     task.begin(setUp)
-    if !isWanted { setUp.cancel() }
     await withTaskCancellationHandler {
       await setUp.value
     } onCancel: {
       setUp.cancel()
     }
     if let error = failure.withLock({ $0 }) { throw error }
+  }
+
+  /// A set-up is about to begin: the task that it will have, which is cancelled if nobody wants the worker any more.
+  private func settingUp(_ key: WorkerKey) -> ItemTask {
+    let task = ItemTask()
+    let isWanted = mailbox.withLock { mailbox in
+      (mailbox.task, mailbox.settingUp) = (task, key)
+      return mailbox.unwanted != key
+    }
+    if !isWanted { task.cancel() }
+    return task
+  }
+
+  private func isSetUp(_ task: ItemTask) {
+    mailbox.withLock { $0.settingUp = nil }
+    task.end()
   }
 
   private func tearDown(_ key: WorkerKey) async {
@@ -449,6 +483,8 @@ package final class LocalLane: @unchecked Sendable {
     do { exit = .success(try await instance.tearDown()) } catch { exit = .failure(error) }
     copies.leave()
     codeHasEnded()
+    // One that is closed already is learned of another time.
+    host.worker(key)?.learn(.closesNothing, from: position)
     tell(exit, of: key)
     host.step { [slot, generation] in $0.tornDown(slot: slot, generation: generation, key, now: $1) }
   }
@@ -502,7 +538,7 @@ package final class LocalLane: @unchecked Sendable {
   private func tearDownQuietly() async {
     position.leaveItems()
     let rest = instances.withLock { instances in
-      defer { instances.all = [:] }
+      defer { instances.all.removeAll() }
       return Instances(all: instances.all)
     }
     for instance in rest.all.values {

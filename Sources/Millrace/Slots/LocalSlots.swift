@@ -4,7 +4,7 @@ import Synchronization
 /// The slots of the backends that live in this process: threads of their own, Swift tasks, or the caller.
 package final class LocalSlots: Slots {
   private struct State {
-    var lanes: [Int: LocalLane] = [:]
+    var lanes = Registry<Int, LocalLane>()
     var starts: [LocalLane] = []
     var wakes: [LocalLane] = []
     var kills: [LocalLane] = []

@@ -25,19 +25,16 @@ package final class Runaways: Sendable {
     var all: [Runaway] = []
     var changes: UInt64 = 0
     var isClosed = false
+    /// From the first on that is to be told of, which most pools never have.
+    var alarm: Alarm?
   }
 
   private static let patience: UInt64 = 500_000_000
 
   private let logger: Logger
   private let state = Lock(State())
-  private let alarm = Alarm()
 
-  package init(logger: Logger) {
-    self.logger = logger
-    // A lane whose code runs holds this.
-    alarm.onTime = { [weak self] in self?.timeHasCome() }
-  }
+  package init(logger: Logger) { self.logger = logger }
 
   func watch(_ runaway: Runaway) {
     if runaway.state.withLock({ $0 == .hasEnded }) { return }
@@ -86,14 +83,22 @@ package final class Runaways: Sendable {
 
   @discardableResult
   private func change<Result>(_ body: (inout State) -> Result) -> Result {
-    let (result, time, change, mustEnd) = state.withLock { state in
+    let (result, alarm, time, change, mustEnd) = state.withLock { state in
       let result = body(&state)
       state.changes += 1
       let time = state.all.map { $0.since &+ Self.patience }.min()
-      return (result, time, state.changes, state.isClosed && state.all.isEmpty)
+      if time != nil, state.alarm == nil { state.alarm = makeAlarm() }
+      return (result, state.alarm, time, state.changes, state.isClosed && state.all.isEmpty)
     }
-    alarm.set(time, change)
-    if mustEnd { alarm.end() }
+    alarm?.set(time, change)
+    if mustEnd { alarm?.end() }
     return result
+  }
+
+  private func makeAlarm() -> Alarm {
+    let alarm = Alarm()
+    // A lane whose code runs holds this.
+    alarm.onTime = { [weak self] in self?.timeHasCome() }
+    return alarm
   }
 }

@@ -211,11 +211,4 @@ extension UnsafePointer<Atomic<UInt64>> {
     }
     return nil
   }
-
-  /// Memory for a progress word, to be freed by its owner.
-  package static func makeWord() -> UnsafeMutablePointer<Atomic<UInt64>> {
-    let word = UnsafeMutablePointer<Atomic<UInt64>>.allocate(capacity: 1)
-    word.initialize(to: Atomic(0))
-    return word
-  }
 }

@@ -59,10 +59,10 @@ extension Worker {
 
 extension Worker where State == Void {
   /// Nothing to set up.
-  public func setUp(_ context: WorkerContext) {}
+  public func setUp(_ context: WorkerContext) { context.position.note(.opensNothing, Self.self) }
 }
 
 extension Worker where Exit == Void {
   /// Nothing to tear down.
-  public func tearDown(_ state: State) {}
+  public func tearDown(_ state: State) { WorkerContext.running?.position.note(.closesNothing, Self.self) }
 }

@@ -97,22 +97,21 @@ package final class ItemPosition: @unchecked Sendable {
   package let part: UnsafePointer<Atomic<UInt64>>?
   /// How far the item at hand is behind the first that is not done, where several are under way together.
   package let ahead: UnsafePointer<Atomic<UInt64>>
-  private let owned: [UnsafeMutablePointer<Atomic<UInt64>>]
+  /// The words that are its own, in a row.
+  private let owned: UnsafeMutableBufferPointer<Atomic<UInt64>>
   package let first = Atomic<Int>(0)
   package let attempt = Atomic<Int>(1)
   /// Whether what runs is an item, and no set-up or tear-down.
   private let item = Atomic(false)
   package let seed = Atomic<UInt64>(0)
+  /// The type whose set-up or tear-down was the protocol's own, the last time that it was, and which of them; 0: none since it was asked.
+  private let plain = Atomic<UInt>(0)
 
   package init() {
-    let progress = UnsafePointer<Atomic<UInt64>>.makeWord()
-    let startTime = UnsafePointer<Atomic<UInt64>>.makeWord()
-    self.progress = UnsafePointer(progress)
-    self.startTime = UnsafePointer(startTime)
+    owned = Self.makeWords(3)
+    let words = UnsafePointer(owned.baseAddress!)
+    (progress, startTime, ahead) = (words, words + 1, words + 2)
     part = nil
-    let ahead = UnsafePointer<Atomic<UInt64>>.makeWord()
-    self.ahead = UnsafePointer(ahead)
-    owned = [progress, startTime, ahead]
   }
 
   package init(
@@ -122,16 +121,19 @@ package final class ItemPosition: @unchecked Sendable {
     self.part = part
     self.progress = progress
     self.startTime = startTime
-    let ahead = UnsafePointer<Atomic<UInt64>>.makeWord()
-    self.ahead = UnsafePointer(ahead)
-    owned = [ahead]
+    owned = Self.makeWords(1)
+    ahead = UnsafePointer(owned.baseAddress!)
+  }
+
+  private static func makeWords(_ count: Int) -> UnsafeMutableBufferPointer<Atomic<UInt64>> {
+    let words = UnsafeMutableBufferPointer<Atomic<UInt64>>.allocate(capacity: count)
+    for place in 0..<count { words.initializeElement(at: place, to: Atomic(0)) }
+    return words
   }
 
   deinit {
-    for word in owned {
-      word.deinitialize(count: 1)
-      word.deallocate()
-    }
+    owned.deinitialize()
+    owned.deallocate()
   }
 
   var index: Int {
@@ -147,6 +149,14 @@ package final class ItemPosition: @unchecked Sendable {
   var isAbandoned: Bool { progress.pointee.load(ordering: .relaxed) & abandonedBit != 0 }
 
   var isInItem: Bool { item.load(ordering: .relaxed) }
+
+  /// A set-up or tear-down of the type is the protocol's own.
+  func note(_ kind: PlainWorkers.Kinds, _ type: Any.Type) { plain.store(kind.word(of: type), ordering: .relaxed) }
+
+  /// Whether that of the type was the last one.
+  func takeNote(_ kind: PlainWorkers.Kinds, _ type: Any.Type) -> Bool {
+    plain.exchange(0, ordering: .relaxed) == kind.word(of: type)
+  }
 
   /// Behind the last item: a tear-down.
   func leaveItems() { item.store(false, ordering: .relaxed) }

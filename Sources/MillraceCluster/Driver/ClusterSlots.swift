@@ -68,7 +68,9 @@ final class ClusterSlots: Slots {
       host.step { $0.revoked(slot: slot, generation: generation, chunk: chunk, from: nil, now: $1) }
     case .share(let slot, let generation, let chunk):
       host.step { $0.shared(slot: slot, generation: generation, chunk: chunk, .nothing, now: $1) }
-    case .cancelSetUp, .tearDownApart, .read, .collect, .deliver, .end, .release, .raised, .closed, .stopped, .alarm, .note: break
+    case .cancelSetUp, .tearDownApart, .read, .collect, .deliver, .end, .release, .raised, .closed, .stopped, .alarm,
+      .note:
+      break
     }
   }
 }

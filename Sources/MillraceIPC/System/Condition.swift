@@ -11,12 +11,20 @@ import Darwin
 /// Where nobody waits, `Lock` is the one to take: it guards a value, and knows who holds it.
 package struct Condition: ~Copyable, @unchecked Sendable {
   // Sound: the POSIX objects stay where they are, and are used as they are meant to be, from any thread.
-  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-  private let condition: UnsafeMutablePointer<pthread_cond_t>
+  private let place: UnsafeMutableRawPointer
+  private var mutex: UnsafeMutablePointer<pthread_mutex_t> { place.assumingMemoryBound(to: pthread_mutex_t.self) }
+  private var condition: UnsafeMutablePointer<pthread_cond_t> {
+    (place + Self.size).assumingMemoryBound(to: pthread_cond_t.self)
+  }
+
+  /// How far the second of them is behind the first.
+  private static let size = 64
 
   package init() {
-    mutex = .allocate(capacity: 1)
-    condition = .allocate(capacity: 1)
+    precondition(MemoryLayout<pthread_mutex_t>.size <= Self.size && MemoryLayout<pthread_cond_t>.alignment <= 16)
+    place = .allocate(byteCount: Self.size + MemoryLayout<pthread_cond_t>.size, alignment: 16)
+    place.bindMemory(to: pthread_mutex_t.self, capacity: 1)
+    (place + Self.size).bindMemory(to: pthread_cond_t.self, capacity: 1)
     pthread_mutex_init(mutex, nil)
     var attributes = pthread_condattr_t()
     pthread_condattr_init(&attributes)
@@ -30,8 +38,7 @@ package struct Condition: ~Copyable, @unchecked Sendable {
   deinit {
     pthread_cond_destroy(condition)
     pthread_mutex_destroy(mutex)
-    condition.deallocate()
-    mutex.deallocate()
+    place.deallocate()
   }
 
   package borrowing func lock() { pthread_mutex_lock(mutex) }

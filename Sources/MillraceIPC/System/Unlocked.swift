@@ -6,6 +6,7 @@ import CMillrace
 /// Two things see to that. Whoever is about to run such code says so (``expect(_:)``), and a debug build traps if its thread
 /// holds a lock. And what would be let go of under a lock, though a user's `deinit` may depend on it, is kept until the
 /// thread has released its last one (``release(_:)``).
+@usableFromInline
 package enum Unlocked {
   /// Code of a user's is about to run: in debug builds, traps if this thread holds a lock of ours.
   @inline(__always)
@@ -45,6 +46,7 @@ package enum Unlocked {
 
   /// The thread has released its last lock: what was left is let go of now, the first first.
   @inline(never)
+  @usableFromInline
   static func releaseLeftovers() {
     var newest = millrace_leftovers_exchange(nil)
     var leftovers: [Leftover] = []

@@ -163,7 +163,8 @@ final class Play {
       case .inspect(let slot, _, let chunk): log.append("inspect \(slot): \(chunk)")
       case .cancel(let slot, _, let chunk): log.append("cancel \(slot): \(chunk)")
       case .tearDown(let slot, _, let key): log.append("tearDown \(slot): \(key.value)")
-      case .tearDownApart(let slot, _, let key, let number): log.append("tearDown \(slot): \(key.value) apart, \(number)")
+      case .tearDownApart(let slot, _, let key, let number):
+        log.append("tearDown \(slot): \(key.value) apart, \(number)")
       case .kill(let slot, _): log.append("kill \(slot)")
       case .stop(let slot, _): log.append("stop \(slot)")
       case .deliver(let id, let segment):

@@ -37,7 +37,8 @@ enum DispatcherPart {
     _ dispatcher: inout Dispatcher, _ job: JobID, _ cell: Cell, _ running: inout Running, _ now: UInt64
   ) -> Int {
     var delivered = 0
-    for action in dispatcher.takeActions() {
+    var place = 0
+    while let action = dispatcher.takeAction(&place) {
       switch action {
       case .read(_, let count, _): dispatcher.arrived(job, count: count, cell: cell, ended: false, now: now)
       case .start(let slot, let generation): dispatcher.started(slot: slot, generation: generation, now: now)

@@ -14,6 +14,7 @@ package enum ForkProbe {
     precondition(!String(reflecting: Unknown.self).isEmpty)
     precondition(!generics(Unknown.self).isEmpty && containers(Unknown()) == 4)
     KeptContainers.pass()
+    PlainWorkers.pass()
     WorkerLogHandler.write([])
   }
 
