@@ -132,7 +132,7 @@ extension Dispatcher.Slot.Worker {
     if kill != nil { return true }
     switch phase {
     case .none: return false
-    case .ready: return assigned.hasDeadlines
+    case .ready: return assigned.hasDeadlines || !leavers.isEmpty
     case .starting, .preparing, .tearingDown, .ending: return true
     }
   }

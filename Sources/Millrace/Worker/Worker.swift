@@ -39,6 +39,9 @@ public protocol Worker<Input, Output>: Sendable {
   func process(_ item: Input, state: inout State) async throws -> Output
 
   /// Closes what `setUp` opened, and hands back a last value.
+  ///
+  /// Where somebody waits for just that (``WorkerPool/tearDown(_:)``, the end of a pipeline), and the worker's slot is at an item of another worker,
+  /// it runs beside that item on threads, tasks and serial pools: on the same thread where the slot has one, when the item awaits something.
   func tearDown(_ state: State) async throws -> Exit
 
   /// Runs the items of a chunk, one after the other. Not for you to implement: it is a requirement so that the loop is
