@@ -201,9 +201,33 @@ struct AdaptiveChunkTests {
     sizer.start(total: nil, width: 2, chunkTime: 20_000_000)
     for _ in 0..<10 {
       let size = sizer.largest
-      sizer.measured(items: size, nanoseconds: UInt64(size) * 10_000, bytes: nil)
+      sizer.measured(items: size, nanoseconds: UInt64(size) * 10_000, overhead: nil, bytes: nil)
     }
     #expect(sizer.largest == 2_000)
+  }
+
+  @Test("U180: no chunk takes less than what it costs to send one, where that is known")
+  func weighsSending() throws {
+    func sizes(ofItemsOf nanoseconds: Int, overhead: Int?) throws -> [Int] {
+      var plan = try ChunkPlan(.automatic, total: 1_000, width: 4, chunkTime: 20_000_000)
+      var sizes: [Int] = []
+      while let size = plan.next() {
+        sizes.append(size)
+        plan.measured(items: size, nanoseconds: size * nanoseconds, overhead: overhead)
+      }
+      #expect(sizes.reduce(0, +) == 1_000)
+      return sizes
+    }
+    // All that is left takes less than a round trip.
+    #expect(try sizes(ofItemsOf: 1_000, overhead: 75_000_000) == [1, 8, 64, 512, 415])
+    #expect(try sizes(ofItemsOf: 1_000, overhead: nil).count > 30)
+    // To the end, as long as a round trip; the last is what is left.
+    let distant = try sizes(ofItemsOf: 1_000_000, overhead: 75_000_000)
+    #expect(distant.dropFirst(2).dropLast().allSatisfy { $0 >= 64 } && distant.count <= 16)
+    // Items that take longer go one by one, as ever.
+    #expect(try sizes(ofItemsOf: 100_000_000, overhead: 75_000_000) == Array(repeating: 1, count: 1_000))
+    // Whoever waits for others' work waits for any time.
+    #expect(try sizes(ofItemsOf: 1_000_000, overhead: 60_000_000_000).max()! <= 200)
   }
 
   @Test func shrinksTowardsTheEnd() throws {

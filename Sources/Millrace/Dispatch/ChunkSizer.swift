@@ -36,8 +36,9 @@ package struct ChunkSizer {
 
   mutating func took(_ run: ChunkRun) { plan?.took(run.size, times: run.chunks) }
 
-  mutating func measured(items: Int, nanoseconds: UInt64, bytes: Int?) {
-    plan?.measured(items: items, nanoseconds: Int(clamping: nanoseconds), bytes: bytes)
+  mutating func measured(items: Int, nanoseconds: UInt64, overhead: UInt64?, bytes: Int?) {
+    plan?.measured(
+      items: items, nanoseconds: Int(clamping: nanoseconds), overhead: overhead.map { Int(clamping: $0) }, bytes: bytes)
   }
 }
 

@@ -235,6 +235,8 @@ package struct DispatchLimits: Sendable {
 
   /// How long an automatic chunk should take: long against what it costs to send one.
   package var chunkTime: UInt64 = 1_000_000
+  /// What it takes to send a chunk, and to hear of its end, is weighed against what it takes to run it: a chunk may be far from who runs it.
+  package var weighsSending = false
 
   /// For slots that can share what they have begun.
   package static let usualShareTime: UInt64 = 2_000_000

@@ -58,6 +58,7 @@ extension Dispatcher {
     }
     slots[slot].worker.hasWorked = true
     slots[slot].worker.isSilent = items == 0 && slots[slot].worker.isSilent
+    let turnaround = now &- slots[slot].worker.busySince
     slots[slot].worker.busySince = now
     _ = hasAnswered(id, of: slot)
     let job = jobs[chunk.job]
@@ -70,7 +71,9 @@ extension Dispatcher {
       slots[slot].worker.chunkTime =
         slots[slot].worker.chunkTime == 0 ? time : (slots[slot].worker.chunkTime &* 3 &+ time) / 4
       job?.spec.chunking.measured(
-        items: (items + count - 1) / count, nanoseconds: time, bytes: bytes.map { $0 / count })
+        items: (items + count - 1) / count, nanoseconds: time,
+        overhead: constants.limits.weighsSending ? (max(turnaround, elapsed) - elapsed) / UInt64(count) : nil,
+        bytes: bytes.map { $0 / count })
       if let job, !job.isMeasured {
         job.isMeasured = true
         workers[chunk.worker]?.isMeasured = true

@@ -86,9 +86,9 @@ struct ChunkPlan: Sendable {
   }
 
   /// Takes in what a finished chunk has cost; only automatic chunking minds.
-  mutating func measured(items: Int, nanoseconds: Int, bytes: Int? = nil) {
+  mutating func measured(items: Int, nanoseconds: Int, overhead: Int? = nil, bytes: Int? = nil) {
     guard case .adaptive(var chunk) = pace else { return }
-    chunk.measured(items: items, nanoseconds: nanoseconds, bytes: bytes)
+    chunk.measured(items: items, nanoseconds: nanoseconds, overhead: overhead, bytes: bytes)
     pace = .adaptive(chunk)
   }
 

@@ -42,7 +42,10 @@ final class SerialDriver: CallerDriver {
     await withTaskCancellationHandler {
       while true {
         let seen = news.count
-        if case .end? = pool.poll(job) { return }
+        if case .end? = pool.poll(job) {
+          // What is running may yet have to be told that nobody wants it.
+          return await own.withLock { $0 }?.value ?? ()
+        }
         if let task = work(at: job.place?.level ?? 0, for: job) {
           own.withLock { $0 = task }
           if Task.isCancelled { task.cancel() }

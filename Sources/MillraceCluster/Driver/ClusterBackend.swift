@@ -26,6 +26,8 @@ struct ClusterBackend: BackendKind {
     limits.starts.isTold = false
     // A round trip to the queue, and the agent's own to its worker, are a small part of this.
     limits.chunkTime = 20_000_000
+    // Or not, where the queue is far away.
+    limits.weighsSending = true
     return limits
   }
 

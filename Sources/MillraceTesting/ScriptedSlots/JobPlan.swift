@@ -45,6 +45,8 @@ struct JobPlan {
   var isPulled = false
   var readsAtOnce = false
   var ahead: Int?
+  /// Whether it belongs to a run that ends its input when the pool does.
+  var endsWithItsRun = false
   var neverRetried = 0
   /// How many items in a hundred have their outcomes when they come.
   var known = 0
@@ -170,6 +172,7 @@ struct JobPlan {
     spec.keepsWorkers = worker.keeps
     spec.seed = salt
     spec.isPulled = isPulled
+    spec.endsWithItsRun = endsWithItsRun
     spec.readsAtOnce = readsAtOnce
     spec.ahead = ahead
     spec.level = level

@@ -148,7 +148,9 @@ extension Ledger {
     if workers[job.worker]!.users == 0 { leaves(job.worker) }
     switch end {
     case .complete:
-      try check(job.inputEnded || job.items.count == job.plan.declared, "\(id): complete before the input's end")
+      try check(
+        job.inputEnded || job.isStopped || job.items.count == job.plan.declared,
+        "\(id): complete before the input's end")
       try check(
         job.delivered == job.items.count,
         "\(id): complete, but \(job.items.count - job.delivered) items have no outcome")
@@ -173,7 +175,7 @@ extension Ledger {
     case let error as WorkerPoolError:
       switch error.kind {
       case .closed:
-        try check(isEnding, "\(id): the pool is closed, says \(error)")
+        try check(isEnding && !job.plan.endsWithItsRun, "\(id): the pool is closed, says \(error)")
         try check(job.delivered == job.items.count, "\(id): shut down before all items have outcomes")
       case .tooManyFailures:
         let failures = failures(of: job)

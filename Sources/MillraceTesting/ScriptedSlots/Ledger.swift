@@ -57,6 +57,8 @@ struct Ledger {
     var next = 0
     var inputEnded = false
     var isClosedToInput = false
+    /// Its reading was stopped before its input's end.
+    var isStopped = false
     var end: JobEnd?
     var isReleased = false
     /// When it was submitted, or its time began anew.

@@ -5,6 +5,7 @@ extension Simulation {
     switch event {
     case .submit(let job): try submit(job)
     case .deed(let deed): try perform(plan.deeds[deed].deed)
+    case .runEnds(let job): try stopReading(job)
     case .alarm: try ring()
     case .order(let slot): try performOrder(slot)
     case .process(let process, let serial):
@@ -72,22 +73,27 @@ extension Simulation {
       guard let id = jobs[job].id else { return }
       ledger.jobs[id]!.wasFailed = true
       try step("fail job \(job + 1)") { $0.fail(id, DriverTrouble(), now: $1) }
+    case .stopReading(let job): try stopReading(job)
     case .close(let worker): try close(worker)
     case .tick: try step("tick, unasked") { $0.tick(now: $1) }
     case .shutDown:
       if ledger.isStopped { return }
       isClosed = true
       ledger.isEnding = true
-      for (id, job) in ledger.jobs where job.plan.isPulled { ledger.jobs[id]!.isClosedToInput = true }
+      for (id, job) in ledger.jobs where job.plan.isPulled && !job.plan.endsWithItsRun {
+        ledger.jobs[id]!.isClosedToInput = true
+      }
+      runsEnd()
       try step("shut down") { $0.shutDown(now: $1) }
     case .drain:
       if ledger.isStopped { return }
       isClosed = true
       ledger.isEnding = true
-      for id in ledger.jobs.keys { ledger.jobs[id]!.isClosedToInput = true }
+      for (id, job) in ledger.jobs where !job.plan.endsWithItsRun { ledger.jobs[id]!.isClosedToInput = true }
+      runsEnd()
       try step("drain") { $0.drain(InputTrouble(), now: $1) }
       // What is read after this is nobody's.
-      for job in jobs.indices { jobs[job].hasStalledInput = false }
+      for job in jobs.indices where !plans[job].endsWithItsRun { jobs[job].hasStalledInput = false }
     case .terminate:
       if ledger.isStopped { return }
       isClosed = true
@@ -103,6 +109,30 @@ extension Simulation {
       for job in jobs.indices where jobs[job].liesSince != nil { jobs[job].liesSince = now }
       try step("it stood still for \(time / 1_000) µs") { $0.stoodStill(now: $1) }
     }
+  }
+
+  private func runsEnd() {
+    for job in jobs.indices where plans[job].endsWithItsRun && !isOver(job) {
+      agenda.add(.runEnds(job), at: now + random.time(upTo: 20_000_000))
+    }
+  }
+
+  /// What was read gets its outcomes; the job is not told of an error.
+  private func stopReading(_ job: Int) throws {
+    guard let id = jobs[job].id, !ledger.isStopped else { return }
+    let goesOn =
+      ledger.jobs[id].map { job in
+        // All that was said to come is there: it may know that there is no more.
+        job.end == nil && !job.inputEnded && !job.isClosedToInput && job.items.count != job.plan.declared
+      } ?? false
+    ledger.jobs[id]!.isClosedToInput = true
+    if goesOn {
+      ledger.jobs[id]!.isStopped = true
+      jobs[job].hasStalledInput = false
+    }
+    var hasStopped = false
+    try step("stop reading job \(job + 1)") { hasStopped = $0.stopReading(id, now: $1) }
+    try ledger.check(hasStopped || !goesOn, "\(id): its reading is said to have ended before")
   }
 
   func close(_ worker: Int) throws {

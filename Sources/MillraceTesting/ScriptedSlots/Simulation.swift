@@ -12,6 +12,8 @@ package final class Simulation {
   enum Event {
     case submit(Int)
     case deed(Int)
+    /// The run to which the job belongs hears that its pool ends.
+    case runEnds(Int)
     case alarm
     case order(slot: Int)
     case process(SimulatedProcess, serial: Int)

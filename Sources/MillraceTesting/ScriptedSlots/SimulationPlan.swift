@@ -44,6 +44,7 @@ package struct SimulationPlan {
     case resize(Int)
     case cancel(job: Int)
     case fail(job: Int)
+    case stopReading(job: Int)
     case close(worker: Int)
     case tick
     case shutDown
@@ -149,6 +150,12 @@ package struct SimulationPlan {
     if limits.prefetch == 0, !hasProcessForEach { limits.tearsDownApart = leavers.chance(60) }
     if limits.tearsDownApart || limits.levelsAreApart, leavers.chance(60) {
       for job in jobs.indices { jobs[job].closeWorkers(&leavers) }
+    }
+    var stops = SimulatedRandom(hash: seed, 7)
+    limits.weighsSending = stops.chance(30)
+    for job in jobs.indices { jobs[job].endsWithItsRun = stops.chance(15) }
+    if stops.chance(20) {
+      deeds.append((stops.time(upTo: 200_000_000), .stopReading(job: stops.below(jobs.count))))
     }
     apply(mask)
   }
