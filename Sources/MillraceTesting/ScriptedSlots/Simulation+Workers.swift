@@ -16,6 +16,7 @@ extension Simulation {
     if case .start(_, let generation) = action {
       let worker = SimulatedWorker(slot: slot, generation: generation)
       workers[slot] = worker
+      everyone.append(worker)
       note("    slot \(slot).\(generation) starts")
       let isStalling = plan.faults.startStalls > 0 && random.chance(plan.faults.startStalls)
       return schedule(worker.first, isStalling ? nil : random.time(upTo: 3_000_000))
@@ -54,7 +55,6 @@ extension Simulation {
       worker.isKilled = true
       if plan.faults.outlivesKill > 0, random.chance(plan.faults.outlivesKill) {
         worker.isUndead = true
-        undead.append(worker)
         for process in worker.processes { process.serial += 1 }
         return note("    slot \(worker.slot).\(worker.generation) does not die")
       }

@@ -101,8 +101,8 @@ package final class Simulation {
   var orders: [Int: ArraySlice<Action>] = [:]
   var lastOrder: [Int: UInt64] = [:]
   var workers: [Int: SimulatedWorker] = [:]
-  /// Those that did not die: their items may hear of their maps when others are in their slots.
-  var undead: [SimulatedWorker] = []
+  /// All that ever were: what they were at may hear of its maps when others are in their slots.
+  var everyone: [SimulatedWorker] = []
   var isClosed = false
   /// Since when slots have been idle while chunks wait in others.
   var unsharedSince: UInt64?
