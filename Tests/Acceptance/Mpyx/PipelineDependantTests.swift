@@ -37,17 +37,6 @@ private struct NotesItems: StatelessWorker, Codable {
   }
 }
 
-/// Numbers without an end.
-private struct CountsOn: Source {
-  func produce(_ out: Outlet<Int>) async throws {
-    var number = 0
-    while true {
-      try await out.put(number)
-      number += 1
-    }
-  }
-}
-
 private func ups(_ ledger: LineLedger) throws -> (ups: Int, downs: Int) {
   let lines = try ledger.lines
   return (lines.filter { $0 == "up" }.count, lines.filter { $0 == "down" }.count)
@@ -63,7 +52,7 @@ extension Checked {
         try await LineLedger.with { ledger in
           try await withWorkerPool(backend) { pool in
             let pipeline: Pipeline<Nothing, Int> = Pipeline {
-              CountsOn()
+              EndlessCount()
               Parallel(2) { Noted(ledger: ledger) }
               AddX(amount: 0)
             }
@@ -135,7 +124,7 @@ extension Checked {
       for _ in 0..<3 {
         let pool = try WorkerPool(backend)
         let pipeline: Pipeline<Nothing, Int> = Pipeline {
-          CountsOn()
+          EndlessCount()
           Parallel(2) { AddX(amount: 0) }
         }
         let run = try pipeline.start(on: pool)

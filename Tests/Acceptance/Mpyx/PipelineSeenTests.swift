@@ -4,17 +4,6 @@ import MillraceTesting
 import TestSupport
 import Testing
 
-/// Numbers without an end.
-private struct GoesOn: Source {
-  func produce(_ out: Outlet<Int>) async throws {
-    var number = 0
-    while true {
-      try await out.put(number)
-      number += 1
-    }
-  }
-}
-
 private struct BreaksOn: StatelessWorker, Codable {
   var number: Int
 
@@ -40,7 +29,7 @@ extension Checked {
         for _ in 0..<3 {
           let ends = LastPhases()
           let pipeline: Pipeline<Nothing, Int> = Pipeline {
-            GoesOn()
+            EndlessCount()
             AddX(amount: 1)
             Serial { AddX(amount: 1) }
           }
