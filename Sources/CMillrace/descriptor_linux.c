@@ -25,6 +25,8 @@ enum {
 
 // Which descriptors are ours, a bit each. Written under the lock; a child of a fork reads it as it was at that moment.
 static uint64_t owned[WORDS];
+// What each of them was when it became ours. Code of the program's may close one, and have its number for another.
+static uint64_t kinds[WORDS * BITS];
 // Those of them that forked workers keep: of memory that they have in common with the program.
 static uint64_t in_forks[WORDS];
 static int words_in_use;
@@ -83,9 +85,17 @@ static void note(int fd, int is_ours) {
   if (fd < 0 || word >= WORDS) return;
   uint64_t bit = 1ull << fd % BITS;
   in_forks[word] &= ~bit;
-  if (is_ours) owned[word] |= bit;
-  else owned[word] &= ~bit;
-  if (is_ours && word >= words_in_use) words_in_use = word + 1;
+  if (!is_ours) {
+    owned[word] &= ~bit;
+    return;
+  }
+  owned[word] |= bit;
+  kinds[fd] = millrace_fd_kind(fd);
+  if (word >= words_in_use) words_in_use = word + 1;
+}
+
+static int is_noted(int fd, uint64_t kind) {
+  return fd / BITS < WORDS && owned[fd / BITS] & 1ull << fd % BITS && kinds[fd] == kind;
 }
 
 static void disown(int fd) {
@@ -203,7 +213,7 @@ void millrace_fd_close_inherited(int kept) {
   for (int word = 0; word < words_in_use; word++) {
     for (uint64_t rest = owned[word] & ~in_forks[word]; rest; rest &= rest - 1) {
       int fd = word * BITS + __builtin_ctzll(rest);
-      if (fd != kept) close(fd);
+      if (fd != kept && millrace_fd_kind(fd) == kinds[fd]) close(fd);
     }
     owned[word] = in_forks[word];
   }
@@ -250,6 +260,7 @@ void millrace_fd_close_own(int fd, uint64_t kind) {
   if (fd < 0 || kind == 0) return;
   pthread_mutex_lock(&lock);
   if (millrace_fd_kind(fd) == kind) disown(fd);
+  else if (is_noted(fd, kind)) note(fd, 0);
   pthread_mutex_unlock(&lock);
 }
 

@@ -47,7 +47,7 @@ int millrace_fd_open_own(const char *path, int flags, unsigned mode);
 int millrace_watch_own(void);
 
 /// In a process that was just made by fork and is to be a worker: closes all that is ours, but for `kept` and what
-/// `millrace_fd_keep` was told of. What is the user's stays, as fork means it.
+/// `millrace_fd_keep` was told of. What is the user's stays, as fork means it, also where ours was before they closed it.
 void millrace_fd_close_inherited(int kept);
 
 /// In a worker, before it runs any code of the user's: from here on, ours have the last numbers below the limit.
@@ -65,7 +65,7 @@ int millrace_fd_is_last(void);
 /// What kind of thing a descriptor is: 0 if there is none. Another one by the same number is most likely of another kind.
 uint64_t millrace_fd_kind(int fd);
 
-/// Closes it, unless it is of another kind than it was: then others have closed it, and it is theirs.
+/// Closes it, unless it is of another kind than it was: then others have closed it, and what has its number is left to them.
 void millrace_fd_close_own(int fd, uint64_t kind);
 
 #endif

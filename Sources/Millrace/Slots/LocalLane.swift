@@ -248,9 +248,12 @@ package final class LocalLane: @unchecked Sendable {
         await waitForWork()
         continue
       }
-      if !(await execute(command)) { return }
-      if isDead { return await tearDownQuietly() }
+      var goesOn = await execute(command)
+      if goesOn, isDead { goesOn = await execute(.stop) }
+      if !goesOn { break }
     }
+    // Their thread is the lane's.
+    for task in mailbox.withLock({ Array($0.leavers.values) }) { await task.value }
   }
 
   /// Whether the lane was written off: whoever did so tells of its death.
@@ -267,6 +270,24 @@ package final class LocalLane: @unchecked Sendable {
       let command = mailbox.commands.popFirst()
       if case .run(let chunk) = command { mailbox.taken = chunk.id }
       return command
+    }
+  }
+
+  /// The next command, if that runs nobody's code.
+  func nextPlain() -> Command? {
+    guard let first = mailbox.withLock({ $0.isDead ? .stop : $0.commands.first }), isPlain(first) else { return nil }
+    return mailbox.withLock { mailbox in
+      if case .stop = first, mailbox.isDead { return .stop }
+      return mailbox.isDead ? nil : mailbox.commands.popFirst()
+    }
+  }
+
+  private func isPlain(_ command: Command) -> Bool {
+    switch command {
+    case .run: false
+    case .prepare(let key): host.worker(key)?.opensNothing == true
+    case .tearDown(let key): host.worker(key)?.closesNothing == true
+    case .stop: instances.withLock { Array($0.all.keys) }.allSatisfy { host.worker($0)?.closesNothing == true }
     }
   }
 
@@ -297,20 +318,18 @@ package final class LocalLane: @unchecked Sendable {
   /// Executes a command of a serial pool that is not of the calling task's own map: code of a worker's that is not a map's
   /// sees nothing of a caller's.
   func executeApart(_ command: Command) async -> Bool {
+    if isPlain(command) { return await execute(command) }
     switch command {
     case .run(let chunk):
       // And no more: another's map may have chunks for ever.
       await run(chunk, isAlone: true)
     case .prepare(let key):
-      if host.worker(key)?.opensNothing == true { return await execute(command) }
       // The task that sees nothing of the caller's is also the one that can be cancelled alone.
       let setUp = settingUp(key)
       await apart(setUp) { [self] in await prepare(key, in: setUp) }
-    case .tearDown(let key):
-      if host.worker(key)?.closesNothing == true { return await execute(command) }
-      await apart { [self] in await tearDown(key) }
+    case .tearDown(let key): await apart { [self] in await tearDown(key) }
     case .stop:
-      if instances.withLock({ !$0.all.isEmpty }) { await apart { [self] in await tearDownQuietly() } }
+      await apart { [self] in await tearDownQuietly() }
       return false
     }
     return true
@@ -548,8 +567,6 @@ package final class LocalLane: @unchecked Sendable {
         host.logger(slot: slot).error("tear-down of a worker that was given up failed: \(error)")
       }
     }
-    // Their thread is the lane's.
-    for task in mailbox.withLock({ Array($0.leavers.values) }) { await task.value }
   }
 
   // MARK: From the run of a chunk

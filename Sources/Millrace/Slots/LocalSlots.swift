@@ -165,6 +165,13 @@ package final class LocalSlots: Slots {
   /// Whether a slot of a serial pool has anything to do.
   func hasWork(_ slot: Int) -> Bool { state.withLock { $0.lanes[slot] }?.hasWork == true }
 
+  /// Does what a slot of a serial pool has to do, up to what runs anybody's code.
+  func doErrands(_ slot: Int) async {
+    while let lane = state.withLock({ $0.lanes[slot] }), let command = lane.nextPlain() {
+      if await !lane.execute(command) { ended(lane) }
+    }
+  }
+
   /// Runs what a slot of a serial pool has to do: the items of the caller's own job in the calling task.
   ///
   /// One chunk of others', and no more: they may have chunks for ever, while the caller's own input waits to be read, or its outcomes

@@ -46,7 +46,7 @@ final class SerialDriver: CallerDriver {
           // What is running may yet have to be told that nobody wants it.
           return await own.withLock { $0 }?.value ?? ()
         }
-        if let task = work(at: job.place?.level ?? 0, for: job) {
+        if let task = await work(at: job.place?.level ?? 0, for: job) {
           own.withLock { $0 = task }
           if Task.isCancelled { task.cancel() }
         }
@@ -59,11 +59,16 @@ final class SerialDriver: CallerDriver {
     }
   }
 
-  /// Takes the turn at the level and what there is to do, if that is free: in a task of its own, for what is run may be an item that
-  /// waits for just what whoever calls this is to do next.
-  private func work(at level: Int, for job: JobRecord?) -> Task<Void, Never>? {
+  /// Takes the turn at the level and what there is to do, if that is free: what runs anybody's code in a task of its own, for it may be
+  /// an item that waits for just what whoever calls this is to do next.
+  private func work(at level: Int, for job: JobRecord?) async -> Task<Void, Never>? {
     let turn = turn(of: level)
     guard slots.hasWork(level), turn.takeIfFree() else { return nil }
+    await slots.doErrands(level)
+    guard slots.hasWork(level) else {
+      if turn.pass() { news.tell() }
+      return nil
+    }
     return Task(executorPreference: LaneThread.ofFork) { [self, slots] in
       await slots.runInCaller(level, job)
       if turn.pass() { news.tell() }
@@ -77,7 +82,7 @@ final class SerialDriver: CallerDriver {
       // What is run may bring further levels, which have to end as well.
       var slot = 0
       while slot < turns.withLock({ $0.count }) {
-        _ = work(at: slot, for: nil)
+        _ = await work(at: slot, for: nil)
         slot += 1
       }
       let hasRead = await readWhatIsThere(pool)

@@ -76,7 +76,7 @@ struct ProgramRun: Sendable {
     let bytes = Array(text.utf8)
     _ = bytes.withUnsafeBytes { write(pipe.writing.rawValue, $0.baseAddress, $0.count) }
     let reading = Descriptor(owning: pipe.reading.take())
-    close(pipe.writing.take())
+    _ = Descriptor(owning: pipe.writing.take())
     try await self.init(arguments, input: reading, within: limit)
   }
 

@@ -68,6 +68,27 @@ struct IsolationTests {
     #expect(read(ends[0], &text, 8) == 4)
   }
 
+  @Test(
+    "U181: a fork has what the program put in the place of a descriptor of ours that it had closed",
+    arguments: [false, true])
+  func aForkKeepsWhatStandsInOursPlace(isGivenUp: Bool) throws {
+    let pipe = try Pipe()
+    var ours: HeldDescriptor? = HeldDescriptor(Descriptor(owning: pipe.reading.take()))
+    let number = ours?.rawValue ?? -1
+    let null = open("/dev/null", O_RDONLY)
+    defer { close(null) }
+    #expect(dup2(null, number) == number)
+    if isGivenUp { ours = nil }
+    defer { close(number) }
+    let pair = try ControlSocket.Pair()
+    let child = try Spawner.fork(control: pair.worker.rawValue) { _ in
+      var text: UInt8 = 0
+      return read(number, &text, 1) == 0 ? 0 : 1
+    }
+    #expect(child.waitForEnd().reason == .exited(code: 0))
+    #expect(fcntl(number, F_GETFD) >= 0)
+  }
+
   /// Launches a `Probe` with its own 0 to 2 closed, and passes on what that one says.
   private enum Bare: WorkerMain {
     static func run(control: consuming ControlSocket) -> Int32 {
