@@ -7,6 +7,8 @@ enum LongLived {
   static func start() async { await isStarted.value }
 
   private static let isStarted = Task {
+    ThreadSanitizer.startSymbolizer()
+
     // Dispatch's event loop: an epoll, an eventfd, and a timer descriptor for each of its three clocks, made when a timer is armed.
     // So we arm one of each that is far from due: its sleeper is cancelled, and what stays of it in Dispatch is a few bytes.
     let sleepers = [

@@ -17,6 +17,15 @@ import Darwin
 package enum ThreadSanitizer {
   /// Whether this program was built with it.
   package static let isOn = dlsym(nil, "__tsan_init") != nil
+
+  /// Starts the program that finds the names in its reports, which lives as long as this one.
+  static func startSymbolizer() {
+    guard isOn, let entry = dlsym(nil, "__sanitizer_symbolize_pc") else { return }
+    let symbolize = unsafeBitCast(
+      entry, to: (@convention(c) (UInt, UnsafePointer<CChar>, UnsafeMutablePointer<CChar>, Int) -> Void).self)
+    var name = [CChar](repeating: 0, count: 256)
+    symbolize(UInt(bitPattern: entry), "%f", &name, name.count)
+  }
 }
 
 /// What the address sanitizer cannot run.

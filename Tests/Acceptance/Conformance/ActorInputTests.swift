@@ -1,5 +1,6 @@
 import Foundation
 import Millrace
+import MillraceTesting
 import TestSupport
 import Testing
 
@@ -15,7 +16,7 @@ extension Checked {
       }
     }
 
-    private static let names = ["serial", "tasks", "threads", "processes"]
+    private static let names = ["serial", "tasks", "threads"] + (ThreadSanitizer.isOn ? [] : ["processes"])
 
     @Test("U42: what holds the main actor's closures is read on the main actor", arguments: names)
     func topLevel(backend: String) async throws {

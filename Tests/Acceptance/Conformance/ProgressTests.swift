@@ -175,7 +175,7 @@ extension Checked {
     }
 
     @Test(
-      "what maps in worker processes show comes out of the program, with the slot",
+      "what maps in worker processes show comes out of the program, with the slot", .forks,
       arguments: ["forkServer", "spawn", "fork"])
     func nestedBars(place: String) async throws {
       let (lines, code) = try await onPlainThread {
