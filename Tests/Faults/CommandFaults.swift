@@ -9,7 +9,8 @@ extension Faults {
   @Suite(.timeLimit(.minutes(1))) struct CommandFaults {
     @Test(
       "U137: the program of a Command ends with the program that runs it, whatever ends that",
-      arguments: ["serial", "tasks", "threads", "forkServer"], [SIGKILL, SIGTERM, SIGINT])
+      arguments: ["serial", "tasks", "threads"] + (ThreadSanitizer.isOn ? [] : ["forkServer"]),
+      [SIGKILL, SIGTERM, SIGINT])
     func tethered(backend: String, signal: Int32) throws {
       let path = "\(NSTemporaryDirectory())/started-\(UUID().uuidString)"
       try #require(mkfifo(path, 0o600) == 0)

@@ -1,6 +1,7 @@
 import Foundation
 import Millrace
 import MillraceFFmpeg
+import MillraceTesting
 import Testing
 
 /// Turns light into dark.
@@ -99,7 +100,7 @@ extension Checked {
       }
     }
 
-    @Test("what ffmpeg says, and its exit code, are in the failure; a program that is not there is named")
+    @Test("what ffmpeg says, and its exit code, are in the failure")
     func failures() async throws {
       try await withFolder { folder in
         let missing = await #expect(throws: PipelineError.self) { try await frames(of: "\(folder)/none.mkv", shape) }
@@ -113,7 +114,11 @@ extension Checked {
         let error = await #expect(throws: (any Error).self) { try await writing.run() }
         let cause = (error as? ItemFailure)?.underlying ?? (error as? PipelineError)?.underlying
         #expect((cause as? ProgramFailure)?.standardError.contains("none/1.mkv") == true, "\(error as Any)")
+      }
+    }
 
+    @Test("a program that is not there is named", .forks) func absentProgram() async throws {
+      try await withFolder { folder in
         let absent = FFmpegCommand(from: .file("a"), to: .file("b"), program: "\(folder)/ffmpeg")
         let system = await #expect(throws: SystemError.self) { try await absent.run() }
         #expect(system?.description.contains("starting \(folder)/ffmpeg") == true)

@@ -10,17 +10,6 @@ import Tracing
 
 private struct Misfortune: Error, Codable {}
 
-/// Numbers without an end.
-private struct Endless: Source {
-  func produce(_ out: Outlet<Int>) async throws {
-    var number = 0
-    while true {
-      try await out.put(number)
-      number += 1
-    }
-  }
-}
-
 private struct Adds: StatelessWorker, Codable {
   func process(_ item: Int) -> Int { item + 1 }
 }
@@ -56,7 +45,7 @@ extension Checked {
       for _ in 0..<3 {
         let (maps, spans) = try await seen(on: backend) { pool in
           let pipeline: Pipeline<Nothing, Int> = Pipeline {
-            Endless()
+            EndlessCount()
             Adds()
           }
           let run = try pipeline.start(on: pool)

@@ -163,7 +163,6 @@ extension Dispatcher {
     slots[slot].worker.isSetUpGivenUp = false
     if isObserved { tell(.setUpEnded(slot: slot, generation: generation, key)) }
     slots[slot].worker.prepared.append(key)
-    workers[key]?.benched.remove(slot)
     workers[key]?.setUpFailures[slot] = nil
     slots[slot].worker.served.append(Slot.Worker.Service(worker: key, since: now))
     slots[slot].worker.hasWorked = true

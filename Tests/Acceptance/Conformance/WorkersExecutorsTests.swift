@@ -170,7 +170,7 @@ extension Checked {
     }
     #endif
 
-    @Test("U163: a pool of tasks runs in a worker that was forked for a closure", arguments: [Backends.forking])
+    @Test("U163: a pool of tasks runs in a worker that was forked for a closure", .forks, arguments: [Backends.forking])
     func poolOfTasks(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let sums = try await pool.map(0..<4) { item in

@@ -12,20 +12,6 @@ struct CountTo: Source {
   }
 }
 
-/// Puts numbers until nobody wants more, and says how many.
-struct EndlessCount: Source {
-  let made = CommonCounter()
-
-  func produce(_ out: Outlet<Int>) async throws {
-    var next = 0
-    while true {
-      try await out.put(next)
-      made.increment()
-      next += 1
-    }
-  }
-}
-
 struct AddX: StatelessWorker, Codable {
   var amount: Int
   func process(_ item: Int) -> Int { item + amount }

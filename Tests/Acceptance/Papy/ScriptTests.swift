@@ -32,16 +32,20 @@ extension Checked {
       }
     }
 
-    @Test("a program is ended by a signal, is not there, or reads nothing")
+    // Not where a child has memory of its own from the start: it cannot say why it is no other program.
+    @Test("a program that is not there is named", .forks) func absentProgram() async throws {
+      let absent = await #expect(throws: ItemFailure.self) {
+        try await Pipeline<String, String> { Command("/no/such/program") }.list(of: ["x"])
+      }
+      #expect((absent?.underlying as? SystemError)?.code == ENOENT)
+    }
+
+    @Test("a program is ended by a signal, or reads nothing")
     func otherEnds() async throws {
       let killed = await #expect(throws: ItemFailure.self) {
         try await Pipeline<String, String> { Command("sh", "-c", "kill -9 $$") }.list(of: ["x"])
       }
       #expect((killed?.underlying as? ProgramFailure)?.signal == 9)
-      let absent = await #expect(throws: ItemFailure.self) {
-        try await Pipeline<String, String> { Command("/no/such/program") }.list(of: ["x"])
-      }
-      #expect((absent?.underlying as? SystemError)?.code == ENOENT)
       let large = String(repeating: "x", count: 1_000_000)
       let deaf = try await Pipeline<String, String> { Command("echo", "done") }.list(of: [large])
       #expect(deaf == ["done\n"])
