@@ -1,5 +1,13 @@
 internal import CMillrace
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// How much of a worker's standard error was written before the item that runs: its failure quotes what came after that.
 ///
 /// Nobody is told when code of the user's writes there. But what was written is what the parent has read, which it counts in the
@@ -22,7 +30,9 @@ extension Lane {
   /// In the worker: an item is about to begin; whether something was written since this was last asked. `pipe`: the number
   /// of its standard error.
   package func noteErrors(_ pipe: Int32) -> Bool {
-    for _ in 0..<64 {
+    for attempt in 0..<64 {
+      // It may be waiting for this very CPU.
+      if attempt >= 8 { sched_yield() }
       let reads = millrace_load_acquire_u64(errorReads)
       let lying = millrace_unread_bytes(pipe)
       let total = millrace_load_acquire_u64(errorBytes) &+ UInt64(max(0, lying))

@@ -1,3 +1,4 @@
+import MillraceTesting
 import Testing
 
 @testable import MillraceIPC
@@ -24,7 +25,10 @@ import Testing
     (.functions, { $0.asynchronousFunction = 0x100_0000 }),
   ]
 
-  @Test("A layout of which one number is wrong is noticed, by name", arguments: wrong.indices)
+  @Test(
+    "A layout of which one number is wrong is noticed, by name",
+    .disabled(if: AddressSanitizer.isOn, "who takes a number for another reads beside what is there"),
+    arguments: wrong.indices)
   func wrongNumber(index: Int) throws {
     let (canary, spoil) = Self.wrong[index]
     var layout = MetadataLayout.known
