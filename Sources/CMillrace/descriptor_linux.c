@@ -164,7 +164,10 @@ int millrace_pidfd_own(pid_t pid) {
 void millrace_fd_close(int fd) {
   if (fd < 0) return;
   pthread_mutex_lock(&lock);
-  disown(fd);
+  // Others may have closed it, and have its number for something else.
+  int is_theirs = fd / BITS < WORDS && owned[fd / BITS] & 1ull << fd % BITS && kinds[fd] != millrace_fd_kind(fd);
+  if (is_theirs) note(fd, 0);
+  else disown(fd);
   pthread_mutex_unlock(&lock);
 }
 

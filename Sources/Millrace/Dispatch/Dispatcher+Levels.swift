@@ -19,10 +19,25 @@ extension Dispatcher {
       forget(waiter, id)
       return false
     }
+    // Slots that could have set it up may be at items that wait for it now: so those that could not are asked again.
+    var asked: Set<JobID> = []
+    for short in benched(id, &asked) where levels[short] == nil {
+      guard lift(short, over: jobs[short]!.spec.level, &levels) else {
+        forget(waiter, id)
+        return false
+      }
+    }
     guard !levels.isEmpty else { return true }
     raise(levels)
     finish()
     return true
+  }
+
+  /// Of the job and those that it waits for, the ones that a slot has failed to set up.
+  private func benched(_ id: JobID, _ asked: inout Set<JobID>) -> [JobID] {
+    guard let job = jobs[id], !job.ended, asked.insert(id).inserted else { return [] }
+    let others = job.awaits.keys.sorted().flatMap { benched($0, &asked) }
+    return workers[job.spec.worker]?.benched.isEmpty == false ? [id] + others : others
   }
 
   /// The item does not wait for the job any more.

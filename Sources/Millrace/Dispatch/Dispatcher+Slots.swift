@@ -75,6 +75,8 @@ extension Dispatcher {
   /// From which level of maps on each slot takes work; nil: it takes none any more.
   package var levels: [Int?] { slots.map(\.levelOfWork) }
 
+  package func level(of slot: Int) -> Int { slots[slot].level }
+
   /// Whether the slot may run the map.
   func serves(_ slot: Int, _ spec: JobSpec) -> Bool {
     slots[slot].serves(spec.level, apart: constants.limits.levelsAreApart)

@@ -53,7 +53,8 @@ public final class Submission<Output: Sendable>: Sendable {
       state.withLock { $0.isMinded = true }
       if !isFinished {
         let wait = try core.waits(for: job)
-        if core.driver != nil { await drive() }
+        // In a task of its own: whoever waits may give up, and the item goes on.
+        if core.driver != nil { Task(executorPreference: LaneThread.ofFork) { await self.drive() } }
         await waitForResult()
         core.waited(wait)
       }

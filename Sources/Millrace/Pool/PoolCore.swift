@@ -394,7 +394,11 @@ package final class PoolCore: DrivenPool {
     }
   }
 
-  package func place(level: Int) -> Nesting.Place { Nesting.Place(in: self, level: level, depth: depth, outer: nil) }
+  /// Where code of a worker's runs that is no map's: a set-up or a tear-down in that slot. Maps that it makes need slots of a higher level.
+  package func place(inSlot slot: Int) -> Nesting.Place {
+    let level = state.withLock { $0.dispatcher.level(of: slot) }
+    return Nesting.Place(in: self, level: level, depth: depth, outer: nil)
+  }
 
   package func stage(of id: JobID) -> String? { job(id)?.stage }
 

@@ -67,7 +67,8 @@ public final class WorkerPool: Sendable {
 
   /// Finishes what was begun, tears the workers down and waits until they are gone.
   ///
-  /// Maps run to their end. Streams end their input: what was read is finished, and waits for its consumer. If the task
+  /// Maps run to their end, unless their items begin others on this pool, which takes no more work from anybody. Streams end their input:
+  /// what was read is finished, and waits for its consumer. If the task
   /// that waits is cancelled, the pool is terminated instead. A tear-down for which no map has set a limit may take 30 seconds;
   /// then its worker is ended.
   ///

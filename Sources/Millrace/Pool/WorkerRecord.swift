@@ -8,6 +8,9 @@ package final class WorkerRecord: Sendable {
   /// The names of the stages that it is; empty: it is a worker of a user's.
   private let stages: [String]
 
+  /// Whether it is a pipeline's. In a pool with one slot its state is one, also where its items move to a slot of a higher level.
+  var isStation: Bool { !stages.isEmpty }
+
   /// Who it is that has thrown, for the log. Nothing that every map should pay for.
   func name(throwing error: any Error) -> (key: String, name: String) {
     if stages.isEmpty { return ("worker", String(reflecting: type)) }

@@ -81,6 +81,8 @@ package final class LocalLane: @unchecked Sendable {
   package let generation: Int
   /// Where the lane's tasks run; nil: on the default executor.
   let executor: (any TaskExecutor)?
+  /// In a serial pool: what another slot has of a stage.
+  private let ofOtherLevels: (@Sendable (WorkerKey) -> Leaver?)?
   package let position = ItemPosition()
   /// What the worker's code knows of where it runs.
   private let context: WorkerContext
@@ -92,7 +94,11 @@ package final class LocalLane: @unchecked Sendable {
   /// What goes around each item of the chunk that is running, if anything does.
   @exclusivity(unchecked) private(set) var itemSurroundings: (any ChunkSurroundings)?
 
-  init(host: any SlotHost, runaways: Runaways, slot: Int, generation: Int, executor: (any TaskExecutor)?) {
+  init(
+    host: any SlotHost, runaways: Runaways, slot: Int, generation: Int, executor: (any TaskExecutor)?,
+    ofOtherLevels: (@Sendable (WorkerKey) -> Leaver?)? = nil
+  ) {
+    self.ofOtherLevels = ofOtherLevels
     self.host = host
     self.runaways = runaways
     self.slot = slot
@@ -234,7 +240,7 @@ package final class LocalLane: @unchecked Sendable {
 
   func start(atEnd: @escaping @Sendable () -> Void) {
     let task = Task.detached(executorPreference: executor) { [self] in
-      let place = host.place(level: 0)
+      let place = host.place(inSlot: slot)
       await Nesting.$place.withValue(place) { await WorkerContext.$running.withValue(context, operation: loop) }
       atEnd()
     }
@@ -336,7 +342,7 @@ package final class LocalLane: @unchecked Sendable {
   }
 
   private func apart(_ known: ItemTask? = nil, _ body: @escaping @Sendable () async -> Void) async {
-    let place = host.place(level: slot)
+    let place = host.place(inSlot: slot)
     let task = Task.detached(executorPreference: LaneThread.ofFork) { [self] in
       await Nesting.$place.withValue(place) { await WorkerContext.$running.withValue(context, operation: body) }
     }
@@ -425,6 +431,11 @@ package final class LocalLane: @unchecked Sendable {
   /// `own`: the task that this is, if it is one of the set-up's own.
   private func prepare(_ key: WorkerKey, in own: ItemTask? = nil) async {
     guard let record = host.worker(key) else { return }
+    if record.isStation, let found = ofOtherLevels?(key) {
+      instances.withLock { $0.all[key] = found.instance }
+      if let own { isSetUp(own) }
+      return host.step { [slot, generation] in $0.prepared(slot: slot, generation: generation, key, now: $1) }
+    }
     let instance = record.makeInstance()
     position.enter(first: 0, attempt: 1, seed: 0, isItem: false)
     do {
@@ -494,7 +505,10 @@ package final class LocalLane: @unchecked Sendable {
   }
 
   private func tearDown(_ key: WorkerKey) async {
-    guard let instance = takeOut(key, 0).instance else { return }
+    guard let instance = takeOut(key, 0).instance else {
+      // It has gone to another slot.
+      return host.step { [slot, generation] in $0.tornDown(slot: slot, generation: generation, key, now: $1) }
+    }
     let exit: Result<(any Sendable)?, any Error>
     begin("a tear-down")
     position.leaveItems()
@@ -527,7 +541,7 @@ package final class LocalLane: @unchecked Sendable {
 
   /// Tears down what was taken out, whatever the lane is at meanwhile.
   func tearDownApart(_ leaver: Leaver) {
-    let place = host.place(level: 0)
+    let place = host.place(inSlot: slot)
     let context = WorkerContext(slot: slot, position: ItemPosition()) { [host, slot] in host.logger(slot: slot) }
     let run: @Sendable () async -> Void = { [self] in
       await Nesting.$place.withValue(place) {

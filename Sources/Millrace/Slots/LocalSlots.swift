@@ -39,7 +39,8 @@ package final class LocalSlots: Slots {
         // From here on it can be killed, also by somebody who comes between this and its start.
         let executor: LaneThread? = if case .threads = kind { LaneThread() } else { nil }
         let lane = LocalLane(
-          host: host, runaways: runaways, slot: slot, generation: generation, executor: executor)
+          host: host, runaways: runaways, slot: slot, generation: generation, executor: executor,
+          ofOtherLevels: handOver(to: slot))
         state.lanes[slot] = lane
         state.starts.append(lane)
       case .prepare(let slot, _, let key): post(.prepare(key), slot, &state)
@@ -164,6 +165,19 @@ package final class LocalSlots: Slots {
 
   /// Whether a slot of a serial pool has anything to do.
   func hasWork(_ slot: Int) -> Bool { state.withLock { $0.lanes[slot] }?.hasWork == true }
+
+  /// In a serial pool: gives a slot the instance of a stage that a slot of another level has, whose items wait for the stage's. Those are
+  /// not run there any more.
+  private func handOver(to slot: Int) -> (@Sendable (WorkerKey) -> LocalLane.Leaver?)? {
+    guard driver != nil else { return nil }
+    return { [weak self] key in
+      for lane in self?.state.withLock({ Array($0.lanes.values) }) ?? [] where lane.slot != slot {
+        let found = lane.takeOut(key, 0)
+        if found.instance != nil { return found }
+      }
+      return nil
+    }
+  }
 
   /// Does what a slot of a serial pool has to do, up to what runs anybody's code.
   func doErrands(_ slot: Int) async {

@@ -24,7 +24,11 @@ final class SerialDriver: CallerDriver {
       let level = job.place?.level ?? 0
       let turn = turn(of: level)
       if turn.takeIfFree() {
-        await slots.runInCaller(level, job)
+        await withTaskCancellationHandler {
+          await slots.runInCaller(level, job)
+        } onCancel: {
+          pool.cancel(job)
+        }
         if turn.pass() { news.tell() }
         if let delivery = pool.poll(job) { return delivery }
       }

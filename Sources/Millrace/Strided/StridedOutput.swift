@@ -22,7 +22,8 @@ public struct StridedOutput<Output: Sendable>: AsyncSequence, Sendable {
   ///
   /// - Throws: The item's ``ItemFailure``, at its place. ``StridedMapError`` of kind `standstill` if it cannot come because of other
   ///   outputs, of which nobody takes; somebody has a second's time to begin with one. What ends the whole map: ``WorkerPoolError``, the input's
-  ///   own error. `CancellationError` if the waiting task is cancelled (the map goes on), or after ``StridedMap/cancel()``.
+  ///   own error. `CancellationError` if the waiting task is cancelled (the map goes on), or after ``StridedMap/cancel()``. In an item of the
+  ///   same pool a ``WorkerPoolError`` of kind `calledFromItem`, if the map was begun outside of that: its tasks may need the item's slot.
   public func next() async throws -> Output? { try await result(within: nil)?.get() }
 
   /// The next result; waits for it, but not longer than the limit.

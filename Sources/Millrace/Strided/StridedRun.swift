@@ -16,6 +16,8 @@ final class StridedRun: Sendable {
     var machine: StrideMachine
     var tasks: [StridedTask] = []
     var hasBegun = false
+    /// The level of its tasks in the pool.
+    var level = 0
     /// The tasks of those tasklets that the pool has not got yet.
     var line = FIFO<Int>()
     var inPool = 0
@@ -78,6 +80,7 @@ final class StridedRun: Sendable {
           allowed: "at least \(smallest) with these tasks and a stride of \(state.machine.stride)")
       }
       state.hasBegun = true
+      state.level = Nesting.level(in: pool.core)
       return false
     }
     if hasStarted { return }
@@ -94,6 +97,15 @@ final class StridedRun: Sendable {
       if state.end == nil { state.pumps = ours } else { effects.cancelled += ours }
       state.machine.start()
     }
+  }
+
+  /// Throws in an item for whose slot its tasks may wait.
+  private func expectReach() throws {
+    guard Nesting.level(in: pool.core) > state.withLock({ $0.level }) else { return }
+    throw WorkerPoolError(
+      .calledFromItem,
+      "this strided map was begun outside of the item that takes from it here, and may need that item's slot: take from it outside, or begin it in the item"
+    )
   }
 
   private func pump(_ task: StridedTask) async {
@@ -113,6 +125,7 @@ final class StridedRun: Sendable {
     _ task: StridedResults<Output>, within limit: Duration?, taker: Int
   ) async throws -> Result<Output, ItemFailure>? {
     try start()
+    try expectReach()
     let waiter = state.withLock { state in
       state.lastWaiter += 1
       return state.lastWaiter

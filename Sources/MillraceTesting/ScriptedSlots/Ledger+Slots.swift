@@ -228,7 +228,10 @@ extension Ledger {
     switch slots[slot].phase {
     // One that could not be started may rest.
     case .down: return slots[slot].troubledAt.map { now - $0 > limits.starts.period } ?? true
-    case .up: return slots[slot].held.isEmpty && slots[slot].errand == nil && !slots[slot].isKilled
+    case .up:
+      // One that retires stays until what was taken out of it is torn down.
+      if slots[slot].prepared.isEmpty, !slots[slot].leavers.isEmpty { return false }
+      return slots[slot].held.isEmpty && slots[slot].errand == nil && !slots[slot].isKilled
     case .starting, .ending: return false
     }
   }

@@ -155,6 +155,28 @@ extension Checked {
     private static let silent = Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }
     private static let oneByOne = MapOptions(chunking: .size(1))
 
+    @Test("U185: a cancelled map begins no further item, however long its chunks are", arguments: Backends.shared)
+    func cancelledChunk(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        let begun = CommonCounter()
+        let task = Task {
+          try await pool.map(0..<1_000, options: MapOptions(chunking: .size(500))) { item -> Int in
+            begun.increment()
+            if item == 0 { while !Task.isCancelled { await Task.yield() } }
+            usleep(1_000)
+            return item
+          }
+        }
+        while begun.value == 0 { await Task.yield() }
+        let before = begun.value
+        task.cancel()
+        await #expect(throws: CancellationError.self) { _ = try await task.value }
+        // Each slot may have been between two of them.
+        #expect(begun.value <= before + 20, "\(begun.value)")
+        #expect(try await pool.map(0..<3) { $0 } == [0, 1, 2])
+      }
+    }
+
     @Test("U178: the task of an item that is given up is cancelled, and its worker goes on", arguments: single)
     func isTold(backend: WorkerPool.Backend) async throws {
       try await withDeadline(.seconds(30)) {

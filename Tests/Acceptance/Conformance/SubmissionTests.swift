@@ -36,6 +36,30 @@ extension Checked {
       }
     }
 
+    @Test("U184: who gives up waiting takes nothing from those who ask again", arguments: Backends.shared)
+    func askedAgain(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        let submission = try pool.submit(4) { (item: Int) -> Int in
+          try await Task.sleep(for: .milliseconds(100))
+          return item
+        }
+        let early = await #expect(throws: WorkerPoolError.self) {
+          try await submission.value(within: .milliseconds(10))
+        }
+        #expect(early?.kind == .nextTimedOut)
+        let cancelled = Task {
+          withUnsafeCurrentTask { $0?.cancel() }
+          return try await submission.value
+        }
+        await #expect(throws: CancellationError.self) { try await cancelled.value }
+        let late = Task { try await submission.value }
+        late.cancel()
+        await #expect(throws: CancellationError.self) { try await late.value }
+        #expect(try await submission.value == 4)
+        #expect(try await pool.map(0..<3) { $0 } == [0, 1, 2])
+      }
+    }
+
     @Test("a failed item leaves the others alone", arguments: Backends.all)
     func failure(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in

@@ -72,6 +72,18 @@ private struct GatedItems: Source {
   }
 }
 
+/// Hands on what it gets, and at the end what that makes together.
+private struct Totals: Stage, Codable {
+  func setUp(_ context: StageContext, _ out: Outlet<Int>) -> Int { 0 }
+
+  func process(_ item: Int, state: inout Int, _ out: Outlet<Int>) async throws {
+    state += item
+    try await out.put(item)
+  }
+
+  func tearDown(_ state: consuming Int, _ out: Outlet<Int>) async throws { try await out.put(-state) }
+}
+
 extension Checked {
   /// Nothing of a run waits for ever.
   @Suite(.timeLimit(.minutes(1))) struct PipelineWaitCases {
@@ -234,6 +246,38 @@ extension Checked {
           }
           #expect(sums == [0, 1, 2, 3])
         }
+      }
+    }
+
+    @Test("U183: a stage is one, also where items of its pool begin to wait for its run", arguments: Backends.shared)
+    func oneInstance(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        let pipeline = Pipeline<Int, Int> { AddX(amount: 0) }.stage(Totals())
+        var outputs = pipeline.outputs(of: 1...50, on: pool).makeAsyncIterator()
+        for item in 1...3 { #expect(try await outputs.next() == item) }
+        nonisolated(unsafe) let rest = outputs
+        let found = try await pool.map([0]) { _ -> [Int] in
+          var (rest, found): (_, [Int]) = (rest, [])
+          while let output = try await rest.next() { found.append(output) }
+          return found
+        }
+        #expect(found == [Array(4...50) + [-1_275]])
+        // One item at a time on a way of two levels.
+        let deep = pipeline.outputs(of: 1...50, on: pool)
+        nonisolated(unsafe) var first = deep.makeAsyncIterator()
+        #expect(try await first.next() == 1)
+        nonisolated(unsafe) let others = first
+        let last = try await pool.map([0]) { _ in
+          var others = others
+          #expect(try await others.next() == 2)
+          nonisolated(unsafe) let rest = others
+          return try await pool.map([0]) { _ -> Int? in
+            var (rest, last): (_, Int?) = (rest, nil)
+            while let output = try await rest.next() { last = output }
+            return last
+          }
+        }
+        #expect(last == [[-1_275]])
       }
     }
 

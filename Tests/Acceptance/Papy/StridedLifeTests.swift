@@ -6,6 +6,38 @@ import Testing
 extension Checked {
   /// What strided maps share with all maps: inputs of any kind, failures, retries, limits, company on the pool, ends.
   @Suite struct StridedLife {
+    @Test(
+      "U187: an item is told that it cannot take from a strided map that was begun outside of it",
+      arguments: Backends.shared)
+    func takenInside(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        let map = try StridedMap(on: pool, stride: 3)
+        let output = try map.add(0..<12, with: Times(factor: 2))
+        #expect(try await output.next() == 0)
+        let kinds = try await pool.map(0..<4) { _ in
+          do {
+            _ = try await output.next()
+            return "nothing was thrown"
+          } catch let error as WorkerPoolError {
+            return "\(error.kind)"
+          }
+        }
+        #expect(Set(kinds) == ["\(WorkerPoolError.Kind.calledFromItem)"])
+        var rest: [Int] = []
+        while let next = try await output.next() { rest.append(next) }
+        #expect(rest == (1..<12).map { $0 * 2 })
+        // One that is begun in an item goes on there, and in what that begins.
+        let inside = try await pool.map(0..<2) { _ -> [Int] in
+          let map = try StridedMap(on: pool, stride: 3)
+          let output = try map.add(0..<4, with: Times(factor: 2))
+          var all: [Int] = []
+          while let next = try await output.next() { all.append(next) }
+          return all
+        }
+        #expect(inside == [[0, 2, 4, 6], [0, 2, 4, 6]])
+      }
+    }
+
     @Test("a fork and a join: what belongs together stays together", arguments: Backends.everything)
     func diamond(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in

@@ -89,6 +89,18 @@ struct IsolationTests {
     #expect(fcntl(number, F_GETFD) >= 0)
   }
 
+  @Test("U186: what the program put in the place of our shared memory stays open when that goes")
+  func theProgramsStaysOpen() throws {
+    let null = open("/dev/null", O_RDONLY)
+    defer { close(null) }
+    var memory = try SharedMemory(size: 4_096)
+    let number = memory.descriptor
+    #expect(dup2(null, number) == number)
+    defer { close(number) }
+    memory.letGo()
+    #expect(fcntl(number, F_GETFD) >= 0)
+  }
+
   /// Launches a `Probe` with its own 0 to 2 closed, and passes on what that one says.
   private enum Bare: WorkerMain {
     static func run(control: consuming ControlSocket) -> Int32 {
