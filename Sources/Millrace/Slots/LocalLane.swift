@@ -436,6 +436,8 @@ package final class LocalLane: @unchecked Sendable {
       if let own { isSetUp(own) }
       return host.step { [slot, generation] in $0.prepared(slot: slot, generation: generation, key, now: $1) }
     }
+    // Where there is no code of a user's in it, it may be done in a caller's place.
+    if !record.opensNothing { Nesting.place?.belongs(to: key) }
     let instance = record.makeInstance()
     position.enter(first: 0, attempt: 1, seed: 0, isItem: false)
     do {
@@ -509,6 +511,7 @@ package final class LocalLane: @unchecked Sendable {
       // It has gone to another slot.
       return host.step { [slot, generation] in $0.tornDown(slot: slot, generation: generation, key, now: $1) }
     }
+    isAboutToTearDown(key)
     let exit: Result<(any Sendable)?, any Error>
     begin("a tear-down")
     position.leaveItems()
@@ -520,6 +523,11 @@ package final class LocalLane: @unchecked Sendable {
     host.worker(key)?.learn(.closesNothing, from: position)
     tell(exit, of: key)
     host.step { [slot, generation] in $0.tornDown(slot: slot, generation: generation, key, now: $1) }
+  }
+
+  /// Where there is no code of a user's in it, it may be done in a caller's place.
+  private func isAboutToTearDown(_ key: WorkerKey) {
+    if host.worker(key)?.closesNothing == false { Nesting.place?.belongs(to: key) }
   }
 
   private func tell(_ exit: Result<(any Sendable)?, any Error>, of key: WorkerKey) {
@@ -542,6 +550,7 @@ package final class LocalLane: @unchecked Sendable {
   /// Tears down what was taken out, whatever the lane is at meanwhile.
   func tearDownApart(_ leaver: Leaver) {
     let place = host.place(inSlot: slot)
+    place.belongs(to: leaver.worker)
     let context = WorkerContext(slot: slot, position: ItemPosition()) { [host, slot] in host.logger(slot: slot) }
     let run: @Sendable () async -> Void = { [self] in
       await Nesting.$place.withValue(place) {
@@ -574,7 +583,8 @@ package final class LocalLane: @unchecked Sendable {
       defer { instances.all.removeAll() }
       return Instances(all: instances.all)
     }
-    for instance in rest.all.values {
+    for (key, instance) in rest.all.entries {
+      isAboutToTearDown(key)
       do {
         _ = try await instance.tearDown()
       } catch {

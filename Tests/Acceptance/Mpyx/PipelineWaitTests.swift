@@ -72,6 +72,47 @@ private struct GatedItems: Source {
   }
 }
 
+/// Waits for the run of which it is a part, and says what it was told.
+private final class OwnRun: Sendable {
+  let place: String
+  let run = Mutex<PipelineRun?>(nil)
+  let kinds = Mutex<[WorkerPoolError.Kind]>([])
+
+  init(place: String) { self.place = place }
+
+  func wait(in here: String) async throws {
+    guard here == place else { return }
+    while true {
+      guard let run = run.withLock({ $0 }) else {
+        try await Task.sleep(for: .milliseconds(1))
+        continue
+      }
+      do {
+        return try await run.wait()
+      } catch let error as WorkerPoolError {
+        kinds.withLock { $0.append(error.kind) }
+        throw error
+      }
+    }
+  }
+}
+
+private struct WaitingWorker: Worker {
+  let own: OwnRun
+
+  func setUp(_ context: WorkerContext) async throws { try await own.wait(in: "set-up") }
+  func process(_ item: Int, state: inout Void) -> Int { item }
+  func tearDown(_ state: Void) async throws { try await own.wait(in: "tear-down") }
+}
+
+private struct WaitingStage: Stage {
+  let own: OwnRun
+
+  func setUp(_ context: StageContext, _ out: Outlet<Int>) async throws { try await own.wait(in: "set-up") }
+  func process(_ item: Int, state: inout Void, _ out: Outlet<Int>) async throws { try await out.put(item) }
+  func tearDown(_ state: consuming Void, _ out: Outlet<Int>) async throws { try await own.wait(in: "tear-down") }
+}
+
 /// Hands on what it gets, and at the end what that makes together.
 private struct Totals: Stage, Codable {
   func setUp(_ context: StageContext, _ out: Outlet<Int>) -> Int { 0 }
@@ -246,6 +287,24 @@ extension Checked {
           }
           #expect(sums == [0, 1, 2, 3])
         }
+      }
+    }
+
+    @Test(
+      "U188: a set-up and a tear-down that wait for their own run are told that they cannot",
+      arguments: Backends.shared.each(with: ["set-up", "tear-down"]))
+    func ownErrands(backend: WorkerPool.Backend, place: String) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        for isStage in [false, true] {
+          let own = OwnRun(place: place)
+          let pipeline = Pipeline<Int, Int> { AddX(amount: 0) }
+          let whole = isStage ? pipeline.stage(WaitingStage(own: own)) : pipeline.map(with: WaitingWorker(own: own))
+          let run = try whole.start(of: 0..<5, on: pool)
+          own.run.withLock { $0 = run }
+          try? await run.wait()
+          #expect(own.kinds.withLock { Set($0) } == [.calledFromItem])
+        }
+        #expect(try await pool.map(0..<3) { $0 } == [0, 1, 2])
       }
     }
 

@@ -130,7 +130,7 @@ struct PipelineStart {
         try station.job!.begin(request, on: pool, input: input) { count in
           engine.tell { $0.machine.demanded(place, count) }
         }
-        if let job = station.job?.job { inside.has(job, on: pool.core) }
+        if let job = station.job?.job, let worker = station.job?.record { inside.has(job, of: worker, on: pool.core) }
         if let stageMeter, let job = station.job?.job {
           let slots = station.station.kind == .floating ? 1 : pool.width
           stageMeter.follow(job.id)

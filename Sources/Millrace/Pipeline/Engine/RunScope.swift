@@ -12,12 +12,17 @@ final class RunScope: Sendable {
     let pool: ObjectIdentifier
     let job: JobID
   }
+  private struct Worker: Hashable {
+    let pool: ObjectIdentifier
+    let worker: WorkerKey
+  }
   private struct Station {
     weak var pool: PoolCore?
     weak var job: JobRecord?
   }
   private struct State {
     var jobs: Set<Job> = []
+    var workers: Set<Worker> = []
     var stations: [Station] = []
     /// Pools that were made for the run: their set-ups and tear-downs are its own, too.
     var pools: Set<ObjectIdentifier> = []
@@ -34,8 +39,9 @@ final class RunScope: Sendable {
   var isHere: Bool { getpid() == home }
 
   func owns(_ pool: PoolCore) { state.withLock { _ = $0.pools.insert(ObjectIdentifier(pool)) } }
-  func has(_ job: JobRecord, on pool: PoolCore) {
+  func has(_ job: JobRecord, of worker: WorkerRecord, on pool: PoolCore) {
     state.withLock { state in
+      state.workers.insert(Worker(pool: ObjectIdentifier(pool), worker: worker.key))
       state.jobs.insert(Job(pool: ObjectIdentifier(pool), job: job.id))
       state.stations.append(Station(pool: pool, job: job))
     }
@@ -63,6 +69,7 @@ final class RunScope: Sendable {
     while let here = place {
       let isIts = scope.state.withLock { state in
         state.pools.contains(here.pool) || here.job.map { state.jobs.contains(Job(pool: here.pool, job: $0)) } ?? false
+          || here.worker.map { state.workers.contains(Worker(pool: here.pool, worker: $0)) } ?? false
       }
       if isIts { return true }
       place = here.outer
