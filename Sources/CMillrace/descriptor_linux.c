@@ -94,9 +94,7 @@ static void note(int fd, int is_ours) {
   if (word >= words_in_use) words_in_use = word + 1;
 }
 
-static int is_noted(int fd, uint64_t kind) {
-  return fd / BITS < WORDS && owned[fd / BITS] & 1ull << fd % BITS && kinds[fd] == kind;
-}
+static int is_owned(int fd) { return fd / BITS < WORDS && owned[fd / BITS] & 1ull << fd % BITS; }
 
 static void disown(int fd) {
   note(fd, 0);
@@ -165,8 +163,7 @@ void millrace_fd_close(int fd) {
   if (fd < 0) return;
   pthread_mutex_lock(&lock);
   // Others may have closed it, and have its number for something else.
-  int is_theirs = fd / BITS < WORDS && owned[fd / BITS] & 1ull << fd % BITS && kinds[fd] != millrace_fd_kind(fd);
-  if (is_theirs) note(fd, 0);
+  if (is_owned(fd) && kinds[fd] != millrace_fd_kind(fd)) note(fd, 0);
   else disown(fd);
   pthread_mutex_unlock(&lock);
 }
@@ -263,7 +260,7 @@ void millrace_fd_close_own(int fd, uint64_t kind) {
   if (fd < 0 || kind == 0) return;
   pthread_mutex_lock(&lock);
   if (millrace_fd_kind(fd) == kind) disown(fd);
-  else if (is_noted(fd, kind)) note(fd, 0);
+  else if (is_owned(fd) && kinds[fd] == kind) note(fd, 0);
   pthread_mutex_unlock(&lock);
 }
 

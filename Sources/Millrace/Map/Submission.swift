@@ -12,6 +12,8 @@ public final class Submission<Output: Sendable>: Sendable {
     var lastWaiter: UInt64 = 0
     /// Whether somebody has seen the result, or waits for it.
     var isMinded = false
+    /// In a serial pool: the levels from which somebody does the work.
+    var drivers: Set<Int> = []
   }
 
   private let core: PoolCore
@@ -53,8 +55,7 @@ public final class Submission<Output: Sendable>: Sendable {
       state.withLock { $0.isMinded = true }
       if !isFinished {
         let wait = try core.waits(for: job)
-        // In a task of its own: whoever waits may give up, and the item goes on.
-        if core.driver != nil { Task(executorPreference: LaneThread.ofFork) { await self.drive() } }
+        if core.driver != nil { driveApart() }
         await waitForResult()
         core.waited(wait)
       }
@@ -83,6 +84,17 @@ public final class Submission<Output: Sendable>: Sendable {
     state.withLock { $0.isMinded = true }
     finish(.failure(CancellationError()))
     core.cancel(job)
+  }
+
+  /// Does the work in a task of its own: whoever waits may give up, and the item goes on. One at each level of items that wait, for the
+  /// one before may be at an item that waits for this one.
+  private func driveApart() {
+    let level = Nesting.level(in: core)
+    guard state.withLock({ $0.drivers.insert(level).inserted }) else { return }
+    Task(executorPreference: LaneThread.ofFork) {
+      await self.drive()
+      self.state.withLock { _ = $0.drivers.remove(level) }
+    }
   }
 
   /// Takes what becomes of the item. Where the consumers do the work several may be at it, of whom one gets it: whoever came first may wait for

@@ -14,9 +14,11 @@ package enum Nesting {
     let outer: Place?
     private let currentLevel: Atomic<Int>
     private let currentJob = Atomic(0)
-    private let currentWorker = Atomic(0)
+    /// The worker whose set-up or tear-down it is, if it is one.
+    let worker: WorkerKey?
 
-    init(in pool: PoolCore, level: Int, depth: Int, outer: Place?) {
+    init(in pool: PoolCore, level: Int, depth: Int, outer: Place?, of worker: WorkerKey? = nil) {
+      self.worker = worker
       self.pool = ObjectIdentifier(pool)
       currentLevel = Atomic(level)
       self.depth = depth
@@ -36,14 +38,6 @@ package enum Nesting {
     }
 
     func belongs(to job: JobID) { currentJob.store(job.value, ordering: .releasing) }
-
-    /// The worker whose set-up or tear-down it is, if it is one.
-    var worker: WorkerKey? {
-      let value = currentWorker.load(ordering: .acquiring)
-      return value == 0 ? nil : WorkerKey(value)
-    }
-
-    func belongs(to worker: WorkerKey) { currentWorker.store(worker.value, ordering: .releasing) }
   }
 
   /// Inside which item of the pool this is.

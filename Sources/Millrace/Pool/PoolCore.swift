@@ -394,10 +394,10 @@ package final class PoolCore: DrivenPool {
     }
   }
 
-  /// Where code of a worker's runs that is no map's: a set-up or a tear-down in that slot. Maps that it makes need slots of a higher level.
-  package func place(inSlot slot: Int) -> Nesting.Place {
+  /// Where code of a worker's is that is no map's: a set-up, a tear-down. Maps that it makes need slots of a higher level.
+  package func place(of worker: WorkerKey, inSlot slot: Int) -> Nesting.Place {
     let level = state.withLock { $0.dispatcher.level(of: slot) }
-    return Nesting.Place(in: self, level: level, depth: depth, outer: nil)
+    return Nesting.Place(in: self, level: level, depth: depth, outer: nil, of: worker)
   }
 
   package func stage(of id: JobID) -> String? { job(id)?.stage }

@@ -240,8 +240,7 @@ package final class LocalLane: @unchecked Sendable {
 
   func start(atEnd: @escaping @Sendable () -> Void) {
     let task = Task.detached(executorPreference: executor) { [self] in
-      let place = host.place(inSlot: slot)
-      await Nesting.$place.withValue(place) { await WorkerContext.$running.withValue(context, operation: loop) }
+      await WorkerContext.$running.withValue(context, operation: loop)
       atEnd()
     }
     // If it was killed before: nothing of a user's runs in it.
@@ -342,9 +341,8 @@ package final class LocalLane: @unchecked Sendable {
   }
 
   private func apart(_ known: ItemTask? = nil, _ body: @escaping @Sendable () async -> Void) async {
-    let place = host.place(inSlot: slot)
-    let task = Task.detached(executorPreference: LaneThread.ofFork) { [self] in
-      await Nesting.$place.withValue(place) { await WorkerContext.$running.withValue(context, operation: body) }
+    let task = Task.detached(executorPreference: LaneThread.ofFork) { [context] in
+      await WorkerContext.$running.withValue(context, operation: body)
     }
     known?.begin(task)
     await withTaskCancellationHandler {
@@ -436,8 +434,6 @@ package final class LocalLane: @unchecked Sendable {
       if let own { isSetUp(own) }
       return host.step { [slot, generation] in $0.prepared(slot: slot, generation: generation, key, now: $1) }
     }
-    // Where there is no code of a user's in it, it may be done in a caller's place.
-    if !record.opensNothing { Nesting.place?.belongs(to: key) }
     let instance = record.makeInstance()
     position.enter(first: 0, attempt: 1, seed: 0, isItem: false)
     do {
@@ -453,11 +449,11 @@ package final class LocalLane: @unchecked Sendable {
           copies.leave()
           isSetUp(own)
         }
-        try await instance.setUp(context)
+        try await inPlace(of: key) { try await instance.setUp(context) }
       } else if record.opensNothing {
         try await instance.setUp(context)
       } else {
-        try await setUp(instance, key)
+        try await inPlace(of: key) { try await setUp(instance, key) }
       }
       record.learn(.opensNothing, from: position)
     } catch {
@@ -511,12 +507,15 @@ package final class LocalLane: @unchecked Sendable {
       // It has gone to another slot.
       return host.step { [slot, generation] in $0.tornDown(slot: slot, generation: generation, key, now: $1) }
     }
-    isAboutToTearDown(key)
     let exit: Result<(any Sendable)?, any Error>
     begin("a tear-down")
     position.leaveItems()
     copies.enter()
-    do { exit = .success(try await instance.tearDown()) } catch { exit = .failure(error) }
+    do {
+      exit = .success(try await inPlace(of: key) { try await instance.tearDown() })
+    } catch {
+      exit = .failure(error)
+    }
     copies.leave()
     codeHasEnded()
     // One that is closed already is learned of another time.
@@ -525,9 +524,9 @@ package final class LocalLane: @unchecked Sendable {
     host.step { [slot, generation] in $0.tornDown(slot: slot, generation: generation, key, now: $1) }
   }
 
-  /// Where there is no code of a user's in it, it may be done in a caller's place.
-  private func isAboutToTearDown(_ key: WorkerKey) {
-    if host.worker(key)?.closesNothing == false { Nesting.place?.belongs(to: key) }
+  /// Runs a set-up or a tear-down as what it is to pools and runs.
+  private func inPlace<R>(of key: WorkerKey, _ body: nonisolated(nonsending) () async throws -> R) async rethrows -> R {
+    try await Nesting.$place.withValue(host.place(of: key, inSlot: slot), operation: body)
   }
 
   private func tell(_ exit: Result<(any Sendable)?, any Error>, of key: WorkerKey) {
@@ -549,11 +548,9 @@ package final class LocalLane: @unchecked Sendable {
 
   /// Tears down what was taken out, whatever the lane is at meanwhile.
   func tearDownApart(_ leaver: Leaver) {
-    let place = host.place(inSlot: slot)
-    place.belongs(to: leaver.worker)
     let context = WorkerContext(slot: slot, position: ItemPosition()) { [host, slot] in host.logger(slot: slot) }
     let run: @Sendable () async -> Void = { [self] in
-      await Nesting.$place.withValue(place) {
+      await inPlace(of: leaver.worker) {
         await WorkerContext.$running.withValue(context) {
           do {
             tell(.success(try await leaver.instance?.tearDown()), of: leaver.worker)
@@ -584,9 +581,8 @@ package final class LocalLane: @unchecked Sendable {
       return Instances(all: instances.all)
     }
     for (key, instance) in rest.all.entries {
-      isAboutToTearDown(key)
       do {
-        _ = try await instance.tearDown()
+        _ = try await inPlace(of: key) { try await instance.tearDown() }
       } catch {
         host.logger(slot: slot).error("tear-down of a worker that was given up failed: \(error)")
       }

@@ -16,28 +16,26 @@ final class SerialDriver: CallerDriver {
 
   /// The next outcomes of the job.
   func next(_ job: JobRecord, of pool: any DrivenPool) async -> Delivery {
+    await withTaskCancellationHandler {
+      await delivered(job, of: pool)
+    } onCancel: {
+      pool.cancel(job)
+    }
+  }
+
+  private func delivered(_ job: JobRecord, of pool: any DrivenPool) async -> Delivery {
     while true {
       let seen = news.count
-      if Task.isCancelled { pool.cancel(job) }
       if let delivery = pool.poll(job) { return delivery }
       // It may have been raised meanwhile.
       let level = job.place?.level ?? 0
       let turn = turn(of: level)
       if turn.takeIfFree() {
-        await withTaskCancellationHandler {
-          await slots.runInCaller(level, job)
-        } onCancel: {
-          pool.cancel(job)
-        }
+        await slots.runInCaller(level, job)
         if turn.pass() { news.tell() }
         if let delivery = pool.poll(job) { return delivery }
       }
-      let hasRead = await withTaskCancellationHandler {
-        await job.feeder.readInCaller()
-      } onCancel: {
-        pool.cancel(job)
-      }
-      if !hasRead { await news.wait(since: seen) }
+      if !(await job.feeder.readInCaller()) { await news.wait(since: seen) }
     }
   }
 

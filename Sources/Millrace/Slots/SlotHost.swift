@@ -31,7 +31,7 @@ package protocol SlotHost: AnyObject, Sendable {
   var hasLiveJobs: Bool { get }
 
   /// Where code of a worker's is that is no map's: a set-up, a tear-down.
-  func place(inSlot slot: Int) -> Nesting.Place
+  func place(of worker: WorkerKey, inSlot slot: Int) -> Nesting.Place
 
   /// Where the pool says what it has to say.
   var logger: Logger { get }
