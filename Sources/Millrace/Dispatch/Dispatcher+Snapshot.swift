@@ -17,6 +17,12 @@ extension Dispatcher {
     }
     return snapshot
   }
+
+  /// Whether the job has items that were read and have no outcome yet.
+  package func isAtItems(of id: JobID) -> Bool {
+    guard let job = jobs[id], !job.ended else { return false }
+    return job.read > job.done + job.failures
+  }
 }
 
 extension Dispatcher.Job {

@@ -86,8 +86,9 @@ package protocol Feeding: AnyObject, Sendable {
   func collect() -> Batch?
   /// What was collected is with the dispatcher. Called without any lock.
   func collected()
-  /// Reads what is asked for, or some of it, where the consumer does that; false if nothing is asked for, or others read.
-  func readInCaller() async -> Bool
+  /// Reads what is asked for, or some of it, where the consumer does that, and if it may block also what may; false if nothing was read
+  /// here.
+  func readInCaller(mayBlock: @autoclosure () -> Bool) -> Bool
   /// Nothing more will be asked. Called without any lock.
   func end()
   /// After the end: waits until nobody is in the input any more, in bounds.
@@ -100,7 +101,7 @@ package protocol Feeding: AnyObject, Sendable {
 extension Feeding {
   package var readsAtOnce: Bool { false }
   package func collected() {}
-  package func readInCaller() async -> Bool { false }
+  package func readInCaller(mayBlock: @autoclosure () -> Bool) -> Bool { false }
   package func waitUntilOut() async {}
   package func blockUntilOut() {}
 }

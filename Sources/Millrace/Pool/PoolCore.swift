@@ -378,6 +378,10 @@ package final class PoolCore: DrivenPool {
     }
   }
 
+  package func hasDelivered(_ job: JobRecord) -> Bool {
+    state.withLock { job.queue.isEmpty && job.end == nil && !$0.dispatcher.isAtItems(of: job.id) }
+  }
+
   /// Of all jobs.
   package var feeders: [any Feeding] { state.withLock { $0.jobs.values.map(\.feeder) } }
 

@@ -24,6 +24,8 @@ package protocol DrivenPool: SlotHost {
   /// Outcomes that are there already.
   func poll(_ job: JobRecord) -> Delivery?
   func cancel(_ job: JobRecord)
+  /// Whether the consumer has the outcomes of all that was read of it.
+  func hasDelivered(_ job: JobRecord) -> Bool
   /// Of all jobs.
   var feeders: [any Feeding] { get }
 }

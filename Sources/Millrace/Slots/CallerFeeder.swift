@@ -1,28 +1,34 @@
 import MillraceIPC
 
-/// Keeps the demand until the consumer of a serial pool reads, in its own task.
+/// Keeps the demand until the consumer of a serial pool reads.
 ///
-/// Nobody else could work on what was read while it waits for more: what may wait is read item by item. The wait for an
-/// asynchronous item is in a task of its own, which has the context of the consumer's, so that it ends when the job does.
+/// Nobody else could work on what was read while it waits for more: what may wait is read item by item. What can be awaited is read in a
+/// task of its own, which has the context of the consumer's: who waits for the next item is there for the outcomes that others' turns
+/// bring meanwhile.
 final class CallerFeeder<Input: Sendable>: Feeding {
   private struct State {
     var demand: Int?
     var isReading = false
-    /// Whether one of the consumers is in the input.
+    /// Whether somebody is in the input.
     var isTaken = false
     var task: Task<Void, Never>?
-    var answer: Answer?
   }
   private let reader: Reader<Input>
   private let inbox: Inbox<Input>
   private let report: @Sendable (Reading) -> Void
+  /// The input may be gone into again.
+  private let isFree: @Sendable () -> Void
   private let gate = ReaderGate()
   private let state = Lock(State())
 
-  init(_ reader: Reader<Input>, into inbox: Inbox<Input>, report: @escaping @Sendable (Reading) -> Void) {
+  init(
+    _ reader: Reader<Input>, into inbox: Inbox<Input>, report: @escaping @Sendable (Reading) -> Void,
+    isFree: @escaping @Sendable () -> Void
+  ) {
     self.reader = reader
     self.inbox = inbox
     self.report = report
+    self.isFree = isFree
   }
 
   var readsAtOnce: Bool { if case .inline = reader { true } else { false } }
@@ -37,96 +43,66 @@ final class CallerFeeder<Input: Sendable>: Feeding {
   func collect() -> Batch? { nil }
 
   func end() {
-    let answer = state.withLock { state in
-      state.isReading = false
-      return state.answer
-    }
+    state.withLock { $0.isReading = false }
     gate.end()
-    guard let answer, !gate.isOut else { return }
-    Task.detached {
-      await self.gate.waitUntilOut(orCall: self.cancel)
-      answer.give(nil)
-    }
+    if !gate.isOut { Task(executorPreference: LaneThread.ofFork) { await self.waitUntilOut() } }
   }
+
+  func waitUntilOut() async { await gate.waitUntilOut(orCall: cancel) }
+  func blockUntilOut() { gate.blockUntilOut(orCall: cancel) }
 
   private func cancel() { state.withLock { $0.task }?.cancel() }
 
-  /// Reads what is asked for, or the next item of it; false if nothing is.
-  func readInCaller() async -> Bool {
-    let (demand, isMine) = state.withLock { state -> (Int?, Bool) in
-      guard state.isReading, !state.isTaken else { return (nil, false) }
-      state.isTaken = true
-      defer { state.demand = nil }
-      return (state.demand, true)
+  func readInCaller(mayBlock: @autoclosure () -> Bool) -> Bool {
+    switch reader {
+    case .inline(let pull): return readAtOnce(pull)
+    case .blocking(let pull): return mayBlock() && readAtOnce(pull)
+    case .isolated(let pull): readInTask { inbox in await pull.read(into: inbox, on: pull.actor) }
+    case .asynchronous(let pull): readInTask { inbox in await pull.read(into: inbox) }
+    case .produced, .pushed: preconditionFailure("a source and an edge are feeders themselves")
     }
-    guard isMine else { return false }
-    if let demand { inbox.begin(demand) }
-    inbox.call()
-    let found: Reading? =
-      switch reader {
-      case .inline(let pull), .blocking(let pull): pull.read(into: inbox)
-      case .isolated(let pull): await pull.read(into: inbox, on: pull.actor)
-      case .asynchronous(let pull): await read(pull)
-      case .produced, .pushed: preconditionFailure("a source and an edge are feeders themselves")
-      }
-    // The report may bring the next demand.
-    state.withLock { state in
-      state.isTaken = false
-      if found?.goesOn == false { state.isReading = false }
-    }
-    guard let reading = found else { return true }
-    report(reading)
+    return false
+  }
+
+  private func readAtOnce(_ pull: Pull<Input>) -> Bool {
+    guard goIn() else { return false }
+    comeOut(with: pull.read(into: inbox))
     return true
   }
 
-  /// Nil if the job has ended, and the reader was left where it is.
-  private func read(_ pull: AsyncPull<Input>) async -> Reading? {
-    // In a worker process, which may be a fork of a program, there is perhaps no executor but the caller's.
-    if Nesting.processDepth > 0 { return await pull.read(into: inbox) }
-    _ = gate.ask(1)
-    let answer = Answer()
-    state.withLock { $0.answer = answer }
-    guard case .read = gate.enter() else { return nil }
+  private func readInTask(_ read: @escaping @Sendable (Inbox<Input>) async -> Reading) {
+    guard goIn() else { return }
+    // Under the lock, so that it is there before its end.
     state.withLock { state in
-      state.task = Task { [inbox, gate] in
-        let reading = await pull.read(into: inbox)
-        gate.leave()
-        answer.give(reading)
+      state.task = Task(executorPreference: LaneThread.ofFork) { [self, inbox] in
+        comeOut(with: await read(inbox))
+        isFree()
       }
     }
-    let reading = await answer.value
-    state.withLock { ($0.task, $0.answer) = (nil, nil) }
-    return reading
   }
-}
 
-/// What has come of a read, or that nobody waits for it any more: the first of both.
-private final class Answer: Sendable {
-  private struct State {
-    var reading: Reading??
-    var waiter: UnsafeContinuation<Reading?, Never>?
-  }
-  private let state = Lock(State())
-
-  func give(_ reading: Reading?) {
-    let waiter = state.withLock { state -> UnsafeContinuation<Reading?, Never>? in
-      guard state.reading == nil else { return nil }
-      state.reading = .some(reading)
-      defer { state.waiter = nil }
-      return state.waiter
+  /// Goes into the input for what is asked for, or the next item of it; false if nothing is, or somebody is there.
+  private func goIn() -> Bool {
+    let demand = state.withLock { state -> Int?? in
+      guard state.isReading, !state.isTaken else { return nil }
+      state.isTaken = true
+      defer { state.demand = nil }
+      return .some(state.demand)
     }
-    waiter?.resume(returning: reading)
+    guard let demand else { return false }
+    _ = gate.ask(1)
+    guard case .read = gate.enter() else { return false }
+    if let demand { inbox.begin(demand) }
+    inbox.call()
+    return true
   }
 
-  var value: Reading? {
-    get async {
-      await withUnsafeContinuation { continuation in
-        let given = state.withLock { state in
-          if state.reading == nil { state.waiter = continuation }
-          return state.reading
-        }
-        if let given { continuation.resume(returning: given) }
-      }
-    }
+  private func comeOut(with reading: Reading) {
+    gate.leave()
+    // The report may bring the next demand.
+    if !reading.goesOn { state.withLock { $0.isReading = false } }
+    report(reading)
+    // Not before: what was read is taken with the report, and whoever goes in meanwhile would not be called.
+    state.withLock { ($0.task, $0.isTaken) = (nil, false) }
   }
 }

@@ -5,7 +5,8 @@ import MillraceIPC
 ///
 /// Of several consumers one has its turn, and works for all, at each level of maps inside items. It reads without the
 /// turn, for its input may be another map on this pool. The others do not wait for that turn, for whoever has it may come to
-/// wait for them: they wait until something has happened.
+/// wait for them: they wait until something has happened. Who has items under way reads nothing that may block: their outcomes
+/// may come meanwhile, or he may have to do them as soon as another has passed the turn on.
 final class SerialDriver: CallerDriver {
   private unowned let slots: LocalSlots
   private let turns = Lock([Turn()])
@@ -35,7 +36,7 @@ final class SerialDriver: CallerDriver {
         if turn.pass() { news.tell() }
         if let delivery = pool.poll(job) { return delivery }
       }
-      if !(await job.feeder.readInCaller()) { await news.wait(since: seen) }
+      if !job.feeder.readInCaller(mayBlock: pool.hasDelivered(job)) { await news.wait(since: seen) }
     }
   }
 
@@ -52,7 +53,8 @@ final class SerialDriver: CallerDriver {
           own.withLock { $0 = task }
           if Task.isCancelled { task.cancel() }
         }
-        if !(await job.feeder.readInCaller()) { await news.waitNevertheless(since: seen) }
+        let hasRead = job.feeder.readInCaller(mayBlock: pool.hasDelivered(job))
+        if !hasRead { await news.waitNevertheless(since: seen) }
       }
     } onCancel: {
       pool.cancel(job)
@@ -87,17 +89,17 @@ final class SerialDriver: CallerDriver {
         _ = await work(at: slot, for: nil)
         slot += 1
       }
-      let hasRead = await readWhatIsThere(pool)
+      let hasRead = readWhatIsThere(pool)
       if isDone() { return }
       if !hasRead { await news.waitNevertheless(since: seen) }
     }
   }
 
   /// Reads for submissions of whose values nobody has asked; whether there were any.
-  private func readWhatIsThere(_ pool: any DrivenPool) async -> Bool {
+  private func readWhatIsThere(_ pool: any DrivenPool) -> Bool {
     var hasRead = false
     for feeder in pool.feeders where feeder.readsAtOnce {
-      if await feeder.readInCaller() { hasRead = true }
+      if feeder.readInCaller(mayBlock: false) { hasRead = true }
     }
     return hasRead
   }
@@ -107,7 +109,7 @@ final class SerialDriver: CallerDriver {
   func makeFeeder<Input>(
     _ reader: Reader<Input>, into inbox: Inbox<Input>, report: @escaping @Sendable (Reading) -> Void
   ) -> any Feeding {
-    CallerFeeder(reader, into: inbox, report: report)
+    CallerFeeder(reader, into: inbox, report: report, isFree: news.tell)
   }
 
   private func turn(of level: Int) -> Turn {

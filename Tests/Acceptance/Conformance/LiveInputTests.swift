@@ -47,6 +47,38 @@ extension Checked {
       }
     }
 
+    @Test("U189: of several that talk with one pool each is answered", arguments: Backends.everything)
+    func atOnce(backend: WorkerPool.Backend) async throws {
+      try await withDeadline(.seconds(60)) {
+        try await withWorkerPool(backend) { pool in
+          try await withThrowingTaskGroup(of: Int.self) { clients in
+            for _ in 0..<3 {
+              clients.addTask {
+                let (requests, client) = AsyncStream.makeStream(of: Int.self)
+                client.yield(0)
+                var next = 0
+                for try await _ in pool.outputs(of: requests, with: AddOne()) {
+                  next += 1
+                  if next < 200 { client.yield(next) } else { client.finish() }
+                }
+                return next
+              }
+              clients.addTask {
+                let heard = Signal()
+                var count = 0
+                for try await _ in pool.outputs(of: Conversation(heard: heard, count: 200), with: AddOne()) {
+                  count += 1
+                  heard.send()
+                }
+                return count
+              }
+            }
+            for try await count in clients { #expect(count == 200) }
+          }
+        }
+      }
+    }
+
     @Test(
       "U10: a generator that waits for its last outcome goes on",
       arguments: Backends.everything.each(with: [MapOptions.Chunking.automatic, .size(100)]))
