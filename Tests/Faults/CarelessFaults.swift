@@ -30,9 +30,20 @@ extension Faults {
       }
     }
 
-    private static func run(_ start: String, _ kind: String) async throws -> [String] {
+    @Test(
+      "U190: the same where sockets of the program's have their numbers then", .timeLimit(.minutes(1)),
+      arguments: ["eventfd", "eventpoll", "pidfd", "socket", "pipe"])
+    func replaced(kind: String) async throws {
+      try await atOnce(["forkServer", "spawn", "fork"]) { start in
+        let lines = try await Self.run(start, kind, "replaced")
+        for state in ["idle: ", "busy: "] { #expect(lines.contains { $0.hasPrefix(state) }, "\(start): \(lines)") }
+        #expect(lines.last == "children: 0", "\(start): \(lines)")
+      }
+    }
+
+    private static func run(_ start: String, _ kind: String...) async throws -> [String] {
       try await onPlainThread {
-        let program = try TestProgram(["careless", start, kind])
+        let program = try TestProgram(["careless", start] + kind)
         defer { _ = program.wait() }
         return program.rest()
       }

@@ -10,7 +10,8 @@ import Musl
 /// One end of a private line between a program and a worker: whole messages, in order, with descriptors beside them.
 ///
 /// For configuration and news, not for items. What is larger than `maximumMessage` travels as a memfd.
-/// When either side closes its end, the other one reads `closed`; a worker whose program closes it is killed.
+/// When either side closes its end, the other one reads `closed`; a worker whose program closes it is killed. What code of the program's
+/// has put in the place of an end is neither read nor written: EBADF.
 package struct ControlSocket: ~Copyable, Sendable {
   package static let maximumMessage = 65_536
   package static let maximumDescriptors = Int(MILLRACE_MESSAGE_DESCRIPTORS)
@@ -23,6 +24,9 @@ package struct ControlSocket: ~Copyable, Sendable {
 
   /// To poll, and to hand to a launch.
   package var rawValue: Int32 { descriptor.rawValue }
+
+  /// Whether it is still this one that has its number.
+  package var isIntact: Bool { descriptor.isIntact }
 
   /// Two connected ends.
   ///
@@ -61,6 +65,7 @@ package struct ControlSocket: ~Copyable, Sendable {
 
   private func transmit(_ bytes: [UInt8], _ descriptors: [Int32], waits: Bool) -> Int32 {
     guard bytes.count <= Self.maximumMessage else { return EMSGSIZE }
+    guard isIntact else { return EBADF }
     return bytes.withUnsafeBytes { bytes in
       descriptors.withUnsafeBufferPointer { descriptors in
         millrace_socket_send(
@@ -70,7 +75,7 @@ package struct ControlSocket: ~Copyable, Sendable {
   }
 
   /// Tells the other side that nothing more comes: a worker ends itself then.
-  package func hangUp() { _ = hangUpSocket(rawValue) }
+  package func hangUp() { if isIntact { _ = hangUpSocket(rawValue) } }
 
   /// What came, or did not come.
   package enum Reception: ~Copyable, Sendable {
@@ -98,6 +103,7 @@ package struct ControlSocket: ~Copyable, Sendable {
   }
 
   private func receive(waits: Bool) throws(SystemCallError) -> Reception {
+    guard isIntact else { throw SystemCallError("recvmsg", EBADF) }
     var descriptors = [Int32](repeating: -1, count: Self.maximumDescriptors)
     var descriptorCount = 0
     var result = 0

@@ -127,8 +127,8 @@ package final class ForkServer: Sendable {
   package func shutdown() {
     markOver()
     // Half a close is enough for the server, and no other thread can meet a descriptor of that number meanwhile.
-    _ = hangUp(socket.rawValue)
-    end(pidfd.rawValue)
+    if socket.isIntact { _ = hangUp(socket.rawValue) }
+    if pidfd.isIntact { end(pidfd.rawValue) }
     // Code of the program's may have closed that, before or meanwhile.
     let renewed = millrace_pidfd_renewed(pid, pidfd.rawValue, kind)
     guard renewed >= 0 else { return }
@@ -142,6 +142,9 @@ package final class ForkServer: Sendable {
     ChildProcess.wait(pidfd, Self.patience)
     _ = ChildProcess.reap(pid, pidfd)
   }
+
+  /// Whether it can still be heard.
+  package var isIntact: Bool { socket.isIntact }
 
   /// Lets the server go on, if somebody has stopped it.
   package func wake() { _ = millrace_pidfd_signal(pidfd.rawValue, SIGCONT) }

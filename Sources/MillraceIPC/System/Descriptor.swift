@@ -17,6 +17,9 @@ package struct Descriptor: ~Copyable, Sendable {
     millrace_fd_close_own(rawValue, kind)
   }
 
+  /// Whether it is what it was: code of the program's may have closed it, and have something else by its number.
+  package var isIntact: Bool { kind != 0 && millrace_fd_kind(rawValue) == kind }
+
   /// Gives up the ownership: the caller closes it now.
   package consuming func take() -> Int32 {
     let value = rawValue

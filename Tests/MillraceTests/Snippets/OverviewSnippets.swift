@@ -31,6 +31,13 @@ enum OverviewSnippets {
     print(logarithms)
   }
 
+  static func shift(_ pool: WorkerPool) async throws {
+    @MainActor func shifted(by offset: Int) async throws -> [Int] {
+      try await pool.map((0..<10).lazy.map { @Sendable in $0 + offset }) { $0 * 2 }
+    }
+    print(try await shifted(by: 1))
+  }
+
   static func anyLarge(_ pool: WorkerPool) async throws -> Bool {
     let isAnyLarge = try await pool.outputs(of: 1...100) { $0 * $0 }.contains { @Sendable in $0 > 5_000 }
 

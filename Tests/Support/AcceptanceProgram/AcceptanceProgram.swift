@@ -39,7 +39,7 @@ enum AcceptanceProgram {
       case "moves": try await moves(backend)
       case "copied": try await copied(backend, words[3])
       case "stuck": try await stuck(backend)
-      case "careless": try await careless(backend, words[3])
+      case "careless": try await careless(backend, words[3], isReplaced: words.count > 4)
       case "narrow": try await narrow(words[2] == "spawn" ? .spawn : .forkServer)
       case "closed": try await closed(backend, words[3])
       case "first": try await first(backend)

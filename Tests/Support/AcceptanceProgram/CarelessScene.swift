@@ -6,8 +6,12 @@ import Glibc
 
 extension AcceptanceProgram {
   /// A program that closes descriptors that are not its own while a pool is idle, and while an item of it runs: all of them,
-  /// or those of one kind. What becomes of the maps, and how many processes are there in the end?
-  static func careless(_ backend: WorkerPool.Backend, _ kind: String) async throws {
+  /// or those of one kind, and perhaps has sockets at their numbers then. What becomes of the maps, and how many processes are there in
+  /// the end?
+  static func careless(_ backend: WorkerPool.Backend, _ kind: String, isReplaced: Bool) async throws {
+    // Nobody ever says anything on it.
+    var silent: [Int32] = [-1, -1]
+    guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &silent) == 0 else { exit(3) }
     // What Dispatch keeps for timers is not the pool's: it has that by now.
     var pause = Duration.milliseconds(1)
     while !(0..<64).contains(where: { target(of: $0) == "anon_inode:[timerfd]" }) {
@@ -20,7 +24,9 @@ extension AcceptanceProgram {
         guard try await pool.map(0..<3, with: Napping()) == [1, 2, 3] else { exit(2) }
         func close() {
           for number in openDescriptors().subtracting(before)
-          where kind == "all" || target(of: number).contains(kind) { Glibc.close(number) }
+          where kind == "all" || target(of: number).contains(kind) {
+            if isReplaced { dup2(silent[0], number) } else { Glibc.close(number) }
+          }
         }
         do {
           if isBusy {

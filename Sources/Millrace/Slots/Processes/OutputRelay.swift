@@ -91,9 +91,11 @@ final class OutputRelay: @unchecked Sendable {
       }
       let count = poll(&polled, nfds_t(polled.count), isEnding ? 0 : -1)
       let (bell, end) = (polled[polled.count - 2].revents, polled[polled.count - 1].revents)
+      guard wake.isIntact, lifeline.isIntact else { break }
       if bell == Int16(POLLIN) { millrace_bell_clear(wake.rawValue) }
       for index in pipes.indices.reversed() where polled[index].revents != 0 {
-        if !pass(pipes[index].descriptor.rawValue, &pipes[index].relay) {
+        let isIntact = pipes[index].descriptor.isIntact
+        if !isIntact || !pass(pipes[index].descriptor.rawValue, &pipes[index].relay) {
           pipes[index].descriptor.close()
           pipes.remove(at: index)
         }

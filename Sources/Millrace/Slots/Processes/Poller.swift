@@ -12,7 +12,7 @@ import Musl
 /// Code of the program's may close what is not its own, and the kernel tells nobody who waits. So it waits beside for the end of
 /// a `Lifeline`, which is closed with the others, or cut by whoever finds one of them closed.
 struct Poller: ~Copyable {
-  private let descriptor: SharedDescriptor
+  let descriptor: SharedDescriptor
 
   init() throws(SystemCallError) {
     let descriptor = millrace_poller_create()
@@ -41,7 +41,8 @@ struct Poller: ~Copyable {
   /// Sleeps until something is readable, for `nanoseconds` at the most; the numbers of what is.
   @inline(never)
   func waitForNews(_ nanoseconds: UInt64?, lifeline: Lifeline) throws(SystemCallError) -> [UInt64] {
-    guard lifeline.isIntact else { throw SystemCallError("poll", EBADF) }
+    // Where something else was put in the place of one of them, a wait that has begun goes on with that.
+    guard lifeline.isIntact, descriptor.isIntact else { throw SystemCallError("poll", EBADF) }
     let timeout = nanoseconds.map { Int32(clamping: ($0 + 999_999) / 1_000_000) } ?? -1
     let (news, error) = withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 64) { tokens in
       let count = millrace_poller_wait(descriptor.rawValue, lifeline.reading, tokens.baseAddress, 64, timeout)

@@ -72,6 +72,7 @@ final class ProcessControl: @unchecked Sendable {
     poller = try Poller()
     relay = try OutputRelay()
     try poller.add(slots.bell.rawValue, as: Token.bell)
+    slots.isHeard(with: poller.descriptor)
   }
 
   /// ```
@@ -97,7 +98,9 @@ final class ProcessControl: @unchecked Sendable {
         continue
       }
       let found = Result { () throws(SystemCallError) in
-        try poller.waitForNews(timeToDeadline(), lifeline: slots.lifeline)
+        let news = try poller.waitForNews(timeToDeadline(), lifeline: slots.lifeline)
+        guard news.allSatisfy(isIntact) else { throw SystemCallError("poll", EBADF) }
+        return news
       }
       slots.wakeUp()
       guard case .success(let news) = found else {
@@ -120,6 +123,23 @@ final class ProcessControl: @unchecked Sendable {
     // Who waits for the pool's end finds nothing of it.
     poller.close()
     slots.closed()
+  }
+
+  /// Whether what there is to be heard of is still what it was. What was watched may go on in a worker, by the number of something of the
+  /// program's.
+  private func isIntact(_ token: UInt64) -> Bool {
+    switch token {
+    case Token.bell: return slots.bell.isIntact
+    case Token.server: return server?.isIntact ?? true
+    default:
+      guard let process = processes[token >> 2] else { return true }
+      switch token {
+      case Token.errors(process.token): return process.errors.isIntact
+      case Token.output(process.token): return process.output?.isIntact ?? true
+      case Token.control(process.token): return process.control.isIntact
+      default: return true
+      }
+    }
   }
 
   private func handle(_ token: UInt64) {
@@ -150,6 +170,10 @@ final class ProcessControl: @unchecked Sendable {
     return true
   }
 
+  /// So long at the most, in nanoseconds, it sleeps on descriptors that may have been exchanged for others while it waits for a worker: who
+  /// rings sees to it otherwise.
+  private static let timeUnwatched: UInt64 = 2_000_000_000
+
   private func timeToDeadline() -> UInt64? {
     var first: UInt64?
     for process in processes.values {
@@ -158,6 +182,10 @@ final class ProcessControl: @unchecked Sendable {
       }
     }
     if let answerBy { first = min(first ?? answerBy, answerBy) }
+    if processes.values.contains(where: { $0.lanes.contains { $0.work.isOwing } }) {
+      let lookBy = _monotonicNow() &+ Self.timeUnwatched
+      first = min(first ?? lookBy, lookBy)
+    }
     return first.map { time in
       let now = _monotonicNow()
       return time > now ? time - now : 0
@@ -360,7 +388,7 @@ final class ProcessControl: @unchecked Sendable {
   /// The process has printed for the first time, or will print no more. Most print nothing: the relay and its thread are
   /// for those that do.
   private func passOutput(of process: WorkerProcess) {
-    guard let output = process.output.take() else { return }
+    guard let output = process.output.take(), output.isIntact else { return }
     poller.remove(output.rawValue)
     guard millrace_has_data(output.rawValue) != 0 else { return }
     do {
@@ -376,6 +404,7 @@ final class ProcessControl: @unchecked Sendable {
   /// Reads what is there, but hardly more than the pipe holds: who prints without end must not keep us from all others.
   func readErrors(_ process: WorkerProcess) {
     for _ in 0..<8 {
+      guard process.errors.isIntact else { return }
       let count = withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 16) { buffer in
         for lane in process.lanes { lane.lane.beginReadingErrors() }
         let count = read(process.errors.rawValue, buffer.baseAddress, buffer.count)

@@ -18,6 +18,8 @@ package final class ProcessSlots: Slots {
     var isStarted = false
     var whenClosed: (@Sendable () -> Void)?
     var isClosing = false
+    /// What the control thread waits with for the bell and all else.
+    var poller: SharedDescriptor?
     /// How many are about to ring the bell, which must be open until they have.
     var ringers = 0
     /// The control thread has ended.
@@ -75,12 +77,15 @@ package final class ProcessSlots: Slots {
     if mustStart { start() }
   }
 
+  /// The control thread hears the bell with this.
+  func isHeard(with poller: SharedDescriptor) { state.withLock { $0.poller = poller } }
+
   /// Rings for one of the ringers.
   private func ring() {
     if isLost {
       substitute.ring()
-    } else if !bell.ring() {
-      // Somebody has closed it. The control thread sees to it, wherever it is.
+    } else if !bell.ring() || state.withLock({ $0.poller })?.isIntact == false {
+      // Somebody has closed it, or what it is heard with. The control thread sees to it, wherever it is.
       lifeline.cut()
       substitute.ring()
     }

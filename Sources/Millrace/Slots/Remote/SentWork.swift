@@ -59,6 +59,9 @@ package struct SentWork {
   /// It does not get the chunk after all, or not any more.
   mutating func forget(_ sent: SentChunk) { _ = inFlight.extract { $0 === sent } }
 
+  /// Whether it has something to answer.
+  var isOwing: Bool { inFlight.first != nil || !opening.isEmpty || !tearingDown.isEmpty }
+
   package func sent(_ id: Int) -> SentChunk? { inFlight.elements.first { $0.chunk.id == id } }
 
   // MARK: What it answers
