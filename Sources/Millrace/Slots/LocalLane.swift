@@ -1,4 +1,3 @@
-import Logging
 import MillraceIPC
 import Synchronization
 
@@ -47,7 +46,7 @@ package final class LocalLane: @unchecked Sendable {
     let instance: AnyWorkerInstance?
   }
 
-  private struct Mailbox {
+  struct Mailbox {
     var commands = FIFO<Command>()
     var sleeper: UnsafeContinuation<Void, Never>?
     /// The chunk that was taken from the commands and is not begun: until then it can be taken back.
@@ -70,25 +69,25 @@ package final class LocalLane: @unchecked Sendable {
     var leavers: [Int: Task<Void, Never>] = [:]
   }
 
-  private struct Instances: @unchecked Sendable {
+  struct Instances: @unchecked Sendable {
     // Sound: as the lane.
     var all = Registry<WorkerKey, AnyWorkerInstance>()
   }
 
   let host: any SlotHost
-  private let runaways: Runaways
+  let runaways: Runaways
   package let slot: Int
   package let generation: Int
   /// Where the lane's tasks run; nil: on the default executor.
   let executor: (any TaskExecutor)?
   /// In a serial pool: what another slot has of a stage.
-  private let ofOtherLevels: (@Sendable (WorkerKey) -> Leaver?)?
+  let ofOtherLevels: (@Sendable (WorkerKey) -> Leaver?)?
   package let position = ItemPosition()
   /// What the worker's code knows of where it runs.
-  private let context: WorkerContext
+  let context: WorkerContext
   let copies: CopyGuard
-  private let mailbox = Lock(Mailbox())
-  private let instances = Lock(Instances())
+  let mailbox = Lock(Mailbox())
+  let instances = Lock(Instances())
   // The next two are touched by one task at a time, so their accesses need no check.
   @exclusivity(unchecked) private(set) var isTimed = false
   /// What goes around each item of the chunk that is running, if anything does.
@@ -398,17 +397,6 @@ package final class LocalLane: @unchecked Sendable {
     itemSurroundings = nil
   }
 
-  /// Code of a worker's has come to its end: if it was given up, that is news.
-  private func codeHasEnded() {
-    let runaway = mailbox.withLock { mailbox in
-      defer { (mailbox.errand, mailbox.runaway) = (nil, nil) }
-      return mailbox.runaway
-    }
-    if let runaway { runaways.hasEnded(runaway) }
-  }
-
-  private func begin(_ errand: String) { mailbox.withLock { $0.errand = errand } }
-
   private func nextRun(of job: JobID) -> Chunk? {
     mailbox.withLock { mailbox in
       guard !mailbox.isDead, case .run(let chunk) = mailbox.commands.first, chunk.job == job else { return nil }
@@ -423,169 +411,6 @@ package final class LocalLane: @unchecked Sendable {
     guard drop(chunk.id) else { return }
     host.step { [slot, generation] in
       $0.finished(slot: slot, generation: generation, chunk: chunk.id, items: 0, elapsed: 0, now: $1)
-    }
-  }
-
-  /// `own`: the task that this is, if it is one of the set-up's own.
-  private func prepare(_ key: WorkerKey, in own: ItemTask? = nil) async {
-    guard let record = host.worker(key) else { return }
-    if record.isStation, let found = ofOtherLevels?(key) {
-      instances.withLock { $0.all[key] = found.instance }
-      if let own { isSetUp(own) }
-      return host.step { [slot, generation] in $0.prepared(slot: slot, generation: generation, key, now: $1) }
-    }
-    let instance = record.makeInstance()
-    position.enter(first: 0, attempt: 1, seed: 0, isItem: false)
-    do {
-      begin("a set-up")
-      copies.enter()
-      defer {
-        copies.leave()
-        codeHasEnded()
-      }
-      if let own {
-        defer {
-          // A copy has this thread only, and of the locks nobody knows.
-          copies.leave()
-          isSetUp(own)
-        }
-        try await inPlace(of: key) { try await instance.setUp(context) }
-      } else if record.opensNothing {
-        try await instance.setUp(context)
-      } else {
-        try await inPlace(of: key) { try await setUp(instance, key) }
-      }
-      record.learn(.opensNothing, from: position)
-    } catch {
-      return host.step { [slot, generation] in $0.prepareFailed(slot: slot, generation: generation, key, error, now: $1)
-      }
-    }
-    let kept = Leaver(worker: key, number: 0, instance: instance)
-    instances.withLock { $0.all[key] = kept.instance }
-    host.step { [slot, generation] in $0.prepared(slot: slot, generation: generation, key, now: $1) }
-  }
-
-  /// In a task of its own, which can be cancelled alone: the lane goes on with others' work.
-  private func setUp(_ instance: AnyWorkerInstance, _ key: WorkerKey) async throws {
-    let task = settingUp(key)
-    defer { isSetUp(task) }
-    nonisolated(unsafe) let instance = instance
-    let failure = Lock<(any Error)?>(nil)
-    let setUp = Task(executorPreference: executor ?? LaneThread.ofFork) { [context, copies] in
-      do { try await instance.setUp(context) } catch { failure.withLock { $0 = error } }
-      // A copy has this thread only: nobody would come to what follows the wait.
-      copies.leave()
-      task.end()
-    }
-    task.begin(setUp)
-    await withTaskCancellationHandler {
-      await setUp.value
-    } onCancel: {
-      setUp.cancel()
-    }
-    if let error = failure.withLock({ $0 }) { throw error }
-  }
-
-  /// A set-up is about to begin: the task that it will have, which is cancelled if nobody wants the worker any more.
-  private func settingUp(_ key: WorkerKey) -> ItemTask {
-    let task = ItemTask()
-    let isWanted = mailbox.withLock { mailbox in
-      (mailbox.task, mailbox.settingUp) = (task, key)
-      return mailbox.unwanted != key
-    }
-    if !isWanted { task.cancel() }
-    return task
-  }
-
-  private func isSetUp(_ task: ItemTask) {
-    mailbox.withLock { $0.settingUp = nil }
-    task.end()
-  }
-
-  private func tearDown(_ key: WorkerKey) async {
-    guard let instance = takeOut(key, 0).instance else {
-      // It has gone to another slot.
-      return host.step { [slot, generation] in $0.tornDown(slot: slot, generation: generation, key, now: $1) }
-    }
-    let exit: Result<(any Sendable)?, any Error>
-    begin("a tear-down")
-    position.leaveItems()
-    copies.enter()
-    do {
-      exit = .success(try await inPlace(of: key) { try await instance.tearDown() })
-    } catch {
-      exit = .failure(error)
-    }
-    copies.leave()
-    codeHasEnded()
-    // One that is closed already is learned of another time.
-    host.worker(key)?.learn(.closesNothing, from: position)
-    tell(exit, of: key)
-    host.step { [slot, generation] in $0.tornDown(slot: slot, generation: generation, key, now: $1) }
-  }
-
-  /// Runs a set-up or a tear-down as what it is to pools and runs.
-  private func inPlace<R>(of key: WorkerKey, _ body: nonisolated(nonsending) () async throws -> R) async rethrows -> R {
-    try await Nesting.$place.withValue(host.place(of: key, inSlot: slot), operation: body)
-  }
-
-  private func tell(_ exit: Result<(any Sendable)?, any Error>, of key: WorkerKey) {
-    switch exit {
-    case .success(let exit?): host.exited(key, slot: slot, .success(exit))
-    case .success(nil): break
-    case .failure(let error): host.exited(key, slot: slot, .failure(error))
-    }
-  }
-
-  private func instance(_ key: WorkerKey) -> AnyWorkerInstance? {
-    instances.withLock { Leaver(worker: key, number: 0, instance: $0.all[key]) }.instance
-  }
-
-  /// The worker's instance, which the lane does not have any more. It is not at any of its chunks.
-  func takeOut(_ key: WorkerKey, _ number: Int) -> Leaver {
-    instances.withLock { Leaver(worker: key, number: number, instance: $0.all.removeValue(forKey: key)) }
-  }
-
-  /// Tears down what was taken out, whatever the lane is at meanwhile.
-  func tearDownApart(_ leaver: Leaver) {
-    let context = WorkerContext(slot: slot, position: ItemPosition()) { [host, slot] in host.logger(slot: slot) }
-    let run: @Sendable () async -> Void = { [self] in
-      await inPlace(of: leaver.worker) {
-        await WorkerContext.$running.withValue(context) {
-          do {
-            tell(.success(try await leaver.instance?.tearDown()), of: leaver.worker)
-          } catch {
-            tell(.failure(error), of: leaver.worker)
-          }
-        }
-      }
-      mailbox.withLock { $0.leavers[leaver.number] = nil }
-      host.step { [slot, generation] in
-        $0.tornDown(slot: slot, generation: generation, leaver.worker, apart: leaver.number, now: $1)
-      }
-    }
-    // Under the lock, so that it is there before its end.
-    let written = mailbox.withLock { mailbox in
-      let task = Task.detached(executorPreference: executor ?? LaneThread.ofFork, operation: run)
-      mailbox.leavers[leaver.number] = task
-      return mailbox.isDead ? task : nil
-    }
-    written?.cancel()
-  }
-
-  /// Closes what a worker that was written off still holds.
-  private func tearDownQuietly() async {
-    position.leaveItems()
-    let rest = instances.withLock { instances in
-      defer { instances.all.removeAll() }
-      return Instances(all: instances.all)
-    }
-    for (key, instance) in rest.all.entries {
-      do {
-        _ = try await inPlace(of: key) { try await instance.tearDown() }
-      } catch {
-        host.logger(slot: slot).error("tear-down of a worker that was given up failed: \(error)")
-      }
     }
   }
 
