@@ -263,6 +263,12 @@ extension Dispatcher {
     }
   }
 
+  /// A slot is done with something, and others may serve its job instead: what was of no use to them when it was recalled may be now.
+  mutating func looksAgain() {
+    guard robAt == nil, constants.limits.prefetch > 0, slots.count > 1, slots.hasAny(.laden) else { return }
+    robAt = now &+ constants.stallTime
+  }
+
   /// Whether what the slot is at is not as short as what is handed ahead has to be.
   @inline(__always)
   func takesLong(_ slot: Int) -> Bool {

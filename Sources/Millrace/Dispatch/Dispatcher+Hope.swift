@@ -2,7 +2,7 @@
 ///
 /// Each slot speaks for itself. One that has failed too often is left out, and the others go on. A job ends for want of workers
 /// only when no slot is left that has its worker, is about to have it, or has not tried yet. Of a map inside an item those do
-/// not count that are at items of outer maps: they may be waiting for it.
+/// not count that are at items of outer maps, or at other workers' set-ups: they may be waiting for it.
 extension Dispatcher {
   /// It got no worker, and does not ask for one before then.
   struct Rest {
@@ -157,13 +157,20 @@ extension Dispatcher {
   }
 
   /// Whether no slot will ever run the job.
-  private func isHopeless(_ spec: JobSpec) -> Bool {
+  func isHopeless(_ spec: JobSpec) -> Bool {
     isHopeless(spec.worker) { serves($0, spec) && !mayWait($0, for: spec) }
   }
 
-  /// Whether the slot is at an item that may be waiting for the job itself, or for one that waits as it does.
+  /// Whether the slot is at an item, or another worker's set-up or tear-down, that may be waiting for the job itself, or for one that
+  /// waits as it does.
   private func mayWait(_ slot: Int, for spec: JobSpec) -> Bool {
-    spec.level > 0 && slots[slot].worker.assigned.elements.contains { (jobs[$0.job]?.spec.level ?? 0) < spec.level }
+    guard spec.level > 0 else { return false }
+    switch slots[slot].worker.phase {
+    case .preparing(let key, _) where key != spec.worker, .tearingDown(let key, _) where key != spec.worker:
+      return slots[slot].level < spec.level
+    default:
+      return slots[slot].worker.assigned.elements.contains { (jobs[$0.job]?.spec.level ?? 0) < spec.level }
+    }
   }
 
   /// Ends the jobs that no slot will ever run.

@@ -19,9 +19,10 @@ extension Dispatcher {
       forget(waiter, id)
       return false
     }
-    // Slots that could have set it up may be at items that wait for it now: so those that could not are asked again.
+    // Slots that could have set it up may be at items that wait for it now: so those that could not are asked again. Not while
+    // another is left: else each item that waits would raise the job once more, until one may not.
     var asked: Set<JobID> = []
-    for short in benched(id, &asked) where levels[short] == nil {
+    for short in benched(id, &asked) where levels[short] == nil && isHopeless(jobs[short]!.spec) {
       guard lift(short, over: jobs[short]!.spec.level, &levels) else {
         forget(waiter, id)
         return false

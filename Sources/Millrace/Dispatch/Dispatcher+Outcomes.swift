@@ -60,6 +60,7 @@ extension Dispatcher {
     slots[slot].worker.isSilent = items == 0 && slots[slot].worker.isSilent
     let turnaround = now &- slots[slot].worker.busySince
     slots[slot].worker.busySince = now
+    looksAgain()
     _ = hasAnswered(id, of: slot)
     let job = jobs[chunk.job]
     job?.outstanding -= 1

@@ -149,7 +149,8 @@ extension Dispatcher {
     slots[slot].worker.phase = .ready
     if isObserved { tell(.workerStarted(slot: slot, generation: generation)) }
     slots[slot].worker.startedAt = now
-    for (_, job) in jobs.entries where !job.ended && job.hasChunks && job.spec.eagerSetUp {
+    for (_, job) in jobs.entries
+    where !job.ended && job.hasChunks && job.spec.eagerSetUp && !slots[slot].startsBare {
       if workers[job.spec.worker]?.benched.contains(slot) == true || !serves(slot, job.spec) { continue }
       if !slots[slot].worker.toPrepare.contains(job.spec.worker) {
         slots[slot].worker.toPrepare.append(job.spec.worker)
@@ -163,6 +164,7 @@ extension Dispatcher {
     guard isSettingUp(slot, generation, key) else { return }
     slots[slot].worker.phase = .ready
     slots[slot].worker.isSetUpGivenUp = false
+    slots[slot].worker.isSetUpCancelled = false
     if isObserved { tell(.setUpEnded(slot: slot, generation: generation, key)) }
     slots[slot].worker.prepared.append(key)
     workers[key]?.setUpFailures[slot] = nil
@@ -179,7 +181,7 @@ extension Dispatcher {
     self.now = now
     guard isSettingUp(slot, generation, key) else { return }
     slots[slot].worker.phase = .ready
-    if slots[slot].worker.isSetUpGivenUp, let worker = workers[key], worker.users > 0 {
+    if slots[slot].worker.isSetUpCancelled, let worker = workers[key], worker.users > 0 {
       // Another map wants it after all, and this is no failure.
       let failures = worker.setUpFailures[slot, default: 0]
       if isObserved {
@@ -190,6 +192,7 @@ extension Dispatcher {
       setUpFailed(slot, key, error)
     }
     slots[slot].worker.isSetUpGivenUp = false
+    slots[slot].worker.isSetUpCancelled = false
     finish()
   }
 
@@ -241,6 +244,8 @@ extension Dispatcher {
       endingTime: limits.endingTime, standardError: death.standardError)
     tell(.workerEnded(slot: slot, generation: slots[slot].generation, departure))
     vacate(slot)
+    looksAgain()
+    if worker.hasRun { slots[slot].startsBare = false } else if worker.isSetUpInVain { slots[slot].startsBare = true }
     // What it had of the system's is free.
     tryOneMore()
 
@@ -268,12 +273,13 @@ extension Dispatcher {
 
     switch worker.phase {
     case .preparing(let key, _):
-      if case .setUpTimedOut(key, let limit) = reason {
+      let isWantedAfterAll = worker.isSetUpCancelled && workers[key].map { $0.users > 0 } == true
+      if case .setUpTimedOut(key, let limit) = reason, !isWantedAfterAll {
         setUpFailed(slot, key, WorkerFailure(.timedOut(limit: .nanoseconds(limit))))
       } else if !wasToldToEnd, death.cause.isFromOutside || death.suspects > 1 {
         diedOnStart(slot, death)
-      } else if worker.isSetUpGivenUp, let users = workers[key]?.users, users > 0 {
-        // Another map wants it after all, and this is no failure: as where it throws.
+      } else if isWantedAfterAll {
+        // This is no failure: as where it throws.
       } else if !wasToldToEnd, let cause = death.cause {
         setUpFailed(slot, key, WorkerFailure(cause, standardError: death.standardError))
       }
@@ -322,8 +328,14 @@ extension Dispatcher {
       slots[slot].worker.isSetUpGivenUp = true
       slots[slot].worker.phase = .preparing(
         key, deadline: min(deadline ?? .max, now &+ constants.limits.cancellationGrace))
-      actions.append(.cancelSetUp(slot: slot, generation: slots[slot].generation, key))
+      cancelSetUp(slot, key)
     }
+  }
+
+  /// The set-up is told that nobody wants the worker any more.
+  mutating func cancelSetUp(_ slot: Int, _ key: WorkerKey) {
+    slots[slot].worker.isSetUpCancelled = true
+    actions.append(.cancelSetUp(slot: slot, generation: slots[slot].generation, key))
   }
 
   /// Nobody will need the worker again: its instances tear down, then `.closed` is said.

@@ -112,7 +112,7 @@ extension Dispatcher {
         slots[slot].worker.phase = .preparing(key, deadline: now &+ constants.limits.leavingTime)
         // One of a slot that is taken away may be wanted yet: it is tried elsewhere.
         if workers[key].map({ $0.users == 0 }) ?? true, slots[slot].worker.kill == nil {
-          actions.append(.cancelSetUp(slot: slot, generation: slots[slot].generation, key))
+          cancelSetUp(slot, key)
         }
       case .tearingDown(let key, nil) where isAwaited(slot, key):
         slots[slot].worker.phase = .tearingDown(key, deadline: now &+ constants.limits.leavingTime)

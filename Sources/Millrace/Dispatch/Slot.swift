@@ -15,6 +15,8 @@ extension Dispatcher {
     /// Of the worker that is there, or was there last.
     var generation = 0
     var worker = Worker()
+    /// Its last workers have ended in set-ups before they ran what they could have: the next sets up what it is to run, and nothing ahead.
+    var startsBare = false
 
     /// Whether there is no worker; one is started when there is work.
     var isVacant: Bool { standing != .closed && !worker.isThere }
@@ -60,7 +62,9 @@ extension Dispatcher.Slot {
     var prepared: [WorkerKey] = []
     var toPrepare: [WorkerKey] = []
     var leavers: [Leaver] = []
-    /// Its set-up was told that nobody wants the worker any more, and has the time of the grace.
+    /// Its set-up was told that nobody wants the worker any more: it is no failure of who wants it after all.
+    var isSetUpCancelled = false
+    /// And it has the time of the grace.
     var isSetUpGivenUp = false
     /// Why it is being ended, whatever it is at.
     var kill: KillReason?
@@ -162,6 +166,12 @@ extension Dispatcher.Slot.Worker {
     case .none, .starting, .ending: false
     }
   }
+
+  /// Whether it was given something to run, of what it still has.
+  var hasRun: Bool { served.contains { $0.items > 0 } }
+
+  /// Whether it could have run something, and is at a further set-up instead.
+  var isSetUpInVain: Bool { if case .preparing = phase { !prepared.isEmpty && !hasRun } else { false } }
 
   func service(_ worker: WorkerKey) -> Service? { served.first { $0.worker == worker } }
 

@@ -32,7 +32,8 @@ extension MapOptions {
   /// When workers are set up.
   @nonexhaustive
   public enum SetUp: Sendable, Hashable {
-    /// In every slot, as soon as the map has an item.
+    /// In every slot, as soon as the map has an item. In one whose worker ended in the set-ups of several maps, before it had run anything
+    /// of theirs, the next has each just before its first chunk.
     case eager
     /// In a slot just before its first chunk.
     case lazy

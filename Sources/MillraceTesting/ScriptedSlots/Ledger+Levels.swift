@@ -10,7 +10,11 @@ extension Ledger {
 
   /// Whether the slot is at something that may itself wait for the job.
   func mayWait(_ slot: Int, for job: Job) -> Bool {
-    slots.indices.contains(slot) && slots[slot].held.contains { jobs[$0.job]!.plan.level < job.plan.level }
+    guard slots.indices.contains(slot) else { return false }
+    if let errand = slots[slot].errand, errand != .preparing(job.worker), errand != .tearingDown(job.worker) {
+      return levels[slot].map { $0 < job.plan.level } ?? false
+    }
+    return slots[slot].held.contains { jobs[$0.job]!.plan.level < job.plan.level }
   }
 
   /// The slot is given a chunk of this level.

@@ -76,7 +76,7 @@ extension Ledger {
   ) {
     let isOurs = cause.isCancelled && !slots[slot].isKilled
     if case .preparing(let key) = slots[slot].errand, slots[slot].unwantedSince == nil, !cause.isFromOutside, !isOurs,
-      suspects == 1 || slots[slot].isKilled
+      suspects == 1 || slots[slot].isKilled, !slots[slot].isKilledForLeaver
     {
       setUpFails(slot, key)
     }

@@ -96,6 +96,7 @@ extension Ledger {
       let hasLateLeaver = slots[slot].leavers.values.contains { worker, since in
         now - max(since, revivedAt) >= workers[worker]?.plan.tearDownTimeout ?? limits.leavingTime
       }
+      slots[slot].isKilledForLeaver = hasLateLeaver
       try check(
         time >= limit || unwanted >= limits.cancellationGrace || hasLateLeaver,
         "slot \(slot): killed after \(time / 1_000) µs of \(limit / 1_000), unwanted for \(unwanted / 1_000)")

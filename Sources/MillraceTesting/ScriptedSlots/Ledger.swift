@@ -116,6 +116,8 @@ struct Ledger {
     var served: [WorkerKey: Int] = [:]
     var isKilled = false
     var killedAt: UInt64 = 0
+    /// It is killed for what is torn down beside what it is at.
+    var isKilledForLeaver = false
     /// Chunks that were found behind others in their process.
     var behind: Set<Int> = []
     /// The item that it is killed for, if it is for one.

@@ -77,7 +77,8 @@ package final class Simulation {
     var waiters: [SimulatedProcess] = []
   }
 
-  static let stepLimit = 40_000
+  /// How many steps may follow each other in which no item gets its outcome and no job ends.
+  static let stepLimit = 20_000
 
   let seed: UInt64
   let mask: SimulationMask
@@ -88,6 +89,8 @@ package final class Simulation {
   var agenda = Agenda<Event>()
   var now: UInt64 = 1_000_000
   var steps = 0
+  /// The step in which an item got its outcome, or a job ended, last.
+  var lastProgress = 0
   /// What is to be done of each job: those of the plan, then those that items have made.
   var plans: [JobPlan]
   var jobs: [JobState]
@@ -172,7 +175,9 @@ package final class Simulation {
   private func playOn() throws {
     while let (time, event) = agenda.popFirst() {
       steps += 1
-      try ledger.check(steps < Self.stepLimit, "no end after \(steps) steps: something goes round in circles")
+      try ledger.check(
+        steps - lastProgress < Self.stepLimit,
+        "nothing comes of steps \(lastProgress) to \(steps): something goes round in circles")
       now = max(now, time)
       ledger.now = now
       try handle(event)
@@ -303,9 +308,11 @@ package final class Simulation {
       agenda.add(.collect(plansOfJobs[id]!), at: now)
     case .deliver(let id, let segment):
       try ledger.deliver(id, segment)
+      lastProgress = steps
       deliver(plansOfJobs[id]!, segment.range.count)
     case .end(let id, let end):
       try ledger.end(id, end)
+      lastProgress = steps
       jobs[plansOfJobs[id]!].isOver = true
       outerEnds(plansOfJobs[id]!)
       if case .failed = end {

@@ -174,9 +174,11 @@ struct DispatchHandedAheadTests {
   }
 
   @Test(
-    "what waits behind an item that takes long is there for an idle slot once another has left its job, which only so many may serve"
-  )
-  func rightGetsFree() {
+    """
+    what waits behind an item that takes long is there for an idle slot, and soon for a busy one, once another has left its job, which
+    only so many may serve
+    """, arguments: [true, false])
+  func rightGetsFree(isIdle: Bool) {
     let play = Play(width: 3, prefetch: 8)
     let key = play.worker()
     let job = play.submit(key) { $0.maximumSlots = 2 }
@@ -189,12 +191,13 @@ struct DispatchHandedAheadTests {
     for _ in 0..<2 { play.arrive(job, 1) }
     let runs = play.said().filter { $0.hasPrefix("run") }.suffix(4).map { $0.prefix(8) }
     #expect(runs == ["run 0: 3", "run 1: 4", "run 2: 5", "run 0: 6"])
-    play.finish(1, 4, elapsed: 10)
+    if isIdle { play.finish(1, 4, elapsed: 10) }
     // Slot 2 goes when it is done, and takes nothing more.
     play.step { $0.resize(to: 2, now: $1) }
     play.wait(2_000_000)
     #expect(!play.said().contains { $0.hasPrefix("revoke") })
     play.finish(2, 5, elapsed: 2_000_000)
+    if !isIdle { play.wait(2_000_000) }
     #expect(play.said().contains("revoke 0: 6"))
   }
 

@@ -108,6 +108,26 @@ struct DispatchLeavingTests {
     #expect(play.reports == [])
   }
 
+  @Test(
+    "a set-up that was told, for others waited for its slot, is no failure of who wants the worker again",
+    arguments: [true, false])
+  func setUpToldWantedAgain(itThrows: Bool) {
+    let play = setUpLeftOver()
+    play.arriveAll(play.submit(play.worker()) { $0.eagerSetUp = false }, 4)
+    #expect(play.said().contains("cancelSetUp 1: 1"))
+    let key = WorkerKey(1)
+    play.arriveAll(play.submit(key), 1)
+    if itThrows {
+      play.prepareFailed(1, key)
+    } else {
+      play.wait(patience)
+      play.die(1, .cancelled)
+      play.step { $0.started(slot: 1, generation: 2, now: $1) }
+    }
+    for _ in 1...2 { play.prepareFailed(1, key) }
+    #expect(play.said().filter { $0 == "prepare 1: 1" }.count == 3)
+  }
+
   // It failed when it was over by its third time, though the first was another map's.
   @Test("what was given up and died is no failure of who wants the worker again")
   func setUpDiedWantedAgain() {

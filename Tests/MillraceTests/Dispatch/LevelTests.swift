@@ -54,6 +54,66 @@ struct DispatchLevelTests {
     #expect(play.said().contains("release 3"))
   }
 
+  /// A pool of one slot, which is at an item of the second job, and has run one of the first, a level above. That has another, but the
+  /// spare slot could not set its worker up.
+  private func leftBehind() -> (Play, outer: JobID, inner: JobID) {
+    let play = Play(width: 1, isSmooth: false)
+    let keys = [play.worker(), play.worker()]
+    let inner = play.submit(keys[0]) { $0.level = 1 }
+    play.arrive(inner, 1)
+    for slot in 0...1 { play.step { $0.started(slot: slot, generation: 1, now: $1) } }
+    for _ in 1...3 { play.prepareFailed(1, keys[0]) }
+    play.prepared(0, keys[0])
+    play.finish(0, 1)
+    let outer = play.submit(keys[1])
+    play.arriveAll(outer, 1)
+    play.prepared(0, keys[1])
+    play.arriveAll(inner, 1)
+    #expect(play.said().contains("run 0: 2 0..<1"))
+    return (play, outer, inner)
+  }
+
+  private func waits(_ play: Play, _ outer: JobID, for inner: JobID) -> Bool {
+    var mayWait = false
+    play.step { mayWait = $0.waits(outer, level: 0, for: inner, now: $1) }
+    return mayWait
+  }
+
+  @Test("a job that lost its last slot to an item that waits for it is raised once more, and asked anew of all others")
+  func askedAnew() {
+    let (play, outer, inner) = leftBehind()
+    #expect(waits(play, outer, for: inner))
+    #expect(play.said() == ["raised 1: 2", "prepare 1: 1", "start 2"])
+    play.step { $0.started(slot: 2, generation: 1, now: $1) }
+    for slot in 1...2 { for _ in 1...3 { play.prepareFailed(slot, WorkerKey(1)) } }
+    #expect(play.said().suffix(2) == ["complete 1", "release 1"])
+  }
+
+  @Test("a job that has another slot is not raised for each item that waits for it")
+  func raisedOnce() {
+    let (play, outer, inner) = leftBehind()
+    play.step { $0.resize(to: 2, now: $1) }
+    for _ in 1...DispatchLimits().mostLevels {
+      for _ in 1...3 { play.prepareFailed(1, WorkerKey(1)) }
+      #expect(waits(play, outer, for: inner))
+    }
+    #expect(!play.said().contains { $0.hasPrefix("raised") })
+  }
+
+  @Test("a worker that no spare slot can set up ends its map also if a set-up may be waiting for that")
+  func noneSpareForSetUp() {
+    let play = Play(width: 1, isSmooth: false)
+    let key = play.worker()
+    play.arriveAll(play.submit(key), 1)
+    play.step { $0.started(slot: 0, generation: 1, now: $1) }
+    #expect(play.said().last == "prepare 0: 1")
+    let other = play.worker()
+    play.arriveAll(play.submit(other) { $0.level = 1 }, 1)
+    play.step { $0.started(slot: 1, generation: 1, now: $1) }
+    for _ in 1...3 { play.prepareFailed(1, other) }
+    #expect(play.said().contains("release 2"))
+  }
+
   @Test("U9: as many slots as a level has maps, but no more than the pool has, stand in, also when it is resized")
   func width() {
     let (play, key) = busy()

@@ -45,6 +45,31 @@ struct DispatchSetUpTests {
     #expect(play.said().dropFirst() == ["failure 1: 0 attempt 1 set-up failed", "complete 1", "release 1"])
   }
 
+  /// A slot in which workers of three maps are to be set up; the first two are.
+  private func settingUpThree() -> (Play, [WorkerKey]) {
+    let play = Play(width: 1, isSmooth: false)
+    let keys = (1...3).map { _ in play.worker() }
+    for key in keys { play.arriveAll(play.submit(key), 1) }
+    play.step { $0.started(slot: 0, generation: 1, now: $1) }
+    for key in keys.prefix(2) { play.prepared(0, key) }
+    #expect(play.said().suffix(3) == ["prepare 0: 1", "prepare 0: 2", "prepare 0: 3"])
+    return (play, keys)
+  }
+
+  @Test("a slot whose worker ended in set-ups, and had run nothing, sets up only what it is to run")
+  func startsBare() {
+    let (play, keys) = settingUpThree()
+    play.die(0, nil)
+    play.step { $0.started(slot: 0, generation: 2, now: $1) }
+    #expect(play.said() == ["start 0", "prepare 0: 1"])
+    play.prepared(0, keys[0])
+    #expect(play.said() == ["run 0: 1 0..<1"])
+    play.die(0, nil)
+    play.step { $0.started(slot: 0, generation: 3, now: $1) }
+    for key in keys { play.prepared(0, key) }
+    #expect(play.said().dropLast() == ["start 0", "prepare 0: 1", "prepare 0: 2", "prepare 0: 3"])
+  }
+
   @Test("a slot that cannot set it up is left out while others go on")
   func leftOut() {
     let play = benched()
