@@ -8,27 +8,35 @@ import MillraceIPC
 final class CallerFeeder<Input: Sendable>: Feeding {
   private struct State {
     var demand: Int?
-    var isReading = false
+    /// Whether there is something to be read, and nobody at it.
+    var isAsked = false
     /// Whether somebody is in the input.
     var isTaken = false
+    var isOver = false
     var task: Task<Void, Never>?
   }
   private let reader: Reader<Input>
   private let inbox: Inbox<Input>
   private let report: @Sendable (Reading) -> Void
-  /// The input may be gone into again.
-  private let isFree: @Sendable () -> Void
-  private let gate = ReaderGate()
+  /// Told of when the input may be gone into again.
+  private let news: News
+  /// Where what is read may be waited for.
+  private let gate: ReaderGate?
   private let state = Lock(State())
 
   init(
     _ reader: Reader<Input>, into inbox: Inbox<Input>, report: @escaping @Sendable (Reading) -> Void,
-    isFree: @escaping @Sendable () -> Void
+    news: News
   ) {
     self.reader = reader
     self.inbox = inbox
     self.report = report
-    self.isFree = isFree
+    self.news = news
+    gate =
+      switch reader {
+      case .isolated, .asynchronous: ReaderGate()
+      default: nil
+      }
   }
 
   var readsAtOnce: Bool { if case .inline = reader { true } else { false } }
@@ -36,20 +44,20 @@ final class CallerFeeder<Input: Sendable>: Feeding {
   func read(_ count: Int) {
     state.withLock { state in
       state.demand = count
-      state.isReading = true
+      state.isAsked = true
     }
   }
 
   func collect() -> Batch? { nil }
 
   func end() {
-    state.withLock { $0.isReading = false }
-    gate.end()
-    if !gate.isOut { Task(executorPreference: LaneThread.ofFork) { await self.waitUntilOut() } }
+    state.withLock { $0.isOver = true }
+    gate?.end()
+    if gate?.isOut == false { Task(executorPreference: LaneThread.ofFork) { await self.waitUntilOut() } }
   }
 
-  func waitUntilOut() async { await gate.waitUntilOut(orCall: cancel) }
-  func blockUntilOut() { gate.blockUntilOut(orCall: cancel) }
+  func waitUntilOut() async { await gate?.waitUntilOut(orCall: cancel) }
+  func blockUntilOut() { gate?.blockUntilOut(orCall: cancel) }
 
   private func cancel() { state.withLock { $0.task }?.cancel() }
 
@@ -76,33 +84,39 @@ final class CallerFeeder<Input: Sendable>: Feeding {
     state.withLock { state in
       state.task = Task(executorPreference: LaneThread.ofFork) { [self, inbox] in
         comeOut(with: await read(inbox))
-        isFree()
+        news.tell()
       }
     }
   }
 
   /// Goes into the input for what is asked for, or the next item of it; false if nothing is, or somebody is there.
   private func goIn() -> Bool {
-    let demand = state.withLock { state -> Int?? in
-      guard state.isReading, !state.isTaken else { return nil }
+    let (demand, isMine) = state.withLock { state -> (Int?, Bool) in
+      guard state.isAsked, !state.isTaken, !state.isOver else { return (nil, false) }
+      state.isAsked = false
       state.isTaken = true
       defer { state.demand = nil }
-      return .some(state.demand)
+      return (state.demand, true)
     }
-    guard let demand else { return false }
-    _ = gate.ask(1)
-    guard case .read = gate.enter() else { return false }
+    guard isMine else { return false }
+    if let gate {
+      _ = gate.ask(1)
+      guard case .read = gate.enter() else { return false }
+    }
     if let demand { inbox.begin(demand) }
     inbox.call()
     return true
   }
 
   private func comeOut(with reading: Reading) {
-    gate.leave()
-    // The report may bring the next demand.
-    if !reading.goesOn { state.withLock { $0.isReading = false } }
+    gate?.leave()
+    // It may bring the next demand.
     report(reading)
     // Not before: what was read is taken with the report, and whoever goes in meanwhile would not be called.
-    state.withLock { ($0.task, $0.isTaken) = (nil, false) }
+    state.withLock { state in
+      if state.task != nil { state.task = nil }
+      state.isTaken = false
+      if reading.goesOn { state.isAsked = true }
+    }
   }
 }

@@ -179,11 +179,13 @@ package final class LocalSlots: Slots {
     }
   }
 
-  /// Does what a slot of a serial pool has to do, up to what runs anybody's code.
-  func doErrands(_ slot: Int) async {
-    while let lane = state.withLock({ $0.lanes[slot] }), let command = lane.nextPlain() {
+  /// Does what a slot of a serial pool has to do, up to what runs anybody's code; whether there is any.
+  func doErrands(_ slot: Int) async -> Bool {
+    while let lane = state.withLock({ $0.lanes[slot] }) {
+      guard let command = lane.nextPlain() else { return lane.hasWork }
       if await !lane.execute(command) { ended(lane) }
     }
+    return false
   }
 
   /// Runs what a slot of a serial pool has to do: the items of the caller's own job in the calling task.

@@ -18,25 +18,21 @@ final class SerialDriver: CallerDriver {
   /// The next outcomes of the job.
   func next(_ job: JobRecord, of pool: any DrivenPool) async -> Delivery {
     await withTaskCancellationHandler {
-      await delivered(job, of: pool)
+      while true {
+        let seen = news.count
+        if let delivery = pool.poll(job) { return delivery }
+        // It may have been raised meanwhile.
+        let level = job.place?.level ?? 0
+        let turn = turn(of: level)
+        if turn.takeIfFree() {
+          await slots.runInCaller(level, job)
+          if turn.pass() { news.tell() }
+          if let delivery = pool.poll(job) { return delivery }
+        }
+        if !job.feeder.readInCaller(mayBlock: pool.hasDelivered(job)) { await news.wait(since: seen) }
+      }
     } onCancel: {
       pool.cancel(job)
-    }
-  }
-
-  private func delivered(_ job: JobRecord, of pool: any DrivenPool) async -> Delivery {
-    while true {
-      let seen = news.count
-      if let delivery = pool.poll(job) { return delivery }
-      // It may have been raised meanwhile.
-      let level = job.place?.level ?? 0
-      let turn = turn(of: level)
-      if turn.takeIfFree() {
-        await slots.runInCaller(level, job)
-        if turn.pass() { news.tell() }
-        if let delivery = pool.poll(job) { return delivery }
-      }
-      if !job.feeder.readInCaller(mayBlock: pool.hasDelivered(job)) { await news.wait(since: seen) }
     }
   }
 
@@ -68,8 +64,7 @@ final class SerialDriver: CallerDriver {
   private func work(at level: Int, for job: JobRecord?) async -> Task<Void, Never>? {
     let turn = turn(of: level)
     guard slots.hasWork(level), turn.takeIfFree() else { return nil }
-    await slots.doErrands(level)
-    guard slots.hasWork(level) else {
+    guard await slots.doErrands(level) else {
       if turn.pass() { news.tell() }
       return nil
     }
@@ -109,7 +104,7 @@ final class SerialDriver: CallerDriver {
   func makeFeeder<Input>(
     _ reader: Reader<Input>, into inbox: Inbox<Input>, report: @escaping @Sendable (Reading) -> Void
   ) -> any Feeding {
-    CallerFeeder(reader, into: inbox, report: report, isFree: news.tell)
+    CallerFeeder(reader, into: inbox, report: report, news: news)
   }
 
   private func turn(of level: Int) -> Turn {
