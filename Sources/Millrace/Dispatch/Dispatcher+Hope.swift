@@ -142,12 +142,11 @@ extension Dispatcher {
   // MARK: Hope
 
   /// Whether the slot has a worker, or may have one.
-  private func mayServe(_ slot: Int) -> Bool {
+  func mayServe(_ slot: Int) -> Bool {
     if slots[slot].standing != .open { return false }
-    let trouble = troubles[slot]
-    if (trouble?.rests ?? 0) < limits.starts.attempts { return true }
-    // Who has rested and tries again has tried: else each would be waited for while another is at it, and nobody gets one.
-    return !rests(slot) && !(slots[slot].worker.isStarting && trouble?.rest != nil)
+    if (troubles[slot]?.rests ?? 0) < limits.starts.attempts { return true }
+    // One that tries again has tried: else each would be waited for while another is at it, and nobody gets one.
+    return slots[slot].worker.isUp
   }
 
   /// Whether no slot has the worker, or may have it yet, as far as `isOfUse` says.

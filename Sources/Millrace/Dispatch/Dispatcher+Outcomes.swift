@@ -281,7 +281,8 @@ extension Dispatcher {
     let benched = workers[chunk.worker]?.benched ?? []
     // A slot that cannot set the worker up, or gets none, passes its turn on.
     let able = (turn..<turn + width).filter { !benched.contains($0 % width) }
-    let slot = (able.first { !rests($0 % width) } ?? able.first ?? turn) % width
+    let hopeful = able.first { mayServe($0 % width) }
+    let slot = (hopeful ?? able.first { !rests($0 % width) } ?? able.first ?? turn) % width
     queue.pin(chunk, to: slot, first: first)
   }
 

@@ -62,6 +62,23 @@ struct DispatchHopeTests {
     #expect(play.said().contains("release 1"))
   }
 
+  @Test("U14: slots in which one start after another does not end are waited for once each")
+  func startsWithoutEnd() {
+    let play = Play(width: 3, isSmooth: false)
+    let job = play.submit(play.worker()) { ($0.eagerSetUp, $0.roundRobin) = (false, true) }
+    play.arriveAll(job, 1)
+    var said = play.said()
+    var tries = 0
+    while let slot = said.last(where: { $0.hasPrefix("start ") })?.last?.wholeNumberValue, tries < 12 {
+      tries += 1
+      play.wait(DispatchLimits().startTime!)
+      play.die(slot, .cancelled)
+      said = play.said()
+    }
+    #expect(tries == 3)
+    #expect(said.suffix(2) == ["complete 1", "release 1"])
+  }
+
   @Test("U14: deaths on start in one slot do not end what others serve, and it is tried again after a while")
   func deathsOnStart() {
     let (play, key, _) = play(width: 2)
