@@ -238,7 +238,9 @@ struct AdaptiveChunkTests {
       plan.measured(items: size, nanoseconds: size * 10)
     }
     #expect(sizes.reduce(0, +) == 100_000)
-    #expect(sizes.max()! <= 25_000 && sizes.last! == 1 && sizes.count < 60)
+    #expect(sizes.max()! <= 25_000 && sizes.count < 30)
+    // But for the first, and what is left at the end, none takes less than it costs to hand one over.
+    #expect(sizes.dropFirst(3).dropLast().allSatisfy { $0 >= 500 } && sizes.last! <= 500)
   }
 
   @Test func keepsToBytesAndMaximum() {

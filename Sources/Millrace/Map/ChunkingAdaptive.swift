@@ -2,8 +2,8 @@
 ///
 /// A chunk should take long against the price of sending one (some microseconds; over a network, a round trip) and be short against the whole. It starts
 /// at one item, because an item may take a minute, and grows at most eightfold a measurement, because the next ones may. Towards a
-/// known end, chunks are cut so that every worker has two more to come, and the last ones end together. Where what it costs to send one
-/// is known, none takes less than that, for then it costs more than what is sent.
+/// known end, chunks are cut so that every worker has two more to come, and the last ones end together. None takes less than it costs to send
+/// one, for then that costs more than what is sent: some microseconds, or what is known of it.
 ///
 /// Where a chunk that was begun can be shared, and nobody waits for its first outcome, it need not start at one item: it is cut as
 /// towards the end at once, so that small maps are few chunks.
@@ -14,6 +14,8 @@ struct AdaptiveChunk: Sendable {
   static let maximumBytes = 1 << 20
   /// The most items of a chunk before anything was measured, where it starts with many.
   static let maximumFirst = 256
+  /// Nanoseconds that a chunk takes beside its items at the least, wherever it is run.
+  static let leastOverhead = 5_000.0
   /// What a chunk takes beside its items counts as so many times what it should take, at the most.
   static let mostTargets = 10.0
 
@@ -55,7 +57,7 @@ struct AdaptiveChunk: Sendable {
     }
     var most = Double(limit)
     if let bytesPerItem, bytesPerItem > 0 { most = min(most, Double(Self.maximumBytes) / bytesPerItem) }
-    let least = (overhead ?? 0) / nanosecondsPerItem
+    let least = max(overhead ?? 0, Self.leastOverhead) / nanosecondsPerItem
     var size = max(least, target / nanosecondsPerItem)
     if let remaining { size = min(size, max(min(least, Double(remaining)), Double(remaining) / Double(2 * width))) }
     return max(1, Int(min(size, most)))
