@@ -17,7 +17,7 @@ extension MapOptions {
     let rule: Rule
 
     /// Sizes follow the time that items take, so that a chunk takes about a millisecond (20 on a cluster), long against the price of
-    /// sending one, and grow smaller towards a known end.
+    /// sending one, and grow smaller towards a known end, down to what takes five microseconds.
     public static let automatic = Chunking(rule: .automatic)
 
     /// Chunks of `size` items; the last may be smaller.

@@ -127,7 +127,7 @@ package final class ForkServer: Sendable {
   package func shutdown() {
     markOver()
     // Half a close is enough for the server, and no other thread can meet a descriptor of that number meanwhile.
-    if socket.isIntact { _ = hangUp(socket.rawValue) }
+    socket.hangUp()
     if pidfd.isIntact { end(pidfd.rawValue) }
     // Code of the program's may have closed that, before or meanwhile.
     let renewed = millrace_pidfd_renewed(pid, pidfd.rawValue, kind)
@@ -215,10 +215,5 @@ package final class ForkServer: Sendable {
   private static func close(_ descriptors: [Int32]) {
     for descriptor in descriptors { _ = Descriptor(owning: descriptor) }
   }
-}
-
-// Out here, where no method of that name hides the system's.
-private func hangUp(_ socket: Int32) -> Int32 {
-  shutdown(socket, Int32(SHUT_RDWR))
 }
 #endif
