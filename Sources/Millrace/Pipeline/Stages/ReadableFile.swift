@@ -15,16 +15,21 @@ final class ReadableFile: @unchecked Sendable {
   private let stop: Descriptor
   /// Tells of what becomes of the file, and of its folder.
   private let watch: HeldDescriptor?
+  /// For how many milliseconds it relies on that: it is told nothing of what other machines write, nor of where a symbolic link leads to.
+  private let patience: Int32
   private var file: HeldDescriptor?
+  /// What tells of the file.
+  private var fileWatch: Int32 = -1
   /// Which of the files of its name it is.
   private var identity = Identity(device: 0, node: 0)
   private var offset = 0
 
   private struct Identity: Equatable { var device: UInt, node: UInt }
 
-  init(_ path: String, follows: Bool) throws {
+  init(_ path: String, follows: Bool, patience: Int32 = 1_000) throws {
     self.path = path
     self.follows = follows
+    self.patience = patience
     stop = try Descriptor.bell()
     guard follows else {
       watch = nil
@@ -56,7 +61,7 @@ final class ReadableFile: @unchecked Sendable {
     while true {
       if file != nil {
         // A FIFO has no end before it had a writer, which only waiting knows.
-        if !follows { try wait(file!.rawValue) }
+        if !follows { try wait(file!.rawValue, atMost: -1) }
         let bytes = try readOnce()
         if !bytes.isEmpty { return bytes }
         guard follows else { return nil }
@@ -64,7 +69,7 @@ final class ReadableFile: @unchecked Sendable {
           // What was written to it before that came is read first.
           let rest = try readOnce()
           if !rest.isEmpty { return rest }
-          try open()
+          try openIfThere()
           continue
         }
         if try wasEmptied() { continue }
@@ -72,7 +77,7 @@ final class ReadableFile: @unchecked Sendable {
         try openIfThere()
         if file != nil { continue }
       }
-      try wait(watch!.rawValue)
+      try wait(watch!.rawValue, atMost: patience)
       hear()
     }
   }
@@ -116,11 +121,16 @@ final class ReadableFile: @unchecked Sendable {
   }
 
   private func open() throws {
-    // Watched before it is read: what is written then is told of.
-    if let watch { _ = inotify_add_watch(watch.rawValue, path, UInt32(IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF)) }
     let number = millrace_file_own(path)
     guard number >= 0 else { throw SystemError("opening \(path) for reading", errno) }
     file = HeldDescriptor(Descriptor(owning: number))
+    if let watch {
+      // Once it is there, for what is not there yet cannot be watched; and before it is read, so what is written from now on is told of.
+      // Where another file has got the name meanwhile, its folder tells.
+      let old = fileWatch
+      fileWatch = inotify_add_watch(watch.rawValue, path, UInt32(IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF))
+      if old >= 0, old != fileWatch { _ = inotify_rm_watch(watch.rawValue, old) }
+    }
     var status = stat()
     guard fstat(number, &status) == 0 else { throw SystemError("opening \(path) for reading", errno) }
     identity = Self.identity(status)
@@ -131,13 +141,13 @@ final class ReadableFile: @unchecked Sendable {
     Identity(device: UInt(status.st_dev), node: UInt(status.st_ino))
   }
 
-  /// Sleeps until there is something, or nobody wants it.
-  private func wait(_ descriptor: Int32) throws {
+  /// Sleeps until there is something, or nobody wants it, or for so many milliseconds (-1: without end).
+  private func wait(_ descriptor: Int32, atMost milliseconds: Int32) throws {
     var states = [
       pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
       pollfd(fd: stop.rawValue, events: Int16(POLLIN), revents: 0),
     ]
-    while poll(&states, 2, -1) < 0 {}
+    while poll(&states, 2, milliseconds) < 0 {}
     if states[1].revents != 0 { throw CancellationError() }
   }
 
