@@ -38,10 +38,7 @@ void millrace_memory_ask_huge(void *address, size_t size) {
 }
 
 int millrace_file_own(const char *path) {
-  millrace_fd_lock();
-  int fd = millrace_fd_own(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  millrace_fd_unlock();
-  return fd;
+  return millrace_fd_open_own(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 }
 
 void *millrace_file_map(int descriptor, size_t offset, size_t size) {

@@ -288,9 +288,11 @@ long millrace_tree_terminate(pid_t root, int pidfd, millrace_held *held, size_t 
 
 int millrace_tree_kill(pid_t root, int pidfd, int is_own_child) {
   // 1. The root stops first: from here on it starts nothing, and keeps its number.
-  if (millrace_pidfd_signal(pidfd, SIGSTOP) == 0) millrace_descendants_kill(root, NULL, 0);
-  // 2. The group, for those whose parents have died before us.
-  if (is_own_child) kill(-root, SIGKILL);
+  int stopped = millrace_pidfd_signal(pidfd, SIGSTOP);
+  if (stopped == 0) millrace_descendants_kill(root, NULL, 0);
+  // 2. The group, for those whose parents have died before us. Of a root that was reaped the number may be somebody else's.
+  if (is_own_child && stopped == ESRCH) millrace_group_kill(root);
+  else if (is_own_child) kill(-root, SIGKILL);
   // 3. The root itself.
   int error = millrace_pidfd_signal(pidfd, SIGKILL);
   return error == ESRCH ? 0 : error;

@@ -44,7 +44,7 @@ public struct FFmpegCommand: Sendable, Hashable, Codable {
     case .file(let name, let options):
       let name = try checked(name, "output")
       // What looks like an option is a file.
-      arguments += options + [name.hasPrefix("-") ? "./\(name)" : name]
+      arguments += options + [name.utf8.first == UInt8(ascii: "-") ? "./\(name)" : name]
     case .frames(let shape, let options):
       try shape.check()
       arguments += options + ["-f", "rawvideo", "-pix_fmt", shape.pixelFormat, "-s", shape.size, "pipe:1"]

@@ -1,7 +1,7 @@
 public import Millrace
 
 /// A video file as it is made of another: puts the name of the new one when it is whole.
-public struct ConvertVideo: Source, PreparedStage {
+public struct ConvertVideo: Source, CheckedStage {
   /// What is run.
   public let command: FFmpegCommand
   private let output: String
@@ -20,11 +20,11 @@ public struct ConvertVideo: Source, PreparedStage {
     try await out.put(output)
   }
 
-  package func prepare() throws { _ = try command.arguments() }
+  package func check() throws { _ = try command.arguments() }
 }
 
 /// The frames of a video file, in order, in the shape that is asked for.
-public struct ReadFrames: Source, PreparedStage {
+public struct ReadFrames: Source, CheckedStage {
   /// What is run.
   public let command: FFmpegCommand
   private let shape: FrameShape
@@ -51,11 +51,11 @@ public struct ReadFrames: Source, PreparedStage {
     try cutter.checkEnd()
   }
 
-  package func prepare() throws { _ = try command.arguments() }
+  package func check() throws { _ = try command.arguments() }
 }
 
 /// Writes frames into a video file, and hands each on. The file is whole when the pipeline has ended.
-public struct WriteFrames: Stage, PreparedStage {
+public struct WriteFrames: Stage, CheckedStage {
   /// What is run.
   public let command: FFmpegCommand
   private let shape: FrameShape
@@ -89,11 +89,11 @@ public struct WriteFrames: Stage, PreparedStage {
     _ = try await state.program.finish()
   }
 
-  package func prepare() throws { _ = try command.arguments() }
+  package func check() throws { _ = try command.arguments() }
 }
 
 /// Frames through ffmpeg's filters: as many come out as its options make of them, in the shape that is asked for.
-public struct TransformFrames: Stage, PreparedStage {
+public struct TransformFrames: Stage, CheckedStage {
   /// What is run.
   public let command: FFmpegCommand
   private let shapes: [FrameShape]
@@ -115,6 +115,7 @@ public struct TransformFrames: Stage, PreparedStage {
 
   /// Writes the frame, and puts what has come out.
   public func process(_ frame: Frame, state: inout FrameProgram, _ out: Outlet<Frame>) async throws {
+    if let failure = state.failure { throw failure }
     if state.hasFinished { return }
     if let bytes = try await state.write(frame, as: shapes[0]) {
       for frame in try state.cutter.take(bytes) { try await out.put(frame) }
@@ -132,11 +133,16 @@ public struct TransformFrames: Stage, PreparedStage {
 
   private func finish(_ state: inout FrameProgram, _ out: Outlet<Frame>) async throws {
     state.hasFinished = true
-    for frame in try state.cutter.take(try await state.program.finish()) { try await out.put(frame) }
-    try state.cutter.checkEnd()
+    do {
+      for frame in try state.cutter.take(try await state.program.finish()) { try await out.put(frame) }
+      try state.cutter.checkEnd()
+    } catch {
+      state.failure = error
+      throw error
+    }
   }
 
-  package func prepare() throws { _ = try command.arguments() }
+  package func check() throws { _ = try command.arguments() }
 }
 
 /// An ffmpeg that runs for a stage.
@@ -144,6 +150,8 @@ public struct FrameProgram: Sendable {
   let program: ProgramTalk
   var cutter: FrameCutter
   var hasFinished = false
+  /// Why nothing comes of further frames.
+  var failure: (any Error)?
 
   init(_ program: ProgramTalk, _ shape: FrameShape) {
     self.program = program
@@ -154,6 +162,10 @@ public struct FrameProgram: Sendable {
   func write(_ frame: Frame, as shape: FrameShape) async throws -> [UInt8]? {
     guard frame.shape == shape else {
       throw InvalidOption(name: "the shape of a frame", value: frame.shape, allowed: "\(shape), as the stage was told")
+    }
+    guard frame.bytes.count == shape.byteCount else {
+      throw InvalidOption(
+        name: "the bytes of a frame", value: frame.bytes.count, allowed: "\(shape.byteCount), for \(shape)")
     }
     return try await program.write(frame.bytes)
   }

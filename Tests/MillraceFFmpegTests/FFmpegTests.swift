@@ -57,6 +57,30 @@ extension Checked {
       }
     }
 
+    @Test("U198: of an ffmpeg that has failed each further frame says so")
+    func failed() async throws {
+      let frame = try Frame(shape, [UInt8](repeating: 7, count: shape.byteCount))
+      let transform = TransformFrames(shape, to: shape, options: ["-vf", "nosuchfilter"])
+      let pipeline = Pipeline<Frame, Frame> { transform }
+      var (failures, isFailed) = (0, false)
+      for try await outcome in pipeline.outcomes(of: Array(repeating: frame, count: 500)) {
+        if case .failure = outcome.result { isFailed = true } else { isFailed = false }
+        if isFailed { failures += 1 }
+      }
+      #expect(failures > 100 && isFailed)
+    }
+
+    @Test("U199: a frame that has more or fewer bytes than its shape is refused")
+    func wrongBytes() async throws {
+      try await withFolder { folder in
+        var frame = try Frame(shape, [UInt8](repeating: 7, count: shape.byteCount))
+        frame.bytes.removeLast()
+        let writing = Pipeline { Items([frame]) }.stage(WriteFrames(to: "\(folder)/a.mkv", shape))
+        let failure = await #expect(throws: ItemFailure.self) { try await writing.run() }
+        #expect((failure?.underlying as? InvalidOption)?.name == "the bytes of a frame")
+      }
+    }
+
     @Test("X24 file to file, file to frames to file through a scale, frames to frames")
     func forms() async throws {
       try await withFolder { folder in

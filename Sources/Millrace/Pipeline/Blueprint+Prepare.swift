@@ -1,10 +1,19 @@
 extension Blueprint {
-  /// Throws where an argument of a stage, or a source, means nothing, and lets them do what comes before anything runs.
-  func prepare() throws {
-    for (position, stage) in stages.enumerated() {
+  /// Throws where an argument of a stage, or a source, means nothing.
+  func check() throws {
+    try each { stage in
       if let problem = stage.problem { throw problem }
+      try stage.check()
+    }
+  }
+
+  /// Lets them do what comes before anything runs.
+  func prepare() throws { try each { try $0.prepare() } }
+
+  private func each(_ body: (Stage) throws -> Void) throws {
+    for (position, stage) in stages.enumerated() {
       do {
-        try stage.prepare()
+        try body(stage)
       } catch let error where !(error is InvalidOption) {
         // What the system refuses it.
         throw PipelineError(
@@ -16,15 +25,24 @@ extension Blueprint {
 }
 
 extension Blueprint.Stage {
-  fileprivate func prepare() throws {
+  fileprivate func check() throws {
     switch work {
-    case .source(let source): try (source as? any PreparedStage)?.prepare()
-    case .worker(let worker): try (worker as? any PreparedStage)?.prepare()
-    case .stage(let stage): try (stage as? any PreparedStage)?.prepare()
-    case .gather(let gathering): try gathering.prepare()
     case .merge where inputs.isEmpty, .join where inputs.isEmpty:
       throw InvalidOption(name: name, value: "empty", allowed: "of one flow at least")
-    case .inlet, .elastic, .choice, .merge, .join: break
+    default: try (itself as? any CheckedStage)?.check()
+    }
+  }
+
+  fileprivate func prepare() throws { try (itself as? any PreparedStage)?.prepare() }
+
+  /// As it was written.
+  private var itself: Any? {
+    switch work {
+    case .source(let source): source
+    case .worker(let worker): worker
+    case .stage(let stage): stage
+    case .gather(let gathering): gathering
+    case .inlet, .elastic, .choice, .merge, .join: nil
     }
   }
 }
@@ -35,6 +53,13 @@ extension PipelineNode.Group {
 
   private var ownProblem: InvalidOption? {
     if let refusal { return refusal }
+    if let balance = options.balance {
+      do {
+        try InvalidOption.check("balanced(cpus:)", balance.cpus, in: 1...WorkerPool.Backend.maximumWidth)
+      } catch {
+        return error
+      }
+    }
     guard let width else { return outer?.ownProblem }
     do {
       try InvalidOption.check(title ?? "width", width, in: 1...WorkerPool.Backend.maximumWidth)

@@ -41,13 +41,13 @@ extension String {
   /// As text in XML.
   fileprivate var escapedForXML: String {
     var text = ""
-    for character in self {
-      switch character {
+    for scalar in unicodeScalars {
+      switch scalar {
       case "<": text += "&lt;"
       case ">": text += "&gt;"
       case "&": text += "&amp;"
       case "\"": text += "&quot;"
-      default: text.append(character)
+      default: text.unicodeScalars.append(scalar)
       }
     }
     return text

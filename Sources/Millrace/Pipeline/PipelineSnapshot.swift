@@ -37,21 +37,18 @@ public struct PipelineSnapshot: Sendable, Hashable {
   /// How so many workers would be shared out by the work that there is: at least one for each stage, in the order of `stages`.
   public func suggestedWidths(workers: Int) -> [Int] { Self.shares(of: workers, by: stages.map(\.busy.nanoseconds)) }
 
-  /// Whole shares in proportion, at least one each; the largest remainders first.
+  /// The shares with which the one that has most to do for each of its own has the least: at least one each, and each next one to that.
   package static func shares(of count: Int, by weights: [UInt64]) -> [Int] {
-    let rest = max(0, count - weights.count)
-    let total = Double(weights.reduce(0, +))
-    guard total > 0 else { return weights.map { _ in 1 } }
-    // What each should have of all, over the one that it has anyway.
-    let wanted = weights.map { max(0, Double($0) / total * Double(count) - 1) }
-    let sum = wanted.reduce(0, +)
-    guard sum > 0 else { return weights.map { _ in 1 } }
-    let exact = wanted.map { $0 / sum * Double(rest) }
-    var shares = exact.map { 1 + Int($0) }
-    let order = exact.indices.sorted {
-      exact[$0].truncatingRemainder(dividingBy: 1) > exact[$1].truncatingRemainder(dividingBy: 1)
+    var shares = weights.map { _ in 1 }
+    guard weights.contains(where: { $0 > 0 }) else { return shares }
+    for _ in 0..<max(0, count - weights.count) {
+      // Of several the largest.
+      let place = weights.indices.max {
+        let (first, second) = (Double(weights[$0]) / Double(shares[$0]), Double(weights[$1]) / Double(shares[$1]))
+        return first == second ? weights[$0] < weights[$1] : first < second
+      }
+      shares[place!] += 1
     }
-    for place in order.prefix(max(0, weights.count + rest - shares.reduce(0, +))) { shares[place] += 1 }
     return shares
   }
 }

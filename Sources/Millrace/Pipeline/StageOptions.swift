@@ -16,6 +16,8 @@ public struct StageOptions: Sendable {
   public var lifespan: MapOptions.Lifespan?
   /// The side channels into which it may put.
   var channels: [any SideUse] = []
+  /// With whom its slots are shared; nil: with nobody.
+  var balance: SlotBalance?
   /// Whether the time that it works on each item is noted in the item's ``Meta``.
   public var recordsTimings: Bool?
 
@@ -42,6 +44,7 @@ public struct StageOptions: Sendable {
       retry: retry ?? outer.retry, timeouts: timeouts ?? outer.timeouts, lifespan: lifespan ?? outer.lifespan,
       recordsTimings: recordsTimings ?? outer.recordsTimings)
     options.channels = channels + outer.channels
+    options.balance = balance ?? outer.balance
     return options
   }
 }

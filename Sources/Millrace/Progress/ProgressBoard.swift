@@ -187,6 +187,8 @@ package final class ProgressBoard: @unchecked Sendable {
     defer { condition.unlock() }
     if trackers.isEmpty, remotes.isEmpty {
       isRunning = false
+      // What comes is not late because there was nothing to look at.
+      lastLook = nil
       condition.wakeAll()
       return false
     }

@@ -31,9 +31,14 @@ package enum DeviceAnswer: Sendable {
 
 /// The program's standard error.
 package struct StandardErrorDevice: ProgressDevice {
-  private let descriptor: Int32 = 2
+  /// So much a pipe that takes anything takes at once (`PIPE_BUF`); who writes more to it may have to wait.
+  static let piece = 4_096
 
-  package init() {}
+  private let descriptor: Int32
+
+  package init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+  package init() { self.init(2) }
 
   package var traits: TerminalTraits {
     TerminalTraits(isTerminal: isatty(descriptor) != 0) { name in getenv(name).map { String(cString: $0) } }
@@ -63,18 +68,19 @@ package struct StandardErrorDevice: ProgressDevice {
       return text.withUTF8 { bytes in
         var rest = UnsafeRawBufferPointer(bytes)
         while !rest.isEmpty {
+          let piece = min(rest.count, Self.piece)
           #if canImport(Darwin)
-          let written = Darwin.write(descriptor, rest.baseAddress, rest.count)
+          let written = Darwin.write(descriptor, rest.baseAddress, piece)
           #elseif canImport(Musl)
-          let written = Musl.write(descriptor, rest.baseAddress, rest.count)
+          let written = Musl.write(descriptor, rest.baseAddress, piece)
           #else
-          let written = LibC.write(descriptor, rest.baseAddress, rest.count)
+          let written = LibC.write(descriptor, rest.baseAddress, piece)
           #endif
-          if written > 0 {
-            rest = UnsafeRawBufferPointer(rebasing: rest[written...])
-          } else if errno == EAGAIN {
+          if written > 0 { rest = UnsafeRawBufferPointer(rebasing: rest[written...]) }
+          if written > 0 && !rest.isEmpty || written < 0 && errno == EAGAIN {
+            // It has begun: who reads no further loses the rest.
             guard poll(&waiting, 1, max(patience, 100)) > 0 else { return .written }
-          } else if errno != EINTR {
+          } else if written < 0, errno != EINTR {
             return .gone
           }
         }

@@ -84,8 +84,14 @@ package final class ProgressTerminalState: ProgressSink {
   private func put(_ lines: [String], bars: [String], _ columns: Int, _ traits: TerminalTraits, _ state: inout State) {
     let lines = state.late + lines
     guard traits.drawsBars, !bars.isEmpty || !state.screen.isEmpty else {
-      if !lines.isEmpty { keep(lines, unless: write(lines.map { $0 + "\n" }.joined(), &state), &state) }
-      return
+      var rest = lines[...]
+      while !rest.isEmpty {
+        let piece = rest.prefix(Self.count(of: rest))
+        let answer = write(piece.map { $0 + "\n" }.joined(), &state)
+        if answer != .written { return keep(Array(rest), unless: answer, &state) }
+        rest = rest.dropFirst(piece.count)
+      }
+      return state.late = []
     }
     guard device.isInForeground else {
       // Another program has the terminal: it is not drawn upon, and when it is ours again, we begin below.
@@ -100,6 +106,16 @@ package final class ProgressTerminalState: ProgressSink {
     let answer = write(text, &state, patience: lines.isEmpty ? 0 : Self.patience)
     if answer != .written { state.screen = before }
     keep(lines, unless: answer, &state)
+  }
+
+  /// How many lines can be written at once, or not at all; one at least.
+  private static func count(of lines: ArraySlice<String>) -> Int {
+    var bytes = 0
+    let whole = lines.prefix { line in
+      bytes += line.utf8.count + 1
+      return bytes <= StandardErrorDevice.piece
+    }
+    return max(1, whole.count)
   }
 
   private func keep(_ lines: [String], unless answer: DeviceAnswer, _ state: inout State) {

@@ -129,7 +129,8 @@ public struct SharedBytes: RandomAccessCollection, Sendable {
   /// Slices of so many bytes each, the last of what is left.
   public func pieces(of size: Int) -> [SharedBytes] {
     precondition(size > 0, "pieces of \(size) bytes")
-    return stride(from: startIndex, to: endIndex, by: size).map { self[$0..<Swift.min($0 + size, endIndex)] }
+    return stride(from: startIndex, to: endIndex, by: Swift.min(size, Swift.max(1, count)))
+      .map { self[$0..<$0 + Swift.min(size, endIndex - $0)] }
   }
 
   /// Calls the body with the place of the bytes.

@@ -35,8 +35,11 @@ public struct SharedQueue<Element: Codable & Sendable>: Sendable {
     guard capacity > 0 else { throw InvalidOption(name: "capacity", value: capacity, allowed: "1 or more") }
     if let bytes, bytes < 1 { throw InvalidOption(name: "bytes", value: bytes, allowed: "1 or more") }
     coding = try Self.makeCoding()
-    let usual = max(65_536, try SharedObject.bytes(capacity, of: 256, name: Self.name))
-    let size = (max(bytes ?? usual, 64) + 7) & ~7
+    let wanted = try bytes ?? max(65_536, SharedObject.bytes(capacity, of: 256, name: Self.name))
+    guard wanted < 1 << 46 else {
+      throw SystemError("\(wanted) bytes of shared memory for \(Self.name)", ENOMEM)
+    }
+    let size = (max(wanted, 64) + 7) & ~7
     block = try SharedObject.make(.queue, bytes: size, hasLock: true, name: Self.name)
     room.capacity.pointee = UInt64(capacity)
   }

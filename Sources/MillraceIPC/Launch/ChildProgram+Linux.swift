@@ -40,12 +40,12 @@ package final class ChildProgram: @unchecked Sendable {
 
   /// The end of what it has said on its standard error.
   package var errorText: String { errorTail.text }
-  /// The variables of this process.
-  package static var ownEnvironment: [String] {
-    var variables: [String] = []
+  /// The variables of this process, as they are: not all need be text.
+  package static var ownEnvironment: [[UInt8]] {
+    var variables: [[UInt8]] = []
     var next = environ
     while let text = next.pointee {
-      variables.append(String(cString: text))
+      variables.append(Array(UnsafeRawBufferPointer(start: text, count: strlen(text))))
       next += 1
     }
     return variables
@@ -59,14 +59,14 @@ package final class ChildProgram: @unchecked Sendable {
   ///   - arguments: The program, and its arguments; none with a NUL in it.
   ///   - environment: `NAME=value`; nil: what this process has.
   ///   - folder: Where it begins; nil: where this process is.
-  package init(_ arguments: [String], environment: [String]? = nil, folder: String? = nil) throws(Problem) {
+  package init(_ arguments: [String], environment: [[UInt8]]? = nil, folder: String? = nil) throws(Problem) {
     do throws(SystemCallError) {
       stop = try Descriptor.bell()
       let inputs = try Pipe()
       let outputs = try Pipe()
       let errors = try Pipe()
       var (pid, pidfd): (Int32, Int32) = (0, -1)
-      let code = withStrings(arguments) { arguments in
+      let code = withStrings(arguments.map { Array($0.utf8) }) { arguments in
         withStrings(environment ?? []) { variables in
           millrace_program_spawn(
             arguments[0]!, arguments, environment == nil ? environ : variables, folder, inputs.reading.rawValue,
@@ -121,6 +121,7 @@ package final class ChildProgram: @unchecked Sendable {
   private func killAndReap() {
     process.kill()
     reason = process.waitForEnd().reason
+    (output, error, input, unwritten) = (nil, nil, nil, [])
   }
 
   private func isReached(_ goal: Goal) -> Bool {
@@ -137,9 +138,9 @@ package final class ChildProgram: @unchecked Sendable {
         pollfd(fd: stop.rawValue, events: Int16(POLLIN), revents: 0),
         pollfd(fd: output?.rawValue ?? -1, events: Int16(POLLIN), revents: 0),
         pollfd(fd: error?.rawValue ?? -1, events: Int16(POLLIN), revents: 0),
-        // Its end is also to be seen where nothing is to be written: who does not read closes it.
         pollfd(fd: unwritten.isEmpty ? -1 : input?.rawValue ?? -1, events: Int16(POLLOUT), revents: 0),
-        pollfd(fd: goal == .written ? -1 : process.descriptor, events: Int16(POLLIN), revents: 0),
+        // Who has ended reads no more, also where somebody else holds the pipe.
+        pollfd(fd: process.descriptor, events: Int16(POLLIN), revents: 0),
       ]
       while poll(&states, nfds_t(states.count), -1) < 0 {}
       if states[0].revents != 0 {
@@ -151,10 +152,10 @@ package final class ChildProgram: @unchecked Sendable {
       take()
       if states[3].revents != 0 { give() }
       guard hasEnded else { continue }
-      // What it has left behind may hold the pipes open; it is ended with it.
-      take(all: true)
-      (output, error, input) = (nil, nil, nil)
+      // What it has left behind is ended with it. Who has got away from that may go on to write, and is not listened to.
       reason = process.waitForEnd().reason
+      take()
+      (output, error, input, unwritten) = (nil, nil, nil, [])
     }
   }
 
@@ -170,13 +171,11 @@ package final class ChildProgram: @unchecked Sendable {
     }
   }
 
-  /// What is in the pipes; of a program that goes on to write, not more than a part.
-  private func take(all: Bool = false) {
+  /// What is in the pipes; of a program that goes on to write, not more than the most that a pipe holds.
+  private func take() {
     withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 1) { room in
       func drain(_ descriptor: Int32, _ body: (UnsafeRawBufferPointer) -> Void) -> Bool {
-        var rounds = 0
-        while all || rounds < 16 {
-          rounds += 1
+        for _ in 0..<16 {
           let count = read(descriptor, room.baseAddress, room.count)
           if count < 0, errno == EINTR { continue }
           if count < 0 { return errno != EAGAIN }
@@ -193,9 +192,10 @@ package final class ChildProgram: @unchecked Sendable {
 
 /// The strings as C wants them: a list of pointers that ends in nil.
 private func withStrings<Result>(
-  _ strings: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result
+  _ strings: [[UInt8]], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result
 ) -> Result {
-  var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) } + [nil]
+  var pointers: [UnsafeMutablePointer<CChar>?] =
+    strings.map { ($0 + [0]).withUnsafeBytes { strdup($0.assumingMemoryBound(to: CChar.self).baseAddress!) } } + [nil]
   defer { for pointer in pointers { free(pointer) } }
   return pointers.withUnsafeMutableBufferPointer { body($0.baseAddress!) }
 }

@@ -152,6 +152,8 @@ extension Checked {
         let foundBoth = try await both.list(on: pool)
         #expect(foundBoth == [["aa", "bb"], ["ccccc"], ["d", "e"], ["f"]])
       }
+      let huge = try await Pipeline { Items([5, Int.max, Int.max, 1]) }.batch(bytes: 10, of: { $0 }).list()
+      #expect(huge == [[5], [Int.max], [Int.max], [1]])
       let counted = try await Pipeline { Items([1, 2, 3, 10, 1]) }.batch(bytes: 5, of: { $0 }).list()
       #expect(counted == [[1, 2], [3], [10], [1]])
     }

@@ -13,6 +13,10 @@ func withFolder<R>(_ body: (String) async throws -> R) async throws -> R {
   return try await body(folder)
 }
 
+private struct Pass: StatelessWorker, Codable {
+  func process(_ item: String) -> String { item }
+}
+
 extension Checked {
   /// Files as sources and as stages.
   @Suite(.timeLimit(.minutes(1))) struct FileStages {
@@ -171,6 +175,24 @@ extension Checked {
         try await run.stop(.now)
         let waiting = try Pipeline { Read(path) }.start()
         try await waiting.stop(.now)
+      }
+    }
+
+    @Test("U192: what is refused has emptied no file", arguments: 0..<4)
+    func refused(number: Int) async throws {
+      try await withFolder { folder in
+        let path = "\(folder)/results"
+        try "kept".write(toFile: path, atomically: false, encoding: .utf8)
+        let written = Pipeline { Items(["new"]) }.write(to: path)
+        let refused =
+          switch number {
+          case 0: written.take(-1)
+          case 1: written.parallel(0, Pass())
+          case 2: written.balanced(cpus: 0)
+          default: written.parallel(2, on: .processes(3), Pass())
+          }
+        await #expect(throws: InvalidOption.self) { try await refused.run() }
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "kept")
       }
     }
 

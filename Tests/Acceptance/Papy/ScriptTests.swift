@@ -54,6 +54,35 @@ extension Checked {
       #expect(leaving == ["gone\n"])
     }
 
+    @Test("U195: a program's end is seen though others hold its input, or write to its output without end")
+    func leftBehind() async throws {
+      let large = String(repeating: "x", count: 1_000_000)
+      let failure = await #expect(throws: ItemFailure.self) {
+        try await Pipeline<String, String> { Command("sh", "-c", "sleep 1000 <&0 & exit 3") }.list(of: [large])
+      }
+      #expect((failure?.underlying as? ProgramFailure)?.exitCode == 3)
+      for writer in ["yes", "setsid yes"] {
+        let loud = try await Pipeline<String, String> { Command("sh", "-c", "\(writer) & sleep 0.1") }.list(of: [""])
+        #expect(loud[0].utf8.allSatisfy { $0 == UInt8(ascii: "y") || $0 == UInt8(ascii: "\n") })
+      }
+    }
+
+    @Test("U197: variables that are no text, or begin with a combining mark, reach the program as they are")
+    func oddVariables() async throws {
+      setenv("MILLRACE_ODD", "\u{301}", 1)
+      let odd: [CChar] = [0x61, -28, 0]
+      setenv("MILLRACE_BYTES", odd, 1)
+      defer {
+        unsetenv("MILLRACE_ODD")
+        unsetenv("MILLRACE_BYTES")
+      }
+      let command = Command(
+        ["sh", "-c", "printf %s \"$MILLRACE_BYTES\" | od -An -tx1; env | grep -c MILLRACE_ODD="],
+        environment: ["MILLRACE_ODD": "mine"])
+      let found = try await Pipeline<String, String> { command }.list(of: [""])
+      #expect(found == [" 61 e4\n1\n"])
+    }
+
     @Test("variables and folders")
     func surroundings() async throws {
       try await withFolder { folder in

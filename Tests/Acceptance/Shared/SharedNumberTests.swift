@@ -28,6 +28,12 @@ extension Checked {
       #expect(throws: InvalidOption.self) { try SharedQueue<Int>(capacity: -3) }
       #expect(throws: InvalidOption.self) { try SharedQueue<Int>(capacity: 1, bytes: 0) }
       #expect(try SharedArray<Int>(count: 0).isEmpty)
+      // Where the bytes are given, it is them that count.
+      #expect(throws: SystemError.self) { try SharedQueue<Int>(capacity: 1, bytes: .max) }
+      #expect(try SharedQueue<Int>(capacity: .max, bytes: 1 << 10).count == 0)
+      let bytes = try SharedBytes(Array(0..<100))
+      #expect(bytes[10...].pieces(of: .max).map(Array.init) == [Array(10..<100)])
+      #expect(bytes[10..<10].pieces(of: .max).isEmpty)
     }
 
     @Test("U73: an index beyond the end says which, and of how many", arguments: Backends.isolating)

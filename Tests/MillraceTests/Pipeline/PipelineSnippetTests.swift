@@ -1,3 +1,4 @@
+import Foundation
 import Millrace
 import MillraceTesting
 import Testing
@@ -6,8 +7,10 @@ import Testing
 @Suite(.timeLimit(.minutes(1)))
 struct PipelineSnippetTests {
   @Test func forms() async throws {
-    let (degrees, pairs) = try await PipelineSnippets.forms()
+    let (degrees, pairs, picture) = try await PipelineSnippets.forms()
     #expect(degrees == [0, 90, 180] && pairs == ["H3LLO,HELL0", "WORLD,W0RLD"])
+    let file = SnippetTests.catalog.appending(path: "pipeline.svg")
+    #expect(try picture + "\n" == String(contentsOf: file, encoding: .utf8))
     let batches = try await Pipeline { Items(1...5) }.stage(Pairs()).list()
     #expect(batches == [[1, 2], [3, 4], [5]])
   }
@@ -17,6 +20,7 @@ struct PipelineSnippetTests {
     try await PipelineSnippets.site(["a", "b", "c"]) { names.append($0) }
     let kept = try await PipelineSnippets.options()
     #expect(names == ["a", "b", "c"] && kept == [1, 2, 3, 4, 5, 6, 8, 9, 10])
+    #expect(try await PipelineSnippets.balanced() == Array(1...1_000))
   }
 
   @Test func beside() async throws {

@@ -41,6 +41,15 @@ struct ProgressBoardTests {
     }
   }
 
+  @Test("a device that nobody reads keeps nobody, however much is written to it", .timeLimit(.minutes(1)))
+  func nobodyReads() throws {
+    let pipe = try Pipe()
+    let device = StandardErrorDevice(pipe.writing.rawValue)
+    let text = String(repeating: "x", count: 1_000_000)
+    #expect(device.write(text, patience: 1) == .written)
+    #expect(device.write("y", patience: 1) == .busy)
+  }
+
   @Test(
     "M15: bars stand under each other, and those that are over above them, in every width",
     arguments: [20, 40, 80, 200])

@@ -44,6 +44,14 @@ struct Risky: StatelessWorker, Codable {
   }
 }
 
+private struct Prepare: StatelessWorker, Codable {
+  func process(_ item: Int) -> Int { item * 2 }
+}
+
+private struct Careful: StatelessWorker, Codable {
+  func process(_ item: Int) -> Int { item / 2 }
+}
+
 enum FileName: MetaKey { typealias Value = String }
 
 struct PictureFiles: Source {
@@ -95,7 +103,7 @@ enum PipelineSnippets {
     for try await image in site.outputs() { print(image.name) }
   }
 
-  static func forms() async throws -> ([Double], [String]) {
+  static func forms() async throws -> (degrees: [Double], pairs: [String], picture: String) {
     let degrees = Pipeline { Items([0.0, 90.0, 180.0]) }.map { $0 * .pi / 180 }.map { $0 * 180 / .pi }
 
     let leet = Pipeline<String, String>.graph { words in
@@ -106,7 +114,7 @@ enum PipelineSnippets {
     }
     let pairs = try await leet.list(of: ["hello", "world"])
 
-    return (try await degrees.list(), pairs)
+    return (try await degrees.list(), pairs, leet.layoutSVG())
   }
 
   static func builtIns(_ log: String) async throws -> [[String]] {
@@ -126,6 +134,16 @@ enum PipelineSnippets {
       .options(StageOptions(name: "careful", on: .processes(2), onFailure: .skip, retry: .upTo(2)))
 
     return try await careful.list(of: 1...10)
+  }
+
+  static func balanced() async throws -> [Int] {
+    let balanced = Pipeline<Nothing, Int> {
+      Items(1...1_000)
+      Parallel(2) { Prepare() }
+      Parallel(2, on: .processes()) { Careful() }
+    }.balanced(cpus: 4)
+
+    return try await balanced.list()
   }
 
   static func failure(_ print: (Int, String, ItemFailure.Cause) -> Void) async throws {

@@ -1,5 +1,5 @@
 /// What collects items by time too: it needs no slot, for nothing runs there. The engine does it, between two stations.
-package protocol AnyGathering: PreparedStage, Sendable {
+package protocol AnyGathering: CheckedStage, Sendable {
   func makeGatherer() -> AnyGatherer
   /// The same for items with meta.
   var tagged: any AnyGathering { get }
@@ -9,7 +9,7 @@ struct Gathering<M: BatchMeasure>: AnyGathering {
   let rule: Batched
   let measure: M
 
-  package func prepare() throws { try rule.check(measure) }
+  package func check() throws { try rule.check(measure) }
   package func makeGatherer() -> AnyGatherer { Gatherer(rule, measure) { OutputBuffer([$0]) } }
   package var tagged: any AnyGathering { TaggedGathering(rule: rule, measure: measure) }
 }
@@ -19,7 +19,7 @@ struct TaggedGathering<M: BatchMeasure>: AnyGathering {
   let rule: Batched
   let measure: M
 
-  package func prepare() throws { try rule.check(measure) }
+  package func check() throws { try rule.check(measure) }
   package var tagged: any AnyGathering { self }
 
   package func makeGatherer() -> AnyGatherer {

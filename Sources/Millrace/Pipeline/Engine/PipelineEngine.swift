@@ -40,6 +40,8 @@ final class PipelineEngine: @unchecked Sendable {
   private var channels: [any SideUse] = []
   /// What is measured of it; nil: nothing is.
   var meter: PipelineMeter?
+  /// Look after those whose slots are shared, until the run is over.
+  var balancing: [Task<Void, Never>] = []
   private let consumer: PipelineConsumer
   /// Whether a failed item that ends it has its place among the outputs: what is before it comes first. Else it ends the run at once.
   let isInOrder: Bool
@@ -499,6 +501,9 @@ final class PipelineEngine: @unchecked Sendable {
   private func finish() {
     guard !hasFinished else { return }
     hasFinished = true
+    for task in balancing { task.cancel() }
+    balancing = []
+    for station in stations { station.gatherer?.alarm?.cancel() }
     if let problem, error != nil { isBeside(problem) }
     let (pools, channels, error) = (pools, channels, error ?? problem ?? poolsEnd)
     self.channels = []

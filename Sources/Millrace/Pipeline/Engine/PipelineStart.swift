@@ -41,13 +41,13 @@ struct PipelineStart {
     self.input = input
     self.consumer = consumer
     self.watch = watch
-    self.isMeasured = isMeasured || watch.isShown
+    self.isMeasured = isMeasured || watch.isShown || blueprint.stages.contains { $0.options.balance != nil }
     self.inside = inside
   }
 
   /// Begins it. What goes wrong once a job has begun ends the run, and is its result.
   mutating func begin() throws -> PipelineEngine {
-    try described.prepare()
+    try described.check()
     let logger = given?.core.logger ?? Logger(label: "millrace")
     let engine = PipelineEngine(consumer: consumer, order: order, logger: logger, inside: inside)
     let stations = Planner.stations(of: blueprint, order: order)
@@ -88,10 +88,11 @@ struct PipelineStart {
       }
     }
     engine.addOutput(of: places[stations.firstIndex { $0.stages.last == blueprint.output }!]!)
-    // Before anything has begun: what is wrong with a backend is thrown here.
+    // Before anything has begun: what is wrong with a backend is thrown here, and what the system has against a stage.
     var pools: [WorkerPool] = []
     do {
       for (_, station, _) in jobs { pools.append(try pool(for: station.station)) }
+      try described.prepare()
     } catch {
       for pool in own { pool.core.terminate() }
       throw error
@@ -141,8 +142,34 @@ struct PipelineStart {
         break
       }
     }
+    if let meter, !isRefused { balance(zip(jobs.map(\.place), zip(jobs.map(\.station), pools)), engine, meter) }
     engine.open()
     return engine
+  }
+
+  /// Those of the groups with a width of their own that are to share their slots do so.
+  private func balance(
+    _ jobs: some Sequence<(Int, (FlowStation, WorkerPool))>, _ engine: PipelineEngine, _ meter: PipelineMeter
+  ) {
+    var balances: [SlotBalance] = []
+    var groups: [ObjectIdentifier: [BalancedGroups.Group]] = [:]
+    for (place, (station, pool)) in jobs {
+      guard station.station.kind == .elastic, station.station.width != nil, pool.core.driver == nil,
+        let balance = blueprint.stages[station.station.stages[0]].options.balance
+      else { continue }
+      if !balances.contains(where: { $0 === balance }) { balances.append(balance) }
+      var known = groups[ObjectIdentifier(balance)] ?? []
+      if let own = known.firstIndex(where: { $0.pool === pool }) {
+        known[own].places.append(place)
+      } else {
+        known.append(BalancedGroups.Group(pool: pool, places: [place]))
+      }
+      groups[ObjectIdentifier(balance)] = known
+    }
+    for balance in balances {
+      let groups = BalancedGroups(groups[ObjectIdentifier(balance)]!, limit: balance.cpus, meter: meter)
+      engine.keepBalanced(groups, every: balance.interval)
+    }
   }
 
   // MARK: What runs at a station

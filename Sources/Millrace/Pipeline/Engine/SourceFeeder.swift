@@ -6,9 +6,12 @@ import MillraceIPC
 /// one that does not listen is left alone after half a second.
 final class SourceFeeder<Input: Sendable>: Feeding {
   private struct State {
-    var waiter: UnsafeContinuation<Void, Never>?
+    /// Who has the turn, or the run that was cancelled before it got it.
+    var waiters: [UnsafeContinuation<Void, Never>] = []
     var isCalled = false
     var hasStopped = false
+    /// It has ended: what is put later, by somebody else, is nobody's.
+    var isOver = false
     var task: Task<Void, Never>?
     /// A read is under way. Changed by whoever has the turn.
     var isReading = false
@@ -60,18 +63,25 @@ final class SourceFeeder<Input: Sendable>: Feeding {
         // What it says of a put that nobody wanted, or after its own stop, is no news.
         if !state.withLock({ $0.hasStopped }), !inbox.isLeft { reading = .failed(error) }
       }
+      // What somebody else is just putting comes before the end.
+      let hasTurn = await takesTurn()
       if await begins() { report(reading) }
+      state.withLock { $0.isOver = true }
+      if hasTurn { _ = turn.pass() }
     }
     state.withLock { $0.task = nil }
     gate.leave()
   }
 
+  private func takesTurn() async -> Bool {
+    if turn.takeIfFree() { return true }
+    return await turn.take()
+  }
+
   private func put(_ item: Input) async throws {
-    if !turn.takeIfFree() {
-      guard await turn.take() else { throw CancellationError() }
-    }
+    guard await takesTurn() else { throw CancellationError() }
     defer { _ = turn.pass() }
-    guard !state.withLock({ $0.hasStopped }), await begins() else { throw CancellationError() }
+    guard !state.withLock({ $0.hasStopped || $0.isOver }), await begins() else { throw CancellationError() }
     if inbox.put(item) {
       let isComplete = inbox.isComplete
       if isComplete { state.withLock { $0.isReading = false } }
@@ -116,16 +126,16 @@ final class SourceFeeder<Input: Sendable>: Feeding {
   private func call() {
     state.withLock { state in
       state.isCalled = true
-      defer { state.waiter = nil }
-      return state.waiter
-    }?.resume()
+      defer { state.waiters = [] }
+      return state.waiters
+    }.forEach { $0.resume() }
   }
 
   private func waitForDemand() async {
     await withUnsafeContinuation { continuation in
       let isCalled = state.withLock { state in
         defer { state.isCalled = false }
-        if !state.isCalled { state.waiter = continuation }
+        if !state.isCalled { state.waiters.append(continuation) }
         return state.isCalled
       }
       if isCalled { continuation.resume() }

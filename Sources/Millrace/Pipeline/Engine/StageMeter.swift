@@ -2,8 +2,13 @@ import MillraceIPC
 
 /// How long a pool's workers have worked on each job, from the pool's events: two additions a chunk.
 final class StageMeter: EventObserver {
+  /// How long, all together, and on how many chunks.
+  struct Work {
+    var busy: UInt64 = 0
+    var chunks: UInt64 = 0
+  }
   private struct State {
-    var busy: [JobID: UInt64] = [:]
+    var work: [JobID: Work] = [:]
     var followed: Set<JobID> = []
   }
   private let state = Lock(State())
@@ -11,11 +16,14 @@ final class StageMeter: EventObserver {
   func accept(_ event: PoolEvent) -> PoolEvent? {
     switch event.event {
     case .chunkFinished(_, let job, _, _, let elapsed, _, _, _):
-      state.withLock { $0.busy[job, default: 0] += elapsed }
+      state.withLock { state in
+        state.work[job, default: Work()].busy += elapsed
+        state.work[job]!.chunks += 1
+      }
     case .jobEnded(let job, _, _):
       // Somebody else's on the same pool.
       state.withLock { state in
-        if !state.followed.contains(job) { state.busy[job] = nil }
+        if !state.followed.contains(job) { state.work[job] = nil }
       }
     default: break
     }
@@ -23,7 +31,7 @@ final class StageMeter: EventObserver {
   }
 
   func follow(_ job: JobID) { state.withLock { _ = $0.followed.insert(job) } }
-  func busy(_ job: JobID) -> UInt64 { state.withLock { $0.busy[job] ?? 0 } }
+  func work(_ job: JobID) -> Work { state.withLock { $0.work[job] ?? Work() } }
 }
 
 /// What is measured of a run: of each of its stations where its workers' time goes.
@@ -31,9 +39,14 @@ final class PipelineMeter: Sendable {
   private struct Entry {
     let place: Int
     let name: String
-    let slots: Int
+    var slots: Int
     let meter: StageMeter
     let job: JobID
+    /// The time that its slots have had, until it had others, and when that was.
+    var time: UInt64 = 0
+    var since: UInt64
+
+    func time(until now: UInt64) -> UInt64 { time + (now &- since) * UInt64(slots) }
   }
   private struct State {
     var entries: [Entry] = []
@@ -57,7 +70,32 @@ final class PipelineMeter: Sendable {
   }
 
   func add(_ place: Int, _ name: String, slots: Int, _ meter: StageMeter, _ job: JobID) {
-    state.withLock { $0.entries.append(Entry(place: place, name: name, slots: slots, meter: meter, job: job)) }
+    state.withLock {
+      $0.entries.append(Entry(place: place, name: name, slots: slots, meter: meter, job: job, since: begun))
+    }
+  }
+
+  /// What its workers have done, all together.
+  func work(_ places: [Int]) -> StageMeter.Work {
+    let entries = state.withLock { $0.entries }.filter { places.contains($0.place) }
+    return entries.reduce(into: StageMeter.Work()) { sum, entry in
+      let work = entry.meter.work(entry.job)
+      sum.busy += work.busy
+      sum.chunks += work.chunks
+    }
+  }
+
+  /// What it is called.
+  func name(_ place: Int) -> String? { state.withLock { $0.entries.first { $0.place == place }?.name } }
+
+  /// A stage has so many slots from here on.
+  func resized(_ place: Int, to slots: Int) {
+    let now = _monotonicNow()
+    state.withLock { state in
+      guard let index = state.entries.firstIndex(where: { $0.place == place }) else { return }
+      state.entries[index].time = state.entries[index].time(until: now)
+      (state.entries[index].since, state.entries[index].slots) = (now, slots)
+    }
   }
 
   /// The run is over: its pools need tell it nothing more.
@@ -73,12 +111,13 @@ final class PipelineMeter: Sendable {
   /// What is known without the engine: its stages, by their places there, with how busy they are.
   func stages() -> (stages: [(place: Int, stage: PipelineSnapshot.Stage)], elapsed: UInt64) {
     let (entries, end) = state.withLock { ($0.entries, $0.end) }
-    let elapsed = max(1, (end ?? _monotonicNow()) &- begun)
+    let now = max(begun + 1, end ?? _monotonicNow())
+    let elapsed = now &- begun
     let stages = entries.map { entry in
       var stage = PipelineSnapshot.Stage(name: entry.name, slots: entry.slots)
-      let busy = entry.meter.busy(entry.job)
+      let busy = entry.meter.work(entry.job).busy
       stage.busy = .nanoseconds(Int64(clamping: busy))
-      stage.load = min(1, Double(busy) / (Double(elapsed) * Double(entry.slots)))
+      stage.load = min(1, Double(busy) / Double(max(1, entry.time(until: now))))
       return (entry.place, stage)
     }
     return (stages, elapsed)

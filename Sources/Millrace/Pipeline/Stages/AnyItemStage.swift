@@ -4,11 +4,17 @@ public protocol AnyItemStage: Sendable {
   func pipeline<Item: Sendable>(of type: Item.Type) -> Pipeline<Item, Item>
 }
 
-/// A stage or source whose arguments may be wrong, or that has something to do before anything runs.
+/// A stage or source whose arguments may be wrong.
 ///
 /// A pipeline is described where nothing can be thrown; so it is said when it begins.
-package protocol PreparedStage {
-  /// Throws an ``InvalidOption``, or what the system has against it. In the program, before anything has begun.
+package protocol CheckedStage {
+  /// Throws an ``InvalidOption``, or what the system has against it. In the program, before anything was done.
+  func check() throws
+}
+
+/// One that has something to do before anything runs.
+package protocol PreparedStage: CheckedStage {
+  /// Does it, when all of the pipeline's stages are in order. Throws what the system has against it.
   func prepare() throws
 }
 

@@ -74,9 +74,9 @@ struct GrowingBatch<Item: Sendable>: Sendable {
   mutating func take(_ item: Item, _ rule: Batched, _ measure: some BatchMeasure<Item>) -> [[Item]] {
     var whole: [[Item]] = []
     let size = rule.bytes == nil ? 0 : measure.bytes(of: item)
-    if let limit = rule.bytes, !items.isEmpty, bytes + size > limit { whole.append(takeAll()) }
+    if let limit = rule.bytes, !items.isEmpty, size > limit - bytes { whole.append(takeAll()) }
     items.append(item)
-    bytes += size
+    bytes = size > .max - bytes ? .max : bytes + size
     if items.count >= rule.size ?? .max || bytes >= rule.bytes ?? .max { whole.append(takeAll()) }
     return whole
   }
@@ -88,7 +88,7 @@ struct GrowingBatch<Item: Sendable>: Sendable {
 }
 
 /// ``Batched`` for items of a type.
-struct Batches<M: BatchMeasure>: Stage, PreparedStage, NamedStage, GatheringStage {
+struct Batches<M: BatchMeasure>: Stage, CheckedStage, NamedStage, GatheringStage {
   let rule: Batched
   let measure: M
   var name: String { "Batch" }
@@ -105,7 +105,7 @@ struct Batches<M: BatchMeasure>: Stage, PreparedStage, NamedStage, GatheringStag
     }
   }
 
-  func prepare() throws { try rule.check(measure) }
+  func check() throws { try rule.check(measure) }
 
   func setUp(_ context: StageContext, _ out: Outlet<[M.Item]>) -> State { State() }
 

@@ -38,21 +38,23 @@ package final class BlockingThread: Sendable {
 
   /// Runs the body there, and waits for it. To be told of a cancellation is the body's own matter.
   package func run<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
-    let mustStart = queue.state.withLock { state in
-      defer { state.isStarted = true }
-      return !state.isStarted
-    }
-    if mustStart {
-      do {
-        try startThread(name) { [queue] in queue.run() }
-      } catch {
-        queue.state.withLock { $0.isStarted = false }
-        throw WorkerPoolError(.cannotStart, "a stage has no thread to wait in", underlying: error.forUsers)
-      }
-    }
+    try start()
     return try await withUnsafeThrowingContinuation { continuation in
       queue.state.withLock { $0.jobs.append { continuation.resume(with: Result { try body() }) } }
       queue.bell.ring()
+    }
+  }
+
+  /// Under the lock, so nobody relies on a thread that could not be started.
+  private func start() throws {
+    do throws(ThreadRefused) {
+      try queue.state.withLock { state throws(ThreadRefused) in
+        if state.isStarted { return }
+        try startThread(name) { [queue] in queue.run() }
+        state.isStarted = true
+      }
+    } catch {
+      throw WorkerPoolError(.cannotStart, "a stage has no thread to wait in", underlying: error.forUsers)
     }
   }
 }

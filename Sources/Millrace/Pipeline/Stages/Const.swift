@@ -21,6 +21,6 @@ public struct Const<Item: Sendable>: Source {
   }
 }
 
-extension Const: PreparedStage {
-  package func prepare() throws { try InvalidOption.check("Const(limit:)", limit ?? 0, in: 0...Int.max) }
+extension Const: CheckedStage {
+  package func check() throws { try InvalidOption.check("Const(limit:)", limit ?? 0, in: 0...Int.max) }
 }

@@ -31,7 +31,9 @@ package final class ProgramTalk: Sendable {
     }
     if let folder { try checkPath("the folder of \(name)", folder) }
     for (variable, value) in environment {
-      guard !variable.isEmpty, !variable.utf8.contains(0), !variable.contains("="), !value.utf8.contains(0) else {
+      guard !variable.isEmpty, !variable.utf8.contains(0), !variable.utf8.contains(UInt8(ascii: "=")),
+        !value.utf8.contains(0)
+      else {
         throw InvalidOption(
           name: "an environment variable of \(name)", value: variable.debugDescription,
           allowed: "a name without \"=\" and NUL, and a value without NUL")
@@ -49,12 +51,12 @@ package final class ProgramTalk: Sendable {
   }
 
   /// Those of this process, and these.
-  private static func variables(_ more: [String: String]) -> [String]? {
+  private static func variables(_ more: [String: String]) -> [[UInt8]]? {
     if more.isEmpty { return nil }
     let own = ChildProgram.ownEnvironment.filter { variable in
-      !more.keys.contains { variable.hasPrefix("\($0)=") }
+      !more.keys.contains { variable.starts(with: "\($0)=".utf8) }
     }
-    return own + more.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+    return own + more.sorted { $0.key < $1.key }.map { Array("\($0.key)=\($0.value)".utf8) }
   }
 
   private func run<R: Sendable>(_ body: @escaping @Sendable (ChildProgram) throws(ChildProgram.Problem) -> R)

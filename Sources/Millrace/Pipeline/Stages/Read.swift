@@ -32,16 +32,21 @@ public struct Read<Line: LineContent>: Source {
     var splitter = LineSplitter(Array(separator.utf8), keepsSeparators: keepsSeparators)
     var number = 0
     while true {
-      let bytes = try await file.next()
-      let pieces = if let bytes { splitter.take(bytes) } else { splitter.takeRest() }
-      for piece in pieces {
+      let piece = try await file.next()
+      let lines =
+        if case .bytes(let bytes)? = piece { splitter.take(bytes) } else { splitter.takeRest() }
+      for bytes in lines {
         number += 1
-        guard let line = piece.withUnsafeBytes({ Line(lineBytes: $0) }) else {
+        guard let line = bytes.withUnsafeBytes({ Line(lineBytes: $0) }) else {
           throw InvalidLine(path: path, number: number)
         }
         try await out.put(line)
       }
-      if bytes == nil { return }
+      switch piece {
+      case .bytes: break
+      case .beginning: number = 0
+      case nil: return
+      }
     }
   }
 }
@@ -53,8 +58,8 @@ extension Read where Line == String {
   }
 }
 
-extension Read: PreparedStage {
-  package func prepare() throws {
+extension Read: CheckedStage {
+  package func check() throws {
     try checkPath("Read", path)
     if separator.isEmpty { throw InvalidOption(name: "Read(separator:)", value: "\"\"", allowed: "not empty") }
   }

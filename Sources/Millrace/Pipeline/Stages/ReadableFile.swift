@@ -23,6 +23,17 @@ final class ReadableFile: @unchecked Sendable {
   /// Which of the files of its name it is.
   private var identity = Identity(device: 0, node: 0)
   private var offset = 0
+  /// Whether it says how long it is. Files of the kernel's do not.
+  private var hasSize = false
+  /// Nothing was said of its beginning yet.
+  private var isNew = true
+
+  /// What comes next.
+  enum Piece {
+    /// A file begins: the first, another of its name, or the same from its start.
+    case beginning
+    case bytes([UInt8])
+  }
 
   private struct Identity: Equatable { var device: UInt, node: UInt }
 
@@ -40,16 +51,16 @@ final class ReadableFile: @unchecked Sendable {
     guard number >= 0 else { throw SystemError("watching \(path)", errno) }
     watch = HeldDescriptor(Descriptor(owning: number))
     // The folder tells of files that get the name, the file of what is written.
-    let folder = String(path[..<path.lastIndex(of: "/")!])
+    let folder = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[...$0]) } ?? "."
     let events = UInt32(IN_CREATE | IN_MOVED_TO)
-    guard inotify_add_watch(number, folder.isEmpty ? "/" : folder, events) >= 0 else {
+    guard inotify_add_watch(number, folder, events) >= 0 else {
       throw SystemError("watching the folder of \(path)", errno)
     }
-    try openIfThere()
+    do { try open() } catch let error as SystemError where error.code == ENOENT {}
   }
 
   /// The next bytes; nil: there are no more.
-  func next() async throws -> [UInt8]? {
+  func next() async throws -> Piece? {
     try await withTaskCancellationHandler {
       try readOrWait()
     } onCancel: {
@@ -57,32 +68,37 @@ final class ReadableFile: @unchecked Sendable {
     }
   }
 
-  private func readOrWait() throws -> [UInt8]? {
+  private func readOrWait() throws -> Piece? {
     while true {
       if file != nil {
+        if isNew {
+          isNew = false
+          return .beginning
+        }
         // A FIFO has no end before it had a writer, which only waiting knows.
         if !follows { try wait(file!.rawValue, atMost: -1) }
         let bytes = try readOnce()
-        if !bytes.isEmpty { return bytes }
-        guard follows else { return nil }
+        if let bytes, !bytes.isEmpty { return .bytes(bytes) }
+        guard follows else {
+          if bytes == nil { continue }
+          return nil
+        }
         if hasSuccessor {
           // What was written to it before that came is read first.
-          let rest = try readOnce()
-          if !rest.isEmpty { return rest }
-          try openIfThere()
-          continue
+          if let rest = try readOnce(), !rest.isEmpty { return .bytes(rest) }
+          if try openIfPossible() { continue }
         }
         if try wasEmptied() { continue }
       } else {
-        try openIfThere()
-        if file != nil { continue }
+        if try openIfPossible() { continue }
       }
       try wait(watch!.rawValue, atMost: patience)
       hear()
     }
   }
 
-  private func readOnce() throws -> [UInt8] {
+  /// What there is; nil: nothing now.
+  private func readOnce() throws -> [UInt8]? {
     var failure: Int32 = 0
     let bytes = [UInt8](unsafeUninitializedCapacity: 64 << 10) { room, count in
       while true {
@@ -93,8 +109,8 @@ final class ReadableFile: @unchecked Sendable {
         return
       }
     }
-    if failure == EAGAIN, !follows { return try readOrWait() ?? [] }
-    guard failure == 0 || failure == EAGAIN else { throw SystemError("reading \(path)", failure) }
+    if failure == EAGAIN { return nil }
+    guard failure == 0 else { throw SystemError("reading \(path)", failure) }
     offset += bytes.count
     return bytes
   }
@@ -108,16 +124,22 @@ final class ReadableFile: @unchecked Sendable {
   /// At the end of what there is: whether it has less than it had, and begins anew.
   private func wasEmptied() throws -> Bool {
     var status = stat()
-    guard fstat(file!.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG, Int(status.st_size) < offset else {
-      return false
-    }
+    guard fstat(file!.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return false }
+    if status.st_size > 0 { hasSize = true }
+    guard hasSize, Int(status.st_size) < offset else { return false }
     guard lseek(file!.rawValue, 0, SEEK_SET) == 0 else { throw SystemError("reading \(path)", errno) }
-    offset = 0
+    (offset, isNew) = (0, true)
     return true
   }
 
-  private func openIfThere() throws {
-    do { try open() } catch let error as SystemError where error.code == ENOENT {}
+  /// Opens what has the name, if there is anything, and it may be read already. False if not.
+  private func openIfPossible() throws -> Bool {
+    do {
+      try open()
+      return true
+    } catch let error as SystemError where error.code == ENOENT || error.code == EACCES {
+      return false
+    }
   }
 
   private func open() throws {
@@ -134,7 +156,7 @@ final class ReadableFile: @unchecked Sendable {
     var status = stat()
     guard fstat(number, &status) == 0 else { throw SystemError("opening \(path) for reading", errno) }
     identity = Self.identity(status)
-    offset = 0
+    (offset, hasSize, isNew) = (0, status.st_size > 0, true)
   }
 
   private static func identity(_ status: stat) -> Identity {

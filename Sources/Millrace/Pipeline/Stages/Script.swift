@@ -1,3 +1,4 @@
+import CMillrace
 import MillraceIPC
 
 #if canImport(Glibc)
@@ -89,11 +90,11 @@ public struct Script: StatelessWorker, Codable, Hashable {
       "{\"in\": \(JSON.object(ports)), \"out\": \(JSON.object(made)), \"params\": \(JSON.object(parameters))}\n"
     let list = try TemporaryFile(in: folder, told)
     let program = try await ProgramTalk.start(evaluator + [file, list.path], folder: folder)
-    let output = try await program.finish()
+    _ = try await program.finish()
+    withExtendedLifetime(list) {}
     for (port, path) in made where access(path, R_OK) != 0 {
       throw SystemError("script \(id) has made no file for port \(port): \(path)", errno)
     }
-    _ = output
     return made
   }
 
@@ -113,8 +114,8 @@ public struct Script: StatelessWorker, Codable, Hashable {
   }
 }
 
-extension Script: PreparedStage {
-  package func prepare() throws {
+extension Script: CheckedStage {
+  package func check() throws {
     try checkPath("script \(id)", file)
     try checkPath("the folder of script \(id)", folder)
     for port in outputs { try checkPath("port \(port.name) of script \(id)", "\(id)\(port.name)\(port.fileExtension)") }
@@ -133,16 +134,16 @@ private final class TemporaryFile {
   let path: String
 
   init(in folder: String, _ text: String) throws {
-    var template = Array("\(folder)/.millrace-script-XXXXXX".utf8CString)
-    let file = mkstemp(&template)
-    guard file >= 0 else { throw SystemError("making a file in \(folder)", errno) }
-    _ = fcntl(file, F_SETFD, FD_CLOEXEC)
-    path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-    defer { close(file) }
-    let bytes = Array(text.utf8)
-    guard write(file, bytes, bytes.count) == bytes.count else {
-      unlink(path)
-      throw SystemError("writing \(path)", errno)
+    path = "\(folder)/.millrace-script-\(String(UInt64.random(in: 0 ... .max), radix: 16))"
+    let number = millrace_fd_open_own(path, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+    guard number >= 0 else { throw SystemError("making a file in \(folder)", errno) }
+    let file = Descriptor(owning: number)
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+      let count: Int = rest.withUnsafeBytes { millrace_write_quietly(file.rawValue, $0.baseAddress, UInt($0.count)) }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw SystemError("writing \(path)", count < 0 ? errno : ENOSPC) }
+      rest = rest.dropFirst(count)
     }
   }
 

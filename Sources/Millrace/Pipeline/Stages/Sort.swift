@@ -45,6 +45,6 @@ extension Sort where Item: Comparable {
   public init(within window: Int) { self.init(within: window) { $0 < $1 } }
 }
 
-extension Sort: PreparedStage {
-  package func prepare() throws { try InvalidOption.check("Sort(within:)", window, in: 0...Int.max) }
+extension Sort: CheckedStage {
+  package func check() throws { try InvalidOption.check("Sort(within:)", window, in: 0...Int.max) }
 }

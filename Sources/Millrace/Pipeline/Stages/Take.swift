@@ -10,11 +10,11 @@ public struct Take: AnyItemStage {
 }
 
 /// ``Take`` for items of a type.
-struct Takes<Item: Sendable>: Stage, NamedStage, PreparedStage {
+struct Takes<Item: Sendable>: Stage, NamedStage, CheckedStage {
   let count: Int
   var name: String { "Take" }
 
-  func prepare() throws { try InvalidOption.check("Take", count, in: 0...Int.max) }
+  func check() throws { try InvalidOption.check("Take", count, in: 0...Int.max) }
 
   func setUp(_ context: StageContext, _ out: Outlet<Item>) -> Int {
     if count == 0 { out.stop() }

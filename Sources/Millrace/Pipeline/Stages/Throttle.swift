@@ -36,34 +36,47 @@ extension Duration {
 }
 
 /// ``Throttle`` for items of a type.
-struct Throttles<Item: Sendable, C: Clock & Sendable>: Stage, OneOfOne, NamedStage, PreparedStage
+struct Throttles<Item: Sendable, C: Clock & Sendable>: Stage, OneOfOne, NamedStage, CheckedStage
 where C.Duration == Duration {
   let count: Int
   let span: Duration
   let clock: C
   var name: String { "Throttle" }
 
-  func prepare() throws {
+  func check() throws {
     try InvalidOption.check("Throttle", count, in: 1...Int.max)
     guard span >= .zero else { throw InvalidOption(name: "Throttle(per:)", value: span, allowed: "0 or more") }
   }
 
-  /// When the last of them passed, the first first, as a ring.
+  /// When those passed that still count, the first first.
   struct Passed {
-    var times: [C.Instant] = []
-    var next = 0
+    private var times: [C.Instant] = []
+    /// What is before it counts no more.
+    private var start = 0
+
+    var count: Int { times.count - start }
+    var first: C.Instant? { start < times.count ? times[start] : nil }
+
+    mutating func append(_ time: C.Instant) { times.append(time) }
+
+    mutating func dropFirst() {
+      start += 1
+      guard start > 64, start * 2 > times.count else { return }
+      times.removeFirst(start)
+      start = 0
+    }
   }
 
   func setUp(_ context: StageContext, _ out: Outlet<Item>) -> Passed { Passed() }
 
   func process(_ item: Item, state passed: inout Passed, _ out: Outlet<Item>) async throws {
-    if passed.times.count < count {
-      passed.times.append(clock.now)
-    } else {
-      try await wait(until: passed.times[passed.next].advanced(by: bounded))
-      passed.times[passed.next] = clock.now
-      passed.next = (passed.next + 1) % count
+    let now = clock.now
+    while let first = passed.first, first.advanced(by: bounded) <= now { passed.dropFirst() }
+    if passed.count == count, let first = passed.first {
+      try await wait(until: first.advanced(by: bounded))
+      passed.dropFirst()
     }
+    passed.append(clock.now)
     try await out.put(item)
   }
 

@@ -106,7 +106,9 @@ package func checkPath(_ name: String, _ path: String) throws(InvalidOption) {
 
 /// The path from the root, whichever folder is current where it is used.
 package func absolutePath(_ path: String) -> String {
-  guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
+  guard path.utf8.first != UInt8(ascii: "/"), let folder = getcwd(nil, 0) else { return path }
   defer { free(folder) }
-  return String(cString: folder) + "/" + path
+  // Where no string says which folder it is, the path goes on from where the program is.
+  guard let name = String(validatingCString: folder) else { return path }
+  return name + "/" + path
 }

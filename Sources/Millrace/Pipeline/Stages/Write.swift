@@ -53,8 +53,6 @@ extension Write where Item == String {
 extension Write: OneOfOne {}
 
 extension Write: PreparedStage {
-  package func prepare() throws {
-    try checkPath("Write", path)
-    try WritableFile.make(path, empties: mode == .replace)
-  }
+  package func check() throws { try checkPath("Write", path) }
+  package func prepare() throws { try WritableFile.make(path, empties: mode == .replace) }
 }
