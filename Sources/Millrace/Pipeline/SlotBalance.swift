@@ -3,7 +3,7 @@ extension Pipeline {
   ///
   /// The widths that were written are where it begins. Once a second it is looked how busy the slots were: as long as others would make the
   /// run faster by a tenth or more, the group with the least time left gets one (of many slots several), which one with time to spare gives
-  /// up, unless there are fewer than `cpus`. Each keeps one at least. Where items take long, a change is judged by as much longer. What was done is
+  /// up, unless there are fewer than `cpus`. Each keeps one at least. Where items take long, it looks longer before it moves one. What was done is
   /// logged, and seen in ``PipelineRun/snapshot``.
   ///
   /// Stages without a width need none of that: they share the pipeline's slots as they need them. What sees its items in order, in one

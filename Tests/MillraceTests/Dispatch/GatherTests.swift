@@ -76,4 +76,20 @@ import Testing
     #expect(stream.part(1))
     #expect(stream.parts(40) == 32)
   }
+
+  @Test("what comes is not taken for a spare slot, which does not run the job")
+  func spare() {
+    let stream = Stream()
+    #expect(stream.parts(20) == 9)
+    let (play, key, asked) = (stream.play, stream.play.worker(), stream.play.collected.count)
+    _ = play.said()
+    // The only slot is at an item of another job, which has a map in it.
+    play.arriveAll(play.submit(key), 1)
+    play.arriveAll(play.submit(key) { $0.level = 1 }, 1)
+    let runs = play.said().filter { $0.hasPrefix("run") }
+    #expect(runs.map { $0.prefix(5) } == ["run 0", "run 1"])
+    play.finish(1, play.chunks.keys.max()!)
+    play.wait(100)
+    #expect(play.collected.count { $0 == stream.job } == asked)
+  }
 }

@@ -135,6 +135,28 @@ struct DispatchHandedAheadTests {
     #expect(play.said().last == "run 1: 1 0..<8")
   }
 
+  @Test("U10: a chunk that its slot does not begin stays, where nobody is free for it any more")
+  func nobodyFree() {
+    let play = Play(width: 2, shareTime: 100)
+    let key = play.worker()
+    let job = play.submit(key) { $0.chunking = ChunkSizer(.size(8)) }
+    play.arrive(job, 8)
+    play.arrive(job, 0, ended: true)
+    let other = play.submit(key)
+    _ = play.said()
+    for _ in 0..<20 {
+      play.wait(100)
+      #expect(play.said() == ["share 0: 1"])
+      // Before it answers the other slot has something to do.
+      play.arrive(other, 1)
+      let chunk = play.chunks.keys.max()!
+      play.shared(0, 1, .notYet)
+      #expect(!play.said().contains { $0.hasPrefix("revoke") })
+      play.finish(1, chunk)
+      _ = play.said()
+    }
+  }
+
   @Test("U10: a chunk that several slots do not begin comes to each once, and stays with the last")
   func passedOn() {
     let play = Play(width: 3, shareTime: 100)
@@ -219,5 +241,68 @@ struct DispatchHandedAheadTests {
     play.wait(600_000)
     let asked = play.said().filter { $0.hasPrefix("revoke 1: ") }
     #expect(asked.count == ahead.count)
+  }
+
+  /// Three slots, each of which has done something short.
+  private func warm() -> (Play, WorkerKey) {
+    let play = Play(width: 3, prefetch: 8)
+    let key = play.worker()
+    let job = play.submit(key)
+    play.arriveAll(job, 3)
+    for slot in 0..<3 { play.finish(slot, slot + 1, elapsed: 20_000) }
+    _ = play.said()
+    return (play, key)
+  }
+
+  /// The chunks that were given to each slot.
+  private func given(_ said: [String]) -> [[Int]] {
+    (0..<3).map { slot in
+      said.compactMap { $0.hasPrefix("run \(slot): ") ? Int($0.split(separator: " ")[2]) : nil }
+    }
+  }
+
+  @Test("what waits where nobody else may serve its job stays, and others are asked for less than what waits there")
+  func othersThanTheLongest() {
+    let (play, key) = warm()
+    let narrow = play.submit(key) { $0.maximumSlots = 1 }
+    for _ in 0..<6 { play.arrive(narrow, 1) }
+    let first = play.said()
+    #expect(given(first).map(\.count) == [6, 0, 0] && !first.contains { $0.hasPrefix("revoke") })
+    let job = play.submit(key)
+    for _ in 0..<6 { play.arrive(job, 1) }
+    let second = given(play.said())
+    #expect(second.map(\.count) == [0, 5, 1])
+    play.finish(2, second[2][0], elapsed: 20_000)
+    #expect(play.said().filter { $0.hasPrefix("revoke") } == ["revoke 1: \(second[1].last!)"])
+  }
+
+  @Test("one of several that wait for the right to their job is not taken for a slot that would get none")
+  func severalBehind() {
+    let (play, key) = warm()
+    let job = play.submit(key)
+    for _ in 0..<3 { play.arrive(job, 1) }
+    let narrow = play.submit(key) { $0.maximumSlots = 1 }
+    for _ in 0..<4 { play.arrive(narrow, 1) }
+    let runs = given(play.said())
+    #expect(runs.map(\.count) == [5, 1, 1])
+    // What waits there would be worth it, but the rest would keep the right.
+    play.finish(1, runs[1][0], elapsed: 60_000)
+    #expect(!play.said().contains { $0.hasPrefix("revoke") })
+  }
+
+  @Test("who has no worker gets one for what was handed ahead to another")
+  func startsForOthers() {
+    let play = Play(width: 2, prefetch: 8)
+    let key = play.worker()
+    let job = play.submit(key) { $0.eagerSetUp = false }
+    for _ in 0..<2 { play.arrive(job, 1) }
+    for slot in 0..<2 { play.finish(slot, slot + 1, elapsed: 20_000) }
+    for _ in 0..<4 { play.arrive(job, 1) }
+    let runs = play.said().filter { $0.hasPrefix("run") }.suffix(4).map { $0.prefix(8) }
+    #expect(runs == ["run 0: 3", "run 1: 4", "run 0: 5", "run 0: 6"])
+    // Nothing waits but behind what slot 0 is at.
+    play.finish(1, 4, elapsed: 20_000)
+    play.die(1)
+    #expect(play.generations[1] == 2)
   }
 }

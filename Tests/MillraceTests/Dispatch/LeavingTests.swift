@@ -235,4 +235,17 @@ struct DispatchLeavingTests {
     play.die(0, .cancelled)
     #expect(play.said() == ["failure 1: 0 attempt 1 set-up failed", "complete 1", "release 1"])
   }
+
+  @Test("a worker that the pool has ended for what another did in its process has not died by itself, however often")
+  func forAnother() {
+    let play = Play(width: 1, isSmooth: false)
+    play.arriveAll(play.submit(play.worker()), 1)
+    for generation in 1...10 {
+      #expect(play.said().contains("start 0"))
+      play.step { $0.started(slot: 0, generation: generation, now: $1) }
+      #expect(play.said().contains { $0.hasPrefix("prepare 0") })
+      play.die(0, .cancelled, suspects: 2)
+    }
+    #expect(play.said() == ["start 0"])
+  }
 }
