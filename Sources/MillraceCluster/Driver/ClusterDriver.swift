@@ -103,20 +103,17 @@ final class ClusterDriver: Sendable {
   // MARK: For the seats
 
   func start(_ seat: ClusterSeat) {
-    let (phase, isFirst) = state.withLock { state in
+    let phase = state.withLock { state in
       state.seats[ObjectIdentifier(seat)] = seat
-      var isFirst = false
       switch state.phase {
       case .idle:
-        isFirst = true
-        state.phase = .opening
+        begin(&state)
         state.waiting.append(seat)
       case .opening: state.waiting.append(seat)
       case .up, .ended, .failed: break
       }
-      return (state.phase, isFirst)
+      return state.phase
     }
-    if isFirst { begin() }
     switch phase {
     case .up: seat.started()
     case .ended: seat.startFailed(EngineError.lost)
@@ -190,16 +187,16 @@ final class ClusterDriver: Sendable {
 
   // MARK: The job
 
-  private func begin() {
-    state.withLock { state in
-      state.run += 1
-      let (run, before) = (state.run, state.tasks.last)
-      state.tasks.append(
-        Task {
-          await before?.value
-          await self.work(run)
-        })
-    }
+  /// At once with the new phase: what is left of the run before sees that it is over.
+  private func begin(_ state: inout State) {
+    state.phase = .opening
+    state.run += 1
+    let (run, before) = (state.run, state.tasks.last)
+    state.tasks.append(
+      Task {
+        await before?.value
+        await self.work(run)
+      })
   }
 
   /// Takes the job over, for whoever asks first; for all others it is the same.
