@@ -63,13 +63,15 @@ final class QueueLab: Sendable {
       let past = memory.past
       return { [memory] in memory.goBack(to: past) }
     }
-    var commands: [RESPCommand] = [["FLUSHALL"]]
+    var commands: [RESPCommand] = [["MULTI"], ["FLUSHALL"]]
     for key in try await ask(["KEYS", "*"]).array.compactMap(\.string) {
       var command: RESPCommand = ["RESTORE", key, "0"]
       command.add(try await ask(["DUMP", key]).bytes ?? [])
       commands.append(command)
     }
-    return { [self, commands] in for command in commands { _ = try await ask(command) } }
+    commands.append(["EXEC"])
+    guard let engine = client() as? RedisEngine else { return {} }
+    return { [commands] in _ = try await engine.client.ask(commands) }
   }
 
   /// The keys that are left; in memory, whether anything is.

@@ -56,6 +56,8 @@ final class ClusterDriver: Sendable {
     /// Those of the last map that has used the worker.
     var setUpTimeouts: [WorkerKey: Duration] = [:]
     var hasToOpen = false
+    /// How often the queue had forgotten something.
+    var reopenings = 0
     /// Who waits for an agent.
     var waiting: [ClusterSeat] = []
     var seats: [ObjectIdentifier: ClusterSeat] = [:]
@@ -333,8 +335,11 @@ final class ClusterDriver: Sendable {
   /// The queue has forgotten the job: it gets everything again that is out.
   private func reopen() async throws {
     let last = try await engine.open(Manifest().bytes)
-    logger.warning("the queue had forgotten the job, and gets again what is out")
-    state.withLock { $0.submitAgain(behind: last) }
+    logger.warning("the queue had forgotten the job, or a part of it, and gets again what is out")
+    state.withLock { state in
+      state.submitAgain(behind: last)
+      state.reopenings += 1
+    }
   }
 
   // MARK: Receiving
@@ -369,6 +374,9 @@ final class ClusterDriver: Sendable {
 
   /// It is begun, or goes on.
   func isUnderWay(_ run: String) { state.withLock { _ = $0.completeRuns.remove(run) } }
+
+  /// How often the queue had forgotten something. What is noted there of a run may be gone with it.
+  var reopenings: Int { state.withLock { $0.reopenings } }
 
   /// What an agent finds a worker by.
   func announced(_ worker: WorkerKey) -> Int { state.withLock { $0.firstWorker } + worker.value }

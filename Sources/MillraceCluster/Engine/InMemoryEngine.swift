@@ -32,6 +32,8 @@ package final class InMemoryEngine: WorkEngine {
       var manifest: [UInt8]?
       var phase = JobPhase.running
       var driverUntil: UInt64 = 0
+      /// How often the driver has said that it lives.
+      var beats = 0
       var announcements: [Int: [UInt8]] = [:]
       var lastID: UInt64 = 0
       var work: [UInt64: Entry] = [:]
@@ -134,6 +136,8 @@ package final class InMemoryEngine: WorkEngine {
   private let server: Server
   /// Which driver this is; 0: none, yet.
   private let epoch = Lock(0)
+  /// How often the queue has heard that it lives.
+  private let beats = Lock(0)
 
   package init(_ server: Server, lease: Duration = .seconds(30)) {
     self.server = server
@@ -174,6 +178,7 @@ package final class InMemoryEngine: WorkEngine {
       return (state.epoch, state.lastID)
     }
     self.epoch.withLock { $0 = mine }
+    beats.withLock { $0 = 0 }
     return last
   }
 
@@ -233,10 +238,15 @@ package final class InMemoryEngine: WorkEngine {
   }
 
   package func change(to phase: JobPhase) async throws {
-    try asDriver { state in
+    let known = beats.withLock { $0 }
+    let beats = try asDriver { state in
+      guard state.beats >= known else { throw EngineError.lost }
+      state.beats += 1
       state.phase = phase
       state.driverUntil = until
+      return state.beats
     }
+    self.beats.withLock { if $0 == known { $0 = beats } }
   }
 
   package func resume(

@@ -44,7 +44,8 @@ package protocol WorkEngine: AnyObject, Sendable {
   /// Agents that were told to end, those that have done so among them.
   func drained() async throws -> Set<String>
   func cancel(_ ids: [UInt64]) async throws
-  /// Says that the driver lives, and what agents are to do.
+  /// Says that the driver lives, and what agents are to do. Throws ``EngineError/lost`` if the queue has gone back to what it had before it was told
+  /// the last time.
   func change(to phase: JobPhase) async throws
   /// Begins a run of this name, or goes on with it.
   ///

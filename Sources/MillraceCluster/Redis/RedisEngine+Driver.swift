@@ -16,7 +16,7 @@ extension RedisEngine {
       throw EngineError.refused("an answer that makes no sense: \(answer)")
     }
     state.withLock { state in
-      state.epoch = epoch
+      (state.epoch, state.beats) = (epoch, 0)
       // If it has forgotten everything, its results begin anew; those that come twice are known to the driver.
       state.read = "0-0"
     }
@@ -152,10 +152,12 @@ extension RedisEngine {
 
   package func change(to phase: JobPhase) async throws {
     // What is out may be so for longer than anything lives that nobody looks after.
-    let large = state.withLock { Array($0.large) }
-    _ = try await client.run(
-      .change, [keys.epoch, keys.phase, keys.driver] + keys.lasting + large,
-      [epoch] + words(phase.rawValue) + [ttl] + words("\(Self.life.nanoseconds / 1_000_000)"))
+    let (large, beats) = state.withLock { (Array($0.large), $0.beats) }
+    let answer = try await client.run(
+      .change, [keys.epoch, keys.phase, keys.driver, keys.beats] + keys.lasting + large,
+      [epoch] + words(phase.rawValue) + [ttl] + words("\(Self.life.nanoseconds / 1_000_000)", "\(beats)"))
+    // Unless it was opened again meanwhile.
+    state.withLock { state in if state.beats == beats { state.beats = answer.integer ?? beats } }
   }
 
   package func finish() async throws {
@@ -163,7 +165,7 @@ extension RedisEngine {
     do {
       run = .success(
         try await client.run(
-          .finish, [keys.epoch, keys.phase, keys.driver, keys.looked] + keys.lasting, [epoch] + [ttl]))
+          .finish, [keys.epoch, keys.phase, keys.driver, keys.beats, keys.looked] + keys.lasting, [epoch] + [ttl]))
     } catch EngineError.fenced(let why) {
       // Work of its own is nobody else's. What it has read of results is.
       state.withLock { $0.spent = [] }

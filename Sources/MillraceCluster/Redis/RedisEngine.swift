@@ -13,6 +13,8 @@ package final class RedisEngine: WorkEngine {
   struct State {
     /// Which driver this is; 0: none, yet.
     var epoch = 0
+    /// How often the server has heard that it lives.
+    var beats = 0
     /// Up to where results were read.
     var read = "0-0"
     /// Work of this driver's that lies beside its stream, and is out.

@@ -39,7 +39,10 @@ package struct RedisKeys: Sendable {
   /// There for a moment after somebody has looked for work that nobody has any more, and found none.
   var looked: String { key("looked") }
 
-  /// Those that stay until the job is over, but for `epoch`, `phase` and `driver`.
+  /// How often the driver has said that it lives. A server that knows less of it than the driver has gone back to what it had written down.
+  var beats: String { key("beats") }
+
+  /// Those that stay until the job is over, but for `epoch`, `phase`, `driver` and `beats`.
   var lasting: [String] { [work, results, manifest, workers, members, counts, starts, drains] }
 
   /// All there are, as a pattern: a job's name has nothing in it that means something there.

@@ -74,12 +74,15 @@ package enum RedisScript: String, CaseIterable, Sendable {
         return 1
         """
     case .change:
-      // KEYS epoch phase driver (all others of the job); ARGV epoch phase ttl life
+      // KEYS epoch phase driver beats (all others of the job); ARGV epoch phase ttl life beats
       Self.asDriver + """
+        local beats = tonumber(redis.call('GET', KEYS[4]) or '0')
+        if beats < tonumber(ARGV[5]) then return redis.error_reply('LOST what was written last is not there') end
+        redis.call('SET', KEYS[4], string.format('%.0f', beats + 1))
         redis.call('SET', KEYS[2], ARGV[2])
         redis.call('SET', KEYS[3], epoch, 'PX', ARGV[3])
         for i = 1, #KEYS do if i ~= 3 then redis.call('PEXPIRE', KEYS[i], ARGV[4]) end end
-        return 1
+        return beats + 1
         """
     case .finish:
       // KEYS epoch phase driver (all others of the job); ARGV epoch ttl
