@@ -139,6 +139,26 @@ extension Checked {
       }
     }
 
+    @Test(
+      "U201: no two drivers give out the same numbers, though the queue knows of neither", arguments: QueueKind.here)
+    func numbers(_ kind: QueueKind) async throws {
+      var ids: Set<UInt64> = []
+      for _ in 0..<3 {
+        try await withLab(kind) { lab in
+          try await withWorkerPool(.cluster(lab.client(), ExternalLauncher(), width: 2)) { pool in
+            let map = Task { try await pool.map([1, 2], with: Square(), options: MapOptions(chunking: .size(1))) }
+            let agent = lab.client()
+            while try await agent.manifest() == nil { try await Task.sleep(for: .milliseconds(5)) }
+            try await agent.join(Member(name: "a"))
+            for _ in 0..<2 { ids.insert(try await take(agent, "a").work.id) }
+            map.cancel()
+            _ = await map.result
+          }
+        }
+      }
+      #expect(ids.count == 6)
+    }
+
     @Test("U205: a driver that the queue has forgotten does not pass for the next one", arguments: QueueKind.here)
     func forgottenDriver(_ kind: QueueKind) async throws {
       try await withLab(kind) { lab in

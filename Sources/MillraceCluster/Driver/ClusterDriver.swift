@@ -44,7 +44,8 @@ final class ClusterDriver: Sendable {
     var opening: Task<UInt64, any Error>?
     /// Runs that are complete: nobody will go on with them.
     var completeRuns: Set<String> = []
-    var nextID: UInt64 = 1
+    /// Nil: none was given out yet.
+    var nextID: UInt64?
     var outstanding: [UInt64: Outstanding] = [:]
     /// Numbers that were not submitted, in order.
     var unsent = FIFO<UInt64>()
@@ -155,8 +156,8 @@ final class ClusterDriver: Sendable {
 
   func number(_ bytes: [UInt8], for seat: ClusterSeat) -> UInt64 {
     state.withLock { state in
-      let id = state.nextID
-      state.nextID += 1
+      let id = state.nextID ?? 1
+      state.nextID = id + 1
       state.outstanding[id] = Outstanding(seat: seat, bytes: bytes, since: MonotonicTime.now)
       state.unsent.append(id)
       return id
@@ -219,7 +220,8 @@ final class ClusterDriver: Sendable {
     state.withLock { state in
       if state.opening == opening { state.opening = nil }
       guard case .success(let last) = result else { return }
-      state.nextID = max(state.nextID, last + 1)
+      // Agents may be at work of a driver that is gone, which the queue has forgotten: that is not to have the number of any of ours.
+      state.nextID = max(state.nextID ?? last + .random(in: 1...1 << 40), last + 1)
       state.isKnown = true
     }
     return try result.get()
