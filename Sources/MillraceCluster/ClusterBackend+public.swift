@@ -42,13 +42,17 @@ extension WorkerPool.Backend {
 extension ClusterLaunch {
   /// How many chunks all agents run at once, and as many that wait for them.
   fileprivate var width: Int {
-    switch kind {
-    case .external: 16
-    case .local(let agents): 2 * max(1, agents) * max(1, slots)
-    case .ssh(let hosts, _): 2 * max(1, hosts.reduce(0) { $0 + max(1, $1.slots) })
-    case .slurm(let job, _): 2 * max(1, job.agents) * max(1, job.slots)
-    case .command: 2 * max(1, slots)
-    }
+    // What is out of bounds is refused by its own name when the pool is made.
+    func bounded(_ number: Int) -> Int { min(max(1, number), 4_096) }
+    let running =
+      switch kind {
+      case .external: 8
+      case .local(let agents): bounded(agents) * bounded(slots)
+      case .ssh(let hosts, _): max(1, hosts.reduce(0) { $0 + bounded($1.slots) })
+      case .slurm(let job, _): bounded(job.agents) * bounded(job.slots)
+      case .command: bounded(slots)
+      }
+    return min(2 * running, WorkerPool.Backend.maximumWidth)
   }
 }
 
@@ -94,8 +98,26 @@ extension ClusterLaunch: CustomStringConvertible {
     }
   }
 
+  /// Whether others start them, on machines that cannot come to a server of this program's own.
+  private var isElsewhere: Bool {
+    switch kind {
+    case .external, .slurm: true
+    case .local, .ssh, .command: false
+    }
+  }
+
+  /// A server of this program's own is on a port of this machine that no other can come to, and nobody knows its password.
+  fileprivate func validateManaged() throws {
+    guard isElsewhere else { return }
+    throw InvalidOption(
+      name: "engine", value: ".managed",
+      allowed: ".redis(\"redis://…\") with \(self): only agents that this program starts find a server of its own")
+  }
+
   /// What launches them.
-  fileprivate func launcher(_ settings: AgentSettings) throws -> any AgentLauncher {
+  ///
+  /// - Parameter server: where the queue is, if it is this program's own.
+  fileprivate func launcher(_ settings: AgentSettings, _ server: RedisAddress?) throws -> any AgentLauncher {
     var settings = settings
     settings.slots = slots
     switch kind {
@@ -109,14 +131,27 @@ extension ClusterLaunch: CustomStringConvertible {
       let launcher = ProcessLauncher(
         hosts.map { host, slots in
           settings.slots = slots
-          return ProcessLauncher.Place(
+          var place = ProcessLauncher.Place(
             name: host, arguments: SSHProgram.command(host, program.line), settings: settings)
+          guard let server else { return place }
+          place.renewed = { place in
+            var place = place
+            let way = SSHProgram.Way(to: server.port)
+            var address = server
+            address.port = way.there
+            place.arguments = SSHProgram.command(host, program.line, way)
+            place.settings.url = address.url
+            return place
+          }
+          return place
         })
       return program == .copied ? CopyingLauncher(launcher, to: hosts.map(\.host)) : launcher
     case .slurm(var job, let folder):
       job.name = "millrace-\(settings.job)"
       job.program = SSHProgram.ownPath
-      job.settingsFile = "\(try folder ?? Self.currentFolder())/millrace-\(settings.job).agent"
+      // A program that was killed has left its own there, and another with the same job has its own.
+      job.settingsFile =
+        "\(try folder ?? Self.currentFolder())/millrace-\(settings.job)-\(ClusterEngine.freshName()).agent"
       return SlurmLauncher(job, settings)
     case .command(let words):
       return ProcessLauncher([ProcessLauncher.Place(name: words[0], arguments: words, settings: settings)])
@@ -131,14 +166,19 @@ extension ClusterLaunch: CustomStringConvertible {
 }
 
 extension ClusterEngine {
+  /// One that nobody else has.
+  fileprivate static func freshName() -> String {
+    var random = SystemRandomNumberGenerator()
+    return String(UInt64.random(in: .min ... .max, using: &random), radix: 36)
+  }
+
   /// The queue of one pool, and what launches its agents.
   fileprivate func parts(_ launch: ClusterLaunch, lease: Duration, patience: Duration) throws -> ClusterBackend.Parts {
     try launch.validate()
     guard lease >= .milliseconds(100), lease <= .seconds(86_400) else {
       throw InvalidOption(name: "lease", value: "\(lease)", allowed: "a tenth of a second to a day")
     }
-    var random = SystemRandomNumberGenerator()
-    let job = job ?? String(UInt64.random(in: .min ... .max, using: &random), radix: 36)
+    let job = job ?? Self.freshName()
     guard AgentSettings.isName(job) else {
       throw InvalidOption(name: "job", value: job, allowed: "letters, digits, '-', '_' and '.'")
     }
@@ -146,6 +186,7 @@ extension ClusterEngine {
     let address: RedisAddress
     switch kind {
     case .managed:
+      try launch.validateManaged()
       let managed = try ManagedServer()
       (server, address) = (managed, managed.address)
     case .redis(let url):
@@ -161,7 +202,7 @@ extension ClusterEngine {
     var settings = AgentSettings(address, job: job)
     settings.leaseMilliseconds = Int(lease.nanoseconds / 1_000_000)
     let engine = RedisEngine(address, job: job, lease: lease, patience: patience) { server?.end }
-    let launcher = try launch.launcher(settings)
+    let launcher = try launch.launcher(settings, server?.address)
     return ClusterBackend.Parts(engine: engine, launcher: server.map { ServedLauncher(launcher, $0) } ?? launcher)
   }
 }

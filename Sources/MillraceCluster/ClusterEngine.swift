@@ -30,6 +30,9 @@ public struct ClusterEngine: Sendable {
   }
 
   /// A `redis-server` that the pool starts itself, on a free port of this machine, and that ends with it. It has to be on the `PATH`.
+  ///
+  /// Only this machine can come to it. Agents of ``ClusterLaunch/ssh(_:path:)`` do through `ssh -R`; with those of
+  /// ``ClusterLaunch/slurm(agents:slots:folder:options:)`` and ``ClusterLaunch/external`` it is refused, with an ``Millrace/InvalidOption``.
   public static let managed = ClusterEngine(kind: .managed, job: nil)
 }
 

@@ -57,6 +57,9 @@ import Testing
     for wrong in ["redis://h", "redis://h?job=x&slots=0", "redis://h?job=x&lease=1"] {
       #expect(throws: EngineError.self) { try AgentSettings(url: wrong) }
     }
+    // U211: lines as other systems' editors end them.
+    let others = try AgentSettings(text: "url=redis://h:1/0\r\njob=night\r\nslots=4\r\n\r\n")
+    #expect((others.url, others.job, others.slots) == ("redis://h:1/0", "night", 4))
     let unknown = #expect(throws: EngineError.self) { try AgentSettings(url: "redis://h?job=x&slot=4") }
     #expect(
       unknown?.description

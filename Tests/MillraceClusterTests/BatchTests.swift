@@ -133,8 +133,53 @@ extension Checked {
       }
       #expect(try readFile("\(folder)/asked") == "sbatch --parsable\n-rw-------\nscancel 4711\n")
       let script = try readFile("\(folder)/script")
-      #expect(!script.contains(server.address.password ?? "-") && script.contains("millrace-night.agent"))
-      #expect(access("\(folder)/millrace-night.agent", F_OK) != 0)
+      #expect(!script.contains(server.address.password ?? "-") && script.contains("\(folder)/millrace-night-"))
+      #expect(try settings(in: folder).isEmpty)
+      await server.end()
+    }
+
+    /// The files of agents' settings.
+    private func settings(in folder: String) throws -> [Substring] {
+      try Files.output(of: "ls '\(folder)'").split(separator: "\n").filter { $0.hasSuffix(".agent") }
+    }
+
+    @Test(
+      "U207: a job begins though a program was killed that had it, and two programs have settings of their own",
+      .enabled(if: QueueKind.hasServer, "redis-server is not installed"))
+    func twice() async throws {
+      let folder = try Files.folder()
+      defer { Files.remove(folder) }
+      try Files.write(
+        "\(folder)/sbatch",
+        """
+        #!/bin/sh
+        cat >'\(folder)/script-'$$
+        setsid sh '\(folder)/script-'$$ </dev/null >/dev/null 2>&1 &
+        echo $! >'\(folder)/task-'$$
+        echo $$
+
+        """, mode: 0o700)
+      try Files.write(
+        "\(folder)/scancel", "#!/bin/sh\nkill $(cat '\(folder)/task-'$1) 2>/dev/null\n", mode: 0o700)
+      try Files.write("\(folder)/millrace-night.agent", "of one that was killed", mode: 0o600)
+      let server = try ManagedServer()
+      try await withPath(folder) {
+        func pool() throws -> WorkerPool {
+          try WorkerPool(
+            .cluster(
+              engine: .redis(server.address.url, job: "night"), launch: .slurm(agents: 1, folder: folder),
+              lease: .seconds(5)))
+        }
+        let (first, second) = (try pool(), try pool())
+        #expect(try await first.map([2, 3], with: Square()) == [4, 9])
+        #expect(try await second.map([3, 4], with: Square()) == [9, 16])
+        #expect(try settings(in: folder).count == 3)
+        try await first.terminate()
+        #expect(try settings(in: folder).count == 2)
+        #expect(try await second.map([5], with: Square()) == [25])
+        try await second.terminate()
+      }
+      #expect(try settings(in: folder) == ["millrace-night.agent"])
       await server.end()
     }
 

@@ -89,6 +89,34 @@ extension Checked {
         #expect(try Files.output(of: "\(Self.millrace) clean \(url) --job lab 2>&1").contains("there is no job lab"))
       }
     }
+
+    @Test("U209: a driver that begins while its job is cleaned keeps what it has")
+    func cleaning() async throws {
+      try await withLab(.redis) { lab in
+        // To look through these takes a while.
+        _ = try await lab.ask(["EVAL", "for i = 1, 50000 do redis.call('SET', 'x' .. i, i) end", "0"])
+        guard let watcher = lab.client() as? RedisEngine else { return }
+        for _ in 0..<5 {
+          let gone = try await lab.driver(lease: .milliseconds(100))
+          try await gone.submit(work(1))
+          while try await watcher.client.ask(["EXISTS", "millrace:{lab}:driver"]).integer == 1 {
+            try await Task.sleep(for: .milliseconds(10))
+          }
+          let (keeper, driver) = (lab.client(), lab.client())
+          let cleaning = Task { try await keeper.clean() }
+          while try await watcher.client.ask(["EXISTS", "millrace:{lab}:manifest"]).integer == 1 {}
+          #expect(try await driver.open(Manifest().bytes) == 0)
+          try await driver.submit([Work(id: 1, bytes: [UInt8](repeating: 1, count: 3 << 20))])
+          _ = try await driver.resume("run", [1], delivered: [])
+          #expect(try await cleaning.value >= 4)
+          try await driver.delivered([0], of: "run")
+          let agent = try await lab.agent("a")
+          #expect(try await agent.lease(upTo: 1, for: "a", within: .seconds(1)).count == 1)
+          try await driver.forget("run")
+          try await driver.finish()
+        }
+      }
+    }
   }
 }
 #endif

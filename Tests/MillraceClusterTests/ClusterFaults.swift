@@ -92,6 +92,54 @@ extension Checked {
       await second.withLock { $0 }?.end()
     }
 
+    @Test(
+      "U205: a server is killed, and comes back with what it had written down: before the program began, and in its midst",
+      arguments: [1, 20])
+    func serverGoesBack(_ saved: Int) async throws {
+      let folder = try Files.folder()
+      defer { Files.remove(folder) }
+      let more = ["dir \(folder)", "dbfilename dump"]
+      let server = try ManagedServer(more: more)
+      let second = Lock<ManagedServer?>(nil)
+      func save() async throws {
+        let engine = RedisEngine(server.address, job: "night")
+        _ = try await engine.client.ask(["SAVE"])
+        await engine.close()
+      }
+      let result: Result<[Int], any Error>
+      do {
+        // A program that was killed has had the job.
+        let gone = RedisEngine(server.address, job: "night")
+        _ = try await gone.open(Manifest().bytes)
+        try await gone.submit(work(1, 2))
+        await gone.close()
+        if saved == 1 { try await save() }
+        let backend = WorkerPool.Backend.cluster(
+          engine: .redis(server.address.url, job: "night"), launch: .local(agents: 2), lease: Self.lease)
+        result = .success(
+          try await withWorkerPool(backend) { pool in
+            var indices: [Int] = []
+            // One that was announced long ago, and one that was not.
+            _ = try await pool.map([1], with: Square())
+            for try await place in pool.outputs(
+              of: 0..<80, with: SlowPlaces(), order: .completion, options: MapOptions(chunking: .size(1)))
+            {
+              indices.append(place.index)
+              if indices.count == saved, saved > 1 { try await save() }
+              guard indices.count == 40 else { continue }
+              await server.end()
+              let again = try ManagedServer(
+                port: server.address.port, password: server.address.password, more: more)
+              second.withLock { $0 = again }
+            }
+            return indices
+          })
+      } catch { result = .failure(error) }
+      await server.end()
+      await second.withLock { $0 }?.end()
+      #expect(try result.get().sorted() == Array(0..<80))
+    }
+
     @Test("F76: the scripts are forgotten in mid-run")
     func scripts() async throws {
       let server = try ManagedServer()

@@ -49,6 +49,36 @@ extension Checked {
       await server.end()
     }
 
+    @Test("U208: agents elsewhere come to a server of one's own through the line that starts them")
+    func sshToManaged() async throws {
+      // One that stays here, and has no line: what it is asked to take there it finds here.
+      let folder = try Files.folder()
+      defer { Files.remove(folder) }
+      try Files.write(
+        "\(folder)/ssh",
+        """
+        #!/bin/sh
+        echo "$@" >>'\(folder)/asked'
+        there=$(echo "$7" | cut -d : -f 2)
+        here=$(echo "$7" | cut -d : -f 4)
+        sed -u "s/127.0.0.1:$there/127.0.0.1:$here/" | /bin/sh -c "$9"
+
+        """, mode: 0o700)
+      let path = getenv("PATH").map { String(cString: $0) } ?? ""
+      setenv("PATH", "\(folder):\(path)", 1)
+      defer { setenv("PATH", path, 1) }
+      let found = try await squares(
+        .cluster(
+          engine: .managed, launch: .ssh([("one", 1), ("two", 2)], path: Files.program), lease: .seconds(5),
+          patience: .seconds(10)))
+      #expect(found == Self.expected)
+      let asked = try readFile("\(folder)/asked").split(separator: "\n")
+      #expect(asked.count == 2)
+      for line in asked {
+        #expect(line.contains("-o ExitOnForwardFailure=yes -R 127.0.0.1:"), "\(line)")
+      }
+    }
+
     @Test("agents that others start, by a file with the settings, before and while a map runs")
     func external() async throws {
       let server = try ManagedServer()
@@ -87,6 +117,17 @@ extension Checked {
       #expect(refusal(.cluster(engine: .redis("rediss://h?ca=/no/such/file"), launch: .external)) == "engine")
       #expect(refusal(.cluster(engine: .redis("redis://h", job: "a b"), launch: .external)) == "job")
       #expect(refusal(.cluster(engine: .managed, launch: .external, lease: .zero)) == "lease")
+      // U208: nobody else finds it.
+      #expect(refusal(.cluster(engine: .managed, launch: .external)) == "engine")
+      #expect(refusal(.cluster(engine: .managed, launch: .slurm(agents: 2))) == "engine")
+      // U210: whatever the numbers, they are refused by their names.
+      #expect(refusal(.cluster(engine: .managed, launch: .local(agents: .max))) == "agents")
+      #expect(refusal(.cluster(engine: .managed, launch: .local(agents: 2, slots: .max))) == "slots")
+      #expect(refusal(.cluster(engine: .managed, launch: .local(agents: .max, slots: .max))) == "slots")
+      #expect(refusal(.cluster(engine: .managed, launch: .ssh([("a", .max), ("b", .max)]))) == "slots of a")
+      #expect(refusal(.cluster(engine: .redis("redis://h"), launch: .slurm(agents: .max))) == "agents")
+      #expect(refusal(.cluster(engine: .managed, launch: .command(["x"], slots: .max))) == "slots")
+      #expect(refusal(.cluster(engine: .managed, launch: .local(agents: .min, slots: .min))) == "slots")
       #expect(
         "\(WorkerPool.Backend.cluster(engine: .redis("redis://:secret@h"), launch: .external))".contains("redis://h"))
       // U108: what is wrong, with its value, and never a password.

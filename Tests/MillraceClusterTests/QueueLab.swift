@@ -57,6 +57,23 @@ final class QueueLab: Sendable {
     _ = try await ask(["FLUSHALL"])
   }
 
+  /// What brings back what the queue has now, and nothing else: as a server does that had written it down, and was killed.
+  func past() async throws -> () async throws -> Void {
+    if server == nil {
+      let past = memory.past
+      return { [memory] in memory.goBack(to: past) }
+    }
+    var commands: [RESPCommand] = [["MULTI"], ["FLUSHALL"]]
+    for key in try await ask(["KEYS", "*"]).array.compactMap(\.string) {
+      var command: RESPCommand = ["RESTORE", key, "0"]
+      command.add(try await ask(["DUMP", key]).bytes ?? [])
+      commands.append(command)
+    }
+    commands.append(["EXEC"])
+    guard let engine = client() as? RedisEngine else { return {} }
+    return { [commands] in _ = try await engine.client.ask(commands) }
+  }
+
   /// The keys that are left; in memory, whether anything is.
   func leftovers() async throws -> [String] {
     if server == nil { return memory.isEmpty ? [] : ["something"] }

@@ -2,6 +2,7 @@
 import Logging
 import Millrace
 import MillraceIPC
+import TestSupport
 import Testing
 
 @testable import MillraceCluster
@@ -103,6 +104,40 @@ extension Checked {
           for try await _ in pool.outcomes(of: 0..<50, with: Square(), resuming: "squares") {
             count += 1
             if count == 10 { try await lab.forget() }
+            if count == 20 { break }
+          }
+        }
+        try await withPool(lab) { pool in
+          let indices = try await take(pool)
+          #expect(indices == Array(19..<50))
+        }
+      }
+    }
+
+    @Test("U205: a queue that goes back in mid-run to what it had is told what it lacks", arguments: QueueKind.here)
+    func goneBack(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let heard = Heard()
+        let lease = Duration.seconds(2)
+        let launcher = HereLauncher(2) {
+          var options = Agent.Options()
+          options.backend = { .threads($0) }
+          return Agent(lab.client(lease: lease), options, logger: Logger(label: "agent"))
+        }
+        try await withWorkerPool(.cluster(lab.client(lease: lease), launcher, width: 4), logger: heard.logger()) {
+          pool in
+          var count = 0
+          var back: (() async throws -> Void)?
+          for try await _ in pool.outcomes(of: 0..<50, with: Square(), resuming: "squares") {
+            count += 1
+            if count == 5 { back = try await lab.past() }
+            if count == 15 {
+              // Until the driver has said once more that it lives, and finds that the queue has not heard it.
+              while !heard.messages.contains(where: { $0.hasPrefix("the queue had forgotten") }) {
+                try await back?()
+                try await Task.sleep(for: .milliseconds(100))
+              }
+            }
             if count == 20 { break }
           }
         }

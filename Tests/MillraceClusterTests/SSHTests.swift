@@ -15,22 +15,41 @@ extension Checked {
     .enabled(if: QueueKind.hasServer && SSHLab.isHere, "redis-server is not installed, or sshd cannot run here"),
     .serialized)
   struct SSHTests {
+    /// Which executables run items on these agents.
+    private func executables(_ lab: SSHLab, _ engine: ClusterEngine, _ launch: ClusterLaunch) async throws -> Set<
+      String
+    > {
+      let path = getenv("PATH").map { String(cString: $0) } ?? ""
+      setenv("PATH", "\(lab.folder):\(path)", 1)
+      defer { setenv("PATH", path, 1) }
+      let backend = WorkerPool.Backend.cluster(engine: engine, launch: launch, lease: .seconds(5))
+      return Set(try await withWorkerPool(backend) { try await $0.map(0..<40, with: Executable()) })
+    }
+
     @Test("the executable is brought to hosts, and agents run there until the pool ends")
     func copying() async throws {
       let lab = try await SSHLab()
-      let path = getenv("PATH").map { String(cString: $0) } ?? ""
-      setenv("PATH", "\(lab.folder):\(path)", 1)
       let server = try ManagedServer()
-      let backend = WorkerPool.Backend.cluster(
-        engine: .redis(server.address.url), launch: .ssh(copyingTo: [("one", 1), ("two", 2)]), lease: .seconds(5))
-      let found: Result<[String], any Error>
+      let found: Result<Set<String>, any Error>
       do {
-        found = .success(try await withWorkerPool(backend) { try await $0.map(0..<40, with: Executable()) })
+        found = .success(
+          try await executables(lab, .redis(server.address.url), .ssh(copyingTo: [("one", 1), ("two", 2)])))
       } catch { found = .failure(error) }
-      setenv("PATH", path, 1)
       await lab.end()
       await server.end()
-      #expect(try Set(found.get()) == [lab.copy])
+      #expect(try found.get() == [lab.copy])
+    }
+
+    @Test("U208: agents on hosts come to a server of one's own through the line")
+    func managed() async throws {
+      let lab = try await SSHLab()
+      let found: Result<Set<String>, any Error>
+      do {
+        // The same host twice: each has a port of its own there.
+        found = .success(try await executables(lab, .managed, .ssh([("one", 1), ("one", 2)], path: Files.program)))
+      } catch { found = .failure(error) }
+      await lab.end()
+      #expect(try found.get() == [Files.program])
     }
   }
 }

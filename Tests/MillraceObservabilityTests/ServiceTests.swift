@@ -58,6 +58,19 @@ extension Checked {
       #expect(heard.messages.contains { $0.hasPrefix("the pool had not finished what was begun after 0.1 seconds") })
     }
 
+    @Test("U211: a limit beyond all measure is none", .timeLimit(.minutes(1)))
+    func noLimit() async throws {
+      let pool = try WorkerPool(.threads(1))
+      let group = ServiceGroup(services: [WorkerPoolService(pool, drainLimit: .seconds(Int.max))], logger: quiet)
+      let running = Task { try await group.run() }
+      let counter = try SharedCounter()
+      let map = Task { try await pool.map(0..<20, with: Counting(counter: counter)) }
+      #expect(await eventually { counter.value > 0 })
+      await group.triggerGracefulShutdown()
+      try await running.value
+      #expect(try await map.value == Array(0..<20))
+    }
+
     @Test("a service that is cancelled gives up what was begun", .forks)
     func cancelled() async throws {
       let pool = try WorkerPool(.processes(1))

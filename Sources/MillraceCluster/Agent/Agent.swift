@@ -218,8 +218,9 @@ package final class Agent: Sendable {
       var frames: [RemoteFrame] = []
       for (place, frame) in order.frames.enumerated() {
         if lease.isRepeated {
-          conditions.apart = { [engine, whole] offset in
-            let losses = try await engine.started(lease.work.id, item: place << 32 + offset, by: whole)
+          conditions.apart = { [engine, name, whole] offset in
+            let losses = try await engine.started(
+              lease.work.id, item: place << 32 + offset, by: name, called: whole)
             guard losses.count >= order.maximumLosses else { return nil }
             let last = losses.last.map { "the \($0)" } ?? "an agent"
             let error = TransportError(.connectionLost, "\(last) was lost while it had the item")

@@ -44,7 +44,8 @@ final class ClusterDriver: Sendable {
     var opening: Task<UInt64, any Error>?
     /// Runs that are complete: nobody will go on with them.
     var completeRuns: Set<String> = []
-    var nextID: UInt64 = 1
+    /// Nil: none was given out yet.
+    var nextID: UInt64?
     var outstanding: [UInt64: Outstanding] = [:]
     /// Numbers that were not submitted, in order.
     var unsent = FIFO<UInt64>()
@@ -56,6 +57,8 @@ final class ClusterDriver: Sendable {
     /// Those of the last map that has used the worker.
     var setUpTimeouts: [WorkerKey: Duration] = [:]
     var hasToOpen = false
+    /// How often the queue had forgotten something.
+    var reopenings = 0
     /// Who waits for an agent.
     var waiting: [ClusterSeat] = []
     var seats: [ObjectIdentifier: ClusterSeat] = [:]
@@ -103,20 +106,17 @@ final class ClusterDriver: Sendable {
   // MARK: For the seats
 
   func start(_ seat: ClusterSeat) {
-    let (phase, isFirst) = state.withLock { state in
+    let phase = state.withLock { state in
       state.seats[ObjectIdentifier(seat)] = seat
-      var isFirst = false
       switch state.phase {
       case .idle:
-        isFirst = true
-        state.phase = .opening
+        begin(&state)
         state.waiting.append(seat)
       case .opening: state.waiting.append(seat)
       case .up, .ended, .failed: break
       }
-      return (state.phase, isFirst)
+      return state.phase
     }
-    if isFirst { begin() }
     switch phase {
     case .up: seat.started()
     case .ended: seat.startFailed(EngineError.lost)
@@ -156,8 +156,8 @@ final class ClusterDriver: Sendable {
 
   func number(_ bytes: [UInt8], for seat: ClusterSeat) -> UInt64 {
     state.withLock { state in
-      let id = state.nextID
-      state.nextID += 1
+      let id = state.nextID ?? 1
+      state.nextID = id + 1
       state.outstanding[id] = Outstanding(seat: seat, bytes: bytes, since: MonotonicTime.now)
       state.unsent.append(id)
       return id
@@ -190,16 +190,16 @@ final class ClusterDriver: Sendable {
 
   // MARK: The job
 
-  private func begin() {
-    state.withLock { state in
-      state.run += 1
-      let (run, before) = (state.run, state.tasks.last)
-      state.tasks.append(
-        Task {
-          await before?.value
-          await self.work(run)
-        })
-    }
+  /// At once with the new phase: what is left of the run before sees that it is over.
+  private func begin(_ state: inout State) {
+    state.phase = .opening
+    state.run += 1
+    let (run, before) = (state.run, state.tasks.last)
+    state.tasks.append(
+      Task {
+        await before?.value
+        await self.work(run)
+      })
   }
 
   /// Takes the job over, for whoever asks first; for all others it is the same.
@@ -220,7 +220,8 @@ final class ClusterDriver: Sendable {
     state.withLock { state in
       if state.opening == opening { state.opening = nil }
       guard case .success(let last) = result else { return }
-      state.nextID = max(state.nextID, last + 1)
+      // Agents may be at work of a driver that is gone, which the queue has forgotten: that is not to have the number of any of ours.
+      state.nextID = max(state.nextID ?? last + .random(in: 1...1 << 40), last + 1)
       state.isKnown = true
     }
     return try result.get()
@@ -336,8 +337,11 @@ final class ClusterDriver: Sendable {
   /// The queue has forgotten the job: it gets everything again that is out.
   private func reopen() async throws {
     let last = try await engine.open(Manifest().bytes)
-    logger.warning("the queue had forgotten the job, and gets again what is out")
-    state.withLock { $0.submitAgain(behind: last) }
+    logger.warning("the queue had forgotten the job, or a part of it, and gets again what is out")
+    state.withLock { state in
+      state.submitAgain(behind: last)
+      state.reopenings += 1
+    }
   }
 
   // MARK: Receiving
@@ -372,6 +376,9 @@ final class ClusterDriver: Sendable {
 
   /// It is begun, or goes on.
   func isUnderWay(_ run: String) { state.withLock { _ = $0.completeRuns.remove(run) } }
+
+  /// How often the queue had forgotten something. What is noted there of a run may be gone with it.
+  var reopenings: Int { state.withLock { $0.reopenings } }
 
   /// What an agent finds a worker by.
   func announced(_ worker: WorkerKey) -> Int { state.withLock { $0.firstWorker } + worker.value }

@@ -12,6 +12,8 @@ final class ClusterRun: Sendable {
   private let name: String
   private let head: Fields
   private let bits = Lock<[UInt8]>([])
+  /// How often the queue had forgotten something when it was told all of this.
+  private let told = Lock(0)
 
   init(_ driver: ClusterDriver, _ name: String, _ head: Fields) {
     (self.driver, self.name, self.head) = (driver, name, head)
@@ -24,6 +26,7 @@ final class ClusterRun: Sendable {
     driver.isUnderWay(name)
     // From then on nobody else notes anything.
     try await driver.open()
+    told.withLock { $0 = driver.reopenings }
     let found = try await resume()
     bits.withLock { $0 = found }
     return found
@@ -48,7 +51,10 @@ final class ClusterRun: Sendable {
     bits.withLock { Self.set(index, in: &$0) }
     let end = MonotonicTime.now &+ driver.options.patience.nanoseconds
     while true {
-      do { return try await driver.engine.delivered([index], of: name) } catch EngineError.lost {
+      do {
+        try await tellAgain()
+        return try await driver.engine.delivered([index], of: name)
+      } catch EngineError.lost {
         guard MonotonicTime.now < end else { throw EngineError.lost }
       }
       driver.askToOpen()
@@ -56,6 +62,14 @@ final class ClusterRun: Sendable {
       // It has the item among the others.
       do { _ = try await resume() } catch EngineError.lost {}
     }
+  }
+
+  /// What the queue has forgotten of it, though not the run.
+  private func tellAgain() async throws {
+    let reopenings = driver.reopenings
+    guard told.withLock({ $0 }) != reopenings else { return }
+    _ = try await resume()
+    told.withLock { $0 = reopenings }
   }
 
   func complete() { driver.isComplete(name) }

@@ -9,17 +9,31 @@ package final class InMemoryEngine: WorkEngine {
       var bytes: [UInt8]
       var holder: String?
       var until: UInt64 = 0
-      var wasLeased = false
+      /// How often somebody has got it.
+      var leases = 0
       /// Whether whoever had it first gave it back.
       var wasReleased = false
-      /// Who has begun an item of it last.
-      var beginner: String?
+      /// What was begun of it last.
+      var begun: Beginning?
+      /// What the agent is called that has begun it, and did not give it back.
+      var last: String?
+    }
+    /// An agent has begun an item.
+    fileprivate struct Beginning {
+      var agent: String
+      var item: Int
+      /// In which lease.
+      var lease: Int
+      /// Who had begun something before that.
+      var prior: String?
     }
     fileprivate struct State {
       var epoch = 0
       var manifest: [UInt8]?
       var phase = JobPhase.running
       var driverUntil: UInt64 = 0
+      /// How often the driver has said that it lives.
+      var beats = 0
       var announcements: [Int: [UInt8]] = [:]
       var lastID: UInt64 = 0
       var work: [UInt64: Entry] = [:]
@@ -42,6 +56,20 @@ package final class InMemoryEngine: WorkEngine {
       change { state in
         let sleepers = state.sleepers
         state = State()
+        state.sleepers = sleepers
+      }
+    }
+
+    /// What there was at a time.
+    package struct Past: Sendable { fileprivate var state: State }
+
+    package var past: Past { Past(state: state.withLock { $0 }) }
+
+    /// It has what it had then, as when a server was killed that had written it down.
+    package func goBack(to past: Past) {
+      change { state in
+        let sleepers = state.sleepers
+        state = past.state
         state.sleepers = sleepers
       }
     }
@@ -108,6 +136,8 @@ package final class InMemoryEngine: WorkEngine {
   private let server: Server
   /// Which driver this is; 0: none, yet.
   private let epoch = Lock(0)
+  /// How often the queue has heard that it lives.
+  private let beats = Lock(0)
 
   package init(_ server: Server, lease: Duration = .seconds(30)) {
     self.server = server
@@ -119,11 +149,14 @@ package final class InMemoryEngine: WorkEngine {
   private func asDriver<R>(_ body: (inout Server.State) throws -> R) throws -> R {
     let epoch = epoch.withLock { $0 }
     return try server.change { state in
-      guard state.epoch == epoch else {
-        throw state.epoch == 0 ? EngineError.lost : EngineError.fenced("epoch \(state.epoch), not \(epoch)")
-      }
+      try Self.check(epoch, state)
       return try body(&state)
     }
+  }
+
+  private static func check(_ epoch: Int, _ state: Server.State) throws {
+    if state.epoch < epoch { throw EngineError.lost }
+    if state.epoch > epoch { throw EngineError.fenced("epoch \(state.epoch), not \(epoch)") }
   }
 
   // MARK: The driver
@@ -132,11 +165,12 @@ package final class InMemoryEngine: WorkEngine {
     let epoch = epoch.withLock { $0 }
     let (mine, last) = try server.change { state in
       if epoch == 0 {
-        state.epoch += 1
-      } else if state.epoch == 0 {
+        // Later than those that were forgotten.
+        state.epoch = max(state.epoch + 1, Int(MonotonicTime.now))
+      } else if state.epoch < epoch {
         state.epoch = epoch
-      } else if state.epoch != epoch {
-        throw EngineError.fenced("epoch \(state.epoch), not \(epoch)")
+      } else {
+        try Self.check(epoch, state)
       }
       state.manifest = manifest
       state.phase = .running
@@ -144,6 +178,7 @@ package final class InMemoryEngine: WorkEngine {
       return (state.epoch, state.lastID)
     }
     self.epoch.withLock { $0 = mine }
+    beats.withLock { $0 = 0 }
     return last
   }
 
@@ -163,14 +198,14 @@ package final class InMemoryEngine: WorkEngine {
   package func results(upTo count: Int, within wait: Duration) async throws -> [WorkResult] {
     let epoch = epoch.withLock { $0 }
     return try await server.wait(within: wait) { state in
-      guard state.epoch == epoch else { throw state.epoch == 0 ? EngineError.lost : EngineError.fenced("") }
+      try Self.check(epoch, state)
       let results = Array(state.results.prefix(count))
       state.results.removeFirst(results.count)
       return results.isEmpty ? nil : results
     } ?? []
   }
 
-  package func settle() async throws {}
+  package func settle() async throws { try asDriver { _ in } }
 
   package func missing(of ids: [UInt64]) async throws -> [UInt64] {
     try asDriver { state in
@@ -203,17 +238,27 @@ package final class InMemoryEngine: WorkEngine {
   }
 
   package func change(to phase: JobPhase) async throws {
-    try asDriver { state in
+    let known = beats.withLock { $0 }
+    let beats = try asDriver { state in
+      guard state.beats >= known else { throw EngineError.lost }
+      state.beats += 1
       state.phase = phase
       state.driverUntil = until
+      return state.beats
     }
+    self.beats.withLock { if $0 == known { $0 = beats } }
   }
 
   package func resume(
     _ run: String, _ head: [UInt8], delivered known: [UInt8]
   ) async throws -> (head: [UInt8], delivered: [UInt8]) {
     try asDriver { state in
-      let entry = state.runs[run] ?? (head, known)
+      var entry = state.runs[run] ?? (head, known)
+      if entry.head == head {
+        let missing = max(0, known.count - entry.delivered.count)
+        entry.delivered += [UInt8](repeating: 0, count: missing)
+        for (place, byte) in known.enumerated() { entry.delivered[place] |= byte }
+      }
       state.runs[run] = entry
       return entry
     }
@@ -259,23 +304,29 @@ package final class InMemoryEngine: WorkEngine {
       var leases: [Lease] = []
       for id in free {
         guard var entry = state.work[id] else { continue }
-        leases.append(Lease(Work(id: id, bytes: entry.bytes), isRepeated: entry.wasLeased))
-        (entry.holder, entry.until, entry.wasLeased) = (agent, until, true)
+        leases.append(Lease(Work(id: id, bytes: entry.bytes), isRepeated: entry.leases > 0))
+        (entry.holder, entry.until, entry.leases) = (agent, until, entry.leases + 1)
         state.work[id] = entry
       }
       return leases.isEmpty ? nil : leases
     } ?? []
   }
 
-  package func started(_ id: UInt64, item: Int, by agent: String) async throws -> Losses {
+  package func started(_ id: UInt64, item: Int, by agent: String, called title: String) async throws -> Losses {
     server.change { state in
-      guard let entry = state.work[id] else { return Losses(0) }
-      var starts = (state.starts[id] ?? [:]).filter { $0.key >= item }
-      let before = starts[item] ?? (entry.wasReleased ? 0 : 1)
-      starts[item] = before + 1
-      state.starts[id] = starts
-      state.work[id]?.beginner = agent
-      return Losses(before, last: before > 0 ? entry.beginner : nil)
+      guard var entry = state.work[id] else { return Losses(0) }
+      var starts = state.starts[id] ?? [:]
+      let begun = entry.begun.flatMap { $0.agent == agent && $0.lease == entry.leases ? $0 : nil }
+      let prior = begun.map(\.prior) ?? entry.last
+      if begun?.item != item {
+        starts = starts.filter { $0.key >= item }
+        starts[item, default: entry.wasReleased ? 0 : 1] += 1
+        entry.begun = Server.Beginning(agent: agent, item: item, lease: entry.leases, prior: prior)
+        entry.last = title
+        (state.starts[id], state.work[id]) = (starts, entry)
+      }
+      let before = (starts[item] ?? 1) - 1
+      return Losses(before, last: before > 0 ? prior : nil)
     }
   }
 
@@ -296,7 +347,9 @@ package final class InMemoryEngine: WorkEngine {
 
   package func complete(_ id: UInt64, _ result: [UInt8], by agent: String) async throws -> Bool {
     server.change { state in
-      guard state.work.removeValue(forKey: id) != nil else { return false }
+      guard state.work.removeValue(forKey: id) != nil else {
+        return state.results.contains { $0.id == id && $0.agent == agent }
+      }
       state.starts[id] = nil
       state.results.append(WorkResult(id: id, agent: agent, bytes: result))
       state.members[agent]?.member.results += 1
@@ -306,9 +359,15 @@ package final class InMemoryEngine: WorkEngine {
 
   package func release(_ ids: [UInt64], by agent: String) async throws {
     server.change { state in
-      for id in ids where state.work[id]?.holder == agent {
-        state.work[id]?.holder = nil
-        if state.starts[id] == nil { state.work[id]?.wasReleased = true }
+      for id in ids {
+        guard var entry = state.work[id], entry.holder == agent else { continue }
+        entry.holder = nil
+        if entry.leases == 1, state.starts[id] == nil { entry.wasReleased = true }
+        if let begun = entry.begun, begun.agent == agent, begun.lease == entry.leases {
+          state.starts[id]?[begun.item, default: 1] -= 1
+          (entry.begun, entry.last) = (nil, begun.prior)
+        }
+        state.work[id] = entry
       }
     }
   }

@@ -41,7 +41,8 @@ package struct Fields: Sendable, Equatable {
   }
 
   package init(_ text: String) {
-    values = text.split(separator: "\n").compactMap { line in
+    // As others' editors end them, too.
+    values = text.split(whereSeparator: \.isNewline).compactMap { line in
       let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       return parts.count == 2 ? (String(parts[0]), String(parts[1])) : nil
     }

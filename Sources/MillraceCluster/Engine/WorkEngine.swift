@@ -7,9 +7,9 @@
 /// | `submit` | be idempotent; one loop submits, in the order of ids |
 /// | `lease` | give work with a lease, which others may take when it is over |
 /// | `renew` | be refused for what is no longer mine |
-/// | `started` | count who was lost with an item: whoever had the work first, unless it was given back, then each who began it |
-/// | `complete` | be fenced: false if another finished first |
-/// | `release` | give back at once what was not begun |
+/// | `started` | count who was lost with an item: whoever had the work first, then each who began it, unless it was given back; once, however often it is asked |
+/// | `complete` | be fenced: false if another finished first, and nothing of what that one has brought is touched |
+/// | `release` | give back at once what was not brought to an end: nobody was lost with it |
 /// | `results`, `settle` | each id at most once; what the driver has taken is forgotten |
 /// | `missing` | say what is outstanding here and nowhere there |
 /// | `members` | say who has joined, and who is not heard of any more |
@@ -18,7 +18,8 @@
 /// | `clean` | leave nothing of a job whose driver is gone, and all of one whose driver is there |
 /// | `cancel`, `change`, `finish` | reach agents with their next beat; nothing is left of the job |
 ///
-/// A second driver that opens the job fences the first off: its calls throw ``EngineError/fenced(_:)``. Every call may throw
+/// A second driver that opens the job fences the first off, whatever the queue has forgotten meanwhile: its calls throw
+/// ``EngineError/fenced(_:)``, and change nothing. Every call may throw
 /// ``EngineError/unreachable(_:)`` when its patience is over, and may be made again.
 package protocol WorkEngine: AnyObject, Sendable {
   /// How long a lease holds, and how long somebody is believed alive who is not heard of.
@@ -43,13 +44,15 @@ package protocol WorkEngine: AnyObject, Sendable {
   /// Agents that were told to end, those that have done so among them.
   func drained() async throws -> Set<String>
   func cancel(_ ids: [UInt64]) async throws
-  /// Says that the driver lives, and what agents are to do.
+  /// Says that the driver lives, and what agents are to do. Throws ``EngineError/lost`` if the queue has gone back to what it had before it was told
+  /// the last time.
   func change(to phase: JobPhase) async throws
   /// Begins a run of this name, or goes on with it.
   ///
   /// - Parameters:
   ///   - head: what the run is of.
-  ///   - known: which items this driver has delivered of it, a bit each, the first of a byte its highest: for a queue that has forgotten.
+  ///   - known: which items this driver has delivered of it, a bit each, the first of a byte its highest: for a queue that has forgotten
+  ///     them, or some.
   /// - Returns: what the run was begun with, and which of its items were delivered.
   func resume(_ run: String, _ head: [UInt8], delivered known: [UInt8]) async throws -> (
     head: [UInt8], delivered: [UInt8]
@@ -71,7 +74,9 @@ package protocol WorkEngine: AnyObject, Sendable {
   func lease(upTo count: Int, for agent: String, within wait: Duration) async throws -> [Lease]
   /// An item is about to begin of work that somebody else has had and not brought to an end. Those before it have come to theirs: they
   /// had nothing to do with what became of whoever had them. Who was lost that had this one.
-  func started(_ id: UInt64, item: Int, by agent: String) async throws -> Losses
+  ///
+  /// - Parameter title: what the agent is called, if it is lost.
+  func started(_ id: UInt64, item: Int, by agent: String, called title: String) async throws -> Losses
   /// The agent lives, and has these; which of them are not its own any more.
   func renew(_ ids: [UInt64], for agent: String) async throws -> Renewal
   func complete(_ id: UInt64, _ result: [UInt8], by agent: String) async throws -> Bool

@@ -11,6 +11,8 @@ final class ProcessLauncher: AgentLauncher {
     var name: String
     var arguments: [String]
     var settings: AgentSettings
+    /// What is another each time one is started there.
+    var renewed: (@Sendable (Place) -> Place)?
   }
 
   private struct State {
@@ -69,7 +71,7 @@ final class ProcessLauncher: AgentLauncher {
 
   /// - Parameter ends: how often one ended there soon after its start.
   private func start(_ number: Int, _ logger: Logger, ends: Int) throws {
-    let place = places[number]
+    let place = places[number].renewed?(places[number]) ?? places[number]
     var settings = place.settings
     settings.isTethered = true
     let begun = MonotonicTime.now

@@ -37,7 +37,21 @@ enum SSHProgram: Sendable, Equatable {
       + "|| { rm -f \"$f.$$\"; exit 1; }; }"
   }
 
-  static func command(_ host: String, _ line: String) -> [String] { ["ssh", "-T", "-o", "BatchMode=yes", host, line] }
+  static func command(_ host: String, _ line: String, _ way: Way? = nil) -> [String] {
+    ["ssh", "-T", "-o", "BatchMode=yes"] + (way?.words ?? []) + [host, line]
+  }
+
+  /// How an agent elsewhere gets to a port of this machine that nobody but this machine can come to.
+  struct Way {
+    /// The port there, on that machine alone. One that somebody has there ends `ssh`, and the next one takes another.
+    var there: Int
+    var here: Int
+
+    /// To a port here, from one there of those that Linux does not give to whoever asks for any.
+    init(to here: Int) { (there, self.here) = (Int.random(in: 20_000..<32_000), here) }
+
+    var words: [String] { ["-o", "ExitOnForwardFailure=yes", "-R", "127.0.0.1:\(there):127.0.0.1:\(here)"] }
+  }
 
   /// Of the file that runs, whatever it was started as.
   static var ownPath: String {

@@ -44,12 +44,22 @@ final class SlurmLauncher: AgentLauncher {
     phase.withLock { $0 = .submitted(number) }
   }
 
+  /// All of them, or nothing: the password is among them.
   private func writeSettings() throws {
     let file = open(job.settingsFile, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     guard file >= 0 else { throw SystemError("open \(job.settingsFile)", errno) }
     defer { close(file) }
-    let bytes = Array(settings.text.utf8)
-    guard write(file, bytes, bytes.count) == bytes.count else { throw SystemError("write \(job.settingsFile)", errno) }
+    var rest = Array(settings.text.utf8)[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else {
+        let problem = SystemError("write \(job.settingsFile)", errno)
+        unlink(job.settingsFile)
+        throw problem
+      }
+      rest = rest.dropFirst(count)
+    }
   }
 
   func end() async {

@@ -12,6 +12,8 @@ import NIOSSL
 final class RedisClient: Sendable {
   private struct State {
     var connection: RedisConnection?
+    /// Opens one, for all who ask meanwhile.
+    var opening: Task<RedisConnection, any Error>?
     /// What the server calls the scripts.
     var digests: [RedisScript: String] = [:]
     /// Made once: it has read files.
@@ -86,6 +88,12 @@ final class RedisClient: Sendable {
 
   // MARK: Connections
 
+  /// Lets go of this one, and of no other that has its place by now.
+  func drop(_ connection: RedisConnection) async {
+    state.withLock { state in if state.connection === connection { state.connection = nil } }
+    await connection.close()
+  }
+
   /// The server is there, and will answer later.
   private struct NotYet: Error { let text: String }
 
@@ -116,8 +124,11 @@ final class RedisClient: Sendable {
     var pause: UInt64 = 10_000_000
     while true {
       let problem: EngineError
+      var connection: RedisConnection?
       do {
-        return try await body(connected())
+        let found = try await connected()
+        connection = found
+        return try await body(found)
       } catch let error as EngineError {
         switch error {
         case .unreachable: problem = error
@@ -131,8 +142,8 @@ final class RedisClient: Sendable {
         }
       } catch let error as NotYet {
         problem = .unreachable(error.text)
-        // Another may have its place by now.
-        await close()
+        // Another server may have its place by now.
+        if let connection { await drop(connection) }
       }
       if let why = self.end() { throw EngineError.gone(why) }
       let now = MonotonicTime.now
@@ -144,8 +155,38 @@ final class RedisClient: Sendable {
     }
   }
 
-  private func connected() async throws -> RedisConnection {
-    if let connection = state.withLock({ $0.connection }), connection.isOpen { return connection }
+  /// The one connection, which is opened for all who ask meanwhile.
+  func connected() async throws -> RedisConnection {
+    if let connection = standing { return connection }
+    let opening = state.withLock { state in
+      let opening = state.opening ?? Task { try await self.opened() }
+      state.opening = opening
+      return opening
+    }
+    do { return try await opening.value } catch let error as Speechless { throw await explained(error.cause) }
+  }
+
+  /// Somebody is there, and what was said first was not answered.
+  private struct Speechless: Error { let cause: any Error }
+
+  private var standing: RedisConnection? { state.withLock { $0.connection }.flatMap { $0.isOpen ? $0 : nil } }
+
+  private func opened() async throws -> RedisConnection {
+    let result: Result<RedisConnection, any Error>
+    do {
+      // It may have come to be between the look and the task.
+      if let connection = standing { result = .success(connection) } else { result = .success(try await connect()) }
+    } catch { result = .failure(error) }
+    state.withLock { state in
+      state.opening = nil
+      guard case .success(let connection) = result else { return }
+      state.connection = connection
+      state.digests = [:]
+    }
+    return try result.get()
+  }
+
+  private func connect() async throws -> RedisConnection {
     let connection = try await RedisConnection.open(address, try security(), on: group, within: .seconds(5))
     var first: [RESPCommand] = []
     if let password = address.password {
@@ -156,11 +197,7 @@ final class RedisClient: Sendable {
       for case .error(let text) in try await firstAnswers(first, connection) { throw Self.meaning(text) }
     } catch {
       await connection.close()
-      throw await explained(error)
-    }
-    state.withLock { state in
-      state.connection = connection
-      state.digests = [:]
+      throw Speechless(cause: error)
     }
     return connection
   }

@@ -24,12 +24,11 @@ extension RedisEngine {
       return true
     }
     if looks {
-      let answer = try await waiter.ask([
-        "XAUTOCLAIM", keys.work, RedisKeys.group, agent, String(decoding: ttl, as: UTF8.self), "0-0", "COUNT",
-        "\(count)",
-      ])
-      let entries = answer.array.count >= 2 ? answer.array[1].array : []
-      let leases = try await leases(entries, isRepeated: true)
+      let answer = try await waiter.run(
+        .reclaim, [keys.work, keys.looked],
+        words(RedisKeys.group, agent) + [ttl]
+          + words("\(count)", "\(max(1, min(lease.nanoseconds / 8_000_000, 50)))"))
+      let leases = try await leases(answer.array, for: agent, isRepeated: true)
       if !leases.isEmpty { return leases }
     }
     let milliseconds = max(1, wait.nanoseconds / 1_000_000)
@@ -38,22 +37,29 @@ extension RedisEngine {
         "XREADGROUP", "GROUP", RedisKeys.group, agent, "COUNT", "\(count)", "BLOCK", "\(milliseconds)", "STREAMS",
         keys.work, ">",
       ], within: wait + .seconds(10))
-    return try await leases(answer.array.first?.array.last?.array ?? [], isRepeated: false)
+    return try await leases(answer.array.first?.array.last?.array ?? [], for: agent, isRepeated: false)
   }
 
-  private func leases(_ entries: [RESPValue], isRepeated: Bool) async throws -> [Lease] {
+  private func leases(_ entries: [RESPValue], for agent: String, isRepeated: Bool) async throws -> [Lease] {
     var leases: [Lease] = []
     for entry in entries {
-      guard let id = entry.array.first.flatMap(Self.id), let stored = Self.field("b", of: entry)?.bytes,
-        let bytes = try await whole(stored, id, isResult: false)
-      else { continue }
+      guard let id = entry.array.first.flatMap(Self.id), let stored = Self.field("b", of: entry)?.bytes else {
+        continue
+      }
+      guard let bytes = try await whole(stored, id, isResult: false) else {
+        // Nobody can run it. Its driver, if it is still there, finds that it is missing.
+        _ = try await client.run(.discard, [keys.work, keys.starts], words(RedisKeys.group, agent, "\(id)"))
+        continue
+      }
       leases.append(Lease(Work(id: id, bytes: bytes), isRepeated: isRepeated))
     }
     return leases
   }
 
-  package func started(_ id: UInt64, item: Int, by agent: String) async throws -> Losses {
-    let answer = try await client.run(.started, [keys.starts, keys.work], words("\(id)", "\(item)", agent)).array
+  package func started(_ id: UInt64, item: Int, by agent: String, called title: String) async throws -> Losses {
+    let answer = try await client.run(
+      .started, [keys.starts, keys.work], words("\(id)", "\(item)", agent, RedisKeys.group, title)
+    ).array
     guard answer.count == 2, let count = answer[0].integer, let last = answer[1].string else {
       throw EngineError.refused("an answer that makes no sense: \(answer)")
     }
@@ -71,9 +77,10 @@ extension RedisEngine {
   }
 
   package func complete(_ id: UInt64, _ result: [UInt8], by agent: String) async throws -> Bool {
-    let bytes = try await stored(result, id, isResult: true)
+    let bytes = try await stored(result, id, of: agent, isResult: true)
+    let beside = place(bytes, id, isResult: true).map { [$0.key] } ?? []
     let answer = try await client.run(
-      .complete, [keys.work, keys.results, keys.starts, keys.members, keys.counts],
+      .complete, [keys.work, keys.results, keys.starts, keys.members, keys.counts] + beside,
       words(RedisKeys.group, "\(id)", agent) + [bytes], within: .seconds(60))
     return answer.integer == 1
   }
@@ -81,7 +88,7 @@ extension RedisEngine {
   package func release(_ ids: [UInt64], by agent: String) async throws {
     guard !ids.isEmpty else { return }
     _ = try await client.run(
-      .release, [keys.work, keys.starts], words(RedisKeys.group, agent) + ids.map { Array("\($0)".utf8) })
+      .release, [keys.work, keys.starts, keys.looked], words(RedisKeys.group, agent) + ids.map { Array("\($0)".utf8) })
   }
 
   package func leave(_ agent: String) async throws {

@@ -10,13 +10,10 @@ extension RedisEngine {
   }
 
   package func clean() async throws -> Int {
-    let known = [keys.driver, keys.phase, keys.epoch] + keys.lasting
-    var count = try await client.run(.clean, known, []).integer ?? 0
-    // What lies beside the streams, and what was kept for who goes on. Another driver may have begun meanwhile.
-    let rest = try await names(like: keys.pattern).filter { !known.contains($0) }
-    guard !rest.isEmpty else { return count }
-    count += try await client.ask(RESPCommand(["UNLINK"] + rest)).integer ?? 0
-    return count
+    // All that is there now, and no more: what another driver has that begins meanwhile is its own.
+    let first = [keys.driver, keys.phase]
+    let rest = try await names(like: keys.pattern).filter { !first.contains($0) }
+    return try await client.run(.clean, first + rest, [], within: .seconds(60)).integer ?? 0
   }
 
   /// Whether another driver could go on with something.

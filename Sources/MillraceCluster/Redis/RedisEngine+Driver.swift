@@ -3,7 +3,9 @@ import Millrace
 import MillraceIPC
 
 extension RedisEngine {
-  var epoch: [UInt8] { Array("\(state.withLock { $0.epoch })".utf8) }
+  var epoch: [UInt8] { Array(driver.utf8) }
+  /// Which driver this is, as it stands in the queue.
+  private var driver: String { "\(state.withLock { $0.epoch })" }
 
   package func open(_ manifest: [UInt8]) async throws -> UInt64 {
     try await refuseEviction()
@@ -14,7 +16,7 @@ extension RedisEngine {
       throw EngineError.refused("an answer that makes no sense: \(answer)")
     }
     state.withLock { state in
-      state.epoch = epoch
+      (state.epoch, state.beats) = (epoch, 0)
       // If it has forgotten everything, its results begin anew; those that come twice are known to the driver.
       state.read = "0-0"
     }
@@ -39,32 +41,39 @@ extension RedisEngine {
   }
 
   package func submit(_ work: [Work]) async throws {
-    var arguments = [epoch]
+    let driver = driver
+    var arguments = words(driver)
     for work in work {
-      let bytes = try await stored(work.bytes, work.id, isResult: false)
-      if bytes.first == 1 { state.withLock { _ = $0.large.insert(keys.large(work.id, isResult: false)) } }
+      let bytes = try await stored(work.bytes, work.id, of: driver, isResult: false)
+      if let (key, _) = place(bytes, work.id, isResult: false) { state.withLock { _ = $0.large.insert(key) } }
       arguments += [Array("\(work.id)".utf8), bytes]
     }
     _ = try await client.run(.submit, [keys.epoch, keys.work], arguments)
   }
 
   package func results(upTo count: Int, within wait: Duration) async throws -> [WorkResult] {
-    let read = state.withLock { $0.read }
+    let (read, mine) = state.withLock { ($0.read, $0.epoch) }
     let milliseconds = max(1, wait.nanoseconds / 1_000_000)
-    let answer = try await waiter.ask(
-      ["XREAD", "COUNT", "\(count)", "BLOCK", "\(milliseconds)", "STREAMS", keys.results, read],
-      within: wait + .seconds(10))
-    let entries = answer.array.first?.array.last?.array ?? []
+    // Whose they are is asked behind them: a driver that came before has given out the same numbers.
+    let answers = try await waiter.ask(
+      [
+        ["XREAD", "COUNT", "\(count)", "BLOCK", "\(milliseconds)", "STREAMS", keys.results, read],
+        ["GET", keys.epoch],
+      ], within: wait + .seconds(10))
+    guard let epoch = answers[1].integer, epoch >= mine else { throw EngineError.lost }
+    guard epoch == mine else { throw EngineError.fenced("epoch \(epoch), not \(mine)") }
+    let entries = answers[0].array.first?.array.last?.array ?? []
     var results: [WorkResult] = []
     for entry in entries {
       guard let id = Self.field("i", of: entry)?.integer.flatMap({ UInt64(exactly: $0) }),
         let stored = Self.field("b", of: entry)?.bytes,
         let bytes = try await whole(stored, id, isResult: true)
       else { continue }
-      let work = keys.large(id, isResult: false)
+      let work = keys.large(id, of: "\(mine)", isResult: false)
+      let place = place(stored, id, isResult: true)
       state.withLock { state in
         if state.large.remove(work) != nil { state.spent.append(work) }
-        if stored.first == 1 { state.spent.append(keys.large(id, isResult: true)) }
+        if let place { state.spent.append(place.key) }
       }
       results.append(WorkResult(id: id, agent: Self.field("a", of: entry)?.string ?? "", bytes: bytes))
     }
@@ -77,12 +86,13 @@ extension RedisEngine {
 
   package func settle() async throws {
     let read = state.withLock { $0.read }
-    try await removeSpent()
     let parts = read.split(separator: "-")
     guard parts.count == 2, let sequence = UInt64(parts[1]) else { return }
     _ = try await client.run(.settle, [keys.epoch, keys.results], [epoch] + words("\(parts[0])-\(sequence + 1)"))
+    try await removeSpent()
   }
 
+  /// Behind what only the driver may do: whoever has the job now needs what a driver before it was done with.
   private func removeSpent() async throws {
     let spent = state.withLock { state in
       defer { state.spent = [] }
@@ -129,11 +139,11 @@ extension RedisEngine {
   }
 
   package func cancel(_ ids: [UInt64]) async throws {
-    let group = words(RedisKeys.group)
+    let (group, driver) = (words(RedisKeys.group), driver)
     _ = try await client.run(
       .cancel, [keys.epoch, keys.work, keys.starts], [epoch] + group + ids.map { Array("\($0)".utf8) })
     state.withLock { state in
-      for key in ids.map({ keys.large($0, isResult: false) }) where state.large.remove(key) != nil {
+      for key in ids.map({ keys.large($0, of: driver, isResult: false) }) where state.large.remove(key) != nil {
         state.spent.append(key)
       }
     }
@@ -142,17 +152,28 @@ extension RedisEngine {
 
   package func change(to phase: JobPhase) async throws {
     // What is out may be so for longer than anything lives that nobody looks after.
-    let large = state.withLock { Array($0.large) }
-    _ = try await client.run(
-      .change, [keys.epoch, keys.phase, keys.driver] + keys.lasting + large,
-      [epoch] + words(phase.rawValue) + [ttl] + words("\(Self.life.nanoseconds / 1_000_000)"))
+    let (large, beats) = state.withLock { (Array($0.large), $0.beats) }
+    let answer = try await client.run(
+      .change, [keys.epoch, keys.phase, keys.driver, keys.beats] + keys.lasting + large,
+      [epoch] + words(phase.rawValue) + [ttl] + words("\(Self.life.nanoseconds / 1_000_000)", "\(beats)"))
+    // Unless it was opened again meanwhile.
+    state.withLock { state in if state.beats == beats { state.beats = answer.integer ?? beats } }
   }
 
   package func finish() async throws {
+    let run: Result<RESPValue, any Error>
+    do {
+      run = .success(
+        try await client.run(
+          .finish, [keys.epoch, keys.phase, keys.driver, keys.beats, keys.looked] + keys.lasting, [epoch] + [ttl]))
+    } catch EngineError.fenced(let why) {
+      // Work of its own is nobody else's. What it has read of results is.
+      state.withLock { $0.spent = [] }
+      run = .failure(EngineError.fenced(why))
+    }
     state.withLock { $0.spent += $0.large }
     try await removeSpent()
-    _ = try await client.run(
-      .finish, [keys.epoch, keys.phase, keys.driver] + keys.lasting, [epoch] + [ttl])
+    _ = try run.get()
   }
 }
 #endif

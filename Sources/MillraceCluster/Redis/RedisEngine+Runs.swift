@@ -13,7 +13,8 @@ extension RedisEngine {
     _ run: String, _ head: [UInt8], delivered known: [UInt8]
   ) async throws -> (head: [UInt8], delivered: [UInt8]) {
     let found = try await client.run(
-      .resume, [keys.epoch, keys.run(run), keys.delivered(run)], [epoch, head, Self.rest, known], within: .seconds(60))
+      .resume, [keys.epoch, keys.run(run), keys.delivered(run), keys.scratch(run)], [epoch, head, Self.rest, known],
+      within: .seconds(60))
     guard let found = found.bytes else { throw EngineError.refused("an answer that makes no sense: \(found)") }
     var delivered: [UInt8] = []
     while true {

@@ -13,6 +13,8 @@ package final class RedisEngine: WorkEngine {
   struct State {
     /// Which driver this is; 0: none, yet.
     var epoch = 0
+    /// How often the server has heard that it lives.
+    var beats = 0
     /// Up to where results were read.
     var read = "0-0"
     /// Work of this driver's that lies beside its stream, and is out.
@@ -67,10 +69,12 @@ package final class RedisEngine: WorkEngine {
 
   func words(_ words: String...) -> [[UInt8]] { words.map { Array($0.utf8) } }
 
-  /// As a stream has it: whether it lies there, and if so the bytes; else how many pieces there are.
-  func stored(_ bytes: [UInt8], _ id: UInt64, isResult: Bool) async throws -> [UInt8] {
+  /// As a stream has it: whether it lies there, and if so the bytes; else how many pieces there are, and whose.
+  ///
+  /// - Parameter owner: the driver's epoch, or the agent's name.
+  func stored(_ bytes: [UInt8], _ id: UInt64, of owner: String, isResult: Bool) async throws -> [UInt8] {
     guard bytes.count > Self.largest else { return [0] + bytes }
-    let key = keys.large(id, isResult: isResult)
+    let key = keys.large(id, of: owner, isResult: isResult)
     let count = (bytes.count + Self.largest - 1) / Self.largest
     do {
       for start in stride(from: 0, to: count, by: Self.together) {
@@ -87,14 +91,21 @@ package final class RedisEngine: WorkEngine {
       _ = try? await client.ask(["DEL", key])
       throw error
     }
-    return [1] + Array("\(count)".utf8)
+    return [1] + Array("\(count) \(owner)".utf8)
+  }
+
+  /// Where it lies, if that is beside its stream, and in how many pieces.
+  func place(_ bytes: [UInt8], _ id: UInt64, isResult: Bool) -> (key: String, pieces: Int)? {
+    guard bytes.first == 1 else { return nil }
+    let words = String(decoding: bytes.dropFirst(), as: UTF8.self).split(separator: " ", maxSplits: 1)
+    guard words.count == 2, let pieces = Int(words[0]) else { return nil }
+    return (keys.large(id, of: String(words[1]), isResult: isResult), pieces)
   }
 
   /// Nil, if what lay beside the stream is gone.
   func whole(_ bytes: [UInt8], _ id: UInt64, isResult: Bool) async throws -> [UInt8]? {
     guard bytes.first == 1 else { return Array(bytes.dropFirst()) }
-    let key = keys.large(id, isResult: isResult)
-    let count = Int(String(decoding: bytes.dropFirst(), as: UTF8.self)) ?? 0
+    guard let (key, count) = place(bytes, id, isResult: isResult) else { return nil }
     var whole: [UInt8] = []
     for start in stride(from: 0, to: count, by: Self.together) {
       let pieces = try await client.ask(

@@ -27,12 +27,22 @@ package struct RedisKeys: Sendable {
   /// What a run is of, and which of its items were delivered.
   func run(_ name: String) -> String { key("run:\(name)") }
   func delivered(_ run: String) -> String { key("run:\(run):delivered") }
+  /// There within a script.
+  func scratch(_ run: String) -> String { key("run:\(run):scratch") }
   /// There while the agent is.
   func alive(_ agent: String) -> String { key("alive:\(agent)") }
-  /// What is too large for a stream.
-  func large(_ id: UInt64, isResult: Bool) -> String { key("\(isResult ? "result" : "work"):\(id)") }
+  /// What is too large for a stream: work of one driver, by its epoch, or a result of one agent. Others that have the same number have a
+  /// place of their own, so that nobody writes or removes what is not his.
+  func large(_ id: UInt64, of owner: String, isResult: Bool) -> String {
+    key("\(isResult ? "result" : "work"):\(id):\(owner)")
+  }
+  /// There for a moment after somebody has looked for work that nobody has any more, and found none.
+  var looked: String { key("looked") }
 
-  /// Those that stay until the job is over, but for `epoch`, `phase` and `driver`.
+  /// How often the driver has said that it lives. A server that knows less of it than the driver has gone back to what it had written down.
+  var beats: String { key("beats") }
+
+  /// Those that stay until the job is over, but for `epoch`, `phase`, `driver` and `beats`.
   var lasting: [String] { [work, results, manifest, workers, members, counts, starts, drains] }
 
   /// All there are, as a pattern: a job's name has nothing in it that means something there.

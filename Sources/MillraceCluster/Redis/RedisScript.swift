@@ -2,12 +2,12 @@
 package enum RedisScript: String, CaseIterable, Sendable {
   case open, announce, submit, settle, missing, cancel, change, finish, renew, started, complete, release, join, drain,
     clean, resume,
-    delivered, forget
+    delivered, forget, reclaim, discard
 
-  /// Only its driver may do this. What the server has forgotten is to be opened again.
+  /// Only its driver may do this. What the server has forgotten is to be opened again: so it is where it remembers a driver from before this one.
   private static let asDriver = """
     local epoch = redis.call('GET', KEYS[1])
-    if not epoch then return redis.error_reply('LOST the job is not known') end
+    if not epoch or tonumber(epoch) < tonumber(ARGV[1]) then return redis.error_reply('LOST the job is not known') end
     if epoch ~= ARGV[1] then return redis.error_reply('FENCED epoch ' .. epoch .. ', not ' .. ARGV[1]) end
 
     """
@@ -15,11 +15,14 @@ package enum RedisScript: String, CaseIterable, Sendable {
   package var text: String {
     switch self {
     case .open:
-      // KEYS epoch in manifest phase driver; ARGV mine group manifest ttl
+      // KEYS epoch in manifest phase driver; ARGV mine group manifest ttl. By the clock an epoch is later than those that the server has forgotten.
       """
       local epoch = redis.call('GET', KEYS[1])
-      if ARGV[1] == '0' then epoch = tostring(redis.call('INCR', KEYS[1]))
-      elseif not epoch then redis.call('SET', KEYS[1], ARGV[1]) epoch = ARGV[1]
+      if ARGV[1] == '0' then
+        local now = redis.call('TIME')
+        epoch = string.format('%.0f', math.max((tonumber(epoch) or 0) + 1, now[1] * 1000000 + now[2]))
+        redis.call('SET', KEYS[1], epoch)
+      elseif not epoch or tonumber(epoch) < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) epoch = ARGV[1]
       elseif epoch ~= ARGV[1] then return redis.error_reply('FENCED epoch ' .. epoch .. ', not ' .. ARGV[1]) end
       redis.call('PERSIST', KEYS[1])
       local made = redis.pcall('XGROUP', 'CREATE', KEYS[2], ARGV[2], '0', 'MKSTREAM')
@@ -71,12 +74,15 @@ package enum RedisScript: String, CaseIterable, Sendable {
         return 1
         """
     case .change:
-      // KEYS epoch phase driver (all others of the job); ARGV epoch phase ttl life
+      // KEYS epoch phase driver beats (all others of the job); ARGV epoch phase ttl life beats
       Self.asDriver + """
+        local beats = tonumber(redis.call('GET', KEYS[4]) or '0')
+        if beats < tonumber(ARGV[5]) then return redis.error_reply('LOST what was written last is not there') end
+        redis.call('SET', KEYS[4], string.format('%.0f', beats + 1))
         redis.call('SET', KEYS[2], ARGV[2])
         redis.call('SET', KEYS[3], epoch, 'PX', ARGV[3])
         for i = 1, #KEYS do if i ~= 3 then redis.call('PEXPIRE', KEYS[i], ARGV[4]) end end
-        return 1
+        return beats + 1
         """
     case .finish:
       // KEYS epoch phase driver (all others of the job); ARGV epoch ttl
@@ -103,26 +109,39 @@ package enum RedisScript: String, CaseIterable, Sendable {
       return {phase or '', redis.call('HEXISTS', KEYS[4], ARGV[2]), refused}
       """
     case .started:
-      // KEYS starts in; ARGV id item agent: only of what is there, or nobody would remove it. Whoever had it first did not say what it began.
+      // KEYS starts in; ARGV id item agent group title: only of what is there, or nobody would remove it. Whoever had it first did not say what it
+      // began. Asked again, for the first answer was lost, it counts once: that is the same agent at the same item in the same lease.
       """
-      if #redis.call('XRANGE', KEYS[2], ARGV[1] .. '-0', ARGV[1] .. '-0') == 0 then return {0, ''} end
+      local id = ARGV[1] .. '-0'
+      if #redis.call('XRANGE', KEYS[2], id, id) == 0 then return {0, ''} end
       local text = redis.call('HGET', KEYS[1], ARGV[1]) or ''
       local counts = cjson.decode(text == '' and '{"first":1}' or text)
-      for other in pairs(counts) do
-        if tonumber(other) and tonumber(other) < tonumber(ARGV[2]) then counts[other] = nil end
+      local held = redis.pcall('XPENDING', KEYS[2], ARGV[4], id, id, 1)
+      local lease = not held.err and #held > 0 and held[1][4] or 0
+      local same = counts['by'] == ARGV[3] and counts['lease'] == lease
+      if not same or counts['at'] ~= ARGV[2] then
+        for other in pairs(counts) do
+          if tonumber(other) and tonumber(other) < tonumber(ARGV[2]) then counts[other] = nil end
+        end
+        if not same then counts['prior'] = counts['last'] end
+        counts[ARGV[2]] = (counts[ARGV[2]] or counts['first']) + 1
+        counts['by'], counts['at'], counts['lease'], counts['last'] = ARGV[3], ARGV[2], lease, ARGV[5]
+        redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(counts))
       end
-      local before = counts[ARGV[2]] or counts['first']
-      local last = before > 0 and counts['last'] or ''
-      counts[ARGV[2]] = before + 1
-      counts['last'] = ARGV[3]
-      redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(counts))
-      return {before, last}
+      local before = counts[ARGV[2]] - 1
+      return {before, before > 0 and counts['prior'] or ''}
       """
     case .complete:
-      // KEYS in out starts members results; ARGV group id agent result
+      // KEYS in out starts members results (what lies beside); ARGV group id agent result. Asked again, it is not refused for that.
       """
       local id = ARGV[2] .. '-0'
-      if redis.call('XACK', KEYS[1], ARGV[1], id) == 0 then return 0 end
+      if redis.call('XACK', KEYS[1], ARGV[1], id) == 0 then
+        for _, entry in ipairs(redis.call('XRANGE', KEYS[2], '-', '+')) do
+          if entry[2][2] == ARGV[2] and entry[2][4] == ARGV[3] then return 1 end
+        end
+        if KEYS[6] then redis.call('UNLINK', KEYS[6]) end
+        return 0
+      end
       redis.call('XDEL', KEYS[1], id)
       redis.call('HDEL', KEYS[3], ARGV[2])
       redis.call('XADD', KEYS[2], '*', 'i', ARGV[2], 'a', ARGV[3], 'b', ARGV[4])
@@ -130,26 +149,66 @@ package enum RedisScript: String, CaseIterable, Sendable {
       return 1
       """
     case .release:
-      // KEYS in starts; ARGV group agent id…: as if it had been held for ever, and nobody was lost with it.
+      // KEYS in starts looked; ARGV group agent id…: as if it had been held for ever, and nobody was lost with it: neither who had it first, nor
+      // who had begun an item of it in this lease.
       """
+      redis.call('DEL', KEYS[3])
       for i = 3, #ARGV do
         local id = ARGV[i] .. '-0'
         local mine = redis.pcall('XPENDING', KEYS[1], ARGV[1], id, id, 1, ARGV[2])
         if not mine.err and #mine > 0 then
           redis.call('XCLAIM', KEYS[1], ARGV[1], 'released', 0, id, 'IDLE', '1000000000', 'JUSTID')
-          redis.call('HSETNX', KEYS[2], ARGV[i], '{"first":0}')
+          if mine[1][4] == 1 then redis.call('HSETNX', KEYS[2], ARGV[i], '{"first":0}') end
+          local text = redis.call('HGET', KEYS[2], ARGV[i]) or ''
+          local counts = text == '' and {} or cjson.decode(text)
+          if counts['by'] == ARGV[2] and counts['lease'] == mine[1][4] then
+            counts[counts['at']] = counts[counts['at']] - 1
+            counts['last'] = counts['prior']
+            counts['by'], counts['at'], counts['lease'], counts['prior'] = nil, nil, nil, nil
+            redis.call('HSET', KEYS[2], ARGV[i], cjson.encode(counts))
+          end
         end
       end
       return 1
       """
+    case .reclaim:
+      // KEYS in looked; ARGV group agent ttl count pause: what nobody has any more, however much there is before it that somebody has. To
+      // look for it costs the server the more, the more is out: so not all do it at a time.
+      """
+      if redis.call('EXISTS', KEYS[2]) == 1 then return {} end
+      local found = redis.pcall('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', ARGV[4])
+      if found.err then return found end
+      if #found == 0 then
+        redis.call('SET', KEYS[2], '1', 'PX', ARGV[5])
+        return {}
+      end
+      local ids = {}
+      for i, entry in ipairs(found) do ids[i] = entry[1] end
+      return redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], unpack(ids))
+      """
+    case .discard:
+      // KEYS in starts; ARGV group agent id: what the agent has, and nobody can run.
+      """
+      local id = ARGV[3] .. '-0'
+      local mine = redis.pcall('XPENDING', KEYS[1], ARGV[1], id, id, 1, ARGV[2])
+      if mine.err or #mine == 0 then return 0 end
+      redis.call('XACK', KEYS[1], ARGV[1], id)
+      redis.call('XDEL', KEYS[1], id)
+      redis.call('HDEL', KEYS[2], ARGV[3])
+      return 1
+      """
     case .resume:
-      // KEYS epoch run delivered; ARGV epoch head life known
+      // KEYS epoch run delivered scratch; ARGV epoch head life known: the server may have forgotten all of it, or the end.
       Self.asDriver + """
         local head = redis.call('GET', KEYS[2])
         if not head then
           head = ARGV[2]
           redis.call('SET', KEYS[2], head)
           redis.call('SET', KEYS[3], ARGV[4])
+        elseif head == ARGV[2] and #ARGV[4] > 0 then
+          redis.call('SET', KEYS[4], ARGV[4])
+          redis.call('BITOP', 'OR', KEYS[3], KEYS[3], KEYS[4])
+          redis.call('DEL', KEYS[4])
         end
         for i = 2, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
         return head

@@ -38,7 +38,7 @@ public struct WorkerPoolService: Service {
         return true
       }
       group.addTask {
-        try? await Task.sleep(for: limit)
+        try? await Task.sleep(nanoseconds: limit.nanoseconds)
         return false
       }
       let hasDrained = try await group.next() ?? true
