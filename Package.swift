@@ -119,6 +119,10 @@ let package = Package(
     .executableTarget(
       name: "ClusterProgram", dependencies: ["Millrace", "MillraceCluster"], path: "Tests/Support/ClusterProgram",
       swiftSettings: swiftSettings),
+    // Runs on a cluster whose parts are killed at random.
+    .executableTarget(
+      name: "ClusterSoak", dependencies: ["Millrace", "MillraceCluster", "MillraceTesting", "TestSupport"],
+      path: "Tests/Support/ClusterSoak", swiftSettings: swiftSettings),
     // Spoiled input for everything that reads what another process wrote.
     .target(name: "AllocationMeter", path: "Tests/Support/AllocationMeter", cSettings: cSettings),
     .executableTarget(

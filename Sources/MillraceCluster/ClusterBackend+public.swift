@@ -178,6 +178,9 @@ extension ClusterEngine {
     guard lease >= .milliseconds(100), lease <= .seconds(86_400) else {
       throw InvalidOption(name: "lease", value: "\(lease)", allowed: "a tenth of a second to a day")
     }
+    guard patience >= .zero, patience <= .seconds(86_400 * 366) else {
+      throw InvalidOption(name: "patience", value: "\(patience)", allowed: "0 to a year")
+    }
     let job = job ?? Self.freshName()
     guard AgentSettings.isName(job) else {
       throw InvalidOption(name: "job", value: job, allowed: "letters, digits, '-', '_' and '.'")

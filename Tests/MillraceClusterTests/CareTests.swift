@@ -48,11 +48,11 @@ extension Checked {
         #expect(heard.messages.contains("an agent is to finish what it has, and to end"))
         #expect(!heard.messages.contains { $0.contains("is lost") })
 
-        // When none is left, and none will come, a map says why.
+        // U242: when none is left, and none will come, a map says why. What nobody has run has not failed.
         let error = await #expect(throws: WorkerPoolError.self) {
-          for try await output in pool.outputs(
+          for try await outcome in pool.outcomes(
             of: 0..<1_000, with: Slow(pause: .milliseconds(20)), options: MapOptions(chunking: .size(1)))
-          where output == 3 {
+          where try outcome.output == 3 {
             _ = try Files.output(of: "\(Self.millrace) drain \(server.address.url) --job night 2>&1")
           }
         }

@@ -16,6 +16,10 @@ private struct SquareOnTheMainActor: StatelessWorker, Codable {
   func process(_ item: Int) async -> Int { await MainActor.run { item * item } }
 }
 
+private struct WhereItRuns: StatelessWorker, Codable {
+  func process(_ item: Int) -> Int32 { getpid() }
+}
+
 extension Checked {
   @Suite struct HereTests {
     private func withCluster(
@@ -46,6 +50,23 @@ extension Checked {
         // And another, with the same agents.
         let more = try await pool.map([3], with: Square())
         #expect(more == [9])
+      }
+    }
+
+    @Test("U243: a stage of one instance has one, in the order of the input, and what its tear-down puts comes")
+    func oneInstance() async throws {
+      try await withCluster(.inMemory, agents: 3, width: 12) { pool, _ in
+        let squares = (0..<50).map { $0 * $0 }
+        let squaring = Pipeline<Int, Int> { Square() }
+        let taken = try await squaring.take(7).list(of: 0..<50, on: pool)
+        #expect(taken == Array(squares.prefix(7)))
+        let batches = try await squaring.batch(7).list(of: 0..<50, on: pool)
+        #expect(batches.flatMap { $0 } == squares && batches.map(\.count) == [7, 7, 7, 7, 7, 7, 7, 1])
+        let processes = try await Pipeline<Int, Int32> {
+          Square()
+          Serial { WhereItRuns() }
+        }.list(of: 0..<50, on: pool)
+        #expect(processes.count == 50 && Set(processes).count == 1)
       }
     }
 

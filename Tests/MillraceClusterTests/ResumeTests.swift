@@ -160,7 +160,7 @@ extension Checked {
             } catch { return "\(error)" }
           }
           let fewer = await refusal(pool.outcomes(of: 0..<49, with: Square(), resuming: "squares"))
-          #expect(fewer.contains("was begun with another items: 50, and not 49"), "\(fewer)")
+          #expect(fewer.contains("was begun with another number of items: 50, and not 49"), "\(fewer)")
           let other = await refusal(pool.outcomes(of: 0..<50, with: Slow(pause: .zero), resuming: "squares"))
           #expect(other.contains("another worker") && other.contains("Square"), "\(other)")
           #expect(await refusal(pool.outcomes(of: 0..<5, with: Slow(pause: .zero), resuming: "slow")) == "none")

@@ -188,10 +188,10 @@ extension Dispatcher {
     for chunk in queue.unpin(from: slot, isMeant) { pin(chunk, first: false) }
   }
 
-  /// Ends a job that can never run: what was read of it has `.setUpFailed` as its outcome.
+  /// Ends a job that can never run: what was read of it has `.setUpFailed` as its outcome, where it is to have one.
   private mutating func failEverything(_ id: JobID, _ error: WorkerPoolError) {
     guard let job = jobs[id], !job.ended else { return }
-    if !job.spec.failFast {
+    if !job.spec.failFast, limits.starts.failsItems {
       let chunks = queue.chunks(of: job) + delayed.filter { $0.job == id }
       for chunk in chunks.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
         for index in chunk.range {

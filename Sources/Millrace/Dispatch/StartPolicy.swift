@@ -20,6 +20,9 @@ package struct StartPolicy: Sendable {
   package var isTold = true
   /// After how many rests in a row a slot is not waited for any more.
   package var attempts = 1
+  /// Whether what was read of a job that ends for want of workers has an outcome, that none could be set up. Not where the items may be run yet, by the next
+  /// program that takes the job up.
+  package var failsItems = true
 
   package init() {}
 }

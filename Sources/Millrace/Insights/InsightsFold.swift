@@ -153,7 +153,7 @@ package struct InsightsFold: Sendable {
     insights.longest = longest
     Unlocked.expect("an item's description")
     for (place, input) in inputs.enumerated() {
-      insights.longest[place].input = input.map { String("\($0)".prefix(Insights.LongestItem.longestInput)) }
+      insights.longest[place].input = input.map { BriefText.of($0, most: Insights.LongestItem.longestInput) }
     }
     for (number, fold) in copy.slots.enumerated() {
       var slot = fold.insight

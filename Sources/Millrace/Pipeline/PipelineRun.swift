@@ -126,6 +126,9 @@ public final class PipelineRun: Sendable {
   }
 
   /// Reads the sources no further, until `resume`; what was read goes on.
+  ///
+  /// A ``Source`` waits in its next `put`. A sequence is asked for no more than it was: what it still brings of that, as many items as the first
+  /// edge has room for, goes on.
   public func pause() {
     told.withLock { if $0 == .running { $0 = .paused } }
     engine.tell { $0.pause(true) }

@@ -17,6 +17,8 @@ package final class PoolCore: DrivenPool {
     var jobs = Registry<JobID, JobRecord>()
     /// Those whose consumers wait for so long and no longer. Mostly few, where there may be very many jobs.
     var impatient: [JobID: JobRecord] = [:]
+    /// When the first of them is to be looked at; perhaps it waits no more by then.
+    var impatience: UInt64?
     var workers = Registry<WorkerKey, WorkerRecord>()
     var index = WorkerIndex()
     var isClosed = false
@@ -134,9 +136,7 @@ package final class PoolCore: DrivenPool {
     var place = 0
     while let action = state.dispatcher.takeAction(&place) { route(action, &state, slots, &effects) }
     var next = state.dispatcherAlarm
-    for job in state.impatient.values {
-      if let time = job.waitsUntil { next = min(next ?? time, time) }
-    }
+    if let time = state.impatience { next = min(next ?? time, time) }
     if next != state.alarmTime {
       state.alarmTime = next
       state.alarmChanges += 1
@@ -265,6 +265,7 @@ package final class PoolCore: DrivenPool {
         late.append(waiter)
       }
       state.impatient = state.impatient.filter { $0.value.waitsUntil != nil }
+      state.impatience = state.impatient.values.lazy.compactMap(\.waitsUntil).min()
       return late
     }
     perform(effects)
@@ -476,7 +477,10 @@ package final class PoolCore: DrivenPool {
         guard job.queue.isEmpty, job.end == nil else { return false }
         job.waiter = continuation
         job.waitsUntil = time
-        if time != nil { state.impatient[job.id] = job }
+        if let time {
+          state.impatient[job.id] = job
+          state.impatience = min(state.impatience ?? time, time)
+        }
         return true
       }
       perform(effects)

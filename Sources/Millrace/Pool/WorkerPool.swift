@@ -105,6 +105,9 @@ public final class WorkerPool: Sendable {
   /// one value for each instance that ever ran (also of those replaced at the end of their lifespan), in the order of
   /// slots. A tear-down without a limit of its own may take 30 seconds; then its worker is ended.
   ///
+  /// Until then they are kept, but for values of `Void`, which are only counted: a worker that is replaced often and hands back something large is better torn
+  /// down at times.
+  ///
   /// A worker that crashed, was ended, or was written off for its slowness has no value: what it had counted is gone. The value of a
   /// closure's worker is `Void`.
   ///

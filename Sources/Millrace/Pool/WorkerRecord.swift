@@ -51,6 +51,9 @@ package final class WorkerRecord: Sendable {
 
   private struct State {
     var exits: [(slot: Int, result: Result<any Sendable, any Error>)] = []
+    /// How many instances in each slot have handed back nothing, which is all that there is to know of them: a pool may replace its workers
+    /// for as long as it lives.
+    var empty: [Int: Int] = [:]
     /// Why instances have left nothing that died in their tear-downs.
     var losses: [(failure: WorkerFailure, isBystander: Bool)] = []
     var isClosed = false
@@ -81,7 +84,13 @@ package final class WorkerRecord: Sendable {
   }
 
   func exited(slot: Int, _ result: Result<any Sendable, any Error>) {
-    state.withLock { $0.exits.append((slot, result)) }
+    state.withLock { state in
+      if case .success(let value) = result, value is Void {
+        state.empty[slot, default: 0] += 1
+      } else {
+        state.exits.append((slot, result))
+      }
+    }
   }
 
   /// An instance has died in its tear-down, and has left nothing. May be said under a lock.
@@ -122,8 +131,8 @@ package final class WorkerRecord: Sendable {
 
   func takeExits() -> [(slot: Int, result: Result<any Sendable, any Error>)] {
     state.withLock { state in
-      defer { state.exits = [] }
-      return state.exits
+      defer { (state.exits, state.empty) = ([], [:]) }
+      return state.exits + state.empty.flatMap { slot, count in repeatElement((slot, .success(())), count: count) }
     }
   }
 

@@ -41,4 +41,6 @@ package struct BackendAbilities: OptionSet, Sendable {
   package static let relaysOutput = BackendAbilities(rawValue: 8)
   /// Their code may use Dispatch and Swift's default executor, `Task.sleep` among it: not in copies of the program.
   package static let usesDispatch = BackendAbilities(rawValue: 16)
+  /// A slot is no place of a worker's, but a chunk that is out: whoever takes that has workers, as many as he likes.
+  package static let sharesWorkers = BackendAbilities(rawValue: 32)
 }

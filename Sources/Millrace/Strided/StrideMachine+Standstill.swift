@@ -9,26 +9,37 @@ extension StrideMachine {
 
   /// Tells those who wait in vain: nobody else takes from the outputs that hold what fills the buffer.
   ///
-  /// Who took from one of them last will come again, unless he waits himself. From others nobody has taken yet, perhaps because
-  /// somebody has still to begin: that takes a grace.
-  mutating func diagnose(isGraceOver: Bool) {
+  /// Who took from one of them in a loop, and has not left that, will come again, unless he waits himself. Of others nobody knows: that
+  /// takes a grace.
+  mutating func diagnose(after waited: Patience) {
     guard isAtStandstill else { return }
-    let waiting = tasks.flatMap(\.waiters).map(\.taker)
-    guard !waiting.isEmpty else { return }
-    let full = fullOutputs
-    let takers = full.map { tasks[$0.output].taker }
-    if takers.contains(where: { $0.map { !waiting.contains($0) } ?? false }) { return }
-    if takers.contains(nil), !isGraceOver {
-      guard standstill == nil else { return }
+    let waiting = Set(tasks.lazy.flatMap(\.waiters).map(\.taker))
+    guard !waiting.isEmpty, let due = patience(withThoseWho: waiting) else { return }
+    guard due <= waited else {
+      if let standstill, standstill.patience >= due { return }
       standstills += 1
-      standstill = standstills
-      actions.append(.grace(standstill: standstills))
+      standstill = (standstills, due)
+      actions.append(.grace(standstill: standstills, due))
       return
     }
     for task in tasks.indices where !tasks[task].waiters.isEmpty {
       for waiter in tasks[task].waiters { actions.append(.blocked(waiter: waiter.id, blockage(of: task)!)) }
       tasks[task].waiters = []
     }
+  }
+
+  /// How long others than those who wait have to take what fills the buffer; nil: as long as it takes.
+  private func patience(withThoseWho waiting: Set<Int>) -> Patience? {
+    var patience = Patience.none
+    for task in tasks where task.isOutput && !task.cells.isEmpty {
+      if task.loops.values.contains(where: { !waiting.contains($0) }) { return nil }
+      if let caller = task.caller {
+        if !waiting.contains(caller) { patience = .toComeAgain }
+      } else if task.loops.isEmpty {
+        patience = max(patience, .toBegin)
+      }
+    }
+    return patience
   }
 
   /// Why nothing comes of the output now, if only who takes from others can help.

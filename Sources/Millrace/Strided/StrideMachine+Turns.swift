@@ -26,7 +26,7 @@ extension StrideMachine {
       }
     }
     for task in tasks.indices where tasks[task].isOutput { endIfOver(task) }
-    diagnose(isGraceOver: false)
+    diagnose(after: .none)
   }
 
   private mutating func passTurn() {
@@ -150,7 +150,7 @@ extension StrideMachine {
       tasks[task].waiters.removeFirst()
       tasks[task].next += 1
       remove(task, index)
-      tasks[task].taker = waiter.taker
+      if let loop = waiter.loop { tasks[task].loops[loop] = waiter.taker } else { tasks[task].caller = waiter.taker }
       actions.append(.deliver(task: task, index: index, waiter: waiter.id))
     }
   }

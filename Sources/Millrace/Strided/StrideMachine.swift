@@ -32,8 +32,17 @@ package struct StrideMachine {
     case end(task: Int, waiter: UInt64)
     /// What the consumer waits for cannot come, because of what nobody takes.
     case blocked(waiter: UInt64, Blockage)
-    /// It cannot come unless somebody takes from an output from whom nobody has yet: say `graceIsOver` in a while.
-    case grace(standstill: Int)
+    /// It cannot come unless somebody takes from another output of whom nobody knows whether he will: say `graceIsOver` in a while.
+    case grace(standstill: Int, Patience)
+  }
+
+  /// How long somebody is waited for who may take what fills the buffer.
+  package enum Patience: Comparable, Sendable {
+    case none
+    /// Nobody has taken from the output yet: somebody may begin.
+    case toBegin
+    /// Somebody has who is in no loop: he may come again, or may be gone.
+    case toComeAgain
   }
 
   enum Result { case running, done, failed }
@@ -44,10 +53,11 @@ package struct StrideMachine {
     var readers: Int
   }
 
-  /// A consumer that waits at an output, and the task of the program that it is.
+  /// A consumer that waits at an output, the task of the program that it is, and the loop that it is in, if it is in one.
   struct Waiter {
     let id: UInt64
     let taker: Int
+    let loop: UInt64?
   }
 
   struct Task {
@@ -69,8 +79,10 @@ package struct StrideMachine {
     var hasEnded = false
     var isPulling = false
     var waiters: [Waiter] = []
-    /// Who has taken from the output last, and has not left since.
-    var taker: Int?
+    /// The loops that have taken from the output and were not left since, and which task of the program was in each last.
+    var loops: [UInt64: Int] = [:]
+    /// Who has taken from it last without one.
+    var caller: Int?
   }
 
   package let stride: Int
@@ -88,8 +100,8 @@ package struct StrideMachine {
   package var inside = 0
   /// How many tasklets run.
   var running = 0
-  /// The standstill for which a grace was asked.
-  var standstill: Int?
+  /// The standstill for which a grace was asked, and of what kind.
+  var standstill: (number: Int, patience: Patience)?
   var standstills = 0
   package var actions: [Action] = []
 
@@ -163,8 +175,8 @@ package struct StrideMachine {
   }
 
   /// A consumer asks for the next result of an output.
-  package mutating func next(_ task: Int, waiter: UInt64, taker: Int) {
-    tasks[task].waiters.append(Waiter(id: waiter, taker: taker))
+  package mutating func next(_ task: Int, waiter: UInt64, taker: Int, loop: UInt64? = nil) {
+    tasks[task].waiters.append(Waiter(id: waiter, taker: taker, loop: loop))
     serve(task)
     advance()
   }
@@ -189,10 +201,9 @@ package struct StrideMachine {
     advance()
   }
 
-  /// Who took from the output will do so no more.
-  package mutating func left(_ task: Int, taker: Int) {
-    guard tasks[task].taker == taker else { return }
-    tasks[task].taker = nil
+  /// The loop over the output was left.
+  package mutating func left(_ task: Int, loop: UInt64) {
+    guard tasks[task].loops.removeValue(forKey: loop) != nil else { return }
     advance()
   }
 
@@ -203,9 +214,15 @@ package struct StrideMachine {
   }
 
   package mutating func graceIsOver(_ standstill: Int) {
-    guard self.standstill == standstill else { return }
+    guard let due = self.standstill, due.number == standstill else { return }
     // Who waits after this has a grace of his own.
     self.standstill = nil
-    diagnose(isGraceOver: true)
+    diagnose(after: due.patience)
   }
+
+  /// Whether the grace still counts.
+  package func awaits(_ standstill: Int) -> Bool { self.standstill?.number == standstill }
+
+  /// Whether no more of the task's external input is wanted.
+  package func hasEnded(_ task: Int) -> Bool { tasks[task].hasEnded }
 }

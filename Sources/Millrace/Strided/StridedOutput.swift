@@ -21,7 +21,8 @@ public struct StridedOutput<Output: Sendable>: AsyncSequence, Sendable {
   /// The next result; nil at the end, as often as one asks.
   ///
   /// - Throws: The item's ``ItemFailure``, at its place. ``StridedMapError`` of kind `standstill` if it cannot come because of other
-  ///   outputs, of which nobody takes; somebody has a second's time to begin with one. What ends the whole map: ``WorkerPoolError``, the input's
+  ///   outputs, of which nobody takes; somebody has a second's time to begin with one, and a minute's to come again who has taken by this
+  ///   method, and not in a loop. What ends the whole map: ``WorkerPoolError``, the input's
   ///   own error. `CancellationError` if the waiting task is cancelled (the map goes on), or after ``StridedMap/cancel()``. In an item of the
   ///   same pool a ``WorkerPoolError`` of kind `calledFromItem`, if the map was begun outside of that: its tasks may need the item's slot.
   public func next() async throws -> Output? { try await result(within: nil)?.get() }
@@ -38,7 +39,7 @@ public struct StridedOutput<Output: Sendable>: AsyncSequence, Sendable {
   public func nextResult() async throws -> Result<Output, ItemFailure>? { try await result(within: nil) }
 
   private func result(within limit: Duration?) async throws -> Result<Output, ItemFailure>? {
-    try await life.run.next(task, within: limit, taker: Self.taker)
+    try await life.run.next(task, within: limit, taker: Self.taker, loop: nil)
   }
 
   /// The task of the program in which this runs.
@@ -56,19 +57,20 @@ public struct StridedOutput<Output: Sendable>: AsyncSequence, Sendable {
 
     /// The next result, without leaving the caller's actor; nil at the end.
     public mutating func next(isolation actor: isolated (any Actor)?) async throws -> Output? {
-      visit.taker = StridedOutput.taker
-      return try await visit.output.life.run.next(visit.output.task, within: nil, taker: visit.taker)?.get()
+      let run = visit.output.life.run
+      if visit.loop == 0 { visit.loop = run.newLoop() }
+      return try await run.next(visit.output.task, within: nil, taker: StridedOutput.taker, loop: visit.loop)?.get()
     }
   }
 
   /// A loop: when it has been left, nobody counts on it to take more.
   fileprivate final class Visit {
     let output: StridedOutput
-    var taker = 0
+    var loop: UInt64 = 0
 
     init(_ output: StridedOutput) { self.output = output }
 
-    deinit { if taker != 0 { output.life.run.left(output.task, taker: taker) } }
+    deinit { if loop != 0 { output.life.run.left(output.task, loop: loop) } }
   }
 }
 

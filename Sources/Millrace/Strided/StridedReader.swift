@@ -21,7 +21,7 @@ protocol StridedReading: AnyObject, Sendable {
 /// What is in memory is read where the demand arises. What may block is read on a thread of its own, what may run an actor's code on
 /// that actor, and an asynchronous sequence in a task.
 final class StridedReader<Input: Sendable>: StridedReading, @unchecked Sendable {
-  // Sound: one item is read at a time. `item` is set by who reads, then the run's lock is taken, under which it is used.
+  // Sound: one item is read at a time, and is handed over under a lock, for a run that ends lets go of it at any moment.
   enum Kind {
     case inline(() -> Input?)
     case blocking(() -> Input?)
@@ -39,7 +39,7 @@ final class StridedReader<Input: Sendable>: StridedReading, @unchecked Sendable 
 
   private let kind: Kind
   private let demand = Lock(Demand())
-  private var item: Input?
+  private let item = Lock<Input?>(nil)
 
   init(_ kind: Kind) { self.kind = kind }
 
@@ -71,9 +71,12 @@ final class StridedReader<Input: Sendable>: StridedReading, @unchecked Sendable 
       })
   }
 
-  func take() -> Input? {
-    defer { item = nil }
-    return item
+  func take() -> Input? { item.withLock { $0.take() } }
+
+  /// Keeps what was read; whether it was an item.
+  private func keep(_ read: Input?) -> Bool {
+    item.withLock { $0 = read }
+    return read != nil
   }
 
   func discard() -> Any? { take() }
@@ -82,8 +85,7 @@ final class StridedReader<Input: Sendable>: StridedReading, @unchecked Sendable 
 
   func read() -> Bool {
     guard case .inline(let next) = kind else { return false }
-    item = next()
-    return item != nil
+    return keep(next())
   }
 
   func start(_ run: StridedRun, _ position: Int) throws -> Task<Void, Never>? {
@@ -102,8 +104,8 @@ final class StridedReader<Input: Sendable>: StridedReading, @unchecked Sendable 
     let task = Task(executorPreference: thread ?? LaneThread.ofFork) {
       while await self.isAsked() {
         do {
-          self.item = try await read()
-          run.pulled(position, ended: self.item == nil)
+          let hasItem = self.keep(try await read())
+          run.pulled(position, ended: !hasItem)
         } catch {
           run.pulled(position, ended: true, error)
         }

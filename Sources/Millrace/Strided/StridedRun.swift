@@ -25,6 +25,11 @@ final class StridedRun: Sendable {
     /// Why it is over for everyone.
     var end: (any Error)?
     var lastWaiter: UInt64 = 0
+    var lastLoop: UInt64 = 0
+    /// The standstill that is to be looked at again, and when.
+    var grace: (standstill: Int, deadline: ContinuousClock.Instant)?
+    /// What looks at it, then or before.
+    var timer: (deadline: ContinuousClock.Instant, task: Task<Void, Never>)?
     /// Tasks of ours: those that run the tasklets.
     var pumps: [Task<Void, Never>] = []
   }
@@ -35,13 +40,18 @@ final class StridedRun: Sendable {
     var wakes: [UnsafeContinuation<Void, Never>] = []
     var pull: StridedTask?
     var leaves: [any StridedReading] = []
-    var graces: [Int] = []
     var cancelled: [Task<Void, Never>] = []
     var garbage: [Any] = []
   }
 
-  /// How long somebody may take to begin with an output.
-  static let grace = Duration.seconds(1)
+  /// How long somebody may take to begin with an output, or to come again to it.
+  private static func time(for patience: StrideMachine.Patience) -> Duration {
+    switch patience {
+    case .none: .zero
+    case .toBegin: .seconds(1)
+    case .toComeAgain: .seconds(60)
+    }
+  }
 
   let pool: WorkerPool
   private let isTraced: Bool
@@ -122,7 +132,7 @@ final class StridedRun: Sendable {
 
   /// The next result of an output; nil at its end.
   func next<Output>(
-    _ task: StridedResults<Output>, within limit: Duration?, taker: Int
+    _ task: StridedResults<Output>, within limit: Duration?, taker: Int, loop: UInt64?
   ) async throws -> Result<Output, ItemFailure>? {
     try start()
     try expectReach()
@@ -143,7 +153,7 @@ final class StridedRun: Sendable {
             return effects.resumptions.append { answer.resume(throwing: error) }
           }
           task.waits(waiter, answer)
-          state.machine.next(task.position, waiter: waiter, taker: taker)
+          state.machine.next(task.position, waiter: waiter, taker: taker, loop: loop)
         }
         timer = limit.map { limit in
           Task(executorPreference: LaneThread.ofFork) {
@@ -174,8 +184,16 @@ final class StridedRun: Sendable {
     }
   }
 
+  /// The number of a loop that begins.
+  func newLoop() -> UInt64 {
+    state.withLock { state in
+      state.lastLoop += 1
+      return state.lastLoop
+    }
+  }
+
   /// A loop over the output was left.
-  func left(_ task: StridedTask, taker: Int) { step { state, _ in state.machine.left(task.position, taker: taker) } }
+  func left(_ task: StridedTask, loop: UInt64) { step { state, _ in state.machine.left(task.position, loop: loop) } }
 
   func stop() { step { state, _ in state.machine.stop() } }
 
@@ -194,6 +212,7 @@ final class StridedRun: Sendable {
         if let reader = task.reader { effects.leaves.append(reader) }
       }
       effects.cancelled = state.pumps
+      if let timer = state.timer.take() { effects.cancelled.append(timer.task) }
       state.pumps = []
     }
   }
@@ -202,7 +221,8 @@ final class StridedRun: Sendable {
 
   func pulled(_ position: Int, ended: Bool, _ error: (any Error)? = nil) {
     step { state, effects in
-      state.tasks[position].inputError = error
+      // A read that was left may end by that, and nobody wants to know.
+      if !state.machine.hasEnded(position) { state.tasks[position].inputError = error }
       guard state.end == nil else {
         if let item = state.tasks[position].reader?.discard() { effects.garbage.append(item) }
         return
@@ -297,12 +317,6 @@ final class StridedRun: Sendable {
     resumptions += effects.resumptions
     for task in effects.cancelled { task.cancel() }
     for reader in effects.leaves { reader.leave() }
-    for standstill in effects.graces {
-      Task.detached(executorPreference: LaneThread.ofFork) { [weak self] in
-        try? await Task.sleep(nanoseconds: Self.grace.nanoseconds)
-        self?.step { state, _ in state.machine.graceIsOver(standstill) }
-      }
-    }
     return effects.pull
   }
 
@@ -337,8 +351,33 @@ final class StridedRun: Sendable {
         if let refusal = state.tasks[blockage.output].refuse(waiter, StridedMapError(blockage)) {
           effects.resumptions.append(refusal)
         }
-      case .grace(let standstill): effects.graces.append(standstill)
+      case .grace(let standstill, let patience):
+        let deadline = ContinuousClock.now + Self.time(for: patience)
+        state.grace = (standstill, deadline)
+        look(at: deadline, &state, &effects)
       }
+    }
+  }
+
+  /// Looks at the standstill at that time.
+  private func look(at deadline: ContinuousClock.Instant, _ state: inout State, _ effects: inout Effects) {
+    if let timer = state.timer {
+      if timer.deadline <= deadline { return }
+      effects.cancelled.append(timer.task)
+    }
+    let task = Task.detached(executorPreference: LaneThread.ofFork) { [weak self] in
+      try? await Task.sleep(nanoseconds: (deadline - ContinuousClock.now).nanoseconds)
+      if !Task.isCancelled { self?.graceMayBeOver() }
+    }
+    state.timer = (deadline, task)
+  }
+
+  private func graceMayBeOver() {
+    step { state, effects in
+      state.timer = nil
+      guard let grace = state.grace, state.end == nil, state.machine.awaits(grace.standstill) else { return }
+      if grace.deadline > ContinuousClock.now { return look(at: grace.deadline, &state, &effects) }
+      state.machine.graceIsOver(grace.standstill)
     }
   }
 

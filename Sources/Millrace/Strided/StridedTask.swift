@@ -1,4 +1,5 @@
 import MillraceIPC
+import Synchronization
 
 /// What a strided map keeps of a task besides what its machine knows: inputs on their way to the pool, results, and who waits.
 ///
@@ -100,7 +101,7 @@ final class StridedJob<W: Worker>: StridedResults<W.Output>, @unchecked Sendable
   /// How many tasklets were submitted, and which item of the pool's is which of them: failures that are passed on never go there.
   private var submitted = 0
   /// How many were run, where each is a map of its own.
-  private var ran = 0
+  fileprivate var ran = 0
   private var indices: [Int: Int] = [:]
 
   init(position: Int, _ worker: W, _ options: MapOptions, _ input: Input) {
@@ -165,8 +166,6 @@ final class StridedJob<W: Worker>: StridedResults<W.Output>, @unchecked Sendable
           guard left > .zero else { throw WorkerPoolError(.timedOut, "not done within \(total)") }
           options.timeouts.total = left
         }
-        // What the items' random numbers derive from, beside their index, which is always 0.
-        options.seed &+= 0x9E37_79B9_7F4A_7C15
         for try await outcome in run.pool.outcomes(of: CollectionOfOne(input), with: kept, options: options) {
           run.finished(self, outcome, item: ran)
           ran += 1
@@ -190,7 +189,9 @@ private struct KeptWorker<W: Worker>: Worker, Equatable {
 
   func setUp(_ context: WorkerContext) async throws -> W.State { try await worker.setUp(context) }
   func process(_ item: W.Input, state: inout W.State) async throws -> W.Output {
-    try await worker.process(item, state: &state)
+    // Each is the only item of its map, and not the first of its task.
+    WorkerContext.current?.position.first.store(identity.ran, ordering: .relaxed)
+    return try await worker.process(item, state: &state)
   }
   func tearDown(_ state: W.State) async throws -> W.Exit { try await worker.tearDown(state) }
 }

@@ -15,7 +15,7 @@ struct ClusterBackend: BackendKind {
   let make: @Sendable (Logger) throws -> Parts
 
   func description(width: String) -> String { text }
-  var abilities: BackendAbilities { [.survivesCrashes, .usesDispatch] }
+  var abilities: BackendAbilities { [.survivesCrashes, .usesDispatch, .sharesWorkers] }
 
   var limits: DispatchLimits {
     var limits = DispatchLimits()
@@ -24,6 +24,8 @@ struct ClusterBackend: BackendKind {
     limits.starts.isForRoom = false
     // What keeps one slot from its agents keeps all, and the driver says it.
     limits.starts.isTold = false
+    // When the cluster has gone its items have not failed: they may be run yet.
+    limits.starts.failsItems = false
     // A round trip to the queue, and the agent's own to its worker, are a small part of this.
     limits.chunkTime = 20_000_000
     // Or not, where the queue is far away.

@@ -38,7 +38,7 @@ final class ClusterRun: Sendable {
     let found = Fields(String(decoding: text, as: UTF8.self))
     for field in ["worker", "configuration", "items"] where found[field] != head[field] {
       throw EngineError.otherRun(
-        "run \(name) was begun with another \(field): \(found[field] ?? "none"), and not \(head[field] ?? "none")")
+        "run \(name) was begun with \(Self.words[field] ?? field): \(found[field] ?? "none"), and not \(head[field] ?? "none")")
     }
     return delivered
   }
@@ -71,6 +71,11 @@ final class ClusterRun: Sendable {
     _ = try await resume()
     told.withLock { $0 = reopenings }
   }
+
+  private static let words = [
+    "worker": "another worker", "configuration": "a worker of another configuration (its digest is here)",
+    "items": "another number of items",
+  ]
 
   func complete() { driver.isComplete(name) }
 

@@ -1,6 +1,7 @@
 #if Observability
 import Millrace
 import MillraceIPC
+import Synchronization
 import Tracing
 
 /// Makes the spans of a pool's maps and chunks, and ends them when the pool's events say so.
@@ -15,8 +16,7 @@ final class PoolTracer: PoolCompanion, EventObserver {
   let telemetry: [UInt8]
   private let told = Lock<[PoolEvent]>([])
   private let fold: Lock<TraceFold?> = Lock(nil)
-  /// What is to be added to the pool's time to have that of spans.
-  private let epoch = DefaultTracerClock.now.nanosecondsSinceEpoch &- MonotonicTime.now
+  private let lastEpoch = Atomic<UInt64>(0)
 
   init(_ detail: TraceDetail, _ tracer: (any Tracer)?, telemetry: [UInt8]) {
     (self.detail, self.tracer, self.telemetry) = (detail, tracer, telemetry)
@@ -37,6 +37,15 @@ final class PoolTracer: PoolCompanion, EventObserver {
 
   var now: DefaultTracerClock.Timestamp {
     DefaultTracerClock.Timestamp(nanosecondsSinceEpoch: MonotonicTime.now &+ epoch)
+  }
+
+  /// What is to be added to the pool's time to have that of spans. The same as before, as long as nobody has set the clock.
+  private var epoch: UInt64 {
+    let epoch = DefaultTracerClock.now.nanosecondsSinceEpoch &- MonotonicTime.now
+    let last = lastEpoch.load(ordering: .relaxed)
+    if abs(Int64(bitPattern: epoch &- last)) < 1_000_000 { return last }
+    lastEpoch.store(epoch, ordering: .relaxed)
+    return epoch
   }
 
   // MARK: Spans

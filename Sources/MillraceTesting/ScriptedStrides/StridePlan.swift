@@ -7,7 +7,7 @@ struct StridePlan {
     /// Begin the next stride of an output only when this stride of all outputs is taken.
     case strideByStride
     case anywhere
-    /// A consumer for each output.
+    /// A consumer for each output, and at times some more.
     case oneEach
   }
 
@@ -27,6 +27,8 @@ struct StridePlan {
   var cancellations = 0
   /// How many of a hundred takes are a consumer's last.
   var leaving = 0
+  /// How many of a hundred consumers take in loops, and say when they leave those.
+  var loops = 100
   /// At which step the map is stopped.
   var stopAt: Int?
   /// Whether the grace may be over while other things could happen.
@@ -62,6 +64,7 @@ struct StridePlan {
       cancellations = random.one(of: [0, 0, 5])
       leaving = isEndless ? 0 : random.one(of: [0, 0, 0, 5])
       skipsTimedOut = random.chance(50)
+      loops = random.one(of: [0, 50, 100])
       hasShortGrace = manner == .anywhere && random.chance(50)
       if random.chance(50) { buffer = machine.smallestBuffer + random.one(of: [0, 0, 1, 2, 7, 30]) }
     } else if random.chance(30) {

@@ -27,6 +27,10 @@ package final class StrideSimulation {
 
   private struct Consumer {
     var outputs: [Int]
+    /// Whether it takes in loops.
+    var isInLoops: Bool
+    /// The outputs of which it has begun a loop that it has not left.
+    var loops: Set<Int> = []
     /// The output at which it waits.
     var waitsAt: Int?
     var hasLeft = false
@@ -41,9 +45,10 @@ package final class StrideSimulation {
   private var consumers: [Consumer] = []
   private var ended: Set<Int> = []
   private var takes: [Int]
-  private var takers: [Int: Int] = [:]
-  private var grace: Int?
-  private var isGraceOver = false
+  /// Who took last from an output without a loop.
+  private var callers: [Int: Int] = [:]
+  private var grace: (standstill: Int, patience: StrideMachine.Patience)?
+  private var waited = StrideMachine.Patience.none
   /// Who is told together that what he waits for cannot come.
   private var wereBlocked: Set<Int> = []
   private var advised: [(consumer: Int, output: Int)] = []
@@ -59,9 +64,12 @@ package final class StrideSimulation {
     machine = plan.machine
     ledger = StrideLedger(plan, buffer: machine.buffer)
     takes = Array(repeating: 0, count: plan.sources.count)
-    consumers =
-      plan.manner == .oneEach
-      ? plan.outputs.map { Consumer(outputs: [$0]) } : [Consumer(outputs: plan.outputs)]
+    var outputs = [plan.outputs]
+    if plan.manner == .oneEach {
+      outputs = plan.outputs.map { [$0] }
+      while random.chance(40) { outputs.append([random.one(of: plan.outputs)]) }
+    }
+    for outputs in outputs { consumers.append(Consumer(outputs: outputs, isInLoops: random.chance(plan.loops))) }
   }
 
   /// Plays the schedule, to its end or to the first promise that is broken.
@@ -151,19 +159,23 @@ package final class StrideSimulation {
       ledger.hasStopped = true
       machine.stop()
     case .grace:
-      let standstill = grace!
+      let (standstill, patience) = grace!
       grace = nil
-      isGraceOver = true
+      waited = patience
       machine.graceIsOver(standstill)
       try carryOut()
-      isGraceOver = false
+      waited = .none
     }
   }
 
   private func ask(_ consumer: Int, _ output: Int) {
     consumers[consumer].waitsAt = output
-    machine.next(output, waiter: UInt64(consumer), taker: consumer)
+    machine.next(
+      output, waiter: UInt64(consumer), taker: consumer,
+      loop: consumers[consumer].isInLoops ? Self.loop(consumer, output) : nil)
   }
+
+  private static func loop(_ consumer: Int, _ output: Int) -> UInt64 { UInt64(consumer * 1_000 + output + 1) }
 
   private func carryOut() throws {
     while case let actions = machine.takeActions(), !actions.isEmpty {
@@ -190,20 +202,20 @@ package final class StrideSimulation {
       guard try waits(waiter) == task else { throw StrideLedger.Broken("a result goes to who waits elsewhere") }
       try ledger.deliver(task, index)
       takes[task] += 1
-      takers[task] = Int(waiter)
+      let consumer = Int(waiter)
+      if consumers[consumer].isInLoops { consumers[consumer].loops.insert(task) } else { callers[task] = consumer }
       if random.chance(plan.leaving) {
-        consumers[Int(waiter)].hasLeft = true
-        for (output, taker) in takers where taker == Int(waiter) {
-          takers[output] = nil
-          machine.left(output, taker: taker)
-        }
+        consumers[consumer].hasLeft = true
+        // Who is in no loop cannot say that he has gone.
+        for output in consumers[consumer].loops.sorted() { machine.left(output, loop: Self.loop(consumer, output)) }
+        consumers[consumer].loops = []
       }
     case .exhausted(let task): try ledger.exhausted(task)
     case .end(let task, let waiter):
       guard try waits(waiter) == task else { throw StrideLedger.Broken("an end goes to who waits elsewhere") }
       try ledger.ended(task)
       ended.insert(task)
-    case .grace(let standstill): grace = standstill
+    case .grace(let standstill, let patience): grace = (standstill, patience)
     case .blocked(let waiter, let blockage): try blocked(waiter, blockage)
     }
   }
@@ -235,13 +247,20 @@ package final class StrideSimulation {
     }
     let consumer = Int(waiter)
     for full in blockage.full {
-      guard let taker = takers[full.output] else {
-        if isGraceOver { continue }
-        throw StrideLedger.Broken("nobody had the time to begin with output \(full.output)")
-      }
       // Told as well, at the same time, perhaps.
-      if taker != consumer, consumers[taker].waitsAt == nil, !wereBlocked.contains(taker) {
+      func attends(_ other: Int) -> Bool {
+        other != consumer && consumers[other].waitsAt == nil && !wereBlocked.contains(other)
+      }
+      let inLoops = consumers.indices.filter { consumers[$0].loops.contains(full.output) }
+      if inLoops.contains(where: attends) {
         throw StrideLedger.Broken("somebody else attends to output \(full.output)")
+      }
+      if let caller = callers[full.output] {
+        if attends(caller), waited < .toComeAgain {
+          throw StrideLedger.Broken("somebody else had no time to come again to output \(full.output)")
+        }
+      } else if inLoops.isEmpty, waited < .toBegin {
+        throw StrideLedger.Broken("nobody had the time to begin with output \(full.output)")
       }
     }
     consumers[consumer].hasLeft = false

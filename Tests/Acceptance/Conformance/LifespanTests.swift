@@ -41,6 +41,18 @@ extension Checked.EveryPlace {
       }
     }
 
+    @Test("U241: workers that hand back nothing are counted, each in its slot", arguments: Place.allCases)
+    func emptyExits(place: Place) async throws {
+      try await withWorkerPool(place.backend(2)) { pool async throws in
+        let options = MapOptions(chunking: .size(1), lifespan: MapOptions.Lifespan(items: 2))
+        #expect(try await pool.map(0..<20, with: AddOne(), options: options) == Array(1...20))
+        let exits = try await pool.tearDown(AddOne())
+        #expect((10...12).contains(exits.count), "\(exits.count)")
+        #expect(exits.map(\.slot) == exits.map(\.slot).sorted())
+        for exit in exits { try exit.result.get() }
+      }
+    }
+
     @Test("a worker that is old is replaced", arguments: Place.allCases)
     func age(place: Place) async throws {
       try await Tally.with { tally in

@@ -285,6 +285,29 @@ extension Checked {
       }
     }
 
+    @Test("U244: a paused run's source waits in its next put, however slow it is, and is let go of by whatever ends the run")
+    func pausedSource() async throws {
+      let (put, seen) = (CommonCounter(), CommonCounter())
+      let pipeline = Pipeline { Ticks(count: put) }.map { (item: Int) in
+        seen.increment()
+        return item
+      }
+      for how in [PipelineRun.Stop.drain, .now] {
+        let run = try pipeline.start()
+        while seen.value < 3 { await Task.yield() }
+        run.pause()
+        // It may be past the gate with one item.
+        try await Task.sleep(for: .milliseconds(20))
+        let (wasPut, wasSeen) = (put.value, seen.value)
+        try await Task.sleep(for: .milliseconds(100))
+        #expect(put.value <= wasPut + 1 && seen.value <= wasSeen + 1)
+        run.resume()
+        while seen.value < wasSeen + 3 { await Task.yield() }
+        run.pause()
+        try await run.stop(how)
+      }
+    }
+
     @Test("stages have backends and widths of their own")
     func backends() async throws {
       let pipeline: Pipeline<Nothing, Int> = Pipeline {
@@ -297,6 +320,19 @@ extension Checked {
       guard !ThreadSanitizer.isOn else { return }
       let outputs = try await pipeline.list()
       #expect(outputs == (1...200).map { ($0 + 1) * 2 + 1 })
+    }
+  }
+}
+
+/// An item a millisecond, without end.
+private struct Ticks: Source {
+  let count: CommonCounter
+
+  func produce(_ out: Outlet<Int>) async throws {
+    for number in 0... {
+      try await Task.sleep(for: .milliseconds(1))
+      count.increment()
+      try await out.put(number)
     }
   }
 }

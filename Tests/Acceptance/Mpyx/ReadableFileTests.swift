@@ -67,6 +67,57 @@ extension Checked {
       }
     }
 
+    @Test("U245: a file is waited for though its folder is not there, and through folders that have its name")
+    func folders() async throws {
+      try await withFolder { folder in
+        let path = "\(folder)/a/b/log"
+        let file = try ReadableFile(path, follows: true, patience: 10)
+        let deeds = Task {
+          try await Task.sleep(for: .milliseconds(30))
+          try FileManager.default.createDirectory(atPath: "\(folder)/a/b", withIntermediateDirectories: true)
+          try await Task.sleep(for: .milliseconds(30))
+          Self.add("a", to: path)
+        }
+        try #require(try await Self.next(file) == "a")
+        try await deeds.value
+        let more = Task {
+          try FileManager.default.removeItem(atPath: path)
+          try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+          try await Task.sleep(for: .milliseconds(50))
+          try FileManager.default.removeItem(atPath: "\(folder)/a")
+          try Data().write(to: URL(fileURLWithPath: "\(folder)/a"))
+          try await Task.sleep(for: .milliseconds(50))
+          try FileManager.default.removeItem(atPath: "\(folder)/a")
+          try FileManager.default.createDirectory(atPath: "\(folder)/a/b", withIntermediateDirectories: true)
+          Self.add("b", to: path)
+        }
+        try #require(try await Self.next(file) == "b")
+        try await more.value
+        // The first has to be a file.
+        let error = #expect(throws: SystemError.self) { _ = try ReadableFile(folder, follows: true) }
+        #expect(error?.code == EISDIR)
+      }
+    }
+
+    @Test("U246: who is not told of a file, for others are told of all that there may be, looks")
+    func untold() async throws {
+      try await withFolder { folder in
+        let path = "\(folder)/log"
+        Self.add("a", to: path)
+        var others: [Int32] = []
+        defer { for number in others { close(number) } }
+        while case let number = inotify_init1(Int32(IN_CLOEXEC)), number >= 0 { others.append(number) }
+        try #require(others.count > 1 && errno == EMFILE)
+        let file = try ReadableFile(path, follows: true, patience: 10)
+        try #require(try await Self.next(file) == "a")
+        Self.add("b", to: path)
+        try #require(try await Self.next(file) == "b")
+        rename(path, path + ".1")
+        Self.add("c", to: path)
+        try #require(try await Self.next(file) == "c")
+      }
+    }
+
     @Test("of many files that had its name only the last is watched")
     func manyFiles() async throws {
       try await withFolder { folder in

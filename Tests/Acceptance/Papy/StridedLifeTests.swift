@@ -38,6 +38,61 @@ extension Checked {
       }
     }
 
+    @Test("U234: a map may be given up at any moment, also while an item of its input is read", arguments: [true, false])
+    func givenUpWhileReading(isInMemory: Bool) async throws {
+      try await withWorkerPool(.threads(1)) { pool async throws in
+        let items = (0..<64).map { number in (0..<8).map { "item \(number), part \($0) of it" } }
+        for round in 0..<400 {
+          let map = try StridedMap(on: pool, stride: 2)
+          let output =
+            isInMemory
+            ? try map.add(Repeated(items: items), with: Counts()) : try map.add(lazily(items), with: Counts())
+          try map.start()
+          let until = ContinuousClock.now + .microseconds(round % 40 * 10)
+          while ContinuousClock.now < until {}
+          map.cancel()
+          await #expect(throws: CancellationError.self) { while try await output.next() != nil {} }
+        }
+      }
+    }
+
+    @Test("U236: after a stop an input that was told to end has no error to tell", arguments: Backends.all)
+    func stoppedWhileReading(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        let map = try StridedMap(on: pool, stride: 1, buffer: 4)
+        let gate = AsyncStream<Int>.makeStream()
+        for item in 0..<3 { gate.continuation.yield(item) }
+        let output = try map.add(Impatient(items: gate.stream), with: AddOne())
+        #expect(try await output.next() == 1)
+        map.stop()
+        var rest: [Int] = []
+        while let next = try await output.next() { rest.append(next) }
+        #expect([2, 3].starts(with: rest))
+        gate.continuation.finish()
+      }
+    }
+
+    @Test("U237: an item's index counts what its task has run, on all backends", arguments: Backends.all)
+    func indices(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        let map = try StridedMap(on: pool, stride: 2)
+        let output = try map.add(["a", "b", "c", "d", "e"]) { _ in
+          var random = WorkerContext.current!.random
+          return [WorkerContext.current!.index, Int(random.next() >> 1)]
+        }
+        var found: [[Int]] = []
+        for try await indices in output { found.append(indices) }
+        #expect(found.map { $0[0] } == Array(0..<5))
+        // And so the random numbers are the same everywhere.
+        #expect(found.map { $0[1] } == (0..<5).map(Self.random))
+      }
+    }
+
+    private static func random(_ index: Int) -> Int {
+      var random = ItemRandom(seed: 0, index: index)
+      return Int(random.next() >> 1)
+    }
+
     @Test("a fork and a join: what belongs together stays together", arguments: Backends.everything)
     func diamond(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
@@ -269,4 +324,34 @@ extension Checked {
       return item
     }
   }
+}
+
+/// As what is in memory, though it makes each item anew.
+private struct Repeated: Sequence, Sendable {
+  let items: [[String]]
+
+  func makeIterator() -> some IteratorProtocol<[String]> {
+    items.lazy.map { $0.map { $0 + "!" } }.makeIterator()
+  }
+}
+
+private struct Counts: StatelessWorker {
+  func process(_ item: [String]) -> Int { item.reduce(0) { $0 + $1.utf8.count } }
+}
+
+/// An input that throws when it is cancelled, as those do that sleep between two looks.
+private struct Impatient: AsyncSequence, Sendable {
+  let items: AsyncStream<Int>
+
+  struct AsyncIterator: AsyncIteratorProtocol {
+    var items: AsyncStream<Int>.AsyncIterator
+
+    mutating func next(isolation actor: isolated (any Actor)?) async throws(any Error) -> Int? {
+      let item = await items.next(isolation: actor)
+      try Task.checkCancellation()
+      return item
+    }
+  }
+
+  func makeAsyncIterator() -> AsyncIterator { AsyncIterator(items: items.makeAsyncIterator()) }
 }

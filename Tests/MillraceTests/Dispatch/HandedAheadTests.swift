@@ -244,12 +244,12 @@ struct DispatchHandedAheadTests {
   }
 
   /// Three slots, each of which has done something short.
-  private func warm() -> (Play, WorkerKey) {
+  private func warm(elapsed: UInt64 = 20_000) -> (Play, WorkerKey) {
     let play = Play(width: 3, prefetch: 8)
     let key = play.worker()
     let job = play.submit(key)
     play.arriveAll(job, 3)
-    for slot in 0..<3 { play.finish(slot, slot + 1, elapsed: 20_000) }
+    for slot in 0..<3 { play.finish(slot, slot + 1, elapsed: elapsed) }
     _ = play.said()
     return (play, key)
   }
@@ -288,6 +288,23 @@ struct DispatchHandedAheadTests {
     // What waits there would be worth it, but the rest would keep the right.
     play.finish(1, runs[1][0], elapsed: 60_000)
     #expect(!play.said().contains { $0.hasPrefix("revoke") })
+  }
+
+  @Test("what waits behind the chunk of another worker's job is asked back, as its slot leaves the right to it")
+  func behindAnother() throws {
+    let (play, key) = warm(elapsed: 60_000)
+    let other = play.worker()
+    play.arriveAll(play.submit(other), 3)
+    for slot in 0..<3 { play.finish(slot, slot + 4, elapsed: 60_000) }
+    _ = play.said()
+    let job = play.submit(key)
+    for _ in 0..<3 { play.arrive(job, 1) }
+    let narrow = play.submit(other) { $0.maximumSlots = 1 }
+    play.arrive(narrow, 1)
+    let runs = given(play.said())
+    try #require(runs.map(\.count) == [2, 1, 1])
+    play.finish(1, runs[1][0], elapsed: 60_000)
+    #expect(play.said().filter { $0.hasPrefix("revoke") } == ["revoke 0: \(runs[0][1])"])
   }
 
   @Test("who has no worker gets one for what was handed ahead to another")

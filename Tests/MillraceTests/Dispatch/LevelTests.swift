@@ -129,6 +129,25 @@ struct DispatchLevelTests {
     #expect(spare(play) == 2)
   }
 
+  @Test("a spare slot gets no worker for what waits in another slot, and is none of its own")
+  func forNothing() {
+    let play = Play(width: 1, prefetch: 8)
+    let key = play.worker()
+    let outer = play.submit(key)
+    for _ in 0..<6 { play.arrive(outer, 1) }
+    play.finish(0, 1, elapsed: 20_000)
+    #expect(play.said().filter { $0.hasPrefix("run 0") }.count > 2)
+    play.isSmooth = false
+    let inner = play.submit(key) {
+      $0.level = 1
+      $0.eagerSetUp = false
+    }
+    play.wait(0)
+    #expect(spare(play) == 1 && !play.said().contains("start 1"))
+    play.arrive(inner, 1)
+    #expect(play.said().contains("start 1"))
+  }
+
   @Test("U9: what has come of an outer map is not collected for a slot that does not run it")
   func collecting() {
     let (play, key) = busy()

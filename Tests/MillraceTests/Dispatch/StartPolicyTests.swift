@@ -64,4 +64,17 @@ struct StartPolicyTests {
     play.die(0, running: 1)
     #expect(!play.said().contains("start 1"))
   }
+
+  @Test("U242: where items may be run yet by others, those of a job that ends for want of workers have not failed")
+  func unfailed() {
+    var policy = members
+    policy.attempts = 1
+    policy.failsItems = false
+    let play = Play(width: 1, isSmooth: false, starts: policy)
+    let job = play.submit(play.worker())
+    play.arriveAll(job, 3)
+    _ = play.said()
+    startFails(play, 0)
+    #expect(play.said() == ["failed 1: cannotStart", "release 1"])
+  }
 }

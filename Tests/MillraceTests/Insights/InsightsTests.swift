@@ -113,6 +113,40 @@ struct InsightsTests {
     #expect(script.fold.insights(at: 4_000_000_000).total.times.waiting == .seconds(1))
   }
 
+  @Test("U240: of an item only as much is made text as is shown, and that reads as the whole would")
+  func brief() {
+    func check(_ value: Any) {
+      let whole = "\(value)"
+      #expect(BriefText.of(value, most: 20) == String(whole.prefix(20)) && BriefText.of(value, most: 100_000) == whole)
+    }
+    check("text")
+    check(String(repeating: "text ", count: 100))
+    check([Float](repeating: 1.5, count: 1_000))
+    check([["a", "b\n"], [], ["c"]])
+    check(ArraySlice([1, 2, 3]))
+    check(ContiguousArray([UInt8](repeating: 7, count: 50)))
+    check(Set([5]))
+    check(["key": [1, 2]])
+    check([Int: Int]())
+    check([Int]())
+    check(Optional([1]) as Any)
+    check((1, "two"))
+    check(3..<10)
+    // In a moment, where the whole takes seconds.
+    var made = 0
+    _ = BriefText.of((0..<1_000_000).map { Counted(number: $0) { made += 1 } }, most: 200)
+    #expect(made < 1_000)
+  }
+
+  private struct Counted: CustomStringConvertible {
+    let number: Int
+    let count: () -> Void
+    var description: String {
+      count()
+      return "\(number)"
+    }
+  }
+
   @Test("U72: of the longest items the table has times that can be read, and what they are")
   func longestInWords() {
     var script = InsightsScript()

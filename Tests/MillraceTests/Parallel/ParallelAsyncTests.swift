@@ -168,6 +168,22 @@ struct ParallelAsyncTests {
     }
   }
 
+  @Test("U238: what lanes throw because they are cancelled for an error does not take its place")
+  func theCause() async {
+    for _ in 0..<20 {
+      let entered = Crowd()
+      await #expect(throws: Refused(index: 5)) {
+        try await (0..<20).parallelMap(width: 20) { i in
+          entered.enter()
+          while i == 5, entered.most < 20 { await Task.yield() }
+          if i == 5 { throw Refused(index: 5) }
+          try await Task.sleep(for: .seconds(3600))
+          return i
+        }
+      }
+    }
+  }
+
   @Test func widthBoundsWhatIsUnderWay() async {
     let crowd = Crowd()
     await (0..<100).parallelForEach(width: 7) { _ in

@@ -94,4 +94,11 @@ struct ParallelJobTests {
       #expect(finished == nil)
     }
   }
+
+  @Test("U239: no width becomes memory before items do")
+  func lanes() {
+    #expect(ParallelPlan(count: 1 << 40, width: .max, grain: nil).lanes == 1_025)
+    #expect(ParallelPlan(count: 3, width: .max, grain: nil).lanes == 3)
+    #expect((0..<1_000_000).parallelMap(width: 1_000_000) { $0 & 1 }.reduce(0, +) == 500_000)
+  }
 }

@@ -10,6 +10,8 @@ import Testing
     var submitted: [String] = []
     var delivered: [String] = []
     var running: [(Int, Int)] = []
+    /// For whom somebody is to wait.
+    var patience: StrideMachine.Patience?
 
     init(stride: Int, buffer: Int? = nil, _ sources: [StrideMachine.Source], items: Int) {
       machine = StrideMachine(stride: stride, buffer: buffer)
@@ -35,6 +37,7 @@ import Testing
           case .deliver(let task, let index, _): delivered.append("\(task)[\(index)]")
           case .end(let task, _): delivered.append("\(task) ends")
           case .blocked(_, let blockage): delivered.append("\(blockage)")
+          case .grace(_, let patience): self.patience = patience
           default: break
           }
         }
@@ -49,9 +52,9 @@ import Testing
       }
     }
 
-    mutating func next(_ task: Int, taker: Int = 0) -> String? {
+    mutating func next(_ task: Int, taker: Int = 0, loop: UInt64? = nil) -> String? {
       let before = delivered.count
-      machine.next(task, waiter: UInt64(taker), taker: taker)
+      machine.next(task, waiter: UInt64(taker), taker: taker, loop: loop)
       carryOut()
       settle()
       return delivered.count > before ? delivered[before] : nil
@@ -112,5 +115,44 @@ import Testing
       if case .deliver(_, let index, let waiter) = action { [index, Int(waiter)] } else { nil }
     }
     #expect(delivered == [[1, 2]])
+  }
+
+  /// Two outputs, the buffer full with results of the first, and somebody who waits at the second.
+  private func standstill(_ prepare: (inout Play) -> Void) -> (Play, patience: StrideMachine.Patience?) {
+    var play = Play(stride: 2, buffer: 2, [.external, .external], items: 100)
+    play.settle()
+    prepare(&play)
+    play.patience = nil
+    while play.next(1, taker: 9)?.hasPrefix("1[") == true {}
+    return (play, play.patience)
+  }
+
+  @Test("U235: who waits is told at once, after a second, after a minute or never, by what is known of others")
+  func patience() {
+    // Nobody has begun with the first output.
+    #expect(standstill { _ in }.patience == .toBegin)
+    // Somebody has, in no loop: perhaps he is gone.
+    #expect(standstill { _ = $0.next(0, taker: 1) }.patience == .toComeAgain)
+    // He waits himself.
+    #expect(standstill { _ = $0.next(0, taker: 9) }.patience == nil)
+    // He is in a loop, and slow.
+    let slow = standstill { _ = $0.next(0, taker: 1, loop: 1) }
+    #expect(slow.patience == nil && slow.0.delivered.last?.hasPrefix("result") == false)
+    // Another loop was left, and his was not.
+    let left = standstill {
+      _ = $0.next(0, taker: 1, loop: 1)
+      _ = $0.next(0, taker: 2, loop: 2)
+      $0.machine.left(0, loop: 2)
+    }
+    #expect(left.patience == nil && left.0.delivered.last?.hasPrefix("result") == false)
+    // All loops were left.
+    #expect(
+      standstill {
+        _ = $0.next(0, taker: 1, loop: 1)
+        $0.machine.left(0, loop: 1)
+      }.patience == .toBegin)
+    // Who is in a loop over the one waits at the other.
+    let own = standstill { _ = $0.next(0, taker: 9, loop: 1) }
+    #expect(own.0.delivered.last?.hasPrefix("result") == true)
   }
 }

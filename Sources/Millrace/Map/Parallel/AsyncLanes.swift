@@ -7,7 +7,7 @@ enum AsyncLanes {
   /// Runs `body` for the offsets `0..<count`, `grain` at a time.
   ///
   /// - Parameter body: runs the item at an offset.
-  /// - Returns: whether all items were done; the error of the lowest item that failed is in `failure`. A cancelled
+  /// - Returns: whether all items were done; the error of the lowest item that failed of itself is in `failure`. A cancelled
   ///   task ends early only if `Failure` has room for a `CancellationError`.
   static func run<Failure: Error>(
     count: Int, width: Int?, grain: Int?, failure: FirstFailure<Failure>,
@@ -18,7 +18,7 @@ enum AsyncLanes {
     let next = NextItem()
     let heedsCancellation = CancellationError() is Failure
     return await withTaskGroup(of: Bool.self) { group in
-      for _ in 0..<plan.lanes {
+      for _ in 0..<plan.tasks {
         group.addTask(executorPreference: CrewExecutor.shared) {
           while let lower = next.take(grain, of: count) {
             for offset in lower..<min(lower + grain, count) {
@@ -26,7 +26,8 @@ enum AsyncLanes {
               do throws(Failure) {
                 try await body(offset)
               } catch {
-                failure.note(error, at: offset)
+                // What a lane throws when it is cancelled for another's error is no reason of its own.
+                if !(next.isStopped && Task.isCancelled) { failure.note(error, at: offset) }
                 next.stop()
                 return false
               }

@@ -27,9 +27,12 @@ struct ParallelPlan {
     self.stop = stop
   }
 
-  /// Lanes that the call can use: no more than there are pieces.
+  /// Lanes that the call can use: no more than there are pieces, nor than there are ever threads.
   @usableFromInline
-  var lanes: Int {
+  var lanes: Int { min(tasks, Crew.maximumThreads + 1) }
+
+  /// As many, where a lane is a task.
+  var tasks: Int {
     max(1, min(width ?? Crew.shared.cpus, count / (grain ?? 1) + (count % (grain ?? 1) == 0 ? 0 : 1)))
   }
 

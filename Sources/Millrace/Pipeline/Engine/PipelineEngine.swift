@@ -318,6 +318,7 @@ final class PipelineEngine: @unchecked Sendable {
     guard !isGivenUp, !hasFinished else { return }
     if !(error is CancellationError) { deliver(queues[queues.count - 1].takeAll()) }
     isGivenUp = true
+    inside.gate.open()
     for station in stations { station.gatherer?.alarm?.cancel() }
     for edge in queues.indices { queues[edge].removeAll() }
     machine.cancelled()
@@ -343,7 +344,8 @@ final class PipelineEngine: @unchecked Sendable {
 
   func pause(_ isPaused: Bool) {
     self.isPaused = isPaused
-    guard !isPaused else { return }
+    guard !isPaused || hasFinished else { return inside.gate.close() }
+    inside.gate.open()
     for (place, count) in owed { consumed(place, count) }
     owed = [:]
   }
@@ -501,6 +503,7 @@ final class PipelineEngine: @unchecked Sendable {
   private func finish() {
     guard !hasFinished else { return }
     hasFinished = true
+    inside.gate.open()
     for task in balancing { task.cancel() }
     balancing = []
     for station in stations { station.gatherer?.alarm?.cancel() }

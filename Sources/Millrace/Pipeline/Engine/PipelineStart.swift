@@ -228,7 +228,9 @@ struct PipelineStart {
     case (.floating, _):
       // One slot, so one instance, in order. Where there is one slot anyway, it is that.
       if backend == nil, let given, given.core.driver != nil { return given }
-      return try make(WorkerPool.Backend(kind(backend), width: 1))
+      // Where a slot is no place of a worker, but a chunk that is out, it is a process of this program's.
+      let one = kind(backend)
+      return try make(one.abilities.contains(.sharesWorkers) ? .processes(1) : WorkerPool.Backend(one, width: 1))
     default:
       if let width = station.width, let group = stage.group {
         if backend == nil, let given, given.core.driver != nil { return given }

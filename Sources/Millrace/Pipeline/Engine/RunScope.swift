@@ -31,6 +31,8 @@ final class RunScope: Sendable {
   }
   private let state = Lock(State())
   private let home = getpid()
+  /// Where its sources' puts wait while it is paused.
+  let gate = PauseGate()
 
   /// The runs whose sources are asked for items here, one inside the other.
   @TaskLocal static var ofSources: [RunScope] = []
@@ -84,6 +86,11 @@ struct ScopedSource<S: Source>: Source {
   let scope: RunScope
 
   func produce(_ out: Outlet<S.Output>) async throws {
-    try await RunScope.$ofSources.withValue(RunScope.ofSources + [scope]) { try await source.produce(out) }
+    let gated = Outlet<S.Output>(
+      { item in
+        try await scope.gate.pass()
+        try await out.put(item)
+      }, stop: out.stop)
+    try await RunScope.$ofSources.withValue(RunScope.ofSources + [scope]) { try await source.produce(gated) }
   }
 }

@@ -13,7 +13,7 @@ final class ReadableFile: @unchecked Sendable {
   private let path: String
   private let follows: Bool
   private let stop: Descriptor
-  /// Tells of what becomes of the file, and of its folder.
+  /// Tells of what becomes of the file, and of its folder; nil: nothing does, and it is looked at only.
   private let watch: HeldDescriptor?
   /// For how many milliseconds it relies on that: it is told nothing of what other machines write, nor of where a symbolic link leads to.
   private let patience: Int32
@@ -47,15 +47,12 @@ final class ReadableFile: @unchecked Sendable {
       try open()
       return
     }
+    // Of those that tell there are so many for all programs of a user. Who gets none looks.
     let number = millrace_watch_own()
-    guard number >= 0 else { throw SystemError("watching \(path)", errno) }
-    watch = HeldDescriptor(Descriptor(owning: number))
-    // The folder tells of files that get the name, the file of what is written.
+    watch = number < 0 ? nil : HeldDescriptor(Descriptor(owning: number))
+    // The folder tells of files that get the name, the file of what is written. One that is not there yet is looked for.
     let folder = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[...$0]) } ?? "."
-    let events = UInt32(IN_CREATE | IN_MOVED_TO)
-    guard inotify_add_watch(number, folder, events) >= 0 else {
-      throw SystemError("watching the folder of \(path)", errno)
-    }
+    if number >= 0 { _ = inotify_add_watch(number, folder, UInt32(IN_CREATE | IN_MOVED_TO)) }
     do { try open() } catch let error as SystemError where error.code == ENOENT {}
   }
 
@@ -92,7 +89,7 @@ final class ReadableFile: @unchecked Sendable {
       } else {
         if try openIfPossible() { continue }
       }
-      try wait(watch!.rawValue, atMost: patience)
+      try wait(watch?.rawValue ?? -1, atMost: patience)
       hear()
     }
   }
@@ -137,7 +134,7 @@ final class ReadableFile: @unchecked Sendable {
     do {
       try open()
       return true
-    } catch let error as SystemError where error.code == ENOENT || error.code == EACCES {
+    } catch let error as SystemError where [ENOENT, ENOTDIR, EACCES, EISDIR].contains(error.code) {
       return false
     }
   }
@@ -145,7 +142,11 @@ final class ReadableFile: @unchecked Sendable {
   private func open() throws {
     let number = millrace_file_own(path)
     guard number >= 0 else { throw SystemError("opening \(path) for reading", errno) }
-    file = HeldDescriptor(Descriptor(owning: number))
+    let next = HeldDescriptor(Descriptor(owning: number))
+    var status = stat()
+    guard fstat(number, &status) == 0 else { throw SystemError("opening \(path) for reading", errno) }
+    guard status.st_mode & S_IFMT != S_IFDIR else { throw SystemError("opening \(path) for reading", EISDIR) }
+    file = next
     if let watch {
       // Once it is there, for what is not there yet cannot be watched; and before it is read, so what is written from now on is told of.
       // Where another file has got the name meanwhile, its folder tells.
@@ -153,8 +154,6 @@ final class ReadableFile: @unchecked Sendable {
       fileWatch = inotify_add_watch(watch.rawValue, path, UInt32(IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF))
       if old >= 0, old != fileWatch { _ = inotify_rm_watch(watch.rawValue, old) }
     }
-    var status = stat()
-    guard fstat(number, &status) == 0 else { throw SystemError("opening \(path) for reading", errno) }
     identity = Self.identity(status)
     (offset, hasSize, isNew) = (0, status.st_size > 0, true)
   }
@@ -175,8 +174,9 @@ final class ReadableFile: @unchecked Sendable {
 
   /// What it says is looked up, so it need not be understood.
   private func hear() {
+    guard let watch else { return }
     withUnsafeTemporaryAllocation(byteCount: 4_096, alignment: 8) { room in
-      while read(watch!.rawValue, room.baseAddress, room.count) > 0 {}
+      while read(watch.rawValue, room.baseAddress, room.count) > 0 {}
     }
   }
 }
