@@ -64,7 +64,9 @@ struct ClusterCommand: ParsableCommand {
           }
           return names
         }
-        guard !names.isEmpty else { throw EngineError.misused(agent.isEmpty ? "there is no agent of job \(job)" : "job \(job) has no such agent") }
+        guard !names.isEmpty else {
+          throw EngineError.misused(agent.isEmpty ? "there is no agent of job \(job)" : "job \(job) has no such agent")
+        }
         print("job \(job): \(names.joined(separator: ", ")) \(wait ? "ended" : "told to end")")
       }
     }

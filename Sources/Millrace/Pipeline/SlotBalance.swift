@@ -3,8 +3,8 @@ extension Pipeline {
   ///
   /// The widths that were written are where it begins. Once a second it is looked how busy the slots were: as long as others would make the
   /// run faster by a tenth or more, the group with the least time left gets one (of many slots several), which one with time to spare gives
-  /// up, unless there are fewer than `cpus`. Each keeps one at least. Where items take long, it looks longer before it moves one. What was done is
-  /// logged, and seen in ``PipelineRun/snapshot``.
+  /// up, unless there are fewer than `cpus`. Each keeps one at least. Where items take long, it looks longer before it moves one: for as long as 32 of the longest take,
+  /// or four of them where there are fewer than `cpus`. What was done is logged, and seen in ``PipelineRun/snapshot``.
   ///
   /// Stages without a width need none of that: they share the pipeline's slots as they need them. What sees its items in order, in one
   /// instance, keeps its slot, and on a serial pool nothing is moved.
@@ -56,6 +56,8 @@ package struct Balancer {
   package static var full: Double { 0.8 }
   /// What is under way is not seen yet: the time that is judged by is so many times as long as the longest piece of work.
   package static var pieces: UInt64 { 32 }
+  /// Where there are slots that nobody has, so many: whoever gets one too many takes it from none.
+  package static var piecesForSpare: UInt64 { 4 }
   /// After so many looks what was seen before counts half.
   private static var memory: Int { 8 }
 
@@ -80,7 +82,11 @@ package struct Balancer {
     let places = parts.indices.filter { !parts[$0].isOver }
     let longest = places.map { parts[$0].busy / max(1, parts[$0].chunks) }.max() ?? 0
     note(parts, interval, longest)
-    guard !places.isEmpty, time / Self.pieces >= longest, !places.contains(where: { parts[$0].isUnknown }) else {
+    let spare = limit - places.reduce(0) { $0 + parts[$1].slots }
+    let isSure = time / Self.pieces >= longest
+    guard !places.isEmpty, isSure || spare > 0 && time / Self.piecesForSpare >= longest,
+      !places.contains(where: { parts[$0].isUnknown })
+    else {
       return nil
     }
     /// How long the work of one takes with so many slots: the longest is what the run takes.
@@ -95,7 +101,7 @@ package struct Balancer {
     var widths = parts.map(\.slots)
     /// How many one has too many, or too few.
     func surplus(_ place: Int) -> Int { widths[place] - goal[place]! }
-    for _ in 0..<max(1, limit / 8) {
+    for _ in 0..<(isSure ? max(1, limit / 8) : spare) {
       let takers = places.filter { surplus($0) < 0 }
       guard let taker = takers.max(by: { length($0, widths[$0]) < length($1, widths[$1]) }) else { break }
       if places.reduce(0, { $0 + widths[$1] }) >= limit {

@@ -38,7 +38,8 @@ final class ClusterRun: Sendable {
     let found = Fields(String(decoding: text, as: UTF8.self))
     for field in ["worker", "configuration", "items"] where found[field] != head[field] {
       throw EngineError.otherRun(
-        "run \(name) was begun with \(Self.words[field] ?? field): \(found[field] ?? "none"), and not \(head[field] ?? "none")")
+        "run \(name) was begun with \(Self.words[field] ?? field): \(found[field] ?? "none"), and not \(head[field] ?? "none")"
+      )
     }
     return delivered
   }

@@ -115,6 +115,23 @@ struct BalancerTests {
         == [2, 1])
   }
 
+  @Test("slots that nobody has go to whoever needs them after a few items, however long those take")
+  func spare() {
+    let second = 1_000_000_000 as UInt64
+    var balancer = Balancer(limit: 8, parts: 2)
+    // The first has filled the edge, and waits; an item of the second takes a second and a half.
+    var widths: [[Int]] = []
+    for look in 1...6 {
+      let done = UInt64(look) * 2 / 3 * 2
+      let parts = [
+        Balancer.Part(busy: 2 * second, chunks: 20, slots: 2),
+        Balancer.Part(busy: done * second * 3 / 2, chunks: done, slots: 2, isUnknown: done == 0),
+      ]
+      if let moved = balancer.look(parts, after: second) { widths.append(moved) }
+    }
+    #expect(widths == [[2, 6]])
+  }
+
   @Test("long items, which are seen when they are done, move nothing where all is right", arguments: 0..<200)
   func lumps(seed: Int) {
     var random = SimulatedRandom(seed: UInt64(seed))
