@@ -1,7 +1,9 @@
 /// A value's beginning, as text: the whole of a large one would take as long as an item.
 package enum BriefText {
   /// - Parameter most: characters.
-  package static func of(_ value: Any, most: Int) -> String { String(text(of: value, most, isElement: false).prefix(most)) }
+  package static func of(_ value: Any, most: Int) -> String {
+    String(text(of: value, most, isElement: false).prefix(most))
+  }
 
   /// More than so many characters, if there are more.
   fileprivate static func text(of value: Any, _ most: Int, isElement: Bool) -> String {

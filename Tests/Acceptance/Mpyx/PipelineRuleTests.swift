@@ -285,7 +285,7 @@ extension Checked {
       }
     }
 
-    @Test("U244: a paused run's source waits in its next put, however slow it is, and is let go of by whatever ends the run")
+    @Test("U244: a paused run's source waits in its next put, however slow it is, and a stop lets go of it")
     func pausedSource() async throws {
       let (put, seen) = (CommonCounter(), CommonCounter())
       let pipeline = Pipeline { Ticks(count: put) }.map { (item: Int) in

@@ -38,7 +38,8 @@ extension Checked {
       }
     }
 
-    @Test("U234: a map may be given up at any moment, also while an item of its input is read", arguments: [true, false])
+    @Test(
+      "U234: a map may be given up at any moment, also while an item of its input is read", arguments: [true, false])
     func givenUpWhileReading(isInMemory: Bool) async throws {
       try await withWorkerPool(.threads(1)) { pool async throws in
         let items = (0..<64).map { number in (0..<8).map { "item \(number), part \($0) of it" } }
