@@ -100,6 +100,7 @@ extension Duration {
   fileprivate var dispatchInterval: DispatchTimeInterval {
     let (seconds, attoseconds) = components
     let (nanoseconds, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    return overflow ? .never : .nanoseconds(Int(nanoseconds) + Int(attoseconds / 1_000_000_000))
+    let (all, isTooMuch) = nanoseconds.addingReportingOverflow(attoseconds / 1_000_000_000)
+    return overflow || isTooMuch ? .never : .nanoseconds(Int(all))
   }
 }

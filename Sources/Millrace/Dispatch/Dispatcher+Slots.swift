@@ -399,6 +399,14 @@ extension Dispatcher {
     actions.append(.kill(slot: slot, generation: slots[slot].generation))
   }
 
+  /// The limit on time, in nanoseconds, for which the slot's worker was killed, if it was this item that had broken it.
+  package func limit(brokenBy chunk: Int, _ index: Int, in slot: Int) -> UInt64? {
+    guard slots.indices.contains(slot), case .timedOut(chunk, index, let limit)? = slots[slot].worker.kill else {
+      return nil
+    }
+    return limit
+  }
+
   func isCurrent(_ slot: Int, _ generation: Int) -> Bool {
     slots.indices.contains(slot) && slots[slot].generation == generation
   }

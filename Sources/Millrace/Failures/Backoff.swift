@@ -28,8 +28,8 @@ extension MapOptions {
       for (name, delay) in [("initial", initial), ("maximum", maximum)] where delay < .zero {
         throw InvalidOption(name: "retry.backoff.\(name)", value: "\(delay)", allowed: "at least zero")
       }
-      guard factor >= 1 else {
-        throw InvalidOption(name: "retry.backoff.factor", value: "\(factor)", allowed: "at least 1")
+      guard factor >= 1, factor.isFinite else {
+        throw InvalidOption(name: "retry.backoff.factor", value: "\(factor)", allowed: "at least 1, and finite")
       }
       guard initial <= maximum else {
         throw InvalidOption(
@@ -40,11 +40,13 @@ extension MapOptions {
     /// The delay in nanoseconds before an attempt (2 for the first retry), jittered by what `random` holds.
     func nanoseconds(beforeAttempt attempt: Int, random: UInt64) -> UInt64 {
       guard initial > .zero else { return 0 }
-      var delay = Double(initial.nanoseconds)
       let longest = Double(maximum.nanoseconds)
-      for _ in 2..<max(2, attempt) {
-        guard delay < longest else { break }
-        delay *= factor
+      var delay = Double(max(1, initial.nanoseconds))
+      if factor > 1 {
+        for _ in 2..<max(2, attempt) {
+          guard delay < longest else { break }
+          delay *= factor
+        }
       }
       delay = min(delay, longest)
       let fraction = Double(random >> 11) / Double(UInt64(1) << 53)

@@ -52,7 +52,7 @@ extension Machine {
       // What is kept of files only goes when it is needed.
       let cached = isNew ? "inactive_file " : "total_inactive_file "
       let kept = text(folder.path + "/memory.stat").flatMap { number(after: cached, in: $0) } ?? 0
-      room = min(room ?? .max, max(0, most - used + kept))
+      room = min(room ?? .max, max(0, most - max(0, used - kept)))
     }
     return room
   }

@@ -83,14 +83,41 @@ func isInMemory<S: Sequence>(_ type: S.Type) -> Bool {
 @usableFromInline
 func knownCount<S: Sequence>(_ items: borrowing S) -> Int? {
   func count<C: RandomAccessCollection>(_ items: C) -> Int { items.count }
-  // A range may have more numbers than can be counted.
-  if let range = copy items as? Range<Int> {
-    return range.upperBound.subtractingReportingOverflow(range.lowerBound).overflow ? nil : range.count
-  }
-  if let range = copy items as? ClosedRange<Int> {
-    let (distance, overflow) = range.upperBound.subtractingReportingOverflow(range.lowerBound)
-    return overflow || distance == .max ? nil : distance + 1
-  }
   guard let collection = copy items as? any RandomAccessCollection else { return nil }
+  if S.self != Array<S.Element>.self, WideRange.isInside(collection) { return nil }
   return count(collection)
+}
+
+/// A range may have more numbers than can be counted, which would end the program.
+@usableFromInline
+enum WideRange {
+  /// Whether the collection is such a range, or what the standard library makes of one: reversed, lazily mapped, its indices, a slice.
+  @usableFromInline
+  static func isInside(_ collection: Any) -> Bool {
+    if let range = collection as? any NumberRange { return range.isWide }
+    // They keep it under one of these names.
+    for child in Mirror(reflecting: collection).children where ["_base", "_elements", "elements"].contains(child.label) {
+      if isInside(child.value) { return true }
+    }
+    return false
+  }
+}
+
+private protocol NumberRange {
+  var isWide: Bool { get }
+}
+
+extension NumberRange {
+  /// That few short of what can be counted make no difference.
+  fileprivate func isWide<Bound: BinaryInteger>(from lower: Bound, to upper: Bound) -> Bool {
+    Double(upper) - Double(lower) > 9e18
+  }
+}
+
+extension Range: NumberRange where Bound: BinaryInteger {
+  fileprivate var isWide: Bool { isWide(from: lowerBound, to: upperBound) }
+}
+
+extension ClosedRange: NumberRange where Bound: BinaryInteger {
+  fileprivate var isWide: Bool { isWide(from: lowerBound, to: upperBound) }
 }

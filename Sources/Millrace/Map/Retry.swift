@@ -8,7 +8,7 @@ extension MapOptions {
     /// How often an item may crash its worker before it is quarantined, whatever `maximum` says. On worker processes;
     /// elsewhere a crash is the program's end.
     public var maximumCrashes: Int
-    /// Whether a failure is worth a retry; nil: every one.
+    /// Whether a failure is worth a retry; nil: every one. It should answer at once: it may be asked on the thread that keeps the pool's limits on time.
     public var condition: (@Sendable (ItemFailure) -> Bool)?
 
     /// A failed item has failed.

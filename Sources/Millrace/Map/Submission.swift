@@ -68,10 +68,13 @@ public final class Submission<Output: Sendable>: Sendable {
   ///
   /// - Throws: As ``value``, and a ``WorkerPoolError`` of kind `nextTimedOut`; the item goes on, and one may ask again.
   public func value(within limit: Duration) async throws -> Output {
-    try await withThrowingTaskGroup(of: Output.self) { group in
+    if let result { return try result.get() }
+    return try await withThrowingTaskGroup(of: Output.self) { group in
       group.addTask { try await self.value }
       group.addTask {
         try await Task.sleep(nanoseconds: limit.nanoseconds)
+        // It may have come just now, and not be told yet.
+        if let result = self.result { return try result.get() }
         throw WorkerPoolError(.nextTimedOut, "no result within \(limit)")
       }
       defer { group.cancelAll() }

@@ -411,18 +411,17 @@ package final class PoolCore: DrivenPool {
 
   /// Whether the map's policy, were there attempts left, would try the item again.
   ///
-  /// Without a cause: its time is over.
+  /// Without a cause: its worker was killed, for its slowness perhaps. Of what was given up for something else nobody is asked.
   package func isRetryable(_ chunk: Chunk, _ index: Int, _ slot: Int, _ cause: ItemFailure.Cause?) -> Bool {
-    let job = job(chunk.job)
-    let isFailure = cause != nil || job?.itemTimeout != nil
-    let cause = cause ?? .timedOut(limit: job?.itemTimeout ?? .zero)
+    let (job, limit) = state.withLock { state in
+      (state.jobs[chunk.job], cause == nil ? state.dispatcher.limit(brokenBy: chunk.id, index, in: slot) : nil)
+    }
+    guard let cause = cause ?? limit.map({ .timedOut(limit: .nanoseconds($0)) }) else { return true }
     Unlocked.expect("a log handler, and a retry's condition")
     // What becomes of it is said elsewhere; but if it is cured by another attempt, nowhere.
-    if isFailure {
-      var metadata: Logger.Metadata = ["slot": "\(slot)"]
-      if let stage = job?.stage { metadata["stage"] = "\(stage)" }
-      logger.debug("attempt \(chunk.attempt) at item \(index) failed: \(cause)", metadata: metadata)
-    }
+    var metadata: Logger.Metadata = ["slot": "\(slot)"]
+    if let stage = job?.stage { metadata["stage"] = "\(stage)" }
+    logger.debug("attempt \(chunk.attempt) at item \(index) failed: \(cause)", metadata: metadata)
     guard let condition = job?.condition else { return true }
     var failure = ItemFailure(index: index, slot: slot, attempt: chunk.attempt, cause: cause)
     failure.input = (chunk.cell as? InputStore)?.item(at: index)

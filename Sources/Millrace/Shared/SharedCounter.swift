@@ -45,7 +45,8 @@ public struct SharedCounter: Sendable {
 extension SharedCounter: Codable {
   /// What came from another process: only Millrace's own coder for workers can bring it.
   public init(from decoder: any Decoder) throws {
-    block = try SharedObject.decode(from: decoder, SharedObject.Kind.counter.signature(), name: "SharedCounter")
+    block = try SharedObject.decode(
+      from: decoder, SharedObject.Kind.counter.signature(), atLeast: MemoryLayout<Int>.size, name: "SharedCounter")
   }
 
   /// Names it to another process, for Millrace's own coder for workers; throws a ``TransportError`` for any other.

@@ -82,14 +82,14 @@ enum SharedObject {
   }
 
   static func decode(
-    from decoder: any Decoder, _ signature: UInt64, name: @autoclosure () -> String
+    from decoder: any Decoder, _ signature: UInt64, atLeast size: Int = 0, name: @autoclosure () -> String
   ) throws -> SharedBlock {
     guard isForWorkers(decoder), let passage = SharedPassage.current else {
       throw refusal(name(), "from", isForWorkers(decoder) ? nil : "\(type(of: decoder))")
     }
     var container = try decoder.unkeyedContainer()
     let words = try (0..<SharedToken.wordCount).map { _ in try container.decode(UInt64.self) }
-    guard let token = SharedToken(words: words), token.signature == signature else {
+    guard let token = SharedToken(words: words), token.signature == signature, token.size >= size else {
       throw TransportError(.malformedValue, "What came is no \(name())", typeName: name())
     }
     do {

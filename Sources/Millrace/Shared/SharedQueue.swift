@@ -158,7 +158,10 @@ extension SharedQueue: Codable {
   /// What came from another process: only Millrace's own coder for workers can bring it.
   public init(from decoder: any Decoder) throws {
     coding = try Self.makeCoding()
-    block = try SharedObject.decode(from: decoder, SharedObject.Kind.queue.signature(), name: Self.name)
+    block = try SharedObject.decode(from: decoder, SharedObject.Kind.queue.signature(), atLeast: 8, name: Self.name)
+    guard block.token.size % 8 == 0 else {
+      throw TransportError(.malformedValue, "What came is no \(Self.name)", typeName: Self.name)
+    }
   }
 
   /// Names it to another process, for Millrace's own coder for workers; throws a ``TransportError`` for any other.

@@ -26,9 +26,9 @@ struct SharedRing {
   /// Somebody has died with the lock: the elements are counted again.
   func repair() throws {
     var elements: UInt64 = 0
-    var place = taken.pointee
-    while place != added.pointee {
-      place += UInt64(Self.room(for: try length(at: place)))
+    var rest = try used
+    while rest > 0 {
+      rest -= Self.room(for: try length(at: added.pointee &- UInt64(rest)))
       elements += 1
     }
     count.pointee = elements
@@ -44,14 +44,15 @@ struct SharedRing {
     // Whoever is woken waits for the lock.
     pushes.next()
     KillPoint.workerPushes.reach()
-    count.pointee += 1
-    added.pointee = start + UInt64(room)
+    count.pointee &+= 1
+    added.pointee = start &+ UInt64(room)
     return true
   }
 
   /// Takes the first element out; nil if there is none.
   func take() throws -> [UInt8]? {
     guard try used > 0 else { return nil }
+    guard count.pointee > 0 else { throw overwritten }
     let start = taken.pointee
     let length = try length(at: start)
     let bytes = [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
@@ -61,7 +62,7 @@ struct SharedRing {
     pops.next()
     KillPoint.workerPops.reach()
     count.pointee -= 1
-    taken.pointee = start + UInt64(Self.room(for: length))
+    taken.pointee = start &+ UInt64(Self.room(for: length))
     return bytes
   }
 
@@ -70,14 +71,15 @@ struct SharedRing {
   private var used: Int {
     get throws {
       let used = added.pointee &- taken.pointee
-      guard used <= UInt64(size), used % 8 == 0 else { throw overwritten }
+      guard used <= UInt64(size), used % 8 == 0, taken.pointee % 8 == 0 else { throw overwritten }
       return Int(used)
     }
   }
 
   private func length(at place: UInt64) throws -> Int {
     let length = block.content.load(fromByteOffset: Int(place % UInt64(size)), as: UInt64.self)
-    guard length <= added.pointee &- place, Self.room(for: Int(length)) <= Int(added.pointee &- place) else {
+    let rest = added.pointee &- place
+    guard rest <= UInt64(size), length <= rest, Self.room(for: Int(length)) <= Int(rest) else {
       throw overwritten
     }
     return Int(length)

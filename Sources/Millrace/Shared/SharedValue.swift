@@ -56,7 +56,8 @@ extension SharedValue: Codable {
   /// What came from another process: only Millrace's own coder for workers can bring it.
   public init(from decoder: any Decoder) throws {
     let signature = SharedObject.Kind.value.signature(stride: MemoryLayout<Value>.stride)
-    block = try SharedObject.decode(from: decoder, signature, name: Self.name)
+    block = try SharedObject.decode(
+      from: decoder, signature, atLeast: MemoryLayout<Value>.stride, name: Self.name)
   }
 
   /// Names it to another process, for Millrace's own coder for workers; throws a ``TransportError`` for any other.

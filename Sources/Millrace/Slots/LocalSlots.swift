@@ -140,6 +140,7 @@ package final class LocalSlots: Slots {
           ended()
         }
       } catch {
+        forget(lane)
         host.step { $0.startFailed(slot: slot, generation: generation, error, now: $1) }
         return
       }

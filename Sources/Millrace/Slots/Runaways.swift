@@ -64,10 +64,10 @@ package final class Runaways: Sendable {
   private func forget(_ runaway: Runaway) { change { $0.all.removeAll { $0 === runaway } } }
 
   private func timeHasCome() {
-    let now = _monotonicNow()
     let due = change { state in
-      defer { state.all.removeAll { now &- $0.since >= Self.patience } }
-      return state.all.filter { now &- $0.since >= Self.patience }
+      let now = _monotonicNow()
+      defer { state.all.removeAll { $0.since &+ Self.patience <= now } }
+      return state.all.filter { $0.since &+ Self.patience <= now }
     }
     for runaway in due {
       let isRunning = runaway.state.withLock { state in

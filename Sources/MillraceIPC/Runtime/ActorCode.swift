@@ -37,6 +37,7 @@ private struct Search {
   }
   /// What was looked at, or is being looked at: a type may hold values of its own type.
   private var seen: Set<Place> = []
+  private static let mostTypes = 500
 
   init() {}
 
@@ -45,6 +46,8 @@ private struct Search {
   mutating func finds(in type: Any.Type, inObject: Bool) -> Bool {
     // The elements of the whole sequence are what is sent, and nothing of them is called as they are read.
     let isWhole = seen.isEmpty
+    // It may hold itself with other arguments, again and again.
+    guard seen.count < Self.mostTypes else { return true }
     guard seen.insert(Place(type: ObjectIdentifier(type), inObject: inObject)).inserted else { return false }
     switch TypeKind(type) {
     case .function: return !ActorCode.isFree(type)

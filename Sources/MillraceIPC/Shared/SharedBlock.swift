@@ -161,6 +161,9 @@ package final class SharedBlock: @unchecked Sendable {
     SharedLock.with { holders.append(Holder(holder: holder, forks: millrace_fork_count())) }
   }
 
+  /// Whoever has it has this one, which is here in its place.
+  fileprivate func inherits(_ holders: [Holder]) { self.holders += holders }
+
   fileprivate func takeHolders() -> [Holder] {
     defer { holders = [] }
     return holders
@@ -252,11 +255,20 @@ package enum SharedRegistry {
     SharedLock.with { entries[block.token.id] = Entry(block) }
   }
 
-  /// The object goes.
+  /// The object goes; whom it has to be told. Nobody, where another has come in its place before: for them that is the same.
   fileprivate static func leave(_ block: SharedBlock) -> [SharedBlock.Holder] {
-    SharedLock.with {
-      if entries[block.token.id]?.identity == ObjectIdentifier(block) { entries[block.token.id] = nil }
-      return block.takeHolders()
+    let (holders, heir) = SharedLock.with { () -> ([SharedBlock.Holder], SharedBlock?) in
+      let holders = block.takeHolders()
+      if entries[block.token.id]?.identity == ObjectIdentifier(block) {
+        entries[block.token.id] = nil
+        return (holders, nil)
+      }
+      guard let heir = entries[block.token.id]?.block else { return (holders, nil) }
+      heir.inherits(holders)
+      return ([], heir)
     }
+    // Let go of behind the lock.
+    withExtendedLifetime(heir) {}
+    return holders
   }
 }

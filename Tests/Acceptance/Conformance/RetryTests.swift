@@ -20,8 +20,37 @@ struct Drawn: Error, Codable, Hashable {
   var item: Int, index: Int, attempt: Int, number: UInt64
 }
 
+/// Until it is cancelled.
+struct Slowest: StatelessWorker {
+  func process(_ item: Int) async throws { try await Task.sleep(for: .seconds(3600)) }
+}
+
 extension Checked {
   @Suite struct Retries {
+    @Test(
+      "U253: of what is given up for something else than its slowness nobody asks whether it is to be tried again",
+      arguments: Backends.all)
+    func notAsked(backend: WorkerPool.Backend) async throws {
+      let asked = Lock<[String]>([])
+      let options = MapOptions(
+        retry: .upTo(
+          2,
+          when: { failure in
+            asked.withLock { $0.append("\(failure)") }
+            return true
+          }), timeouts: MapOptions.Timeouts(item: .seconds(60)))
+      let error = await #expect(throws: (any Error).self) {
+        try await withWorkerPool(backend) { pool async throws in
+          try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await pool.forEach(0..<4, with: Slowest(), options: options) }
+            try await Task.sleep(for: .milliseconds(100))
+            throw Refused(item: 0)
+          }
+        }
+      }
+      #expect(error is Refused && asked.withLock { $0 } == [])
+    }
+
     @Test("a retried item keeps its place and its random numbers", arguments: Backends.everything)
     func attempts(backend: WorkerPool.Backend) async throws {
       let drawn = Lock<[Drawn]>([])

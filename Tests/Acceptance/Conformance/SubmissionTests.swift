@@ -19,6 +19,17 @@ extension Checked {
       }
     }
 
+    @Test("U252: what is there is had within any time, none at all among them", arguments: Backends.all)
+    func within(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        let submission = try pool.submit(21, with: Times(factor: 2))
+        #expect(try await submission.value == 42)
+        for limit in [Duration.zero, .seconds(-1), .nanoseconds(1)] {
+          for _ in 0..<300 { #expect(try await submission.value(within: limit) == 42) }
+        }
+      }
+    }
+
     @Test("a pool, a submission and a stream can be printed with all that they hold", arguments: Backends.everything)
     func dumped(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in

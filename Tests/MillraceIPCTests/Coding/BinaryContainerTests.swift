@@ -85,6 +85,62 @@ import Testing
     }
   }
 
+  /// As people write them for keys that are any text.
+  struct AnyKey: CodingKey {
+    var stringValue: String
+    var intValue: Int?
+    init(stringValue: String) { (self.stringValue, intValue) = (stringValue, Int(stringValue)) }
+    init(intValue: Int) { (stringValue, self.intValue) = ("\(intValue)", intValue) }
+  }
+
+  @Test("U247: keys whose names are numbers are told apart by these")
+  func namesThatAreNumbers() throws {
+    let names = ["7", "007", "-7", "+7", "1"]
+    try scripted { encoder in
+      var container = encoder.container(keyedBy: AnyKey.self)
+      for name in names { try container.encode(name, forKey: AnyKey(stringValue: name)) }
+    } _: { decoder in
+      let container = try decoder.container(keyedBy: AnyKey.self)
+      for name in names.sorted() + names.reversed() {
+        #expect(try container.decode(String.self, forKey: AnyKey(stringValue: name)) == name)
+      }
+      for name in ["01", "+1", "0007"] { #expect(!container.contains(AnyKey(stringValue: name))) }
+    }
+  }
+
+  /// Leaves out what cannot be encoded.
+  final class Chain: Codable {
+    var name: String
+    var child: Chain?
+    enum CodingKeys: CodingKey { case child, name }
+
+    init(_ name: String, _ child: Chain?) { (self.name, self.child) = (name, child) }
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      name = try container.decode(String.self, forKey: .name)
+      child = try container.decodeIfPresent(Chain.self, forKey: .child)
+    }
+
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      if let child { try? container.encode(child, forKey: .child) }
+      try container.encode(name, forKey: .name)
+    }
+  }
+
+  @Test("U248: of what is nested too deep nothing is left, where that is let pass")
+  func tooDeepLetPass() throws {
+    let chain = (0..<600).reduce(Chain("last", nil)) { Chain("\($1)", $0) }
+    var decoded: Chain? = try roundTrip(chain)
+    var depth = 0
+    while let one = decoded {
+      #expect(one.name == "\(599 - depth)")
+      (decoded, depth) = (one.child, depth + 1)
+    }
+    #expect((100..<600).contains(depth))
+  }
+
   @Test func nestedContainersMayBeFilledInTurns() throws {
     try scripted { encoder in
       var root = encoder.container(keyedBy: Key.self)

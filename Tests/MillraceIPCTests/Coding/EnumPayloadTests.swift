@@ -122,6 +122,22 @@ private struct PairOf: Equatable { var left: Character, right: Substring }
     #expect(try value(Character.self, Array("e\u{301}".utf8)) == "é")
   }
 
+  indirect enum Nest<T> { case leaf(T), more(Nest<[T]>) }
+
+  @Test("U249: a type that holds itself with other arguments, again and again, is refused")
+  func growing() {
+    let error = #expect(throws: PayloadError.self) { _ = try Payload.coding(for: Nest<Int>.self) }
+    #expect("\(error!)".contains("of its own type"), "\(error!)")
+  }
+
+  enum Only: Hashable { case only }
+
+  @Test("U250: a set of a type that has one value, and needs no byte for it")
+  func onlyOnes() throws {
+    for set in [Set<Only>(), [.only]] { #expect(try value(Set<Only>.self, bytes(set)) == set) }
+    #expect(try value([Only: String].self, bytes([Only.only: "a"])) == [.only: "a"])
+  }
+
   @Test("U24: results, with errors of their own type or of any")
   func results() throws {
     #expect(try sent(Result<String, Mishap>.success("a")) == .success("a"))

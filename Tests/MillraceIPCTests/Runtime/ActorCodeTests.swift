@@ -85,4 +85,13 @@ private final class MoreNumbers: Numbers {
 
 @MainActor private struct MainSequence: @MainActor Sequence, @MainActor IteratorProtocol {
   func next() -> Int? { nil }
+
+  indirect enum Nest<T> { case leaf(T), more(Nest<[T]>) }
+  struct Nests<T>: Sequence, IteratorProtocol {
+    var nest: Nest<T>?
+    mutating func next() -> Int? { nil }
+  }
+
+  @Test("U249: what holds itself with other arguments, again and again, may run anything")
+  func growing() { #expect(isPossible(Nests<Int>())) }
 }

@@ -182,13 +182,19 @@ final class DecodingState {
         if isSecondRound, at >= known { return nil }
         let key = try reader.key(at: at)
         let next = try reader.skip(at: key.next, limit: content.end)
-        if isEqual(key.name, name) || (number != nil && key.number == number) {
+        if isEqual(key.name, name) || number != nil && key.number == number && !isNumber(key.name) {
           position = take ? next : at
           return try slot(at: key.next, depth: content.depth)
         }
         at = next
       }
     }
+  }
+
+  /// Whether a key's name is its number, as that of keys which are made of any text. Others have the same: "7" and "007".
+  private func isNumber(_ name: UnsafeRawBufferPointer) -> Bool {
+    guard let first = name.first else { return false }
+    return first &- UInt8(ascii: "0") < 10 || first == UInt8(ascii: "-") || first == UInt8(ascii: "+")
   }
 
   // MARK: - Errors

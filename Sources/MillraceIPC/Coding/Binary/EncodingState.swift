@@ -140,7 +140,11 @@ final class EncodingState {
 
   /// Appends a value by its own `encode(to:)`.
   func encodeByContainers<T: Encodable>(at value: UnsafePointer<T>) throws {
-    let index = try push(.value)
+    let index: Int32
+    do { index = try push(.value) } catch {
+      writer.truncate(to: entry)
+      throw error
+    }
     do {
       try value.pointee.encode(to: ValueEncoder(state: self, handle: handle(index)))
       if let failure {

@@ -5,7 +5,10 @@ struct PayloadContext {
   /// What comes in place of errors that do not travel.
   let standIn: any ErrorStandIn.Type
 
-  func isWithin(_ type: Any.Type) -> Bool { whole.contains { $0 == type } }
+  /// Whether the type holds values of its own type; or of itself with other arguments, again and again, of which there is no end.
+  func isWithin(_ type: Any.Type) -> Bool { whole.count >= Self.deepest || whole.contains { $0 == type } }
+
+  private static let deepest = 64
 
   /// That of the properties and cases of `type`.
   func within(_ type: Any.Type) -> PayloadContext {

@@ -181,11 +181,11 @@ private final class DictionaryPayload<Key: Hashable, Value>: CodedPayload, @unch
 }
 
 extension ByteReader {
-  /// How many elements follow, of which each has a byte at least; and the position is behind that.
+  /// How many elements follow, of which each has a byte at least, unless it is the only one of its type; and the position is behind that.
   fileprivate func elementCount(at position: inout Int) throws(Malformed) -> Int {
     let number = try load(Int.self, at: position)
     position += 8
-    guard number >= 0, number <= count - position else {
+    guard number >= 0, number <= max(1, count - position) else {
       throw Malformed(offset: position, reason: "more elements than bytes")
     }
     return number
