@@ -54,6 +54,8 @@ final class WorkerProcess {
   var isApart = false
   /// No more lanes: it ends, or has been told to.
   var isEnding = false
+  /// It ends as it was told to: nothing is left of it but its end.
+  var hasLeft: Bool { isEnding && lanes.isEmpty }
   /// What it said that cannot be; it is ended for it.
   var problem: (any Error)?
 
@@ -74,7 +76,7 @@ final class WorkerProcess {
 
   var control: ControlSocket { _read { yield line.socket } }
 
-  /// From the end of its control socket to its own, which is next where it ends by itself.
+  /// From the end of its control socket to its own, where that is not its own doing.
   static let timeToEnd: UInt64 = 100_000_000
 
   static let firstPatience: UInt64 = 200_000_000
