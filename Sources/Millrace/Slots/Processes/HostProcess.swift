@@ -94,6 +94,13 @@ package final class HostProcess: Sendable {
     case .forget(let ids):
       for id in ids { objects.forget(id) }
     case .made: throw WireProblem("an object from the pool")
+    case .elsewhere(let count):
+      guard let descriptor = message.takeDescriptor() else { throw WireProblem("news without its memory") }
+      let memory = try SharedMemory(adopting: descriptor.take())
+      let place = try memory.map(writable: false)
+      guard (0...place.size).contains(count) else { throw WireProblem("news of \(count) bytes in \(place.size)") }
+      let bytes = [UInt8](UnsafeRawBufferPointer(start: place.base, count: count))
+      return try handle(ControlNews(bytes: bytes), &message)
     case .end:
       waitForLanes()
       return false

@@ -111,7 +111,15 @@ final class WorkerProcess {
   /// Whether one of its lanes has come to its first request.
   var hasServed: Bool { lanes.isEmpty || lanes.contains { $0.lane.snapshot().heartbeat > 0 } }
 
-  func tell(_ news: ControlNews, _ descriptors: [Int32] = []) throws { try tell(news.bytes, descriptors) }
+  func tell(_ news: ControlNews, _ descriptors: [Int32] = []) throws {
+    let bytes = news.bytes
+    guard bytes.count > ControlSocket.maximumMessage, descriptors.isEmpty else { return try tell(bytes, descriptors) }
+    let memory = try SharedMemory(size: bytes.count, name: "millrace-news")
+    let place = try memory.map()
+    try place.populate(0..<bytes.count, of: memory)
+    bytes.withUnsafeBytes { place.base.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+    try tell(ControlNews.elsewhere(bytes: bytes.count).bytes, [memory.descriptor])
+  }
 
   func tell(_ bytes: [UInt8], _ descriptors: [Int32] = []) throws {
     do {
