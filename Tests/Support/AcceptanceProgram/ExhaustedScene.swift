@@ -51,7 +51,7 @@ extension AcceptanceProgram {
       var found: Set<String> = []
       var limit = rlimit()
       getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
-      for free in stride(from: 24 << 20, to: 384 << 20, by: 64 << 20) {
+      for free in [24 << 20, 72 << 20, 120 << 20, 192 << 20, 360 << 20] {
         limit.rlim_cur = rlim_t(try addresses() + free)
         setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
         do {
