@@ -32,9 +32,10 @@ static _Noreturn void end(void) {
   _exit(0);
 }
 
-static void answer(millrace_server_answer message, int fd) {
+// 0, or errno.
+static int answer(millrace_server_answer message, int fd) {
   // Blocking: the program drains its end whenever there is something in it. EPIPE: it is gone, and the main loop sees.
-  millrace_socket_send(server.socket, &message, sizeof message, &fd, fd >= 0, 1);
+  return millrace_socket_send(server.socket, &message, sizeof message, &fd, fd >= 0, 1);
 }
 
 static int make_room(void) {
@@ -49,35 +50,48 @@ static int make_room(void) {
   return 1;
 }
 
-static void fork_worker(const millrace_server_request *request, const int *fds, size_t fd_count) {
+static void fork_worker(const millrace_server_request *request, const int *fds, size_t fd_count, int lost) {
   int out = -1, err = -1;
   size_t next = 1;
   if (request->flags & MILLRACE_SERVER_HAS_STDOUT) out = next < fd_count ? fds[next++] : -1;
   if (request->flags & MILLRACE_SERVER_HAS_STDERR) err = next < fd_count ? fds[next++] : -1;
   millrace_server_answer reply = {.kind = MILLRACE_SERVER_FAILED, .token = request->token, .value = EINVAL};
-  if (request->kind != MILLRACE_SERVER_FORK || fd_count != next) return answer(reply, -1);
-  reply.value = ENOMEM;
-  if (!make_room()) return answer(reply, -1);
+  if (request->kind != MILLRACE_SERVER_FORK || fd_count != next) {
+    if (lost) reply.value = EMFILE;
+    answer(reply, -1);
+    return;
+  }
+  if (!make_room()) {
+    reply.value = ENOMEM;
+    answer(reply, -1);
+    return;
+  }
 
   pid_t own = getpid();
   pid_t pid = fork();
   if (pid == 0) millrace_child_serve(&(millrace_child){.control = fds[0], .out = out, .err = err, .parent = own});
-  reply.value = errno;
-  if (pid < 0) return answer(reply, -1);
+  if (pid < 0) {
+    reply.value = errno;
+    answer(reply, -1);
+    return;
+  }
   setpgid(pid, pid);
   server.pids[server.count] = pid;
   server.tokens[server.count++] = request->token;
   reply.pid = pid;
   int pidfd = millrace_pidfd_own(pid);  // cannot be a stranger: only we reap it, and later
+  int error = -pidfd;
   if (pidfd >= 0) {
     reply.kind = MILLRACE_SERVER_STARTED;
-    answer(reply, pidfd);
+    error = answer(reply, pidfd);
     millrace_fd_close(pidfd);
-  } else {
-    reply.value = -pidfd;
-    answer(reply, -1);
-    kill(pid, SIGKILL);
   }
+  if (error <= 0) return;
+  // Nobody can have it as a worker: there is no descriptor of it, or none could be sent (ETOOMANYREFS).
+  kill(pid, SIGKILL);
+  reply.kind = MILLRACE_SERVER_FAILED;
+  reply.value = error;
+  answer(reply, -1);
 }
 
 // Returns 0 when the program is gone.
@@ -85,9 +99,10 @@ static int serve(void) {
   millrace_server_request request;
   int fds[MILLRACE_MESSAGE_DESCRIPTORS];
   size_t fd_count;
-  long length = millrace_socket_receive(server.socket, &request, sizeof request, fds, &fd_count, 0);
+  int lost;
+  long length = millrace_socket_receive(server.socket, &request, sizeof request, fds, &fd_count, 0, &lost);
   if (length == 0) return 0;
-  if (length == sizeof request) fork_worker(&request, fds, fd_count);
+  if (length == sizeof request) fork_worker(&request, fds, fd_count, lost);
   for (size_t i = 0; i < fd_count; i++) millrace_fd_close(fds[i]);
   return 1;
 }

@@ -47,7 +47,8 @@ int millrace_socket_send(int fd, const void *bytes, size_t count, const int *fds
   }
 }
 
-long millrace_socket_receive(int fd, void *bytes, size_t capacity, int *fds, size_t *fd_count, int wait) {
+long millrace_socket_receive(
+    int fd, void *bytes, size_t capacity, int *fds, size_t *fd_count, int wait, int *lost) {
   struct iovec part = {bytes, capacity};
   union {
     struct cmsghdr header;
@@ -56,6 +57,7 @@ long millrace_socket_receive(int fd, void *bytes, size_t capacity, int *fds, siz
   struct msghdr message = {
       .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room};
   *fd_count = 0;
+  *lost = 0;
   // Waited for without the lock, taken with it: a fork in between would copy what came, unknown to anybody.
   ssize_t count;
   for (;;) {
@@ -72,7 +74,7 @@ long millrace_socket_receive(int fd, void *bytes, size_t capacity, int *fds, siz
   }
 
   int error = (message.msg_flags & MSG_TRUNC) ? EMSGSIZE : 0;
-  if (message.msg_flags & MSG_CTRUNC) error = EMFILE;  // descriptors came for which there was no number left
+  *lost = (message.msg_flags & MSG_CTRUNC) != 0;  // descriptors came for which there was no number left
   for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
     size_t received = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -80,13 +82,13 @@ long millrace_socket_receive(int fd, void *bytes, size_t capacity, int *fds, siz
       int one;
       memcpy(&one, CMSG_DATA(header) + i * sizeof(int), sizeof one);
       one = millrace_fd_own(one);
-      if (one < 0) error = errno;
+      if (one < 0) *lost = 1;
       else fds[(*fd_count)++] = one;
     }
   }
   millrace_fd_unlock();
-  if (error == 0) return count;
+  if (error == 0 && !*lost) return count;
   while (*fd_count > 0) millrace_fd_close(fds[--*fd_count]);
-  return -error;
+  return error == 0 ? count : -error;
 }
 #endif

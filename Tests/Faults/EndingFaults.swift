@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import Millrace
 import MillraceTesting
 import TestSupport
@@ -109,6 +110,33 @@ extension Faults {
     }
 
     @Test(
+      "U231: exit handlers of a worker's code come to their end",
+      arguments: [WorkerPool.Backend.processes(2), Backends.spawning])
+    func u231(backend: WorkerPool.Backend) async throws {
+      try await LineLedger.with { ledger in
+        try await withWorkerPool(backend) { pool async throws in
+          let options = MapOptions(chunking: .size(1))
+          #expect(try await pool.map(0..<2, with: Leaver(ledger: ledger), options: options) == [0, 1])
+        }
+        let lines = try ledger.lines
+        let begun = lines.filter { $0 == "begins" }.count
+        #expect(begun >= 1 && lines.filter { $0 == "ends" }.count == begun, "\(lines)")
+      }
+    }
+
+    @Test("U231: one that has no end is ended, and that is said")
+    func u231Endless() async throws {
+      let heard = Heard()
+      try await LineLedger.with { ledger in
+        try await withWorkerPool(.processes(1), logger: heard.logger()) { pool async throws in
+          #expect(try await pool.map([0], with: Leaver(ledger: ledger, pause: 1_000_000_000)) == [0])
+        }
+        #expect(try ledger.lines == ["begins"])
+      }
+      #expect(heard.messages(at: .warning).filter { $0.contains("did not end within") }.count == 1, "\(heard.lines)")
+    }
+
+    @Test(
       "U22: workers begin where the program was when their pool was made", arguments: ["forkServer", "spawn", "fork"])
     func u22(start: String) async throws {
       let (code, lines) = try await run(["moves", start])
@@ -116,6 +144,28 @@ extension Faults {
     }
   }
 }
+
+/// Registers an exit handler that takes its time, in microseconds.
+private struct Leaver: Worker, Codable {
+  var ledger: LineLedger
+  var pause: UInt32 = 300_000
+
+  func setUp(_ context: WorkerContext) {
+    leaving = self
+    atexit {
+      leaving?.ledger.note("begins")
+      usleep(leaving?.pause ?? 0)
+      leaving?.ledger.note("ends")
+    }
+  }
+
+  func process(_ item: Int, state: inout Void) -> Int {
+    usleep(20_000)
+    return item
+  }
+}
+
+nonisolated(unsafe) private var leaving: Leaver?
 
 /// Item 1 starts what will not end, says its number, and does not end either.
 private struct Stubborn: StatelessWorker, Codable {

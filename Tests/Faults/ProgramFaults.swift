@@ -228,6 +228,31 @@ extension Faults {
       }
     }
 
+    @Test("U228: a set-up for which this program has no descriptor fails, and costs no worker", .forks)
+    func noDescriptorHere() async throws {
+      try await LineLedger.with { ledger in
+        let lines = try await onPlainThread {
+          let program = try TestProgram(["exhausted", "forkServer", ledger.path])
+          defer {
+            _ = program.wait()
+            unlink("\(ledger.path).running")
+          }
+          return program.rest()
+        }
+        #expect(lines.count == 3 && lines[0].contains("errno 24"), "\(lines)")
+        #expect(lines.dropFirst() == ["innocent", "right"], "\(lines)")
+      }
+    }
+
+    @Test("U232: a configuration for which this program has no memory is refused, and no more than that", .forks)
+    func noMemoryForConfiguration() async throws {
+      let (lines, code) = try await onPlainThread {
+        let program = try TestProgram(["bulky", "forkServer"])
+        return (program.rest(), program.wait())
+      }
+      #expect(code == 0 && lines == ["errno 12", "right", "usable"], "\(code), \(lines)")
+    }
+
     @Test("F64 workers print megabytes of nonsense without an end of line", .forks)
     func f64() async throws {
       try await withWorkerPool(.processes(2)) { pool async throws in

@@ -20,6 +20,11 @@ private struct WhereItRuns: StatelessWorker, Codable {
   func process(_ item: Int) -> Int32 { getpid() }
 }
 
+/// Of nothing, nothing comes; at one place not even that.
+private struct Nothing: StatelessWorker, Codable {
+  func process(_ item: Void) { if WorkerContext.current?.index == 33 { kill(getpid(), SIGKILL) } }
+}
+
 extension Checked {
   @Suite struct HereTests {
     private func withCluster(
@@ -199,6 +204,18 @@ extension Checked {
       }
       let named = heard.messages.filter { $0.contains("attempt 1") }.map { $0.prefix { $0 != "," } }
       #expect(named == ["item 7", "item 19"], "\(heard.messages)")
+    }
+
+    @Test("U227: items and outputs without a size, one of which ends its process", arguments: QueueKind.here)
+    func nothing(_ kind: QueueKind) async throws {
+      try await withCluster(kind, agents: 1, slots: 1, backend: { .processes($0) }) { pool, _ in
+        let items: [Void] = [Void](repeating: (), count: 60)
+        var failed: [Int] = []
+        for try await outcome in pool.outcomes(of: items, with: Nothing(), options: MapOptions(chunking: .size(20))) {
+          if case .failure(let failure) = outcome.result { failed.append(failure.index) }
+        }
+        #expect(failed == [33])
+      }
     }
 
     @Test("U112: items of no length travel in few chunks", arguments: QueueKind.here)

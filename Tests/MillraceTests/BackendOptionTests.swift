@@ -9,6 +9,10 @@ import Testing
     ("a name in environment", .processes(1, WorkerPool.ProcessOptions(environment: ["A=B": "a"]))),
     ("a name in environment", .processes(1, WorkerPool.ProcessOptions(environment: ["A\0B": nil]))),
     ("environment[\"A\"]", .processes(1, WorkerPool.ProcessOptions(environment: ["A": "a\0b"]))),
+    (
+      "environment[\"A\"]",
+      .processes(1, WorkerPool.ProcessOptions(environment: ["A": String(repeating: "a", count: 131_070)]))
+    ),
     ("cpuIDs", .processes(1, WorkerPool.ProcessOptions(cpuIDs: []))), ("cpuIDs", .threads(1, cpuIDs: [])),
     ("cpuIDs", .threads(1, cpuIDs: WorkerPool.CPUIDs([[]]))),
     ("grace", .processes(1, WorkerPool.ProcessOptions(grace: .seconds(-1)))),

@@ -21,6 +21,7 @@ struct ControlNewsTests {
     .forget([]),
     .forget([token.id]),
     .made(lane: 2, chunk: .max, token),
+    .elsewhere(bytes: 70_000),
     .end,
   ]
 
@@ -48,6 +49,7 @@ struct ControlNewsTests {
     }
     #expect(throws: WireProblem.self) { try ControlNews(bytes: words(0)) }
     #expect(throws: WireProblem.self) { try ControlNews(bytes: words(10)) }
+    #expect(throws: WireProblem.self) { try ControlNews(bytes: words(11)) }
     #expect(throws: WireProblem.self) { try ControlNews(bytes: words(9, 0, 2, 1)) }
     #expect(throws: WireProblem.self) { try ControlNews(bytes: words(4, 0)) }
     #expect(throws: WireProblem.self) { try ControlNews(bytes: words(3, 0, 1 << 32)) }

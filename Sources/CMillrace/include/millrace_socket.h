@@ -16,7 +16,9 @@ int millrace_socket_send(int fd, const void *bytes, size_t count, const int *fds
 
 /// Receives one message and its descriptors, which are ours from here on (`fds` has room for MILLRACE_MESSAGE_DESCRIPTORS).
 /// Returns its length, 0 if the peer is gone, or -errno: -EAGAIN only if `wait` is 0, -EMSGSIZE if it did not fit.
-long millrace_socket_receive(int fd, void *bytes, size_t capacity, int *fds, size_t *fd_count, int wait);
+/// `lost` becomes 1 if this process has no numbers for the descriptors that came: then it has none of them.
+long millrace_socket_receive(
+    int fd, void *bytes, size_t capacity, int *fds, size_t *fd_count, int wait, int *lost);
 
 /// A pipe; [0] is read, [1] is written. 0, or errno.
 int millrace_pipe(int fds[2]);

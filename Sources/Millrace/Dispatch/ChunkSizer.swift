@@ -26,7 +26,7 @@ package struct ChunkSizer {
 
   /// No chunk holds more, whatever was asked for: an input that is computed, and a number without meaning, would else fill
   /// the memory before anything is run.
-  private static let most = 1 << 20
+  static let most = 1 << 20
 
   /// The largest size that a chunk may have.
   package var largest: Int { min(plan?.largest ?? 0, Self.most) }

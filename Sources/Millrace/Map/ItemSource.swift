@@ -96,7 +96,8 @@ enum WideRange {
   static func isInside(_ collection: Any) -> Bool {
     if let range = collection as? any NumberRange { return range.isWide }
     // They keep it under one of these names.
-    for child in Mirror(reflecting: collection).children where ["_base", "_elements", "elements"].contains(child.label) {
+    for child in Mirror(reflecting: collection).children where ["_base", "_elements", "elements"].contains(child.label)
+    {
       if isInside(child.value) { return true }
     }
     return false

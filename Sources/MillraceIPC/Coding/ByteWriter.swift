@@ -38,6 +38,14 @@ internal import Darwin
     if additional > capacity - count { grow(to: count + additional) }
   }
 
+  /// Makes room for `additional` more bytes, or says that there is no memory for them: for what may be large.
+  package mutating func makeRoom(for additional: Int) throws(MemoryError) {
+    guard additional > capacity - count else { return }
+    guard additional <= .max - count, hasGrown(to: count + additional) else {
+      throw MemoryError("allocating \(additional) bytes for encoded data", code: ENOMEM)
+    }
+  }
+
   /// Appends the bytes of one value.
   @inlinable package mutating func append<T: BitwiseCopyable>(_ value: T) {
     reserve(MemoryLayout<T>.size)
@@ -107,12 +115,21 @@ internal import Darwin
   }
 
   @usableFromInline mutating func grow(to needed: Int) {
-    let size = max(needed, capacity &* 2, 256)
-    guard let memory = realloc(capacity > 0 ? base : nil, size) else {
-      fatalError("Millrace: no memory for \(size) bytes of encoded data")
+    guard hasGrown(to: needed) else { fatalError("Millrace: no memory for \(needed) bytes of encoded data") }
+  }
+
+  /// Takes twice what it has, so that it seldom grows, or where there is not so much, what is needed; false if there is not even that.
+  private mutating func hasGrown(to needed: Int) -> Bool {
+    var size = max(needed, capacity &* 2, 256)
+    var memory = realloc(capacity > 0 ? base : nil, size)
+    if memory == nil, size > needed {
+      size = needed
+      memory = realloc(capacity > 0 ? base : nil, size)
     }
+    guard let memory else { return false }
     base = memory
     capacity = size
+    return true
   }
 }
 

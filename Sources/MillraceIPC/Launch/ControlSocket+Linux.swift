@@ -87,13 +87,18 @@ package struct ControlSocket: ~Copyable, Sendable {
   }
 
   /// The next message; waits for it.
+  ///
+  /// - Throws: EMFILE if there are no numbers for its descriptors: it is lost with them.
   package func receive() throws(SystemCallError) -> Reception {
-    try receive(waits: true)
+    try receive(waits: true, takesTruncated: false)
   }
 
   /// The next message if it is there now.
-  package func tryReceive() throws(SystemCallError) -> Reception {
-    try receive(waits: false)
+  ///
+  /// - Parameter takesTruncated: whether it is wanted without its descriptors, if there are no numbers for them. Else that is
+  ///   EMFILE, as in `receive`.
+  package func tryReceive(takesTruncated: Bool = false) throws(SystemCallError) -> Reception {
+    try receive(waits: false, takesTruncated: takesTruncated)
   }
 
   /// Waits so long for something to come, or the other side to go; whether it did.
@@ -102,21 +107,23 @@ package struct ControlSocket: ~Copyable, Sendable {
     return poll(&state, 1, milliseconds) == 1
   }
 
-  private func receive(waits: Bool) throws(SystemCallError) -> Reception {
+  private func receive(waits: Bool, takesTruncated: Bool) throws(SystemCallError) -> Reception {
     guard isIntact else { throw SystemCallError("recvmsg", EBADF) }
     var descriptors = [Int32](repeating: -1, count: Self.maximumDescriptors)
     var descriptorCount = 0
+    var isTruncated: Int32 = 0
     var result = 0
     let bytes = [UInt8](unsafeUninitializedCapacity: Self.maximumMessage) { buffer, count in
       result = Int(
         millrace_socket_receive(
-          rawValue, buffer.baseAddress, buffer.count, &descriptors, &descriptorCount, waits ? 1 : 0))
+          rawValue, buffer.baseAddress, buffer.count, &descriptors, &descriptorCount, waits ? 1 : 0, &isTruncated))
       count = max(0, result)
     }
     switch result {
     case 0: return .closed
     case Int(-EAGAIN): return .nothing
     case ..<0: throw SystemCallError("recvmsg", Int32(-result))
+    case _ where isTruncated != 0 && !takesTruncated: throw SystemCallError("recvmsg", EMFILE)
     default: return .message(ControlMessage(bytes: bytes, owning: descriptors.prefix(descriptorCount)))
     }
   }

@@ -100,7 +100,8 @@ package final class ForkServer: Sendable {
     var events: [LaunchEvent] = []
     do throws(SystemCallError) {
       while true {
-        switch try socket.tryReceive() {
+        // A worker of which there is no descriptor here has failed, and none of the others.
+        switch try socket.tryReceive(takesTruncated: true) {
         case .nothing:
           // Whatever was read made room.
           try sendWaiting()

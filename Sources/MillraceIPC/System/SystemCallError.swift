@@ -14,6 +14,12 @@ package struct SystemCallError: Error, Equatable, Sendable, CustomStringConverti
     self.code = code
   }
 
+  /// As many descriptors are on their way, of all of this user's programs, as one of them may have open.
+  package var isForCrowd: Bool { code == ETOOMANYREFS }
+
+  /// Whether the system had not enough of something for it.
+  package var isForWant: Bool { [EMFILE, ENFILE, ENOMEM, ENOBUFS].contains(code) }
+
   package var description: String {
     "\(call): \(Self.text(of: code)) (errno \(code))"
   }

@@ -81,6 +81,25 @@ extension Checked.EveryPlace {
       }
     }
 
+    /// How long variables are.
+    struct Lengths: StatelessWorker {
+      func process(_ item: [String]) -> [Int] { item.map { name in getenv(name).map { Int(strlen($0)) } ?? -1 } }
+    }
+
+    @Test(
+      "U233: variables may be as long as the system takes them, and as many as one likes", arguments: Place.processes)
+    func largeEnvironment(place: Place) async throws {
+      let lengths = ["LONG": 70_000, "LONGEST": 131_071 - "LONGEST=".utf8.count]
+        .merging((0..<40).map { ("MANY_\($0)", 60_000) }) { $1 }
+      let options = WorkerPool.ProcessOptions(
+        environment: lengths.mapValues { Optional(String(repeating: "v", count: $0)) })
+      try await withWorkerPool(place.backend(1, options)) { pool async throws in
+        let names = lengths.keys.sorted()
+        let found = try await pool.map([names], with: Lengths())
+        #expect(found == [names.map { lengths[$0]! }])
+      }
+    }
+
     @Test("environment variables of workers", arguments: Place.processes)
     func environment(place: Place) async throws {
       let options = WorkerPool.ProcessOptions(environment: ["MILLRACE_ADDED": "by the pool", "PATH": nil])

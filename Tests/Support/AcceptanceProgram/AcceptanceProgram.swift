@@ -45,6 +45,8 @@ enum AcceptanceProgram {
       case "first": try await first(backend)
       case "commands": try await commands(backend, words[3])
       case "keeps": try await keeps(words[3] == "true")
+      case "exhausted": try await exhausted(words[3])
+      case "bulky": try await bulky()
       default: exit(64)
       }
     } catch let interruption as Interrupted {

@@ -74,7 +74,7 @@ extension AcceptanceProgram {
 
   /// Dispatch opens what it needs at first use, on a thread of its own, and traps if it cannot: the timer with which it watches its threads,
   /// and the bell of the main queue. What came after our limit would take the place of what the limit counts as free.
-  private static func openDispatch() async {
+  static func openDispatch() async {
     await Task.detached {}.value
     func isTimer(_ number: Int) -> Bool {
       var name = [UInt8](repeating: 0, count: 64)

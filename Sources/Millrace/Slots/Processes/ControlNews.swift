@@ -18,6 +18,8 @@ package enum ControlNews: Equatable, Sendable {
   case forget([SharedID])
   /// From the worker: a shared object that is in the outputs of a chunk. Descriptor: its memory.
   case made(lane: Int, chunk: UInt64, SharedToken)
+  /// To the worker: other news, too long for a message. Descriptor: its memory.
+  case elsewhere(bytes: Int)
   /// To the worker: nothing more comes. It ends when its lanes have.
   case end
 }
@@ -36,6 +38,7 @@ extension ControlNews {
     static let forget: UInt64 = 7
     static let made: UInt64 = 8
     static let cancel: UInt64 = 9
+    static let elsewhere: UInt64 = 10
   }
 
   package var bytes: [UInt8] {
@@ -79,6 +82,9 @@ extension ControlNews {
       writer.append(Int64(lane))
       writer.append(chunk)
       for word in token.words { writer.append(word) }
+    case .elsewhere(let count):
+      writer.append(Kind.elsewhere)
+      writer.append(Int64(count))
     case .end: writer.append(Kind.end)
     }
     return Array(writer.bytes)
@@ -133,6 +139,7 @@ extension ControlNews {
     case Kind.made:
       let lane = try number(Int.self)
       self = .made(lane: lane, chunk: try Records.take(&rest), try token())
+    case Kind.elsewhere: self = .elsewhere(bytes: try number(Int.self))
     case Kind.end: self = .end
     case let kind: throw WireProblem("news of kind \(kind)")
     }

@@ -94,6 +94,13 @@ package final class HostProcess: Sendable {
     case .forget(let ids):
       for id in ids { objects.forget(id) }
     case .made: throw WireProblem("an object from the pool")
+    case .elsewhere(let count):
+      guard let descriptor = message.takeDescriptor() else { throw WireProblem("news without its memory") }
+      let memory = try SharedMemory(adopting: descriptor.take())
+      let place = try memory.map(writable: false)
+      guard (0...place.size).contains(count) else { throw WireProblem("news of \(count) bytes in \(place.size)") }
+      let bytes = [UInt8](UnsafeRawBufferPointer(start: place.base, count: count))
+      return try handle(ControlNews(bytes: bytes), &message)
     case .end:
       waitForLanes()
       return false
@@ -127,7 +134,7 @@ package final class HostProcess: Sendable {
   func announce(segment id: UInt32, lane: Int, _ descriptor: Int32) {
     KillPoint.workerAnnouncesSegment.reach()
     do {
-      try control.send(ControlNews.segment(lane: lane, id: id).bytes, descriptors: [descriptor])
+      try send(.segment(lane: lane, id: id), descriptor)
     } catch {
       // No item's fault: the next one would fare no better.
       fail(error)
@@ -136,21 +143,28 @@ package final class HostProcess: Sendable {
 
   /// Sends the descriptor of an object that is in an output; waits for room.
   func announce(_ token: SharedToken, lane: Int, chunk: UInt64, _ descriptor: Int32) throws {
-    let news = ControlNews.made(lane: lane, chunk: chunk, token).bytes
+    do throws(SystemCallError) {
+      try send(.made(lane: lane, chunk: chunk, token), descriptor)
+    } catch  where error.isForCrowd {
+      throw error
+    } catch {
+      // No item's fault: the next one would fare no better.
+      fail(error)
+    }
+  }
+
+  /// Sends a descriptor; waits for room.
+  private func send(_ news: ControlNews, _ descriptor: Int32) throws(SystemCallError) {
+    let bytes = news.bytes
     var tries = 0
     while true {
       do throws(SystemCallError) {
-        return try control.send(news, descriptors: [descriptor])
-      } catch  where error.code == ETOOMANYREFS && tries < Self.mostTries {
-        // As many descriptors are on their way as may be, those of the user's other programs too. They are fewer when the
-        // pool has read some, and nothing tells when that is.
+        return try control.send(bytes, descriptors: [descriptor])
+      } catch  where error.isForCrowd && tries < Self.mostTries {
+        // Those of the user's other programs count too. They are fewer when the pool has read some, and nothing tells when
+        // that is.
         tries += 1
         usleep(1_000)
-      } catch  where error.code == ETOOMANYREFS {
-        throw error
-      } catch {
-        // No item's fault: the next one would fare no better.
-        fail(error)
       }
     }
   }

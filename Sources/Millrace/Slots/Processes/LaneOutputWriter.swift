@@ -3,7 +3,8 @@ import MillraceIPC
 /// Puts the outputs of chunks, one after the other, into the response ring of a lane.
 ///
 /// Outputs of fixed size are made in their final place in the ring by the run itself; others are encoded, each as soon as
-/// it is made. Either way the parent finds all that the progress word counts, if this process dies the next moment.
+/// it is made. Either way the parent finds all that the progress word counts, if this process dies the next moment. Of outputs
+/// without a size there is nothing to find: the word says it all.
 final class LaneOutputWriter<Output>: OutputWriter<Output> {
   private let lane: HostLane
   /// The stride, if outputs can lie in the ring as they are.

@@ -40,6 +40,11 @@ extension ProcessControl {
     guard let child = process.child else { return }
     if hasEndedUnheard(process, child) { return }
     process.isEndedAsLost = process.isCutOff && !process.isKilledByUs && !child.hasEnded
+    if process.isEndedAsLost, process.hasLeft {
+      let time = Duration.nanoseconds(slots.limits.endingTime)
+      host.logger(slot: process.group * slots.options.threadsPerProcess).warning(
+        "a worker process did not end within \(time), which its exit handlers have, and was killed")
+    }
     if !child.kill() { process.control.hangUp() }
     process.goneBy = now &+ slots.limits.endingTime
   }

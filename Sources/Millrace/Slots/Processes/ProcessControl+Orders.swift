@@ -94,8 +94,12 @@ extension ProcessControl {
       }
       KillPoint.parentPrepares.reach()
       if isForked { return send(.open(record, announcement: []), to: lane) }
-      let (announcement, shared) = try lane.sharing?.collecting(record.remote.announcement) ?? ([], [])
-      send(.open(record, announcement: announcement, shared: shared), to: lane)
+      do {
+        let (announcement, shared) = try lane.sharing?.collecting(record.remote.announcement) ?? ([], [])
+        send(.open(record, announcement: announcement, shared: shared), to: lane)
+      } catch let error as SystemError {
+        setUpFailed(lane, record.key, error)
+      }
     } catch {
       startFailed(slot, error)
     }
@@ -227,10 +231,18 @@ extension ProcessControl {
     } catch let error as RemoteLane.Unsendable {
       cannotSend(error, lane)
       return nil
+    } catch let error as RemoteLane.Unopenable {
+      setUpFailed(lane, error.key, error.reason.forUsers)
+      return nil
     } catch {
-      if let process = process(of: lane) { broke(process, error) }
+      if let process = process(of: lane) { broke(process, error, by: lane) }
       return nil
     }
+  }
+
+  /// This program has not what it takes to send a worker: its set-up has failed, and nothing else.
+  private func setUpFailed(_ lane: RemoteLane, _ key: WorkerKey, _ error: any Error) {
+    host.step { $0.prepareFailed(slot: lane.slot, generation: lane.generation, key, error, now: $1) }
   }
 
   /// There is no memory for a chunk: its first item has failed, the others are cut anew.
@@ -245,9 +257,12 @@ extension ProcessControl {
     }
   }
 
-  /// The worker said what cannot be: its own life is forfeit, nobody else's.
-  func broke(_ process: WorkerProcess, _ error: any Error) {
-    host.logger(slot: process.lanes.first?.slot ?? 0).error("a worker broke the protocol and is ended: \(error)")
+  /// The worker said what cannot be, or cannot be spoken with any more: its own life is forfeit, nobody else's.
+  func broke(_ process: WorkerProcess, _ error: any Error, by lane: RemoteLane? = nil) {
+    let isNonsense = error is ProtocolError || error is WireProblem
+    let deed = isNonsense ? "broke the protocol" : "cannot be spoken with any more,"
+    let slot = (lane ?? process.lanes.first)?.slot ?? process.group * slots.options.threadsPerProcess
+    host.logger(slot: slot).error("a worker \(deed) and is ended: \(error)")
     process.problem = error
     process.child?.kill()
   }
@@ -278,9 +293,12 @@ extension ProcessControl {
       } catch let error as RemoteLane.Unsendable {
         hasNews = true
         cannotSend(error, lane)
+      } catch let error as RemoteLane.Unopenable {
+        hasNews = true
+        setUpFailed(lane, error.key, error.reason.forUsers)
       } catch {
         stepWithNews()
-        broke(process, error)
+        broke(process, error, by: lane)
         process.lanes.forEach { $0.isBroken = true }
       }
     }

@@ -372,7 +372,11 @@ final class ProcessControl: @unchecked Sendable {
   private func hungUp(_ process: WorkerProcess) {
     poller.remove(process.control.rawValue)
     process.isCutOff = true
-    process.killAt = min(process.killAt ?? .max, _monotonicNow() &+ WorkerProcess.timeToEnd)
+    // Its lanes' last words may not have been read.
+    if process.isEnding { _ = receive(process) }
+    // Then exit handlers of the user's are what it still has to do.
+    let time = process.hasLeft ? slots.limits.endingTime : WorkerProcess.timeToEnd
+    process.killAt = min(process.killAt ?? .max, _monotonicNow() &+ time)
   }
 
   func forget(_ process: WorkerProcess) {

@@ -21,7 +21,8 @@ extension WorkerPool {
     /// which are forked from the program, have a process each; with `start: .fork` all are, and more than 1 is refused. More threads than the pool is wide are not used.
     public var threadsPerProcess: Int
     /// Environment variables for the workers, besides those of this process; nil removes one. Set before the first worker
-    /// is set up. `SWIFT_BACKTRACE` holds from the workers' start (not for those of ``Start/fork``, which are this process over
+    /// is set up. Any number of them, each of 128 KiB at most with its name, which is all that the system hands on to other programs.
+    /// `SWIFT_BACKTRACE` holds from the workers' start (not for those of ``Start/fork``, which are this process over
     /// again): `enable=no` saves most of a second after a crash.
     public var environment: [String: String?]
     /// How long a worker that was told to end (SIGTERM) has before it is killed (SIGKILL). Default: 1 s.
@@ -51,6 +52,9 @@ extension WorkerPool {
       self.keepsFreedMemory = keepsFreedMemory
     }
 
+    /// `MAX_ARG_STRLEN` of Linux.
+    private static let largestVariable = 128 << 10
+
     func validate() throws {
       guard (1...256).contains(threadsPerProcess) else {
         throw InvalidOption(name: "threadsPerProcess", value: "\(threadsPerProcess)", allowed: "1 to 256")
@@ -67,6 +71,13 @@ extension WorkerPool {
         }
         if let value, value.utf8.contains(0) {
           throw InvalidOption(name: "environment[\"\(name)\"]", value: "\"\(value.visible)\"", allowed: "without NUL")
+        }
+        // A NUL is behind it.
+        let size = name.utf8.count + 1 + (value?.utf8.count ?? 0) + 1
+        guard size <= Self.largestVariable else {
+          throw InvalidOption(
+            name: "environment[\"\(name)\"]", value: "\(value?.utf8.count ?? 0) bytes",
+            allowed: "\(Self.largestVariable - 2) bytes at most with its name: the system starts no program with more")
         }
       }
       guard grace >= .zero else { throw InvalidOption(name: "grace", value: "\(grace)", allowed: "zero or more") }

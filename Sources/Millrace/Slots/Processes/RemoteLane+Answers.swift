@@ -77,11 +77,16 @@ extension RemoteLane {
     guard sent.currentNumber == snapshot.chunk else { return (answers, suspect?.chunk.id) }
     let done = min(snapshot.completed, sent.items(ofFrame: sent.answered).count)
     let count = done - sent.currentReceived
-    if count > 0, let frame = try? end.responses.uncommitted(), frame.header.isKind(.outputs),
-      frame.header.chunk == snapshot.chunk
-    {
-      let isPacked = frame.header.frameFlags.contains(.packed)
-      try? work.takeOutputs(frame.payload, isPacked: isPacked, count: count, sent)
+    if count > 0 {
+      if let frame = try? end.responses.uncommitted(), frame.header.isKind(.outputs),
+        frame.header.chunk == snapshot.chunk
+      {
+        let isPacked = frame.header.frameFlags.contains(.packed)
+        try? work.takeOutputs(frame.payload, isPacked: isPacked, count: count, sent)
+      } else if sent.outputStride == 0 {
+        // Outputs without a size lie nowhere: that their items are done is all that is to be known of them.
+        try? work.takeOutputs(UnsafeRawBufferPointer(start: nil, count: 0), isPacked: true, count: count, sent)
+      }
       while let answer = work.next() { answers.append(answer) }
     }
     guard sent.received < sent.currentEnd, sent.currentReceived <= done else { return (answers, nil) }

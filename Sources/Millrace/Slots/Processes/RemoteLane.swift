@@ -75,6 +75,12 @@ package final class RemoteLane {
     let reason: MemoryError
   }
 
+  /// There is no memory, or no descriptor, for what a worker is made of.
+  struct Unopenable: Error {
+    let key: WorkerKey
+    let reason: MemoryError
+  }
+
   private func trySend(_ request: Request, _ announce: (UInt32, Int32) throws -> Void) throws -> Bool {
     isShortOfMemory = false
     waitsForSocket = false
@@ -82,10 +88,15 @@ package final class RemoteLane {
     case .open(let record, let announcement, let shared):
       guard try give(shared) else { return false }
       let header = FrameHeader.open(UInt64(record.key.value))
-      let place = try put(header, announcement.count, announce) { target in
-        announcement.withUnsafeBytes {
-          if $0.count > 0 { target.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+      let place: Place?
+      do {
+        place = try put(header, announcement.count, announce) { target in
+          announcement.withUnsafeBytes {
+            if $0.count > 0 { target.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+          }
         }
+      } catch let error as MemoryError {
+        throw Unopenable(key: record.key, reason: error)
       }
       guard place != nil else { return false }
       work.opens(record)
@@ -207,11 +218,22 @@ package final class RemoteLane {
     let placement: Placement
     do {
       placement = try sender.place(size)
-      write(placement.buffer.baseAddress!)
-      if let descriptor = placement.newDescriptor { try announce(placement.id, descriptor) }
     } catch {
       end.requests.abandon()
       throw error
+    }
+    write(placement.buffer.baseAddress!)
+    do {
+      if let descriptor = placement.newDescriptor { try announce(placement.id, descriptor) }
+    } catch {
+      end.requests.abandon()
+      sender.cancel(placement.id, isAnnounced: false)
+      guard let error = error as? SystemCallError, error.isForCrowd || error.isForWant else { throw error }
+      guard error.isForCrowd, let sharing else { throw MemoryError(error.call, code: error.code) }
+      // They are fewer when others have read some.
+      sharing.isCrowded = true
+      waitsForSocket = true
+      return nil
     }
     place.storeBytes(
       of: SegmentReference(id: UInt64(placement.id), length: UInt64(size)), as: SegmentReference.self)

@@ -47,7 +47,7 @@ final class SharedTraffic: SharedCarrier, SharedHolder, @unchecked Sendable {
   private var forgotten: [SharedID] = []
 
   /// The last try found too many descriptors on their way, wherever to.
-  private(set) var isCrowded = false
+  var isCrowded = false
   private var carried: [SharedBlock] = []
   private var arrivals: [Origin: Arrival] = [:]
   /// The lane whose answers are being read.
@@ -125,8 +125,7 @@ final class SharedTraffic: SharedCarrier, SharedHolder, @unchecked Sendable {
     } catch {
       switch error.code {
       case EPIPE, ECONNRESET: return .gone
-      // As many are on their way, of all of this user's programs, as one may have open.
-      case ETOOMANYREFS: return .crowded
+      case _ where error.isForCrowd: return .crowded
       default: throw error
       }
     }

@@ -54,6 +54,8 @@ final class WorkerProcess {
   var isApart = false
   /// No more lanes: it ends, or has been told to.
   var isEnding = false
+  /// It ends as it was told to: nothing is left of it but its end.
+  var hasLeft: Bool { isEnding && lanes.isEmpty }
   /// What it said that cannot be; it is ended for it.
   var problem: (any Error)?
 
@@ -74,7 +76,7 @@ final class WorkerProcess {
 
   var control: ControlSocket { _read { yield line.socket } }
 
-  /// From the end of its control socket to its own, which is next where it ends by itself.
+  /// From the end of its control socket to its own, where that is not its own doing.
   static let timeToEnd: UInt64 = 100_000_000
 
   static let firstPatience: UInt64 = 200_000_000
@@ -109,7 +111,15 @@ final class WorkerProcess {
   /// Whether one of its lanes has come to its first request.
   var hasServed: Bool { lanes.isEmpty || lanes.contains { $0.lane.snapshot().heartbeat > 0 } }
 
-  func tell(_ news: ControlNews, _ descriptors: [Int32] = []) throws { try tell(news.bytes, descriptors) }
+  func tell(_ news: ControlNews, _ descriptors: [Int32] = []) throws {
+    let bytes = news.bytes
+    guard bytes.count > ControlSocket.maximumMessage, descriptors.isEmpty else { return try tell(bytes, descriptors) }
+    let memory = try SharedMemory(size: bytes.count, name: "millrace-news")
+    let place = try memory.map()
+    try place.populate(0..<bytes.count, of: memory)
+    bytes.withUnsafeBytes { place.base.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+    try tell(ControlNews.elsewhere(bytes: bytes.count).bytes, [memory.descriptor])
+  }
 
   func tell(_ bytes: [UInt8], _ descriptors: [Int32] = []) throws {
     do {

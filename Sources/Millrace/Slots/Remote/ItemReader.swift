@@ -5,6 +5,8 @@ final class ItemReader<Input> {
   /// Where the item is that was read last.
   let place: UnsafeMutablePointer<Input>
   private let coding: PayloadCoding<Input>
+  /// The bytes of an item that lies in place.
+  let stride: Int
   // Of the worker's thread alone, which is in them once at a time: small chunks pay for each check.
   @exclusivity(unchecked) private var isPacked = false
   /// What has not been read.
@@ -15,6 +17,7 @@ final class ItemReader<Input> {
 
   init(_ coding: PayloadCoding<Input>) {
     self.coding = coding
+    stride = coding.fixedStride ?? 0
     place = .allocate(capacity: 1)
   }
 
@@ -46,7 +49,6 @@ final class ItemReader<Input> {
     do {
       let bytes: UnsafeRawBufferPointer
       if isPacked {
-        let stride = MemoryLayout<Input>.stride
         bytes = UnsafeRawBufferPointer(rebasing: rest[..<stride])
         rest = UnsafeRawBufferPointer(rebasing: rest[stride...])
       } else {

@@ -96,7 +96,8 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
       var items: [Result<W.Input, any Error>] = []
       for _ in 0..<request.count {
         // What lies in place has no lengths of its own: less than was said would be read from behind it.
-        guard !request.isPacked || request.items.count >= request.count * MemoryLayout<W.Input>.stride else {
+        let isThere = request.items.count >= request.count * reader.stride && request.count <= ChunkSizer.most
+        guard !request.isPacked || isThere else {
           throw WireProblem("\(request.items.count) bytes for \(request.count) items")
         }
         if let error = try reader.read() {

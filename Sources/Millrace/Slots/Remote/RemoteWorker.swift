@@ -1,5 +1,11 @@
 import MillraceIPC
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 /// A worker as a pool sees it whose workers are elsewhere: how its items and outputs travel, and how it is made there.
 package protocol RemoteWorker: Sendable {
   /// Whether it can only run in a fork of this very process.
@@ -96,8 +102,12 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
     }
     var writer = ByteWriter()
     type.bytes.withUnsafeBytes { Records.append($0, to: &writer) }
-    try encodedWorker(worker).withUnsafeBytes { Records.append($0, to: &writer) }
-    return Array(writer.bytes)
+    let start = writer.count
+    writer.append(UInt64(0))
+    try encode(worker, into: &writer)
+    writer.replace(at: start, with: UInt64(writer.count - start - 8))
+    Records.pad(&writer)
+    return try bytesOfWorker(writer)
   }
 
   package var makeHost: @Sendable () -> any HostedWorker {
@@ -209,6 +219,20 @@ extension ClosureWorker: ForkedOnly {}
 
 /// A worker's configuration as bytes.
 func encodedWorker<W: Worker>(_ worker: W) throws -> [UInt8] {
+  var writer = ByteWriter()
+  try encode(worker, into: &writer)
+  return try bytesOfWorker(writer)
+}
+
+/// What was written, if this program has memory for it once more.
+private func bytesOfWorker(_ writer: borrowing ByteWriter) throws -> [UInt8] {
+  guard MemoryHere.takes(writer.count) else {
+    throw SystemError("encoding a worker's configuration of \(writer.count) bytes", ENOMEM)
+  }
+  return Array(writer.bytes)
+}
+
+private func encode<W: Worker>(_ worker: W, into writer: inout ByteWriter) throws {
   let coding: PayloadCoding<W>
   do { coding = try Payload.coding(for: W.self, standIn: RemoteError.self) } catch {
     throw WorkerPoolError(
@@ -216,9 +240,9 @@ func encodedWorker<W: Worker>(_ worker: W) throws -> [UInt8] {
       "\(readableTypeName(W.self)) cannot be sent to a worker process: make it Codable, or start the workers with .fork",
       underlying: error.forUsers)
   }
-  var writer = ByteWriter()
-  try coding.encode(worker, into: &writer)
-  return [UInt8](writer.bytes)
+  do { try coding.encode(worker, into: &writer) } catch let error as MemoryError {
+    throw SystemError(error.call, error.code)
+  }
 }
 
 /// The worker of these bytes.

@@ -8,8 +8,8 @@ final class BlockEncoding: EncodingShortcut {
     self.element = element
   }
 
-  override func encode(_ value: UnsafeRawPointer, to state: EncodingState) {
-    state.writeBlock(of: element, byteCount: blocks.byteCount(of: value)) { blocks.write(value, to: $0) }
+  override func encode(_ value: UnsafeRawPointer, to state: EncodingState) throws {
+    try state.writeBlock(of: element, byteCount: blocks.byteCount(of: value)) { blocks.write(value, to: $0) }
   }
 }
 

@@ -40,10 +40,10 @@ extension EncodingState {
     }
   }
 
-  func write(_ value: String) {
-    withUTF8Bytes(of: value) { bytes in
+  func write(_ value: String) throws {
+    try withUTF8Bytes(of: value) { bytes in
+      try writer.makeRoom(for: 11 + bytes.count)
       if bytes.count < 64 {
-        writer.reserve(1 + bytes.count)
         writer.storeReserved(Tag.shortString | UInt8(truncatingIfNeeded: bytes.count))
       } else {
         writer.append(Tag.string)
@@ -54,8 +54,8 @@ extension EncodingState {
   }
 
   /// Writes a block of scalars, its bytes copied from `bytes`.
-  func writeBlock(of element: UInt8, byteCount: Int, copy: (UnsafeMutableRawPointer) -> Void) {
-    writer.reserve(12 + byteCount)
+  func writeBlock(of element: UInt8, byteCount: Int, copy: (UnsafeMutableRawPointer) -> Void) throws {
+    try writer.makeRoom(for: 12 + byteCount)
     writer.storeReserved(Tag.block)
     writer.storeReserved(element)
     writer.append(varint: byteCount)

@@ -91,7 +91,7 @@ struct KeyedWriter<Key: CodingKey>: KeyedEncodingContainerProtocol {
 // One line for every scalar, as `KeyedEncodingContainerProtocol` has it.
 extension KeyedWriter {
   mutating func encode(_ value: Bool, forKey key: Key) throws { try add(key) { $0.write(value) } }
-  mutating func encode(_ value: String, forKey key: Key) throws { try add(key) { $0.write(value) } }
+  mutating func encode(_ value: String, forKey key: Key) throws { try add(key) { try $0.write(value) } }
   mutating func encode(_ value: Double, forKey key: Key) throws { try add(key) { $0.write(value) } }
   mutating func encode(_ value: Float, forKey key: Key) throws { try add(key) { $0.write(value) } }
   mutating func encode(_ value: Int, forKey key: Key) throws { try add(key) { $0.write(integer: value) } }

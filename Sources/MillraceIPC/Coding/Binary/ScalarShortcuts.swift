@@ -1,12 +1,12 @@
 /// Scalars, strings and booleans: what containers have a call of their own for.
 protocol Scalar: ShortcutProviding {
-  func encode(to state: EncodingState)
+  func encode(to state: EncodingState) throws
   static func decode(_ slot: Slot, from state: DecodingState) throws -> Self
 }
 
 final class ScalarEncoding<Value: Scalar>: EncodingShortcut {
-  override func encode(_ value: UnsafeRawPointer, to state: EncodingState) {
-    value.assumingMemoryBound(to: Value.self).pointee.encode(to: state)
+  override func encode(_ value: UnsafeRawPointer, to state: EncodingState) throws {
+    try value.assumingMemoryBound(to: Value.self).pointee.encode(to: state)
   }
 }
 
@@ -63,6 +63,6 @@ extension Bool: Scalar {
 }
 
 extension String: Scalar {
-  func encode(to state: EncodingState) { state.write(self) }
+  func encode(to state: EncodingState) throws { try state.write(self) }
   static func decode(_ slot: Slot, from state: DecodingState) throws -> String { try state.string(slot) }
 }

@@ -38,7 +38,7 @@ struct UnkeyedWriter: UnkeyedEncodingContainer {
 // One line for every scalar, as `UnkeyedEncodingContainer` has it.
 extension UnkeyedWriter {
   mutating func encode(_ value: Bool) throws { try add { state.write(value) } }
-  mutating func encode(_ value: String) throws { try add { state.write(value) } }
+  mutating func encode(_ value: String) throws { try add { try state.write(value) } }
   mutating func encode(_ value: Double) throws { try add { state.write(value) } }
   mutating func encode(_ value: Float) throws { try add { state.write(value) } }
   mutating func encode(_ value: Int) throws { try add { state.write(integer: value) } }

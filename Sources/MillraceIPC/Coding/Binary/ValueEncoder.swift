@@ -25,7 +25,7 @@ struct ValueEncoder: Encoder, SingleValueEncodingContainer {
 // One line for every scalar, as `SingleValueEncodingContainer` has it.
 extension ValueEncoder {
   mutating func encode(_ value: Bool) throws { try state.encodeScalar(handle) { state.write(value) } }
-  mutating func encode(_ value: String) throws { try state.encodeScalar(handle) { state.write(value) } }
+  mutating func encode(_ value: String) throws { try state.encodeScalar(handle) { try state.write(value) } }
   mutating func encode(_ value: Double) throws { try state.encodeScalar(handle) { state.write(value) } }
   mutating func encode(_ value: Float) throws { try state.encodeScalar(handle) { state.write(value) } }
   mutating func encode(_ value: Int) throws { try state.encodeScalar(handle) { state.write(integer: value) } }

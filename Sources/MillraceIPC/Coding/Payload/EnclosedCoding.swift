@@ -26,6 +26,7 @@ final class EnclosedValueCoding<Value>: EnclosedCoding, @unchecked Sendable {
       writer.appendUninitialized(count).copyMemory(from: value, byteCount: count)
     case .block(let blocks):
       let count = blocks.byteCount(of: value)
+      try writer.makeRoom(for: 10 + count)
       writer.append(varint: count)
       blocks.write(value, to: writer.appendUninitialized(count))
     case .coded(let payload):

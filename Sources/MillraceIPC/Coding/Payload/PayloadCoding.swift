@@ -40,7 +40,7 @@ package struct PayloadCoding<Value>: Sendable {
 
   /// Appends `value`.
   ///
-  /// - Throws: what the value's own `encode(to:)` throws; the writer is as before then. Bitwise and block types never throw.
+  /// - Throws: what the value's own `encode(to:)` throws, and `MemoryError`; the writer is as before then. Bitwise types never throw.
   @inlinable package func encode(_ value: Value, into writer: inout ByteWriter) throws {
     try withUnsafePointer(to: value) { try encode(at: $0, into: &writer) }
   }
@@ -50,7 +50,10 @@ package struct PayloadCoding<Value>: Sendable {
     switch form {
     case .bitwise:
       writer.appendUninitialized(Self.stride).copyMemory(from: value, byteCount: MemoryLayout<Value>.size)
-    case .block(let blocks): blocks.write(value, to: writer.appendUninitialized(blocks.byteCount(of: value)))
+    case .block(let blocks):
+      let count = blocks.byteCount(of: value)
+      try writer.makeRoom(for: count)
+      blocks.write(value, to: writer.appendUninitialized(count))
     case .coded(let payload): try payload.encode(value, into: &writer)
     }
   }

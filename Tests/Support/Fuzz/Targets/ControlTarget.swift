@@ -38,7 +38,7 @@ struct ControlTarget: FuzzTarget {
   private struct News: Probe {
     func valid(_ random: inout FuzzRandom) throws -> [UInt8] {
       let news: ControlNews =
-        switch random.below(9) {
+        switch random.below(10) {
         case 0: .configure(environment: ["PATH": random.chance(70) ? random.text(upTo: 40) : nil])
         case 1: .lane(number: random.below(9), slot: random.below(99), cpus: [0, 1, Int32(random.below(64))])
         case 3: .logging(label: random.text(upTo: 30), level: random.chance(50) ? "info" : random.text(upTo: 9))
@@ -47,6 +47,7 @@ struct ControlTarget: FuzzTarget {
         case 5: .forget((0..<random.below(9)).map { _ in SharedID(high: random.next(), low: random.next()) })
         case 6: .made(lane: random.below(9), chunk: random.next() >> 8, Self.token(&random))
         case 7: Self.cancel(&random)
+        case 8: .elsewhere(bytes: random.below(1 << 30))
         default: .end
         }
       return news.bytes
