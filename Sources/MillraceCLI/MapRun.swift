@@ -74,7 +74,7 @@ final class MapRun: Sendable {
     options.width = width
     let spawner = try JobSpawner(
       template: options.template, environment: JobSpawner.ownEnvironment(), starting: StartingShell.find())
-    let stop = try StopState(gate: StartGate(width: width) { writer.say($0) }, marks: spawner.runMarks)
+    let stop = try StopState(gate: StartGate(width: width) { writer.say($0) }, processes: spawner.processes)
     options.format.stop = stop.inputStop
     self.stop = stop
     self.spill = spill
@@ -203,7 +203,7 @@ final class MapRun: Sendable {
     guard result.ending != .notRun else { return nil }
     record(result)
     // What we ended because the run ends is no failure of its own.
-    guard result.ending != .stopped else { return nil }
+    guard result.ending != .stopped else { return message([], result) }
     let (halts, hasFirstMedian) = progress.withLock { progress in
       let halts = progress.tally.record(code: result.ending.code)
       guard result.ending.code == 0 else { return (halts, false) }
@@ -222,6 +222,12 @@ final class MapRun: Sendable {
       stop.raise(to: halt.moment == .now ? .terminating : .draining)
       messages.append("no more jobs are started, since this one \(halt.reason.pastTense)")
     }
+    return message(messages, result)
+  }
+
+  private func message(_ messages: [String], _ result: JobResult) -> Bytes? {
+    var messages = messages
+    if result.leavesProcesses { messages.append("processes of this job run on, for they could not be ended") }
     guard !messages.isEmpty else { return nil }
     return Bytes((messages.joined(separator: "; ") + ": " + Shown.text(options.template.text(for: result.job))).utf8)
   }
