@@ -88,7 +88,7 @@ final class MapRun: Sendable {
     }
     // Before anything is opened, for that may wait for ever, and before tasks, for which there may be no thread.
     try signals.start()
-    if let path = options.logPath, !options.isDryRun { log = try JobLog(path: path) } else { log = nil }
+    if let path = options.logPath, !options.isDryRun { log = try JobLog(path: path, writer) } else { log = nil }
     progress = Lock(Progress(tally: Tally(policy: options.halt)))
   }
 
@@ -100,7 +100,7 @@ final class MapRun: Sendable {
     }
     let cursor = try InputCursor(options.sources, options.format)
     let total = options.halt?.needsTotal == true || options.countsFirst ? try cursor.total() : nil
-    try log?.begin()
+    do { try log?.begin() } catch is OutputWriter.ReaderGone { readerHasGone() }
     signals.begin()
     let held = options.order == .input ? try HeldResults(first: 1, spill: spill) : nil
     let inputs = AnySequence<[Bytes]> { [stop] in
@@ -240,6 +240,8 @@ final class MapRun: Sendable {
           sequence: result.job.sequence, started: result.started,
           runtimeMilliseconds: result.runtimeNanoseconds / 1_000_000, receivedBytes: result.received,
           exitValue: exitValue, signal: signal, command: options.template.text(for: result.job)))
+    } catch is OutputWriter.ReaderGone {
+      readerHasGone()
     } catch {
       fail("\(error)")
     }
