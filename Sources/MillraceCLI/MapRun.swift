@@ -145,8 +145,9 @@ final class MapRun: Sendable {
   private func makeRunner() -> JobRunner {
     JobRunner(
       spawner: spawner, grouping: options.grouping, quiet: QuietStart(isWanted: options.grouping == .whole),
-      // Results that wait for their turn are many; they keep less each.
-      captureMemory: options.order == .input ? 16 * 1024 : 1024 * 1024,
+      // Two streams each; where results wait for their turn, there is a bound for all.
+      captureMemory: options.order == .input
+        ? min(1024 * 1024, max(16 * 1024, HeldResults.memory / (2 * options.width))) : 1024 * 1024,
       spill: spill, stop: stop,
       limit: { [self] in
         options.timeLimit.flatMap { limit in progress.withLock { limit.limit($0.runtimes) } }
