@@ -261,10 +261,16 @@ import Glibc
     #expect(kill(try #require(result.lines.first.flatMap { pid_t($0) }), SIGKILL) == 0)
   }
 
+  /// It takes the descriptors away from whoever waits for it, who has read something of it by then.
   @Test("U226: a job that cannot be waited for is ended") func notToBeWaitedFor() throws {
+    let folder = try Tool.temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
     let sleep = Self.uniqueSleep()
     let result = try Tool.shell(
-      "timeout -s KILL 20 $M 'prlimit --pid $PPID --nofile=3:3; exec sleep \(sleep)' ::: 1", environment: [:])
+      """
+      timeout -s KILL 20 $M --lb 'echo begun; until grep -q begun $D/out; do sleep 0.01; done
+        prlimit --pid $PPID --nofile=3:3; echo goes on; exec sleep \(sleep)' ::: 1 > $D/out
+      """, environment: ["D": folder.path])
     #expect(result.exitCode == 1 && result.error.contains("cannot wait for a job"), "\(result)")
     #expect(try !isRunning(sleep))
   }
