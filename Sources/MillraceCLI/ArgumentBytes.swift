@@ -23,6 +23,10 @@ enum ArgumentBytes {
     return string
   }
 
+  static func string(cString: UnsafePointer<CChar>) -> String {
+    string(from: Bytes(UnsafeRawBufferPointer(start: cString, count: strlen(cString))))
+  }
+
   /// The bytes that a string from `string(from:)` stands for.
   static func bytes(from string: String) -> Bytes {
     guard string.unicodeScalars.contains(where: isMark) else { return Bytes(string.utf8) }
@@ -36,9 +40,7 @@ enum ArgumentBytes {
   /// The arguments of this program after its name.
   static func ofThisProgram() -> [String] {
     (1..<max(1, Int(CommandLine.argc))).compactMap { position in
-      CommandLine.unsafeArgv[position].map { text in
-        string(from: Bytes(UnsafeRawBufferPointer(start: text, count: strlen(text))))
-      }
+      CommandLine.unsafeArgv[position].map { string(cString: $0) }
     }
   }
 }

@@ -14,7 +14,9 @@ final class ColumnSeparator: @unchecked Sendable {  // `regexec` only reads the 
   /// - Throws: `UsageError` with the library's reason.
   init(_ pattern: String) throws {
     let extended = try Self.extended(pattern)
-    let result = regcomp(&expression, extended, REG_EXTENDED)
+    let result = (ArgumentBytes.bytes(from: extended) + [0]).withUnsafeBytes { bytes in
+      regcomp(&expression, bytes.baseAddress!.assumingMemoryBound(to: CChar.self), REG_EXTENDED)
+    }
     guard result == 0 else {
       var reason = [CChar](repeating: 0, count: 256)
       regerror(result, &expression, &reason, reason.count)

@@ -41,7 +41,7 @@ struct HaltPolicy: Equatable, Sendable {
     default: break
     }
     if text.hasSuffix("%"), let percent = Int(text.dropLast()), percent > 0 {
-      return HaltPolicy(moment: .soon, reason: .fail, threshold: .percent(percent))
+      return HaltPolicy(moment: .soon, reason: .fail, threshold: .percent(try checked(percent, text)))
     }
     let parts = text.split(separator: ",", omittingEmptySubsequences: false)
     let condition = parts.last?.split(separator: "=", omittingEmptySubsequences: false) ?? []
@@ -53,7 +53,13 @@ struct HaltPolicy: Equatable, Sendable {
         "--halt '\(Shown.text(text))' is not never, or now or soon with fail, success or done, as in now,fail=1")
     }
     return HaltPolicy(
-      moment: moment, reason: reason, threshold: condition[1].hasSuffix("%") ? .percent(number) : .count(number))
+      moment: moment, reason: reason,
+      threshold: condition[1].hasSuffix("%") ? .percent(try checked(number, text)) : .count(number))
+  }
+
+  private static func checked(_ percent: Int, _ text: String) throws -> Int {
+    guard percent <= 100 else { throw UsageError("--halt '\(Shown.text(text))' is more than all jobs, 100%") }
+    return percent
   }
 }
 

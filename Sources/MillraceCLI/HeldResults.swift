@@ -34,12 +34,16 @@ final class HeldResults: Sendable {
     var isFull = false
   }
 
+  /// 64 MiB for the run, of which half is for the jobs that run.
+  static let memory = 32 << 20
+
   private let spill: SpillFile
   private let mostMemory: Int
   private let room: Descriptor
   private let state: Lock<State>
 
-  init(first: Int, spill: SpillFile, mostMemory: Int = 64 << 20) throws {
+  /// - Parameter mostMemory: what is held; what jobs have written that run is kept by them.
+  init(first: Int, spill: SpillFile, mostMemory: Int = memory) throws {
     self.spill = spill
     self.mostMemory = mostMemory
     room = try SystemError.saying("cannot make an event descriptor", Descriptor.bell)
@@ -58,6 +62,13 @@ final class HeldResults: Sendable {
     var failure: (any Error)?
     if isLarge, let packed = output.packed() {
       do { held = .packed(try spill.store(packed)) } catch { failure = error }
+    } else if isLarge {
+      // Parts of it are on the disk, and the rest goes there.
+      var output = output
+      do {
+        for index in output.captures.indices { try output.captures[index].capture.spillAll(to: spill) }
+      } catch { failure = error }
+      held = .whole(output, size: output.memory + 200)
     }
     return state.withLock { state in
       if case .whole(_, let size) = held { state.memory += size }

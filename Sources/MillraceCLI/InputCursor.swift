@@ -70,6 +70,7 @@ final class InputCursor: Sequence, IteratorProtocol {
   /// How many jobs there are.
   ///
   /// Where the first sources are lists and files, they are counted there; what else they are is read and held.
+  /// - Throws: `UsageError` for more than can be reckoned with: years of jobs.
   func total() throws -> Int {
     var rows: Int?
     let counts = try first.map { try $0.count() }
@@ -82,7 +83,15 @@ final class InputCursor: Sequence, IteratorProtocol {
       rows = all.count
       held = all[...]
     }
-    return inner.reduce(rows ?? 0) { $0 * $1.count }
+    return try inner.reduce(rows ?? 0) { total, rows in
+      let (product, isTooLarge) = total.multipliedReportingOverflow(by: rows.count)
+      // The last number that a `Double` knows exactly.
+      guard !isTooLarge, product <= 1 << 53 else {
+        throw UsageError(
+          "there are more jobs than can be counted, as --halt with a percentage, --bar and --eta want it")
+      }
+      return product
+    }
   }
 
   private func nextHead() throws -> [Bytes]? {

@@ -24,22 +24,34 @@ struct JobLog: ~Copyable, Sendable {
 
   private let file: Descriptor
 
+  /// It is the file or pipe that one of our own streams is, so lines go where the others go, and nothing is cut.
+  private let stream: OutputWriter.Stream?
+  private let writer: OutputWriter
+
   private let goesOn: Bool
   /// For errors.
   private let name: String
 
   /// Opens a log, and changes nothing of it yet.
   /// - Parameter path: with `+` before it, what the file holds stays, as in GNU parallel.
-  init(path: Bytes) throws {
+  init(path: Bytes, _ writer: OutputWriter) throws {
+    self.writer = writer
     goesOn = path.first == UInt8(ascii: "+") && path.count > 1
     let path = goesOn ? Bytes(path.dropFirst()) : path
     name = String(decoding: path, as: UTF8.self)
     file = try .open(path, O_WRONLY | O_CREAT | O_APPEND)
+    var (log, ours) = (stat(), stat())
+    stream =
+      fstat(file.rawValue, &log) != 0
+      ? nil
+      : [.output, .error].first {
+        fstat($0.rawValue, &ours) == 0 && (ours.st_dev, ours.st_ino) == (log.st_dev, log.st_ino)
+      }
   }
 
   /// Starts a new log in place of what the file holds, or goes on with it.
   borrowing func begin() throws {
-    if !goesOn {
+    if !goesOn && stream == nil {
       // What cannot be cut (a pipe, a terminal) is empty.
       guard ftruncate(file.rawValue, 0) == 0 || errno == EINVAL else {
         throw SystemError("cannot empty the job log '\(name)'")
@@ -57,6 +69,7 @@ struct JobLog: ~Copyable, Sendable {
 
   private borrowing func write(_ bytes: Bytes) throws {
     do {
+      if let stream { return try writer.write(bytes, on: stream) }
       try bytes.withUnsafeBytes { try writeAll($0, to: file.rawValue) }
     } catch let error as SystemError {
       throw SystemError("cannot write to the job log '\(name)'", code: error.code)

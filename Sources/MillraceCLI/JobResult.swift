@@ -8,7 +8,7 @@ enum JobEnding: Equatable, Sendable {
   case stopped
   /// Could not be started; the reason is in the message.
   case failed(String)
-  /// Ran and was ended by us, since it could not be followed or what it wrote could not be kept; the reason is in the message.
+  /// Ran and was ended by us, or given up where it could not be, since it could not be followed or what it wrote could not be kept; the reason is in the message.
   case lost(String)
   /// The run ended before its turn.
   case notRun
@@ -43,6 +43,8 @@ struct JobResult: Sendable {
   var runtimeNanoseconds: UInt64 = 0
   /// Bytes of standard output that we saw.
   var received = 0
+  /// Whether processes of it run on, though we wanted to end them.
+  var leavesProcesses = false
   /// What is still to be printed.
   var captures: [(stream: OutputWriter.Stream, capture: Capture)] = []
 }

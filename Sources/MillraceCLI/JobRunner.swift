@@ -22,6 +22,8 @@ enum OutputGrouping: Sendable {
 struct JobRunner: Sendable {
   /// From SIGTERM to SIGKILL.
   static let grace: UInt64 = 1_000_000_000
+  /// From SIGKILL to the moment when we no longer wait: the system may be slow to let go of a process.
+  private static let patience: UInt64 = 10_000_000_000
 
   let spawner: JobSpawner
   let grouping: OutputGrouping
@@ -56,7 +58,7 @@ struct JobRunner: Sendable {
         stop.ended(slot: job.slot)
         result.runtimeNanoseconds = stop.now() - start
       }
-      result.ending = try supervise(started, &streams, job, start)
+      result.ending = try supervise(started, &streams, &result, start)
       result.received = streams.first?.received ?? 0
       quiet.learn(streams.reduce(0) { $0 + $1.received })
       result.captures = streams.filter { !$0.capture.isEmpty }.map { ($0.stream, $0.capture) }
@@ -86,19 +88,19 @@ struct JobRunner: Sendable {
   ///
   /// Its end counts, not that of its streams: a process that the job leaves behind may hold them for ever.
   private func supervise(
-    _ started: borrowing StartedJob, _ streams: inout [StreamReader], _ job: JobValues, _ start: UInt64
+    _ started: borrowing StartedJob, _ streams: inout [StreamReader], _ result: inout JobResult, _ start: UInt64
   ) throws -> JobEnding {
+    let job = result.job
     var end: ForcedEnd?
     var tree: ProcessTree?
     var failure: (any Error)?
     var watchedOutput: Int32 = 1
     waiting: while true {
       if end == nil, let reason = reasonToEnd(start) {
-        var marked = ProcessTree(leaders: [started.id], marks: Array(spawner.marks(job).prefix(2)))
-        marked.signal(SIGTERM)
-        // One that stands still would not hear it.
-        marked.signal(SIGCONT)
-        tree = consume marked
+        var own = ProcessTree(leader: started.id, job: job.sequence, spawner.processes)
+        // One that stands still would not hear the first.
+        own.signal(SIGTERM, SIGCONT)
+        tree = consume own
         end = ForcedEnd(reason: reason, killAt: stop.now() + Self.grace)
       }
       if var forced = end, !forced.isKilled, stop.stage == .killing || stop.now() >= forced.killAt {
@@ -106,7 +108,12 @@ struct JobRunner: Sendable {
         forced.isKilled = true
         end = forced
       }
-      var wakeAt = end.map { $0.isKilled ? nil : $0.killAt } ?? limit().map { start + $0 }
+      if let forced = end, forced.isKilled {
+        // One that changed its user (as sudo does) is not ours to end, and we are not its prisoners.
+        if millrace_pidfd_signal(started.process.rawValue, 0) == EPERM { break waiting }
+        if stop.now() >= forced.killAt + Self.patience { break waiting }
+      }
+      var wakeAt = end.map { $0.isKilled ? $0.killAt + Self.patience : $0.killAt } ?? limit().map { start + $0 }
       let isQuiet = quiet.lasts(since: start, now: stop.now())
       if isQuiet { wakeAt = min(wakeAt ?? .max, start + QuietStart.time) }
       var events = [started.process.rawValue, started.bell.rawValue].map {
@@ -118,17 +125,19 @@ struct JobRunner: Sendable {
         poll(&events, nfds_t(events.count), wakeAt.map { millisecondsUntil(stop.monotonic($0)) } ?? -1) >= 0
           || errno == EINTR
       else {
-        throw StartedJob.Lost(description: "\(SystemError("cannot wait for a job"))")
+        failure = SystemError("cannot wait for a job")
+        kill(-started.id, SIGKILL)
+        break waiting
       }
       if events[1].revents != 0 { started.bell.hear() }
       if let output = events.last, output.revents != 0 {
         watchedOutput = -1
         if output.revents & Int16(POLLERR) != 0 { readerHasGone() }
       }
-      let hasEnded = events[0].revents != 0
-      for index in streams.indices where events[index + 2].revents != 0 || hasEnded {
+      let isOver = events[0].revents != 0
+      for index in streams.indices where events[index + 2].revents != 0 || isOver {
         do {
-          try read(&streams[index], job, untilEmpty: hasEnded)
+          try read(&streams[index], job, isOver: isOver)
         } catch {
           // The job must not fill a pipe that no one reads: it ends, and fails with this reason.
           failure = failure ?? error
@@ -136,10 +145,18 @@ struct JobRunner: Sendable {
           streams[index].descriptor = -1
         }
       }
-      if hasEnded { break waiting }
+      if isOver { break waiting }
     }
-    if let forced = end { tree?.end(by: stop.stage == .killing ? 0 : stop.monotonic(forced.killAt)) }
+    if end != nil || failure != nil {
+      var own = tree.take() ?? ProcessTree(leader: started.id, job: job.sequence, spawner.processes)
+      let killAt = failure != nil || stop.stage == .killing ? 0 : end.map { stop.monotonic($0.killAt) } ?? 0
+      result.leavesProcesses = !own.end(by: killAt, latest: max(killAt, MonotonicTime.now) + Self.patience)
+    }
     stop.ended(slot: job.slot)
+    // What cannot be ended cannot be reaped.
+    if result.leavesProcesses, !hasEnded(started.process.rawValue) {
+      return failure.map { .lost("\($0)") } ?? end?.reason ?? .stopped
+    }
     var value: Int32 = 0
     let ending = millrace_job_reap(started.process.rawValue, &value)
     if let failure { throw StartedJob.Lost(description: "\(failure)") }
@@ -161,10 +178,12 @@ struct JobRunner: Sendable {
     return nil
   }
 
-  /// Takes what a stream has; after the job's end all of it.
-  private func read(_ reader: inout StreamReader, _ job: JobValues, untilEmpty: Bool) throws {
+  /// Takes what a stream has; after the job's end all that it has left there, and not what others go on to write.
+  private func read(_ reader: inout StreamReader, _ job: JobValues, isOver: Bool) throws {
+    var rest = isOver ? reader.waiting : 1
     repeat {
       guard reader.descriptor >= 0, let bytes = try reader.readOnce() else { return }
+      rest -= bytes.count
       guard grouping == .lines, let end = bytes.lastIndex(of: .newline) else {
         try reader.capture.append(bytes, spill: spill)
         continue
@@ -173,7 +192,7 @@ struct JobRunner: Sendable {
       printLines(job, reader.stream, reader.capture)
       reader.capture = Capture(memory: captureMemory)
       try reader.capture.append(bytes[(end + 1)...], spill: spill)
-    } while untilEmpty
+    } while rest > 0
   }
 }
 

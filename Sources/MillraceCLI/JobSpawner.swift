@@ -13,6 +13,8 @@ struct JobSpawner: Sendable {
   let shell: Shell
   private let environment: [Bytes]
   private let ownID = getpid()
+  /// Where the processes of the jobs are found.
+  let processes = ProcessTable()
   /// Standard input of every job.
   private let nullInput: Int32
 
@@ -30,13 +32,11 @@ struct JobSpawner: Sendable {
 
   private static let markNames = ["PARALLEL_PID", "PARALLEL_SEQ", "PARALLEL_JOBSLOT"]
 
-  /// The variables that tell a job who it is, named as in GNU parallel; the first two are no other job's.
-  func marks(_ job: JobValues) -> [Bytes] {
+  /// The variables that tell a job who it is, named as in GNU parallel, and the one that tells us which processes are its own.
+  private func marks(_ job: JobValues) -> [Bytes] {
     zip(Self.markNames, [Int(ownID), job.sequence, job.slot]).map { Bytes("\($0)=\($1)".utf8) }
+      + [processes.mark + Bytes("\(job.sequence)".utf8)]
   }
-
-  /// Those that all jobs of this run have, and no others.
-  var runMarks: [Bytes] { [Bytes("\(Self.markNames[0])=\(ownID)".utf8)] }
 
   /// The variables of this program.
   static func ownEnvironment() -> [Bytes] {

@@ -43,7 +43,11 @@ final class LineReader {
     guard fstat(input.rawValue, &status) == 0 else { return false }
     if status.st_mode & S_IFMT == S_IFCHR { return isatty(input.rawValue) == 0 && isNull(status) }
     guard status.st_mode & S_IFMT == S_IFREG else { return false }
-    return lseek(input.rawValue, 0, SEEK_CUR) >= status.st_size
+    let place = lseek(input.rawValue, 0, SEEK_CUR)
+    guard place >= status.st_size else { return false }
+    // Files of the kernel's have a size of 0, whatever is in them.
+    var byte: UInt8 = 0
+    return pread(input.rawValue, &byte, 1, place) == 0
   }
 
   private func isNull(_ status: stat) -> Bool {

@@ -214,7 +214,7 @@ struct MapCommand: ParsableCommand {
     options.attempts = running.retries
     options.halt = try HaltPolicy.parse(running.halt)
     if let directory = getenv("TMPDIR"), directory.pointee != 0 {
-      options.temporaryDirectory = String(cString: directory)
+      options.temporaryDirectory = ArgumentBytes.string(cString: directory)
     }
     return options
   }

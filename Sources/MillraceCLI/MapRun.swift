@@ -74,7 +74,7 @@ final class MapRun: Sendable {
     options.width = width
     let spawner = try JobSpawner(
       template: options.template, environment: JobSpawner.ownEnvironment(), starting: StartingShell.find())
-    let stop = try StopState(gate: StartGate(width: width) { writer.say($0) }, marks: spawner.runMarks)
+    let stop = try StopState(gate: StartGate(width: width) { writer.say($0) }, processes: spawner.processes)
     options.format.stop = stop.inputStop
     self.stop = stop
     self.spill = spill
@@ -88,7 +88,7 @@ final class MapRun: Sendable {
     }
     // Before anything is opened, for that may wait for ever, and before tasks, for which there may be no thread.
     try signals.start()
-    if let path = options.logPath, !options.isDryRun { log = try JobLog(path: path) } else { log = nil }
+    if let path = options.logPath, !options.isDryRun { log = try JobLog(path: path, writer) } else { log = nil }
     progress = Lock(Progress(tally: Tally(policy: options.halt)))
   }
 
@@ -100,7 +100,7 @@ final class MapRun: Sendable {
     }
     let cursor = try InputCursor(options.sources, options.format)
     let total = options.halt?.needsTotal == true || options.countsFirst ? try cursor.total() : nil
-    try log?.begin()
+    do { try log?.begin() } catch is OutputWriter.ReaderGone { readerHasGone() }
     signals.begin()
     let held = options.order == .input ? try HeldResults(first: 1, spill: spill) : nil
     let inputs = AnySequence<[Bytes]> { [stop] in
@@ -145,8 +145,9 @@ final class MapRun: Sendable {
   private func makeRunner() -> JobRunner {
     JobRunner(
       spawner: spawner, grouping: options.grouping, quiet: QuietStart(isWanted: options.grouping == .whole),
-      // Results that wait for their turn are many; they keep less each.
-      captureMemory: options.order == .input ? 16 * 1024 : 1024 * 1024,
+      // Two streams each; where results wait for their turn, there is a bound for all.
+      captureMemory: options.order == .input
+        ? min(1024 * 1024, max(16 * 1024, HeldResults.memory / (2 * options.width))) : 1024 * 1024,
       spill: spill, stop: stop,
       limit: { [self] in
         options.timeLimit.flatMap { limit in progress.withLock { limit.limit($0.runtimes) } }
@@ -203,7 +204,7 @@ final class MapRun: Sendable {
     guard result.ending != .notRun else { return nil }
     record(result)
     // What we ended because the run ends is no failure of its own.
-    guard result.ending != .stopped else { return nil }
+    guard result.ending != .stopped else { return message([], result) }
     let (halts, hasFirstMedian) = progress.withLock { progress in
       let halts = progress.tally.record(code: result.ending.code)
       guard result.ending.code == 0 else { return (halts, false) }
@@ -222,6 +223,12 @@ final class MapRun: Sendable {
       stop.raise(to: halt.moment == .now ? .terminating : .draining)
       messages.append("no more jobs are started, since this one \(halt.reason.pastTense)")
     }
+    return message(messages, result)
+  }
+
+  private func message(_ messages: [String], _ result: JobResult) -> Bytes? {
+    var messages = messages
+    if result.leavesProcesses { messages.append("processes of this job run on, for they could not be ended") }
     guard !messages.isEmpty else { return nil }
     return Bytes((messages.joined(separator: "; ") + ": " + Shown.text(options.template.text(for: result.job))).utf8)
   }
@@ -234,6 +241,8 @@ final class MapRun: Sendable {
           sequence: result.job.sequence, started: result.started,
           runtimeMilliseconds: result.runtimeNanoseconds / 1_000_000, receivedBytes: result.received,
           exitValue: exitValue, signal: signal, command: options.template.text(for: result.job)))
+    } catch is OutputWriter.ReaderGone {
+      readerHasGone()
     } catch {
       fail("\(error)")
     }

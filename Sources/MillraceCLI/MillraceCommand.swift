@@ -35,7 +35,7 @@ struct Entry {
     Descriptor.standInForMissing()
     do {
       let arguments = try OptionSpelling.canonical(
-        ArgumentBytes.ofThisProgram(), variable: getenv("PARALLEL").map { String(cString: $0) })
+        ArgumentBytes.ofThisProgram(), variable: getenv("PARALLEL").map { ArgumentBytes.string(cString: $0) })
       var command = try MillraceCommand.parseAsRoot(arguments)
       guard let map = command as? MapCommand else { return try command.run() }
       let options = try map.checked()

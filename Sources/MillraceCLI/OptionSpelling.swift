@@ -83,7 +83,7 @@ enum OptionSpelling {
     if let variable {
       var words = try shellWords(variable)[...]
       do {
-        given = try options(&words)
+        given = try options(&words, isWhole: true)
       } catch let error as UsageError {
         throw UsageError("$PARALLEL: \(error)")
       }
@@ -95,7 +95,9 @@ enum OptionSpelling {
   }
 
   /// Takes the options from the front of the words.
-  private static func options(_ words: inout ArraySlice<String>) throws -> [String] {
+  ///
+  /// - Parameter isWhole: nothing of what comes behind the words is theirs. Otherwise the parser says that a value is missing.
+  private static func options(_ words: inout ArraySlice<String>, isWhole: Bool = false) throws -> [String] {
     var result: [String] = []
     while let word = words.first, word.hasPrefix("-"), word != "--", word != "-" {
       words.removeFirst()
@@ -107,7 +109,11 @@ enum OptionSpelling {
         case .value(let ours):
           // As a word of its own whatever it is: the parser would take the next word for one that is empty.
           result.append(ours)
-          if let value = value ?? words.popFirst() { result.append(value) }
+          if let value = value ?? words.popFirst() {
+            result.append(value)
+          } else if isWhole {
+            throw UsageError("\(name) wants a value")
+          }
         case .nothing: break
         case .valuesPerJob:
           guard let number = value ?? words.popFirst() else { throw UsageError("\(name) wants a number") }

@@ -56,6 +56,21 @@ final class OutputWriter: Sendable {
     }
   }
 
+  /// Writes lines of a log that is one of our streams, too.
+  /// - Throws: the `SystemError` of whichever stream it is, or `ReaderGone`.
+  func write(_ lines: Bytes, on stream: Stream) throws {
+    try turn.withLock { _ in
+      do {
+        guard beside.contains(stream) else {
+          return try lines.withUnsafeBytes { try writeAll($0, to: stream.rawValue) }
+        }
+        try ProgressBoard.shared.terminal.aside { try lines.withUnsafeBytes { try writeAll($0, to: stream.rawValue) } }
+      } catch let error as SystemError where stream == .output && error.code == EPIPE {
+        throw ReaderGone()
+      }
+    }
+  }
+
   /// Prints a message of our own on standard error.
   func say(_ message: String) {
     say(Bytes(message.utf8))

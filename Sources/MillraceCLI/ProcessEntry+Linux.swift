@@ -11,9 +11,19 @@ struct ProcessEntry: Sendable {
   let parent: pid_t
   let group: pid_t
 
-  /// All processes that have not ended.
-  static func all() -> [ProcessEntry] {
-    (names(in: "/proc") ?? []).compactMap { pid_t($0) }.compactMap(ProcessEntry.init(id:))
+  /// The number in a variable that it was started with, if that was looked for.
+  private(set) var job: Int?
+
+  /// All processes that have not ended, each with the number in a variable (`NAME=`), if it has that, and we may look.
+  static func all(mark: Bytes) -> [ProcessEntry] {
+    (names(in: "/proc") ?? []).compactMap { pid_t($0) }.compactMap { id in
+      var entry = ProcessEntry(id: id)
+      let variables = contents(of: "/proc/\(id)/environ")?.split(separator: 0) ?? []
+      entry?.job = variables.first { $0.starts(with: mark) }.flatMap {
+        Int(String(decoding: $0.dropFirst(mark.count), as: UTF8.self))
+      }
+      return entry
+    }
   }
 
   /// How many threads of all processes a user has.
@@ -54,15 +64,6 @@ struct ProcessEntry: Sendable {
     self.id = id
     self.parent = parent
     self.group = group
-  }
-
-  /// Whether the process was started with all of these variables.
-  ///
-  /// False where we may not look.
-  func environment(has variables: [Bytes]) -> Bool {
-    guard let contents = Self.contents(of: "/proc/\(id)/environ") else { return false }
-    let found = Set(contents.split(separator: 0))
-    return variables.allSatisfy { found.contains($0[...]) }
   }
 
   /// Where a link of the kernel's points to; nil where we may not look.

@@ -8,79 +8,84 @@ import Glibc
 import Musl
 #endif
 
-/// The processes of one job, for the moment when all of them have to end.
+/// The processes of one job, or of all, for the moment when they have to end.
 ///
-/// A process belongs to it by its process group, by its parent, or by the job's marks in its environment; the last finds
+/// A process belongs to a job by its process group, by its parent, or by the job's mark in its environment; the last finds
 /// daemons too, which left both their session and their parent. Once seen, a process is held by a descriptor, so no
 /// other that gets its number later is meant.
 struct ProcessTree: ~Copyable {
-  private let leaders: Set<pid_t>
-  private let marks: [Bytes]
+  private let leader: pid_t?
+  private let job: Int?
+  private let table: ProcessTable
   private var members: [pid_t: Int32] = [:]
 
   /// - Parameters:
-  ///   - leaders: processes that lead process groups, and have not been reaped.
-  ///   - marks: variables (`NAME=value`) that only these processes have, all of them.
-  init(leaders: Set<pid_t>, marks: [Bytes]) {
-    self.leaders = leaders
-    self.marks = marks
+  ///   - leader: the process that leads the job's process group, and has not been reaped.
+  ///   - job: the number of the job; nil for all jobs.
+  init(leader: pid_t?, job: Int?, _ table: ProcessTable) {
+    self.leader = leader
+    self.job = job
+    self.table = table
   }
 
   deinit { for descriptor in members.values { close(descriptor) } }
 
-  /// Sends a signal to every process of the tree.
-  mutating func signal(_ number: Int32) {
+  /// Sends signals, one after the other, to every process of the tree, each of them once.
+  mutating func signal(_ numbers: Int32...) {
+    // First, for a process whose parent has died of it could not be found by that.
     collect()
-    for leader in leaders { kill(-leader, number) }
-    for (member, descriptor) in members where !leaders.contains(member) {
+    for number in numbers { send(number) }
+  }
+
+  private func send(_ number: Int32) {
+    if let leader { kill(-leader, number) }
+    for (member, descriptor) in members where leader == nil || getpgid(member) != leader {
       _ = millrace_pidfd_signal(descriptor, number)
     }
   }
 
   /// Returns when no process of the tree runs any more: those that do not end by the deadline are killed.
-  mutating func end(by deadline: UInt64) {
-    collect()
-    waitForEnd(until: deadline)
+  ///
+  /// - Parameter latest: until when those that were killed are waited for.
+  /// - Returns: false if some run on. Those that we may not signal are not waited for beyond the deadline.
+  mutating func end(by deadline: UInt64, latest: UInt64) -> Bool {
     // A process can start another while we look; look until there is none.
     while collect() {
-      for leader in leaders { kill(-leader, SIGKILL) }
-      for descriptor in members.values { _ = millrace_pidfd_signal(descriptor, SIGKILL) }
-      waitForEnd(until: nil)
-    }
-  }
-
-  private func isRunning(_ descriptor: Int32) -> Bool {
-    var event = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-    return poll(&event, 1, 0) == 0
-  }
-
-  private func waitForEnd(until deadline: UInt64?) {
-    for descriptor in members.values {
-      var event = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-      while true {
-        let result = poll(&event, 1, deadline.map { millisecondsUntil($0) } ?? -1)
-        if result >= 0 || errno != EINTR { break }
+      guard MonotonicTime.now >= deadline else {
+        waitForEnd(of: Array(members.values), until: deadline)
+        continue
       }
+      send(SIGKILL)
+      let reachable = members.values.filter { millrace_pidfd_signal($0, 0) != EPERM }
+      if reachable.isEmpty || MonotonicTime.now >= latest { return false }
+      waitForEnd(of: reachable, until: latest)
+    }
+    return true
+  }
+
+  private func waitForEnd(of processes: [Int32], until deadline: UInt64) {
+    for descriptor in processes {
+      var event = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      while poll(&event, 1, millisecondsUntil(deadline)) < 0, errno == EINTR {}
     }
   }
 
   /// Adds processes that have appeared, drops those that have ended; true if any runs.
   @discardableResult
   private mutating func collect() -> Bool {
-    for (member, descriptor) in members where !isRunning(descriptor) {
+    for (member, descriptor) in members where hasEnded(descriptor) {
       close(descriptor)
       members[member] = nil
     }
-    var known = Set(members.keys).union(leaders)
-    let processes = ProcessEntry.all()
+    var known = Set(members.keys)
+    if let leader { known.insert(leader) }
+    let processes = table.look()
     var isComplete = false
     while !isComplete {
       isComplete = true
       for process in processes where !known.contains(process.id) {
-        guard leaders.contains(process.group) || known.contains(process.parent) || process.environment(has: marks)
-        else {
-          continue
-        }
+        let isMarked = process.job != nil && (job == nil || process.job == job)
+        guard isMarked || process.group == leader || known.contains(process.parent) else { continue }
         known.insert(process.id)
         isComplete = false
       }
@@ -88,10 +93,16 @@ struct ProcessTree: ~Copyable {
     for member in known where members[member] == nil {
       let descriptor = millrace_pidfd_open(member)
       guard descriptor >= 0 else { continue }
-      if isRunning(descriptor) { members[member] = descriptor } else { close(descriptor) }
+      if hasEnded(descriptor) { close(descriptor) } else { members[member] = descriptor }
     }
     return !members.isEmpty
   }
+}
+
+/// Whether the process of a descriptor has ended.
+func hasEnded(_ process: Int32) -> Bool {
+  var event = pollfd(fd: process, events: Int16(POLLIN), revents: 0)
+  return poll(&event, 1, 0) != 0
 }
 
 /// Milliseconds for `poll`, rounded up, so that a wait does not end before its time.

@@ -15,11 +15,21 @@ import Musl
 /// but nobody sends it twice, so the second stage comes by itself after a grace. A closed terminal (SIGHUP) ends the jobs at once,
 /// Ctrl-\ (SIGQUIT) kills them. Ctrl-Z stops the jobs with us. And a job that the terminal stopped is said to stand still.
 ///
+/// Where a stage comes by itself, and when all is killed, the end does not depend on anybody who reads what we write: what is left
+/// then of the run is ended from here. So this thread waits for nobody, and never writes itself.
+///
 /// Until the run begins there is nothing to end but ourselves, and we may be waiting in a call that no stage reaches (to open a
 /// FIFO that has no other end): any of these signals ends the program at once.
 final class SignalStages: Sendable {
   /// From SIGTERM to the end of running jobs; with what these have from then on it is less than the ten seconds of a container.
   static let grace: UInt64 = 5_000_000_000
+
+  /// From the end of running jobs, where that was no Ctrl-C, to their being killed: they have killed themselves before, unless who
+  /// does it stands still with our output.
+  private static let graceOfTheEnd = JobRunner.grace + 500_000_000
+
+  /// From the killing of jobs to the end of the program.
+  private static let graceOfOutput: UInt64 = 1_500_000_000
 
   /// `timeout` sends its signal to its child and to the whole process group, so one comes twice.
   private static let echo: UInt64 = 250_000_000
@@ -53,14 +63,18 @@ final class SignalStages: Sendable {
   /// Signals must have been blocked before any other thread began (`millrace_job_prepare_signals`).
   func start() throws {
     let watch: @Sendable () -> Void = { [self] in
+      // What signals have asked for: the run may end for other reasons, too.
+      var asked = StopStage.running
       var deadline: UInt64?
       var terminatedAt: UInt64?
       while true {
         let wait = deadline.map { Int64(clamping: $0) - Int64(clamping: min($0, MonotonicTime.now)) } ?? -1
         switch millrace_job_wait_signal(wait) {
         case 0:
-          deadline = nil
-          stop.raise(to: .terminating)
+          guard let next = StopStage(rawValue: asked.rawValue + 1) else { endProgram() }
+          stop.raise(to: next)
+          asked = next
+          deadline = MonotonicTime.now + Self.time(of: next)
         case SIGTSTP:
           stop.pause()
           millrace_job_suspend()
@@ -69,7 +83,10 @@ final class SignalStages: Sendable {
         case SIGTERM where terminatedAt.map { MonotonicTime.now < $0 + Self.echo } ?? false: break
         case let number:
           if number == SIGTERM { terminatedAt = MonotonicTime.now }
-          if receive(number) { deadline = MonotonicTime.now + Self.grace }
+          let next = receive(number, asked)
+          // Who presses Ctrl-C will do so again.
+          if next > asked, number != SIGINT || next == .killing { deadline = MonotonicTime.now + Self.time(of: next) }
+          asked = next
         }
       }
     }
@@ -78,30 +95,50 @@ final class SignalStages: Sendable {
     }
   }
 
-  /// Goes to the next stage; true if it is to end by itself.
-  private func receive(_ number: Int32) -> Bool {
+  /// How long a stage lasts, where the next comes by itself.
+  private static func time(of stage: StopStage) -> UInt64 {
+    switch stage {
+    case .running, .draining: grace
+    case .terminating: graceOfTheEnd
+    case .killing: graceOfOutput
+    }
+  }
+
+  /// Goes to the stage that follows from a signal, and from what others have asked for; returns it.
+  private func receive(_ number: Int32, _ asked: StopStage) -> StopStage {
     hasBegun.withLock { hasBegun in
       // The lock is held to the end: no job begins beside it.
       if !hasBegun { _exit(MillraceExit.signal(number)) }
     }
-    let isFirst = first.compareExchange(expected: 0, desired: number, ordering: .acquiringAndReleasing).exchanged
-    switch stop.stage {
-    case _ where number == SIGQUIT:
-      stop.raise(to: .killing)
-    case .running where number != SIGHUP, .draining where isFirst && number != SIGHUP:
-      stop.raise(to: .draining)
-      let isPatient = number != SIGTERM
-      say(
-        isPatient
-          ? "no new jobs; waiting for those that run (once more ends them)"
-          : "no new jobs; those that run have \(Self.grace / 1_000_000_000) s (once more ends them)")
-      return !isPatient
-    case .running, .draining:
-      stop.raise(to: .terminating)
-    case .terminating, .killing:
-      stop.raise(to: .killing)
+    _ = first.compareExchange(expected: 0, desired: number, ordering: .acquiringAndReleasing)
+    let next: StopStage =
+      switch asked {
+      case _ where number == SIGQUIT: .killing
+      case .running where number != SIGHUP:
+        // The first of them only says that the run is to end, which it may do already.
+        max(.draining, min(stop.stage, .terminating))
+      case .running, .draining: .terminating
+      case .terminating, .killing: .killing
+      }
+    stop.raise(to: next)
+    if asked == .running, next == .draining {
+      tell(
+        number == SIGTERM
+          ? "no new jobs; those that run have \(Self.grace / 1_000_000_000) s (once more ends them)"
+          : "no new jobs; waiting for those that run (once more ends them)")
     }
-    return false
+    return next
+  }
+
+  /// What still runs is killed, and so are we: what we have to write has not been taken for that long.
+  private func endProgram() -> Never {
+    stop.killJobs()
+    _exit(MillraceExit.signal(firstSignal ?? SIGKILL))
+  }
+
+  /// Has something said: who says it may have to wait for whoever reads, and signals have to be heard meanwhile.
+  private func tell(_ line: String) {
+    try? startThread("millrace-say") { [say] in say(line) }
   }
 
   /// A job in a process group of its own is stopped if it reads from the terminal or changes it, and would stand there for ever.
@@ -117,7 +154,7 @@ final class SignalStages: Sendable {
 
   private func sayStopped(_ job: RunningJob, _ number: Int32) {
     let wish = number == SIGTTIN ? "read from" : "write to or change"
-    say(
+    tell(
       "this job stands still, for it wants to \(wish) the terminal, which jobs cannot (Ctrl-C twice ends it): "
         + Shown.text(text(job.values)))
   }

@@ -46,14 +46,14 @@ final class StopState: Sendable {
 
   /// Where jobs wait for their start.
   let gate: StartGate
-  private let marks: [Bytes]
+  private let processes: ProcessTable
   private let state = Lock(State())
   private let noMoreInput: Descriptor
 
-  /// - Parameter marks: variables that all processes of all jobs have.
-  init(gate: StartGate, marks: [Bytes] = []) throws {
+  /// - Parameter processes: where the processes of all jobs are found.
+  init(gate: StartGate, processes: ProcessTable = ProcessTable()) throws {
     self.gate = gate
-    self.marks = marks
+    self.processes = processes
     noMoreInput = try SystemError.saying("cannot make an event descriptor", Descriptor.bell)
   }
 
@@ -148,8 +148,17 @@ final class StopState: Sendable {
 
   /// Processes of the jobs that have left their process groups.
   private func signalOthers(_ number: Int32) {
-    var tree = ProcessTree(leaders: [], marks: marks)
+    var tree = ProcessTree(leader: nil, job: nil, processes)
     tree.signal(number)
+  }
+
+  /// Kills whatever runs of all jobs, for the end of the program; who did that for each of them may stand still.
+  func killJobs() {
+    state.withLock { state in
+      for job in state.jobs.values { kill(-job.leader, SIGKILL) }
+    }
+    var tree = ProcessTree(leader: nil, job: nil, processes)
+    _ = tree.end(by: 0, latest: MonotonicTime.now + 500_000_000)
   }
 }
 #endif

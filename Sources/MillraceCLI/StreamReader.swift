@@ -21,6 +21,12 @@ struct StreamReader {
     capture = Capture(memory: memory)
   }
 
+  /// How many bytes there are to be read.
+  var waiting: Int {
+    var count: Int32 = 0
+    return ioctl(descriptor, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
+  }
+
   /// What is there now; nil if nothing is.
   mutating func readOnce() throws -> Bytes? {
     var event = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)

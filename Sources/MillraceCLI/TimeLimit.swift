@@ -28,7 +28,7 @@ enum TimeLimit: Equatable, Sendable {
       guard let value = plainNumber(number) else { throw refusal }
       seconds += value
     }
-    guard seconds > 0, seconds < 1e9 else { throw refusal }
+    guard seconds > 0, seconds * 1e9 < longest else { throw refusal }
     return .nanoseconds(UInt64(seconds * 1e9))
   }
 
@@ -36,6 +36,9 @@ enum TimeLimit: Equatable, Sendable {
   private static func plainNumber(_ text: String) -> Double? {
     text.allSatisfy { $0 == "." || ("0"..."9").contains($0) } ? Double(text) : nil
   }
+
+  /// In nanoseconds, some thirty years: moments stay within their numbers.
+  private static let longest = 1e18
 
   /// Jobs that must have succeeded before a median says anything.
   static let fewestForMedian = 3
@@ -46,7 +49,7 @@ enum TimeLimit: Equatable, Sendable {
     case .nanoseconds(let limit): limit
     case .percentOfMedian(let percent):
       runtimes.count < Self.fewestForMedian
-        ? nil : runtimes.median.map { UInt64(Double($0) * percent / 100) }
+        ? nil : runtimes.median.map { UInt64(min(Double($0) * percent / 100, Self.longest)) }
     }
   }
 }

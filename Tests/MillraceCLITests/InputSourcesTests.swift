@@ -40,6 +40,15 @@ import Testing
     #expect(try rows(words, columns: separator) == expected)
   }
 
+  @Test("U221: more jobs than can be counted are refused where they are counted") func tooMany() throws {
+    let list = [InputSources.Source.values((1...8000).map { Bytes("\($0)".utf8) })]
+    #expect(try InputCursor(InputSources(groups: [list, list, list]), InputFormat()).total() == 512_000_000_000)
+    for count in [5, 6] {
+      let cursor = try InputCursor(InputSources(groups: Array(repeating: list, count: count)), InputFormat())
+      #expect(throws: UsageError.self) { try cursor.total() }
+    }
+  }
+
   @Test func standardInputWithoutSources() {
     #expect(InputSources.split([Bytes("wc".utf8)], files: []).sources.groups == [[.standardInput]])
     #expect(InputSources.split([], files: [Bytes("-".utf8)]).sources.groups == [[.standardInput]])

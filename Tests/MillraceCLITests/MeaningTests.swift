@@ -29,6 +29,45 @@ import Testing
     #expect(result.lines == ["1 1", "1 2", "2 1", "2 2", "a-", "b-", "a-"])
   }
 
+  @Test("U214: a file of the kernel's has values, though its size is 0") func kernelFiles() throws {
+    let result = try Tool.shell(
+      "$M -k echo {1}-{2} ::: a b :::: /proc/filesystems; sed 's/^/a-/' /proc/filesystems; sed 's/^/b-/' /proc/filesystems"
+    )
+    let half = result.lines.count / 2
+    #expect(half > 2 && result.lines.prefix(half) == result.lines.suffix(half))
+  }
+
+  @Test("U215: a log that is the output, too, cuts nothing of it", arguments: ["/dev/stdout", "+/dev/stdout", "out"])
+  func logInTheOutput(name: String) throws {
+    let folder = try Tool.temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let result = try Tool.shell(
+      "cd $D; { echo before; $M -k -j1 --joblog \(name) echo ::: 1 2; echo after; } > out; cat out",
+      environment: ["D": folder.path])
+    let (log, others) = result.lines.reduce(into: ([String](), [String]())) {
+      if $1.contains("\t") { $0.0.append($1) } else { $0.1.append($1) }
+    }
+    #expect(others == ["before", "1", "2", "after"])
+    #expect(log.count == (name.hasPrefix("+") ? 2 : 3) && log.suffix(2).map { $0.suffix(6) } == ["echo 1", "echo 2"])
+    let errors = try Tool.shell(
+      "$M --joblog /dev/stderr 'echo {} >&2' ::: 1 2> $D/err; cat $D/err", environment: ["D": folder.path])
+    #expect(errors.lines.count == 3 && errors.lines.contains("1"))
+  }
+
+  @Test("U225: bytes that are no text, in variables and separators") func bytesThatAreNoText() throws {
+    let folder = try Tool.temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let result = try Tool.shell(
+      #"""
+      cd $D; byte=$(printf '\377'); mkdir t$byte
+      TMPDIR=t$byte $M 'head -c 3000000 /dev/zero #' ::: 1 | wc -c
+      PARALLEL="--joblog log$byte" $M true ::: 1; test -s log$byte && echo log
+      $M -k --colsep $byte echo {2}{1} ::: a${byte}b
+      $M -k --colsep "[$byte;]" echo {2}{1} ::: a${byte}b 'a;b'
+      """#, environment: ["D": folder.path])
+    #expect(result.lines == ["3000000", "log", "ba", "ba", "ba"], "\(result.error)")
+  }
+
   @Test("U28: Perl is refused, not printed", arguments: ["{= s/a/b/ =}", "{2=s/a/b/=}", "x{-1= $_++ =}y"])
   func perl(text: String) throws {
     let result = try Tool.shell("$M 'echo \(text)' ::: a")

@@ -73,7 +73,9 @@ import Testing
     #expect(try OptionSpelling.canonical(["map", "-q", "x"], variable: text) == ["map"] + expected + ["-q", "x"])
   }
 
-  @Test("U28: what $PARALLEL holds and is no option is refused", arguments: ["8", "-k echo", "--bogus", "-k 'x"])
+  @Test(
+    "U28, U224: what $PARALLEL holds and is no option, or none with its value, is refused",
+    arguments: ["8", "-k echo", "--bogus", "-k 'x", "--joblog", "-kj", "-n"])
   func wrongVariable(text: String) {
     let error = #expect(throws: UsageError.self) {
       try OptionSpelling.canonical(["map", "echo"], variable: text)

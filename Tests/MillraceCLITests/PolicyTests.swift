@@ -31,7 +31,12 @@ import Testing
     #expect(tally.exitCode == exitCode)
   }
 
-  @Test(arguments: ["", "now", "later,fail=1", "now,fail", "now,fail=0", "now,fail=x", "now,fail=1,2", "3"])
+  @Test(
+    "U221: no percentage beyond all jobs; nor what is no policy",
+    arguments: [
+      "", "now", "later,fail=1", "now,fail", "now,fail=0", "now,fail=x", "now,fail=1,2", "3", "101%", "now,fail=101%",
+      "9223372036854775807%", "now,fail=9223372036854775807%",
+    ])
   func wrongHalt(text: String) {
     #expect(throws: UsageError.self) { try HaltPolicy.parse(text) }
   }
@@ -44,6 +49,14 @@ import Testing
   @Test(arguments: ["", "0", "-1", "x", "1x", "nan", "inf", "1e9", "m", "0%", "x%"])
   func wrongTimeout(text: String) {
     #expect(throws: UsageError.self) { try TimeLimit.parse(text) }
+  }
+
+  @Test("U221: limits stay within their numbers, whatever the percentage", arguments: ["1e300%", "1e17%", "1e16%"])
+  func longLimits(text: String) throws {
+    var median = RunningMedian()
+    for _ in 1...3 { median.add(1_000_000_000) }
+    let limit = try #require(try TimeLimit.parse(text).limit(median))
+    #expect(limit >= 100_000_000_000_000_000 && limit <= 1_000_000_000_000_000_000)
   }
 
   @Test func medianOfFewIsExactAndOfManyIsClose() throws {

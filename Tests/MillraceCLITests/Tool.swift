@@ -94,8 +94,17 @@ struct Tool {
       }
     }
 
-    func finished() throws -> Result {
+    /// - Parameter seconds: it is killed if it has not ended by then.
+    func finished(within seconds: Double? = nil) throws -> Result {
       var status: Int32 = 0
+      if let seconds {
+        let end = ContinuousClock.now + .seconds(seconds)
+        var info = siginfo_t()
+        while waitid(P_PID, id_t(id), &info, WEXITED | WNOWAIT | WNOHANG) == 0, info.si_signo == 0 {
+          if ContinuousClock.now > end { kill(id, SIGKILL) }
+          usleep(5_000)
+        }
+      }
       while waitpid(id, &status, 0) < 0 && errno == EINTR {}
       defer { try? FileManager.default.removeItem(at: folder) }
       let error = try Data(contentsOf: folder.appendingPathComponent("err"))

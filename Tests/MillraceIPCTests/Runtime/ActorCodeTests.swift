@@ -7,6 +7,15 @@ import Testing
 @Suite struct ActorCodeTests {
   private func isPossible<S: Sequence>(_ sequence: S) -> Bool { ActorCode.isPossible(in: type(of: sequence)) }
 
+  indirect enum Nest<T> { case leaf(T), more(Nest<[T]>) }
+  struct Nests<T>: Sequence, IteratorProtocol {
+    var nest: Nest<T>?
+    mutating func next() -> Int? { nil }
+  }
+
+  @Test("U249: what holds itself with other arguments, again and again, may run anything")
+  func growing() { #expect(isPossible(Nests<Int>())) }
+
   @Test("U42: the standard library's sequences of closures may")
   func closures() {
     let numbers = (0..<3).lazy
@@ -85,13 +94,4 @@ private final class MoreNumbers: Numbers {
 
 @MainActor private struct MainSequence: @MainActor Sequence, @MainActor IteratorProtocol {
   func next() -> Int? { nil }
-
-  indirect enum Nest<T> { case leaf(T), more(Nest<[T]>) }
-  struct Nests<T>: Sequence, IteratorProtocol {
-    var nest: Nest<T>?
-    mutating func next() -> Int? { nil }
-  }
-
-  @Test("U249: what holds itself with other arguments, again and again, may run anything")
-  func growing() { #expect(isPossible(Nests<Int>())) }
 }
