@@ -28,8 +28,8 @@ extension MapOptions {
       for (name, delay) in [("initial", initial), ("maximum", maximum)] where delay < .zero {
         throw InvalidOption(name: "retry.backoff.\(name)", value: "\(delay)", allowed: "at least zero")
       }
-      guard factor >= 1, factor.isFinite else {
-        throw InvalidOption(name: "retry.backoff.factor", value: "\(factor)", allowed: "at least 1, and finite")
+      guard factor >= 1 else {
+        throw InvalidOption(name: "retry.backoff.factor", value: "\(factor)", allowed: "at least 1")
       }
       guard initial <= maximum else {
         throw InvalidOption(

@@ -33,7 +33,7 @@ import Testing
   func inner() throws {
     let mapped = try text("Sources/Millrace/Failures/ErrorsForUsers.swift")
     let caught = [
-      "EndOfSequence", "Malformed", "Obstacle", "Unsendable",
+      "EndOfSequence", "Malformed", "Obstacle", "Unsendable", "Unopenable",
       // Between a pipeline's stations and whoever tells the user.
       "StageFault",
       // Of programs that stages run: a `SystemError` or a `CancellationError`, where they are waited for.

@@ -217,10 +217,15 @@ final class Stage {
     return faults
   }
 
+  /// Those that do not expire by themselves.
   private func keys() throws -> [String] {
+    try ask(["KEYS", "*"]).filter { try ask(["TTL", $0]) == ["-1"] }
+  }
+
+  private func ask(_ words: [String]) throws -> [String] {
     let asking = Process()
     asking.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    asking.arguments = ["redis-cli", "-p", "\(server.address.port)", "KEYS", "*"]
+    asking.arguments = ["redis-cli", "-p", "\(server.address.port)"] + words
     asking.environment = ProcessInfo.processInfo.environment.merging(
       ["REDISCLI_AUTH": server.address.password ?? ""]) { $1 }
     let pipe = Pipe()
