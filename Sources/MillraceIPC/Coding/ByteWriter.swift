@@ -39,8 +39,11 @@ internal import Darwin
   }
 
   /// Makes room for `additional` more bytes, or says that there is no memory for them: for what may be large.
-  package mutating func makeRoom(for additional: Int) throws(MemoryError) {
-    guard additional > capacity - count else { return }
+  @inlinable @inline(__always) package mutating func makeRoom(for additional: Int) throws {
+    if additional > capacity - count { try growOrThrow(by: additional) }
+  }
+
+  @usableFromInline mutating func growOrThrow(by additional: Int) throws {
     guard additional <= .max - count, hasGrown(to: count + additional) else {
       throw MemoryError("allocating \(additional) bytes for encoded data", code: ENOMEM)
     }
