@@ -20,4 +20,21 @@ import Testing
     #expect(knownCount([0...Int.max]) == 1 && knownCount(["a", "b"][1...]) == 1)
     #expect(knownCount((0..<9).lazy.filter { $0 > 1 }) == nil)
   }
+
+  /// Whose elements are made one by one for whoever wants to see them.
+  private struct Shown: RandomAccessCollection, CustomReflectable {
+    let startIndex = 0
+    let endIndex = 3
+    subscript(index: Int) -> Int { index }
+    var customMirror: Mirror {
+      Issue.record("it is looked at")
+      return Mirror(self, unlabeledChildren: Array(self))
+    }
+  }
+
+  @Test("U251: nothing is made of the elements to find that out")
+  func unseen() {
+    #expect(knownCount(Shown()) == 3)
+    #expect(knownCount(ContiguousArray([1, 2])) == 2 && knownCount([1, 2, 3][1...]) == 2)
+  }
 }

@@ -84,7 +84,7 @@ func isInMemory<S: Sequence>(_ type: S.Type) -> Bool {
 func knownCount<S: Sequence>(_ items: borrowing S) -> Int? {
   func count<C: RandomAccessCollection>(_ items: C) -> Int { items.count }
   guard let collection = copy items as? any RandomAccessCollection else { return nil }
-  if S.self != Array<S.Element>.self, WideRange.isInside(collection) { return nil }
+  if WideRange.isInside(collection) { return nil }
   return count(collection)
 }
 
@@ -95,6 +95,8 @@ enum WideRange {
   @usableFromInline
   static func isInside(_ collection: Any) -> Bool {
     if let range = collection as? any NumberRange { return range.isWide }
+    // What shows something else of itself is none of these: its elements perhaps, however many.
+    if collection is any CustomReflectable { return false }
     // They keep it under one of these names.
     for child in Mirror(reflecting: collection).children where ["_base", "_elements", "elements"].contains(child.label)
     {

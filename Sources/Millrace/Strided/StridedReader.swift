@@ -75,7 +75,12 @@ final class StridedReader<Input: Sendable>: StridedReading, @unchecked Sendable 
 
   /// Keeps what was read; whether it was an item.
   private func keep(_ read: Input?) -> Bool {
-    item.withLock { $0 = read }
+    // Whatever was there is let go of behind the lock.
+    let before = item.withLock { item in
+      defer { item = read }
+      return item
+    }
+    withExtendedLifetime(before) {}
     return read != nil
   }
 

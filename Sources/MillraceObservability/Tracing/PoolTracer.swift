@@ -43,7 +43,7 @@ final class PoolTracer: PoolCompanion, EventObserver {
   private var epoch: UInt64 {
     let epoch = DefaultTracerClock.now.nanosecondsSinceEpoch &- MonotonicTime.now
     let last = lastEpoch.load(ordering: .relaxed)
-    if abs(Int64(bitPattern: epoch &- last)) < 1_000_000 { return last }
+    if Int64(bitPattern: epoch &- last).magnitude < 1_000_000 { return last }
     lastEpoch.store(epoch, ordering: .relaxed)
     return epoch
   }

@@ -114,16 +114,6 @@ enum Soak {
   }
 }
 
-struct Mix: StatelessWorker {
-  static func mixed(_ item: Int) -> Int {
-    var value = UInt64(truncatingIfNeeded: item)
-    for _ in 0..<20 { value = (value ^ value >> 31) &* 0x9e37_79b9_7f4a_7c15 }
-    return Int(truncatingIfNeeded: value)
-  }
-
-  func process(_ item: Int) -> Int { Self.mixed(item) }
-}
-
 struct Twice: StatelessWorker {
   func process(_ item: String) -> String { item + item }
 }

@@ -1,7 +1,7 @@
 /// Reads a file line by line; with `follow`, goes on as it grows (`tail -F`).
 ///
 /// It reads whatever can be opened: also a FIFO, a terminal, `/dev/stdin`, a file in `/proc`. Who follows a file waits until there is one of
-/// that name, reads a new one of that name from its beginning, and one that has become shorter as well. It goes on until nobody wants more.
+/// that name, and a folder for it, reads a new one of that name from its beginning, and one that has become shorter as well. It goes on until nobody wants more.
 /// What the system does not tell of is seen within a second: what other machines write, and that a symbolic link leads elsewhere.
 public struct Read<Line: LineContent>: Source {
   private let path: String
