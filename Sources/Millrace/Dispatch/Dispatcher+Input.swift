@@ -214,6 +214,20 @@ extension Dispatcher {
     }
   }
 
+  /// Whether there is a slot that has nothing to do.
+  package var hasFreeSlot: Bool { slots.hasAny([.idle, .vacant]) }
+
+  /// Whether all slots work, and each has something to go on with when it is done: chunks of this job that are ready, or its own.
+  package func hasEnoughToDo(with id: JobID) -> Bool {
+    guard !hasFreeSlot, let job = jobs[id] else { return false }
+    var (missing, place) = (slots.count { $0.worker.assigned.count < 2 }, 0)
+    while missing > 0, place < job.ready.count {
+      missing -= job.ready[place].count
+      place += 1
+    }
+    return missing <= 0
+  }
+
   private func isAnyoneFree(for job: Job) -> Bool {
     slots.contains(in: [.idle, .vacant]) { mayServe($0, job) }
   }
@@ -242,7 +256,8 @@ extension Dispatcher {
       wanted = job.spec.chunking.next(atMost: limit, share: max(1, limit / (2 * width)))
       // Chunks of 3.14 items are of 3 and of 4: the window is the same before each of them.
       let chunk = job.spec.ahead == nil ? max(wanted, job.spec.chunking.largest) : wanted
-      room = min(Int(atMost: Double(chunk) * perWorker * Double(width)), limit) - inside
+      let depth = job.spec.ahead != nil && wanted > 1 ? max(perWorker, JobSpec.depthOfQuick) : perWorker
+      room = min(Int(atMost: Double(chunk) * depth * Double(width)), limit) - inside
     }
     // A chunk waits for the room that it needs, unless nothing else would ever make any.
     guard wanted <= room || inside == 0 else { return nil }

@@ -23,7 +23,12 @@ package struct JobSpec {
   package var total: Int?
   package var window: Window = .chunks(perWorker: 2)
   /// How many items for each worker a window of chunks may hold besides as many as the consumer has taken; nil: any number.
+  ///
+  /// Where it has a value, chunks that hold several items are done in a moment, and the window has at least `depthOfQuick` of them.
   package var ahead: Int?
+  /// So many quick chunks for each worker are ahead: a consumer or an input that has something to do meanwhile leaves no slot
+  /// without work.
+  package static var depthOfQuick: Double { 8 }
   package var failFast = false
   package var maximumFailures: Int?
   package var retries = 0

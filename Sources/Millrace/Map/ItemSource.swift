@@ -75,8 +75,19 @@ func place<S: Sequence>(of type: S.Type, from actor: (any Actor)?) -> ReadingPla
 @usableFromInline
 func isInMemory<S: Sequence>(_ type: S.Type) -> Bool {
   type == Array<S.Element>.self || type == ContiguousArray<S.Element>.self || type == ArraySlice<S.Element>.self
-    || type == Range<Int>.self || type == ClosedRange<Int>.self || type == CollectionOfOne<S.Element>.self
-    || type == EmptyCollection<S.Element>.self || type == String.self
+    || type == CollectionOfOne<S.Element>.self || type == EmptyCollection<S.Element>.self || type == String.self
+    || isRange(type)
+}
+
+/// Whether it is a range of the standard library's integers.
+@usableFromInline
+func isRange<S: Sequence>(_ type: S.Type) -> Bool {
+  func isRange<Bound: FixedWidthInteger>(of bound: Bound.Type) -> Bool where Bound.Stride: SignedInteger {
+    type == Range<Bound>.self || type == ClosedRange<Bound>.self
+  }
+  return isRange(of: Int.self) || isRange(of: UInt64.self) || isRange(of: UInt32.self) || isRange(of: UInt16.self)
+    || isRange(of: UInt8.self) || isRange(of: UInt.self) || isRange(of: Int64.self) || isRange(of: Int32.self)
+    || isRange(of: Int16.self) || isRange(of: Int8.self)
 }
 
 /// The sequence's length, if it is known without reading it.

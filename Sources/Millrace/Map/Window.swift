@@ -12,9 +12,9 @@ extension MapOptions {
     /// Two chunks for each worker. Sixteen where input and outputs are in memory anyway, as for an array whose map is collected
     /// into another, and more if they are small.
     ///
-    /// Where chunks are automatic too, the window of a stream holds at most 64 items for each worker and as many as its consumer has
-    /// taken, and never more than 65,536 for each worker: who leaves the loop after 40 outputs has read some hundred items, however
-    /// quick they are.
+    /// Where chunks are automatic too, it is eight chunks as long as items are so quick that a chunk has several, and the window of
+    /// a stream holds at most 64 items for each worker and as many as its consumer has taken, and never more than 65,536 for each
+    /// worker: who leaves the loop after 40 outputs has read some hundred items, however quick they are.
     ///
     /// An item that takes longer than all that the window has behind it makes the other workers wait. If a few take thousands of
     /// times as long as the rest, a wider window keeps all workers busy meanwhile.

@@ -3,7 +3,7 @@ import MillraceIPC
 /// What the pool keeps of a job besides the dispatcher's state. Its variables are guarded by the pool's lock.
 package final class JobRecord: @unchecked Sendable {
   // Sound: `id`, `stage`, `place`, `context` and `progress` are set before it is submitted, the other variables change under the pool's lock only,
-  // so that accesses do not overlap, and need no check.
+  // so that accesses do not overlap, and need no check; `wokenAt` is the consumer's while it does not wait.
   let feeder: any Feeding
   /// Where outcomes go at once; nil: they wait for a consumer.
   let outlet: (any Outgoing)?
@@ -30,6 +30,8 @@ package final class JobRecord: @unchecked Sendable {
   /// Whether some of its outcomes were taken.
   @exclusivity(unchecked) var isTaken = false
   @exclusivity(unchecked) var waiter: UnsafeContinuation<Void, Never>?
+  /// When its consumer last went on, having waited.
+  @exclusivity(unchecked) var wokenAt: UInt64 = 0
   /// What shows how far it is. Set when it is submitted, for its consumer.
   @exclusivity(unchecked) var progress: ProgressTracker?
   /// When the wait for the next result is over.

@@ -19,6 +19,8 @@ package final class PoolCore: DrivenPool {
     var impatient: [JobID: JobRecord] = [:]
     /// When the first of them is to be looked at; perhaps it waits no more by then.
     var impatience: UInt64?
+    /// Consumers for whom there is something, and who go on when a slot is free, or at the time.
+    var resting = RestingConsumers()
     var workers = Registry<WorkerKey, WorkerRecord>()
     var index = WorkerIndex()
     var isClosed = false
@@ -137,6 +139,10 @@ package final class PoolCore: DrivenPool {
     while let action = state.dispatcher.takeAction(&place) { route(action, &state, slots, &effects) }
     var next = state.dispatcherAlarm
     if let time = state.impatience { next = min(next ?? time, time) }
+    if !state.resting.isEmpty {
+      if state.dispatcher.hasFreeSlot || effects.isStopped { effects.resumptions += state.resting.takeAll() }
+      if let time = state.resting.first { next = min(next ?? time, time) }
+    }
     if next != state.alarmTime {
       state.alarmTime = next
       state.alarmChanges += 1
@@ -167,7 +173,7 @@ package final class PoolCore: DrivenPool {
       }
       if !job.keepsOutputs, case .outputs = segment.content { return }
       job.queue.append(segment)
-      if job.queue.count >= job.wakesAt { wake(job, &state, &effects) }
+      if job.queue.count >= job.wakesAt { wake(job, &state, &effects, isUrgent: false) }
     case .end(let id, let end):
       guard let job = state.jobs[id] else { return }
       job.end = end
@@ -214,12 +220,35 @@ package final class PoolCore: DrivenPool {
   }
 
   /// Resumes the job's consumer, if it waits; it takes what there is itself.
-  private static func wake(_ job: JobRecord, _ state: inout State, _ effects: inout Effects) {
+  private static func wake(
+    _ job: JobRecord, _ state: inout State, _ effects: inout Effects, isUrgent: Bool = true
+  ) {
     guard let waiter = job.waiter else { return }
     job.waiter = nil
     if job.waitsUntil != nil { state.impatient[job.id] = nil }
     job.waitsUntil = nil
+    if !isUrgent, rests(waiter, job, by: job.wokenAt &+ restTime, &state) { return }
     effects.resumptions.append(waiter)
+  }
+
+  /// A consumer that goes on takes a CPU from a slot: while they all have enough to do it does so once in this time.
+  static var restTime: UInt64 { 4_000_000 }
+
+  /// Has a consumer rest until a slot is free, or until the time; false if it is to go on at once.
+  private static func rests(
+    _ waiter: UnsafeContinuation<Void, Never>, _ job: JobRecord, by time: UInt64, _ state: inout State
+  ) -> Bool {
+    guard _monotonicNow() < time, !state.isStopped, state.dispatcher.hasEnoughToDo(with: job.id) else { return false }
+    state.resting.add(waiter, until: time)
+    return true
+  }
+
+  /// Resumes who waits for outcomes of the job that go elsewhere first: at the time at the latest, and sooner if a slot is free.
+  func resume(_ waiter: UnsafeContinuation<Void, Never>, of job: JobRecord, by time: UInt64) {
+    var effects = Effects()
+    let rests = driver == nil && withState(&effects) { Self.rests(waiter, job, by: time, &$0) }
+    perform(effects)
+    if !rests { waiter.resume() }
   }
 
   private func perform(_ decided: consuming Effects) {
@@ -266,6 +295,7 @@ package final class PoolCore: DrivenPool {
       }
       state.impatient = state.impatient.filter { $0.value.waitsUntil != nil }
       state.impatience = state.impatient.values.lazy.compactMap(\.waitsUntil).min()
+      late += state.resting.take(until: now)
       return late
     }
     perform(effects)
@@ -457,6 +487,7 @@ package final class PoolCore: DrivenPool {
     if let driver { return await driver.next(job, of: self) }
     return await withTaskCancellationHandler {
       await waitForNews(job, until: limit.map { _monotonicNow() &+ $0 })
+      job.wokenAt = _monotonicNow()
       return poll(job) ?? .timedOut
     } onCancel: {
       cancel(job)

@@ -20,10 +20,11 @@ extension Ledger {
       try check(inside <= limit, "\(id): \(inside) items inside a window of \(limit)")
     case .chunks(let perWorker):
       let chunk = max(largest, job.largestChunk)
+      let depth = job.plan.ahead != nil && chunk > 1 ? max(perWorker, JobSpec.depthOfQuick) : perWorker
       let limit = max(
-        job.limit ?? (inside == count ? count : 0), Int((Double(chunk) * perWorker * Double(width)).rounded(.up)))
+        job.limit ?? (inside == count ? count : 0), Int((Double(chunk) * depth * Double(width)).rounded(.up)))
       job.limit = limit
-      try check(inside <= limit, "\(id): \(inside) items inside a window of \(limit) (\(perWorker) chunks a worker)")
+      try check(inside <= limit, "\(id): \(inside) items inside a window of \(limit) (\(depth) chunks a worker)")
       if let ahead = job.plan.ahead {
         let most = ahead * width + job.taken
         try check(inside <= most, "\(id): \(inside) items inside a window that may have grown to \(most)")

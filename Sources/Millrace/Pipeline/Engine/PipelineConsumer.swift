@@ -8,6 +8,8 @@ final class PipelineConsumer: Sendable {
     var failureCount = 0
     var result: Result<Void, any Error>?
     var waiter: UnsafeContinuation<Void, Never>?
+    /// When it last went on.
+    var wokenAt: UInt64 = 0
   }
   private let state = Lock(State())
   /// Nobody wants the outputs, only failures and the end.
@@ -15,17 +17,23 @@ final class PipelineConsumer: Sendable {
 
   init(dropsOutputs: Bool) { self.dropsOutputs = dropsOutputs }
 
-  /// From the engine, in the outputs' order.
-  func deliver(_ parcels: [Parcel]) {
+  /// Who waits for the outputs, and when he is to go on at the latest.
+  struct Waiter {
+    let continuation: UnsafeContinuation<Void, Never>
+    let due: UInt64
+  }
+
+  /// From the engine, in the outputs' order; it has whoever waits for them go on.
+  func deliver(_ parcels: [Parcel]) -> Waiter? {
     if dropsOutputs {
       for parcel in parcels { if case .failure(let failure, .told) = parcel.content { failed(failure) } }
-      return
+      return nil
     }
-    state.withLock { state in
+    return state.withLock { state in
       state.parcels += parcels
       defer { state.waiter = nil }
-      return state.waiter
-    }?.resume()
+      return state.waiter.map { Waiter(continuation: $0, due: state.wokenAt &+ PoolCore.restTime) }
+    }
   }
 
   /// An item has failed that is to be told of at the end.
@@ -61,6 +69,7 @@ final class PipelineConsumer: Sendable {
       }
       if !mustWait { continuation.resume() }
     }
+    state.withLock { $0.wokenAt = _monotonicNow() }
   }
 
   /// What failed and was to be collected, as an error.

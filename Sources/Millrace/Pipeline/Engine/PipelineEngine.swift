@@ -415,10 +415,18 @@ final class PipelineEngine: @unchecked Sendable {
     for (place, parcel) in parcels.enumerated() {
       guard case .failure(let failure, .theEnd) = parcel.content else { continue }
       isAtItsEnd = true
-      consumer.deliver(Array(parcels[..<place]))
+      resume(consumer.deliver(Array(parcels[..<place])))
       return fail(failure)
     }
-    consumer.deliver(parcels)
+    resume(consumer.deliver(parcels))
+  }
+
+  /// Has the consumer go on, who need not be in a hurry while the station before him has all slots busy.
+  private func resume(_ waiter: PipelineConsumer.Waiter?) {
+    guard let waiter else { return }
+    let last = stations[outputs.firstIndex { $0.contains(queues.count - 1) }!].job
+    guard let job = last?.job, let core = last?.pool?.core else { return waiter.continuation.resume() }
+    core.resume(waiter.continuation, of: job, by: waiter.due)
   }
 
   private func feed(_ place: Int, _ count: Int, ended: Bool) {
