@@ -43,6 +43,7 @@ PEERS = [
     # Half a minute for these; they grow by the item or not at all, so less tells as much.
     processes('mpire', 'mpire', W8=[['1', 'n=5000000'], STALLED + ['m=30000']]),
     processes('joblib', 'joblib', W8=[['1', 'n=5000000']]),
+    Peer('go', 'threads', ['{folder}/pipeline'], ['{folder}/pipeline'], {'W7': [['3']]}, False),
     Peer('queues', 'processes', ['{folder}/venv/bin/python', '{peers}/python/queues_peer.py'],
          ['{folder}/venv/bin/python', '{folder}/libkernel.so'], {'W7': [['1']]}, False),
     jobs('xargs', 'xargs'),
@@ -52,7 +53,7 @@ PEERS = [
 # What the hardware allows. Not a peer: nobody is compared with it, all are measured by it.
 LIMITS = Peer('limits', 'limits', ['{folder}/limits'], ['{folder}/limits'], {
     'W1': [['3']], 'W3': [['1']], 'W4': [['1']], 'W5': [['1']], 'W6': [['5']],
-    'W9': [['1', 'kind=true'], ['1', 'kind=echo'], ['1', 'kind=shell']]}, False)
+    'W9': [['1', 'kind=true'], ['1', 'kind=echo'], ['1', 'kind=shell']], 'W15': [['1']]}, False)
 
 # Millrace itself.
 OURS = Peer('ours', 'ours', ['{swift}/millrace-bench'], ['{swift}/millrace-bench'], {

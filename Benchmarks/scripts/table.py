@@ -45,7 +45,9 @@ def rows():
         for name in ('W7.trivial', 'W7.trivial.stations'):
             yield Row(name + suffix, 'ms', 'seconds', 1e3, name + suffix, kind, ['W7.trivial'], None)
         yield Row('W7.cpu' + suffix, 's', 'seconds', 1, 'W7.cpu' + suffix, kind, ['W7.cpu*'], ('half', 'W7.cpu.serial'))
-    for count in (4, 16, 64):
+    # Each of 200,000 items goes through four stations.
+    yield Row('W7.hop.threads', 'ns a hop', 'seconds', 1e9 / 200000 / 4, 'W7.trivial.stations.threads', None, [], None)
+    for count in (1, 4, 16, 64):
         name = 'W7.stages%d.threads' % count
         yield Row(name, 'ns a stage', 'seconds', 1e9 / 200000 / count, name, None, [], None)
     for suffix in ('', '.threads'):
@@ -83,6 +85,12 @@ def rows():
         for suffix, kind in (('', 'processes'), ('.threads', 'threads'), ('.serialPool', None)):
             for ours in (name + suffix, name + '.callers64' + suffix):
                 yield Row(ours, 'µs a map', 'seconds', 1e6, ours, kind, [name], None)
+    for name, limit in (('W15.sum', ('limits', 'W15.sum')), ('W15.xor', None)):
+        yield Row(name, 'MiB/s', 'rate', 1, name, None, [], limit)
+    for name in ('W15.create', 'W15.share'):
+        yield Row(name, 'ms', 'seconds', 1e3, name, None, [], None)
+    for name in ('W15.halves', 'W15.halves.threads'):
+        yield Row(name, 'MiB/s', 'rate', 1, name, None, [], ('limits', 'W15.halves'))
 
 
 def tabulate(samples, wanted):

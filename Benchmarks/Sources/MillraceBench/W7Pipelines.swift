@@ -27,7 +27,7 @@ private let rounds: [UInt64] = [7_000, 7_000, 42_000, 7_000]
 
 /// W7, a pipeline of four stages, in order: `trivial` ones, and `cpu`, of which the third takes two thirds of the time.
 ///
-/// `stations`: each stage is a job of its own, with an edge between them. `stages4` to `stages64`: how the cost grows with them.
+/// `stations`: each stage is a job of its own, with an edge between them. `stages1` to `stages64`: how the cost grows with them.
 func pipelines(_ run: Run) async throws {
   serial(run)
   for (suffix, backend) in [("", WorkerPool.Backend.processes(Run.workers)), (".threads", .threads(Run.workers))] {
@@ -36,7 +36,7 @@ func pipelines(_ run: Run) async throws {
         .map(with: Minus())
       try await trivial(run, "W7.trivial" + suffix, lines, pool)
       try await trivial(run, "W7.trivial.stations" + suffix, apart(), pool)
-      for count in [4, 16, 64] where !suffix.isEmpty {
+      for count in [1, 4, 16, 64] where !suffix.isEmpty {
         try await stages(run, "W7.stages\(count)\(suffix)", count, pool)
       }
       try await cpu(run, "W7.cpu" + suffix, pool)

@@ -1,7 +1,7 @@
 // What the hardware and the kernel allow: the workloads written by hand, without a library, an order, a failure or a
 // promise. Whoever comes near has nothing left to gain.
 //
-//   limits W1|W3|W4|W5|W6|W9 REPS [kind=true|echo|shell]
+//   limits W1|W3|W4|W5|W6|W9|W15 REPS [kind=true|echo|shell]
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -334,6 +334,68 @@ static void shell_commands(const char *kind, int repetitions) {
   }
 }
 
+// W15: two processes sum buffers where they are, in memory that all share; two threads fill an array in such memory.
+
+static void shared_sums(int repetitions) {
+  enum { SIZE = 1 << 20, COUNT = 1000 };
+  uint8_t *buffers = map_memory(16 * SIZE, MAP_SHARED);
+  uint64_t expected = 0;
+  for (int b = 0; b < 16; b++) kernel_fill(buffers + b * SIZE, SIZE, b + 1);
+  for (int i = 0; i < COUNT; i++) expected += kernel_sum(buffers + i % 16 * SIZE, SIZE);
+  struct { _Atomic int next; _Atomic uint64_t sum; _Atomic int done; _Atomic int round; } *shared =
+      map_memory(4096, MAP_SHARED);
+  for (int child = 0; child < 2; child++) {
+    if (start_child() == 0) {
+      for (int seen = 0;; seen++) {
+        int round;
+        WAIT_WHILE((round = atomic_load(&shared->round)) == seen);
+        if (round < 0) _exit(0);
+        for (int i; (i = atomic_fetch_add(&shared->next, 1)) < COUNT;)
+          atomic_fetch_add(&shared->sum, kernel_sum(buffers + i % 16 * SIZE, SIZE));
+        atomic_fetch_add(&shared->done, 1);
+      }
+    }
+  }
+  for (int repetition = 0; repetition < repetitions; repetition++) {
+    atomic_store(&shared->next, 0), atomic_store(&shared->sum, 0), atomic_store(&shared->done, 0);
+    double start = now();
+    atomic_fetch_add(&shared->round, 1);
+    WAIT_WHILE(atomic_load(&shared->done) < 2);
+    report("W15.sum", now() - start, COUNT, "MiB/s");
+    check("W15.sum", atomic_load(&shared->sum) == expected);
+  }
+  atomic_store(&shared->round, -1);
+  wait_for_child();
+  wait_for_child();
+  munmap(shared, 4096);
+  munmap(buffers, 16 * SIZE);
+}
+
+struct filled { uint8_t *bytes; size_t size; };
+
+static void *fill_half(void *argument) {
+  struct filled *half = argument;
+  memset(half->bytes, 3, half->size);
+  return NULL;
+}
+
+static void shared_halves(int repetitions) {
+  const size_t size = (size_t)512 << 20;
+  uint8_t *bytes = map_memory(size, MAP_SHARED);
+  memset(bytes, 1, size);
+  for (int repetition = 0; repetition < repetitions; repetition++) {
+    struct filled halves[2] = {{bytes, size / 2}, {bytes + size / 2, size / 2}};
+    pthread_t thread;
+    double start = now();
+    if (pthread_create(&thread, NULL, fill_half, &halves[1])) fail("pthread_create");
+    fill_half(&halves[0]);
+    pthread_join(thread, NULL);
+    report("W15.halves", now() - start, 512, "MiB/s");
+    check("W15.halves", bytes[0] == 3 && bytes[size - 1] == 3);
+  }
+  munmap(bytes, size);
+}
+
 int main(int count, char **words) {
   const char *workload = count > 2 ? words[1] : "", *kind = "true";
   int repetitions = count > 2 ? atoi(words[2]) : 0;
@@ -353,8 +415,9 @@ int main(int count, char **words) {
     }
     if (!strcmp(workload, "W5")) return expensive_start(repetitions), 0;
     if (!strcmp(workload, "W6")) return start_and_stop(repetitions), 0;
+    if (!strcmp(workload, "W15")) return shared_sums(repetitions), shared_halves(repetitions), 0;
     if (!strcmp(workload, "W9")) return shell_commands(kind, repetitions), 0;
   }
-  fprintf(stderr, "usage: limits W1|W3|W4|W5|W6|W9 REPS [kind=true|echo|shell]\n");
+  fprintf(stderr, "usage: limits W1|W3|W4|W5|W6|W9|W15 REPS [kind=true|echo|shell]\n");
   return 64;
 }
