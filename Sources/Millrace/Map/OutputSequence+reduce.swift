@@ -15,7 +15,11 @@ extension OutputSequence {
     into initial: Total, _ update: (inout Total, Output) throws -> Void
   ) async throws -> Total {
     var total = initial
-    for try await output in self { try update(&total, output) }
+    var outputs = makeAsyncIterator()
+    while let first = try await outputs.next(isolation: #isolation) {
+      try update(&total, first)
+      while let output = outputs.nextAtHand() { try update(&total, output) }
+    }
     return total
   }
 
@@ -31,7 +35,11 @@ extension OutputSequence {
     _ initial: Total, _ combine: (Total, Output) throws -> Total
   ) async throws -> Total {
     var total = initial
-    for try await output in self { total = try combine(total, output) }
+    var outputs = makeAsyncIterator()
+    while let first = try await outputs.next(isolation: #isolation) {
+      total = try combine(total, first)
+      while let output = outputs.nextAtHand() { total = try combine(total, output) }
+    }
     return total
   }
 }

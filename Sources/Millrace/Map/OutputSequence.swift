@@ -46,11 +46,24 @@ public struct OutputSequence<Output: Sendable, Items>: AsyncSequence {
     @inlinable
     public mutating func next(isolation actor: isolated (any Actor)?) async throws -> Output? {
       if left == 0 { try await refill() }
+      return nextAtHand()
+    }
+
+    /// The next of those that are here already, without a chance to suspend; nil: there is none.
+    @inlinable
+    mutating func nextAtHand() -> Output? {
       guard let outputs, left > 0 else { return nil }
       let output = outputs[offset: offset]
       left &-= 1
       offset &+= 1
       return output
+    }
+
+    /// Puts those that are here already behind the others, but for their first, which `next` has taken.
+    mutating func takeAtHand(into others: inout [Output]) {
+      guard let outputs, left > 0 else { return }
+      others.append(contentsOf: UnsafeBufferPointer(start: outputs.storage + offset, count: left))
+      left = 0
     }
 
     @usableFromInline

@@ -37,6 +37,7 @@ extension Pipeline where Input == Nothing {
   }
 
   /// Puts all outputs into one value, one at a time, in the caller's task.
+  @inlinable
   public func reduce<Total>(
     into initial: Total, order: MapOptions.Order = .input, on pool: WorkerPool? = nil,
     _ update: (inout Total, Output) throws -> Void
@@ -61,7 +62,11 @@ extension Pipeline {
     input: PipelineInput?, _ order: MapOptions.Order, _ pool: WorkerPool?, _ watch: ProgressStyle = .none
   ) async throws -> [Output] {
     var outputs: [Output] = []
-    for try await output in self.outputs(input: input, order, pool, watch) { outputs.append(output) }
+    var coming = self.outputs(input: input, order, pool, watch).makeAsyncIterator()
+    while let output = try await coming.next(isolation: #isolation) {
+      outputs.append(output)
+      coming.takeAtHand(into: &outputs)
+    }
     return outputs
   }
 

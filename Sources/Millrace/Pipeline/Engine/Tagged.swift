@@ -33,13 +33,15 @@ extension ItemKind {
 }
 
 /// What comes into a pipeline with an open input.
+@usableFromInline
 struct PipelineInput: Sendable {
   /// An `ItemSource` of its items.
   let plain: @Sendable () -> Any
   /// One of its items with meta.
   let tagged: @Sendable () -> Any
 
-  private init(plain: @escaping @Sendable () -> Any, tagged: @escaping @Sendable () -> Any) {
+  @usableFromInline
+  init(plain: @escaping @Sendable () -> Any, tagged: @escaping @Sendable () -> Any) {
     self.plain = plain
     self.tagged = tagged
   }
@@ -47,12 +49,17 @@ struct PipelineInput: Sendable {
   /// For a reader who knows of no meta.
   var asTagged: PipelineInput { PipelineInput(plain: tagged, tagged: tagged) }
 
+  /// Compiled where the sequence's type is known: reading an item is a few instructions then, and some calls and looks at tables
+  /// where it is not.
+  @inlinable
   init<S: Sequence & Sendable>(_ items: S) where S.Element: Sendable {
-    plain = { ItemSource(items) }
-    tagged = {
-      ItemSource<Tagged<S.Element>>(count: knownCount(items), place(of: S.self, from: nil)) {
-        Pull(items.lazy.map { Tagged(item: $0) })
-      }
+    self.init(plain: { ItemSource(items) }, tagged: { Self.tagged(items) })
+  }
+
+  @usableFromInline
+  static func tagged<S: Sequence & Sendable>(_ items: S) -> Any where S.Element: Sendable {
+    ItemSource<Tagged<S.Element>>(count: knownCount(items), place(of: S.self, from: nil)) {
+      Pull(items.lazy.map { Tagged(item: $0) })
     }
   }
 

@@ -1,9 +1,14 @@
 /// A sequence as the source of a pipeline.
 public struct Items<S: Sequence & Sendable>: Source where S.Element: Sendable {
-  private let sequence: S
+  @usableFromInline let sequence: S
+  @usableFromInline let input: PipelineInput
 
   /// The items of the sequence.
-  public init(_ items: S) { sequence = items }
+  @inlinable
+  public init(_ items: S) {
+    sequence = items
+    input = PipelineInput(items)
+  }
 
   /// Puts them.
   public func produce(_ out: Outlet<S.Element>) async throws {
@@ -11,6 +16,4 @@ public struct Items<S: Sequence & Sendable>: Source where S.Element: Sendable {
   }
 }
 
-extension Items: SequenceSource {
-  var input: PipelineInput { PipelineInput(sequence) }
-}
+extension Items: SequenceSource {}
