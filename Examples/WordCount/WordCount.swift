@@ -11,29 +11,38 @@ import Darwin
 /// Counts the words of the files that it is given, in worker processes, and checks every count against a serial one.
 ///
 /// Prints a count and a name for each file, as `wc -w` does. With `--trap FILE` its workers trap on that file: the
-/// file has no count then, and all others have theirs.
+/// file has no count then, and all others have theirs. `--bar` shows how far it is, and `--timeline FILE` writes a picture of what its
+/// workers did.
 @main
 struct WordCount {
   static func main() async throws {
     var worker = CountWords()
     var paths: [String] = []
+    // One file that takes long, or whose trap is being written down, does not make the other workers wait.
+    var options = MapOptions(window: .itemsPerWorker(1_000))
+    var timeline: String?
     var arguments = CommandLine.arguments.dropFirst()
     while let argument = arguments.popFirst() {
       switch argument {
       case "--printable": worker.needsPrintable = true
       case "--trap": worker.fatalFile = arguments.popFirst()
+      case "--bar": options.progress = .bar("words", unit: "files")
+      case "--timeline": timeline = arguments.popFirst()
       default: paths.append(argument)
       }
     }
     guard !paths.isEmpty, worker.fatalFile.map(paths.contains) ?? true else {
-      say("usage: WordCount [--printable] [--trap FILE] FILE...   (the file of --trap is one of the files)")
+      say("usage: WordCount [--printable] [--trap FILE] [--bar] [--timeline FILE] FILE...")
+      say("the file of --trap is one of the files")
       exit(64)
     }
 
     var counts: [Int?] = Array(repeating: nil, count: paths.count)
     var failures: [ItemFailure] = []
+    var picture: String?
     try await withWorkerPool(.processes()) { pool in
-      for try await outcome in pool.outcomes(of: paths, with: worker) {
+      if timeline != nil { pool.recordInsights() }
+      for try await outcome in pool.outcomes(of: paths, with: worker, options: options) {
         switch outcome.result {
         case .success(let count):
           counts[outcome.index] = count
@@ -42,7 +51,9 @@ struct WordCount {
           failures.append(failure)
         }
       }
+      picture = pool.timelineSVG()
     }
+    if let timeline, let picture { try save(picture, to: timeline) }
 
     for failure in failures { say("\(paths[failure.index]): \(failure)") }
     let isRight = try agreesWithSerialCount(counts, paths, worker) && areExpected(failures, paths, worker)
@@ -71,6 +82,12 @@ struct WordCount {
       if case .crashed(let crash) = failure.cause { crash.kind == .trap } else { false }
     }
     return areTraps && failed == paths.filter { $0 == worker.fatalFile }
+  }
+
+  private static func save(_ text: String, to path: String) throws {
+    guard let file = fopen(path, "w") else { throw Unreadable(path: path, code: errno) }
+    defer { fclose(file) }
+    fputs(text, file)
   }
 
   private static func say(_ text: String) {
