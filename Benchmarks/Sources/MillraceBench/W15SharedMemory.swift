@@ -63,9 +63,11 @@ private func sharedHalves(_ run: Run) async throws {
   ] {
     try await withWorkerPool(backend) { pool in
       let options = MapOptions(chunking: .size(1), dispatch: .roundRobin)
-      // Workers that are there and set up, and have never seen an array.
+      // Workers that are there.
       _ = try await pool.map([0, 1], with: Warm(), options: options)
       if suffix.isEmpty {
+        let small = try SharedArray<UInt64>(count: 1, lock: false)
+        _ = try await pool.map([small, small], with: FirstWord(), options: options)
         for sample in run.samples("W15.share") {
           // One that they have not seen; what it takes to make is another figure.
           let fresh = try SharedArray<UInt64>(count: words, lock: false)
@@ -75,13 +77,13 @@ private func sharedHalves(_ run: Run) async throws {
           sample.check(found[0] &+ found[1], is: 0)
         }
       }
-      for value in [UInt64(1), 2] {
+      for value in [UInt8(1), 2] {
         try await pool.forEach(halves.map { $0.filled(with: value) }, with: Fill(), options: options)
       }
       for sample in run.samples("W15.halves" + suffix, amount: amount, unit: "MiB/s") {
         try await pool.forEach(halves.map { $0.filled(with: 3) }, with: Fill(), options: options)
         sample.stop()
-        sample.check(array[0] &+ array[words - 1], is: 6)
+        sample.check(array[0] &+ array[words - 1], is: 0x0606_0606_0606_0606)
       }
     }
   }
@@ -110,9 +112,9 @@ struct XORShared: StatelessWorker {
 struct Half: Codable, Sendable {
   var array: SharedArray<UInt64>
   var range: Range<Int>
-  var value: UInt64 = 0
+  var value: UInt8 = 0
 
-  func filled(with value: UInt64) -> Half {
+  func filled(with value: UInt8) -> Half {
     var half = self
     half.value = value
     return half
@@ -127,10 +129,12 @@ struct FirstWord: StatelessWorker {
   func process(_ array: SharedArray<UInt64>) -> UInt64 { array[0] }
 }
 
+/// Writes as the limit does, by the C library's `memset`.
 struct Fill: StatelessWorker {
   func process(_ half: Half) {
     half.array.withUnsafeMutableBufferPointer { buffer in
-      UnsafeMutableBufferPointer(rebasing: buffer[half.range]).update(repeating: half.value)
+      let bytes = UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: buffer[half.range]))
+      bytes.initializeMemory(as: UInt8.self, repeating: half.value)
     }
   }
 }
