@@ -16,7 +16,7 @@ def rows():
         name = 'W1.' + variant
         yield Row(name, 'ns an item', 'seconds', 1e9 / count, name, 'threads', [name],
                   ('limits', name) if variant != 'item' else None)
-    for variant, count in (('stream', 1e6), ('stream_chunk1', 2e4)):
+    for variant, count in (('stream', 1e6), ('stream_shown', 1e6), ('stream_insights', 1e6), ('stream_chunk1', 2e4)):
         yield Row('W1.item.' + variant, 'ns an item', 'seconds', 1e9 / count, 'W1.item.' + variant, None, [], None)
     for order in ('shuffled', 'ascending'):
         for ours, kind in (('parallelMap', 'threads'), ('threads', 'threads'), ('processes', 'processes')):
@@ -29,6 +29,10 @@ def rows():
             yield Row('W3.%s.%s' % (ours, chunks), 'items/s', 'rate', 1, 'W3.%s.%s' % (ours, chunks),
                       'processes' if is_plain else None, ['W3.*.' + chunks],
                       ('limits', 'W3.ring.' + limit) if is_plain else None)
+    for ours in ('ordered', 'unordered'):
+        for watched in ('shown', 'insights'):
+            name = 'W3.%s.default_%s' % (ours, watched)
+            yield Row(name, 'items/s', 'rate', 1, name, None, [], None)
     for name in ('W4.1MiB', 'W4.32MiB'):
         yield Row(name, 'MiB/s', 'rate', 1, name, 'processes', [name], ('limits', name))
     for ours in ('processes', 'threads'):

@@ -60,27 +60,35 @@ private func intoMemoryThatIsThere(_ run: Run, _ input: [Int64]) {
 private func itemByItem(_ run: Run, _ input: [Int64]) async throws {
   var output = [Int64](repeating: 1, count: input.count)
   oneByOne(run, input, &output)
-  try await withWorkerPool(.threads(Run.workers)) { pool in
-    // One after the other, from a lazy stream: with default settings; and in chunks of one, fewer, for somebody is woken
-    // for each.
-    for (variant, options, count) in [
-      ("W1.item.stream", MapOptions(), input.count),
-      ("W1.item.stream_chunk1", MapOptions(chunking: .size(1)), 20_000),
-    ] {
-      let input = Array(input.prefix(count))
-      let expected = wrappingSum(input.map(squarePlusOne))
-      for sample in run.samples(variant) {
-        var next = 0
-        for try await number in pool.outputs(of: input, options: options, { squarePlusOne($0) }) {
-          output[next] = number
-          next += 1
-        }
-        sample.stop()
-        sample.check(wrappingSum(output[..<count]), is: expected)
-        for i in output.indices { output[i] = 1 }
+  // One after the other, from a lazy stream: with default settings, alone, with somebody who is told how far it is, and with insights; and
+  // in chunks of one, fewer, for somebody is woken for each.
+  for (variant, options, count) in [
+    ("W1.item.stream", MapOptions(), input.count),
+    ("W1.item.stream_shown", MapOptions(progress: .custom(Nowhere())), input.count),
+    ("W1.item.stream_insights", MapOptions(), input.count),
+    ("W1.item.stream_chunk1", MapOptions(chunking: .size(1)), 20_000),
+  ] where run.includes(variant) {
+    let input = Array(input.prefix(count))
+    let expected = wrappingSum(input.map(squarePlusOne))
+    let pool = try WorkerPool(.threads(Run.workers))
+    if variant.hasSuffix("insights") { pool.recordInsights() }
+    for sample in run.samples(variant) {
+      var next = 0
+      for try await number in pool.outputs(of: input, options: options, { squarePlusOne($0) }) {
+        output[next] = number
+        next += 1
       }
+      sample.stop()
+      sample.check(wrappingSum(output[..<count]), is: expected)
+      for i in output.indices { output[i] = 1 }
     }
+    try await pool.shutdown()
   }
+}
+
+/// Is told how far a map is, and shows it nowhere.
+struct Nowhere: ProgressReporter {
+  func report(_ state: ProgressState) {}
 }
 
 private func oneByOne(_ run: Run, _ input: [Int64], _ output: inout [Int64]) {
