@@ -107,6 +107,82 @@ extension Checked {
       }
     }
 
+    /// The names of files, or their parts', of those that failed, by their items.
+    private func failed<Output>(_ outcomes: PipelineOutcomes<Output>) async throws -> [String] {
+      var lines: [String] = []
+      for try await outcome in outcomes {
+        if case .success = outcome.result { continue }
+        let own = outcome.meta[FileName.self].map { [$0] } ?? []
+        let parts = outcome.meta.parts.map { $0[FileName.self] ?? "none" }
+        let mark = outcome.meta[Mark.self].map { [" \($0)"] } ?? []
+        lines.append("\(outcome.index): " + (own + parts).joined(separator: ", ") + mark.joined())
+      }
+      return lines
+    }
+
+    @Test("a failed item keeps what travelled beside it, wherever it failed", arguments: Backends.everything)
+    func ofFailed(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let picky = Picky(modulus: 5, remainder: 2)
+        // With others in one station, in one of its own, in one instance, and behind and before others.
+        let fused = Pipeline { NumberedFiles(count: 20) }.map(with: AddX(amount: 0)).map(with: picky)
+        let alone = Pipeline { NumberedFiles(count: 20) }.stage(Tap("See") { _ in }).map(with: picky)
+          .stage(Tap("See") { _ in }).map(with: AddX(amount: 1))
+        let serial: Pipeline<Nothing, Int> = Pipeline {
+          NumberedFiles(count: 20)
+          Serial { picky }
+          Print("meta ")
+        }
+        let expected = [2, 7, 12, 17].map { "\($0 - 1): file \($0)" }
+        for pipeline in [fused, alone, serial] {
+          let found = try await failed(pipeline.outcomes(on: pool))
+          #expect(found == expected)
+        }
+        // A failed batch has that of each of its items.
+        let batches = Pipeline { NumberedFiles(count: 8) }.batch(2).map { (batch: [Int]) in
+          if batch.contains(5) { throw Refused(item: 5) }
+          return batch
+        }
+        let ofBatches = try await failed(batches.outcomes(on: pool))
+        #expect(ofBatches == ["4: file 5, file 6"])
+      }
+    }
+
+    @Test("a row of which a part has failed has what all of its branches say", arguments: Backends.all)
+    func ofFailedRows(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let picky = Picky(modulus: 5, remainder: 2)
+        let earlier: Pipeline<Nothing, (Int, Int)> = Pipeline {
+          NumberedFiles(count: 10)
+          Zip {
+            picky
+            Renames()
+          }
+        }
+        let later: Pipeline<Nothing, (Int, Int)> = Pipeline {
+          NumberedFiles(count: 10)
+          Zip {
+            Renames()
+            picky
+          }
+        }
+        let (first, second) = (try await failed(earlier.outcomes(on: pool)), try await failed(later.outcomes(on: pool)))
+        #expect(first == ["1: file 2 2", "6: file 7 7"])
+        #expect(second == ["1: renamed 2 2", "6: renamed 7 7"])
+      }
+    }
+
+    @Test("so does one whose worker has died of it", arguments: Backends.isolating)
+    func ofDead(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let pipeline = Pipeline { NumberedFiles(count: 8) }.map(with: AddX(amount: 0)).map { (item: Int) in
+          item == 5 ? [Int]()[item] : item
+        }
+        let found = try await failed(pipeline.outcomes(on: pool))
+        #expect(found == ["4: file 5"])
+      }
+    }
+
     @Test("stages that are asked to say so note how long they worked on each item", arguments: Backends.all)
     func timings(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in

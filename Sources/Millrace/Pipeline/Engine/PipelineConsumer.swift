@@ -18,7 +18,7 @@ final class PipelineConsumer: Sendable {
   /// From the engine, in the outputs' order.
   func deliver(_ parcels: [Parcel]) {
     if dropsOutputs {
-      for parcel in parcels { if case .failure(let failure, .told) = parcel.content { failed(failure) } }
+      for parcel in parcels { if case .failure(let failure, .told, _) = parcel.content { failed(failure) } }
       return
     }
     state.withLock { state in
@@ -144,7 +144,7 @@ final class PipelineCursor<Output: Sendable>: OutputSource {
         }
         let first = items.base + offset
         return (unsafeDowncast(items, to: OutputBuffer<Output>.self), first..<first + parcel.count)
-      case .failure(let failure, let meaning):
+      case .failure(let failure, let meaning, _):
         if meaning == .told { consumer.failed(failure) }
       case .gap: preconditionFailure("what was left out is known up to a join, and no further")
       }

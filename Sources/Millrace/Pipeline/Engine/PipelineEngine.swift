@@ -413,7 +413,7 @@ final class PipelineEngine: @unchecked Sendable {
   private func deliver(_ parcels: [Parcel]) {
     guard !isAtItsEnd, !isGivenUp else { return }
     for (place, parcel) in parcels.enumerated() {
-      guard case .failure(let failure, .theEnd) = parcel.content else { continue }
+      guard case .failure(let failure, .theEnd, _) = parcel.content else { continue }
       isAtItsEnd = true
       consumer.deliver(Array(parcels[..<place]))
       return fail(failure)
@@ -437,7 +437,7 @@ final class PipelineEngine: @unchecked Sendable {
         continue
       }
       switch parcel.content {
-      case .failure(_, .theEnd):
+      case .failure(_, .theEnd, _):
         station.end = parcel
         left += 1
       case .failure, .gap:
@@ -490,7 +490,7 @@ final class PipelineEngine: @unchecked Sendable {
   /// As it comes; but what has failed before a tee comes by each of its branches, and is told by the first.
   private func pass(_ parcel: Parcel, _ place: Int, from edge: Int) -> Int {
     let station = stations[place]
-    guard case .failure(let failure, let meaning) = parcel.content, meaning != .theEnd, edge != inputs[place][0],
+    guard case .failure(let failure, let meaning, _) = parcel.content, meaning != .theEnd, edge != inputs[place][0],
       let stage = failure.stage, station.toldBefore.contains(stage.position)
     else { return pass(parcel, place) }
     return pass(Parcel(content: .gap, count: parcel.count, sources: parcel.sources), place)
