@@ -115,9 +115,10 @@ package struct FlowMachine {
   var hasFinished = false
   /// How wide an edge may become.
   let maximumRoom: Int
+  static var maximumRoom: Int { 65_536 }
   package var actions: [Action] = []
 
-  package init(maximumRoom: Int = 65_536) { self.maximumRoom = maximumRoom }
+  package init(maximumRoom: Int? = nil) { self.maximumRoom = maximumRoom ?? Self.maximumRoom }
 
   package mutating func takeActions() -> [Action] {
     defer { actions = [] }

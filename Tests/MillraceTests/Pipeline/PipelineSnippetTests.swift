@@ -11,6 +11,8 @@ struct PipelineSnippetTests {
     #expect(degrees == [0, 90, 180] && pairs == ["H3LLO,HELL0", "WORLD,W0RLD"])
     let file = SnippetTests.catalog.appending(path: "pipeline.svg")
     #expect(try picture + "\n" == String(contentsOf: file, encoding: .utf8))
+    let page = try String(contentsOf: SnippetTests.catalog.appending(path: "Pipelines.md"), encoding: .utf8)
+    #expect(page.contains("```text\n\(PipelineSnippets.narrow())\n```"))
     let batches = try await Pipeline { Items(1...5) }.stage(Pairs()).list()
     #expect(batches == [[1, 2], [3, 4], [5]])
   }

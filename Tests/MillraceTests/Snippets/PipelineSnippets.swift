@@ -136,6 +136,17 @@ enum PipelineSnippets {
     return try await careful.list(of: 1...10)
   }
 
+  static func narrow() -> String {
+    let narrow = Pipeline {
+      Items(1...1_000_000)
+      Filter { (item: Int) in item % 3 > 0 }
+      Batched(10)
+    }.map { $0.count }.options(StageOptions(window: .items(20)))
+    print(narrow.layout())
+
+    return narrow.layout()
+  }
+
   static func balanced() async throws -> [Int] {
     let balanced = Pipeline<Nothing, Int> {
       Items(1...1_000)

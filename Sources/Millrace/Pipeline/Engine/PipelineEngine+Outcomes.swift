@@ -95,6 +95,9 @@ extension PipelineEngine {
       let made = station.hasStopped ? 0 : pass(hole.parcel, place)
       station.note(used: 0, made: made, isEach: false)
       machine.produced(place, used: hole.parcel.count, made: made)
+      // The job has not got these, and waits for as many. Not before: they count as it does, or there were no end to them behind an item
+      // that takes long.
+      machine.demanded(place, hole.parcel.count)
     }
   }
 

@@ -429,7 +429,6 @@ final class PipelineEngine: @unchecked Sendable {
       if ended { machine.ended(place) }
       return
     }
-    var failed = 0
     var left = 0
     for parcel in count > 0 ? queues[inputs[place][0]].take(count) : [] {
       if station.end != nil {
@@ -442,7 +441,6 @@ final class PipelineEngine: @unchecked Sendable {
         left += 1
       case .failure, .gap:
         station.holes.append((station.sources.given, parcel))
-        failed += parcel.count
       case .values:
         job.push(parcel, at: station.sources.given)
         station.sources.give(parcel.count, parcel.sources)
@@ -451,8 +449,6 @@ final class PipelineEngine: @unchecked Sendable {
     if ended { job.pushEnd() }
     job.flush()
     fillHoles(place, before: station.answered)
-    // The job has not got these, and waits for as many.
-    if failed > 0, !ended { machine.demanded(place, failed) }
     guard left > 0 else { return }
     machine.produced(place, used: left, made: 0)
     machine.stopAsked(place)

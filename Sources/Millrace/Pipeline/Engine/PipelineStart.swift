@@ -57,7 +57,7 @@ struct PipelineStart {
     var jobs: [(place: Int, station: FlowStation, input: Any?)] = []
     for (number, station) in stations.enumerated() {
       let stage = blueprint.stages[station.stages[0]]
-      if itemSource(of: stage) != nil, isReadByItsReader(number, stations) {
+      if itemSource(of: stage) != nil, stations.isReadByItsReader(number, in: blueprint) {
         places.append(nil)
         continue
       }
@@ -192,13 +192,6 @@ struct PipelineStart {
     }
   }
 
-  /// Whether one job reads it, and nothing else.
-  private func isReadByItsReader(_ number: Int, _ stations: [Station]) -> Bool {
-    let readers = stations.filter { $0.inputs.contains(number) }
-    let isOutput = stations[number].stages.last == blueprint.output
-    return !isOutput && readers.count == 1 && readers[0].inputs.count == 1 && readers[0].kind != .wiring
-  }
-
   /// What it means if an item fails there.
   private func onFailure(_ stage: Blueprint.Stage) -> FailureMeaning {
     if givesOutcomes { return .told }
@@ -212,7 +205,8 @@ struct PipelineStart {
   private func options(of station: FlowStation) -> MapOptions {
     let options = blueprint.stages[station.station.stages[0]].options
     return MapOptions(
-      retry: options.retry ?? .never, timeouts: options.timeouts ?? MapOptions.Timeouts(),
+      window: options.window ?? .automatic, retry: options.retry ?? .never,
+      timeouts: options.timeouts ?? MapOptions.Timeouts(),
       lifespan: options.lifespan ?? MapOptions.Lifespan(), keepsWorkers: false)
   }
 
