@@ -113,6 +113,13 @@ extension Pipeline {
   where W.Input == Output {
     step(Pipeline<Output, W.Output>.worker(worker).grouped(StageOptions(on: backend), width: width, title: "parallel"))
   }
+  /// So many instances of a stage, each with a state and a slot of its own.
+  public func parallel<S: Stage>(_ width: Int, on backend: WorkerPool.Backend? = nil, _ stage: S) -> Pipeline<
+    Input, S.Output
+  >
+  where S.Input == Output {
+    step(Pipeline<Output, S.Output>.stage(stage).grouped(StageOptions(on: backend), width: width, title: "parallel"))
+  }
 }
 
 /// The name of the type, without what it is generic over.

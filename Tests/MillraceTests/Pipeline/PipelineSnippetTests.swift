@@ -25,6 +25,12 @@ struct PipelineSnippetTests {
     #expect(try await PipelineSnippets.balanced() == Array(1...1_000))
   }
 
+  @Test func shown() async throws {
+    let (batches, rows) = try await PipelineSnippets.shown()
+    #expect(batches.joined().sorted() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5] && batches.count == 5)
+    #expect(rows.map(\.0) == Array(1...5) && rows.map(\.1) == Array(1...5))
+  }
+
   @Test func beside() async throws {
     let (names, numbers) = try await PipelineSnippets.beside(["a", "b", "c"])
     #expect(names == ["a: 800", "b: 800", "c: 800"] && numbers == Array(1...10))

@@ -136,6 +136,38 @@ enum PipelineSnippets {
     return try await careful.list(of: 1...10)
   }
 
+  static func shown() async throws -> ([[Int]], [(Int, Int)]) {
+    let shown: Pipeline<Nothing, [Int]> = Pipeline {
+      Items(1...5)
+      AnyOf {
+        Print("A ")
+        Print("B ")
+      }
+      Broadcast {
+        Print("C ")
+        Risky()
+      }
+      Parallel(2) {
+        Stamp()
+        Risky()
+      }
+      Serial {
+        Throttle(1_000, per: .seconds(1))
+        Batched(2)
+      }
+    }
+
+    let rows: Pipeline<Nothing, (Int, Int)> = Pipeline {
+      Items(1...5)
+      Zip {
+        Pipeline<Int, Int> { Print("A ") }
+        Print("B ")
+      }
+    }
+
+    return (try await shown.list(order: .completion), try await rows.list())
+  }
+
   static func narrow() -> String {
     let narrow = Pipeline {
       Items(1...1_000_000)
