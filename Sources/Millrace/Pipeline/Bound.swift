@@ -49,9 +49,12 @@ struct Bound {
     (self.blueprint, self.stations, self.pool) = (blueprint, stations, pool)
     rates = Rates(blueprint)
     for number in stations.indices { add(number) }
-    let last = ready[stations.firstIndex { $0.stages.last == blueprint.output }!]
-    // What waits for the consumer, and what he was handed of it and of what was ready then.
-    total = total + (Self.room + Self.room + last.count) * last.weight
+    for output in blueprint.outputs {
+      let last = ready[stations.firstIndex { $0.stages.last == output }!]
+      // What waits for the consumer, and what he was handed of it and of what was ready then. Of several one may not have begun.
+      let room = blueprint.outputs.count > 1 ? Most(FlowMachine.maximumRoom) : Self.room
+      total = total + (room + room + last.count) * last.weight
+    }
   }
 
   /// The sum, or why there is none.
@@ -217,7 +220,7 @@ extension [Station] {
     case .worker, .elastic, .stage, .choice, .gather, .merge, .join: return false
     }
     let readers = filter { $0.inputs.contains(number) }
-    let isOutput = self[number].stages.last == blueprint.output
+    let isOutput = blueprint.outputs.contains(self[number].stages.last!)
     return !isOutput && readers.count == 1 && readers[0].inputs.count == 1 && readers[0].kind != .wiring
   }
 }

@@ -19,20 +19,23 @@ extension Pipeline {
   /// items in it, a row of a join as its parts. Memory is given back by the chunk, when its last item has gone on.
   ///
   /// - Parameter pool: Where stages run that have no backend or width of their own, as it is now; nil: threads, one for each usable CPU.
-  public func layout(on pool: WorkerPool? = nil) -> String {
-    let blueprint = Blueprint(self)
-    let depths = blueprint.graph.depths
-    let stations = Planner.stations(of: blueprint)
+  public func layout(on pool: WorkerPool? = nil) -> String { Blueprint(self).layout(on: pool) }
+}
+
+extension Blueprint {
+  func layout(on pool: WorkerPool?) -> String {
+    let depths = graph.depths
+    let (stages, stations) = (stages, Planner.stations(of: self))
     var letters: [Int: Character] = [:]
     for (number, station) in stations.filter({ $0.stages.count > 1 }).enumerated() {
       for stage in station.stages { letters[stage] = Character(UnicodeScalar(UInt8(97 + number % 26))) }
     }
     let kinds = Dictionary(
       uniqueKeysWithValues: stations.flatMap { station in station.stages.map { ($0, station.kind) } })
-    let bound = Bound(blueprint, stations, on: pool)
+    let bound = Bound(self, stations, on: pool)
     var held: [Int: Bound.Most] = [:]
     for (station, most) in bound.ofStations { held[stations[station].stages[0]] = most }
-    let lines = blueprint.stages.enumerated().map { place, stage in
+    let lines = stages.enumerated().map { place, stage in
       var line = String(repeating: ">> ", count: depths[place]!) + stage.name
       switch kinds[place]! {
       case .elastic: line += " ×\(stage.width.map(String.init) ?? "auto")"
@@ -43,7 +46,7 @@ extension Pipeline {
       if let letter = letters[place] { line += " [\(letter)]" }
       if let most = held[place] { line += " ≤ \(most.count.map(String.init) ?? "∞")" }
       if !stage.inputs.isEmpty {
-        line += " ← " + stage.inputs.map { blueprint.stages[$0].name }.joined(separator: ", ")
+        line += " ← " + stage.inputs.map { stages[$0].name }.joined(separator: ", ")
       }
       return line
     }

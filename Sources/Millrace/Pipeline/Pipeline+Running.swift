@@ -72,7 +72,7 @@ extension Pipeline {
     return OutputSequence {
       PipelineCursor(isTagged: blueprint.carriesMeta) { consumer in
         var start = PipelineStart(
-          blueprint, order: order, on: pool, input: input, consumer: consumer, watch: watch)
+          blueprint, order: order, on: pool, input: input, consumers: [consumer], watch: watch)
         return try start.begin()
       }
     }
@@ -85,7 +85,7 @@ extension Pipeline {
     return PipelineOutcomes {
       PipelineCursor(isTagged: blueprint.carriesMeta) { consumer in
         var start = PipelineStart(
-          blueprint, order: order, givesOutcomes: true, on: pool, input: input, consumer: consumer, watch: watch)
+          blueprint, order: order, givesOutcomes: true, on: pool, input: input, consumers: [consumer], watch: watch)
         return try start.begin()
       }
     }
@@ -101,7 +101,7 @@ extension Pipeline {
   ) throws -> PipelineRun {
     let consumer = PipelineConsumer(dropsOutputs: true)
     var start = PipelineStart(
-      Blueprint(self), order: .completion, on: pool, input: input, consumer: consumer, watch: watch,
+      Blueprint(self), order: .completion, on: pool, input: input, consumers: [consumer], watch: watch,
       isMeasured: isMeasured, inside: inside)
     return PipelineRun(try start.begin(), consumer)
   }

@@ -31,6 +31,11 @@ struct PipelineSnippetTests {
     #expect(rows.map(\.0) == Array(1...5) && rows.map(\.1) == Array(1...5))
   }
 
+  @Test func fork() async throws {
+    let longest = try await PipelineSnippets.fork(["error 1", "", "none", "error 23"])
+    #expect(longest == 8)
+  }
+
   @Test func beside() async throws {
     let (names, numbers) = try await PipelineSnippets.beside(["a", "b", "c"])
     #expect(names == ["a: 800", "b: 800", "c: 800"] && numbers == Array(1...10))

@@ -168,6 +168,20 @@ enum PipelineSnippets {
     return (try await shown.list(order: .completion), try await rows.list())
   }
 
+  static func fork(_ lines: [String]) async throws -> Int {
+    let fork = ForkedPipeline<String, String, Int>.graph { lines in
+      let trimmed = lines.filter { !$0.isEmpty }
+      return (trimmed.filter { $0.hasPrefix("error") }, trimmed.map { $0.count })
+    }
+
+    let (errors, lengths) = fork.outputs(of: lines)
+    async let longest = lengths.reduce(0, max)
+    for try await error in errors { print(error) }
+    let length = try await longest
+
+    return length
+  }
+
   static func narrow() -> String {
     let narrow = Pipeline {
       Items(1...1_000_000)

@@ -15,7 +15,8 @@ struct PipelineStart {
   let given: WorkerPool?
   /// What comes in, an `ItemSource`, where the pipeline has an open input.
   let input: PipelineInput?
-  let consumer: PipelineConsumer
+  /// Of each output who takes it.
+  let consumers: [PipelineConsumer]
   /// How each stage shows how far it is.
   let watch: ProgressStyle
   /// Whether it is known where its workers' time goes.
@@ -29,7 +30,7 @@ struct PipelineStart {
   init(
     _ blueprint: Blueprint, order: MapOptions.Order, givesOutcomes: Bool = false, on pool: WorkerPool?,
     input: PipelineInput?,
-    consumer: PipelineConsumer, watch: ProgressStyle = .none, isMeasured: Bool = false,
+    consumers: [PipelineConsumer], watch: ProgressStyle = .none, isMeasured: Bool = false,
     inside: RunScope = RunScope()
   ) {
     described = blueprint
@@ -39,7 +40,7 @@ struct PipelineStart {
     self.givesOutcomes = givesOutcomes
     given = pool
     self.input = input
-    self.consumer = consumer
+    self.consumers = consumers
     self.watch = watch
     self.isMeasured = isMeasured || watch.isShown || blueprint.stages.contains { $0.options.balance != nil }
     self.inside = inside
@@ -49,7 +50,7 @@ struct PipelineStart {
   mutating func begin() throws -> PipelineEngine {
     try described.check()
     let logger = given?.core.logger ?? Logger(label: "millrace")
-    let engine = PipelineEngine(consumer: consumer, order: order, logger: logger, inside: inside)
+    let engine = PipelineEngine(order: order, logger: logger, inside: inside)
     let stations = Planner.stations(of: blueprint, order: order)
     let rates = Rates(blueprint)
     /// Of each station of the plan the engine's; nil: its reader reads for it.
@@ -87,7 +88,10 @@ struct PipelineStart {
         jobs.append((place, made, source))
       }
     }
-    engine.addOutput(of: places[stations.firstIndex { $0.stages.last == blueprint.output }!]!)
+    for (output, consumer) in zip(blueprint.outputs, consumers) {
+      let place = places[stations.firstIndex { $0.stages.last == output }!]!
+      engine.addOutput(of: place, for: consumer, hasBegun: consumers.count == 1)
+    }
     // Before anything has begun: what is wrong with a backend is thrown here, and what the system has against a stage.
     var pools: [WorkerPool] = []
     do {
