@@ -40,6 +40,23 @@ struct Renames: Stage, Codable {
   }
 }
 
+/// What cannot travel.
+private final class Handle: Sendable {}
+private enum HandleKey: MetaKey { typealias Value = Handle }
+
+/// Gives each third item what cannot travel.
+private struct Handles: Source {
+  static var setsMeta: Bool { true }
+  func produce(_ out: Outlet<Int>) async throws {
+    for number in 0..<9 {
+      try await out.put(number) { meta in
+        meta[FileName.self] = "file \(number)"
+        if number % 3 == 1 { meta[HandleKey.self] = Handle() }
+      }
+    }
+  }
+}
+
 private struct Forgets: Source {
   func produce(_ out: Outlet<Int>) async throws { try await out.put(1) { $0[Mark.self] = 1 } }
 }
@@ -180,6 +197,40 @@ extension Checked {
         }
         let found = try await failed(pipeline.outcomes(on: pool))
         #expect(found == ["4: file 5"])
+      }
+    }
+
+    @Test("a batch by time has that of each of its items", arguments: Backends.all)
+    func timed(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let pipeline = Pipeline { NumberedFiles(count: 7) }.map(with: AddX(amount: 0)).map { "\($0)" }
+          .batch(3, within: .seconds(100)).map(with: SaysFiles())
+        let found = try await pipeline.list(on: pool)
+        #expect(found.map(\.count) == [3, 3, 1])
+        #expect(Array(found.joined()) == (1...7).map { "\($0) of file \($0)" })
+      }
+    }
+
+    @Test("what cannot travel to a worker process fails its item, and stays with it", arguments: Backends.all)
+    func untransportable(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let pipeline = Pipeline { Handles() }.map(with: AddX(amount: 10))
+        var (outputs, failed): ([Int], [Int]) = ([], [])
+        for try await outcome in pipeline.outcomes(on: pool) {
+          #expect(outcome.meta[FileName.self] == "file \(outcome.index)")
+          switch outcome.result {
+          case .success(let output): outputs.append(output)
+          case .failure(let failure):
+            failed.append(outcome.index)
+            #expect(outcome.meta[HandleKey.self] != nil)
+            #expect("\(failure)".contains("HandleKey"))
+          }
+        }
+        if pool.sharesMemory {
+          #expect(outputs == Array(10..<19) && failed == [])
+        } else {
+          #expect(outputs == [10, 12, 13, 15, 16, 18] && failed == [1, 4, 7])
+        }
       }
     }
 
