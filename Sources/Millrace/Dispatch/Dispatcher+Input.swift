@@ -237,7 +237,7 @@ extension Dispatcher {
   private static var readAtOnce: (chunks: Int, items: Int) { (64, 1_024) }
 
   /// A window that grows with what the consumer takes has at most so many items for each worker.
-  private static var mostAhead: Int { 65_536 }
+  static var mostAhead: Int { 65_536 }
 
   /// The next chunks, of one size, if they are to be read with what is asked for already, and the window has room for
   /// them behind that; none at the declared end.

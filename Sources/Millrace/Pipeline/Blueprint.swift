@@ -51,10 +51,12 @@ package struct Blueprint: Sendable {
   /// Each behind those that it reads from, branch by branch, as they were written.
   package let stages: [Stage]
   package let graph: DirectedGraph
-  /// Whose items come out.
-  package let output: Int
+  /// Whose items come out: one, but of a pipeline with several outputs.
+  package let outputs: [Int]
 
-  package init<Input, Output>(_ pipeline: Pipeline<Input, Output>) {
+  package init<Input, Output>(_ pipeline: Pipeline<Input, Output>) { self.init([pipeline.node]) }
+
+  init(_ ends: [PipelineNode]) {
     var nodes: [PipelineNode] = []
     var places: [ObjectIdentifier: Int] = [:]
     func visit(_ node: PipelineNode) {
@@ -63,7 +65,7 @@ package struct Blueprint: Sendable {
       places[ObjectIdentifier(node)] = nodes.count
       nodes.append(node)
     }
-    visit(pipeline.node)
+    for end in ends { visit(end) }
     var groups: [ObjectIdentifier: Int] = [:]
     var names = Names()
     // A name that is given to what stands before it is not that of the source, unless there is nothing else.
@@ -92,13 +94,13 @@ package struct Blueprint: Sendable {
       for input in stages[place].inputs { try! graph.connect(input, place) }
     }
     self.graph = graph
-    output = places[ObjectIdentifier(pipeline.node)]!
+    outputs = ends.map { places[ObjectIdentifier($0)]! }
   }
 
-  init(stages: [Stage], graph: DirectedGraph, output: Int) {
+  init(stages: [Stage], graph: DirectedGraph, outputs: [Int]) {
     self.stages = stages
     self.graph = graph
-    self.output = output
+    self.outputs = outputs
   }
 
   /// The side channels into which its stages put, each once.

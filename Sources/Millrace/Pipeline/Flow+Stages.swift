@@ -23,6 +23,13 @@ extension Flow {
   public func merge(_ others: Flow<Item>...) -> Flow<Item> {
     Flow(node: PipelineNode(.merge, "merge", [node] + others.map(\.node), ItemsOf<Item>()))
   }
+  /// Each item with one of another flow, as a tuple; it ends with the shorter.
+  public func zip<Other>(_ other: Flow<Other>) -> Flow<(Item, Other)> { Millrace.zip(self, other) }
+  /// What stands before it has these options: all that its items have come through. A stage that stands before several has those of the first for
+  /// itself, and of the others what that does not say.
+  public func options(_ options: StageOptions) -> Flow<Item> {
+    Flow(node: PipelineNode(.merge, "options", [node], ItemsOf<Item>(), marks: options))
+  }
   /// Collects items as arrays: so many, and those that have come in this time.
   public func batch(_ size: Int, within duration: Duration) -> Flow<[Item]> {
     through(Batched(size, within: duration).pipeline(of: Item.self))

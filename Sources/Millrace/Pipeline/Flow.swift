@@ -25,6 +25,12 @@ public struct Flow<Item: Sendable>: Sendable {
   public func print(_ prefix: String = "") -> Flow<Item> { step(.stage(Print(prefix).stage(for: Item.self))) }
   /// Another pipeline.
   public func through<Next>(_ pipeline: Pipeline<Item, Next>) -> Flow<Next> { step(pipeline) }
+  /// So many instances of a worker, with slots of their own.
+  public func parallel<W: Worker>(_ width: Int, on backend: WorkerPool.Backend? = nil, _ worker: W) -> Flow<W.Output>
+  where W.Input == Item { step(Pipeline<Item, Item>.empty.parallel(width, on: backend, worker)) }
+  /// So many instances of a stage, each with a state and a slot of its own.
+  public func parallel<S: Stage>(_ width: Int, on backend: WorkerPool.Backend? = nil, _ stage: S) -> Flow<S.Output>
+  where S.Input == Item { step(Pipeline<Item, Item>.empty.parallel(width, on: backend, stage)) }
 }
 
 extension Flow {
@@ -112,6 +118,13 @@ extension Pipeline {
   >
   where W.Input == Output {
     step(Pipeline<Output, W.Output>.worker(worker).grouped(StageOptions(on: backend), width: width, title: "parallel"))
+  }
+  /// So many instances of a stage, each with a state and a slot of its own.
+  public func parallel<S: Stage>(_ width: Int, on backend: WorkerPool.Backend? = nil, _ stage: S) -> Pipeline<
+    Input, S.Output
+  >
+  where S.Input == Output {
+    step(Pipeline<Output, S.Output>.stage(stage).grouped(StageOptions(on: backend), width: width, title: "parallel"))
   }
 }
 

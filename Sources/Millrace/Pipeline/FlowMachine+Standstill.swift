@@ -4,9 +4,18 @@ extension FlowMachine {
   /// Nothing runs, no source may read, every end is answered, and a consumer waits: then the narrowest full edge whose reader
   /// starves at another edge is doubled (after Parks, "Bounded Scheduling of Process Networks", 1995).
   ///
+  /// Of several outputs one that nobody has begun to take of is widened in the same way. Where somebody takes, but not now, that is no
+  /// standstill: the others wait until he asks for more.
+  ///
   /// It is judged by what is, not by what an event has led to.
   mutating func diagnose() {
     guard !hasFinished, !isGivenUp, isQuiet, outputs.contains(where: { $0.wanted > 0 && !$0.hasEnded }) else { return }
+    let blocking = outputs.indices.filter { output in
+      let edge = edges[outputs[output].edge]
+      return !outputs[output].hasEnded && outputs[output].wanted == 0 && edge.waiting >= edge.room
+        && stations[edge.from].held > 0
+    }
+    if !blocking.isEmpty { return diagnose(blocking) }
     let full = edges.indices.filter { edge in
       stations[edges[edge].from].held > 0 && !edges[edge].isClosed && edges[edge].waiting >= edges[edge].room
         && edges[edge].to.map { !starving($0).isEmpty } ?? false
@@ -24,6 +33,23 @@ extension FlowMachine {
     }
     edges[narrow].room = room
     actions.append(.widen(edge: narrow, to: room, because: because))
+    advance()
+  }
+
+  private mutating func diagnose(_ blocking: [Int]) {
+    guard blocking.allSatisfy({ !outputs[$0].hasBegun }) else { return }
+    let narrow = blocking.min { edges[outputs[$0].edge].room < edges[outputs[$1].edge].room }!
+    let edge = outputs[narrow].edge
+    let room = 2 * edges[edge].room
+    guard room <= maximumRoom else {
+      if !outputs[narrow].isSaidToWait { actions.append(.unattended(output: narrow)) }
+      outputs[narrow].isSaidToWait = true
+      return
+    }
+    edges[edge].room = room
+    let because =
+      "\(edges[edge].waiting) items of \(stations[edges[edge].from].name) wait for the loop over output \(narrow + 1), which has not begun"
+    actions.append(.widen(edge: edge, to: room, because: because))
     advance()
   }
 

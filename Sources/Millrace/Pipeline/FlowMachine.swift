@@ -28,6 +28,8 @@ package struct FlowMachine {
     case widen(edge: Int, to: Int, because: String)
     /// It cannot go on, and the edge cannot be widened any more.
     case standstill(edge: Int, because: String)
+    /// It cannot go on before somebody begins to take of this output, whose edge cannot be widened any more.
+    case unattended(output: Int)
     /// The consumer of the output gets no more.
     case end(output: Int)
     /// All stations have ended.
@@ -103,8 +105,12 @@ package struct FlowMachine {
 
   struct Output {
     let edge: Int
+    /// Somebody takes of it. Until then its edge is widened, if nothing else can go on.
+    var hasBegun: Bool
     var wanted = 0
     var hasEnded = false
+    /// It was said that nobody takes of it, though all waits for that.
+    var isSaidToWait = false
   }
 
   var stations: [Station] = []
@@ -115,9 +121,10 @@ package struct FlowMachine {
   var hasFinished = false
   /// How wide an edge may become.
   let maximumRoom: Int
+  static var maximumRoom: Int { 65_536 }
   package var actions: [Action] = []
 
-  package init(maximumRoom: Int = 65_536) { self.maximumRoom = maximumRoom }
+  package init(maximumRoom: Int? = nil) { self.maximumRoom = maximumRoom ?? Self.maximumRoom }
 
   package mutating func takeActions() -> [Action] {
     defer { actions = [] }
@@ -164,12 +171,23 @@ package struct FlowMachine {
   }
 
   /// Adds an output, of which a consumer takes.
-  package mutating func addOutput(_ from: Int, room: Int) -> Int {
+  ///
+  /// - Parameter hasBegun: whether somebody takes of it from the beginning.
+  package mutating func addOutput(_ from: Int, room: Int, hasBegun: Bool = true) -> Int {
     edges.append(Edge(from: from, to: nil, room: room, share: 1))
     stations[from].outputs.append(edges.count - 1)
-    outputs.append(Output(edge: edges.count - 1))
+    outputs.append(Output(edge: edges.count - 1, hasBegun: hasBegun))
     return outputs.count - 1
   }
+
+  /// How many items the consumer of an output has asked for and not got.
+  package func wanted(of output: Int) -> Int { outputs[output].wanted }
+
+  /// Whether the consumer of an output gets no more.
+  package func hasEnded(output: Int) -> Bool { outputs[output].hasEnded }
+
+  /// Whether all still waits for somebody to take of an output.
+  package func isUnattended(output: Int) -> Bool { !outputs[output].hasBegun && !outputs[output].hasEnded }
 
   // MARK: Events
 
@@ -222,6 +240,7 @@ package struct FlowMachine {
 
   /// The consumer of an output could take so many more items.
   package mutating func wanted(_ output: Int, _ count: Int) {
+    outputs[output].hasBegun = true
     outputs[output].wanted += count
     advance()
   }

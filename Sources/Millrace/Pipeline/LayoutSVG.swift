@@ -1,12 +1,15 @@
 extension Pipeline {
   /// The pipeline as a picture: a column for each step of the data, a box for each stage.
-  public func layoutSVG() -> String {
-    let blueprint = Blueprint(self)
-    let depths = blueprint.graph.depths
+  public func layoutSVG() -> String { Blueprint(self).layoutSVG() }
+}
+
+extension Blueprint {
+  func layoutSVG() -> String {
+    let depths = graph.depths
     let (boxWidth, boxHeight, gapX, gapY, margin) = (140, 36, 48, 20, 12)
     var rows: [Int: Int] = [:]
     var corners: [Int: (x: Int, y: Int)] = [:]
-    for place in blueprint.stages.indices {
+    for place in stages.indices {
       let column = depths[place]!
       let row = rows[column, default: 0]
       rows[column] = row + 1
@@ -18,7 +21,7 @@ extension Pipeline {
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"\(width)\" height=\"\(height)\" viewBox=\"0 0 \(width) \(height)\" "
         + "font-family=\"sans-serif\" font-size=\"13\" text-anchor=\"middle\">"
     ]
-    for (place, stage) in blueprint.stages.enumerated() {
+    for (place, stage) in stages.enumerated() {
       for input in stage.inputs {
         let (from, to) = (corners[input]!, corners[place]!)
         lines.append(
@@ -26,7 +29,7 @@ extension Pipeline {
         )
       }
     }
-    for (place, stage) in blueprint.stages.enumerated() {
+    for (place, stage) in stages.enumerated() {
       let corner = corners[place]!
       lines.append(
         "  <g><title>\(stage.name.escapedForXML)</title><rect x=\"\(corner.x)\" y=\"\(corner.y)\" width=\"\(boxWidth)\" height=\"\(boxHeight)\" "

@@ -32,13 +32,23 @@ extension Pipeline {
   ///
   /// Leaving the loop early ends the run.
   public func outputs<S: Sequence & Sendable>(
-    of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil
-  ) -> OutputSequence<Output, Self> where S.Element == Input { outputs(input: PipelineInput(items), order, pool) }
+    of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil, watch: ProgressStyle = .none
+  ) -> OutputSequence<Output, Self> where S.Element == Input {
+    outputs(input: PipelineInput(items), order, pool, watch)
+  }
 
   /// What became of each of the items, lazily. A failed item ends nothing.
   public func outcomes<S: Sequence & Sendable>(
-    of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil
-  ) -> PipelineOutcomes<Output> where S.Element == Input { outcomes(input: PipelineInput(items), order, pool) }
+    of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil, watch: ProgressStyle = .none
+  ) -> PipelineOutcomes<Output> where S.Element == Input { outcomes(input: PipelineInput(items), order, pool, watch) }
+
+  /// Puts all outputs of the items into one value, one at a time, in the caller's task. What the closure throws ends the run.
+  public func reduce<S: Sequence & Sendable, Total>(
+    into initial: Total, of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil,
+    watch: ProgressStyle = .none, _ update: (inout Total, Output) throws -> Void
+  ) async throws -> Total where S.Element == Input {
+    try await outputs(of: items, order: order, on: pool, watch: watch).reduce(into: initial, update)
+  }
 
   /// Begins to run the items through, and drops the outputs.
   ///
@@ -81,13 +91,23 @@ extension Pipeline {
   ///
   /// Leaving the loop early ends the run.
   public func outputs<S: AsyncSequence & Sendable>(
-    of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil
-  ) -> OutputSequence<Output, Self> where S.Element == Input { outputs(input: PipelineInput(items), order, pool) }
+    of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil, watch: ProgressStyle = .none
+  ) -> OutputSequence<Output, Self> where S.Element == Input {
+    outputs(input: PipelineInput(items), order, pool, watch)
+  }
 
   /// What became of each of the items, lazily, as they arrive. A failed item ends nothing.
   public func outcomes<S: AsyncSequence & Sendable>(
-    of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil
-  ) -> PipelineOutcomes<Output> where S.Element == Input { outcomes(input: PipelineInput(items), order, pool) }
+    of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil, watch: ProgressStyle = .none
+  ) -> PipelineOutcomes<Output> where S.Element == Input { outcomes(input: PipelineInput(items), order, pool, watch) }
+
+  /// Puts all outputs of the items into one value, one at a time, in the caller's task. What the closure throws ends the run.
+  public func reduce<S: AsyncSequence & Sendable, Total>(
+    into initial: Total, of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil,
+    watch: ProgressStyle = .none, _ update: (inout Total, Output) throws -> Void
+  ) async throws -> Total where S.Element == Input {
+    try await outputs(of: items, order: order, on: pool, watch: watch).reduce(into: initial, update)
+  }
 
   /// Begins to run the items through, and drops the outputs.
   ///

@@ -27,22 +27,22 @@ extension Pipeline where Input == Nothing {
   /// The outputs, lazily: the source is read as they are taken, as far as the stages' windows allow.
   ///
   /// Leaving the loop early ends the run.
-  public func outputs(order: MapOptions.Order = .input, on pool: WorkerPool? = nil) -> OutputSequence<Output, Self> {
-    outputs(input: nil, order, pool)
-  }
+  public func outputs(
+    order: MapOptions.Order = .input, on pool: WorkerPool? = nil, watch: ProgressStyle = .none
+  ) -> OutputSequence<Output, Self> { outputs(input: nil, order, pool, watch) }
 
   /// What became of each item that comes out, or would have: its output, or where it failed. A failed item ends nothing.
-  public func outcomes(order: MapOptions.Order = .input, on pool: WorkerPool? = nil) -> PipelineOutcomes<Output> {
-    outcomes(input: nil, order, pool)
-  }
+  public func outcomes(
+    order: MapOptions.Order = .input, on pool: WorkerPool? = nil, watch: ProgressStyle = .none
+  ) -> PipelineOutcomes<Output> { outcomes(input: nil, order, pool, watch) }
 
-  /// Puts all outputs into one value, one at a time, in the caller's task.
+  /// Puts all outputs into one value, one at a time, in the caller's task. What the closure throws ends the run.
   @inlinable
   public func reduce<Total>(
-    into initial: Total, order: MapOptions.Order = .input, on pool: WorkerPool? = nil,
+    into initial: Total, order: MapOptions.Order = .input, on pool: WorkerPool? = nil, watch: ProgressStyle = .none,
     _ update: (inout Total, Output) throws -> Void
   ) async throws -> Total {
-    try await outputs(order: order, on: pool).reduce(into: initial, update)
+    try await outputs(order: order, on: pool, watch: watch).reduce(into: initial, update)
   }
 
   /// Begins it, and drops its outputs.
@@ -77,20 +77,20 @@ extension Pipeline {
     return OutputSequence {
       PipelineCursor(isTagged: blueprint.carriesMeta) { consumer in
         var start = PipelineStart(
-          blueprint, order: order, on: pool, input: input, consumer: consumer, watch: watch)
+          blueprint, order: order, on: pool, input: input, consumers: [consumer], watch: watch)
         return try start.begin()
       }
     }
   }
 
-  func outcomes(input: PipelineInput?, _ order: MapOptions.Order, _ pool: WorkerPool?) -> PipelineOutcomes<
-    Output
-  > {
+  func outcomes(
+    input: PipelineInput?, _ order: MapOptions.Order, _ pool: WorkerPool?, _ watch: ProgressStyle = .none
+  ) -> PipelineOutcomes<Output> {
     let blueprint = Blueprint(self)
     return PipelineOutcomes {
       PipelineCursor(isTagged: blueprint.carriesMeta) { consumer in
         var start = PipelineStart(
-          blueprint, order: order, givesOutcomes: true, on: pool, input: input, consumer: consumer)
+          blueprint, order: order, givesOutcomes: true, on: pool, input: input, consumers: [consumer], watch: watch)
         return try start.begin()
       }
     }
@@ -106,7 +106,7 @@ extension Pipeline {
   ) throws -> PipelineRun {
     let consumer = PipelineConsumer(dropsOutputs: true)
     var start = PipelineStart(
-      Blueprint(self), order: .completion, on: pool, input: input, consumer: consumer, watch: watch,
+      Blueprint(self), order: .completion, on: pool, input: input, consumers: [consumer], watch: watch,
       isMeasured: isMeasured, inside: inside)
     return PipelineRun(try start.begin(), consumer)
   }

@@ -23,7 +23,7 @@ public struct Pipeline<Input: Sendable, Output: Sendable>: Sendable {
   /// By flows: a graph.
   public static func graph(_ build: (Flow<Input>) -> Flow<Output>) -> Pipeline {
     let inlet = PipelineNode.inlet(Input.self)
-    return Pipeline(inlet: inlet, node: build(Flow(node: inlet)).node)
+    return Pipeline(inlet: inlet, node: MarkedGraph.resolved([build(Flow(node: inlet)).node], from: inlet)[0])
   }
 
   /// One stage.

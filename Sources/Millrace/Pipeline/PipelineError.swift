@@ -15,7 +15,8 @@ public struct PipelineError: Error, Sendable, CustomStringConvertible {
     case stationFailed
     /// Something was put into a ``SideChannel`` that no run uses.
     case sideChannelUnused
-    /// A join waits for items that cannot come before others are taken, and the edge between may not become wider.
+    /// A join waits for items that cannot come before others are taken, and the edge between may not become wider; or all waits for an output
+    /// of a ``ForkedPipeline`` that nobody takes.
     case standstill
   }
 

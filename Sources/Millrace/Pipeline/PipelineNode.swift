@@ -64,13 +64,16 @@ package final class PipelineNode: Sendable {
 
   /// Whether it is a merge of items and of a branch in which the same items have nothing to give.
   let isTee: Bool
+  /// The options of all that stands before it: it is no step itself, and is gone when the graph is whole.
+  let marks: StageOptions?
 
   init(
     _ work: Work, _ name: String, _ inputs: [PipelineNode], _ kind: any ItemKind, group: Group? = nil,
-    isTee: Bool = false
+    isTee: Bool = false, marks: StageOptions? = nil
   ) {
     self.kind = kind
     self.isTee = isTee
+    self.marks = marks
     self.work = work
     self.name = name
     self.inputs = inputs
@@ -99,7 +102,9 @@ struct NodeCopier {
     if let copy = copies[ObjectIdentifier(node)] { return copy }
     var inputs: [PipelineNode] = []
     for input in node.inputs { inputs.append(copy(input)) }
-    let made = PipelineNode(node.work, node.name, inputs, node.kind, group: wrapped(node.group), isTee: node.isTee)
+    let made = PipelineNode(
+      node.work, node.name, inputs, node.kind, group: wrapped(node.group), isTee: node.isTee,
+      marks: node.marks)
     copies[ObjectIdentifier(node)] = made
     return made
   }

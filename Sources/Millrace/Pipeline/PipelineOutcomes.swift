@@ -4,7 +4,8 @@ public struct PipelineOutcome<Output: Sendable>: Sendable {
   public let index: Int
   /// The output, or where and why there is none.
   public let result: Result<Output, ItemFailure>
-  /// What travelled beside it; nothing of a failed item.
+  /// What travelled beside it. Of a failed item that is what it had when it came to the stage at which it failed, or to the first of those
+  /// that run together with that one.
   public let meta: Meta
 
   /// The output; throws the failure if there is none.
@@ -47,8 +48,8 @@ public struct PipelineOutcomes<Output: Sendable>: AsyncSequence {
       case .values(let items, let offset):
         let (output, meta) = cursor.value(items, offset + next)
         return PipelineOutcome(index: parcel.sources[next], result: .success(output), meta: meta)
-      case .failure(let failure, _):
-        return PipelineOutcome(index: parcel.sources[next], result: .failure(failure), meta: Meta())
+      case .failure(let failure, _, let meta):
+        return PipelineOutcome(index: parcel.sources[next], result: .failure(failure), meta: meta)
       case .gap: preconditionFailure("what was left out is known up to a join, and no further")
       }
     }

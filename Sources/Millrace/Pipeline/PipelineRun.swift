@@ -78,6 +78,25 @@ public final class PipelineRun: Sendable {
     try ended()
   }
 
+  /// As `wait`, but not longer than the limit.
+  ///
+  /// - Throws: As `wait`, and a ``WorkerPoolError`` of kind `nextTimedOut`; the run goes on, and one may wait again.
+  public func wait(within limit: Duration) async throws {
+    try engine.expectOutside("wait(within:)")
+    if engine.end.result != nil { return try ended() }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await self.wait() }
+      group.addTask {
+        try await ContinuousClock().sleep(for: limit.boundedForClocks)
+        // It may be over just now.
+        if self.engine.end.result != nil { return try self.ended() }
+        throw WorkerPoolError(.nextTimedOut, "the run is not over within \(limit)")
+      }
+      defer { group.cancelAll() }
+      try await group.next()!
+    }
+  }
+
   /// As `wait`, whoever cancels, for the run's own.
   func finish() async throws {
     await engine.end.wait()

@@ -70,13 +70,13 @@ package enum Planner {
     let (first, second) = (blueprint.stages[before], blueprint.stages[after])
     return first.isElastic && second.isElastic && kind(first) == kind(second) && first.group == second.group
       && !first.makesSeveral && second.inputs.count == 1 && blueprint.readers(before).count == 1
-      && before != blueprint.output
+      && !blueprint.outputs.contains(before)
   }
 
   /// The stages whose items somebody behind them needs in order. A stage hands that on to those before it: it can keep an order, not
   /// make one.
   private static func placesThatGiveOrder(_ blueprint: Blueprint, _ order: MapOptions.Order) -> Set<Int> {
-    var places: Set<Int> = order == .input ? [blueprint.output] : []
+    var places: Set<Int> = order == .input ? Set(blueprint.outputs) : []
     for place in blueprint.stages.indices.reversed() {
       let stage = blueprint.stages[place]
       let asks: Bool =

@@ -12,6 +12,10 @@ public struct StageOptions: Sendable {
   public var retry: MapOptions.Retry?
   /// Limits on time.
   public var timeouts: MapOptions.Timeouts?
+  /// How many items it may have at once: those that it has been given and that have not gone on, re-ordering included.
+  ///
+  /// What waits between two stages is besides. ``Pipeline/layout(on:)`` says what all of it comes to.
+  public var window: MapOptions.Window?
   /// When a worker is replaced by a fresh one.
   public var lifespan: MapOptions.Lifespan?
   /// The side channels into which it may put.
@@ -25,7 +29,7 @@ public struct StageOptions: Sendable {
   public init(
     name: String? = nil, on backend: WorkerPool.Backend? = nil, order: MapOptions.Order? = nil,
     onFailure: MapOptions.FailurePolicy? = nil, retry: MapOptions.Retry? = nil, timeouts: MapOptions.Timeouts? = nil,
-    lifespan: MapOptions.Lifespan? = nil, recordsTimings: Bool? = nil
+    window: MapOptions.Window? = nil, lifespan: MapOptions.Lifespan? = nil, recordsTimings: Bool? = nil
   ) {
     self.name = name
     self.backend = backend
@@ -33,6 +37,7 @@ public struct StageOptions: Sendable {
     self.onFailure = onFailure
     self.retry = retry
     self.timeouts = timeouts
+    self.window = window
     self.lifespan = lifespan
     self.recordsTimings = recordsTimings
   }
@@ -41,7 +46,8 @@ public struct StageOptions: Sendable {
   package func inheriting(_ outer: StageOptions) -> StageOptions {
     var options = StageOptions(
       name: name, on: backend ?? outer.backend, order: order ?? outer.order, onFailure: onFailure ?? outer.onFailure,
-      retry: retry ?? outer.retry, timeouts: timeouts ?? outer.timeouts, lifespan: lifespan ?? outer.lifespan,
+      retry: retry ?? outer.retry, timeouts: timeouts ?? outer.timeouts, window: window ?? outer.window,
+      lifespan: lifespan ?? outer.lifespan,
       recordsTimings: recordsTimings ?? outer.recordsTimings)
     options.channels = channels + outer.channels
     options.balance = balance ?? outer.balance

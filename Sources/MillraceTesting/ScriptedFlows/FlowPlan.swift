@@ -32,6 +32,8 @@ struct FlowPlan {
   var isCancelledAt: Int?
   /// At which step the consumer of an output leaves.
   var leaves: (step: Int, output: Int)?
+  /// Outputs of which nobody takes before nothing else goes on.
+  var late: [Int] = []
 
   init(seed: UInt64) {
     var random = SimulatedRandom(seed: seed)
@@ -46,6 +48,9 @@ struct FlowPlan {
     if random.chance(8) { fails = (random.below(150), random.below(kinds.count)) }
     if random.chance(8) { isCancelledAt = random.below(150) }
     if random.chance(15) { leaves = (random.below(100), random.below(outputs.count)) }
+    if outputs.count > 1, random.chance(40) {
+      late = outputs.indices.shuffled(using: &random).prefix(random.within(1...outputs.count - 1)).sorted()
+    }
   }
 
   private mutating func makeGraph(_ random: inout SimulatedRandom) {
@@ -144,7 +149,9 @@ struct FlowPlan {
       }
       machine.collect(at: station, what: choice, deals: lanes)
     }
-    for output in outputs { _ = machine.addOutput(output, room: room) }
+    for (output, station) in outputs.enumerated() {
+      _ = machine.addOutput(station, room: room, hasBegun: !late.contains(output))
+    }
     return machine
   }
 }

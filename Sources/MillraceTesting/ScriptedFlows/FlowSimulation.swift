@@ -62,6 +62,8 @@ package final class FlowSimulation {
   private var delivered: [Int]
   private var endedOutputs: Set<Int> = []
   private var leftOutputs: Set<Int> = []
+  /// Outputs of which nobody takes yet.
+  private var late: Set<Int>
   /// The edges' writers and readers, in the order in which they were made.
   private var edges: [(from: Int, to: Int)] = []
   private var rooms: [Int]
@@ -83,6 +85,7 @@ package final class FlowSimulation {
     plan = FlowPlan(seed: seed)
     random = SimulatedRandom(hash: seed, 1)
     machine = plan.machine
+    late = Set(plan.late)
     let count = plan.kinds.count
     jobs = Array(repeating: Job(), count: count)
     readings = Array(repeating: [:], count: count)
@@ -150,9 +153,12 @@ package final class FlowSimulation {
         events.append(.tearDown(station))
       }
     }
-    for output in plan.outputs.indices where wanted[output] == 0 && !endedOutputs.contains(output) {
-      if !leftOutputs.contains(output) { events.append(.want(output)) }
+    let free = plan.outputs.indices.filter {
+      wanted[$0] == 0 && !endedOutputs.contains($0) && !leftOutputs.contains($0)
     }
+    events += free.filter { !late.contains($0) }.map { .want($0) }
+    // Who is late comes when nothing else goes on.
+    if events.isEmpty { events = free.map { .want($0) } }
     return events.isEmpty ? nil : random.one(of: events)
   }
 
@@ -189,6 +195,7 @@ package final class FlowSimulation {
       jobs[station].hasEnded = true
       machine.ended(station)
     case .want(let output):
+      late.remove(output)
       wanted[output] += plan.appetite
       machine.wanted(output, plan.appetite)
     case .stop(let station):
@@ -280,7 +287,7 @@ package final class FlowSimulation {
       }
       jobs[station].isCancelled = true
     case .widen(let edge, let room, _):
-      guard room <= plan.maximumRoom, room > rooms[edge], needsRoom(edge) else {
+      guard room <= plan.maximumRoom, room > rooms[edge], needsRoom(edge) || isLate(edge) else {
         throw Broken("an edge is widened for nothing")
       }
       rooms[edge] = room
@@ -288,6 +295,11 @@ package final class FlowSimulation {
     case .standstill(let edge, _):
       guard needsRoom(edge), plan.maximumRoom < 2 * plan.room else { throw Broken("a standstill that could be mended") }
       hasStoodStill = true
+    case .unattended(let output):
+      let edge = edges.count - plan.outputs.count + output
+      guard isLate(edge), plan.maximumRoom < 2 * rooms[edge] else {
+        throw Broken("output \(output) is said to be taken by nobody")
+      }
     case .end(let output):
       guard endedOutputs.insert(output).inserted else { throw Broken("output \(output) ends twice") }
       let writer = plan.outputs[output]
@@ -313,11 +325,20 @@ package final class FlowSimulation {
     if dealt[merge]![0].count == 0 { dealt[merge]!.removeFirst() }
   }
 
+  private var isQuiet: Bool { jobs.allSatisfy { $0.hasEnded || $0.pending == 0 && !$0.isLast && !$0.isCancelled } }
+
+  /// Whether nothing goes on, and others wait for an output of which nobody takes yet.
+  private func isLate(_ edge: Int) -> Bool {
+    let (writer, reader) = edges[edge]
+    guard reader >= jobs.count, late.contains(reader - jobs.count) else { return false }
+    return isQuiet && made(writer, for: reader) - readings[writer][reader]!.had >= rooms[edge]
+      && plan.outputs.indices.contains { wanted[$0] > 0 && !endedOutputs.contains($0) }
+  }
+
   /// Whether nothing goes on, and the edge's reader waits for what comes by another.
   private func needsRoom(_ edge: Int) -> Bool {
     let (writer, reader) = edges[edge]
     guard reader < jobs.count, jobs[writer].made - readings[writer][reader]!.had > rooms[edge] else { return false }
-    let isQuiet = jobs.allSatisfy { $0.hasEnded || $0.pending == 0 && !$0.isLast && !$0.isCancelled }
     // What the other has made may be held up by what is to be widened.
     return isQuiet
       && plan.inputs[reader].contains {

@@ -139,7 +139,8 @@ extension Checked {
     @Test("a name that is given to stages is not the source's")
     func names() {
       let named = Pipeline { Items(0..<5) }.map { $0 + 1 }.options(StageOptions(name: "careful"))
-      #expect(named.layout().split(separator: "\n").map { $0.prefix { $0 != "×" } } == ["Items ", ">> careful "])
+      #expect(
+        named.layout().split(separator: "\n").dropLast().map { $0.prefix { $0 != "×" } } == ["Items ", ">> careful "])
       let source = Pipeline { Items(0..<5) }.options(StageOptions(name: "numbers"))
       #expect(source.layout().hasPrefix("numbers"))
     }

@@ -40,6 +40,23 @@ struct Renames: Stage, Codable {
   }
 }
 
+/// What cannot travel.
+private final class Handle: Sendable {}
+private enum HandleKey: MetaKey { typealias Value = Handle }
+
+/// Gives each third item what cannot travel.
+private struct Handles: Source {
+  static var setsMeta: Bool { true }
+  func produce(_ out: Outlet<Int>) async throws {
+    for number in 0..<9 {
+      try await out.put(number) { meta in
+        meta[FileName.self] = "file \(number)"
+        if number % 3 == 1 { meta[HandleKey.self] = Handle() }
+      }
+    }
+  }
+}
+
 private struct Forgets: Source {
   func produce(_ out: Outlet<Int>) async throws { try await out.put(1) { $0[Mark.self] = 1 } }
 }
@@ -104,6 +121,116 @@ extension Checked {
         let (first, second) = (try await metas(earlier), try await metas(later))
         #expect(first == (1...20).map { "file \($0) \($0)" })
         #expect(second == (1...20).map { "renamed \($0) \($0)" })
+      }
+    }
+
+    /// The names of files, or their parts', of those that failed, by their items.
+    private func failed<Output>(_ outcomes: PipelineOutcomes<Output>) async throws -> [String] {
+      var lines: [String] = []
+      for try await outcome in outcomes {
+        if case .success = outcome.result { continue }
+        let own = outcome.meta[FileName.self].map { [$0] } ?? []
+        let parts = outcome.meta.parts.map { $0[FileName.self] ?? "none" }
+        let mark = outcome.meta[Mark.self].map { [" \($0)"] } ?? []
+        lines.append("\(outcome.index): " + (own + parts).joined(separator: ", ") + mark.joined())
+      }
+      return lines
+    }
+
+    @Test("a failed item keeps what travelled beside it, wherever it failed", arguments: Backends.everything)
+    func ofFailed(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let picky = Picky(modulus: 5, remainder: 2)
+        // With others in one station, in one of its own, in one instance, and behind and before others.
+        let fused = Pipeline { NumberedFiles(count: 20) }.map(with: AddX(amount: 0)).map(with: picky)
+        let alone = Pipeline { NumberedFiles(count: 20) }.stage(Tap("See") { _ in }).map(with: picky)
+          .stage(Tap("See") { _ in }).map(with: AddX(amount: 1))
+        let serial: Pipeline<Nothing, Int> = Pipeline {
+          NumberedFiles(count: 20)
+          Serial { picky }
+          Print("meta ")
+        }
+        let expected = [2, 7, 12, 17].map { "\($0 - 1): file \($0)" }
+        for pipeline in [fused, alone, serial] {
+          let found = try await failed(pipeline.outcomes(on: pool))
+          #expect(found == expected)
+        }
+        // A failed batch has that of each of its items.
+        let batches = Pipeline { NumberedFiles(count: 8) }.batch(2).map { (batch: [Int]) in
+          if batch.contains(5) { throw Refused(item: 5) }
+          return batch
+        }
+        let ofBatches = try await failed(batches.outcomes(on: pool))
+        #expect(ofBatches == ["4: file 5, file 6"])
+      }
+    }
+
+    @Test("a row of which a part has failed has what all of its branches say", arguments: Backends.all)
+    func ofFailedRows(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let picky = Picky(modulus: 5, remainder: 2)
+        let earlier: Pipeline<Nothing, (Int, Int)> = Pipeline {
+          NumberedFiles(count: 10)
+          Zip {
+            picky
+            Renames()
+          }
+        }
+        let later: Pipeline<Nothing, (Int, Int)> = Pipeline {
+          NumberedFiles(count: 10)
+          Zip {
+            Renames()
+            picky
+          }
+        }
+        let (first, second) = (try await failed(earlier.outcomes(on: pool)), try await failed(later.outcomes(on: pool)))
+        #expect(first == ["1: file 2 2", "6: file 7 7"])
+        #expect(second == ["1: renamed 2 2", "6: renamed 7 7"])
+      }
+    }
+
+    @Test("so does one whose worker has died of it", arguments: Backends.isolating)
+    func ofDead(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let pipeline = Pipeline { NumberedFiles(count: 8) }.map(with: AddX(amount: 0)).map { (item: Int) in
+          item == 5 ? [Int]()[item] : item
+        }
+        let found = try await failed(pipeline.outcomes(on: pool))
+        #expect(found == ["4: file 5"])
+      }
+    }
+
+    @Test("a batch by time has that of each of its items", arguments: Backends.all)
+    func timed(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let pipeline = Pipeline { NumberedFiles(count: 7) }.map(with: AddX(amount: 0)).map { "\($0)" }
+          .batch(3, within: .seconds(100)).map(with: SaysFiles())
+        let found = try await pipeline.list(on: pool)
+        #expect(found.map(\.count) == [3, 3, 1])
+        #expect(Array(found.joined()) == (1...7).map { "\($0) of file \($0)" })
+      }
+    }
+
+    @Test("what cannot travel to a worker process fails its item, and stays with it", arguments: Backends.all)
+    func untransportable(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let pipeline = Pipeline { Handles() }.map(with: AddX(amount: 10))
+        var (outputs, failed): ([Int], [Int]) = ([], [])
+        for try await outcome in pipeline.outcomes(on: pool) {
+          #expect(outcome.meta[FileName.self] == "file \(outcome.index)")
+          switch outcome.result {
+          case .success(let output): outputs.append(output)
+          case .failure(let failure):
+            failed.append(outcome.index)
+            #expect(outcome.meta[HandleKey.self] != nil)
+            #expect("\(failure)".contains("HandleKey"))
+          }
+        }
+        if pool.sharesMemory {
+          #expect(outputs == Array(10..<19) && failed == [])
+        } else {
+          #expect(outputs == [10, 12, 13, 15, 16, 18] && failed == [1, 4, 7])
+        }
       }
     }
 

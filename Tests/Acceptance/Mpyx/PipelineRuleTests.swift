@@ -63,6 +63,94 @@ extension Checked {
       }
     }
 
+    @Test("never more is under way than the layout says, while the consumer does nothing", arguments: Backends.all)
+    func asLaidOut(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        let few = StageOptions(window: .items(12))
+        let line = EndlessCount()
+        try await holds(
+          line, Pipeline { line }.map(with: AddX(amount: 1)).stage(Tap("See") { _ in }).options(few), pool)
+        let batches = EndlessCount()
+        try await holds(
+          batches, Pipeline { batches }.map(with: AddX(amount: 1)).batch(5).map { $0.count }.options(few), pool, each: 5
+        )
+        let sorted = EndlessCount()
+        try await holds(sorted, Pipeline { sorted }.sorted(within: 40, by: <).map { $0 }.options(few), pool)
+        let timed = EndlessCount()
+        try await holds(timed, Pipeline { timed }.batch(5, within: .seconds(60)).options(few), pool, each: 5)
+        let dealt = EndlessCount()
+        let branches: Pipeline<Nothing, Int> = Pipeline {
+          dealt
+          AnyOf {
+            AddX(amount: 1)
+            Times(factor: 2)
+          }
+          Parallel(2) { AddX(amount: 1) }
+        }
+        try await holds(dealt, branches.options(few), pool)
+        let wide = EndlessCount()
+        try await holds(wide, Pipeline { wide }.map(with: AddX(amount: 1)).filter { $0 % 2 > 0 }, pool)
+      }
+    }
+
+    /// Takes some outputs, and counts what is made meanwhile; each of them is made of so many items.
+    private func holds<Output>(
+      _ source: EndlessCount, _ pipeline: Pipeline<Nothing, Output>, _ pool: WorkerPool, each: Int = 1
+    ) async throws {
+      let sum = pipeline.layout(on: pool).split(separator: "\n").last?.split(separator: " ").compactMap { Int($0) }
+        .first
+      let most = try #require(sum)
+      var taken = 0
+      for try await _ in pipeline.outputs(on: pool) {
+        taken += each
+        var (made, looks) = (-1, 0)
+        // Until it stands still, or goes on without end.
+        while made != source.made.value, looks < 200 {
+          made = source.made.value
+          looks += 1
+          try await Task.sleep(for: .milliseconds(5))
+        }
+        // One may be in the source's hand: it was put, and is not counted.
+        #expect(made - taken <= most)
+        if taken >= 8 * each { break }
+      }
+    }
+
+    @Test("what has failed before counts in a window, too, behind an item that takes long", arguments: Backends.shared)
+    func failedBehindSlow(backend: WorkerPool.Backend) async throws {
+      guard backend.kind.widths.upperBound > 1 else { return }
+      try await withWorkerPool(backend) { pool in
+        let (source, isOpen) = (EndlessCount(), CommonCounter())
+        let pipeline = Pipeline { source }.map { (item: Int) in
+          if item > 0 { throw Refused(item: item) }
+          return item
+        }.through(
+          Parallel(1) {
+            Map { (item: Int) in
+              while isOpen.value == 0 { usleep(1_000) }
+              return item
+            }
+          }
+        ).options(StageOptions(onFailure: .skip, window: .items(20)))
+        let sum = pipeline.layout(on: pool).split(separator: "\n").last?.split(separator: " ").compactMap { Int($0) }
+          .first
+        let most = try #require(sum)
+        let run = Task {
+          for try await outcome in pipeline.outcomes(on: pool) where outcome.index == 100 { return outcome.index }
+          return -1
+        }
+        var made = -1
+        while made != source.made.value || made == 0, made <= most {
+          made = source.made.value
+          try await Task.sleep(for: .milliseconds(50))
+        }
+        #expect(made > 0 && made <= most)
+        isOpen.set(1)
+        let found = try await run.value
+        #expect(found == 100)
+      }
+    }
+
     @Test("who leaves the loop ends it all", arguments: Backends.all)
     func leaving(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in

@@ -11,6 +11,8 @@ struct PipelineSnippetTests {
     #expect(degrees == [0, 90, 180] && pairs == ["H3LLO,HELL0", "WORLD,W0RLD"])
     let file = SnippetTests.catalog.appending(path: "pipeline.svg")
     #expect(try picture + "\n" == String(contentsOf: file, encoding: .utf8))
+    let page = try String(contentsOf: SnippetTests.catalog.appending(path: "Pipelines.md"), encoding: .utf8)
+    #expect(page.contains("```text\n\(PipelineSnippets.narrow())\n```"))
     let batches = try await Pipeline { Items(1...5) }.stage(Pairs()).list()
     #expect(batches == [[1, 2], [3, 4], [5]])
   }
@@ -21,6 +23,17 @@ struct PipelineSnippetTests {
     let kept = try await PipelineSnippets.options()
     #expect(names == ["a", "b", "c"] && kept == [1, 2, 3, 4, 5, 6, 8, 9, 10])
     #expect(try await PipelineSnippets.balanced() == Array(1...1_000))
+  }
+
+  @Test func shown() async throws {
+    let (batches, rows) = try await PipelineSnippets.shown()
+    #expect(batches.joined().sorted() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5] && batches.count == 5)
+    #expect(rows.map(\.0) == Array(1...5) && rows.map(\.1) == Array(1...5))
+  }
+
+  @Test func fork() async throws {
+    let longest = try await PipelineSnippets.fork(["error 1", "", "none", "error 23"])
+    #expect(longest == 8)
   }
 
   @Test func beside() async throws {

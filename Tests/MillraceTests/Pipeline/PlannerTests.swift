@@ -91,21 +91,69 @@ import Testing
         }
       }
       Parallel(2) { AddX() }
-    }
+    }.options(StageOptions(window: .itemsPerWorker(10)))
     #expect(
-      pipeline.layout() == """
-        Items ×1
-        >> AddX ×auto ← Items
-        >> AddX 2 ×auto ← Items
-        >> >> AddX 3 ×auto ← AddX 2
-        >> >> AddX 4 ×auto ← AddX 2
-        >> >> >> merge ← AddX 3, AddX 4
-        >> >> >> >> merge 2 ← AddX, merge
-        >> >> >> >> >> AddX 5 ×2 ← merge 2
+      pipeline.layout(on: WorkerPool.threads3) == """
+        Items ×1 ≤ 10
+        >> AddX ×auto ≤ 30 ← Items
+        >> AddX 2 ×auto ≤ 30 ← Items
+        >> >> AddX 3 ×auto ≤ 30 ← AddX 2
+        >> >> AddX 4 ×auto ≤ 30 ← AddX 2
+        >> >> >> merge ≤ 32 ← AddX 3, AddX 4
+        >> >> >> >> merge 2 ≤ 32 ← AddX, merge
+        >> >> >> >> >> AddX 5 ×2 ≤ 20 ← merge 2
+        at most 410 items at once, edges included
         """)
     let svg = pipeline.layoutSVG()
     #expect(svg.hasPrefix("<svg") && svg.hasSuffix("</svg>"))
     #expect(svg.components(separatedBy: "<rect").count == 9 && svg.components(separatedBy: "<line").count == 10)
+  }
+
+  /// The last line of a layout.
+  private func sum<Input, Output>(_ pipeline: Pipeline<Input, Output>) -> String {
+    String(pipeline.layout().split(separator: "\n").last ?? "")
+  }
+
+  private func most(_ parts: [Int]) -> String {
+    "at most \(parts.reduce(0, +)) items at once, edges included"
+  }
+
+  @Test("what a pipeline may hold at once is said, or what makes it that there is no bound")
+  func bounds() {
+    let few = StageOptions(window: .items(10))
+    let line = Pipeline<Int, Int> { AddX() }.stage(Tap("See") { _ in }).take(5).options(few)
+    // Three windows, two edges, and the output's with what its consumer was handed.
+    #expect(sum(line) == most([10, 10, 10, 16, 16, 16 + 16 + 10]))
+    // What it keeps is besides, and an array is what is in it.
+    let batch = Pipeline<Int, Int> { AddX() }.batch(4).options(few)
+    #expect(sum(batch) == most([10, 16, 4 * 10 + 3, 4 * (16 + 16 + 10)]))
+    let sort = Pipeline<Int, Int> { AddX() }.sorted(within: 100, by: <).options(few)
+    #expect(sum(sort) == most([10, 16, 110, 16 + 16 + 10]))
+    // Of branches of which nobody knows what they make of one, an edge may become as wide as edges do.
+    let join = Pipeline<Int, (Int, [Int])>.graph { flow in
+      let all = flow.map(with: AddX())
+      return zip(all, all.batch(4))
+    }.options(few)
+    let rows = 5 * 65_536
+    #expect(sum(join) == most([10, 16, 43, rows, rows, 5 * 32, 10 * 65_536]))
+    // Without a window the map's own says how many, in the long run.
+    let width = WorkerPool.usableCPUs
+    #expect(Pipeline<Int, Int> { AddX() }.layout().contains(">> AddX ×auto ≤ \(65_536 * width) ← in"))
+
+    let many = Pipeline<Int, Int> { FlatMap { (item: Int) in [item, item] } }.batch(4, within: .seconds(1)).options(few)
+    #expect(sum(many) == "no bound on items: FlatMap may make any number of an item")
+    #expect(many.layout().contains(">> FlatMap ×auto ≤ ∞ ← in"))
+    struct Own: Stage {
+      func process(_ item: Int, state: inout Void, _ out: Outlet<Int>) {}
+    }
+    let own = Pipeline<Int, Int> { Own() }.batch(bytes: 10) { _ in 1 }
+    #expect(
+      sum(own) == "no bound on items: Own may make any number of an item; Batch keeps what has no number of items")
+    let chunks = Pipeline<Int, Int> { AddX() }.options(StageOptions(window: .chunksPerWorker(2)))
+    #expect(sum(chunks) == "no bound on items: AddX has a window of chunks, which have no number of items")
+    let living = line.batch(4).options(StageOptions(lifespan: MapOptions.Lifespan(items: 10)))
+    #expect(
+      sum(living) == "no bound on items: Batch has a lifespan: what its workers have kept waits for its end")
   }
 
   @Test("options are inherited, but for names")
@@ -115,6 +163,11 @@ import Testing
     let stage = Blueprint(outer).stages.last
     #expect(stage?.name == "inner" && stage?.options.onFailure == .skip && stage?.options.order == .completion)
   }
+}
+
+extension WorkerPool {
+  /// Of which nothing is ever asked, so nothing of it is started.
+  fileprivate static var threads3: WorkerPool { try! WorkerPool(.threads(3)) }
 }
 
 extension String {

@@ -136,6 +136,63 @@ enum PipelineSnippets {
     return try await careful.list(of: 1...10)
   }
 
+  static func shown() async throws -> ([[Int]], [(Int, Int)]) {
+    let shown: Pipeline<Nothing, [Int]> = Pipeline {
+      Items(1...5)
+      AnyOf {
+        Print("A ")
+        Print("B ")
+      }
+      Broadcast {
+        Print("C ")
+        Risky()
+      }
+      Parallel(2) {
+        Stamp()
+        Risky()
+      }
+      Serial {
+        Throttle(1_000, per: .seconds(1))
+        Batched(2)
+      }
+    }
+
+    let rows: Pipeline<Nothing, (Int, Int)> = Pipeline {
+      Items(1...5)
+      Zip {
+        Pipeline<Int, Int> { Print("A ") }
+        Print("B ")
+      }
+    }
+
+    return (try await shown.list(order: .completion), try await rows.list())
+  }
+
+  static func fork(_ lines: [String]) async throws -> Int {
+    let fork = ForkedPipeline<String, String, Int>.graph { lines in
+      let trimmed = lines.filter { !$0.isEmpty }
+      return (trimmed.filter { $0.hasPrefix("error") }, trimmed.map { $0.count })
+    }
+
+    let (errors, lengths) = fork.outputs(of: lines)
+    async let longest = lengths.reduce(0, max)
+    for try await error in errors { print(error) }
+    let length = try await longest
+
+    return length
+  }
+
+  static func narrow() -> String {
+    let narrow = Pipeline {
+      Items(1...1_000_000)
+      Filter { (item: Int) in item % 3 > 0 }
+      Batched(10)
+    }.map { $0.count }.options(StageOptions(window: .items(20)))
+    print(narrow.layout())
+
+    return narrow.layout()
+  }
+
   static func balanced() async throws -> [Int] {
     let balanced = Pipeline<Nothing, Int> {
       Items(1...1_000)

@@ -46,6 +46,7 @@ enum AcceptanceProgram {
       case "commands": try await commands(backend, words[3])
       case "keeps": try await keeps(words[3] == "true")
       case "exhausted": try await exhausted(words[3])
+      case "printed": try await printed(backend)
       case "bulky": try await bulky()
       default: exit(64)
       }

@@ -1,6 +1,8 @@
 /// What collects items by time too: it needs no slot, for nothing runs there. The engine does it, between two stations.
 package protocol AnyGathering: CheckedStage, Sendable {
   func makeGatherer() -> AnyGatherer
+  /// How many items a batch has at the most; nil: any number.
+  var mostTogether: Int? { get }
   /// The same for items with meta.
   var tagged: any AnyGathering { get }
 }
@@ -10,6 +12,7 @@ struct Gathering<M: BatchMeasure>: AnyGathering {
   let measure: M
 
   package func check() throws { try rule.check(measure) }
+  package var mostTogether: Int? { rule.size }
   package func makeGatherer() -> AnyGatherer { Gatherer(rule, measure) { OutputBuffer([$0]) } }
   package var tagged: any AnyGathering { TaggedGathering(rule: rule, measure: measure) }
 }
@@ -20,6 +23,7 @@ struct TaggedGathering<M: BatchMeasure>: AnyGathering {
   let measure: M
 
   package func check() throws { try rule.check(measure) }
+  package var mostTogether: Int? { rule.size }
   package var tagged: any AnyGathering { self }
 
   package func makeGatherer() -> AnyGatherer {

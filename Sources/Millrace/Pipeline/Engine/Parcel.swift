@@ -13,7 +13,8 @@ struct Parcel {
   enum Content {
     /// So many values of the buffer, from this offset of theirs on.
     case values(OutputStore, from: Int)
-    case failure(ItemFailure, means: FailureMeaning)
+    /// An item that has failed, with what travelled beside it.
+    indirect case failure(ItemFailure, means: FailureMeaning, meta: Meta)
     /// So many items were left out; where branches come together again that is known of each of them.
     case gap
   }
@@ -24,7 +25,7 @@ struct Parcel {
   let sources: Sources
 
   /// What it means that it has failed, if it has.
-  var means: FailureMeaning? { if case .failure(_, let meaning) = content { meaning } else { nil } }
+  var means: FailureMeaning? { if case .failure(_, let meaning, _) = content { meaning } else { nil } }
 
   /// Cuts the first items off.
   func prefix(_ count: Int) -> Parcel { Parcel(content: content, count: count, sources: sources) }

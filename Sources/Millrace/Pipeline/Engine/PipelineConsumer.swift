@@ -26,7 +26,7 @@ final class PipelineConsumer: Sendable {
   /// From the engine, in the outputs' order; it has whoever waits for them go on.
   func deliver(_ parcels: [Parcel]) -> Waiter? {
     if dropsOutputs {
-      for parcel in parcels { if case .failure(let failure, .told) = parcel.content { failed(failure) } }
+      for parcel in parcels { if case .failure(let failure, .told, _) = parcel.content { failed(failure) } }
       return nil
     }
     return state.withLock { state in
@@ -83,28 +83,34 @@ final class PipelineConsumer: Sendable {
 final class PipelineCursor<Output: Sendable>: OutputSource {
   /// Whether items come with their meta.
   private let isTagged: Bool
-  private let begin: (PipelineConsumer) throws -> PipelineEngine
-  private let consumer = PipelineConsumer(dropsOutputs: false)
+  private let begin: (PipelineConsumer) async throws -> PipelineEngine
+  private let consumer: PipelineConsumer
+  /// Which of the run's outputs it takes.
+  private let output: Int
   private var engine: PipelineEngine?
   private var waiting = FIFO<Parcel>()
   private var isOver = false
 
-  init(isTagged: Bool, _ begin: @escaping (PipelineConsumer) throws -> PipelineEngine) {
+  init(
+    isTagged: Bool, output: Int = 0, for consumer: PipelineConsumer = PipelineConsumer(dropsOutputs: false),
+    _ begin: @escaping (PipelineConsumer) async throws -> PipelineEngine
+  ) {
     self.isTagged = isTagged
+    (self.output, self.consumer) = (output, consumer)
     self.begin = begin
   }
 
   deinit {
-    if !isOver { engine?.tell { $0.left() } }
+    if !isOver { engine?.tell { [output] in $0.left(output) } }
   }
 
   /// The next parcel; nil at the end. Throws what has ended the run.
   func next() async throws -> Parcel? {
     if isOver { return nil }
     if let parcel = waiting.popFirst() { return parcel }
-    let engine = try started()
-    if Task.isCancelled { engine.tell { $0.cancel() } }
-    engine.tell { $0.wants() }
+    let (engine, output) = (try await started(), output)
+    if Task.isCancelled { engine.tell { $0.cancel(output) } }
+    engine.tell { $0.wants(output) }
     while true {
       let (parcels, result) = consumer.take()
       for parcel in parcels { waiting.append(parcel) }
@@ -119,16 +125,16 @@ final class PipelineCursor<Output: Sendable>: OutputSource {
         await withTaskCancellationHandler {
           await consumer.waitForNews()
         } onCancel: {
-          engine.tell { $0.cancel() }
+          engine.tell { $0.cancel(output) }
         }
       }
     }
   }
 
-  private func started() throws -> PipelineEngine {
+  private func started() async throws -> PipelineEngine {
     if let engine { return engine }
     do {
-      let engine = try begin(consumer)
+      let engine = try await begin(consumer)
       self.engine = engine
       return engine
     } catch {
@@ -153,7 +159,7 @@ final class PipelineCursor<Output: Sendable>: OutputSource {
         }
         let first = items.base + offset
         return (unsafeDowncast(items, to: OutputBuffer<Output>.self), first..<first + parcel.count)
-      case .failure(let failure, let meaning):
+      case .failure(let failure, let meaning, _):
         if meaning == .told { consumer.failed(failure) }
       case .gap: preconditionFailure("what was left out is known up to a join, and no further")
       }

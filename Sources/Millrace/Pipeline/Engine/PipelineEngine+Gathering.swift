@@ -3,7 +3,7 @@
 extension PipelineEngine {
   func gather(_ parcel: Parcel, _ gatherer: AnyGatherer, _ place: Int) {
     switch parcel.content {
-    case .failure(_, let meaning):
+    case .failure(_, let meaning, _):
       // Behind one that ends the run nothing comes.
       if meaning == .theEnd { endGathering(place) }
       // In its place among batches; what is gathered goes on to wait.

@@ -24,7 +24,8 @@ extension PipelineEngine {
       let told = station.failure(failure)
       if station.onFailure == .theEnd, !isInOrder { return failedAtOnce(place, failure, as: told) }
       let sources = station.isSelfFed ? Sources(from: segment.range.lowerBound) : station.sources.answer(segment.range)
-      let parcel = Parcel(content: .failure(told, means: station.onFailure), count: 1, sources: sources)
+      let content = Parcel.Content.failure(told, means: station.onFailure, meta: failure.metaOfInput)
+      let parcel = Parcel(content: content, count: 1, sources: sources)
       let isTheEnd = station.onFailure == .theEnd
       if !isTheEnd { put(parcel, place) }
       answer(place, upTo: segment.range.upperBound, used: 1, made: isTheEnd ? 0 : 1, isEach: !isTheEnd)
@@ -94,6 +95,9 @@ extension PipelineEngine {
       let made = station.hasStopped ? 0 : pass(hole.parcel, place)
       station.note(used: 0, made: made, isEach: false)
       machine.produced(place, used: hole.parcel.count, made: made)
+      // The job has not got these, and waits for as many. Not before: they count as it does, or there were no end to them behind an item
+      // that takes long.
+      machine.demanded(place, hole.parcel.count)
     }
   }
 

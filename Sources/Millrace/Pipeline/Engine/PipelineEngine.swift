@@ -42,7 +42,9 @@ final class PipelineEngine: @unchecked Sendable {
   var meter: PipelineMeter?
   /// Look after those whose slots are shared, until the run is over.
   var balancing: [Task<Void, Never>] = []
-  private let consumer: PipelineConsumer
+  /// Of each output who takes it.
+  private var consumers: [PipelineConsumer] = []
+  private var takers: [Taker] = []
   /// Whether a failed item that ends it has its place among the outputs: what is before it comes first. Else it ends the run at once.
   let isInOrder: Bool
   /// What has ended it at once.
@@ -53,20 +55,25 @@ final class PipelineEngine: @unchecked Sendable {
   private var poolsEnd: (any Error)?
   /// The pool that it was given, which waits for its end.
   private var given: WorkerPool?
-  /// Nobody takes what comes of it any more.
-  private var hasBeenLeft = false
-  /// What comes of it is taken as it comes.
-  private var isTaken = false
-  /// Its consumer has got to the failure that ends it.
-  private var isAtItsEnd = false
   private(set) var isGivenUp = false
   private var isPaused = false
   /// What self-fed stations have not been told while it pauses.
   private var owed: [Int: Int] = [:]
   private var hasFinished = false
 
-  init(consumer: PipelineConsumer, order: MapOptions.Order, logger: Logger, inside: RunScope) {
-    self.consumer = consumer
+  /// An output, as it is taken.
+  private struct Taker {
+    let edge: Int
+    let station: Int
+    /// Nobody takes it any more.
+    var hasBeenLeft = false
+    /// It is taken as it comes.
+    var isTaken = false
+    /// Its consumer has got to the failure that ends the run.
+    var isAtItsEnd = false
+  }
+
+  init(order: MapOptions.Order, logger: Logger, inside: RunScope) {
     isInOrder = order == .input
     self.inside = inside
     self.logger = logger
@@ -100,8 +107,11 @@ final class PipelineEngine: @unchecked Sendable {
     machine.collect(at: place, what: choice, deals: lanes)
   }
 
-  func addOutput(of station: Int) {
-    _ = machine.addOutput(station, room: Self.room)
+  /// Adds an output for who takes it, perhaps from the beginning.
+  func addOutput(of station: Int, for consumer: PipelineConsumer, hasBegun: Bool) {
+    _ = machine.addOutput(station, room: Self.room, hasBegun: hasBegun)
+    takers.append(Taker(edge: queues.count, station: station))
+    consumers.append(consumer)
     connect(station, to: nil)
   }
 
@@ -233,23 +243,65 @@ final class PipelineEngine: @unchecked Sendable {
   }
 
   /// The consumer takes what there is, or the next thing that comes.
-  func wants() {
-    if isTaken { return }
-    let edge = queues.count - 1
-    let station = outputs.firstIndex { $0.contains(edge) }!
-    machine.wanted(0, max(1, machine.waiting(in: edge) + machine.held(by: station)))
+  func wants(_ output: Int = 0) {
+    let taker = takers[output]
+    if taker.isTaken { return }
+    let count = max(1, machine.waiting(in: taker.edge) + machine.held(by: taker.station))
+    // What he has asked for and not got may be held up by who takes another output.
+    let more = count - machine.wanted(of: output)
+    if more > 0 { machine.wanted(output, more) }
   }
 
-  /// The consumer takes everything, as it comes.
+  /// The consumers take everything, as it comes.
   func wantsAll() {
-    if isTaken { return }
-    isTaken = true
-    machine.wanted(0, .max / 2)
+    for output in takers.indices where !takers[output].isTaken {
+      takers[output].isTaken = true
+      machine.wanted(output, .max / 2)
+    }
   }
 
-  func left() {
-    hasBeenLeft = true
-    machine.left(0)
+  /// The consumer takes no more.
+  func left(_ output: Int = 0) {
+    takers[output].hasBeenLeft = true
+    machine.left(output)
+  }
+
+  /// The consumer's task was cancelled: it is as if he left, and if he was the last, the run is.
+  func cancel(_ output: Int) {
+    guard hasOthers(output) else { return cancel() }
+    consumers[output].end(.failure(CancellationError()))
+    left(output)
+  }
+
+  /// Whether others than the output's consumer get more.
+  private func hasOthers(_ output: Int) -> Bool {
+    takers.indices.contains { $0 != output && !machine.hasEnded(output: $0) }
+  }
+
+  /// A consumer who has all of his output does not wait for the others'.
+  private func end(_ output: Int) {
+    guard error == nil, !isGivenUp, !takers[output].hasBeenLeft, hasOthers(output) else { return }
+    consumers[output].end((problem ?? poolsEnd).map { .failure($0) } ?? .success(()))
+  }
+
+  /// So long nobody may take of an output for which all others wait.
+  private static let patience = Duration.seconds(1)
+
+  private func isUnattended(_ output: Int) {
+    Task { [weak self] in
+      do { try await ContinuousClock().sleep(for: Self.patience) } catch { return }
+      self?.tell { $0.patienceIsOver(output) }
+    }
+  }
+
+  private func patienceIsOver(_ output: Int) {
+    guard machine.isUnattended(output: output), !isGivenUp, !hasFinished else { return }
+    fail(
+      PipelineError(
+        .standstill, stations[takers[output].station].whole,
+        "\(machine.waiting(in: takers[output].edge)) items wait for the loop over output \(output + 1), which has not begun, and the others get no more "
+          + "before they are taken: take all outputs at once, each in a task of its own, or let go of what is not wanted"
+      ))
   }
 
   func cancel() {
@@ -316,7 +368,11 @@ final class PipelineEngine: @unchecked Sendable {
   /// What is there goes to whoever wants it, unless he has given it up himself.
   private func giveUp() {
     guard !isGivenUp, !hasFinished else { return }
-    if !(error is CancellationError) { deliver(queues[queues.count - 1].takeAll()) }
+    if !(error is CancellationError) {
+      for output in takers.indices where !takers[output].hasBeenLeft {
+        deliver(queues[takers[output].edge].takeAll(), to: output)
+      }
+    }
     isGivenUp = true
     inside.gate.open()
     for station in stations { station.gatherer?.alarm?.cancel() }
@@ -332,7 +388,7 @@ final class PipelineEngine: @unchecked Sendable {
     guard !hasFinished, !isGivenUp else { return }
     pause(false)
     for place in stations.indices where stations[place].isSelfFed && endInput(place) {
-      if poolsEnd == nil, !hasBeenLeft { poolsEnd = stations[place].error(.sourceFailed, error) }
+      if poolsEnd == nil, !takers.allSatisfy(\.hasBeenLeft) { poolsEnd = stations[place].error(.sourceFailed, error) }
     }
     wantsAll()
   }
@@ -381,9 +437,9 @@ final class PipelineEngine: @unchecked Sendable {
       let station = outputs.firstIndex { $0.contains(edge) }!
       for parcel in stations[station].undecided.take(count) { queues[edge].append(parcel) }
     case .room: break
-    case .deliver(_, let count):
-      let parcels = queues[queues.count - 1].take(count)
-      deliver(parcels)
+    case .deliver(let output, let count):
+      let parcels = queues[takers[output].edge].take(count)
+      deliver(parcels, to: output)
     case .drop(let edge, let count):
       if !isGivenUp { _ = queues[edge].take(count) }
     case .cancel(let place):
@@ -404,28 +460,30 @@ final class PipelineEngine: @unchecked Sendable {
         PipelineError(
           .standstill, stage,
           "\(because), and the edge between them may not become wider than \(machine.maximumRoom) items"))
-    case .end: break
+    case .unattended(let output): isUnattended(output)
+    case .end(let output): end(output)
     case .finished: finish()
     }
   }
 
   /// Outputs go to whoever takes them, up to the failure that ends the run.
-  private func deliver(_ parcels: [Parcel]) {
-    guard !isAtItsEnd, !isGivenUp else { return }
+  private func deliver(_ parcels: [Parcel], to output: Int) {
+    let consumer = consumers[output]
+    guard !takers[output].isAtItsEnd, !isGivenUp else { return }
     for (place, parcel) in parcels.enumerated() {
-      guard case .failure(let failure, .theEnd) = parcel.content else { continue }
-      isAtItsEnd = true
-      resume(consumer.deliver(Array(parcels[..<place])))
+      guard case .failure(let failure, .theEnd, _) = parcel.content else { continue }
+      takers[output].isAtItsEnd = true
+      resume(consumer.deliver(Array(parcels[..<place])), behind: takers[output].station)
       return fail(failure)
     }
-    resume(consumer.deliver(parcels))
+    resume(consumer.deliver(parcels), behind: takers[output].station)
   }
 
   /// Has the consumer go on, who need not be in a hurry while the station before him has all slots busy.
-  private func resume(_ waiter: PipelineConsumer.Waiter?) {
+  private func resume(_ waiter: PipelineConsumer.Waiter?, behind place: Int) {
     guard let waiter else { return }
-    let last = stations[outputs.firstIndex { $0.contains(queues.count - 1) }!].job
-    guard let job = last?.job, let core = last?.pool?.core else { return waiter.continuation.resume() }
+    let station = stations[place].job
+    guard let job = station?.job, let core = station?.pool?.core else { return waiter.continuation.resume() }
     core.resume(waiter.continuation, of: job, by: waiter.due)
   }
 
@@ -437,7 +495,6 @@ final class PipelineEngine: @unchecked Sendable {
       if ended { machine.ended(place) }
       return
     }
-    var failed = 0
     var left = 0
     for parcel in count > 0 ? queues[inputs[place][0]].take(count) : [] {
       if station.end != nil {
@@ -445,12 +502,11 @@ final class PipelineEngine: @unchecked Sendable {
         continue
       }
       switch parcel.content {
-      case .failure(_, .theEnd):
+      case .failure(_, .theEnd, _):
         station.end = parcel
         left += 1
       case .failure, .gap:
         station.holes.append((station.sources.given, parcel))
-        failed += parcel.count
       case .values:
         job.push(parcel, at: station.sources.given)
         station.sources.give(parcel.count, parcel.sources)
@@ -459,8 +515,6 @@ final class PipelineEngine: @unchecked Sendable {
     if ended { job.pushEnd() }
     job.flush()
     fillHoles(place, before: station.answered)
-    // The job has not got these, and waits for as many.
-    if failed > 0, !ended { machine.demanded(place, failed) }
     guard left > 0 else { return }
     machine.produced(place, used: left, made: 0)
     machine.stopAsked(place)
@@ -498,7 +552,7 @@ final class PipelineEngine: @unchecked Sendable {
   /// As it comes; but what has failed before a tee comes by each of its branches, and is told by the first.
   private func pass(_ parcel: Parcel, _ place: Int, from edge: Int) -> Int {
     let station = stations[place]
-    guard case .failure(let failure, let meaning) = parcel.content, meaning != .theEnd, edge != inputs[place][0],
+    guard case .failure(let failure, let meaning, _) = parcel.content, meaning != .theEnd, edge != inputs[place][0],
       let stage = failure.stage, station.toldBefore.contains(stage.position)
     else { return pass(parcel, place) }
     return pass(Parcel(content: .gap, count: parcel.count, sources: parcel.sources), place)
@@ -540,7 +594,7 @@ final class PipelineEngine: @unchecked Sendable {
         engine.given?.core.remove(engine)
         engine.given = nil
       }
-      consumer.end(result)
+      for consumer in consumers { consumer.end(result) }
     }
   }
 

@@ -15,7 +15,8 @@ struct PipelineStart {
   let given: WorkerPool?
   /// What comes in, an `ItemSource`, where the pipeline has an open input.
   let input: PipelineInput?
-  let consumer: PipelineConsumer
+  /// Of each output who takes it.
+  let consumers: [PipelineConsumer]
   /// How each stage shows how far it is.
   let watch: ProgressStyle
   /// Whether it is known where its workers' time goes.
@@ -29,7 +30,7 @@ struct PipelineStart {
   init(
     _ blueprint: Blueprint, order: MapOptions.Order, givesOutcomes: Bool = false, on pool: WorkerPool?,
     input: PipelineInput?,
-    consumer: PipelineConsumer, watch: ProgressStyle = .none, isMeasured: Bool = false,
+    consumers: [PipelineConsumer], watch: ProgressStyle = .none, isMeasured: Bool = false,
     inside: RunScope = RunScope()
   ) {
     described = blueprint
@@ -39,7 +40,7 @@ struct PipelineStart {
     self.givesOutcomes = givesOutcomes
     given = pool
     self.input = input
-    self.consumer = consumer
+    self.consumers = consumers
     self.watch = watch
     self.isMeasured = isMeasured || watch.isShown || blueprint.stages.contains { $0.options.balance != nil }
     self.inside = inside
@@ -49,7 +50,7 @@ struct PipelineStart {
   mutating func begin() throws -> PipelineEngine {
     try described.check()
     let logger = given?.core.logger ?? Logger(label: "millrace")
-    let engine = PipelineEngine(consumer: consumer, order: order, logger: logger, inside: inside)
+    let engine = PipelineEngine(order: order, logger: logger, inside: inside)
     let stations = Planner.stations(of: blueprint, order: order)
     let rates = Rates(blueprint)
     /// Of each station of the plan the engine's; nil: its reader reads for it.
@@ -57,7 +58,7 @@ struct PipelineStart {
     var jobs: [(place: Int, station: FlowStation, input: Any?)] = []
     for (number, station) in stations.enumerated() {
       let stage = blueprint.stages[station.stages[0]]
-      if itemSource(of: stage) != nil, isReadByItsReader(number, stations) {
+      if itemSource(of: stage) != nil, stations.isReadByItsReader(number, in: blueprint) {
         places.append(nil)
         continue
       }
@@ -87,7 +88,10 @@ struct PipelineStart {
         jobs.append((place, made, source))
       }
     }
-    engine.addOutput(of: places[stations.firstIndex { $0.stages.last == blueprint.output }!]!)
+    for (output, consumer) in zip(blueprint.outputs, consumers) {
+      let place = places[stations.firstIndex { $0.stages.last == output }!]!
+      engine.addOutput(of: place, for: consumer, hasBegun: consumers.count == 1)
+    }
     // Before anything has begun: what is wrong with a backend is thrown here, and what the system has against a stage.
     var pools: [WorkerPool] = []
     do {
@@ -192,13 +196,6 @@ struct PipelineStart {
     }
   }
 
-  /// Whether one job reads it, and nothing else.
-  private func isReadByItsReader(_ number: Int, _ stations: [Station]) -> Bool {
-    let readers = stations.filter { $0.inputs.contains(number) }
-    let isOutput = stations[number].stages.last == blueprint.output
-    return !isOutput && readers.count == 1 && readers[0].inputs.count == 1 && readers[0].kind != .wiring
-  }
-
   /// What it means if an item fails there.
   private func onFailure(_ stage: Blueprint.Stage) -> FailureMeaning {
     if givesOutcomes { return .told }
@@ -212,7 +209,8 @@ struct PipelineStart {
   private func options(of station: FlowStation) -> MapOptions {
     let options = blueprint.stages[station.station.stages[0]].options
     return MapOptions(
-      retry: options.retry ?? .never, timeouts: options.timeouts ?? MapOptions.Timeouts(),
+      window: options.window ?? .automatic, retry: options.retry ?? .never,
+      timeouts: options.timeouts ?? MapOptions.Timeouts(),
       lifespan: options.lifespan ?? MapOptions.Lifespan(), keepsWorkers: false)
   }
 

@@ -5,6 +5,12 @@ struct Rows {
     let failure: Parcel?
     var isLeftOut = false
     let source: Int
+
+    /// What travels beside it.
+    var meta: Meta {
+      if case .failure(_, _, let meta)? = failure?.content { return meta }
+      return (value as? any TaggedValue)?.meta ?? Meta()
+    }
   }
   private(set) var parcels: [Parcel] = []
 
@@ -26,7 +32,7 @@ struct Rows {
       if let failure = failures.first(where: { $0.means == .theEnd }) ?? failures.first(where: { $0.means == .told })
         ?? failures.first
       {
-        parcels += whole() + [failure]
+        parcels += whole() + [Self.row(failure, cells)]
       } else if cells.contains(where: \.isLeftOut) {
         if marksGaps { parcels += whole() + [Parcel(content: .gap, count: 1, sources: Sources(from: cells[0].source))] }
       } else {
@@ -35,6 +41,14 @@ struct Rows {
       }
     }
     parcels += whole()
+  }
+
+  /// A row of which a part has failed, with what travels beside all of its parts: of several that say something the earlier one's word holds.
+  private static func row(_ parcel: Parcel, _ cells: [Cell]) -> Parcel {
+    guard case .failure(let failure, let meaning, _) = parcel.content else { return parcel }
+    var meta = Meta()
+    for cell in cells { meta.merge(cell.meta) }
+    return Parcel(content: .failure(failure, means: meaning, meta: meta), count: parcel.count, sources: parcel.sources)
   }
 
   private static func column(_ parcels: [Parcel], _ kind: any ItemKind) -> [Cell] {

@@ -15,6 +15,11 @@ extension Tagged: TaggedValue {
   var value: any Sendable { item }
 }
 
+extension ItemFailure {
+  /// That of the item that failed; nothing where items have none.
+  var metaOfInput: Meta { (input as? any TaggedValue)?.meta ?? Meta() }
+}
+
 extension ItemKind {
   /// That of its items with meta.
   var tagged: any ItemKind { ItemsOf<Tagged<Item>>() }

@@ -132,7 +132,7 @@ extension Blueprint {
   var carriesMeta: Bool { stages.contains(where: \.setsMeta) }
 
   /// The pipeline of items with meta.
-  var tagged: Blueprint { Blueprint(stages: stages.map(\.tagged), graph: graph, output: output) }
+  var tagged: Blueprint { Blueprint(stages: stages.map(\.tagged), graph: graph, outputs: outputs) }
 }
 
 extension Blueprint.Stage {

@@ -1,7 +1,7 @@
 /// Collects items, of whatever type, as arrays: so many, or so many bytes; what is left comes at the end.
 ///
 /// With `within:` a batch goes on so long after its first item came, whole or not: a slow input's last items do not wait.
-public struct Batched: Sendable, Hashable {
+public struct Batched: AnyBatchStage, Hashable {
   /// How many items make a batch; nil: that is not counted.
   public let size: Int?
   /// How many bytes make a batch, of items that are lines (``LineContent``); nil: that is not counted.
@@ -19,8 +19,8 @@ public struct Batched: Sendable, Hashable {
     (self.size, self.bytes, self.duration) = (size, bytes, duration)
   }
 
-  /// As a pipeline of items of a type.
-  func pipeline<Item: Sendable>(of type: Item.Type) -> Pipeline<Item, [Item]> { pipeline(LineMeasure<Item>()) }
+  /// For items of a type.
+  public func pipeline<Item: Sendable>(of type: Item.Type) -> Pipeline<Item, [Item]> { pipeline(LineMeasure<Item>()) }
 
   /// As one whose items have as many bytes as the closure says.
   func pipeline<Item: Sendable>(_ count: @escaping @Sendable (Item) -> Int) -> Pipeline<Item, [Item]> {

@@ -3,7 +3,7 @@
 /// It keeps as many items as the window says, and hands on the first of them in order; the rest at the end. An item that comes later than
 /// that stands where it comes. Equal ones stay in the order of the input.
 public struct Sort<Item: Sendable>: Stage {
-  private let window: Int
+  let window: Int
   private let isBefore: @Sendable (Item, Item) throws -> Bool
 
   /// Sorts among so many items at a time, by what is to stand before what.
