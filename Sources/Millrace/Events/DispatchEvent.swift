@@ -68,9 +68,9 @@ package enum DispatchEvent: Sendable {
   case chunkFinished(
     slot: Int, JobID, chunk: Int, items: Int, elapsed: UInt64, bytes: Int?, memory: Int?,
     inputs: any AnyObject & Sendable)
-  /// Consecutive items have their outputs.
+  /// Consecutive items have their outputs. Those of attempt 0 had them before they came, and `slot` is none.
   case itemsDone(JobID, items: Range<Int>, slot: Int, attempt: Int)
-  /// The item has failed for good; quarantined, if its cause says so.
+  /// The item has failed for good; quarantined, if its cause says so. One of attempt 0 had done so before it came.
   case itemFailed(JobID, ItemFailure)
   /// The attempt failed, and there will be another, in `delay` nanoseconds at the earliest.
   case itemRetried(JobID, index: Int, slot: Int, attempt: Int, ItemFailure.Cause, delay: UInt64)

@@ -105,6 +105,9 @@ package struct InsightsFold: Sendable {
       if let bytes { slots[slot].insight.bytesIn = (slots[slot].insight.bytesIn ?? 0) + bytes }
       if let memory { slots[slot].insight.peakMemory = max(slots[slot].insight.peakMemory ?? 0, memory) }
       finished(items, elapsed, job, chunk, slot, inputs)
+    // What was known before no slot has run.
+    case .itemsDone(_, _, _, attempt: 0): break
+    case .itemFailed(_, let failure) where failure.attempt == 0: break
     case .itemsDone(_, let items, _, _): slots[slot].insight.items += items.count
     case .itemFailed: slots[slot].insight.failed += 1
     case .itemRetried: slots[slot].insight.retried += 1

@@ -53,7 +53,9 @@ package final class ProgressTracker: ShownProgress, @unchecked Sendable {
       most = max(most, min(counts.done + untold(job), rest))
       state.done = max(counts.done, min(most, rest))
     }
-    estimator.record(state.finished, at: time)
+    // What was known before took no time of this map's.
+    let run = max(0, state.finished - counts.restored)
+    estimator.record(run, at: time)
     if counts.end == nil {
       state.rate = estimator.rate(at: time)
       if let rate = state.rate, let total = state.total {
@@ -61,9 +63,9 @@ package final class ProgressTracker: ShownProgress, @unchecked Sendable {
         // At a rate of almost nothing it is no time that anybody wants to read.
         if seconds < 1e8 { state.remaining = .nanoseconds(UInt64(seconds * 1e9)) }
       }
-    } else if time > start, state.finished > 0 {
+    } else if time > start, run > 0 {
       // Over all of it, when it is over.
-      state.rate = Double(state.finished) / (Double(time - start) / 1e9)
+      state.rate = Double(run) / (Double(time - start) / 1e9)
     }
     return state
   }

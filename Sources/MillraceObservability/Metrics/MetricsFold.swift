@@ -97,6 +97,9 @@ struct MetricsFold {
       if items > 0 { news.chunks.append(PoolNews.Run(items: items, nanoseconds: elapsed)) }
       news.bytesSent += bytes ?? 0
       if let memory { news.memory.append(memory) }
+    // What was known before was counted by whoever ran it.
+    case .itemsDone(_, _, _, attempt: 0): break
+    case .itemFailed(_, let failure) where failure.attempt == 0: break
     case .itemsDone(_, let items, _, _): news.items[.done, default: 0] += items.count
     case .itemFailed(_, let failure):
       news.items[.failed, default: 0] += 1

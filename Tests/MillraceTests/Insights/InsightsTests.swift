@@ -103,6 +103,17 @@ struct InsightsTests {
     #expect(script.timeline.marks.map(\.slot) == [0] && script.timeline.marks.map(\.time) == [2_000_000_000])
   }
 
+  @Test("U256: what was done before a map no slot has run")
+  func restored() {
+    var script = InsightsScript()
+    let slot = script.open()
+    script.tell(slot, .itemsDone(JobID(1), items: 0..<900, slot: 0, attempt: 0))
+    let failure = ItemFailure(index: 900, slot: 0, attempt: 0, cause: .timedOut(limit: .seconds(1)))
+    script.tell(slot, .itemFailed(JobID(1), failure))
+    script.work(slot, 1)
+    #expect(script.insights.total.items == 1 && script.insights.total.failed == 0)
+  }
+
   @Test("in the middle of an item its time counts already")
   func live() {
     var script = InsightsScript()

@@ -33,6 +33,8 @@ struct ProgressBoardTests {
 
     func tell(_ event: DispatchEvent, at time: UInt64 = 0) { _ = counter.accept(PoolEvent(time: time, event: event)) }
     func done(_ items: Range<Int>) { tell(.itemsDone(JobID(1), items: items, slot: 0, attempt: 1)) }
+    /// They had their outcomes before they came.
+    func restored(_ items: Range<Int>) { tell(.itemsDone(JobID(1), items: items, slot: 0, attempt: 0)) }
     func end(_ how: JobEnd, done: Int, failed: Int = 0, at time: UInt64) {
       var totals = JobTotals()
       (totals.read, totals.done, totals.failed) = (done + failed, done, failed)
@@ -189,6 +191,28 @@ struct ProgressBoardTests {
     map.done(0..<1)
     show.look()
     #expect(show.device.shown[0].hasPrefix("x  50% 1/2 5 retried"))
+  }
+
+  @Test("U256: what was done before a map is finished, and took none of its time")
+  func resumed() {
+    let show = Show(MemoryDevice(columns: 80))
+    let map = show.map(.compact("x"), total: 1_000)
+    map.restored(0..<900)
+    let failure = ItemFailure(index: 900, slot: 3, attempt: 0, cause: .timedOut(limit: .seconds(1)))
+    map.tell(.itemFailed(JobID(1), failure))
+    show.look()
+    #expect(show.device.shown[0].hasPrefix("x  90% 901/1000 1 failed 0:00"), "\(show.device.shown)")
+    for tick in 0..<20 {
+      map.done(901 + tick..<902 + tick)
+      show.look()
+    }
+    // About ten a second, and 79 are left.
+    #expect(show.device.shown == ["x  92% 921/1000 1 failed 8.7/s 0:02 0:10 left"])
+    map.done(921..<1_000)
+    map.end(.complete, done: 999, failed: 1, at: show.now)
+    show.look()
+    // 99 in 2.1 seconds.
+    #expect(show.device.shown[0].contains(" 1000/1000 1 failed 47/s "), "\(show.device.shown)")
   }
 
   @Test("a map is not over before its consumer has taken what there is")
