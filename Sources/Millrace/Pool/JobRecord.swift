@@ -30,7 +30,7 @@ package final class JobRecord: @unchecked Sendable {
   /// Whether some of its outcomes were taken.
   @exclusivity(unchecked) var isTaken = false
   @exclusivity(unchecked) var waiter: UnsafeContinuation<Void, Never>?
-  /// What shows how far it is. Set when it is submitted, for its consumer.
+  /// What shows how far it is.
   @exclusivity(unchecked) var progress: ProgressTracker?
   /// When the wait for the next result is over.
   @exclusivity(unchecked) var waitsUntil: UInt64?
@@ -59,7 +59,8 @@ package final class JobRecord: @unchecked Sendable {
         .nestedTooDeep,
         "a map inside \(level) items of the same pool; at most \(Nesting.maximumLevel) may be nested")
     }
-    place = Nesting.Place(in: core, level: level, depth: core.depth, outer: Nesting.place)
+    place = Nesting.Place(
+      in: core, level: level, depth: core.depth, outer: Nesting.place, progress: progress?.number)
     context = CallerContext()
   }
 

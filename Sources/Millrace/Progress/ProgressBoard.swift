@@ -219,11 +219,12 @@ package final class ProgressBoard: @unchecked Sendable {
     forget(states.filter { $0.1.phase != .running }.map(\.0))
   }
 
-  /// The maps of worker processes stand under the last map of their pool.
+  /// A map inside an item stands under the map around it, those of worker processes under the last map of their pool.
   private static func inOrder(
-    _ states: [(ProgressTracker, ProgressState)], _ remotes: [(RemoteProgress, ProgressState)]
+    _ begun: [(ProgressTracker, ProgressState)], _ remotes: [(RemoteProgress, ProgressState)]
   ) -> [(any ShownProgress, ProgressState)] {
     var all: [(any ShownProgress, ProgressState)] = []
+    let states = byParent(begun)
     for (place, (tracker, state)) in states.enumerated() {
       all.append((tracker, state))
       guard let pool = tracker.pool, !states[(place + 1)...].contains(where: { $0.0.pool == pool }) else { continue }
@@ -231,6 +232,20 @@ package final class ProgressBoard: @unchecked Sendable {
     }
     let pools = Set(states.compactMap(\.0.pool))
     return all + remotes.filter { !pools.contains($0.0.source.pool) }.map { ($0.0 as any ShownProgress, $0.1) }
+  }
+
+  /// As they began, but each behind its parent and what is under that.
+  private static func byParent(_ begun: [(ProgressTracker, ProgressState)]) -> [(ProgressTracker, ProgressState)] {
+    guard begun.contains(where: { $0.0.parent != nil }) else { return begun }
+    let numbers = Set(begun.map(\.0.number))
+    let families = Dictionary(grouping: begun) { entry in entry.0.parent.flatMap { numbers.contains($0) ? $0 : nil } }
+    var ordered: [(ProgressTracker, ProgressState)] = []
+    var rest = Array((families[nil] ?? []).reversed())
+    while let next = rest.popLast() {
+      ordered.append(next)
+      rest += (families[next.0.number] ?? []).reversed()
+    }
+    return ordered
   }
 
   private func forget(_ over: [ProgressTracker]) {

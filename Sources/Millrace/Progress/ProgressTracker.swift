@@ -15,9 +15,11 @@ package final class ProgressTracker: ShownProgress, @unchecked Sendable {
   /// The most that was shown of it: what was seen in a chunk is not taken back while the chunk is on its way.
   private var most = 0
   var pace: ProgressPace
-  let number = ProgressNumber.next()
+  package let number = ProgressNumber.next()
   /// The pool, for the bars of its worker processes.
   let pool: ObjectIdentifier?
+  /// The number of the map in whose item, in this process, this one was begun.
+  let parent: Int?
   /// In a worker: the slot in whose item the map was begun.
   let slot: Int?
   /// Whether its last state was shown: nothing more will come.
@@ -25,9 +27,10 @@ package final class ProgressTracker: ShownProgress, @unchecked Sendable {
 
   package init(
     _ style: ProgressStyle, _ counter: ProgressCounter, observation: Observation?, board: ProgressBoard, at now: UInt64,
-    pool: ObjectIdentifier? = nil, untold: @escaping @Sendable (JobID) -> Int = { _ in 0 }
+    pool: ObjectIdentifier? = nil, parent: Int? = nil, untold: @escaping @Sendable (JobID) -> Int = { _ in 0 }
   ) {
     self.pool = pool
+    self.parent = parent
     slot = WorkerContext.current?.slot
     self.untold = untold
     self.style = style
@@ -105,7 +108,7 @@ extension ProgressStyle {
     let counter = ProgressCounter(total: total, expected: expected)
     return ProgressTracker(
       self, counter, observation: core.observe(with: counter), board: .here, at: _monotonicNow(),
-      pool: ObjectIdentifier(core),
+      pool: ObjectIdentifier(core), parent: Nesting.place?.progress,
       untold: { [weak core] in core?.untold(of: $0) ?? 0 })
   }
 }

@@ -15,11 +15,11 @@ struct ProgressBoardTests {
       board = ProgressBoard(device, hasThread: false)
     }
 
-    func map(_ style: ProgressStyle, total: Int?) -> Map {
+    func map(_ style: ProgressStyle, total: Int?, inside outer: Map? = nil) -> Map {
       let counter = ProgressCounter(total: total)
-      let tracker = ProgressTracker(style, counter, observation: nil, board: board, at: now)
+      let tracker = ProgressTracker(style, counter, observation: nil, board: board, at: now, parent: outer?.number)
       tracker.follow(JobID(1))
-      return Map(counter: counter)
+      return Map(counter: counter, number: tracker.number)
     }
 
     func look(after milliseconds: UInt64 = 100) {
@@ -31,6 +31,7 @@ struct ProgressBoardTests {
   private struct Map {
     let counter: ProgressCounter
 
+    var number = 0
     func tell(_ event: DispatchEvent, at time: UInt64 = 0) { _ = counter.accept(PoolEvent(time: time, event: event)) }
     func done(_ items: Range<Int>) { tell(.itemsDone(JobID(1), items: items, slot: 0, attempt: 1)) }
     /// They had their outcomes before they came.
@@ -301,6 +302,29 @@ struct ProgressBoardTests {
     #expect(show.device.shown.dropFirst().prefix(3) == ["^Z", "[1]+  Stopped", "$ fg"])
     // A minute in which nothing is finished would leave nothing of that rate.
     #expect(show.device.shown.last!.contains(" 20/s "), "\(show.device.shown)")
+  }
+
+  @Test("U262: a map inside an item has its bar under that of the map around it")
+  func nested() {
+    let show = Show(MemoryDevice(columns: 40))
+    let outer = ["A", "B"].map { show.map(.bar($0), total: 10) }
+    let inside = show.map(.bar("in A"), total: 10, inside: outer[0])
+    _ = show.map(.bar("C"), total: 10)
+    let deeper = show.map(.bar("in in A"), total: 10, inside: inside)
+    _ = show.map(.bar("in B"), total: 10, inside: outer[1])
+    let second = show.map(.bar("2nd in A"), total: 10, inside: outer[0])
+    func names() -> [String] { show.device.shown.map { String($0.prefix { $0 != "%" }.dropLast(4)) } }
+    show.look()
+    #expect(names() == ["A", "in A", "in in A", "2nd in A", "B", "in B", "C"])
+    // Whose outer map is over stands where it began.
+    outer[0].end(.cancelled, done: 0, at: show.now)
+    show.look()
+    show.look()
+    #expect(names() == ["A", "B", "in B", "in A", "in in A", "C", "2nd in A"])
+    for map in [inside, deeper, second] { map.end(.complete, done: 10, at: show.now) }
+    show.look()
+    show.look()
+    #expect(show.device.isTidy)
   }
 
   @Test("more bars than the terminal has rows")
