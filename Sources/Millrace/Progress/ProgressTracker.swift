@@ -2,7 +2,7 @@ import MillraceIPC
 
 /// One map whose progress is shown. Its variables are the board's.
 package final class ProgressTracker: ShownProgress, @unchecked Sendable {
-  // Sound: what is not constant is touched by the board's thread, `isShown` with the board's condition held.
+  // Sound: what is not constant is touched by the board's thread, what it `is` with the board's condition held.
   let style: ProgressStyle
   let counter: ProgressCounter
   private var observation: Observation?
@@ -24,6 +24,10 @@ package final class ProgressTracker: ShownProgress, @unchecked Sendable {
   let slot: Int?
   /// Whether its last state was shown: nothing more will come.
   var isShown = false
+  /// Whether it was shown at all.
+  var isSeen = false
+  /// Whether its consumer has heard of its end.
+  var isOver = false
 
   package init(
     _ style: ProgressStyle, _ counter: ProgressCounter, observation: Observation?, board: ProgressBoard, at now: UInt64,
@@ -40,6 +44,15 @@ package final class ProgressTracker: ShownProgress, @unchecked Sendable {
     start = now
     estimator = RateEstimator(at: now)
     pace = .of(style)
+  }
+
+  /// Whether nothing of it is drawn, but a reporter is told.
+  var isReported: Bool { if case .custom = style.kind { true } else { false } }
+
+  /// Whether it is to be shown while it goes on: it was already, it began when nothing else was drawn, or it has gone on for a while.
+  func isWorthBar(at now: UInt64, after look: UInt64?) -> Bool {
+    guard !isSeen, let look, start < look &+ ProgressBoard.interval else { return true }
+    return now >= start &+ ProgressBoard.interval
   }
 
   /// How far it is, now.

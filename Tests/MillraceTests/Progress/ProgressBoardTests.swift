@@ -327,6 +327,37 @@ struct ProgressBoardTests {
     #expect(show.device.isTidy)
   }
 
+  @Test(
+    "U257: of 200 short maps, one after another or at once, all last lines come, with ten redraws a second",
+    .timeLimit(.minutes(1)), arguments: [1, 200])
+  func short(atOnce: Int) async {
+    let device = MemoryDevice(columns: 40)
+    let board = ProgressBoard(device)
+    let begun = ContinuousClock.now
+    @Sendable func run(_ number: Int) async {
+      let counter = ProgressCounter(total: 1)
+      let tracker = ProgressTracker(
+        .bar("map \(number)"), counter, observation: nil, board: board, at: MonotonicTime.now)
+      tracker.follow(JobID(1))
+      try? await Task.sleep(for: .milliseconds(2))
+      Map(counter: counter).end(.complete, done: 1, at: MonotonicTime.now)
+      await tracker.finish()
+    }
+    await withTaskGroup(of: Void.self) { group in
+      for number in 0..<200 {
+        if number >= atOnce { await group.next() }
+        group.addTask { await run(number) }
+      }
+    }
+    // Nobody has waited for a tenth of a second each.
+    #expect(begun.duration(to: .now) < .seconds(10))
+    while device.shown.count(where: { $0.contains("100%") }) < 200 { try? await Task.sleep(for: .milliseconds(5)) }
+    let looks = Int(begun.duration(to: .now) / .milliseconds(100))
+    // One at once, and one that finishes the bar that was there.
+    #expect(device.writes.count <= looks + 3, "\(device.writes.count) writes in \(looks) tenths of a second")
+    #expect(Set(device.shown.map { $0.prefix { $0 != "%" } }).count == 200 && device.isTidy)
+  }
+
   @Test("more bars than the terminal has rows")
   func tooMany() {
     let show = Show(MemoryDevice(columns: 40))
