@@ -56,7 +56,7 @@ extension Checked {
   /// Where items run in processes of their own.
   @Suite("Spans across processes", .forks) struct WorkerSpanTests {
     private static let backends = [
-      WorkerPool.Backend.processes(2), Backends.spawning, Backends.forking, Backends.crowded,
+      WorkerPool.Backend.processes(2), Backends.spawning, Backends.forking, Backends.crowded, .sockets(2),
     ]
 
     @Test("spans of items in worker processes are inside their chunks', which the program made", arguments: backends)
