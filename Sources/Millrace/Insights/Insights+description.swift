@@ -57,10 +57,9 @@ extension Insights: CustomStringConvertible {
       ]
       lines.append("begun again: " + causes.filter { $0.0 > 0 }.map { "\($0) \($1)" }.joined(separator: ", "))
     }
-    if let bytes = total.bytesIn {
-      let memory = total.peakMemory.map { ", at most \(ProgressText.number(Double($0)))B resident" } ?? ""
-      lines.append("sent: \(ProgressText.number(Double(bytes)))B\(memory)")
-    }
+    let sizes = [("sent", total.bytesIn), ("received", total.bytesOut), ("resident at most", total.peakMemory)]
+      .compactMap { name, bytes in bytes.map { "\(name) \(ProgressText.number(Double($0)))B" } }
+    if !sizes.isEmpty { lines.append("bytes: " + sizes.joined(separator: ", ")) }
     if isInefficient { lines.append("Efficiency warning: working ratio is < 80%!") }
     if let hint { lines.append("Hint: \(hint)") }
     return lines.flatMap(Self.wrapped)

@@ -39,7 +39,10 @@ public struct Insights: Sendable, Hashable, Codable {
     public var crashes = 0
     /// What was sent to it, in bytes; nil where items are not sent.
     public var bytesIn: Int?
-    /// The most memory that it had resident after a chunk, in bytes; nil where that is not known.
+    /// What came back from it, in bytes: outputs and failures; nil where they are not sent.
+    public var bytesOut: Int?
+    /// The most memory that it was seen to have resident after a chunk, in bytes: of a worker process its own, in this process that of the
+    /// program. It is looked at every 50 milliseconds at the most; nil where that is not known, as of other machines.
     public var peakMemory: Int?
   }
 
@@ -195,6 +198,7 @@ extension Insights.Slot {
     restarts.other += other.restarts.other
     crashes += other.crashes
     if let bytes = other.bytesIn { bytesIn = (bytesIn ?? 0) + bytes }
+    if let bytes = other.bytesOut { bytesOut = (bytesOut ?? 0) + bytes }
     if let memory = other.peakMemory { peakMemory = max(peakMemory ?? 0, memory) }
   }
 }

@@ -102,7 +102,10 @@ package struct InsightsFold: Sendable {
       slots[slot].insight.chunks += 1
       slots[slot].run += elapsed
       slots[slot].runSince = time
-      if let bytes { slots[slot].insight.bytesIn = (slots[slot].insight.bytesIn ?? 0) + bytes }
+      if let bytes {
+        slots[slot].insight.bytesIn = (slots[slot].insight.bytesIn ?? 0) + bytes.sent
+        slots[slot].insight.bytesOut = (slots[slot].insight.bytesOut ?? 0) + bytes.received
+      }
       if let memory { slots[slot].insight.peakMemory = max(slots[slot].insight.peakMemory ?? 0, memory) }
       finished(items, elapsed, job, chunk, slot, inputs)
     // What was known before no slot has run.

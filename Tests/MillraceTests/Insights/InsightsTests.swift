@@ -37,7 +37,9 @@ struct InsightsTests {
     // The first item's, where there are several.
     #expect(insights.longest.map(\.input) == ["20", "10", "0", "3330", "30"])
     #expect(insights.slots.map(\.items) == [333, 1_001])
-    #expect(insights.total.bytesIn == 600 && insights.total.peakMemory == 5_000_000)
+    #expect(insights.total.bytesIn == 600 && insights.total.bytesOut == 240)
+    #expect(insights.total.peakMemory == 5_000_000)
+    #expect(insights.description.hasSuffix("\nbytes: sent 600B, received 240B, resident at most 5.0MB"))
     let rows = insights.description.split(separator: "\n").map { $0.split(separator: " ") }
     // slot, items, and then the five times.
     #expect(rows.first { $0[0] == "mean" }?[4] == "0:00:39.500")

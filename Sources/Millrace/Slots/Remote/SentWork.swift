@@ -18,6 +18,7 @@ package struct SentWork {
   package private(set) var isToldToStop = false
   package private(set) var hasStopped = false
   private var hasBegun = false
+  private var memoryClock = MemoryClock()
   /// Whether the program keeps the memory of large outputs, once one has come.
   package var keepsFreedMemory = false
   /// The frame that ended last.
@@ -48,7 +49,7 @@ package struct SentWork {
   }
 
   package mutating func runs(_ chunk: Chunk, _ record: WorkerRecord) -> SentChunk {
-    let sent = SentChunk(chunk, record, number: nextNumber)
+    let sent = SentChunk(chunk, record, number: nextNumber, samplesMemory: memoryClock.isDue(record.memoryWatch))
     nextNumber += UInt64(chunk.count)
     inFlight.append(sent)
     return sent
@@ -119,7 +120,7 @@ package struct SentWork {
       }
       let error = try shortage ?? error(payload)
       let index = sent.chunk.range.lowerBound + sent.received
-      sent.receive(1)
+      sent.receive(1, bytes: payload.count)
       if flags.contains(.relayed), let failure = error as? ItemFailure {
         return .failedThere(sent, index: index, failure)
       }
@@ -197,7 +198,7 @@ package struct SentWork {
       try open!.decode(payload, count: count, at: index, keepsMemory: keepsFreedMemory)
     }
     open!.next += count
-    sent.receive(count)
+    sent.receive(count, bytes: payload.count)
   }
 
   private func error(_ payload: UnsafeRawBufferPointer) throws -> any Error {
