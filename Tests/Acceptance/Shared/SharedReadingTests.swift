@@ -84,7 +84,7 @@ extension Checked {
       #expect(all[0].elementsEqual(content) && all[0].count == 100_001 && all[1].elementsEqual(content))
       try await withWorkerPool(backend) { pool in
         for bytes in all {
-          let pieces = bytes.pieces(of: 4_099)
+          let pieces = try bytes.pieces(of: 4_099)
           let outputs = try await pool.map(pieces, with: SumsShared())
           let expected = pieces.map { piece in
             [
