@@ -22,6 +22,7 @@ func namesBesideFoundation() -> [Any.Type] {
     Insights.self,
     Insights.ItemTimes.self,
     Insights.LongestItem.self,
+    Insights.Ratios.self,
     Insights.Restarts.self,
     Insights.Slot.self,
     Insights.Times.self,

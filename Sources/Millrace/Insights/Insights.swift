@@ -17,6 +17,34 @@ public struct Insights: Sendable, Hashable, Codable {
   enum CodingKeys: String, CodingKey {
     case version, slots, items, longest
     case elapsedTime = "elapsed"
+    // What follows from the others is written for who reads it elsewhere, and not read.
+    case ratios, mean, deviation
+  }
+
+  /// Nothing recorded.
+  init() {}
+
+  /// What was encoded.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    version = try container.decode(Int.self, forKey: .version)
+    slots = try container.decode([Slot].self, forKey: .slots)
+    items = try container.decode(ItemTimes.self, forKey: .items)
+    longest = try container.decode([LongestItem].self, forKey: .longest)
+    elapsedTime = try container.decode(Seconds.self, forKey: .elapsedTime)
+  }
+
+  /// Encodes what was recorded, and what follows from it: ``ratios``, ``mean`` and ``deviation``.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(version, forKey: .version)
+    try container.encode(elapsedTime, forKey: .elapsedTime)
+    try container.encode(slots, forKey: .slots)
+    try container.encode(items, forKey: .items)
+    try container.encode(longest, forKey: .longest)
+    try container.encode(ratios, forKey: .ratios)
+    try container.encode(mean, forKey: .mean)
+    try container.encode(deviation, forKey: .deviation)
   }
 
   /// What the workers of a slot did.
@@ -75,10 +103,44 @@ public struct Insights: Sendable, Hashable, Codable {
     /// All of it.
     public var total: Duration { startUp + setUp + waiting + working + tearDown }
     /// The part of all time in which items were run; nil without any time.
-    public var workingRatio: Double? {
-      let whole = total / .seconds(1)
-      return whole > 0 ? working / .seconds(1) / whole : nil
+    public var workingRatio: Double? { ratios?.working }
+
+    /// What part of all time each activity took; nil without any time.
+    public var ratios: Ratios? {
+      let whole = all.reduce(0.0) { $0 + Double($1.nanoseconds) }
+      guard whole > 0 else { return nil }
+      let parts = all.map { Double($0.nanoseconds) / whole }
+      return Ratios(startUp: parts[0], setUp: parts[1], waiting: parts[2], working: parts[3], tearDown: parts[4])
     }
+
+    static let activityCount = 5
+
+    /// In the order of a worker's life.
+    var all: [Seconds] { [startUpTime, setUpTime, waitingTime, workingTime, tearDownTime] }
+
+    init() {}
+
+    /// - Parameter nanoseconds: in that order.
+    init(_ nanoseconds: [Double]) {
+      let times = nanoseconds.map { Seconds(nanoseconds: UInt64($0.rounded())) }
+      (startUpTime, setUpTime, waitingTime, workingTime, tearDownTime) = (
+        times[0], times[1], times[2], times[3], times[4]
+      )
+    }
+  }
+
+  /// Parts of the time, from 0 to 1, which add up to 1.
+  public struct Ratios: Sendable, Hashable, Codable {
+    /// Until workers were there.
+    public var startUp: Double
+    /// In set-ups.
+    public var setUp: Double
+    /// With nothing to do, or on the way.
+    public var waiting: Double
+    /// In items.
+    public var working: Double
+    /// In tear-downs.
+    public var tearDown: Double
   }
 
   /// Workers that took the place of another.
@@ -154,6 +216,31 @@ public struct Insights: Sendable, Hashable, Codable {
     var total = Slot()
     for slot in slots { total.add(slot) }
     return total
+  }
+
+  /// What part of all slots' time each activity took; nil without any time. It is in the encoded value too.
+  public var ratios: Ratios? { total.times.ratios }
+
+  /// The mean of the slots' times, activity by activity. It is in the encoded value too.
+  public var mean: Times { Times(columns.map { $0.mean }) }
+
+  /// The standard deviation of the slots' times, activity by activity: how unevenly the work was spread. It is in the encoded value too.
+  public var deviation: Times { Times(columns.map { $0.deviation }) }
+
+  /// Of each activity, how long it took slot by slot, in nanoseconds.
+  private var columns: [Column] {
+    (0..<Times.activityCount).map { activity in Column(values: slots.map { Double($0.times.all[activity].nanoseconds) })
+    }
+  }
+
+  private struct Column {
+    var values: [Double]
+    var mean: Double { values.isEmpty ? 0 : values.reduce(0, +) / Double(values.count) }
+    var deviation: Double {
+      let mean = mean
+      return values.isEmpty
+        ? 0 : (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)).squareRoot()
+    }
   }
 
   /// Nothing was recorded.

@@ -76,6 +76,7 @@ package struct InsightsFold: Sendable {
     switch event {
     case .workerStarting(_, _, let replaces):
       guard replaces else { return }
+      timeline.mark(.restart, slot: slot, at: time)
       switch slots[slot].departure {
       case .lifespan: slots[slot].insight.restarts.lifespan += 1
       case .crash: slots[slot].insight.restarts.crash += 1
@@ -93,8 +94,10 @@ package struct InsightsFold: Sendable {
       case .died:
         slots[slot].departure = .crash
         slots[slot].insight.crashes += 1
-        timeline.mark(slot: slot, at: time)
-      case .killed(let reason), .givenUp(let reason): slots[slot].departure = reason.isTimeout ? .timeout : .other
+        timeline.mark(.crash, slot: slot, at: time)
+      case .killed(let reason), .givenUp(let reason):
+        slots[slot].departure = reason.isTimeout ? .timeout : .other
+        if reason.isTimeout { timeline.mark(.timeout, slot: slot, at: time) }
       }
     case .chunkGiven:
       if pool.slots[slot].work.isEmpty { slots[slot].runSince = time }
