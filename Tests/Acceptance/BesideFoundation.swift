@@ -77,6 +77,7 @@ func namesBesideFoundation() -> [Any.Type] {
     Print.self,
     (any ProgressReporter).self,
     ProgramFailure.self,
+    ProgressLogHandler.self,
     ProgressState.self,
     ProgressState.Phase.self,
     ProgressStyle.self,

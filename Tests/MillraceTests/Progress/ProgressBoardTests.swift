@@ -1,3 +1,4 @@
+import Logging
 import Millrace
 import MillraceIPC
 import Testing
@@ -30,8 +31,8 @@ struct ProgressBoardTests {
 
   private struct Map {
     let counter: ProgressCounter
-
     var number = 0
+
     func tell(_ event: DispatchEvent, at time: UInt64 = 0) { _ = counter.accept(PoolEvent(time: time, event: event)) }
     func done(_ items: Range<Int>) { tell(.itemsDone(JobID(1), items: items, slot: 0, attempt: 1)) }
     /// They had their outcomes before they came.
@@ -95,6 +96,31 @@ struct ProgressBoardTests {
       ])
     #expect(show.device.shown.last?.hasPrefix("pages  25%") == true)
     #expect(show.device.isTidy)
+  }
+
+  @Test("a log handler writes its records above the bars, with their metadata, without controls")
+  func logHandler() {
+    let show = Show(MemoryDevice(columns: 60))
+    _ = show.map(.bar("pages"), total: 4)
+    show.look()
+    let terminal = show.board.terminal
+    var logger = Logger(label: "crawler") { label in
+      ProgressLogHandler(
+        label: label, level: .info, metadataProvider: Logger.MetadataProvider { ["trace": "7", "page": "?"] },
+        terminal: terminal)
+    }
+    logger[metadataKey: "page"] = "1"
+    logger[metadataKey: "depth"] = "2"
+    logger.warning("not found", metadata: ["page": "12"])
+    logger.debug("nobody wants to know")
+    logger.logLevel = .debug
+    logger.debug("two\nlines", metadata: ["list": ["a", "b"]])
+    #expect(
+      show.device.shown.dropLast() == [
+        "warning crawler: not found depth=2 page=12 trace=7", "debug crawler: two",
+        "lines depth=2 list=[\"a\", \"b\"] page=? trace=7",
+      ], "\(show.device.shown)")
+    #expect(show.device.shown.last?.hasPrefix("pages   0%") == true && show.device.isTidy)
   }
 
   @Test("without bars, lines are written as they are")
