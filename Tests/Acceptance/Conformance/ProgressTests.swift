@@ -94,6 +94,18 @@ extension Checked {
       }
     }
 
+    @Test(
+      "nothing is written where nobody wants to see it", .forks, arguments: ["serial", "threads", "forkServer", "fork"])
+    func silent(backend: String) async throws {
+      let (lines, code) = try await onPlainThread {
+        // Its standard error is what is read.
+        let shell = ["sh", "-c", "exec \"$@\" 2>&1 >/dev/null", "sh"]
+        let program = try TestProgram(["silent", backend], through: shell)
+        return (program.rest(), program.wait())
+      }
+      #expect(lines == [] && code == 0)
+    }
+
     @Test("M15: input without items; a length that becomes known")
     func lengths() async throws {
       try await withWorkerPool(.threads(2)) { pool in

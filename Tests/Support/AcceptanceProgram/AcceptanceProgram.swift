@@ -30,6 +30,8 @@ enum AcceptanceProgram {
         try await cramped(words[2], Int32(words[3]) ?? 0, width: words.count > 4 ? Int(words[4]) ?? 0 : 4)
       case "objects": try await crowdedWithObjects(backend, Int32(words[3]) ?? 0)
       case "nestedBars": try await nestedBars(backend)
+      case "silent": try await silent(backend)
+      case "bars": try await bars(backend)
       case "bound": try await bound(backend)
       case "handled": try await handled(backend, late: words.count > 3)
       case "bare": try await bare(backend, words[3])
