@@ -32,6 +32,7 @@ enum AcceptanceProgram {
       case "nestedBars": try await nestedBars(backend)
       case "silent": try await silent(backend)
       case "bars": try await bars(backend)
+      case "brief": try await brief(backend)
       case "bound": try await bound(backend)
       case "handled": try await handled(backend, late: words.count > 3)
       case "bare": try await bare(backend, words[3])

@@ -31,6 +31,15 @@ extension AcceptanceProgram {
     }
   }
 
+  /// Short maps one after another, of which each says that it is done, and the program's end right behind the last.
+  static func brief(_ backend: WorkerPool.Backend) async throws {
+    try await withWorkerPool(backend) { pool in
+      for number in 0..<20 {
+        try await pool.forEach(0..<3, with: Successor(), options: MapOptions(progress: .lines("map \(number)")))
+      }
+    }
+  }
+
   /// Maps with bars, several at once and some in worker processes. When all have begun they stand still.
   static func bars(_ backend: WorkerPool.Backend) async throws {
     let caught = caughtSignals()
