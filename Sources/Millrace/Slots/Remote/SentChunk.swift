@@ -90,7 +90,11 @@ package final class SentChunk {
   func header(_ range: Range<Int>, isPacked: Bool) -> FrameHeader {
     var flags: FrameFlags = isPacked ? .packed : []
     if chunk.inspectAt != nil { flags.insert(.timed) }
-    if record.measuresMemory || samplesMemory && positions.count == frames - 1 { flags.insert(.measuresMemory) }
+    if record.measuresMemory {
+      flags.insert(.measuresMemory)
+    } else if samplesMemory, positions.count == frames - 1 {
+      flags.insert(.samplesMemory)
+    }
     if !baggage.isEmpty { flags.insert(.baggage) }
     return .chunk(number + UInt64(positions.count), of: UInt64(record.key.value), items: range.count, flags)
   }

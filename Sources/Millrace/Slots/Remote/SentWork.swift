@@ -112,7 +112,8 @@ package struct SentWork {
         throw WireProblem("the end of a chunk that lacks outcomes")
       }
       try takeOutputs(payload, isPacked: flags.contains(.packed), count: count, sent, shortage)
-      return isFinal ? finish(sent, items: sent.currentCount, elapsed: header.nanoseconds, memory: nil) : nil
+      guard isFinal else { return nil }
+      return finish(sent, items: sent.currentCount, elapsed: header.nanoseconds, memory: header.memory)
     case .itemFailed:
       let sent = try first(header.chunk)
       guard sent.received < sent.currentEnd, header.offset == UInt64(sent.currentReceived) else {
