@@ -7,7 +7,9 @@ public struct Insights: Sendable, Hashable, Codable {
   /// Since when it was recorded.
   public var elapsed: Duration { elapsedTime.duration }
   /// Slot by slot.
-  public var slots: [Slot] = []
+  public var slots: [Slot] = [] {
+    didSet { (ratiosThere, meanThere, deviationThere) = (ratios, mean, deviation) }
+  }
   /// How long single items took.
   public var items = ItemTimes()
   /// The items that took longest, the longest first; five at the most.
@@ -17,35 +19,15 @@ public struct Insights: Sendable, Hashable, Codable {
   enum CodingKeys: String, CodingKey {
     case version, slots, items, longest
     case elapsedTime = "elapsed"
-    // What follows from the others is written for who reads it elsewhere, and not read.
-    case ratios, mean, deviation
+    case ratiosThere = "ratios"
+    case meanThere = "mean"
+    case deviationThere = "deviation"
   }
 
-  /// Nothing recorded.
-  init() {}
-
-  /// What was encoded.
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: CodingKeys.self)
-    version = try container.decode(Int.self, forKey: .version)
-    slots = try container.decode([Slot].self, forKey: .slots)
-    items = try container.decode(ItemTimes.self, forKey: .items)
-    longest = try container.decode([LongestItem].self, forKey: .longest)
-    elapsedTime = try container.decode(Seconds.self, forKey: .elapsedTime)
-  }
-
-  /// Encodes what was recorded, and what follows from it: ``ratios``, ``mean`` and ``deviation``.
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: CodingKeys.self)
-    try container.encode(version, forKey: .version)
-    try container.encode(elapsedTime, forKey: .elapsedTime)
-    try container.encode(slots, forKey: .slots)
-    try container.encode(items, forKey: .items)
-    try container.encode(longest, forKey: .longest)
-    try container.encode(ratios, forKey: .ratios)
-    try container.encode(mean, forKey: .mean)
-    try container.encode(deviation, forKey: .deviation)
-  }
+  // What follows from the slots, for who reads the encoded value elsewhere. An earlier release has not written it.
+  private var ratiosThere: Ratios?
+  private var meanThere: Times?
+  private var deviationThere: Times?
 
   /// What the workers of a slot did.
   public struct Slot: Sendable, Hashable, Codable {

@@ -164,7 +164,7 @@ package struct InsightsFold: Sendable {
     for (place, input) in inputs.enumerated() {
       insights.longest[place].input = input.map { BriefText.of($0, most: Insights.LongestItem.longestInput) }
     }
-    for (number, fold) in copy.slots.enumerated() {
+    insights.slots = copy.slots.enumerated().map { number, fold in
       var slot = fold.insight
       var run = fold.run
       if pool.slots.indices.contains(number), pool.slots[number].state == .working, end > fold.runSince {
@@ -173,7 +173,7 @@ package struct InsightsFold: Sendable {
       run = min(run, fold.up)
       slot.times.workingTime = Seconds(nanoseconds: run)
       slot.times.waitingTime = Seconds(nanoseconds: fold.up - run)
-      insights.slots.append(slot)
+      return slot
     }
     insights.items.count = histogram.count
     func time(_ value: Double?) -> Seconds { Seconds(nanoseconds: UInt64(value ?? 0)) }
