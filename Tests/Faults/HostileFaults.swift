@@ -160,7 +160,8 @@ extension Faults {
     func f58Limit(start: String) async throws {
       // The lanes do not fit; they do, and large items do not; everything does.
       for (limit, expected) in [
-        (64 << 10, "errno 27"), (1 << 20, "small: right, large: errno 27"), (64 << 20, "small: right, large: right"),
+        (64 << 10, "errno 27"), (1 << 20, "small: right, large: errno 27, shared: right, much of it: errno 27"),
+        (64 << 20, "small: right, large: right, shared: right, much of it: right"),
       ] {
         let (lines, code) = try await onPlainThread {
           let program = try TestProgram(["limited", start, "\(limit)"])

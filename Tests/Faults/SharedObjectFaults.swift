@@ -118,5 +118,20 @@ extension Faults {
         ])
       #expect(code == 0)
     }
+
+    @Test(
+      "ten thousand objects at once, where the program may have so many descriptors",
+      .enabled("more descriptors are not allowed here") {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return limit.rlim_max >= 12_100
+      })
+    func tenThousand() async throws {
+      let (lines, code) = try await onPlainThread {
+        let program = try TestProgram(["objects", "forkServer", "12000"])
+        return (program.rest(), program.wait())
+      }
+      #expect(lines == ["all were filled", "all were made", "right"] && code == 0, "\(code): \(lines)")
+    }
   }
 }

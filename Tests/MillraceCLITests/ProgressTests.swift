@@ -11,6 +11,10 @@ import Glibc
   private static let tmux = ["/usr/bin/tmux", "/usr/local/bin/tmux"].first(
     where: FileManager.default.isExecutableFile(atPath:))
 
+  /// A program beside the command.
+  private static let acceptanceProgram =
+    URL(filePath: Tool.path).deletingLastPathComponent().path + "/AcceptanceProgram"
+
   @Test(
     "no terminal: plain lines on standard error, and the output as without",
     arguments: ["--bar", "--eta", "--progress"])
@@ -104,7 +108,8 @@ import Glibc
   }
 
   /// What tmux shows in the end of a script of bash.
-  private func screen(of program: String, columns: Int = 60) throws -> (rows: [String], cursor: String) {
+  private func screen(of program: String, columns: Int = 60, rows: Int = 20) throws -> (rows: [String], cursor: String)
+  {
     let folder = try Tool.temporaryFolder()
     defer { try? FileManager.default.removeItem(at: folder) }
     let environment = ["D": folder.path, "T": "\(Self.tmux!) -S \(folder.path)/socket -f /dev/null"]
@@ -112,13 +117,49 @@ import Glibc
       to: folder.appendingPathComponent("program"), atomically: true, encoding: .utf8)
     let script = """
       export LANG=C.UTF-8 TERM=xterm NO_COLOR=1
-      $T new-session -d -x \(columns) -y 20 "/bin/bash $D/program"
+      $T new-session -d -x \(columns) -y \(rows) "/bin/bash $D/program"
       trap '$T kill-server' EXIT
       $T wait-for over; $T capture-pane -p; echo =====; $T display-message -p '#{cursor_x} #{cursor_flag}'
       """
     let parts = try Tool.shell(script, environment: environment).text.components(separatedBy: "=====\n")
     try #require(parts.count == 2)
     return (parts[0].split(separator: "\n").map(String.init), parts[1].trimmingCharacters(in: .newlines))
+  }
+
+  @Test(
+    "bars of a program's maps, wide names and nested ones too, and the terminal after Ctrl-C", .enabled(if: tmux != nil)
+  )
+  func bars() throws {
+    let (rows, cursor) = try screen(
+      of: """
+        PS1=; before=$(stty -g); trap : INT
+        {
+          until $T capture-pane -p > $D/running; [ $(grep -c "inner  50%" $D/running) = 2 -a $(grep -c " 25%" $D/running) = 3 ]
+          do sleep 0.05; done
+          $T send-keys C-c
+        } &
+        \(Self.acceptanceProgram) bars forkServer
+        echo "ended $?"
+        [ "$before" = "$(stty -g)" ] && echo "the terminal is as it was"
+        grep -v "^ *$" $D/running | sed "s/^/|/"
+        """, rows: 40)
+    let running = rows.filter { $0.hasPrefix("|") }.map { String($0.dropFirst()) }
+    #expect(running.count == 8, "\(rows)")
+    #expect(running.first?.hasPrefix("broken ") == true && running.first?.hasSuffix(" failed") == true, "\(running)")
+    #expect(running.dropFirst().first == "no signal is caught")
+    // Those that go on, in whatever order they have begun; the nested ones under their map's.
+    let names = running.dropFirst(2).map { $0.prefix { $0 != "%" }.dropLast(4) }
+    #expect(Set(names) == ["日本", "👩‍👩‍👧", "plain", "outer", "#0 inner", "#1 inner"], "\(running)")
+    let outer = try #require(names.firstIndex(of: "outer"))
+    #expect(
+      names.dropFirst(outer + 1 - names.startIndex).prefix(2).elementsEqual(["#0 inner", "#1 inner"]), "\(running)")
+    // Behind Ctrl-C the shell goes on under the bars, each of which stands there once.
+    let rest = rows.filter { !$0.hasPrefix("|") }
+    #expect(rest.contains { $0.hasSuffix("ended 130") } && rest.contains("the terminal is as it was"), "\(rows)")
+    for name in ["日本", "👩‍👩‍👧", "plain", "outer", "#0 inner", "#1 inner", "broken"] {
+      #expect(rest.filter { $0.hasPrefix(name + " ") }.count == 1, "\(rest)")
+    }
+    #expect(cursor == "0 1")
   }
 
   @Test("after Ctrl-Z and fg it goes on below what was written meanwhile", .enabled(if: tmux != nil))

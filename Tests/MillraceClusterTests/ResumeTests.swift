@@ -11,6 +11,13 @@ import Testing
 import Glibc
 #endif
 
+/// Tells a closure.
+private struct Reporting: ProgressReporter {
+  let tell: @Sendable (ProgressState) -> Void
+  init(_ tell: @escaping @Sendable (ProgressState) -> Void) { self.tell = tell }
+  func report(_ state: ProgressState) { tell(state) }
+}
+
 /// Runs that another program goes on with: what the consumer has had is not delivered again, and all else is.
 extension Checked {
   @Suite struct ResumeTests {
@@ -62,6 +69,26 @@ extension Checked {
         try await withPool(lab) { pool in
           let indices = try await take(pool, 3)
           #expect(indices == [0, 1, 2])
+        }
+      }
+    }
+
+    @Test("U256: a bar goes on where the last program's was, at the rate of this one", arguments: QueueKind.here)
+    func progress(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        try await withPool(lab) { pool in _ = try await take(pool, 40) }
+        try await withPool(lab) { pool in
+          pool.recordInsights()
+          let last = Lock<ProgressState?>(nil)
+          let options = MapOptions(progress: .custom(Reporting { state in last.withLock { $0 = state } }))
+          var count = 0
+          for try await _ in pool.outcomes(of: 0..<50, with: Square(), resuming: "squares", options: options) {
+            count += 1
+          }
+          let state = try #require(last.withLock { $0 })
+          #expect(count == 11 && state.done == 50 && state.total == 50 && state.phase == .complete)
+          #expect(abs(try #require(state.rate) * (state.elapsed / .seconds(1)) - 11) < 0.01, "\(state)")
+          #expect(pool.insights.total.items == 11)
         }
       }
     }

@@ -1,4 +1,5 @@
 #if Observability
+import Foundation
 import MetricsTestKit
 import Millrace
 import MillraceObservability
@@ -19,10 +20,19 @@ private struct Fussy: Worker, Codable {
 }
 
 private struct Trapping: StatelessWorker, Codable {
+  var at: Int? = 2
+
+  /// One that does not.
+  static func none() -> Trapping { Trapping(at: nil) }
+
   func process(_ item: Int) -> Int {
-    precondition(item != 2, "an accident")
+    precondition(item != at, "an accident")
     return item
   }
+}
+
+private struct Napping: StatelessWorker, Codable {
+  func process(_ item: Int) async throws { try await Task.sleep(for: .milliseconds(10)) }
 }
 
 private struct Dawdling: StatelessWorker, Codable {
@@ -109,6 +119,98 @@ extension Checked {
       #expect(metrics.count("millrace.workers.restarted", ("cause", "crash")) == 1)
       #expect(metrics.count("millrace.workers.restarted", ("cause", "timeout")) == 1)
       #expect(metrics.count("millrace.bytes.sent") > 0)
+    }
+
+    @Test(
+      "workers that are replaced for their lifespan, or because the pool became wider again; how long starts take",
+      .forks)
+    func replacements() async throws {
+      let metrics = TestMetrics()
+      try await withWorkerPool(.processes(2)) { pool async throws in
+        pool.reportMetrics(as: "tested", to: metrics)
+        let short = MapOptions(chunking: .size(1), lifespan: MapOptions.Lifespan(items: 1))
+        #expect(try await pool.map(0..<6, with: Trapping.none(), options: short).count == 6)
+        #expect(metrics.count("millrace.workers.restarted", ("cause", "lifespan")) >= 3)
+        #expect(metrics.count("millrace.workers.restarted", ("cause", "other")) == 0)
+        // A slot that was given up has another worker when there is one again. Both have one now that has reached no end of its life.
+        let single = MapOptions(chunking: .size(1))
+        for _ in 0..<50 where pool.stateLine != "ii" {
+          _ = try await pool.map(0..<4, with: Napping(), options: single)
+          _ = await eventually { !pool.stateLine.contains("R") && !pool.stateLine.contains(".") }
+        }
+        try pool.resize(to: 1)
+        #expect(await eventually { pool.snapshot.slots[1].state == .closed })
+        try pool.resize(to: 2)
+        for _ in 0..<50 where metrics.count("millrace.workers.restarted", ("cause", "other")) == 0 {
+          _ = try await pool.map(0..<4, with: Napping(), options: single)
+        }
+        #expect(metrics.count("millrace.workers.restarted", ("cause", "other")) == 1)
+        let starts = metrics.times("millrace.worker.start.duration")
+        #expect(starts.count >= 4 && starts.allSatisfy { $0 > 0 })
+        #expect(metrics.count("millrace.bytes.sent") > 0 && metrics.count("millrace.bytes.received") > 0)
+        #expect(!metrics.recorders(label: "millrace.worker.memory").flatMap(\.values).isEmpty)
+      }
+      #expect(metrics.count("millrace.workers.crashed") == 0)
+    }
+
+    @Test("the page of metrics names those that there are, each with its kind and dimensions")
+    func page() throws {
+      let metrics = TestMetrics()
+      let pool = try WorkerPool(.serial)
+      pool.reportMetrics(as: "tested", to: metrics)
+      struct Row: Hashable {
+        var name: String
+        var kind: String
+        var dimensions: Set<String>
+      }
+      func row(_ label: String, _ kind: String, _ dimensions: [(String, String)]) -> Row {
+        // A value of each is a counter of its own.
+        Row(
+          name: label, kind: kind,
+          dimensions: Set(dimensions.map { $0.0 == "pool" ? "" : $0.0 + " " + $0.1 }).subtracting([""]))
+      }
+      var made: [String: Row] = [:]
+      func add(_ row: Row) {
+        made[row.name, default: row].dimensions.formUnion(row.dimensions)
+      }
+      for counter in metrics.counters { add(row(counter.label, "counter", counter.dimensions)) }
+      for timer in metrics.timers { add(row(timer.label, "timer", timer.dimensions)) }
+      for recorder in metrics.recorders {
+        // A gauge is one that adds nothing up.
+        add(row(recorder.label, recorder.aggregate ? "recorder" : "gauge", recorder.dimensions))
+      }
+      let source = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().appending(path: "Sources/Millrace/Millrace.docc/Observability.md")
+      let lines = try String(contentsOf: source, encoding: .utf8).split(separator: "\n")
+      let written = lines.filter { $0.hasPrefix("| `millrace.") }.map { line -> Row in
+        let cells = line.split(separator: "|", omittingEmptySubsequences: false).map {
+          $0.trimmingCharacters(in: .whitespaces)
+        }
+        // `name`: `value`, `value`
+        let words = cells[4].split(separator: "`").map(String.init).filter { $0.contains { $0.isLetter } }
+        let dimensions = words.dropFirst().map { words[0] + " " + $0 }
+        return Row(
+          name: cells[1].filter { $0 != "`" }, kind: cells[2], dimensions: Set(dimensions))
+      }
+      #expect(written.count == 19)
+      let missing = Set(written).symmetricDifference(made.values)
+      #expect(missing.isEmpty, "\(missing)")
+    }
+
+    @Test("U256: what was done before is no work of this pool's")
+    func restored() async throws {
+      let metrics = TestMetrics()
+      try await withWorkerPool(.threads(2)) { pool async throws in
+        pool.reportMetrics(as: "tested", to: metrics)
+        let outcomes: OutcomeSequence<Int, Int, [Int]> = pool.outcomes(
+          of: ItemSource(Array(0..<100)), with: Trapping.none(),
+          knowing: DeliveredItems([UInt8](repeating: 255, count: 12)))
+        var count = 0
+        for try await _ in outcomes { count += 1 }
+        #expect(count == 4)
+      }
+      #expect(await eventually { metrics.count("millrace.maps", ("end", "complete")) == 1 })
+      #expect(metrics.count("millrace.items", ("outcome", "done")) == 4)
     }
 
     @Test("a pool that nobody looks at has no observer")

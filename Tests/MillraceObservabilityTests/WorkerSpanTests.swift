@@ -1,6 +1,7 @@
 #if Observability
 import Foundation
 import InMemoryTracing
+import Logging
 import Millrace
 import MillraceIPC
 import MillraceObservability
@@ -52,11 +53,28 @@ struct Seeing: Worker, Codable {
   }
 }
 
+/// Bootstraps logging as well.
+enum LoggingTelemetry: WorkerTelemetry {
+  static func start() {
+    InstrumentationSystem.bootstrap(WorkerTracer.tracer)
+    LoggingSystem.bootstrap(
+      { _, _ in SwiftLogNoOpLogHandler() },
+      metadataProvider: Logger.MetadataProvider {
+        guard let span = ServiceContext.current?.inMemorySpanContext else { return [:] }
+        return ["trace": "\(span.traceID)", "place": "the process"]
+      })
+  }
+}
+
+private struct SaysWhere: StatelessWorker, Codable {
+  func process(_ item: Int) { WorkerContext.current?.logger.info("here", metadata: ["place": "the item"]) }
+}
+
 extension Checked {
   /// Where items run in processes of their own.
   @Suite("Spans across processes", .forks) struct WorkerSpanTests {
     private static let backends = [
-      WorkerPool.Backend.processes(2), Backends.spawning, Backends.forking, Backends.crowded,
+      WorkerPool.Backend.processes(2), Backends.spawning, Backends.forking, Backends.crowded, .sockets(2),
     ]
 
     @Test("spans of items in worker processes are inside their chunks', which the program made", arguments: backends)
@@ -148,6 +166,25 @@ extension Checked {
       let lost = tracer.spans("millrace.chunk").filter { $0.status?.message?.contains("trapped") == true }
       #expect(lost.count == 1)
       #expect(maps[1].events.map(\.name) == ["millrace.item.failed"])
+    }
+
+    @Test("records of worker processes have what the metadata provider there knows of the item")
+    func metadata() async throws {
+      let (heard, tracer) = (Heard(), InMemoryTracer())
+      try await withWorkerPool(.processes(1), logger: heard.logger()) { pool async throws in
+        try pool.trace(.items, with: tracer, inWorkers: LoggingTelemetry.self)
+        let request = tracer.startSpan("request")
+        try await ServiceContext.$current.withValue(request.context) {
+          try await pool.forEach(0..<3, with: SaysWhere())
+        }
+        request.end()
+        #expect(await eventually { heard.lines.count { $0.message == "here" } == 3 })
+        for (index, line) in heard.lines.filter({ $0.message == "here" }).enumerated() {
+          #expect(line.metadata["trace"] == request.traceID && line.metadata["item"] == "\(index)", "\(line)")
+          // What the record itself says counts more.
+          #expect(line.metadata["place"] == "the item" && line.metadata["slot"] == "0")
+        }
+      }
     }
 
     @Test("nothing is sent where nobody traces, and a process without a tracer sees nothing")

@@ -44,6 +44,42 @@ struct HostTests {
     #expect(ControlGroup.folders(membership: "garbage\n\n::\n") == [])
   }
 
+  @Test("U260: many small ones are looked at as one large one is, and the more often the less there is")
+  func memoryAllowance() {
+    /// How many of 10,000 of a size are looked at, where there is so much room.
+    func looks(_ bytes: Int, room: Int?) -> Int {
+      let allowance = MemoryAllowance()
+      var left = room
+      return (0..<10_000).count { _ in
+        defer { left = left.map { $0 - bytes } }
+        guard allowance.isWorthLook(bytes) else { return false }
+        allowance.saw(left, for: bytes)
+        return true
+      }
+    }
+    // Each takes two pages at the least: 80 MB.
+    #expect((4...6).contains(looks(1_000, room: 8 << 30)))
+    #expect((4...6).contains(looks(1_000, room: nil)))
+    #expect((600...700).contains(looks(1 << 20, room: 1 << 40)))
+    #expect(looks(16 << 20, room: 1 << 50) == 10_000)
+    // Of what is there never more than half is taken unseen.
+    let allowance = MemoryAllowance()
+    var room = 100 << 20
+    var unseen = 0
+    while room > 1 << 20 {
+      if allowance.isWorthLook(1 << 20) {
+        allowance.saw(room, for: 1 << 20)
+        unseen = 0
+      } else {
+        unseen += 1 << 20
+      }
+      room -= 1 << 20
+      #expect(unseen <= max(room, 1 << 20))
+    }
+    // Nothing is left: each is looked at.
+    #expect(looks(1, room: 0) == 10_000)
+  }
+
   /// What a memory group leaves, by the files of a machine with 8 GiB.
   private func room(_ files: [String: String]) -> Int? {
     let machine = ["/proc/meminfo": "MemTotal: 9000000 kB\nMemAvailable:    8388608 kB\nSwapFree: 0 kB\n"]

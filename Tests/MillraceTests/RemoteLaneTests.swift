@@ -10,6 +10,20 @@ import Testing
   }
 
   /// How long the next chunks get to be hangs on it.
+  @Test("U259: the last outputs say how long it took, and how much memory there is, as far as both have room")
+  func memoryInTheHeader() {
+    for (time, bytes, said) in [
+      (5, 20 << 20, 20 << 20), (0, 4_097, 4_096), ((1 << 40) - 1, 0, 0), (7, .max, ((1 << 24) - 1) << 12),
+      (7, -1, 0), (1 << 40, 20 << 20, nil), (9, nil, nil),
+    ] as [(UInt64, Int?, Int?)] {
+      var header = FrameHeader.outputs(3, of: 8, .packed)
+      header.makeFinal(nanoseconds: time, memory: bytes)
+      #expect(header.nanoseconds == time && header.memory == said)
+      #expect(header.count == 3 && header.chunk == 8 && header.frameFlags.isSuperset(of: [.packed, .final]))
+    }
+    #expect(FrameHeader.chunkDone(8, items: 3, nanoseconds: .max).nanoseconds == .max)
+  }
+
   @Test func theEndOfAChunkIsAboutAllFramesOfItsOutputs() throws {
     let items = (0..<8).map { "\($0)" }
     let record = WorkerRecord(Echo(), key: WorkerKey(1))

@@ -44,7 +44,7 @@ extension Dispatcher {
   /// `elapsed` is what its items took; `memory` the worker's resident bytes, if known.
   package mutating func finished(
     slot: Int, generation: Int, chunk id: Int, outputs: (any AnyObject & Sendable)? = nil, items: Int,
-    elapsed: UInt64, bytes: Int? = nil, memory: Int? = nil, now: UInt64
+    elapsed: UInt64, bytes: ChunkBytes? = nil, memory: Int? = nil, now: UInt64
   ) {
     self.now = now
     guard isCurrent(slot, generation) else { return }
@@ -74,7 +74,7 @@ extension Dispatcher {
       job?.spec.chunking.measured(
         items: (items + count - 1) / count, nanoseconds: time,
         overhead: constants.limits.weighsSending ? (max(turnaround, elapsed) - elapsed) / UInt64(count) : nil,
-        bytes: bytes.map { $0 / count })
+        bytes: bytes.map { $0.sent / count })
       if let job, !job.isMeasured {
         job.isMeasured = true
         workers[chunk.worker]?.isMeasured = true

@@ -63,14 +63,14 @@ package enum DispatchEvent: Sendable {
   case chunkReturned(slot: Int, JobID, chunk: Int, items: Range<Int>)
   /// The slot is done with the chunk. What has no outcome of it comes back.
   ///
-  /// `items` have been run, in `elapsed` nanoseconds; `bytes` and `memory`, if the backend knows: of what was sent for them, and
-  /// what the worker has resident; `inputs` is that of which they are a part.
+  /// `items` have been run, in `elapsed` nanoseconds; `bytes` and `memory`, if the backend knows: of what travelled for them, and
+  /// what the worker has resident, which is looked at now and then; `inputs` is that of which they are a part.
   case chunkFinished(
-    slot: Int, JobID, chunk: Int, items: Int, elapsed: UInt64, bytes: Int?, memory: Int?,
+    slot: Int, JobID, chunk: Int, items: Int, elapsed: UInt64, bytes: ChunkBytes?, memory: Int?,
     inputs: any AnyObject & Sendable)
-  /// Consecutive items have their outputs.
+  /// Consecutive items have their outputs. Those of attempt 0 had them before they came, and `slot` is none.
   case itemsDone(JobID, items: Range<Int>, slot: Int, attempt: Int)
-  /// The item has failed for good; quarantined, if its cause says so.
+  /// The item has failed for good; quarantined, if its cause says so. One of attempt 0 had done so before it came.
   case itemFailed(JobID, ItemFailure)
   /// The attempt failed, and there will be another, in `delay` nanoseconds at the earliest.
   case itemRetried(JobID, index: Int, slot: Int, attempt: Int, ItemFailure.Cause, delay: UInt64)
@@ -101,6 +101,16 @@ package enum PoolClosing: Sendable, Hashable {
   case drained
   /// All is given up.
   case terminated
+}
+
+/// How much of a chunk has travelled, where workers are elsewhere.
+package struct ChunkBytes: Sendable, Hashable {
+  /// Its items, to the worker.
+  package var sent: Int
+  /// Its outputs and failures, from the worker.
+  package var received: Int
+
+  package init(sent: Int, received: Int) { (self.sent, self.received) = (sent, received) }
 }
 
 /// What became of a job's items.

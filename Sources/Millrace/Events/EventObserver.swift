@@ -7,9 +7,12 @@ package protocol EventObserver: AnyObject, Sendable {
   func flush()
   /// There will be no more events.
   func end()
+  /// Whether workers are to say now and then how much memory they have.
+  var wantsMemory: Bool { get }
 }
 
 extension EventObserver {
+  package var wantsMemory: Bool { false }
   package func flush() {}
   package func end() {}
 }

@@ -30,10 +30,15 @@ extension Machine {
     return line.flatMap { Int($0.dropFirst("oom_kill ".count)) } ?? 0
   }
 
-  /// How many bytes of memory can be had, where so many are asked for that it is worth the look; nil if nobody tells.
+  /// How many bytes of memory can be had, where so many are asked for that it is worth the look, or have been since the last; nil if
+  /// nobody tells.
   static func memoryRoom(for bytes: Int) -> Int? {
-    bytes >= 16 << 20 ? memoryRoom(text(of:)) : nil
+    guard memoryAllowance.isWorthLook(bytes) else { return nil }
+    let room = memoryRoom(text(of:))
+    memoryAllowance.saw(room, for: bytes)
+    return room
   }
+  private static let memoryAllowance = MemoryAllowance()
 
   /// The same, from the texts of files by their paths: what the machine has, and what each memory group around this process leaves of it.
   static func memoryRoom(_ text: (String) -> String?) -> Int? {

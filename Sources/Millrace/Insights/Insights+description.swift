@@ -10,20 +10,14 @@ extension Insights: CustomStringConvertible {
     if slots.count > most { lines.append("  ... and \(slots.count - most) more") }
     let total = total
     lines.append(Self.row("all", Self.cells(of: total)))
-    let whole = total.times.total / .seconds(1)
-    if whole > 0 {
-      lines.append(
-        Self.row(
-          "%", [""] + total.times.all.map { ProgressText.decimal($0 / .seconds(1) / whole * 100, places: 1) } + [""]))
+    if let ratios {
+      let parts = [ratios.startUp, ratios.setUp, ratios.waiting, ratios.working, ratios.tearDown]
+      lines.append(Self.row("%", [""] + parts.map { ProgressText.decimal($0 * 100, places: 1) } + [""]))
     }
     if slots.count > 1 {
-      let columns = (0..<5).map { column in slots.map { $0.times.all[column] / .seconds(1) } }
-      let means = columns.map { $0.reduce(0, +) / Double($0.count) }
-      let deviations = zip(columns, means).map { column, mean in
-        (column.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(column.count)).squareRoot()
+      for (name, times) in [("mean", mean), ("dev", deviation)] {
+        lines.append(Self.row(name, [""] + Self.cells(of: times) + [""]))
       }
-      lines.append(Self.row("mean", [""] + means.map { InsightsText.column(.seconds($0)) } + [""]))
-      lines.append(Self.row("dev", [""] + deviations.map { InsightsText.column(.seconds($0)) } + [""]))
     }
     lines += more(total)
     return lines.joined(separator: "\n")
@@ -57,10 +51,9 @@ extension Insights: CustomStringConvertible {
       ]
       lines.append("begun again: " + causes.filter { $0.0 > 0 }.map { "\($0) \($1)" }.joined(separator: ", "))
     }
-    if let bytes = total.bytesIn {
-      let memory = total.peakMemory.map { ", at most \(ProgressText.number(Double($0)))B resident" } ?? ""
-      lines.append("sent: \(ProgressText.number(Double(bytes)))B\(memory)")
-    }
+    let sizes = [("sent", total.bytesIn), ("received", total.bytesOut), ("resident at most", total.peakMemory)]
+      .compactMap { name, bytes in bytes.map { "\(name) \(ProgressText.number(Double($0)))B" } }
+    if !sizes.isEmpty { lines.append("bytes: " + sizes.joined(separator: ", ")) }
     if isInefficient { lines.append("Efficiency warning: working ratio is < 80%!") }
     if let hint { lines.append("Hint: \(hint)") }
     return lines.flatMap(Self.wrapped)
@@ -77,8 +70,10 @@ extension Insights: CustomStringConvertible {
   }
 
   private static func cells(of slot: Slot) -> [String] {
-    ["\(slot.items)"] + slot.times.all.map(InsightsText.column) + ["\(slot.restarts.total)"]
+    ["\(slot.items)"] + cells(of: slot.times) + ["\(slot.restarts.total)"]
   }
+
+  private static func cells(of times: Times) -> [String] { times.all.map { InsightsText.column($0.duration) } }
 
   /// 4 + 10 + 5 * 12 + 6 columns.
   private static func row(_ name: String, _ cells: [String]) -> String {
@@ -92,9 +87,4 @@ extension Insights: CustomStringConvertible {
   private static func right(_ text: String, _ width: Int) -> String {
     String(repeating: " ", count: max(0, width - text.count)) + text
   }
-}
-
-extension Insights.Times {
-  /// In the order of a worker's life.
-  fileprivate var all: [Duration] { [startUp, setUp, waiting, working, tearDown] }
 }

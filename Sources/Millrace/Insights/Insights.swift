@@ -7,7 +7,9 @@ public struct Insights: Sendable, Hashable, Codable {
   /// Since when it was recorded.
   public var elapsed: Duration { elapsedTime.duration }
   /// Slot by slot.
-  public var slots: [Slot] = []
+  public var slots: [Slot] = [] {
+    didSet { (ratiosThere, meanThere, deviationThere) = (ratios, mean, deviation) }
+  }
   /// How long single items took.
   public var items = ItemTimes()
   /// The items that took longest, the longest first; five at the most.
@@ -17,7 +19,15 @@ public struct Insights: Sendable, Hashable, Codable {
   enum CodingKeys: String, CodingKey {
     case version, slots, items, longest
     case elapsedTime = "elapsed"
+    case ratiosThere = "ratios"
+    case meanThere = "mean"
+    case deviationThere = "deviation"
   }
+
+  // What follows from the slots, for who reads the encoded value elsewhere. An earlier release has not written it.
+  private var ratiosThere: Ratios?
+  private var meanThere: Times?
+  private var deviationThere: Times?
 
   /// What the workers of a slot did.
   public struct Slot: Sendable, Hashable, Codable {
@@ -39,7 +49,10 @@ public struct Insights: Sendable, Hashable, Codable {
     public var crashes = 0
     /// What was sent to it, in bytes; nil where items are not sent.
     public var bytesIn: Int?
-    /// The most memory that it had resident after a chunk, in bytes; nil where that is not known.
+    /// What came back from it, in bytes: outputs and failures; nil where they are not sent.
+    public var bytesOut: Int?
+    /// The most memory that it was seen to have resident after a chunk, in bytes: of a worker process its own, in this process that of the
+    /// program. It is looked at every 50 milliseconds at the most; nil where that is not known, as of other machines.
     public var peakMemory: Int?
   }
 
@@ -72,10 +85,44 @@ public struct Insights: Sendable, Hashable, Codable {
     /// All of it.
     public var total: Duration { startUp + setUp + waiting + working + tearDown }
     /// The part of all time in which items were run; nil without any time.
-    public var workingRatio: Double? {
-      let whole = total / .seconds(1)
-      return whole > 0 ? working / .seconds(1) / whole : nil
+    public var workingRatio: Double? { ratios?.working }
+
+    /// What part of all time each activity took; nil without any time.
+    public var ratios: Ratios? {
+      let whole = all.reduce(0.0) { $0 + Double($1.nanoseconds) }
+      guard whole > 0 else { return nil }
+      let parts = all.map { Double($0.nanoseconds) / whole }
+      return Ratios(startUp: parts[0], setUp: parts[1], waiting: parts[2], working: parts[3], tearDown: parts[4])
     }
+
+    static let activityCount = 5
+
+    /// In the order of a worker's life.
+    var all: [Seconds] { [startUpTime, setUpTime, waitingTime, workingTime, tearDownTime] }
+
+    init() {}
+
+    /// - Parameter nanoseconds: in that order.
+    init(_ nanoseconds: [Double]) {
+      let times = nanoseconds.map { Seconds(nanoseconds: UInt64($0.rounded())) }
+      (startUpTime, setUpTime, waitingTime, workingTime, tearDownTime) = (
+        times[0], times[1], times[2], times[3], times[4]
+      )
+    }
+  }
+
+  /// Parts of the time, from 0 to 1, which add up to 1.
+  public struct Ratios: Sendable, Hashable, Codable {
+    /// Until workers were there.
+    public var startUp: Double
+    /// In set-ups.
+    public var setUp: Double
+    /// With nothing to do, or on the way.
+    public var waiting: Double
+    /// In items.
+    public var working: Double
+    /// In tear-downs.
+    public var tearDown: Double
   }
 
   /// Workers that took the place of another.
@@ -153,6 +200,31 @@ public struct Insights: Sendable, Hashable, Codable {
     return total
   }
 
+  /// What part of all slots' time each activity took; nil without any time. It is in the encoded value too.
+  public var ratios: Ratios? { total.times.ratios }
+
+  /// The mean of the slots' times, activity by activity. It is in the encoded value too.
+  public var mean: Times { Times(columns.map { $0.mean }) }
+
+  /// The standard deviation of the slots' times, activity by activity: how unevenly the work was spread. It is in the encoded value too.
+  public var deviation: Times { Times(columns.map { $0.deviation }) }
+
+  /// Of each activity, how long it took slot by slot, in nanoseconds.
+  private var columns: [Column] {
+    (0..<Times.activityCount).map { activity in Column(values: slots.map { Double($0.times.all[activity].nanoseconds) })
+    }
+  }
+
+  private struct Column {
+    var values: [Double]
+    var mean: Double { values.isEmpty ? 0 : values.reduce(0, +) / Double(values.count) }
+    var deviation: Double {
+      let mean = mean
+      return values.isEmpty
+        ? 0 : (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)).squareRoot()
+    }
+  }
+
   /// Nothing was recorded.
   public var isEmpty: Bool { slots.isEmpty }
 }
@@ -195,6 +267,7 @@ extension Insights.Slot {
     restarts.other += other.restarts.other
     crashes += other.crashes
     if let bytes = other.bytesIn { bytesIn = (bytesIn ?? 0) + bytes }
+    if let bytes = other.bytesOut { bytesOut = (bytesOut ?? 0) + bytes }
     if let memory = other.peakMemory { peakMemory = max(peakMemory ?? 0, memory) }
   }
 }

@@ -76,6 +76,7 @@ package struct InsightsFold: Sendable {
     switch event {
     case .workerStarting(_, _, let replaces):
       guard replaces else { return }
+      timeline.mark(.restart, slot: slot, at: time)
       switch slots[slot].departure {
       case .lifespan: slots[slot].insight.restarts.lifespan += 1
       case .crash: slots[slot].insight.restarts.crash += 1
@@ -93,8 +94,10 @@ package struct InsightsFold: Sendable {
       case .died:
         slots[slot].departure = .crash
         slots[slot].insight.crashes += 1
-        timeline.mark(slot: slot, at: time)
-      case .killed(let reason), .givenUp(let reason): slots[slot].departure = reason.isTimeout ? .timeout : .other
+        timeline.mark(.crash, slot: slot, at: time)
+      case .killed(let reason), .givenUp(let reason):
+        slots[slot].departure = reason.isTimeout ? .timeout : .other
+        if reason.isTimeout { timeline.mark(.timeout, slot: slot, at: time) }
       }
     case .chunkGiven:
       if pool.slots[slot].work.isEmpty { slots[slot].runSince = time }
@@ -102,9 +105,15 @@ package struct InsightsFold: Sendable {
       slots[slot].insight.chunks += 1
       slots[slot].run += elapsed
       slots[slot].runSince = time
-      if let bytes { slots[slot].insight.bytesIn = (slots[slot].insight.bytesIn ?? 0) + bytes }
+      if let bytes {
+        slots[slot].insight.bytesIn = (slots[slot].insight.bytesIn ?? 0) + bytes.sent
+        slots[slot].insight.bytesOut = (slots[slot].insight.bytesOut ?? 0) + bytes.received
+      }
       if let memory { slots[slot].insight.peakMemory = max(slots[slot].insight.peakMemory ?? 0, memory) }
       finished(items, elapsed, job, chunk, slot, inputs)
+    // What was known before no slot has run.
+    case .itemsDone(_, _, _, attempt: 0): break
+    case .itemFailed(_, let failure) where failure.attempt == 0: break
     case .itemsDone(_, let items, _, _): slots[slot].insight.items += items.count
     case .itemFailed: slots[slot].insight.failed += 1
     case .itemRetried: slots[slot].insight.retried += 1
@@ -155,7 +164,7 @@ package struct InsightsFold: Sendable {
     for (place, input) in inputs.enumerated() {
       insights.longest[place].input = input.map { BriefText.of($0, most: Insights.LongestItem.longestInput) }
     }
-    for (number, fold) in copy.slots.enumerated() {
+    insights.slots = copy.slots.enumerated().map { number, fold in
       var slot = fold.insight
       var run = fold.run
       if pool.slots.indices.contains(number), pool.slots[number].state == .working, end > fold.runSince {
@@ -164,7 +173,7 @@ package struct InsightsFold: Sendable {
       run = min(run, fold.up)
       slot.times.workingTime = Seconds(nanoseconds: run)
       slot.times.waitingTime = Seconds(nanoseconds: fold.up - run)
-      insights.slots.append(slot)
+      return slot
     }
     insights.items.count = histogram.count
     func time(_ value: Double?) -> Seconds { Seconds(nanoseconds: UInt64(value ?? 0)) }

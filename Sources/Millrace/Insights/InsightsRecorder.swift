@@ -17,6 +17,8 @@ package final class InsightsRecorder: EventObserver {
 
   package init() {}
 
+  package var wantsMemory: Bool { true }
+
   /// The pool as it was before the first event.
   package func begin(_ pool: PoolSnapshot) { fold.withLock { $0 = InsightsFold(pool) } }
 

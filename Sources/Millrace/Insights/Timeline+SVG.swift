@@ -10,7 +10,8 @@ extension Timeline {
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"920\" height=\"\(Int(bottom) + 28)\" viewBox=\"0 0 920 \(Int(bottom) + 28)\" "
         + "font-family=\"sans-serif\" font-size=\"12\">",
       "  <title>What the workers did: \(InsightsText.format(.nanoseconds(end - start)))</title>",
-      "  <style>text{fill:#555}.ground{fill:#8882}.crash{fill:#d1242f}"
+      "  <style>text{fill:#555}.ground{fill:#8882}"
+        + Mark.Kind.allCases.map { ".\($0){fill:\($0.colour)}" }.joined()
         + Activity.allCases.map { ".\($0.name){fill:\($0.colour)}" }.joined()
         + "@media(prefers-color-scheme:dark){text{fill:#bbb}}</style>",
     ]
@@ -27,7 +28,7 @@ extension Timeline {
       let x = left + Double(mark.time - start) * scale
       let y = top + Double(mark.slot) * (height + gap)
       lines.append(
-        "  <path class=\"crash\" d=\"M\(number(x - 4)) \(number(y - 3))h8l-4 7z\"><title>slot \(mark.slot) crashed after "
+        "  \(shape(mark.kind, x, mark.kind == .restart ? y + height : y))<title>slot \(mark.slot) \(mark.kind.words) after "
           + "\(InsightsText.short(.nanoseconds(mark.time - start)))</title></path>")
     }
     for part in 0...4 {
@@ -48,10 +49,25 @@ extension Timeline {
         "  <rect class=\"\(activity.name)\" x=\"\(number(x))\" y=\"8\" width=\"12\" height=\"12\"/>",
         "  <text x=\"\(number(x + 17))\" y=\"18\">\(activity.words)</text>",
       ]
-    } + [
-      "  <path class=\"crash\" d=\"M\(number(x)) 10h10l-5 9z\"/>",
-      "  <text x=\"\(number(x + 17))\" y=\"18\">crash</text>",
-    ]
+    }
+      + Mark.Kind.allCases.flatMap { kind in
+        defer { x += 100 }
+        return [
+          "  \(shape(kind, x + 6, kind == .restart ? 16 : 12))</path>",
+          "  <text x=\"\(number(x + 17))\" y=\"18\">\(kind.rawValue)</text>",
+        ]
+      }
+  }
+
+  /// The beginning of a mark: what ends a worker points down on its row, what begins another up from below.
+  private func shape(_ kind: Mark.Kind, _ x: Double, _ y: Double) -> String {
+    let lines =
+      switch kind {
+      case .crash: "M\(number(x - 4)) \(number(y - 3))h8l-4 7z"
+      case .timeout: "M\(number(x)) \(number(y - 4))l4 4l-4 4l-4-4z"
+      case .restart: "M\(number(x - 4)) \(number(y + 3))h8l-4-7z"
+      }
+    return "<path class=\"\(kind)\" d=\"\(lines)\">"
   }
 
   /// Pieces that look the same are one rectangle.
@@ -83,6 +99,24 @@ extension Timeline {
   private func number(_ value: Double) -> String {
     let text = ProgressText.decimal(value, places: 2)
     return text.hasSuffix(".00") ? String(text.dropLast(3)) : text
+  }
+}
+
+extension Timeline.Mark.Kind {
+  fileprivate var words: String {
+    switch self {
+    case .crash: "crashed"
+    case .timeout: "took too long, and was ended,"
+    case .restart: "was begun again"
+    }
+  }
+
+  fileprivate var colour: String {
+    switch self {
+    case .crash: "#d1242f"
+    case .timeout: "#e16f24"
+    case .restart: "#848d97"
+    }
   }
 }
 

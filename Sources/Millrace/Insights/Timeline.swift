@@ -16,9 +16,21 @@ package struct Timeline: Sendable, Hashable {
     }
   }
 
+  /// What happened to a slot's worker at a moment.
   package struct Mark: Sendable, Hashable {
+    package enum Kind: String, CaseIterable, Sendable {
+      /// It died by itself.
+      case crash
+      /// It took too long, and was ended.
+      case timeout
+      /// Another was begun in its place.
+      case restart
+    }
+    package let kind: Kind
     package let slot: Int
     package let time: UInt64
+
+    package init(kind: Kind, slot: Int, time: UInt64) { (self.kind, self.slot, self.time) = (kind, slot, time) }
   }
 
   static let most = 256
@@ -32,8 +44,9 @@ package struct Timeline: Sendable, Hashable {
   package private(set) var step: UInt64 = 100_000
   /// Of each slot, piece by piece, the part of it that each activity took.
   private var rows: [[Float]] = []
-  /// Crashes.
   package private(set) var marks: [Mark] = []
+  /// How many of each kind are kept.
+  private static let mostMarks = 200
 
   package init(from start: UInt64) {
     self.start = start
@@ -58,9 +71,9 @@ package struct Timeline: Sendable, Hashable {
     }
   }
 
-  package mutating func mark(slot: Int, at time: UInt64) {
-    guard marks.count < 200, slot < Self.mostSlots else { return }
-    marks.append(Mark(slot: slot, time: time))
+  package mutating func mark(_ kind: Mark.Kind, slot: Int, at time: UInt64) {
+    guard slot < Self.mostSlots, marks.count(where: { $0.kind == kind }) < Self.mostMarks else { return }
+    marks.append(Mark(kind: kind, slot: slot, time: time))
   }
 
   /// Two pieces become one.

@@ -59,11 +59,15 @@ package struct Baggage: Sendable {
     var writer = ByteWriter()
     reference.bytes.withUnsafeBytes { Records.append($0, to: &writer) }
     bytes.withUnsafeBytes { Records.append($0, to: &writer) }
-    let size = writer.count
+    self.init(packed: Array(writer.bytes))
+  }
+
+  /// What has come before a chunk's items, on its way to another process.
+  init(packed bytes: [UInt8]) {
     var block = [UInt8](repeating: 0, count: Self.alignment)
-    block.withUnsafeMutableBytes { $0.storeBytes(of: UInt64(size), as: UInt64.self) }
-    block += writer.bytes
-    block += [UInt8](repeating: 0, count: (Self.alignment - size % Self.alignment) % Self.alignment)
+    block.withUnsafeMutableBytes { $0.storeBytes(of: UInt64(bytes.count), as: UInt64.self) }
+    block += bytes
+    block += [UInt8](repeating: 0, count: (Self.alignment - bytes.count % Self.alignment) % Self.alignment)
     self.block = block
   }
 

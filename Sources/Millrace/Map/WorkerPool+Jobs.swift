@@ -44,9 +44,9 @@ extension WorkerPool {
     if case .pushed(let edge) = reader { edge.connect(reader: job, of: core) }
     request.outlet?.connect(writer: job, of: core)
     let progress = options.progress.tracker(core, total: options.count)
+    job.progress = progress
     do {
       try core.submit(record, job, request)
-      job.progress = progress
       progress?.follow(job.id)
     } catch {
       feeder.end()

@@ -32,7 +32,7 @@ package final class JobRecord: @unchecked Sendable {
   @exclusivity(unchecked) var waiter: UnsafeContinuation<Void, Never>?
   /// When its consumer last went on, having waited.
   @exclusivity(unchecked) var wokenAt: UInt64 = 0
-  /// What shows how far it is. Set when it is submitted, for its consumer.
+  /// What shows how far it is.
   @exclusivity(unchecked) var progress: ProgressTracker?
   /// When the wait for the next result is over.
   @exclusivity(unchecked) var waitsUntil: UInt64?
@@ -61,7 +61,8 @@ package final class JobRecord: @unchecked Sendable {
         .nestedTooDeep,
         "a map inside \(level) items of the same pool; at most \(Nesting.maximumLevel) may be nested")
     }
-    place = Nesting.Place(in: core, level: level, depth: core.depth, outer: Nesting.place)
+    place = Nesting.Place(
+      in: core, level: level, depth: core.depth, outer: Nesting.place, progress: progress?.number)
     context = CallerContext()
   }
 

@@ -16,9 +16,14 @@ package enum Nesting {
     private let currentJob = Atomic(0)
     /// The worker whose set-up or tear-down it is, if it is one.
     let worker: WorkerKey?
+    /// The number of the map that is shown, of those around it the innermost (``ProgressTracker``).
+    let progress: Int?
 
-    init(in pool: PoolCore, level: Int, depth: Int, outer: Place?, of worker: WorkerKey? = nil) {
+    init(
+      in pool: PoolCore, level: Int, depth: Int, outer: Place?, of worker: WorkerKey? = nil, progress: Int? = nil
+    ) {
       self.worker = worker
+      self.progress = progress ?? outer?.progress
       self.pool = ObjectIdentifier(pool)
       currentLevel = Atomic(level)
       self.depth = depth

@@ -92,6 +92,7 @@ package final class PoolCore: DrivenPool {
   let depth = Nesting.depth + 1
   /// How many launches of worker processes lie above the process in which the pool lives.
   private let processDepth = Nesting.processDepth
+  private let memoryWatch = MemoryWatch()
   private let abilities: BackendAbilities
 
   init(_ kind: any BackendKind, logger: Logger, queueLimit: Int? = nil) {
@@ -318,7 +319,7 @@ package final class PoolCore: DrivenPool {
           guard candidates.elementsEqual(seen, by: ===) else { return (nil, candidates) }
         }
         let record = WorkerRecord(
-          worker, key: state.dispatcher.addWorker(), identity: identity, stages: stages)
+          worker, key: state.dispatcher.addWorker(), identity: identity, stages: stages, memoryWatch: memoryWatch)
         state.workers[record.key] = record
         state.index.insert(record)
         return (record, [])
@@ -678,6 +679,8 @@ package final class PoolCore: DrivenPool {
 
   // MARK: Observing
 
+  package var samplesMemory: Bool { memoryWatch.isOn }
+
   /// The pool as it is, and a place for what happens after that.
   package func observe(buffer limit: Int) -> (snapshot: PoolSnapshot, subscription: EventSubscription) {
     let buffer = EventBuffer(limit: limit)
@@ -698,6 +701,7 @@ package final class PoolCore: DrivenPool {
       begin(snapshot)
       if !state.isStopped {
         state.observers.append(observer)
+        if observer.wantsMemory { memoryWatch.add(1) }
         state.dispatcher.isObserved = true
       }
       return (snapshot, state.isStopped)
@@ -708,7 +712,9 @@ package final class PoolCore: DrivenPool {
 
   func forget(_ observer: any EventObserver) {
     state.withLock { state in
-      state.observers.removeAll { $0 === observer }
+      guard let place = state.observers.firstIndex(where: { $0 === observer }) else { return }
+      state.observers.remove(at: place)
+      if observer.wantsMemory { memoryWatch.add(-1) }
       state.dispatcher.isObserved = !state.observers.isEmpty
     }
   }

@@ -44,6 +44,9 @@ package final class WorkerRecord: Sendable {
     set { memory.store(newValue, ordering: .relaxed) }
   }
 
+  /// Whether anybody wants to know now and then how much memory workers have.
+  let memoryWatch: MemoryWatch?
+
   private let makeRemote: @Sendable () -> any RemoteWorker
   private let lazyRemote = AtomicLazyReference<RemoteBox>()
   private let memory = Atomic(false)
@@ -62,8 +65,11 @@ package final class WorkerRecord: Sendable {
     var waiters: [UnsafeContinuation<Void, Never>] = []
   }
 
-  init<W: Worker>(_ worker: W, key: WorkerKey, identity: WorkerIdentity?, stages: [String] = []) {
+  init<W: Worker>(
+    _ worker: W, key: WorkerKey, identity: WorkerIdentity?, stages: [String] = [], memoryWatch: MemoryWatch? = nil
+  ) {
     self.key = key
+    self.memoryWatch = memoryWatch
     self.stages = stages
     self.identity = identity
     type = W.self

@@ -7,6 +7,8 @@ package final class ProgressCounter: EventObserver {
     package var failed = 0
     package var retried = 0
     package var read = 0
+    /// Of those that are done or have failed: the ones whose outcome was known before the map began. They took none of its time.
+    package var restored = 0
     package var total: Int?
     /// How many items there are for certain, if somebody knows: one whose input ends before was cut short.
     package var expected: Int?
@@ -73,8 +75,12 @@ extension ProgressCounter.Counts {
     case .jobBegan(_, _, _, let total): self.total = total
     case .jobRead(_, let count): read += count
     case .jobReadAll: total = max(read, expected ?? 0)
-    case .itemsDone(_, let items, _, _): done += items.count
-    case .itemFailed: failed += 1
+    case .itemsDone(_, let items, _, let attempt):
+      done += items.count
+      if attempt == 0 { restored += items.count }
+    case .itemFailed(_, let failure):
+      failed += 1
+      if failure.attempt == 0 { restored += 1 }
     case .itemRetried: retried += 1
     case .jobEnded(_, let how, let totals):
       (done, failed, retried, read) = (totals.done, totals.failed, totals.retried, totals.read)

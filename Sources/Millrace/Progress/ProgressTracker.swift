@@ -2,7 +2,7 @@ import MillraceIPC
 
 /// One map whose progress is shown. Its variables are the board's.
 package final class ProgressTracker: ShownProgress, @unchecked Sendable {
-  // Sound: what is not constant is touched by the board's thread, `isShown` with the board's condition held.
+  // Sound: what is not constant is touched by the board's thread, what it `is` with the board's condition held.
   let style: ProgressStyle
   let counter: ProgressCounter
   private var observation: Observation?
@@ -15,19 +15,26 @@ package final class ProgressTracker: ShownProgress, @unchecked Sendable {
   /// The most that was shown of it: what was seen in a chunk is not taken back while the chunk is on its way.
   private var most = 0
   var pace: ProgressPace
-  let number = ProgressNumber.next()
+  package let number = ProgressNumber.next()
   /// The pool, for the bars of its worker processes.
   let pool: ObjectIdentifier?
+  /// The number of the map in whose item, in this process, this one was begun.
+  let parent: Int?
   /// In a worker: the slot in whose item the map was begun.
   let slot: Int?
   /// Whether its last state was shown: nothing more will come.
   var isShown = false
+  /// Whether it was shown at all.
+  var isSeen = false
+  /// Whether its consumer has heard of its end.
+  var isOver = false
 
   package init(
     _ style: ProgressStyle, _ counter: ProgressCounter, observation: Observation?, board: ProgressBoard, at now: UInt64,
-    pool: ObjectIdentifier? = nil, untold: @escaping @Sendable (JobID) -> Int = { _ in 0 }
+    pool: ObjectIdentifier? = nil, parent: Int? = nil, untold: @escaping @Sendable (JobID) -> Int = { _ in 0 }
   ) {
     self.pool = pool
+    self.parent = parent
     slot = WorkerContext.current?.slot
     self.untold = untold
     self.style = style
@@ -37,6 +44,15 @@ package final class ProgressTracker: ShownProgress, @unchecked Sendable {
     start = now
     estimator = RateEstimator(at: now)
     pace = .of(style)
+  }
+
+  /// Whether nothing of it is drawn, but a reporter is told.
+  var isReported: Bool { if case .custom = style.kind { true } else { false } }
+
+  /// Whether it is to be shown while it goes on: it was already, it began when nothing else was drawn, or it has gone on for a while.
+  func isWorthBar(at now: UInt64, after look: UInt64?) -> Bool {
+    guard !isSeen, let look, start < look &+ ProgressBoard.interval else { return true }
+    return now >= start &+ ProgressBoard.interval
   }
 
   /// How far it is, now.
@@ -53,7 +69,9 @@ package final class ProgressTracker: ShownProgress, @unchecked Sendable {
       most = max(most, min(counts.done + untold(job), rest))
       state.done = max(counts.done, min(most, rest))
     }
-    estimator.record(state.finished, at: time)
+    // What was known before took no time of this map's.
+    let run = max(0, state.finished - counts.restored)
+    estimator.record(run, at: time)
     if counts.end == nil {
       state.rate = estimator.rate(at: time)
       if let rate = state.rate, let total = state.total {
@@ -61,9 +79,9 @@ package final class ProgressTracker: ShownProgress, @unchecked Sendable {
         // At a rate of almost nothing it is no time that anybody wants to read.
         if seconds < 1e8 { state.remaining = .nanoseconds(UInt64(seconds * 1e9)) }
       }
-    } else if time > start, state.finished > 0 {
+    } else if time > start, run > 0 {
       // Over all of it, when it is over.
-      state.rate = Double(state.finished) / (Double(time - start) / 1e9)
+      state.rate = Double(run) / (Double(time - start) / 1e9)
     }
     return state
   }
@@ -103,7 +121,7 @@ extension ProgressStyle {
     let counter = ProgressCounter(total: total, expected: expected)
     return ProgressTracker(
       self, counter, observation: core.observe(with: counter), board: .here, at: _monotonicNow(),
-      pool: ObjectIdentifier(core),
+      pool: ObjectIdentifier(core), parent: Nesting.place?.progress,
       untold: { [weak core] in core?.untold(of: $0) ?? 0 })
   }
 }

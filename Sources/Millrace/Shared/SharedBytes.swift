@@ -127,8 +127,10 @@ public struct SharedBytes: RandomAccessCollection, Sendable {
   }
 
   /// Slices of so many bytes each, the last of what is left.
-  public func pieces(of size: Int) -> [SharedBytes] {
-    precondition(size > 0, "pieces of \(size) bytes")
+  ///
+  /// - Throws: ``InvalidOption`` if that is not above 0.
+  public func pieces(of size: Int) throws(InvalidOption) -> [SharedBytes] {
+    guard size > 0 else { throw InvalidOption(name: "pieces(of:)", value: size, allowed: "1 or more bytes") }
     return stride(from: startIndex, to: endIndex, by: Swift.min(size, Swift.max(1, count)))
       .map { self[$0..<$0 + Swift.min(size, endIndex - $0)] }
   }

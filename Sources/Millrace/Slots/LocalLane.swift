@@ -88,8 +88,9 @@ package final class LocalLane: @unchecked Sendable {
   let copies: CopyGuard
   let mailbox = Lock(Mailbox())
   let instances = Lock(Instances())
-  // The next two are touched by one task at a time, so their accesses need no check.
+  // The next three are touched by one task at a time, so their accesses need no check.
   @exclusivity(unchecked) private(set) var isTimed = false
+  @exclusivity(unchecked) private var memoryClock = MemoryClock()
   /// What goes around each item of the chunk that is running, if anything does.
   @exclusivity(unchecked) private(set) var itemSurroundings: (any ChunkSurroundings)?
 
@@ -448,6 +449,8 @@ package final class LocalLane: @unchecked Sendable {
 
   /// Takes the current run and reports on it, at once: nobody's death comes in between.
   private func end(items: Int, elapsed: UInt64, isWhole: Bool) {
+    // The worker has what the program has.
+    let memory = host.samplesMemory && memoryClock.isDue(at: _monotonicNow()) ? Machine.residentBytes : nil
     host.step { [self] dispatcher, now in
       guard let run = takeRun(doneTo: items) else { return }
       let outputs = run.settled < items ? run.outputs : nil
@@ -460,7 +463,7 @@ package final class LocalLane: @unchecked Sendable {
       }
       dispatcher.finished(
         slot: slot, generation: generation, chunk: run.chunk.id, outputs: isWhole ? outputs : nil, items: items,
-        elapsed: elapsed, now: now)
+        elapsed: elapsed, memory: memory, now: now)
     }
   }
 

@@ -33,11 +33,16 @@ package protocol SlotHost: AnyObject, Sendable {
   /// Where code of a worker's is that is no map's: a set-up, a tear-down.
   func place(of worker: WorkerKey, inSlot slot: Int) -> Nesting.Place
 
+  /// Whether anybody wants to know now and then how much memory workers have.
+  var samplesMemory: Bool { get }
+
   /// Where the pool says what it has to say.
   var logger: Logger { get }
 }
 
 extension SlotHost {
+  package var samplesMemory: Bool { false }
+
   package func logger(slot: Int) -> Logger {
     var logger = logger
     logger[metadataKey: "slot"] = "\(slot)"

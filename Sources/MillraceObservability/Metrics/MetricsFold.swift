@@ -20,6 +20,7 @@ struct PoolNews: Equatable {
   var crashes = 0
   var restarts: [Cause: Int] = [:]
   var bytesSent = 0
+  var bytesReceived = 0
   /// The chunks that were run.
   var chunks: [Run] = []
   var setUps: [UInt64] = []
@@ -95,8 +96,12 @@ struct MetricsFold {
       }
     case .chunkFinished(_, _, _, let items, let elapsed, let bytes, let memory, _):
       if items > 0 { news.chunks.append(PoolNews.Run(items: items, nanoseconds: elapsed)) }
-      news.bytesSent += bytes ?? 0
+      news.bytesSent += bytes?.sent ?? 0
+      news.bytesReceived += bytes?.received ?? 0
       if let memory { news.memory.append(memory) }
+    // What was known before was counted by whoever ran it.
+    case .itemsDone(_, _, _, attempt: 0): break
+    case .itemFailed(_, let failure) where failure.attempt == 0: break
     case .itemsDone(_, let items, _, _): news.items[.done, default: 0] += items.count
     case .itemFailed(_, let failure):
       news.items[.failed, default: 0] += 1

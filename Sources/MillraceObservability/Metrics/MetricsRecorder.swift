@@ -27,6 +27,8 @@ final class MetricsRecorder: EventObserver {
   /// The pool as it was before the first event.
   func begin(_ pool: PoolSnapshot) { fold.withLock { $0 = MetricsFold(pool) } }
 
+  var wantsMemory: Bool { true }
+
   func accept(_ event: PoolEvent) -> PoolEvent? {
     told.withLock { $0.append(event) }
     return nil

@@ -11,6 +11,7 @@ struct PoolInstruments: Sendable {
   private let crashes: Counter
   private let restarts: [PoolNews.Cause: Counter]
   private let bytesSent: Counter
+  private let bytesReceived: Counter
   private let itemDuration: Timer
   private let chunkDuration: Timer
   private let setUpDuration: Timer
@@ -44,6 +45,7 @@ struct PoolInstruments: Sendable {
     crashes = counter("millrace.workers.crashed")
     restarts = counters("millrace.workers.restarted", "cause")
     bytesSent = counter("millrace.bytes.sent")
+    bytesReceived = counter("millrace.bytes.received")
     itemDuration = timer("millrace.item.duration")
     chunkDuration = timer("millrace.chunk.duration")
     setUpDuration = timer("millrace.worker.set_up.duration")
@@ -67,6 +69,7 @@ struct PoolInstruments: Sendable {
     add(news.crashes, to: crashes)
     for (cause, count) in news.restarts { add(count, to: restarts[cause]) }
     add(news.bytesSent, to: bytesSent)
+    add(news.bytesReceived, to: bytesReceived)
     for run in news.chunks {
       chunkDuration.recordNanoseconds(Int64(clamping: run.nanoseconds))
       itemDuration.recordNanoseconds(Int64(clamping: run.nanoseconds / UInt64(run.items)))

@@ -7,8 +7,9 @@ extension WorkerPool {
   /// Traces the maps that begin from now on, with swift-distributed-tracing: spans `millrace.map`, `millrace.chunk` and `millrace.item`, each inside
   /// the one before, and the first inside whatever span its caller is in. See "Observability" in the documentation.
   ///
-  /// Items see the span that they are in as `ServiceContext.current`, on all backends but many machines. To worker processes goes what the
-  /// instruments put into a carrier, as if the worker were another service; it has to have the same instruments to take it out again: `telemetry`.
+  /// Items see the span that they are in as `ServiceContext.current`, on all backends. To worker processes, and to agents on other machines and
+  /// theirs, goes what the instruments put into a carrier, as if the worker were another service; it has to have the same instruments to take
+  /// it out again: `telemetry`.
   ///
   /// A second call is for the maps that begin after it. A pool that is not traced pays nothing.
   ///

@@ -22,7 +22,13 @@ extension Checked.EveryPlace {
       ("plain", MapOptions()),
       ("one active", MapOptions(window: .items(1))),
       ("lifespan of one", MapOptions(chunking: .size(1), lifespan: MapOptions.Lifespan(items: 1))),
+      ("shown", MapOptions(progress: .custom(Unseen()))),
     ]
+
+    /// Has a map counted as one with a bar is, and draws none.
+    struct Unseen: ProgressReporter {
+      func report(_ state: ProgressState) {}
+    }
 
     @Test("M11 errors of all items and of one", arguments: Place.allCases, [1, 3])
     func thrown(place: Place, workers: Int) async throws {

@@ -19,6 +19,14 @@ private struct FragileAtThree: StatelessWorker, Codable {
   }
 }
 
+private struct HalfOf: StatelessWorker, Codable {
+  func process(_ item: [UInt8]) -> [UInt8] { Array(item.prefix(item.count / 2)) }
+}
+
+private struct Twice: StatelessWorker, Codable {
+  func process(_ item: Int) -> Int { 2 * item }
+}
+
 extension Checked {
   /// Where the time of a pool's workers went.
   @Suite struct InsightsOfPools {
@@ -54,6 +62,51 @@ extension Checked {
       #expect(after.total.items == 30 && after.elapsed >= insights.elapsed)
       #expect(pool.insights == after)
       #expect(pool.timelineSVG()?.contains("class=\"working\"") == true)
+    }
+
+    @Test("U259: bytes both ways, and the memory of workers, or of the program", arguments: Backends.all)
+    func bytes(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        pool.recordInsights()
+        let items = (0..<20).map { [UInt8](repeating: UInt8($0), count: 1_000 * ($0 + 1)) }
+        let outputs = try await pool.map(items, with: HalfOf())
+        #expect(outputs.map(\.count) == items.map { $0.count / 2 })
+        let total = pool.insights.total
+        let travels = !backend.kind.abilities.contains(.sharesMemory)
+        #expect((total.bytesIn != nil) == travels && (total.bytesOut != nil) == travels)
+        if travels {
+          // What one slot gives back, another is sent.
+          #expect(
+            (210_000..<420_000).contains(total.bytesIn!) && (105_000..<110_000).contains(total.bytesOut!), "\(total)")
+        }
+        // A worker process has a megabyte or more, and not all that there is.
+        #expect((1 << 20..<1 << 34).contains(try #require(total.peakMemory)))
+      }
+    }
+
+    @Test("U259: memory is looked at now and then, and only where somebody wants to know", .timeLimit(.minutes(1)))
+    func memory() async throws {
+      try await withWorkerPool(.processes(1)) { pool in
+        let chunks = MapOptions(chunking: .size(1))
+        let (_, subscription) = pool.observe(buffer: 100_000)
+        _ = try await pool.map(0..<100, with: Twice(), options: chunks)
+        pool.recordInsights()
+        let clock = ContinuousClock()
+        let began = clock.now
+        _ = try await pool.map(0..<2_000, with: Twice(), options: chunks)
+        let looks = Int(began.duration(to: clock.now) / .milliseconds(50))
+        var found: [JobID: [Int?]] = [:]
+        for event in subscription.buffer.take().elements {
+          if case .chunkFinished(_, let job, _, _, _, _, let memory, _) = event.event {
+            found[job, default: []].append(memory)
+          }
+        }
+        let maps = found.sorted { $0.key.value < $1.key.value }.map(\.value)
+        try #require(maps.count == 2)
+        #expect(maps[0].allSatisfy { $0 == nil })
+        let count = maps[1].count { $0 != nil }
+        #expect((1...looks + 2).contains(count), "\(count) looks in \(looks) times 50 ms")
+      }
     }
 
     @Test("of thousands of chunks none is missed, whoever folds")

@@ -1,4 +1,5 @@
 import Millrace
+import Synchronization
 import TestSupport
 import Testing
 
@@ -7,6 +8,13 @@ private struct Unlucky: Error {}
 /// What it makes can be told from what was known before.
 private struct Hundreds: StatelessWorker {
   func process(_ item: Int) -> Int { item * 100 }
+}
+
+/// Keeps what it was told last.
+private final class LastState: ProgressReporter {
+  private let last = Mutex<ProgressState?>(nil)
+  func report(_ state: ProgressState) { last.withLock { $0 = state } }
+  var state: ProgressState? { last.withLock { $0 } }
 }
 
 extension Checked {
@@ -74,6 +82,27 @@ extension Checked {
             #expect(found == (0..<count).filter { !had.contains($0) })
           }
         }
+      }
+    }
+
+    @Test(
+      "U256: what was delivered before is finished in the progress, and in no rate, insight or slot of this run",
+      .timeLimit(.minutes(1)), arguments: Backends.all)
+    func progress(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        pool.recordInsights()
+        let kept = LastState()
+        let outcomes: OutcomeSequence<Int, Int, [Int]> = pool.outcomes(
+          of: ItemSource(Array(0..<8_010)), with: Hundreds(),
+          knowing: DeliveredItems([UInt8](repeating: 255, count: 1_000)),
+          options: MapOptions(progress: .custom(kept)))
+        var count = 0
+        for try await _ in outcomes { count += 1 }
+        let last = try #require(kept.state)
+        #expect(count == 10 && last.done == 8_010 && last.total == 8_010 && last.phase == .complete)
+        let run = try #require(last.rate) * (last.elapsed / .seconds(1))
+        #expect(abs(run - 10) < 0.01, "\(last)")
+        #expect(pool.insights.total.items == 10)
       }
     }
 

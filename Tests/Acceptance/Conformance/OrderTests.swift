@@ -1,6 +1,11 @@
 import Millrace
+import MillraceTesting
 import TestSupport
 import Testing
+
+private struct InItsOrder: StatelessWorker, Codable {
+  func process(_ item: Int) -> Int { item }
+}
 
 extension Checked {
   /// The map family gives every output once, in the order that it promises, on every backend.
@@ -40,6 +45,47 @@ extension Checked {
           #expect(order == .input ? outputs == [0, 1, 2] : outputs.last == 0 && outputs.sorted() == [0, 1, 2])
         }
       }
+    }
+
+    @Test(
+      "one worker finishes in the order of the input", .timeLimit(.minutes(1)),
+      arguments: [WorkerPool.Backend.serial, .tasks(1), .threads(1), .processes(1), .sockets(1)].runnable)
+    func oneWorker(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool in
+        for chunking in [MapOptions.Chunking.automatic, .size(1), .size(7)] {
+          let options = MapOptions(chunking: chunking)
+          var found: [Int] = []
+          for try await outcome in pool.outcomes(
+            of: 0..<1_000, with: InItsOrder(), order: .completion, options: options)
+          {
+            found.append(outcome.index)
+          }
+          #expect(found == Array(0..<1_000))
+          let outputs = try await pool.map(0..<1_000, with: InItsOrder(), order: .completion, options: options)
+          #expect(outputs == Array(0..<1_000))
+        }
+      }
+    }
+
+    @Test(
+      "a stream that nobody takes from does not hold up the end of its pool", .timeLimit(.minutes(1)),
+      arguments: Backends.apart)
+    func untaken(backend: WorkerPool.Backend) async throws {
+      let pool = try WorkerPool(backend)
+      let outputs = pool.outputs(
+        of: lazily(Array(0..<10_000)), with: InItsOrder(), options: MapOptions(window: .items(20)))
+      var iterator = outputs.makeAsyncIterator()
+      for expected in 0..<3 { #expect(try await iterator.next() == expected) }
+      try await withDeadline(.seconds(30)) { try await pool.shutdown() }
+      // What was read is there for whoever takes it after all, and then the reason why it is not all.
+      var next = 3
+      let error = await #expect(throws: WorkerPoolError.self) {
+        while let output = try await iterator.next() {
+          #expect(output == next)
+          next += 1
+        }
+      }
+      #expect(error?.kind == .closed && (3...23).contains(next))
     }
 
     @Test("a stream that is left early frees the pool", arguments: Backends.everything)

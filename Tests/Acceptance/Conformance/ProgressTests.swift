@@ -94,6 +94,31 @@ extension Checked {
       }
     }
 
+    @Test(
+      "U257: what the last short maps have to show is shown when the program ends", .forks,
+      arguments: ["serial", "threads", "forkServer"])
+    func brief(backend: String) async throws {
+      let (lines, code) = try await onPlainThread {
+        let shell = ["sh", "-c", "exec \"$@\" 2>&1 >/dev/null", "sh"]
+        let program = try TestProgram(["brief", backend], through: shell)
+        return (program.rest(), program.wait())
+      }
+      let ends = lines.filter { $0.hasSuffix(" done") }.map { $0.prefix { $0 != "%" }.dropLast(4) }
+      #expect(ends == (0..<20).map { "map \($0)" } && code == 0, "\(lines)")
+    }
+
+    @Test(
+      "nothing is written where nobody wants to see it", .forks, arguments: ["serial", "threads", "forkServer", "fork"])
+    func silent(backend: String) async throws {
+      let (lines, code) = try await onPlainThread {
+        // Its standard error is what is read.
+        let shell = ["sh", "-c", "exec \"$@\" 2>&1 >/dev/null", "sh"]
+        let program = try TestProgram(["silent", backend], through: shell)
+        return (program.rest(), program.wait())
+      }
+      #expect(lines == [] && code == 0)
+    }
+
     @Test("M15: input without items; a length that becomes known")
     func lengths() async throws {
       try await withWorkerPool(.threads(2)) { pool in

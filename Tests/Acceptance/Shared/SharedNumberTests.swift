@@ -32,8 +32,12 @@ extension Checked {
       #expect(throws: SystemError.self) { try SharedQueue<Int>(capacity: 1, bytes: .max) }
       #expect(try SharedQueue<Int>(capacity: .max, bytes: 1 << 10).count == 0)
       let bytes = try SharedBytes(Array(0..<100))
-      #expect(bytes[10...].pieces(of: .max).map(Array.init) == [Array(10..<100)])
-      #expect(bytes[10..<10].pieces(of: .max).isEmpty)
+      #expect(try bytes[10...].pieces(of: .max).map(Array.init) == [Array(10..<100)])
+      #expect(try bytes[10..<10].pieces(of: .max).isEmpty)
+      for size in [0, -1, .min] {
+        let error = #expect(throws: InvalidOption.self) { try bytes.pieces(of: size) }
+        #expect(error.map { "\($0)" }?.contains("1 or more bytes") == true)
+      }
     }
 
     @Test("U73: an index beyond the end says which, and of how many", arguments: Backends.isolating)

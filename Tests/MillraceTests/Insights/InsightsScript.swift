@@ -39,8 +39,9 @@ struct InsightsScript {
     tell(
       slot,
       .chunkFinished(
-        slot: slot, JobID(1), chunk: chunks, items: count, elapsed: UInt64((seconds * 1e9).rounded()), bytes: 100,
-        memory: 5_000_000, inputs: InputCell<Int>(base: items - count, items: [(items - count) * 10])))
+        slot: slot, JobID(1), chunk: chunks, items: count, elapsed: UInt64((seconds * 1e9).rounded()),
+        bytes: ChunkBytes(sent: 100, received: 40), memory: 5_000_000,
+        inputs: InputCell<Int>(base: items - count, items: [(items - count) * 10])))
     tell(slot, .itemsDone(JobID(1), items: items - count..<items, slot: slot, attempt: 1))
   }
 

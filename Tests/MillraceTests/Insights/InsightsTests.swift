@@ -21,7 +21,7 @@ struct InsightsTests {
   }
 
   @Test("M16: totals, ratio, mean, deviation, the five longest")
-  func report() {
+  func report() throws {
     let insights = mpire().insights
     let times = insights.total.times
     #expect(times.startUp == .milliseconds(300) && times.setUp == .milliseconds(330))
@@ -29,6 +29,18 @@ struct InsightsTests {
       times.waiting == .milliseconds(700) && times.working == .seconds(79) && times.tearDown == .milliseconds(770))
     #expect(InsightsText.format(times.total) == "0:01:21.100")
     #expect(abs(times.workingRatio! - 79 / 81.1) < 1e-9)
+    // MPIRE's *_ratio, *_mean and *_std.
+    let ratios = try #require(insights.ratios)
+    for (ratio, seconds) in [
+      (ratios.startUp, 0.3), (ratios.setUp, 0.33), (ratios.waiting, 0.7), (ratios.working, 79), (ratios.tearDown, 0.77),
+    ] {
+      #expect(abs(ratio - seconds / 81.1) < 1e-9)
+    }
+    #expect(insights.mean.startUp == .milliseconds(150) && insights.mean.working == .milliseconds(39_500))
+    #expect(insights.deviation.setUp == .milliseconds(55) && insights.deviation.working == .milliseconds(2_500))
+    #expect(insights.deviation.waiting == .milliseconds(50) && insights.mean.tearDown == .milliseconds(385))
+    let nothing = InsightsScript().insights
+    #expect(nothing.ratios == nil && nothing.mean.total == .zero && nothing.deviation.total == .zero)
     #expect(
       insights.longest.map(\.elapsed) == [
         .seconds(6), .seconds(2), .seconds(1), .milliseconds(800), .milliseconds(100),
@@ -37,7 +49,9 @@ struct InsightsTests {
     // The first item's, where there are several.
     #expect(insights.longest.map(\.input) == ["20", "10", "0", "3330", "30"])
     #expect(insights.slots.map(\.items) == [333, 1_001])
-    #expect(insights.total.bytesIn == 600 && insights.total.peakMemory == 5_000_000)
+    #expect(insights.total.bytesIn == 600 && insights.total.bytesOut == 240)
+    #expect(insights.total.peakMemory == 5_000_000)
+    #expect(insights.description.hasSuffix("\nbytes: sent 600B, received 240B, resident at most 5.0MB"))
     let rows = insights.description.split(separator: "\n").map { $0.split(separator: " ") }
     // slot, items, and then the five times.
     #expect(rows.first { $0[0] == "mean" }?[4] == "0:00:39.500")
@@ -100,7 +114,24 @@ struct InsightsTests {
     #expect(total.restarts.crash == 1 && total.restarts.timeout == 1 && total.restarts.lifespan == 1)
     #expect(total.restarts.other == 0 && total.crashes == 1)
     #expect(total.times.working == .seconds(5) && total.times.waiting == .zero)
-    #expect(script.timeline.marks.map(\.slot) == [0] && script.timeline.marks.map(\.time) == [2_000_000_000])
+    typealias Mark = Timeline.Mark
+    #expect(
+      script.timeline.marks == [
+        Mark(kind: .crash, slot: 0, time: 2_000_000_000), Mark(kind: .restart, slot: 0, time: 2_000_000_000),
+        Mark(kind: .timeout, slot: 0, time: 5_000_000_000), Mark(kind: .restart, slot: 0, time: 5_000_000_000),
+        Mark(kind: .restart, slot: 0, time: 5_000_000_000),
+      ])
+  }
+
+  @Test("U256: what was done before a map no slot has run")
+  func restored() {
+    var script = InsightsScript()
+    let slot = script.open()
+    script.tell(slot, .itemsDone(JobID(1), items: 0..<900, slot: 0, attempt: 0))
+    let failure = ItemFailure(index: 900, slot: 0, attempt: 0, cause: .timedOut(limit: .seconds(1)))
+    script.tell(slot, .itemFailed(JobID(1), failure))
+    script.work(slot, 1)
+    #expect(script.insights.total.items == 1 && script.insights.total.failed == 0)
   }
 
   @Test("in the middle of an item its time counts already")
@@ -243,7 +274,15 @@ struct InsightsTests {
     #expect(json["version"] as? Int == 1)
     let slots = try #require(json["slots"] as? [[String: Any]])
     #expect((slots[0]["times"] as? [String: Double])?["working"] == 42)
-    #expect(Set(json.keys) == ["version", "elapsed", "slots", "items", "longest"])
+    #expect(
+      Set(json.keys) == ["version", "elapsed", "slots", "items", "longest", "ratios", "mean", "deviation"])
+    #expect((json["mean"] as? [String: Double])?["working"] == 39.5)
+    #expect((json["deviation"] as? [String: Double])?["working"] == 2.5)
+    #expect(abs(try #require((json["ratios"] as? [String: Double])?["working"]) - 79 / 81.1) < 1e-9)
+    // What an earlier release has written.
+    let old = json.filter { !["ratios", "mean", "deviation"].contains($0.key) }
+    let read = try JSONDecoder().decode(Insights.self, from: JSONSerialization.data(withJSONObject: old))
+    #expect(read.slots == insights.slots && read.mean == insights.mean && read.ratios == insights.ratios)
   }
 
   @Test("quantiles are right to three percent")

@@ -31,6 +31,14 @@ struct TimelineTests {
     #expect(timeline.slotCount == 4)
   }
 
+  @Test("many restarts leave room for the crashes")
+  func manyMarks() {
+    var timeline = Timeline(from: 0)
+    for time in 1...1_000 as ClosedRange<UInt64> { timeline.mark(.restart, slot: 0, at: time) }
+    timeline.mark(.crash, slot: 1, at: 1_001)
+    #expect(timeline.marks.count == 201 && timeline.marks.last?.kind == .crash)
+  }
+
   @Test("the picture is XML, has a row for each slot, and says when one crashed")
   func picture() throws {
     var script = InsightsScript()
@@ -42,11 +50,19 @@ struct TimelineTests {
       }
     }
     script.end(1, .died(.exited(code: 1)))
+    script.start(1, replaces: true)
+    script.end(2, .killed(.timedOut(chunk: 1, index: 1, limit: 5)))
     let svg = script.timeline.svg()
     let parser = XMLParser(data: Data(svg.utf8))
     #expect(parser.parse(), "\(String(describing: parser.parserError))")
     #expect(svg.components(separatedBy: "class=\"ground\"").count == 4)
     #expect(svg.contains("slot 1 crashed after 800 ms") && svg.contains("prefers-color-scheme:dark"))
+    #expect(svg.contains("slot 1 was begun again after 800 ms"))
+    #expect(svg.contains("slot 2 took too long, and was ended, after 1.0 s"))
+    // Of each one mark, and one in the legend.
+    for name in ["crash", "timeout", "restart"] {
+      #expect(svg.components(separatedBy: "<path class=\"\(name)\"").count == 3 && svg.contains(">\(name)</text>"))
+    }
     for name in ["startUp", "setUp", "working", "waiting"] { #expect(svg.contains("<rect class=\"\(name)\"")) }
     #expect(!svg.contains("nan") && !svg.contains("inf") && svg.utf8.count < 200_000)
     #expect(Timeline(from: 5).svg().hasSuffix("</svg>"))

@@ -3,6 +3,10 @@ import Testing
 
 @testable import Millrace
 
+private struct Unshown: ProgressReporter {
+  func report(_ state: ProgressState) {}
+}
+
 /// Bars of maps in worker processes, as the program shows them.
 @Suite("Progress: bars of worker processes")
 struct NestedBarTests {
@@ -57,6 +61,36 @@ struct NestedBarTests {
     for counter in [first, second] { counter.isOver(at: 1_300_000_000) }
     board.look(at: 1_400_000_000)
     #expect(names().last == "#3 c  20" && device.isTidy)
+  }
+
+  @Test(
+    "U262: a map knows the map in whose item it is begun, of those that are shown the innermost",
+    .timeLimit(.minutes(1)),
+    arguments: [WorkerPool.Backend.serial, .tasks(2), .threads(2)])
+  func parents(backend: WorkerPool.Backend) async throws {
+    @Sendable func parent(_ pool: WorkerPool) -> Int? { ProgressStyle.bar("x").tracker(pool.core, total: nil)?.parent }
+    let shown = MapOptions(progress: .custom(Unshown()))
+    try await withWorkerPool(backend) { pool in
+      #expect(parent(pool) == nil)
+      let found = try await pool.map(0..<3, options: shown) { _ -> [Int?] in
+        let outer = parent(pool)
+        // One that is not shown is passed over, one that is is the next.
+        let middle = try await pool.map(0..<1) { _ in
+          [parent(pool)] + (try await pool.map(0..<1, options: shown) { _ in parent(pool) })
+        }
+        // And in another pool.
+        let apart = try await withWorkerPool(.tasks(1)) { other in try await other.map(0..<1) { _ in parent(other) } }
+        return [outer] + middle[0] + apart
+      }
+      for parents in found {
+        #expect(parents.count == 4 && parents[0] != nil && parents[1] == parents[0] && parents[3] == parents[0])
+        #expect(parents[2] != nil && parents[2] != parents[0])
+      }
+      #expect(Set(found.map(\.[0])).count == 1 && Set(found.map(\.[2])).count == 3)
+      // Not shown, and so nobody's parent.
+      let none = try await pool.map(0..<1) { _ in parent(pool) }
+      #expect(none == [nil])
+    }
   }
 
   @Test("a record comes as it went, and what is none is refused")

@@ -1,3 +1,4 @@
+import Logging
 import Millrace
 import MillraceIPC
 import Testing
@@ -15,11 +16,11 @@ struct ProgressBoardTests {
       board = ProgressBoard(device, hasThread: false)
     }
 
-    func map(_ style: ProgressStyle, total: Int?) -> Map {
+    func map(_ style: ProgressStyle, total: Int?, inside outer: Map? = nil) -> Map {
       let counter = ProgressCounter(total: total)
-      let tracker = ProgressTracker(style, counter, observation: nil, board: board, at: now)
+      let tracker = ProgressTracker(style, counter, observation: nil, board: board, at: now, parent: outer?.number)
       tracker.follow(JobID(1))
-      return Map(counter: counter)
+      return Map(counter: counter, number: tracker.number)
     }
 
     func look(after milliseconds: UInt64 = 100) {
@@ -30,9 +31,12 @@ struct ProgressBoardTests {
 
   private struct Map {
     let counter: ProgressCounter
+    var number = 0
 
     func tell(_ event: DispatchEvent, at time: UInt64 = 0) { _ = counter.accept(PoolEvent(time: time, event: event)) }
     func done(_ items: Range<Int>) { tell(.itemsDone(JobID(1), items: items, slot: 0, attempt: 1)) }
+    /// They had their outcomes before they came.
+    func restored(_ items: Range<Int>) { tell(.itemsDone(JobID(1), items: items, slot: 0, attempt: 0)) }
     func end(_ how: JobEnd, done: Int, failed: Int = 0, at time: UInt64) {
       var totals = JobTotals()
       (totals.read, totals.done, totals.failed) = (done + failed, done, failed)
@@ -92,6 +96,31 @@ struct ProgressBoardTests {
       ])
     #expect(show.device.shown.last?.hasPrefix("pages  25%") == true)
     #expect(show.device.isTidy)
+  }
+
+  @Test("a log handler writes its records above the bars, with their metadata, without controls")
+  func logHandler() {
+    let show = Show(MemoryDevice(columns: 60))
+    _ = show.map(.bar("pages"), total: 4)
+    show.look()
+    let terminal = show.board.terminal
+    var logger = Logger(label: "crawler") { label in
+      ProgressLogHandler(
+        label: label, level: .info, metadataProvider: Logger.MetadataProvider { ["trace": "7", "page": "?"] },
+        terminal: terminal)
+    }
+    logger[metadataKey: "page"] = "1"
+    logger[metadataKey: "depth"] = "2"
+    logger.warning("not found", metadata: ["page": "12"])
+    logger.debug("nobody wants to know")
+    logger.logLevel = .debug
+    logger.debug("two\nlines", metadata: ["list": ["a", "b"]])
+    #expect(
+      show.device.shown.dropLast() == [
+        "warning crawler: not found depth=2 page=12 trace=7", "debug crawler: two",
+        "lines depth=2 list=[\"a\", \"b\"] page=? trace=7",
+      ], "\(show.device.shown)")
+    #expect(show.device.shown.last?.hasPrefix("pages   0%") == true && show.device.isTidy)
   }
 
   @Test("without bars, lines are written as they are")
@@ -191,6 +220,28 @@ struct ProgressBoardTests {
     #expect(show.device.shown[0].hasPrefix("x  50% 1/2 5 retried"))
   }
 
+  @Test("U256: what was done before a map is finished, and took none of its time")
+  func resumed() {
+    let show = Show(MemoryDevice(columns: 80))
+    let map = show.map(.compact("x"), total: 1_000)
+    map.restored(0..<900)
+    let failure = ItemFailure(index: 900, slot: 3, attempt: 0, cause: .timedOut(limit: .seconds(1)))
+    map.tell(.itemFailed(JobID(1), failure))
+    show.look()
+    #expect(show.device.shown[0].hasPrefix("x  90% 901/1000 1 failed 0:00"), "\(show.device.shown)")
+    for tick in 0..<20 {
+      map.done(901 + tick..<902 + tick)
+      show.look()
+    }
+    // About ten a second, and 79 are left.
+    #expect(show.device.shown == ["x  92% 921/1000 1 failed 8.7/s 0:02 0:10 left"])
+    map.done(921..<1_000)
+    map.end(.complete, done: 999, failed: 1, at: show.now)
+    show.look()
+    // 99 in 2.1 seconds.
+    #expect(show.device.shown[0].contains(" 1000/1000 1 failed 47/s "), "\(show.device.shown)")
+  }
+
   @Test("a map is not over before its consumer has taken what there is")
   func untaken() {
     let show = Show(MemoryDevice(columns: 40))
@@ -277,6 +328,62 @@ struct ProgressBoardTests {
     #expect(show.device.shown.dropFirst().prefix(3) == ["^Z", "[1]+  Stopped", "$ fg"])
     // A minute in which nothing is finished would leave nothing of that rate.
     #expect(show.device.shown.last!.contains(" 20/s "), "\(show.device.shown)")
+  }
+
+  @Test("U262: a map inside an item has its bar under that of the map around it")
+  func nested() {
+    let show = Show(MemoryDevice(columns: 40))
+    let outer = ["A", "B"].map { show.map(.bar($0), total: 10) }
+    let inside = show.map(.bar("in A"), total: 10, inside: outer[0])
+    _ = show.map(.bar("C"), total: 10)
+    let deeper = show.map(.bar("in in A"), total: 10, inside: inside)
+    _ = show.map(.bar("in B"), total: 10, inside: outer[1])
+    let second = show.map(.bar("2nd in A"), total: 10, inside: outer[0])
+    func names() -> [String] { show.device.shown.map { String($0.prefix { $0 != "%" }.dropLast(4)) } }
+    show.look()
+    #expect(names() == ["A", "in A", "in in A", "2nd in A", "B", "in B", "C"])
+    // Whose outer map is over stands where it began.
+    outer[0].end(.cancelled, done: 0, at: show.now)
+    show.look()
+    show.look()
+    #expect(names() == ["A", "B", "in B", "in A", "in in A", "C", "2nd in A"])
+    for map in [inside, deeper, second] { map.end(.complete, done: 10, at: show.now) }
+    show.look()
+    show.look()
+    #expect(show.device.isTidy)
+  }
+
+  @Test(
+    "U257: of 200 short maps, one after another or at once, all last lines come, with ten redraws a second",
+    .timeLimit(.minutes(1)), arguments: [1, 200])
+  func short(atOnce: Int) async {
+    let device = MemoryDevice(columns: 40)
+    let board = ProgressBoard(device)
+    let begun = ContinuousClock.now
+    @Sendable func run(_ number: Int) async {
+      let counter = ProgressCounter(total: 1)
+      let tracker = ProgressTracker(
+        .bar("map \(number)"), counter, observation: nil, board: board, at: MonotonicTime.now)
+      tracker.follow(JobID(1))
+      try? await Task.sleep(for: .milliseconds(2))
+      Map(counter: counter).end(.complete, done: 1, at: MonotonicTime.now)
+      await tracker.finish()
+    }
+    await withTaskGroup(of: Void.self) { group in
+      for number in 0..<200 {
+        if number >= atOnce { await group.next() }
+        group.addTask { await run(number) }
+      }
+    }
+    // Nobody has waited for a tenth of a second each.
+    #expect(begun.duration(to: .now) < .seconds(10))
+    while device.shown.count(where: { $0.contains("100%") }) < 200 { try? await Task.sleep(for: .milliseconds(5)) }
+    let looks = Int(begun.duration(to: .now) / .milliseconds(100))
+    // One at once, and one that finishes the bar that was there. What is much is written in several pieces.
+    let pieces = device.writes.reduce(0) { $0 + $1.utf8.count } / 2_048
+    #expect(
+      device.writes.count <= looks + 3 + pieces, "\(device.writes.count) writes in \(looks) tenths of a second")
+    #expect(Set(device.shown.map { $0.prefix { $0 != "%" } }).count == 200 && device.isTidy)
   }
 
   @Test("more bars than the terminal has rows")

@@ -62,6 +62,19 @@ struct ProgressLineTests {
     #expect(whole.hasPrefix("100% ━") && whole.contains(" 13/13 ") && !whole.contains("─"))
   }
 
+  @Test("how a map has ended stands at the end of its line, whatever room there is")
+  func ends() {
+    for (phase, word) in [(ProgressState.Phase.failed, "failed"), (.cancelled, "cancelled")] {
+      let state = ProgressState(name: "pages", done: 1, failed: 1, total: 4, elapsed: .seconds(3), phase: phase)
+      #expect(ProgressLine().text(state, columns: 60).hasSuffix(" 2/4 1 failed 0:03 \(word)"))
+      #expect(ProgressLine().text(state, columns: 11 + word.count) == "pages  50% \(word)")
+      #expect(ProgressLine.log(state) == "pages  50% 2/4 1 failed 0:03 \(word)")
+      #expect(ProgressLine.json(state).hasSuffix("\"phase\":\"\(word)\"}"))
+    }
+    let coloured = ProgressLine(hasColour: true).text(ProgressState(done: 1, total: 4, phase: .failed), columns: 60)
+    #expect(coloured.hasSuffix("\u{1B}[31mfailed\u{1B}[0m"))
+  }
+
   @Test("a terminal without Unicode has bars of ASCII; colours are only where they are wanted")
   func glyphs() {
     let state = ProgressState(done: 1, failed: 1, total: 4)

@@ -32,16 +32,8 @@ enum ProgressSnippets {
   }
 
   /// Log lines above the bars.
-  struct AboveBars: LogHandler {
-    var logLevel = Logger.Level.info
-    var metadata: Logger.Metadata = [:]
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-      get { metadata[key] }
-      set { metadata[key] = newValue }
-    }
-
-    func log(event: LogEvent) {
-      ProgressTerminal.print("\(event.level) \(event.message)")
-    }
+  static func logging() {
+    let logger = Logger(label: "crawler") { ProgressLogHandler(label: $0) }
+    logger.warning("not found", metadata: ["page": "12"])
   }
 }

@@ -112,7 +112,20 @@ extension AcceptanceProgram {
           case .failure(let failure): found.insert("\(failure)".contains("errno 27") ? "errno 27" : "\(failure)")
           }
         }
-        say("small: \(isSmallRight ? "right" : "wrong"), large: \(found.sorted().joined(separator: ", "))")
+        // And what is shared.
+        let few = try SharedArray<UInt8>(repeating: 7, count: 1_000)
+        let isFewRight = try await pool.map(0..<2, with: LastOf(bytes: few)) == [7, 7]
+        var many: String
+        do {
+          let array = try SharedArray<UInt8>(repeating: 7, count: 2 << 20)
+          many = try await pool.map(0..<2, with: LastOf(bytes: array)) == [7, 7] ? "right" : "wrong"
+        } catch {
+          many = "\(error)".contains("errno 27") ? "errno 27" : "\(error)"
+        }
+        let words = [isSmallRight, isFewRight].map { $0 ? "right" : "wrong" }
+        say(
+          "small: \(words[0]), large: \(found.sorted().joined(separator: ", ")), shared: \(words[1]), much of it: \(many)"
+        )
       }
     } catch {
       say("\(error)")
@@ -156,6 +169,11 @@ struct Triple: StatelessWorker {
 
 struct Repeat: StatelessWorker {
   func process(_ item: String) -> String { "\(item) \(item)" }
+}
+
+struct LastOf: StatelessWorker, Codable {
+  var bytes: SharedArray<UInt8>
+  func process(_ item: Int) -> UInt8 { bytes[bytes.count - 1] }
 }
 
 struct Reverse: StatelessWorker {

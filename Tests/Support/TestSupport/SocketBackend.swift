@@ -62,8 +62,7 @@ final class SocketSlots: Slots {
     case .stop(let slot, let generation): seat(slot, generation)?.end { $0.ask { [$0.stop()] } }
     case .kill(let slot, let generation): seat(slot, generation)?.end { $0.kill() }
     case .inspect(let slot, let generation, let chunk):
-      let found = seat(slot, generation)?.workers.lazy.compactMap { $0.inspect(chunk) }.first ?? .waiting
-      host.step { $0.inspected(slot: slot, generation: generation, chunk: chunk, found, now: $1) }
+      seat(slot, generation)?.inspect(chunk)
     case .revoke(let slot, let generation, let chunk, _):
       host.step { $0.revoked(slot: slot, generation: generation, chunk: chunk, from: nil, now: $1) }
     case .share(let slot, let generation, let chunk):
@@ -100,6 +99,17 @@ final class SocketSeat: Sendable {
     let worker = SocketWorker(record, in: self)
     state.withLock { $0.workers.append(worker) }
     do { try startThread("socket-\(slot)") { worker.live() } } catch { failed(worker, error) }
+  }
+
+  /// Asks each of its workers, until one has the chunk.
+  func inspect(_ chunk: Int) { inspect(chunk, workers[...]) }
+
+  private func inspect(_ chunk: Int, _ workers: ArraySlice<SocketWorker>) {
+    let tell = { @Sendable [host, slot, generation] (found: Inspection) in
+      host.step { $0.inspected(slot: slot, generation: generation, chunk: chunk, found, now: $1) }
+    }
+    guard let worker = workers.first else { return tell(.waiting) }
+    worker.inspect(chunk) { [self] in if let found = $0 { tell(found) } else { inspect(chunk, workers.dropFirst()) } }
   }
 
   /// There cannot be such a worker here.

@@ -4,38 +4,52 @@ import Millrace
 import MillraceIPC
 
 /// A worker's process, as the pool has it. A thread of its own starts it, hears it and sees it die.
-final class SocketWorker: Sendable {
+///
+/// Items are encoded and outputs decoded here, by their own code: so one does at a time what it is told, and no lock is held.
+final class SocketWorker: @unchecked Sendable {
+  private typealias Order = @Sendable (SocketWorker) -> Void
+
   private struct State {
-    var work = SentWork()
     var link: (line: FrameLine, process: ChildProcess)?
-    /// What it is told when it is there.
-    var unsent: [RemoteFrame] = []
     var isKilled = false
-    /// When it last said something, or was asked.
-    var since: UInt64 = 0
   }
   let record: WorkerRecord
   private let seat: SocketSeat
   private let state = Lock(State())
+  private let orders = OrderQueue<Order>()
+  // Sound: these belong to whoever carries out the orders.
+  private var work = SentWork()
+  /// What it is told when it is there.
+  private var unsent: [RemoteFrame] = []
+  /// When it last said something, or was asked.
+  private var since: UInt64 = 0
 
   init(_ record: WorkerRecord, in seat: SocketSeat) {
     (self.record, self.seat) = (record, seat)
     ask { [$0.open(record)] }
   }
 
-  func ask(_ order: (inout SentWork) -> [RemoteFrame?]) {
-    state.withLock { state in
-      state.since = MonotonicTime.now
-      state.unsent += order(&state.work).compactMap { $0 }
-      guard let line = state.link?.line else { return }
+  private func order(_ order: @escaping Order) {
+    orders.accept(order)
+    orders.flush { $0(self) }
+  }
+
+  func ask(_ question: @escaping @Sendable (inout SentWork) -> [RemoteFrame?]) {
+    order { worker in
+      worker.since = MonotonicTime.now
+      worker.unsent += question(&worker.work).compactMap { $0 }
+      guard let line = worker.state.withLock({ $0.link?.line }) else { return }
       // If it is about to die, that is seen elsewhere.
-      for frame in state.unsent { try? line.send(frame) }
-      state.unsent = []
+      for frame in worker.unsent { try? line.send(frame) }
+      worker.unsent = []
     }
   }
 
-  func inspect(_ chunk: Int) -> Inspection? {
-    state.withLock { $0.work.sent(chunk) == nil ? nil : $0.work.inspect(chunk, since: $0.since) }
+  /// Nil: it does not have the chunk.
+  func inspect(_ chunk: Int, then: @escaping @Sendable (Inspection?) -> Void) {
+    order { worker in
+      then(worker.work.sent(chunk) == nil ? nil : worker.work.inspect(chunk, since: worker.since))
+    }
   }
 
   func kill() {
@@ -54,14 +68,10 @@ final class SocketWorker: Sendable {
     state.withLock { $0.link = link }
     if state.withLock({ $0.isKilled }) { link.process.kill() }
     ask { _ in [] }
-    do {
-      while let frame = try link.line.receive() { try hear(frame, link.line) }
-    } catch {
-      seat.host.logger(slot: seat.slot).error("a worker broke the protocol and is ended: \(error)")
-    }
+    do { while let frame = try link.line.receive() { order { $0.hear(frame, link) } } } catch { broke(error) }
     link.process.kill()
     let exit = link.process.waitForEnd()
-    seat.lost(self, death(exit.reason))
+    order { $0.seat.lost($0, $0.death(exit.reason)) }
   }
 
   /// Forks it. What other threads hold of the Swift runtime just then may keep it from beginning: then there is another fork.
@@ -81,24 +91,31 @@ final class SocketWorker: Sendable {
     throw SystemCallError("fork", 0)
   }
 
-  private func hear(_ frame: RemoteFrame, _ line: FrameLine) throws {
-    let answers = try state.withLock { state in
-      state.since = MonotonicTime.now
-      return try state.work.answers(with: frame)
+  private func hear(_ frame: RemoteFrame, _ link: (line: FrameLine, process: ChildProcess)) {
+    since = MonotonicTime.now
+    let answers: [RemoteAnswer]
+    do { answers = try work.answers(with: frame) } catch {
+      broke(error)
+      link.process.kill()
+      return
     }
     for answer in answers {
       switch answer {
       case .openFailed, .tornDown: ask { [$0.stop()] }
-      case .stopped: line.socket.hangUp()
+      case .stopped: link.line.socket.hangUp()
       default: break
       }
     }
     RemoteNews.tell(answers, slot: seat.slot, generation: seat.generation, to: seat.host)
   }
 
+  private func broke(_ error: any Error) {
+    seat.host.logger(slot: seat.slot).error("a worker broke the protocol and is ended: \(error)")
+  }
+
   /// Nil, if it has ended in good order.
   private func death(_ reason: ProcessExit.Reason) -> Death? {
-    let (work, isKilled) = state.withLock { ($0.work, $0.isKilled) }
+    let isKilled = state.withLock { $0.isKilled }
     if work.hasStopped { return nil }
     let cause: ItemFailure.Cause =
       switch reason {

@@ -11,7 +11,7 @@ package import MillraceIPC
 ///  retired    segment
 ///  opened               worker
 ///  openFailed           worker
-///  outputs    outputs   chunk     nanoseconds, if final
+///  outputs    outputs   chunk     nanoseconds, if final, and resident memory above them
 ///  itemFailed           chunk     offset in it
 ///  chunkDone  items     chunk     nanoseconds
 ///  tornDown             worker
@@ -81,11 +81,22 @@ extension FrameHeader {
   /// Which of the chunk's items failed.
   var offset: UInt64 { c }
   /// How long the chunk took.
-  var nanoseconds: UInt64 { c }
+  package var nanoseconds: UInt64 { frameFlags.contains(.samplesMemory) ? c & (1 << Self.timeBits - 1) : c }
+  /// What the worker has resident, if these outputs say so: bytes, in whole pages.
+  package var memory: Int? { frameFlags.contains(.samplesMemory) ? Int(c >> Self.timeBits) << Self.pageBits : nil }
+
+  /// 18 minutes, and 64 GiB.
+  private static let (timeBits, pageBits): (UInt64, Int) = (40, 12)
 
   /// These are the last outputs of their chunk.
-  package mutating func makeFinal(nanoseconds: UInt64) {
+  ///
+  /// - Parameter memory: what the worker has resident, if that is to be said too. It has to come with them, for what comes behind a map's
+  ///   last output may be behind its end. Of a chunk that has taken very long it is left out.
+  package mutating func makeFinal(nanoseconds: UInt64, memory: @autoclosure () -> Int? = nil) {
     frameFlags.insert(.final)
     c = nanoseconds
+    guard nanoseconds >> Self.timeBits == 0, let memory = memory() else { return }
+    frameFlags.insert(.samplesMemory)
+    c |= min(UInt64(max(0, memory)) >> UInt64(Self.pageBits), 1 << (64 - Self.timeBits) - 1) << Self.timeBits
   }
 }

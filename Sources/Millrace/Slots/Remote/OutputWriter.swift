@@ -84,7 +84,7 @@ package class OutputWriter<Output> {
     if end == count, outputs > 0, !host.measuresMemory {
       isDone = true
       ended = _monotonicNow()
-      header.makeFinal(nanoseconds: ended &- begun)
+      header.makeFinal(nanoseconds: ended &- begun, memory: host.samplesMemory ? Machine.residentBytes : nil)
       host.watch.ended(items: count, elapsed: ended &- begun)
     }
     return header
@@ -114,7 +114,7 @@ package class OutputWriter<Output> {
     ended = _monotonicNow()
     host.watch.ended(items: items, elapsed: ended &- begun)
     let header = FrameHeader.chunkDone(chunk, items: items, nanoseconds: ended &- begun)
-    guard host.measuresMemory else { return try host.channel.send(header) }
+    guard host.measuresMemory || host.samplesMemory else { return try host.channel.send(header) }
     var memory = UInt64(Machine.residentBytes)
     try withUnsafeBytes(of: &memory) { try host.channel.send(header, $0) }
   }

@@ -63,7 +63,8 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
   func tearDown(on pool: WorkerPool) async { _ = try? await pool.tearDown(worker) }
 
   func run(_ frame: RemoteFrame, on pool: WorkerPool, _ conditions: RelayConditions) async throws -> [RemoteFrame] {
-    let (items, head) = try items(of: frame)
+    let (items, head, baggage) = try items(of: frame)
+    let companion = try baggage.map { try RelayedCompanion($0, on: pool) }
     let answer = RelayedAnswer(frame.header.chunk, output)
     let begun = MonotonicTime.now
     var next = 0
@@ -80,15 +81,15 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
       }
       let most = conditions.apart == nil ? items.count : next + 1
       let run = items[next..<most].prefix { if case .success = $0 { true } else { false } }.compactMap { try? $0.get() }
-      try await self.run(run, from: next, head, on: pool, conditions, answer)
+      try await self.run(run, from: next, head, companion, on: pool, conditions, answer)
       next += run.count
     }
     answer.done(items: items.count, nanoseconds: MonotonicTime.now &- begun)
     return answer.frames
   }
 
-  /// The items of a chunk, or why one cannot be read.
-  private func items(of frame: RemoteFrame) throws -> ([Result<W.Input, any Error>], ChunkHead) {
+  /// The items of a chunk, or why one cannot be read, and what goes around them.
+  private func items(of frame: RemoteFrame) throws -> ([Result<W.Input, any Error>], ChunkHead, [UInt8]?) {
     try frame.payload.withUnsafeBytes { payload in
       let request = try ChunkRequest(frame.header, payload)
       let reader = ItemReader(input)
@@ -106,14 +107,14 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
           items.append(.success(reader.place.pointee))
         }
       }
-      return (items, request.head)
+      return (items, request.head, request.baggage.map { Array($0) })
     }
   }
 
   /// Runs consecutive items, the first of them at this offset of the chunk, as a map.
   private func run(
-    _ items: [W.Input], from offset: Int, _ head: ChunkHead, on pool: WorkerPool, _ conditions: RelayConditions,
-    _ answer: RelayedAnswer<W.Output>
+    _ items: [W.Input], from offset: Int, _ head: ChunkHead, _ companion: RelayedCompanion?, on pool: WorkerPool,
+    _ conditions: RelayConditions, _ answer: RelayedAnswer<W.Output>
   ) async throws {
     var request = MapRequest(
       options: MapOptions(
@@ -123,6 +124,7 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
       onFailure: .skip, isPulled: true)
     request.origin.index = Int(head.first) + offset
     request.origin.attempt = Int(head.attempt)
+    request.origin.companion = companion
     let cursor = pool.cursor(ItemSource(items), worker, request)
     while let segment = try await cursor.next() {
       switch segment.content {
@@ -136,6 +138,30 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
         answer.failed(offset + failure.index, failure)
       }
     }
+  }
+}
+
+/// Has what came with a chunk go around its items where they run, in whatever chunks that is.
+private final class RelayedCompanion: MapCompanion {
+  private let surroundings: any ChunkSurroundings
+
+  init(_ baggage: [UInt8], on pool: WorkerPool) throws {
+    surroundings =
+      pool.kind.abilities.contains(.sharesMemory)
+      ? try baggage.withUnsafeBytes { try Baggage.unpack($0) } : PassedOn(baggage: Baggage(packed: baggage))
+  }
+
+  func belongs(to job: JobID) {}
+  func refused(_ error: any Error) {}
+  func surroundings(ofChunk id: Int) -> any ChunkSurroundings { surroundings }
+
+  /// Where items run in processes of their own, what goes around them is made there, from the same bytes.
+  private struct PassedOn: ChunkSurroundings {
+    let baggage: Baggage
+    var surroundsItems: Bool { false }
+
+    func around<Result>(_ body: () async throws -> Result) async rethrows -> Result { try await body() }
+    func aroundItem(_ index: Int, attempt: Int, _ body: () async -> _RunEnd) async -> _RunEnd { await body() }
   }
 }
 

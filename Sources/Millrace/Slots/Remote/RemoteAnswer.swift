@@ -64,7 +64,7 @@ package struct RemoteNews {
       add {
         $0.finished(
           slot: slot, generation: generation, chunk: sent.chunk.id, outputs: outputs, items: items, elapsed: elapsed,
-          bytes: sent.bytes, memory: memory, now: $1)
+          bytes: ChunkBytes(sent: sent.bytes, received: sent.bytesBack), memory: memory, now: $1)
       }
     case .tornDown(let key, let exit):
       if let exit { host.exited(key, slot: slot, exit) }

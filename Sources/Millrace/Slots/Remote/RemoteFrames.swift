@@ -58,6 +58,8 @@ package struct FrameFlags: OptionSet, Sendable {
   package static let relayed = FrameFlags(rawValue: 256)
   /// What is to go around the chunk's items stands before them (`Baggage`).
   package static let baggage = FrameFlags(rawValue: 512)
+  /// Of a chunk: its end is to say what is resident. Of outputs: it says so, beside the time.
+  package static let samplesMemory = FrameFlags(rawValue: 1_024)
 }
 
 /// What a chunk's payload begins with.

@@ -19,6 +19,10 @@ package final class SentChunk {
   private var shared: [SharedBlock] = []
   /// The size of its encoded items.
   @exclusivity(unchecked) package private(set) var bytes = 0
+  /// The size of what has come back for them.
+  @exclusivity(unchecked) package private(set) var bytesBack = 0
+  /// Whether the worker is to say with its last frame how much memory it has.
+  let samplesMemory: Bool
   /// Frames that the worker is done with.
   @exclusivity(unchecked) private(set) var answered = 0
   /// How many of its items have their outcomes: the first ones.
@@ -34,8 +38,9 @@ package final class SentChunk {
   @exclusivity(unchecked) private(set) var isCancelled = false
 
   /// - Parameter number: of its first frame.
-  init(_ chunk: Chunk, _ record: WorkerRecord, number: UInt64) {
+  init(_ chunk: Chunk, _ record: WorkerRecord, number: UInt64, samplesMemory: Bool = false) {
     self.chunk = chunk
+    self.samplesMemory = samplesMemory
     self.record = record
     inputStride = record.remote.inputStride
     outputStride = record.remote.outputStride
@@ -85,7 +90,11 @@ package final class SentChunk {
   func header(_ range: Range<Int>, isPacked: Bool) -> FrameHeader {
     var flags: FrameFlags = isPacked ? .packed : []
     if chunk.inspectAt != nil { flags.insert(.timed) }
-    if record.measuresMemory { flags.insert(.measuresMemory) }
+    if record.measuresMemory {
+      flags.insert(.measuresMemory)
+    } else if samplesMemory, positions.count == frames - 1 {
+      flags.insert(.samplesMemory)
+    }
     if !baggage.isEmpty { flags.insert(.baggage) }
     return .chunk(number + UInt64(positions.count), of: UInt64(record.key.value), items: range.count, flags)
   }
@@ -160,8 +169,11 @@ package final class SentChunk {
 
   // MARK: Its outcomes
 
-  /// The next `count` items have their outcomes.
-  func receive(_ count: Int) { received += count }
+  /// The next `count` items have their outcomes, which have come in so many bytes.
+  func receive(_ count: Int, bytes: Int) {
+    received += count
+    bytesBack += bytes
+  }
 
   /// The current frame is over; what of it was given up has no outcome.
   func finishFrame(items: Int, elapsed: UInt64) {

@@ -8,10 +8,11 @@ extension SentWork {
     return RemoteFrame(.open(UInt64(record.key.value)), announcement)
   }
 
-  /// Empty, if the worker is not told of there.
+  /// Empty, if the worker is not told of there. Items are encoded here, and what goes around them is made, by their own code: with no lock held.
   package mutating func run(_ chunk: Chunk) -> [RemoteFrame] {
     guard let record = records[chunk.worker] else { return [] }
     let sent = runs(chunk, record)
+    sent.pack()
     let scratch = EncodingScratch()
     var frames: [RemoteFrame] = []
     while !sent.isSent {

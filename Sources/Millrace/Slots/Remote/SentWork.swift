@@ -18,6 +18,7 @@ package struct SentWork {
   package private(set) var isToldToStop = false
   package private(set) var hasStopped = false
   private var hasBegun = false
+  private var memoryClock = MemoryClock()
   /// Whether the program keeps the memory of large outputs, once one has come.
   package var keepsFreedMemory = false
   /// The frame that ended last.
@@ -48,7 +49,7 @@ package struct SentWork {
   }
 
   package mutating func runs(_ chunk: Chunk, _ record: WorkerRecord) -> SentChunk {
-    let sent = SentChunk(chunk, record, number: nextNumber)
+    let sent = SentChunk(chunk, record, number: nextNumber, samplesMemory: memoryClock.isDue(record.memoryWatch))
     nextNumber += UInt64(chunk.count)
     inFlight.append(sent)
     return sent
@@ -111,7 +112,8 @@ package struct SentWork {
         throw WireProblem("the end of a chunk that lacks outcomes")
       }
       try takeOutputs(payload, isPacked: flags.contains(.packed), count: count, sent, shortage)
-      return isFinal ? finish(sent, items: sent.currentCount, elapsed: header.nanoseconds, memory: nil) : nil
+      guard isFinal else { return nil }
+      return finish(sent, items: sent.currentCount, elapsed: header.nanoseconds, memory: header.memory)
     case .itemFailed:
       let sent = try first(header.chunk)
       guard sent.received < sent.currentEnd, header.offset == UInt64(sent.currentReceived) else {
@@ -119,7 +121,7 @@ package struct SentWork {
       }
       let error = try shortage ?? error(payload)
       let index = sent.chunk.range.lowerBound + sent.received
-      sent.receive(1)
+      sent.receive(1, bytes: payload.count)
       if flags.contains(.relayed), let failure = error as? ItemFailure {
         return .failedThere(sent, index: index, failure)
       }
@@ -197,7 +199,7 @@ package struct SentWork {
       try open!.decode(payload, count: count, at: index, keepsMemory: keepsFreedMemory)
     }
     open!.next += count
-    sent.receive(count)
+    sent.receive(count, bytes: payload.count)
   }
 
   private func error(_ payload: UnsafeRawBufferPointer) throws -> any Error {

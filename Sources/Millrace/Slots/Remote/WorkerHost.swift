@@ -13,6 +13,7 @@ package final class WorkerHost: @unchecked Sendable {
   private let context: WorkerContext
   private var instances: [UInt64: any HostedWorker] = [:]
   @exclusivity(unchecked) package private(set) var measuresMemory = false
+  @exclusivity(unchecked) private(set) var samplesMemory = false
   /// Where its requests are carried out.
   private let tasks: HostTasks
   /// How many set-ups it has come to.
@@ -118,6 +119,7 @@ package final class WorkerHost: @unchecked Sendable {
     KillPoint.workerTakesChunk.reach()
     guard let instance = instances[request.worker] else { throw WireProblem("a chunk for a worker that is not here") }
     measuresMemory = request.flags.contains(.measuresMemory)
+    samplesMemory = request.flags.contains(.samplesMemory)
     begin(request)
     if let baggage = request.baggage {
       let surroundings = try Baggage.unpack(baggage)
