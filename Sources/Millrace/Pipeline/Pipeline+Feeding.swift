@@ -12,6 +12,7 @@ extension Pipeline {
   ///   - watch: How each stage shows how far it is: a line for each, with its slots and how busy they are; the bottleneck is marked.
   /// - Throws: The ``ItemFailure`` of an item, which names its stage and its place among the items; ``ItemFailures`` (`.collect`);
   ///   a ``PipelineError``, which names the stage; a ``WorkerPoolError``; what the items' sequence throws; or `CancellationError`.
+  @inlinable
   public func list<S: Sequence & Sendable>(
     of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil, watch: ProgressStyle = .none
   ) async throws -> [Output] where S.Element == Input {
@@ -24,6 +25,7 @@ extension Pipeline {
   ///   - items: What goes in.
   ///   - pool: Where stages run that have no backend or width of their own; nil: threads, one for each usable CPU.
   ///   - watch: How each stage shows how far it is: a line for each, with its slots and how busy they are; the bottleneck is marked.
+  @inlinable
   public func run<S: Sequence & Sendable>(
     of items: S, on pool: WorkerPool? = nil, watch: ProgressStyle = .none
   ) async throws where S.Element == Input { try await run(input: PipelineInput(items), pool, watch) }
@@ -31,6 +33,7 @@ extension Pipeline {
   /// The outputs of the items, lazily.
   ///
   /// Leaving the loop early ends the run.
+  @inlinable
   public func outputs<S: Sequence & Sendable>(
     of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil, watch: ProgressStyle = .none
   ) -> OutputSequence<Output, Self> where S.Element == Input {
@@ -38,11 +41,13 @@ extension Pipeline {
   }
 
   /// What became of each of the items, lazily. A failed item ends nothing.
+  @inlinable
   public func outcomes<S: Sequence & Sendable>(
     of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil, watch: ProgressStyle = .none
   ) -> PipelineOutcomes<Output> where S.Element == Input { outcomes(input: PipelineInput(items), order, pool, watch) }
 
   /// Puts all outputs of the items into one value, one at a time, in the caller's task. What the closure throws ends the run.
+  @inlinable
   public func reduce<S: Sequence & Sendable, Total>(
     into initial: Total, of items: S, order: MapOptions.Order = .input, on pool: WorkerPool? = nil,
     watch: ProgressStyle = .none, _ update: (inout Total, Output) throws -> Void

@@ -58,6 +58,7 @@ extension Pipeline where Input == Nothing {
 // What they have in common.
 
 extension Pipeline {
+  @usableFromInline
   func list(
     input: PipelineInput?, _ order: MapOptions.Order, _ pool: WorkerPool?, _ watch: ProgressStyle = .none
   ) async throws -> [Output] {
@@ -70,6 +71,7 @@ extension Pipeline {
     return outputs
   }
 
+  @usableFromInline
   func outputs(
     input: PipelineInput?, _ order: MapOptions.Order, _ pool: WorkerPool?, _ watch: ProgressStyle = .none
   ) -> OutputSequence<Output, Self> {
@@ -83,6 +85,7 @@ extension Pipeline {
     }
   }
 
+  @usableFromInline
   func outcomes(
     input: PipelineInput?, _ order: MapOptions.Order, _ pool: WorkerPool?, _ watch: ProgressStyle = .none
   ) -> PipelineOutcomes<Output> {
@@ -96,6 +99,7 @@ extension Pipeline {
     }
   }
 
+  @usableFromInline
   func run(input: PipelineInput?, _ pool: WorkerPool?, _ watch: ProgressStyle) async throws {
     try await start(input: input, pool, watch, isMeasured: false).waitOrCancel()
   }
