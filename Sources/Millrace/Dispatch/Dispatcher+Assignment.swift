@@ -223,6 +223,7 @@ extension Dispatcher {
 
   private mutating func assign(_ chunk: consuming Chunk, to slot: Int) {
     guard let job = jobs[chunk.job] else { return }
+    if !gathering.isEmpty { given.append((slot, job.id)) }
     if let limit = job.spec.itemTimeout { chunk.inspectAt = now &+ limit }
     job.outstanding += 1
     if !job.hasBegun {

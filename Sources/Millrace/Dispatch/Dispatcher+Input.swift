@@ -192,9 +192,14 @@ extension Dispatcher {
     gathering.append(id)
   }
 
-  /// Has handed over what has come for jobs that a free slot could work on.
+  /// Has handed over what has come for jobs that a free slot could work on, or that have nothing ready while others are given work: where
+  /// slots go from chunk to chunk none is ever free, and it would not be their turn for ever.
   mutating func collectForFree() {
-    guard !gathering.isEmpty, slots.hasAny([.idle, .vacant]) else { return }
+    let given = given
+    if !given.isEmpty { self.given = [] }
+    guard !gathering.isEmpty else { return }
+    let hasFree = hasFreeSlot
+    guard hasFree || !given.isEmpty else { return }
     var place = 0
     while place < gathering.count {
       let id = gathering[place]
@@ -203,7 +208,8 @@ extension Dispatcher {
         gathering.remove(at: place)
         continue
       }
-      if job.parts.until <= now, isAnyoneFree(for: job) {
+      let isPassedBy = job.ready.isEmpty && given.contains { $0.job != id && serves($0.slot, job.spec) }
+      if job.parts.until <= now, isPassedBy || hasFree && isAnyoneFree(for: job) {
         job.isGathering = false
         job.isAwaited = true
         actions.append(.collect(id))

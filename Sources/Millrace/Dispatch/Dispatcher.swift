@@ -24,6 +24,8 @@ package struct Dispatcher: ~Copyable {
   let queue = RunQueue()
   /// Jobs whose reader has items on their way that nobody waits for, so that it may gather them for chunks.
   var gathering: [JobID] = []
+  /// What slots have been given in this step, and of which jobs, while there are such readers.
+  var given: [(slot: Int, job: JobID)] = []
   /// Chunks that wait for their back-off.
   var delayed: [Chunk] = []
   /// Workers that no job uses, kept for the next, the one that was used last behind the others.

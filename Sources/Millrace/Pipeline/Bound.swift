@@ -105,7 +105,7 @@ struct Bound {
     let (last, weight) = (blueprint.stages[station.stages.last!], writers.first.map { ready[$0].weight } ?? Most(1))
     let width = width(of: station)
     let window = window(of: station, width)
-    if window.count == nil { note(station, "has a window of chunks, which have no number of items") }
+    if window.count == nil { note(station, "has a window of chunks, or of more items than can be counted") }
     switch last.work {
     case .elastic(let stage) where stage is any ManyResults: return puttingAny(station, weight)
     case .stage(let stage) where stage is any OneOfOne: break

@@ -92,4 +92,27 @@ import Testing
     play.wait(100)
     #expect(play.collected.count { $0 == stream.job } == asked)
   }
+
+  @Test("U263: what has come has its turn where another job always has work for the slot, which is never free")
+  func others() {
+    let stream = Stream()
+    let play = stream.play
+    _ = stream.part(1)
+    _ = play.said()
+    play.arriveAll(play.submit(play.worker()), 12)
+    var (answered, others, asked) = (0, 0, play.collected.count)
+    // Who is answered sends the next.
+    play.come(stream.job, 1)
+    var running: Int?
+    while others < 12 {
+      running = play.said().last { $0.hasPrefix("run 0: ") }.flatMap { Int($0.split(separator: " ")[2]) }
+      guard let running, let chunk = play.chunks[running] else { return #expect(running != nil) }
+      if chunk.job == stream.job { answered += 1 } else { others += 1 }
+      play.finish(0, running)
+      guard play.collected.count > asked else { continue }
+      asked = play.collected.count
+      play.come(stream.job, 1)
+    }
+    #expect(answered >= 4)
+  }
 }

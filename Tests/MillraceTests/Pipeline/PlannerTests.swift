@@ -150,7 +150,7 @@ import Testing
     #expect(
       sum(own) == "no bound on items: Own may make any number of an item; Batch keeps what has no number of items")
     let chunks = Pipeline<Int, Int> { AddX() }.options(StageOptions(window: .chunksPerWorker(2)))
-    #expect(sum(chunks) == "no bound on items: AddX has a window of chunks, which have no number of items")
+    #expect(sum(chunks) == "no bound on items: AddX has a window of chunks, or of more items than can be counted")
     let living = line.batch(4).options(StageOptions(lifespan: MapOptions.Lifespan(items: 10)))
     #expect(
       sum(living) == "no bound on items: Batch has a lifespan: what its workers have kept waits for its end")

@@ -1,4 +1,7 @@
 /// A sequence as the source of a pipeline.
+///
+/// It is read ahead of what is taken, also behind what a ``Take`` lets pass: one that traps at its end, such as `UInt8(0)...`, ends
+/// the program. Write `0...UInt8.max`.
 public struct Items<S: Sequence & Sendable>: Source where S.Element: Sendable {
   @usableFromInline let sequence: S
   @usableFromInline let input: PipelineInput
