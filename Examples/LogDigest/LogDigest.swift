@@ -7,25 +7,27 @@ import Musl
 #endif
 
 /// Follows the log of a server while it is written, counts the requests and the errors of each second of it, and writes them into a file.
+/// Lines that are no requests go into another, through a side channel.
 ///
 /// A task plays the server: it writes one line after another, and begins a new file half-way, as log rotation does.
 @main
 struct LogDigest {
   static let seconds = 20
   static let perSecond = 50
+  static let comment = "# a new second"
 
   static func main() async throws {
     guard let folder = CommandLine.arguments.dropFirst().first else {
       print("usage: LogDigest FOLDER")
       exit(64)
     }
-    let (log, digest) = ("\(folder)/access.log", "\(folder)/digest.txt")
+    let (log, digest, rest) = ("\(folder)/access.log", "\(folder)/digest.txt", "\(folder)/rest.txt")
     let server = Task { try await write(log, digest) }
 
+    let others = SideChannel<String>("others") { Write(rest) }
     let pipeline: Pipeline<Nothing, String> = Pipeline {
       Read(log, follow: true)
-      // Lines that are no requests are left out.
-      CompactMap { (line: String) in Request(line) }
+      Parse(others: others)
       // Of each second, once the next one begins.
       BySecond()
       // The last second has no next one.
@@ -33,13 +35,19 @@ struct LogDigest {
       Map { (second: Second) in "\(second.time) \(second.requests) requests, \(second.errors) errors" }
       Write(digest)
     }
-    try await pipeline.run()
+    try await pipeline.using(others).run()
     try await server.value
 
     let lines = try await Pipeline { Read(digest) }.list()
     let expected = (0..<seconds - 1).map { "\($0) \(perSecond) requests, \(perSecond / 10) errors" }
     guard lines == expected else {
       print("LogDigest: the digest is wrong:", lines)
+      exit(1)
+    }
+    // Each second begins with one.
+    let left = try await Pipeline { Read(rest) }.list()
+    guard left == Array(repeating: comment, count: seconds) else {
+      print("LogDigest: what is no request is wrong:", left)
       exit(1)
     }
     print("\(lines.count) seconds of the log, \(perSecond) requests each, the same as were made")
@@ -53,7 +61,7 @@ struct LogDigest {
         rename(log, log + ".1")
       }
       let lines = (0..<perSecond).map { number in "\(second) GET /\(number) \(number % 10 == 0 ? 500 : 200)" }
-      try await Pipeline { Items(["# a new second"] + lines) }.write(to: log, .append).run()
+      try await Pipeline { Items([comment] + lines) }.write(to: log, .append).run()
     }
   }
 }
@@ -67,6 +75,15 @@ struct Request: Codable {
     let words = line.split(separator: " ")
     guard words.count == 4, let time = Int(words[0]), let status = Int(words[3]) else { return nil }
     (self.time, self.status) = (time, status)
+  }
+}
+
+/// Makes requests of lines; what is none goes to the side.
+struct Parse: Stage {
+  let others: SideChannel<String>
+
+  func process(_ line: String, state: inout Void, _ out: Outlet<Request>) async throws {
+    if let request = Request(line) { try await out.put(request) } else { try await others.put(line) }
   }
 }
 
