@@ -40,7 +40,20 @@ extension Faults {
       arguments: ["forkServer", "spawn", "fork"])
     func oneWorkersDescriptors(start: String) async throws {
       let free = try await enoughForOne(start)
-      for more in 0...2 { #expect(try await lines(start, free + more, width: 4) == ["right"]) }
+      for more in 0...2 {
+        let said = try await lines(start, free + more, width: 4)
+        #expect(said == ["right"], "with \(free + more) descriptors")
+      }
+    }
+
+    @Test(
+      "U265: descriptors that something else has for a moment only are waited for where no worker could make room",
+      .forks, arguments: ["forkServer", "spawn", "fork"])
+    func descriptorsOfAMoment(start: String) async throws {
+      // The second try waits, for as long as it takes until they are there.
+      let order = "\(KillPoint.parentLaunches.rawValue):2:\(KillPoint.Action.sleep.rawValue)"
+      let said = try await lines(start, 64, width: 1, environment: ["MILLRACE_KILL_POINT": order], "held")
+      #expect(said == ["right"])
     }
 
     @Test("U26: a worker that is stuck in its fork is replaced where there are descriptors for one", .forks)
@@ -49,7 +62,8 @@ extension Faults {
       let hits = NSTemporaryDirectory() + "/millrace-hits-\(UUID().uuidString)"
       defer { unlink(hits) }
       let order = "\(KillPoint.workerServes.rawValue):1:\(KillPoint.Action.stop.rawValue):\(hits)"
-      #expect(try await lines("fork", free, width: 1, environment: ["MILLRACE_KILL_POINT": order]) == ["right"])
+      let said = try await lines("fork", free, width: 1, environment: ["MILLRACE_KILL_POINT": order])
+      #expect(said == ["right"])
       var status = stat()
       #expect(stat(hits, &status) == 0 && status.st_size > 1)
     }
@@ -85,10 +99,10 @@ extension Faults {
     }
 
     private func lines(
-      _ start: String, _ free: Int, width: Int, environment: [String: String] = [:]
+      _ start: String, _ free: Int, width: Int, environment: [String: String] = [:], _ more: String...
     ) async throws -> [String] {
       try await onPlainThread {
-        let program = try TestProgram(["cramped", start, "\(free)", "\(width)"], environment: environment)
+        let program = try TestProgram(["cramped", start, "\(free)", "\(width)"] + more, environment: environment)
         defer { _ = program.wait() }
         return program.rest()
       }

@@ -1,5 +1,6 @@
 #if Cluster
 import Millrace
+import MillraceIPC
 import Testing
 
 @testable import MillraceCluster
@@ -32,6 +33,33 @@ extension Checked {
         try await driver.submit(work(1))
         let found = try await leases
         #expect(found.map(\.work.id) == [1])
+      }
+    }
+
+    @Test("U264: whoever waits in memory is woken, though the queue goes back to what it had or forgets it")
+    func waitsThroughThePast() async throws {
+      try await withLab(.inMemory) { lab in
+        _ = try await lab.driver()
+        let agents = (0..<16).map { "agent \($0)" }
+        for agent in agents { _ = try await lab.agent(agent) }
+        let isOver = Lock(false)
+        await withTaskGroup(of: Void.self) { group in
+          for agent in agents {
+            group.addTask {
+              let queue = lab.client()
+              while !isOver.withLock({ $0 }) {
+                _ = try? await queue.lease(upTo: 1, for: agent, within: .milliseconds(1))
+              }
+            }
+          }
+          for _ in 0..<500 {
+            let back = try? await lab.past()
+            await Task.yield()
+            try? await back?()
+          }
+          try? await lab.forget()
+          isOver.withLock { $0 = true }
+        }
       }
     }
 

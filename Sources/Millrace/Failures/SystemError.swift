@@ -16,6 +16,9 @@ public struct SystemError: Error, Sendable, Hashable, CustomStringConvertible {
     self.code = code
   }
 
+  /// Whether the system had not enough of something for it.
+  var isForWant: Bool { SystemCallError(call, code).isForWant }
+
   /// The call, the system's text for the number, and the number.
   public var description: String { SystemCallError(call, code).description }
 }

@@ -42,49 +42,42 @@ package final class InMemoryEngine: WorkEngine {
       var members: [String: (member: Member, until: UInt64)] = [:]
       var drains: Set<String> = []
       var runs: [String: (head: [UInt8], delivered: [UInt8])] = [:]
-      var sleepers: [Int: UnsafeContinuation<Void, Never>] = [:]
-      var sleeperCount = 0
+    }
+    /// Who waits for what there is to change. Apart from it: whatever it goes back to, nobody who waits is forgotten.
+    private struct Sleepers {
+      var continuations: [Int: UnsafeContinuation<Void, Never>] = [:]
+      var count = 0
       /// Who was woken before it slept.
       var woken: Set<Int> = []
     }
-    fileprivate let state = Lock(State())
+    private let room = Lock((state: State(), sleepers: Sleepers()))
 
     package init() {}
 
     /// Everything is gone, as when a server without persistence was killed.
-    package func forget() {
-      change { state in
-        let sleepers = state.sleepers
-        state = State()
-        state.sleepers = sleepers
-      }
-    }
+    package func forget() { change { $0 = State() } }
 
     /// What there was at a time.
     package struct Past: Sendable { fileprivate var state: State }
 
-    package var past: Past { Past(state: state.withLock { $0 }) }
+    package var past: Past { Past(state: look { $0 }) }
 
     /// It has what it had then, as when a server was killed that had written it down.
-    package func goBack(to past: Past) {
-      change { state in
-        let sleepers = state.sleepers
-        state = past.state
-        state.sleepers = sleepers
-      }
-    }
+    package func goBack(to past: Past) { change { $0 = past.state } }
 
     /// What is left of the job.
     package var isEmpty: Bool {
-      state.withLock { $0.work.isEmpty && $0.results.isEmpty && $0.starts.isEmpty && $0.members.isEmpty }
+      look { $0.work.isEmpty && $0.results.isEmpty && $0.starts.isEmpty && $0.members.isEmpty }
     }
+
+    fileprivate func look<R>(_ body: (State) throws -> R) rethrows -> R { try room.withLock { try body($0.state) } }
 
     /// Changes something that somebody may be waiting for.
     fileprivate func change<R>(_ body: (inout State) throws -> R) rethrows -> R {
-      let (result, sleepers) = try state.withLock { state in
-        let result = try body(&state)
-        defer { state.sleepers = [:] }
-        return (result, Array(state.sleepers.values))
+      let (result, sleepers) = try room.withLock { room in
+        let result = try body(&room.state)
+        defer { room.sleepers.continuations = [:] }
+        return (result, Array(room.sleepers.continuations.values))
       }
       for sleeper in sleepers { sleeper.resume() }
       return result
@@ -94,9 +87,9 @@ package final class InMemoryEngine: WorkEngine {
     fileprivate func wait<R>(within limit: Duration, for look: (inout State) throws -> R?) async throws -> R? {
       let end = MonotonicTime.now &+ limit.nanoseconds
       while true {
-        let (found, ticket) = try state.withLock { state in
-          state.sleeperCount += 1
-          return (try look(&state), state.sleeperCount)
+        let (found, ticket) = try room.withLock { room in
+          room.sleepers.count += 1
+          return (try look(&room.state), room.sleepers.count)
         }
         let now = MonotonicTime.now
         if found != nil || now >= end || Task.isCancelled { return found }
@@ -106,9 +99,9 @@ package final class InMemoryEngine: WorkEngine {
         }
         await withTaskCancellationHandler {
           await withUnsafeContinuation { sleeper in
-            let isAwake = state.withLock { state in
-              if state.woken.remove(ticket) != nil { return true }
-              state.sleepers[ticket] = sleeper
+            let isAwake = room.withLock { room in
+              if room.sleepers.woken.remove(ticket) != nil { return true }
+              room.sleepers.continuations[ticket] = sleeper
               return false
             }
             if isAwake { sleeper.resume() }
@@ -118,14 +111,14 @@ package final class InMemoryEngine: WorkEngine {
         }
         alarm.cancel()
         await alarm.value
-        _ = state.withLock { $0.woken.remove(ticket) }
+        _ = room.withLock { $0.sleepers.woken.remove(ticket) }
       }
     }
 
     private func wake(_ ticket: Int) {
-      let sleeper = state.withLock { state in
-        let sleeper = state.sleepers.removeValue(forKey: ticket)
-        if sleeper == nil { state.woken.insert(ticket) }
+      let sleeper = room.withLock { room in
+        let sleeper = room.sleepers.continuations.removeValue(forKey: ticket)
+        if sleeper == nil { room.sleepers.woken.insert(ticket) }
         return sleeper
       }
       sleeper?.resume()
@@ -276,24 +269,22 @@ package final class InMemoryEngine: WorkEngine {
 
   package func finish() async throws {
     try asDriver { state in
-      let epoch = state.epoch
-      let (sleepers, runs) = (state.sleepers, state.runs)
+      let (epoch, runs) = (state.epoch, state.runs)
       state = Server.State()
-      (state.epoch, state.phase, state.sleepers, state.driverUntil) = (epoch, .finished, sleepers, until)
-      state.runs = runs
+      (state.epoch, state.phase, state.driverUntil, state.runs) = (epoch, .finished, until, runs)
     }
   }
 
   // MARK: An agent
 
-  package func manifest() async throws -> [UInt8]? { server.state.withLock { $0.manifest } }
+  package func manifest() async throws -> [UInt8]? { server.look { $0.manifest } }
 
   package func join(_ member: Member) async throws {
     server.change { $0.members[member.name] = (member, until) }
   }
 
   package func announcement(of worker: Int) async throws -> [UInt8]? {
-    server.state.withLock { $0.announcements[worker] }
+    server.look { $0.announcements[worker] }
   }
 
   package func lease(upTo count: Int, for agent: String, within wait: Duration) async throws -> [Lease] {
@@ -391,9 +382,7 @@ package final class InMemoryEngine: WorkEngine {
     return try server.change { state in
       guard state.driverUntil <= now || state.phase == .finished else { throw EngineError.live("its driver is there") }
       let count = state.work.count + state.results.count + state.members.count + state.runs.count
-      let sleepers = state.sleepers
       state = Server.State()
-      state.sleepers = sleepers
       return count
     }
   }

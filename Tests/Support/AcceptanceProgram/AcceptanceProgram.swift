@@ -27,7 +27,8 @@ enum AcceptanceProgram {
       case "patient": try await patient(backend)
       case "adds": try await adds(backend)
       case "cramped":
-        try await cramped(words[2], Int32(words[3]) ?? 0, width: words.count > 4 ? Int(words[4]) ?? 0 : 4)
+        try await cramped(
+          words[2], Int32(words[3]) ?? 0, width: words.count > 4 ? Int(words[4]) ?? 0 : 4, isHeld: words.last == "held")
       case "objects": try await crowdedWithObjects(backend, Int32(words[3]) ?? 0)
       case "nestedBars": try await nestedBars(backend)
       case "silent": try await silent(backend)

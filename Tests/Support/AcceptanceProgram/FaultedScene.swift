@@ -49,22 +49,36 @@ extension AcceptanceProgram {
   }
 
   /// A pool in a program that may open only so many descriptors more.
-  static func cramped(_ start: String, _ free: Int32, width: Int = 4) async throws {
+  ///
+  /// - Parameter isHeld: Whether something else has them for a moment when the map begins.
+  static func cramped(_ start: String, _ free: Int32, width: Int = 4, isHeld: Bool = false) async throws {
     let starts: [String: WorkerPool.ProcessOptions.Start] = ["forkServer": .forkServer, "spawn": .spawn, "fork": .fork]
     guard let start = starts[start] else { exit(64) }
     await openDispatch()
-    // Dispatch has a file of its threads' open for a moment now and then, which is not one that stays.
-    let next = (0..<100).map { _ in
-      let number = dup(1)
-      close(number)
+    // Dispatch has a file of its threads' open for a moment now and then, which is not one that stays, though it may have had a number when one
+    // that stays took the next.
+    var taken = Set(0..<Int32(64))
+    for _ in 0..<100 {
+      taken = taken.filter { fcntl($0, F_GETFD) >= 0 }
       sched_yield()
-      return number
-    }.min()!
-    var limit = rlimit(rlim_cur: rlim_t(next + free), rlim_max: rlim_t(next + free))
+    }
+    let all = (0..<Int32.max).lazy.filter { !taken.contains($0) }.dropFirst(Int(free)).first!
+    var limit = rlimit(rlim_cur: rlim_t(all), rlim_max: rlim_t(all))
     setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     do {
       let outputs = try await withWorkerPool(.processes(width, WorkerPool.ProcessOptions(start: start))) { pool in
-        try await pool.map(0..<40, with: Triple(), options: MapOptions(chunking: .size(1)))
+        var held: [Int32] = []
+        while isHeld, case let number = dup(1), number >= 0 { held.append(number) }
+        // What the pool needs before it starts workers.
+        for number in held.suffix(6) { close(number) }
+        held.removeLast(min(6, held.count))
+        async let letGo: Void = { [held] in
+          try await Task.sleep(for: .milliseconds(100))
+          for number in held { close(number) }
+        }()
+        let outputs = try await pool.map(0..<40, with: Triple(), options: MapOptions(chunking: .size(1)))
+        try await letGo
+        return outputs
       }
       say(outputs == (0..<40).map { $0 * 3 } ? "right" : "wrong")
     } catch {

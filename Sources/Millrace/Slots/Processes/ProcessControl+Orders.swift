@@ -1,6 +1,12 @@
 import Logging
 import MillraceIPC
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 extension ProcessControl {
   func perform(_ action: Action) {
     switch action {
@@ -114,17 +120,34 @@ extension ProcessControl {
     if record == nil, let shared, !apart.contains(slot) {
       process = shared
     } else {
-      process = try launch(for: slot, forkedFor: record)
+      process = try patiently(besides: 0) { try launch(for: slot, forkedFor: record) }
       process.isApart = record == nil && apart.remove(slot) != nil
     }
     KillPoint.parentSeats.reach()
     seats[slot]!.processes.insert(process.token)
-    let lane = try process.addLane(
-      slot: slot, generation: seats[slot]!.generation, capacity: slots.options.ringCapacity, cpus: cpus(of: slot),
-      bell: slots.bell.rawValue)
+    let generation = seats[slot]!.generation
+    let lane = try patiently(besides: 1) {
+      try process.addLane(
+        slot: slot, generation: generation, capacity: slots.options.ringCapacity, cpus: cpus(of: slot),
+        bell: slots.bell.rawValue)
+    }
     lane.work.keepsFreedMemory = slots.options.keepsFreedMemory
     seats[slot]!.lanes.append(lane)
     return lane
+  }
+
+  /// Tries again what fails for want of something, where there is no other worker whose end would make room: then nobody else would try, and all maps
+  /// would end. It may be there in a moment, for the program and the runtime have files open for moments, too.
+  ///
+  /// - Parameter own: How many processes are there for the slot itself.
+  private func patiently<R>(besides own: Int, _ body: () throws -> R) throws -> R {
+    for milliseconds in [1, 5, 20] as [UInt32] {
+      do { return try body() } catch {
+        guard processes.count <= own, (error.forUsers as? SystemError)?.isForWant == true else { throw error }
+      }
+      usleep(milliseconds * 1_000)
+    }
+    return try body()
   }
 
   private func cpus(of slot: Int) -> [Int32] { slots.options.cpuIDs.numbers(of: slot) ?? [] }
