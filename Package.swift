@@ -113,7 +113,8 @@ let package = Package(
       swiftSettings: swiftSettings),
     // What a cluster on this machine does in a second.
     .executableTarget(
-      name: "ClusterMeter", dependencies: ["Millrace", "MillraceCluster"], path: "Tests/Support/ClusterMeter",
+      name: "ClusterMeter", dependencies: ["Millrace", "MillraceCluster", "MillraceIPC"],
+      path: "Tests/Support/ClusterMeter",
       swiftSettings: swiftSettings),
     // A program with a map on a cluster, for the cases in which it is killed.
     .executableTarget(

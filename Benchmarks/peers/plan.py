@@ -28,6 +28,12 @@ def processes(name, module, **more):
                 [python, '{folder}/libkernel.so', 'module:' + module], {**W3_TO_W6, **more}, False)
 
 
+def clusters(name, module, before=(), options=(), needs=()):
+    python = '{folder}/venv/bin/python'
+    return Peer(name, 'clusters', [*before, python, *options, '{peers}/python/clusters_peer.py', name],
+                [python, '{folder}/libkernel.so', 'module:' + module, *needs], {'W16': [['1']]}, False)
+
+
 def jobs(name, command):
     return Peer(name, 'jobs', ['{peers}/shell/' + name], ['command:' + command],
                 {'W9': [['true'], ['echo'], ['shell']]}, True)
@@ -46,6 +52,10 @@ PEERS = [
     Peer('go', 'threads', ['{folder}/pipeline'], ['{folder}/pipeline'], {'W7': [['3']]}, False),
     Peer('queues', 'processes', ['{folder}/venv/bin/python', '{peers}/python/queues_peer.py'],
          ['{folder}/venv/bin/python', '{folder}/libkernel.so'], {'W7': [['1']]}, False),
+    clusters('apply_async', 'multiprocessing'), clusters('rpyc', 'rpyc'), clusters('ray', 'ray'),
+    clusters('dask', 'distributed'), clusters('celery', 'celery', needs=('command:redis-server',)),
+    clusters('mpi4py', 'mpi4py', before=('mpiexec', '--allow-run-as-root', '--oversubscribe', '-n', '3'),
+             options=('-m', 'mpi4py.futures'), needs=('command:mpiexec',)),
     jobs('xargs', 'xargs'),
     jobs('gnu-parallel', 'parallel'),
 ]
@@ -54,6 +64,10 @@ PEERS = [
 LIMITS = Peer('limits', 'limits', ['{folder}/limits'], ['{folder}/limits'], {
     'W1': [['3']], 'W3': [['1']], 'W4': [['1']], 'W5': [['1']], 'W6': [['5']],
     'W9': [['1', 'kind=true'], ['1', 'kind=echo'], ['1', 'kind=shell']], 'W15': [['1']]}, False)
+
+# Millrace itself, on clusters: a program of the main package's, for it needs a trait.
+OURS_ON_CLUSTERS = Peer('ours', 'ours', ['{cluster}/ClusterMeter'], ['{cluster}/ClusterMeter', 'command:redis-server'],
+                        {'W16': [['1']]}, False)
 
 # Millrace itself.
 OURS = Peer('ours', 'ours', ['{swift}/millrace-bench'], ['{swift}/millrace-bench'], {

@@ -14,10 +14,12 @@ from running import call
 class Field:
     """The peers of Benchmarks/peers, ourselves, and the limits."""
 
-    def __init__(self, places, environment, samples):
+    def __init__(self, places, environment, samples, wanted):
         self.places, self.environment, self.samples = places, environment, samples
         self.present = []
-        for peer in plan.PEERS + [plan.LIMITS, plan.OURS]:
+        for peer in plan.PEERS + [plan.LIMITS, plan.OURS, plan.OURS_ON_CLUSTERS]:
+            if not set(peer.workloads).intersection(wanted):
+                continue
             samples.kinds[peer.name] = peer.kind
             why = self.lacks(peer)
             if why:

@@ -20,12 +20,17 @@ LINKINGS = {
 }
 
 
-def build(linking, with_command=True):
-    """Builds the benchmarks, and the command if it is needed, in release; returns where each is."""
+def build(linking, with_command=True, with_cluster=False):
+    """Builds the benchmarks, and the command and what measures clusters if they are needed, in release; returns where each is."""
     scratch, static = LINKINGS[linking]
-    paths = []
-    packages = [('Benchmarks', []), ('.', ['--product', 'millrace'])]
-    for package, product in packages if with_command else packages[:1]:
+    paths = {}
+    packages = [('swift', 'Benchmarks', scratch, [])]
+    if with_command:
+        packages.append(('command', '.', scratch, ['--product', 'millrace']))
+    if with_cluster:
+        # Another trait is another build of everything.
+        packages.append(('cluster', '.', scratch + '-cluster', ['--traits', 'Cluster', '--product', 'ClusterMeter']))
+    for name, package, scratch, product in packages:
         package = os.path.normpath(os.path.join(ROOT, package))
         command = ['swift', 'build', '--configuration', 'release', '--package-path', package,
                    '--scratch-path', os.path.join(package, scratch)] + static + product
@@ -33,7 +38,7 @@ def build(linking, with_command=True):
         if not shutil.which('swift') or subprocess.run(command, stdout=sys.stderr).returncode:
             print('bench: this could not be built', file=sys.stderr)
             sys.exit(1)
-        paths.append(os.path.join(package, scratch, 'release'))
+        paths[name] = os.path.join(package, scratch, 'release')
     return paths
 
 

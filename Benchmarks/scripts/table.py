@@ -7,7 +7,7 @@ from samples import median, within_rounds
 
 # figure: which figure of a variant, `seconds`, `rate`, `efficiency` (half of the serial time over the time), or another metric.
 # scale: what it is multiplied by for `unit`. peers: their variants, as patterns. kind: which peers.
-# limit: ('limits', variant), ('half', variant of ours, a serial loop) or ('is', a number); None if there is none.
+# limit: ('limits', variant), ('ours', another variant of ours), ('half', variant of ours, a serial loop) or ('is', a number); None if there is none.
 Row = namedtuple('Row', 'title unit figure scale ours kind peers limit')
 
 
@@ -95,6 +95,12 @@ def rows():
         yield Row(name, 'ms', 'seconds', 1e3, name, None, [], None)
     for name in ('W15.halves', 'W15.halves.threads'):
         yield Row(name, 'MiB/s', 'rate', 1, name, None, [], ('limits', 'W15.halves'))
+    for name in ('W16.one', 'W16.hundred'):
+        yield Row(name, 'items/s', 'rate', 1, name, 'clusters', [name], None)
+    yield Row('W16.digest', 'MiB/s', 'rate', 1, 'W16.digest', 'clusters', ['W16.digest'], None)
+    for name in ('W16.trip', 'W16.first', 'W16.start'):
+        yield Row(name, 'ms', 'seconds', 1e3, name, 'clusters', [name], None)
+    yield Row('W16.pause', 's', 'seconds', 1, 'W16.pause', None, [], ('ours', 'W16.pause.local'))
 
 
 def tabulate(samples, wanted):
@@ -116,8 +122,8 @@ def tabulate(samples, wanted):
             source, what = row.limit
             if source == 'is':
                 limit = {number: what for number in ours}
-            elif source == 'limits':
-                limit = samples.figure(row.figure, 'limits', what)
+            elif source in ('limits', 'ours'):
+                limit = samples.figure(row.figure, source, what)
             else:
                 limit = {number: value / 2 for number, value in samples.figure('seconds', 'ours', what).items()}
 

@@ -2,65 +2,152 @@
 import Millrace
 import MillraceCluster
 
-/// What a cluster on this machine does in a second: two agents, a server of its own. Prints, and asserts nothing.
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// The workload W16 of Benchmarks/README.md, in the contract's words: a cluster on this machine, a server of its own and two agents with a worker
+/// process each. Here, for it needs the trait `Cluster`, which the benchmarks' package does without.
 ///
-/// `swift run -c release ClusterMeter`, with the trait `Cluster`.
+/// `scripts/bench --only W16`.
 @main
 struct ClusterMeter {
   static func main() async throws {
-    try await withWorkerPool(.cluster(engine: .managed, launch: .local(agents: 2), width: 64)) { pool in
-      let begun = ContinuousClock.now
-      _ = try await pool.run(1, with: AddOne())
-      say("from nothing to the first result", ContinuousClock.now - begun)
-
-      let trips = 500
-      let alone = try await timed { for item in 0..<trips { _ = try await pool.run(item, with: AddOne()) } }
-      say("round trip, nothing else under way", alone / trips)
-
-      try await rate("items a second, one by one", pool, items: 20_000, chunk: 1)
-      try await rate("items a second, in chunks of 100", pool, items: 1_000_000, chunk: 100)
-
-      let blocks = 200
-      let block = [UInt8](repeating: 7, count: 1 << 20)
-      let time = try await timed {
-        let items = repeatElement(block, count: blocks)
-        for try await _ in pool.outputs(of: items, with: Digest(), options: MapOptions(chunking: .size(1))) {}
+    let words = CommandLine.arguments
+    if words.count == 5, words[1] == "agents", let count = Int(words[2]), let milliseconds = Int(words[3]),
+      let seconds = Int(words[4]), count > 0
+    {
+      return try await AgentsMeter.measure(agents: count, chunk: .milliseconds(milliseconds), for: .seconds(seconds))
+    }
+    guard words.count == 3, words[1] == "W16", let repetitions = Int(words[2]), repetitions > 0 else {
+      print("usage: ClusterMeter W16 REPS, or ClusterMeter agents COUNT MILLISECONDS SECONDS")
+      exit(64)
+    }
+    let cluster = WorkerPool.Backend.cluster(engine: .managed, launch: .local(agents: 2, slots: 1), width: 64)
+    for _ in 0..<repetitions {
+      try await sample("W16.start") { sample in
+        try await withWorkerPool(cluster) { pool in
+          _ = try await pool.run(1, with: AddOne())
+          sample.stop()
+        }
       }
-      print("MiB a second, 1 MiB in and a digest out: \(Int(Double(blocks) / time.seconds))")
+    }
+    try await withWorkerPool(cluster) { pool in
+      _ = try await pool.run(1, with: AddOne())
+      // Workers that the agents do not have yet, and agents that have nothing to do.
+      for number in 1...5 * repetitions {
+        try await sample("W16.first") { sample in
+          let output = try await pool.run(1, with: AddSome(some: number))
+          sample.stop()
+          check("W16.first", output == 1 + number)
+        }
+      }
+      for _ in 0..<repetitions { try await measure(pool) }
+      try await pauses(pool, "W16.pause", repetitions)
+    }
+    try await withWorkerPool(.processes(2)) { pool in try await pauses(pool, "W16.pause.local", repetitions) }
+  }
+
+  private static func measure(_ pool: WorkerPool) async throws {
+    let trips = 500
+    try await sample("W16.trip") { sample in
+      for item in 0..<trips { _ = try await pool.run(item, with: AddOne()) }
+      sample.stop(per: trips)
+    }
+    for (variant, items, chunk) in [("W16.one", 20_000, 1), ("W16.hundred", 1_000_000, 100)] {
+      try await sample(variant) { sample in
+        var sum = 0
+        for try await output in pool.outputs(
+          of: 0..<items, with: AddOne(), options: MapOptions(chunking: .size(chunk)))
+        {
+          sum &+= output
+        }
+        sample.stop(items, "items/s")
+        check(variant, sum == items * (items + 1) / 2)
+      }
+    }
+    let blocks = 200
+    let block = [UInt8](repeating: 7, count: 1 << 20)
+    try await sample("W16.digest") { sample in
+      var sum: UInt64 = 0
+      for try await output in pool.outputs(
+        of: repeatElement(block, count: blocks), with: Digest(), options: MapOptions(chunking: .size(1)))
+      {
+        sum &+= output
+      }
+      sample.stop(blocks, "MiB/s")
+      check("W16.digest", sum == UInt64(blocks) &* (0x0707_0707_0707_0707 &* (1 << 17)))
     }
   }
 
-  private static func rate(_ what: String, _ pool: WorkerPool, items: Int, chunk: Int) async throws {
-    let options = MapOptions(chunking: .size(chunk))
-    let time = try await timed { for try await _ in pool.outputs(of: 0..<items, with: AddOne(), options: options) {} }
-    print("\(what): \(Int(Double(items) / time.seconds))")
+  /// Chunks of 5 ms each, in which nothing is computed, so that nothing else is slower for it: what is lost between them.
+  private static func pauses(_ pool: WorkerPool, _ variant: String, _ repetitions: Int) async throws {
+    let items = 400
+    _ = try await pool.map(0..<8, with: Pause(), options: MapOptions(chunking: .size(1)))
+    for _ in 0..<repetitions {
+      try await sample(variant) { sample in
+        let outputs = try await pool.map(0..<items, with: Pause(), options: MapOptions(chunking: .size(1)))
+        sample.stop()
+        check(variant, outputs == Array(0..<items))
+      }
+    }
   }
 
-  private static func timed(_ body: () async throws -> Void) async rethrows -> Duration {
-    let begun = ContinuousClock.now
-    try await body()
-    return ContinuousClock.now - begun
+  private static func sample(_ variant: String, _ body: (Sample) async throws -> Void) async throws {
+    try await body(Sample(variant: variant, begun: .now))
   }
 
-  private static func say(_ what: String, _ time: Duration) {
-    print("\(what): \(time.formatted)")
+  private static func check(_ variant: String, _ isRight: Bool) {
+    if !isRight { say("E \(variant): wrong results") }
   }
+}
+
+/// One repetition, whose clock runs.
+struct Sample {
+  let variant: String
+  let begun: ContinuousClock.Instant
+
+  func stop(per calls: Int = 1) {
+    say("R \(variant) seconds s \((ContinuousClock.now - begun) / .seconds(1) / Double(calls))")
+  }
+
+  func stop(_ amount: Int, _ unit: String) {
+    let seconds = (ContinuousClock.now - begun) / .seconds(1)
+    say("R \(variant) seconds s \(seconds)")
+    say("R \(variant) rate \(unit) \(Double(amount) / seconds)")
+  }
+}
+
+private func say(_ line: String) {
+  print(line)
+  fflush(nil)
 }
 
 struct AddOne: StatelessWorker {
   func process(_ item: Int) -> Int { item + 1 }
 }
 
-/// Fowler, Noll and Vo's, for something short of something long.
-struct Digest: StatelessWorker {
-  func process(_ item: [UInt8]) -> UInt64 {
-    item.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+struct AddSome: StatelessWorker {
+  let some: Int
+  func process(_ item: Int) -> Int { item + some }
+}
+
+struct Pause: StatelessWorker {
+  func process(_ item: Int) -> Int {
+    usleep(5_000)
+    return item
   }
 }
 
-extension Duration {
-  fileprivate var seconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
-  fileprivate var formatted: String { "\(Double(Int(seconds * 100_000)) / 100) ms" }
+/// Something short of something long: the sum of its words.
+struct Digest: StatelessWorker {
+  func process(_ item: [UInt8]) -> UInt64 {
+    item.withUnsafeBytes { bytes in
+      stride(from: 0, to: bytes.count, by: 8).reduce(0) {
+        $0 &+ bytes.loadUnaligned(fromByteOffset: $1, as: UInt64.self)
+      }
+    }
+  }
 }
 #else
 /// Without the trait `Cluster` there is nothing to measure.
