@@ -116,7 +116,8 @@ struct PipelineStart {
     engine.meter = meter
     for ((place, station, input), pool) in zip(jobs, pools) where !isRefused {
       var request = MapRequest(
-        options: options(of: station), order: station.station.isOrdered ? .input : .completion,
+        options: blueprint.stages[station.station.stages[0]].mapOptions,
+        order: station.station.isOrdered ? .input : .completion,
         // Also where the first that fails ends the run: that is the engine's to do, which knows what is before it.
         onFailure: .skip, isPulled: true)
       request.outlet = StationOutlet(engine, place)
@@ -204,14 +205,6 @@ struct PipelineStart {
     case .skip: .leftOut
     case .collect: .told
     }
-  }
-
-  private func options(of station: FlowStation) -> MapOptions {
-    let options = blueprint.stages[station.station.stages[0]].options
-    return MapOptions(
-      window: options.window ?? .automatic, retry: options.retry ?? .never,
-      timeouts: options.timeouts ?? MapOptions.Timeouts(),
-      lifespan: options.lifespan ?? MapOptions.Lifespan(), keepsWorkers: false)
   }
 
   // MARK: Where it runs
