@@ -140,7 +140,9 @@ struct PipelineStart {
         if let stageMeter, let job = station.job?.job {
           let slots = station.station.kind == .floating ? 1 : pool.width
           stageMeter.follow(job.id)
-          meter?.add(place, station.name, slots: slots, stageMeter, job.id)
+          meter?.add(
+            place, station.name, slots: slots, stageMeter, job.id,
+            group: hasFixedWidth(station, pool) ? ObjectIdentifier(pool) : nil)
         }
       } catch {
         engine.fail(error)
@@ -150,6 +152,12 @@ struct PipelineStart {
     if let meter, !isRefused { balance(zip(jobs.map(\.place), zip(jobs.map(\.station), pools)), engine, meter) }
     engine.open()
     return engine
+  }
+
+  /// Whether it has slots of its own, so many as somebody wrote.
+  private func hasFixedWidth(_ station: FlowStation, _ pool: WorkerPool) -> Bool {
+    station.station.kind == .elastic && station.station.width != nil && pool.core.driver == nil
+      && blueprint.stages[station.station.stages[0]].options.balance == nil
   }
 
   /// Those of the groups with a width of their own that are to share their slots do so.
