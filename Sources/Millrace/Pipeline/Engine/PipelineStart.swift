@@ -191,7 +191,10 @@ struct PipelineStart {
     switch stage.work {
     case .inlet, .source: StationJobs.forward(stage.kind)
     case .choice, .gather, .merge, .join: nil
-    case .worker, .elastic, .stage: StationJobs.make(station.stages.map { blueprint.stages[$0] }, of: blueprint)
+    case .worker, .elastic, .stage:
+      StationJobs.make(
+        station.stages.map { blueprint.stages[$0] }, of: blueprint,
+        isHere: kind(stage.options.backend).abilities.contains(.sharesMemory))
     }
   }
 
