@@ -54,6 +54,9 @@ def rows():
     for count in (1, 4, 16, 64):
         name = 'W7.stages%d.threads' % count
         yield Row(name, 'ns a stage', 'seconds', 1e9 / 200000 / count, name, None, [], None)
+    for kind in ('map', 'filter', 'compactMap', 'flatMap'):
+        name = 'W7.%s.threads' % kind
+        yield Row(name, 'ns an item', 'seconds', 1e9 / 200000, name, None, [], None)
     for suffix in ('', '.threads'):
         yield Row('W8%s, growth' % suffix, 'MiB', 'peak_rss_over_start', 1, 'W8' + suffix, 'processes', ['W8'], None)
         yield Row('W8%s, drawn' % suffix, 'items', 'read_ahead', 1, 'W8.stalled.one' + suffix, 'processes',

@@ -27,7 +27,9 @@ private let rounds: [UInt64] = [7_000, 7_000, 42_000, 7_000]
 
 /// W7, a pipeline of four stages, in order: `trivial` ones, and `cpu`, of which the third takes two thirds of the time.
 ///
-/// `stations`: each stage is a job of its own, with an edge between them. `stages1` to `stages64`: how the cost grows with them.
+/// `stations`: each stage is a job of its own, with an edge between them. `stages1` to `stages64`: how the cost grows with them. `map`,
+/// `filter`, `compactMap`, `flatMap`: one stage of that kind, of which the last three leave out every other item, and the last makes two of each of
+/// the others.
 func pipelines(_ run: Run) async throws {
   serial(run)
   for (suffix, backend) in [("", WorkerPool.Backend.processes(Run.workers)), (".threads", .threads(Run.workers))] {
@@ -38,6 +40,9 @@ func pipelines(_ run: Run) async throws {
       try await trivial(run, "W7.trivial.stations" + suffix, apart(), pool)
       for count in [1, 4, 16, 64] where !suffix.isEmpty {
         try await stages(run, "W7.stages\(count)\(suffix)", count, pool)
+      }
+      for (kind, stage) in elastic where !suffix.isEmpty {
+        try await fused(run, "W7.\(kind)\(suffix)", stage, pool)
       }
       try await cpu(run, "W7.cpu" + suffix, pool)
     }
@@ -73,6 +78,27 @@ private func trivial(_ run: Run, _ variant: String, _ lines: Pipeline<Nothing, I
     let total = try await lines.reduce(into: 0, on: pool) { $0 &+= $1 }
     sample.stop()
     sample.check(UInt64(total), is: trivialSum)
+  }
+}
+
+private let elastic: [(String, Pipeline<Int, Int>)] = [
+  ("map", Pipeline { Map { (item: Int) in item &+ (item & 1) } }),
+  ("filter", Pipeline { Filter { (item: Int) in item & 1 == 0 } }),
+  ("compactMap", Pipeline { CompactMap { (item: Int) in item & 1 == 0 ? item &+ 1 : nil } }),
+  ("flatMap", Pipeline { FlatMap { (item: Int) in repeatElement(item, count: item & 1 == 0 ? 2 : 0) } }),
+]
+
+private func fused(_ run: Run, _ variant: String, _ stage: Pipeline<Int, Int>, _ pool: WorkerPool) async throws {
+  let lines = Pipeline { Items(0..<trivialCount) }.through(stage)
+  let half = trivialCount / 2
+  let sums = [
+    "map": half * (trivialCount - 1) + half, "filter": half * (half - 1), "compactMap": half * half,
+    "flatMap": 2 * half * (half - 1),
+  ]
+  for sample in run.samples(variant, amount: Double(trivialCount)) {
+    let total = try await lines.reduce(into: 0, on: pool) { $0 &+= $1 }
+    sample.stop()
+    sample.check(UInt64(total), is: UInt64(sums[variant.split(separator: ".").map(String.init)[1]]!))
   }
 }
 

@@ -7,6 +7,25 @@ extension Blueprint {
     }
   }
 
+  /// What a run would refuse of it before it begins, whatever the system says: an argument, an option, a width.
+  func refusal(of stations: [Station]) -> (any Error)? {
+    do {
+      try check()
+      let jobs = stations.indices.filter { !stations.isReadByItsReader($0, in: self) }.map { stations[$0] }.filter {
+        $0.kind != .wiring || stages[$0.stages[0]].isInlet
+      }
+      for station in jobs {
+        let stage = stages[station.stages[0]]
+        guard let backend = stage.options.backend, station.kind == .elastic else { continue }
+        _ = try WorkerPool.Backend(backend.kind, width: station.width ?? backend.width).resolvedWidth()
+      }
+      for station in jobs { try stages[station.stages[0]].mapOptions.validate() }
+      return nil
+    } catch {
+      return error
+    }
+  }
+
   /// Lets them do what comes before anything runs.
   func prepare() throws { try each { try $0.prepare() } }
 
@@ -25,6 +44,16 @@ extension Blueprint {
 }
 
 extension Blueprint.Stage {
+  fileprivate var isInlet: Bool { if case .inlet = work { true } else { false } }
+
+  /// Its options as those of the job that it is.
+  var mapOptions: MapOptions {
+    MapOptions(
+      window: options.window ?? .automatic, retry: options.retry ?? .never,
+      timeouts: options.timeouts ?? MapOptions.Timeouts(),
+      lifespan: options.lifespan ?? MapOptions.Lifespan(), keepsWorkers: false)
+  }
+
   fileprivate func check() throws {
     switch work {
     case .merge where inputs.isEmpty, .join where inputs.isEmpty:

@@ -2,8 +2,9 @@
 
 extension Flow {
   /// What an item is turned into, where that is something.
+  @inlinable
   public func compactMap<Next: Sendable>(_ body: @escaping @Sendable (Item) async throws -> Next?) -> Flow<Next> {
-    through(.elastic(CompactMap(body)))
+    stage(CompactMap(body))
   }
   /// The first items, and no more.
   public func take(_ count: Int) -> Flow<Item> { through(Take(count).pipeline(of: Item.self)) }
@@ -51,9 +52,10 @@ extension Flow where Item: LineContent {
 
 extension Pipeline {
   /// What an item is turned into, where that is something.
+  @inlinable
   public func compactMap<Next: Sendable>(
     _ body: @escaping @Sendable (Output) async throws -> Next?
-  ) -> Pipeline<Input, Next> { through(.elastic(CompactMap(body))) }
+  ) -> Pipeline<Input, Next> { stage(CompactMap(body)) }
   /// The first items, and no more.
   public func take(_ count: Int) -> Pipeline { through(Take(count).pipeline(of: Output.self)) }
   /// Sorts among so many items at a time.

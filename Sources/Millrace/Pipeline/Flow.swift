@@ -5,18 +5,21 @@ public struct Flow<Item: Sendable>: Sendable {
   private func step<Next>(_ next: Pipeline<Item, Next>) -> Flow<Next> { Flow<Next>(node: next.applied(to: node)) }
 
   /// Turns each item into another, in any slot.
+  @inlinable
   public func map<Next: Sendable>(_ body: @escaping @Sendable (Item) async throws -> Next) -> Flow<Next> {
-    step(.function(body))
+    map(with: ClosureWorker(body))
   }
   /// Has a worker turn each item into another, in any slot.
   public func map<W: Worker>(with worker: W) -> Flow<W.Output> where W.Input == Item { step(.worker(worker)) }
   /// Keeps those that the closure says.
+  @inlinable
   public func filter(_ isKept: @escaping @Sendable (Item) async throws -> Bool) -> Flow<Item> {
-    step(.elastic(Filter(isKept)))
+    stage(Filter(isKept))
   }
   /// Turns each item into none, one or several.
+  @inlinable
   public func flatMap<S: Sequence & Sendable>(_ body: @escaping @Sendable (Item) async throws -> S) -> Flow<S.Element>
-  where S.Element: Sendable { step(.elastic(FlatMap(body))) }
+  where S.Element: Sendable { stage(FlatMap(body)) }
   /// Collects so many items, and what is left at the end.
   public func batch(_ size: Int) -> Flow<[Item]> { step(Batched(size).pipeline(of: Item.self)) }
   /// A stage: one instance, which sees the items in order.
@@ -66,10 +69,6 @@ func joiner<each Item: Sendable>(_ type: (repeat each Item).Type) -> @Sendable (
 }
 
 extension Pipeline {
-  static func function(_ body: @escaping @Sendable (Input) async throws -> Output) -> Pipeline {
-    Pipeline(.worker(ClosureWorker(body)), "function")
-  }
-
   static func worker<W: Worker>(_ worker: W) -> Pipeline where W.Input == Input, W.Output == Output {
     Pipeline(.worker(worker), W.self is any ClosureWorkerType.Type ? "function" : "\(W.self)")
   }
@@ -89,21 +88,24 @@ extension Pipeline {
   private func step<Next>(_ next: Pipeline<Output, Next>) -> Pipeline<Input, Next> { then(next) }
 
   /// Turns each item into another, in any slot.
+  @inlinable
   public func map<Next: Sendable>(_ body: @escaping @Sendable (Output) async throws -> Next) -> Pipeline<Input, Next> {
-    step(.function(body))
+    map(with: ClosureWorker(body))
   }
   /// Has a worker turn each item into another, in any slot.
   public func map<W: Worker>(with worker: W) -> Pipeline<Input, W.Output> where W.Input == Output {
     step(.worker(worker))
   }
   /// Keeps those that the closure says.
+  @inlinable
   public func filter(_ isKept: @escaping @Sendable (Output) async throws -> Bool) -> Pipeline {
-    step(.elastic(Filter(isKept)))
+    stage(Filter(isKept))
   }
   /// Turns each item into none, one or several.
+  @inlinable
   public func flatMap<S: Sequence & Sendable>(
     _ body: @escaping @Sendable (Output) async throws -> S
-  ) -> Pipeline<Input, S.Element> where S.Element: Sendable { step(.elastic(FlatMap(body))) }
+  ) -> Pipeline<Input, S.Element> where S.Element: Sendable { stage(FlatMap(body)) }
   /// Collects so many items, and what is left at the end.
   public func batch(_ size: Int) -> Pipeline<Input, [Output]> { step(Batched(size).pipeline(of: Output.self)) }
   /// A stage: one instance, which sees the items in order.

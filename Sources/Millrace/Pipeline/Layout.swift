@@ -18,6 +18,14 @@ extension Pipeline {
   /// have to be widened to. Whoever takes the outputs may have been handed what waited for him, and what was ready behind it. An array of a batch counts as the
   /// items in it, a row of a join as its parts. Memory is given back by the chunk, when its last item has gone on.
   ///
+  /// Of a pipeline that would be refused when it is run, for an argument of a stage, an option or a backend's width, nothing is counted:
+  /// there is no `≤`, and the last line says why, in the words of the error. What the system has against a stage, such as a file that cannot be
+  /// opened, or a backend against a worker, is seen when it runs.
+  ///
+  /// ```text
+  /// refused: Throttle is 0: it has to be 1 or more
+  /// ```
+  ///
   /// - Parameter pool: Where stages run that have no backend or width of their own, as it is now; nil: threads, one for each usable CPU.
   public func layout(on pool: WorkerPool? = nil) -> String { Blueprint(self).layout(on: pool) }
 }
@@ -32,9 +40,10 @@ extension Blueprint {
     }
     let kinds = Dictionary(
       uniqueKeysWithValues: stations.flatMap { station in station.stages.map { ($0, station.kind) } })
-    let bound = Bound(self, stations, on: pool)
+    let refusal = refusal(of: stations)
+    let bound = refusal == nil ? Bound(self, stations, on: pool) : nil
     var held: [Int: Bound.Most] = [:]
-    for (station, most) in bound.ofStations { held[stations[station].stages[0]] = most }
+    for (station, most) in bound?.ofStations ?? [:] { held[stations[station].stages[0]] = most }
     let lines = stages.enumerated().map { place, stage in
       var line = String(repeating: ">> ", count: depths[place]!) + stage.name
       switch kinds[place]! {
@@ -50,6 +59,6 @@ extension Blueprint {
       }
       return line
     }
-    return (lines + [bound.sentence]).joined(separator: "\n")
+    return (lines + [bound?.sentence ?? "refused: \(refusal!)"]).joined(separator: "\n")
   }
 }

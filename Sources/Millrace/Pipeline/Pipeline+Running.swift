@@ -6,7 +6,8 @@ extension Pipeline where Input == Nothing {
   /// - Parameters:
   ///   - order: In which order they come.
   ///   - pool: Where stages run that have no backend or width of their own; nil: threads, one for each usable CPU.
-  ///   - watch: How each stage shows how far it is: a line for each, with its slots and how busy they are; the bottleneck is marked.
+  ///   - watch: How each stage shows how far it is: a line for each, with its slots and how busy they are; the bottleneck is marked, with the
+  ///     width that it should have, if that helps.
   /// - Throws: The ``ItemFailure`` of an item, which names its stage and the source's item; ``ItemFailures`` (`.collect`);
   ///   a ``PipelineError``, which names the stage; a ``WorkerPoolError``; or `CancellationError`.
   public func list(

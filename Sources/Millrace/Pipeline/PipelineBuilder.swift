@@ -27,9 +27,10 @@ public enum PipelineBuilder {
     return Pipeline(inlet: inlet, node: PipelineNode(.source(source), name, [], ItemsOf<S.Output>()))
   }
   /// A line.
+  @inlinable
   public static func buildExpression<A: Sendable, B: Sendable>(
     _ function: @escaping @Sendable (A) async throws -> B
-  ) -> Pipeline<A, B> { .function(function) }
+  ) -> Pipeline<A, B> { buildExpression(ClosureWorker(function)) }
   /// A line.
   public static func buildExpression<P: AnyItemStage>(_ stage: P) -> P { stage }
   /// A line.
@@ -103,9 +104,10 @@ public enum AlternativesBuilder {
   /// A line.
   public static func buildExpression<S: Stage>(_ stage: S) -> Pipeline<S.Input, S.Output> { .stage(stage) }
   /// A line.
+  @inlinable
   public static func buildExpression<A: Sendable, B: Sendable>(
     _ function: @escaping @Sendable (A) async throws -> B
-  ) -> Pipeline<A, B> { .function(function) }
+  ) -> Pipeline<A, B> { buildExpression(ClosureWorker(function)) }
   /// A line.
   public static func buildExpression<P: AnyItemStage>(_ stage: P) -> P { stage }
 
@@ -170,9 +172,10 @@ public enum ZipBuilder {
   /// A line.
   public static func buildExpression<S: Stage>(_ stage: S) -> Pipeline<S.Input, S.Output> { .stage(stage) }
   /// A line.
+  @inlinable
   public static func buildExpression<A: Sendable, B: Sendable>(
     _ function: @escaping @Sendable (A) async throws -> B
-  ) -> Pipeline<A, B> { .function(function) }
+  ) -> Pipeline<A, B> { buildExpression(ClosureWorker(function)) }
   /// A line.
   public static func buildExpression<P: AnyItemStage>(_ stage: P) -> P { stage }
   /// A line.

@@ -53,6 +53,48 @@ public struct PipelineSnapshot: Sendable, Hashable {
   }
 }
 
+extension PipelineSnapshot {
+  /// What is known of a stage where widths are to be found.
+  package struct Part {
+    package var busy: UInt64
+    package var slots: Int
+    /// With whom it has a width of its own in common, which might be another; nil: it takes slots of the pipeline's as it needs them, or sees its
+    /// items in order, in one.
+    package var group: ObjectIdentifier?
+
+    package init(busy: UInt64, slots: Int, group: ObjectIdentifier?) {
+      (self.busy, self.slots, self.group) = (busy, slots, group)
+    }
+  }
+
+  /// The other widths with which the run would be faster by a tenth or more, of each stage; nil: it keeps its own.
+  ///
+  /// Those are shared out that the groups with a width of their own have, or so many workers, if that is more. Stages of one group work in
+  /// the same slots.
+  package static func betterWidths(_ parts: [Part], slowest: Int, workers: Int) -> [Int?] {
+    var groups: [(group: ObjectIdentifier, slots: Int, busy: UInt64)] = []
+    for part in parts {
+      guard let group = part.group else { continue }
+      if let known = groups.firstIndex(where: { $0.group == group }) {
+        groups[known].busy += part.busy
+      } else {
+        groups.append((group, part.slots, part.busy))
+      }
+    }
+    let none = parts.map { _ in Int?.none }
+    guard let own = groups.first(where: { $0.group == parts[slowest].group }) else { return none }
+    let widths = shares(of: max(workers, groups.reduce(0) { $0 + $1.slots }), by: groups.map(\.busy))
+    // What has no width of its own is not made faster.
+    let others = parts.filter { $0.group == nil }.map { Double($0.busy) / Double($0.slots) }
+    let longest = (zip(groups, widths).map { Double($0.busy) / Double($1) } + others).max() ?? 0
+    guard Double(own.busy) / Double(own.slots) >= Balancer.gain * longest else { return none }
+    return parts.map { part in
+      let width = groups.firstIndex { $0.group == part.group }.map { widths[$0] }
+      return width == part.slots ? nil : width
+    }
+  }
+}
+
 extension PipelineSnapshot: CustomStringConvertible {
   /// A line for each stage: `name ×slots: done, failed, waiting, load`, and behind the bottleneck's that it is that.
   public var description: String {

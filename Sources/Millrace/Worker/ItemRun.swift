@@ -162,6 +162,78 @@ public struct _ItemRun<Input, Output> {
   }
 }
 
+/// The place of a run over items of which each may come to none or several: what they come to lies closely, each beside the place of
+/// its item.
+///
+/// The memory for outputs grows as they do, and belongs to whoever made the run.
+@frozen
+public struct _PutsRun<Input, Output> {
+  @usableFromInline package var inputs: UnsafePointer<Input>
+  /// Of each input the place of the item that it comes from.
+  @usableFromInline package var places: UnsafePointer<Int32>
+  @usableFromInline package var next = 0
+  @usableFromInline package var end = 0
+  @usableFromInline package var outputs: UnsafeMutablePointer<Output>
+  /// The same of each output.
+  @usableFromInline package var origins: UnsafeMutablePointer<Int32>
+  @usableFromInline package var count = 0
+  @usableFromInline package var capacity: Int
+  /// Where the place of the current item stands, for those who ask which it is.
+  @usableFromInline let progress: UnsafePointer<Atomic<UInt64>>
+
+  /// With room for so many outputs.
+  package init(
+    inputs: UnsafePointer<Input>, places: UnsafePointer<Int32>, capacity: Int, progress: UnsafePointer<Atomic<UInt64>>
+  ) {
+    (self.inputs, self.places, self.capacity, self.progress) = (inputs, places, capacity, progress)
+    outputs = .allocate(capacity: capacity)
+    origins = .allocate(capacity: capacity)
+  }
+
+  /// The current item.
+  @inlinable public var _item: Input { inputs[next] }
+
+  /// Whether there is a current item; says which it is.
+  @inlinable
+  public mutating func _begin() -> Bool {
+    guard next < end else { return false }
+    progress.pointee.store(UInt64(truncatingIfNeeded: places[next]), ordering: .relaxed)
+    return true
+  }
+
+  /// An output of the current item.
+  @inlinable
+  public mutating func _put(_ output: consuming Output) {
+    if count == capacity { grow() }
+    (outputs + count).initialize(to: output)
+    (origins + count).initialize(to: places[next])
+    count &+= 1
+  }
+
+  /// The current item is done.
+  @inlinable public mutating func _advance() { next &+= 1 }
+
+  @usableFromInline
+  mutating func grow() {
+    let (old, from) = (outputs, origins)
+    outputs = .allocate(capacity: 2 * capacity)
+    origins = .allocate(capacity: 2 * capacity)
+    outputs.moveInitialize(from: old, count: count)
+    origins.moveInitialize(from: from, count: count)
+    old.deallocate()
+    from.deallocate()
+    capacity *= 2
+  }
+
+  /// The current item has failed: what it has put does not count.
+  package mutating func dropCurrent() {
+    while count > 0, origins[count - 1] == places[next] {
+      count -= 1
+      (outputs + count).deinitialize(count: 1)
+    }
+  }
+}
+
 /// How many items of a run are under way together, as its progress word says it.
 enum ItemClaim {
   static let shift: UInt64 = 40

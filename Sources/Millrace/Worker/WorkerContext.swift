@@ -95,8 +95,12 @@ package final class ItemPosition: @unchecked Sendable {
   package let startTime: UnsafePointer<Atomic<UInt64>>
   /// Where a worker of several parts notes at which of them its item is, should it die there; nil: it dies with the program.
   package let part: UnsafePointer<Atomic<UInt64>>?
-  /// How far the item at hand is behind the first that is not done, where several are under way together.
+  /// How far the item at hand is behind the first that is not done, where several are under way together; with `listed`, where in `list` that
+  /// stands, for some of them were left out.
   package let ahead: UnsafePointer<Atomic<UInt64>>
+  /// Nothing where nothing goes several at a time.
+  private let list: UnsafePointer<Atomic<UInt64>>?
+  static let listed: UInt64 = 1 << 61
   /// The words that are its own, in a row.
   private let owned: UnsafeMutableBufferPointer<Atomic<UInt64>>
   package let first = Atomic<Int>(0)
@@ -108,9 +112,9 @@ package final class ItemPosition: @unchecked Sendable {
   private let plain = Atomic<UInt>(0)
 
   package init() {
-    owned = Self.makeWords(3)
+    owned = Self.makeWords(3 + ItemGroup.most)
     let words = UnsafePointer(owned.baseAddress!)
-    (progress, startTime, ahead) = (words, words + 1, words + 2)
+    (progress, startTime, ahead, list) = (words, words + 1, words + 2, words + 3)
     part = nil
   }
 
@@ -123,6 +127,7 @@ package final class ItemPosition: @unchecked Sendable {
     self.startTime = startTime
     owned = Self.makeWords(1)
     ahead = UnsafePointer(owned.baseAddress!)
+    list = nil
   }
 
   private static func makeWords(_ count: Int) -> UnsafeMutableBufferPointer<Atomic<UInt64>> {
@@ -137,7 +142,17 @@ package final class ItemPosition: @unchecked Sendable {
   }
 
   var index: Int {
-    first.load(ordering: .relaxed) + completed + Int(ahead.pointee.load(ordering: .relaxed) & LaneLayout.completed)
+    let word = ahead.pointee.load(ordering: .relaxed)
+    var place = Int(word & LaneLayout.completed)
+    // Who asks while another item begins may be told of either; none is beside the list.
+    if word & Self.listed != 0, let list { place = Int(list[min(place, ItemGroup.most - 1)].load(ordering: .relaxed)) }
+    return first.load(ordering: .relaxed) + completed + place
+  }
+
+  /// Which items are left, of those that are under way together.
+  func list(_ places: UnsafePointer<Int32>, count: Int) {
+    guard let list else { return }
+    for place in 0..<count { list[place].store(UInt64(truncatingIfNeeded: places[place]), ordering: .relaxed) }
   }
 
   /// The item at hand, for who goes around it.

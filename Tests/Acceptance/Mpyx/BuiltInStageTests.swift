@@ -206,7 +206,7 @@ extension Checked {
       for try await _ in endless.outputs() { break }
     }
 
-    @Test("arguments that mean nothing are refused by name, before anything begins")
+    @Test("U270: arguments that mean nothing are refused by name, before anything begins")
     func refusals() async throws {
       func refusal<Output>(_ pipeline: Pipeline<Nothing, Output>) async -> String {
         do {
@@ -220,13 +220,16 @@ extension Checked {
       let texts = [
         await refusal(items.batch(0)), await refusal(items.batch(2, within: .seconds(-1))),
         await refusal(items.take(-1)),
-        await refusal(items.throttle(0, per: .seconds(1))), await refusal(items.sorted(within: -1, by: <)),
+        await refusal(items.throttle(0, per: .seconds(1))), await refusal(items.throttle(1, per: .zero)),
+        await refusal(items.throttle(1, per: .seconds(-1))), await refusal(items.sorted(within: -1, by: <)),
         await refusal(Pipeline { Const(1, limit: -1) }), await refusal(Pipeline { Read("/dev/null", separator: "") }),
       ]
       #expect(
         texts == [
           "Batched is 0: it has to be 1 or more", "Batched(within:) is -1.0 seconds: it has to be 0 or more",
           "Take is -1: it has to be 0 or more", "Throttle is 0: it has to be 1 or more",
+          "Throttle(per:) is 0.0 seconds: it has to be more than zero",
+          "Throttle(per:) is -1.0 seconds: it has to be more than zero",
           "Sort(within:) is -1: it has to be 0 or more", "Const(limit:) is -1: it has to be 0 or more",
           "Read(separator:) is \"\": it has to be not empty",
         ])

@@ -1,3 +1,4 @@
+import Logging
 import Millrace
 import MillraceIPC
 import MillraceTesting
@@ -179,6 +180,19 @@ extension Checked {
       #expect(error?.kind == .standstill && error?.stage.name.hasPrefix("function") == true)
       #expect("\(error!)".contains("65536 items wait for the loop over output 2, which has not begun"))
       await #expect(throws: PipelineError.self) { try await all(texts) }
+    }
+
+    @Test("U273: that an output's loop begins later than another's is no warning, however much waits for it")
+    func later() async throws {
+      let heard = Heard()
+      try await withWorkerPool(.threads(2), logger: heard.logger(.trace)) { pool in
+        let (numbers, texts) = fork().outputs(of: 0..<20_000, on: pool)
+        let first = try await all(numbers)
+        let second = try await all(texts)
+        #expect(first.count == 20_000 && second.count == 20_000)
+      }
+      let lines = heard.lines.filter { $0.message.hasPrefix("an edge of the pipeline is widened") }
+      #expect(lines.count > 8 && lines.allSatisfy { $0.level == .info })
     }
 
     @Test("each output is taken by one loop; what is wrong is said to all of them")

@@ -36,6 +36,25 @@ extension Checked {
       #expect(await refusal(nothing) == "merge is empty: it has to be of one flow at least")
     }
 
+    @Test("U271: a layout says what would be refused, in the words of the error, and counts nothing")
+    func layouts() async {
+      let careful = Pipeline { add }
+      let refused: [Pipeline<Int, Int>] = [
+        Parallel(0) { add }, careful.throttle(1, per: .zero), careful.take(-1), AnyOf {},
+        Pipeline<Int, Int>.graph { _ in merge() }, Parallel(3, on: .serial) { add },
+        careful.options(StageOptions(window: .items(0))), careful.options(StageOptions(on: .threads(0))),
+        careful.options(StageOptions(timeouts: MapOptions.Timeouts(item: .zero))),
+        careful.through(Pipeline { Tap("See") { (_: Int) in } }.options(StageOptions(retry: .upTo(-1)))),
+      ]
+      for pipeline in refused {
+        let lines = pipeline.layout().split(separator: "\n")
+        let words = await refusal(pipeline)
+        #expect(words.contains("it has to be") && lines.last.map(String.init) == "refused: \(words)")
+        #expect(!lines.contains { $0.contains("≤") })
+      }
+      #expect(careful.layout().split(separator: "\n").last?.hasPrefix("at most") == true)
+    }
+
     @Test("a backend that does not fit its group is refused, with what would do")
     func backends() async {
       #expect(

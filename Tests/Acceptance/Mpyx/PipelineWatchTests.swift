@@ -76,6 +76,61 @@ extension Checked {
       #expect(Set(reports.all.map(\.name)) == ["AddX", "Toils", "AddX 2", "AddX 3", "function"])
     }
 
+    @Test("U272: where a run is watched, it is said which widths of groups would make it faster")
+    func widths() async throws {
+      func watched(_ pipeline: Pipeline<Nothing, Int>) async throws -> [String: String] {
+        let reports = Reports()
+        try await pipeline.run(watch: .custom(reports))
+        return reports.all.filter { $0.phase == .complete }.reduce(into: [:]) { $0[$1.name] = $1.detail }
+      }
+      // Two stations in the three slots of one group count as one.
+      let narrow: Pipeline<Nothing, Int> = Pipeline {
+        Items(0..<300)
+        Parallel(3) {
+          FlatMap { (item: Int) in CollectionOfOne(item) }
+          AddX(amount: 0)
+        }
+        Parallel(1) { Toils(thousands: 40) }
+      }
+      let found = try await watched(narrow)
+      let detail = try #require(found["Toils"])
+      let load = try #require(detail.split(separator: " ").compactMap { Int($0) }.first)
+      #expect(detail.hasPrefix("×1 ") && detail.contains("(bottleneck"))
+      // How much of a short run its start and its end are is not its matter.
+      let better = ", better ×\(max(WorkerPool.usableCPUs, 4) - 1))"
+      if load != 80 { #expect(detail.contains(better) == (load > 80), "\(found)") }
+      // Who shares the pipeline's slots, or sees its items in order, has no width that might be another.
+      let none: Pipeline<Nothing, Int> = Pipeline {
+        Items(0..<100)
+        Toils(thousands: 1)
+        Serial { Toils(thousands: 40) }
+      }
+      let others = try await watched(none)
+      #expect(others["Toils 2"]?.hasSuffix("% (bottleneck)") == true, "\(others)")
+      #expect(!others.values.contains { $0.contains("better") })
+    }
+
+    @Test("U272: groups of a width are shared out among themselves, and stages of one group are one")
+    func betterWidths() {
+      final class Name {}
+      let (one, other) = (Name(), Name())
+      func better(_ parts: [(UInt64, Int, Name?)], _ slowest: Int, _ workers: Int) -> [Int?] {
+        PipelineSnapshot.betterWidths(
+          parts.map { PipelineSnapshot.Part(busy: $0.0, slots: $0.1, group: $0.2.map(ObjectIdentifier.init)) },
+          slowest: slowest, workers: workers)
+      }
+      withExtendedLifetime((one, other)) {
+        #expect(better([(1, 3, one), (9, 1, other)], 1, 2) == [1, 3])
+        #expect(better([(1, 3, one), (1, 3, one), (40, 1, other)], 2, 2) == [1, 1, 3])
+        #expect(better([(1, 1, one), (9, 1, other)], 1, 8) == [nil, 7])
+        // They are as good as may be, or it is another that would hold it up as much.
+        #expect(better([(1, 1, one), (3, 3, other)], 1, 4) == [nil, nil])
+        #expect(better([(1, 3, one), (9, 1, other), (9, 1, nil)], 1, 4) == [nil, nil, nil])
+        #expect(better([(1, 3, one), (9, 1, nil)], 1, 4) == [nil, nil])
+        #expect(better([(4, 4, nil), (9, 1, other)], 1, 4) == [nil, 4])
+      }
+    }
+
     @Test("workers are shared out by the work that there is, at least one for each stage")
     func shares() {
       #expect(PipelineSnapshot.shares(of: 12, by: [7, 7, 42, 7]) == [2, 2, 7, 1])

@@ -33,6 +33,17 @@ extension Checked {
       #expect(rooms == lines.indices.map { 32 << $0 })
     }
 
+    @Test("U273: a wide one is worth a notice, and never a warning: the layout has counted it")
+    func level() async throws {
+      let heard = Heard()
+      try await withWorkerPool(.threads(2), logger: heard.logger(.info)) { pool in
+        let rows = try await join(6_000).list(of: 0..<12_000, on: pool)
+        #expect(rows.map(\.0) == [0, 1])
+      }
+      let lines = heard.lines.filter { $0.message.hasPrefix("an edge of the pipeline is widened") }
+      #expect(lines.contains { $0.level == .notice } && lines.allSatisfy { $0.level <= .notice })
+    }
+
     @Test("one that would have to be wider than edges may be ends the run, and both ends are named")
     func standstill() async throws {
       let error = await #expect(throws: PipelineError.self) { try await join(100_000).list(of: 0..<300_000) }

@@ -8,18 +8,21 @@ import MillraceIPC
 package struct Stages<Input: Sendable, Item: Sendable>: Sendable {
   let parts: [StagePart]
 
-  package struct State {
+  struct Chain {
     fileprivate let head: Link<Input>
     fileprivate let links: [AnyLink]
-    fileprivate let last: LastLink<Item>
     fileprivate let note: PartNote
-    fileprivate let groups: GroupedRun<Input, Item>?
+
+    /// Takes items through it in groups, where that may be.
+    fileprivate func groups<End: GroupEnd>(_ last: End, _ context: WorkerContext) -> GroupedRun<Input, End>? {
+      note.isIdle ? GroupedRun(head, last, context.position) : nil
+    }
   }
 
   var needsFork: Bool { parts.contains(where: \.needsFork) }
 
-  func setUp(_ context: WorkerContext) async throws -> State {
-    let (last, note) = (LastLink<Item>(), PartNote(context))
+  func setUp(_ context: WorkerContext, before last: Link<Item>) async throws -> Chain {
+    let note = PartNote(context)
     var links: [AnyLink] = []
     var next: AnyLink = last
     for (part, stage) in parts.enumerated().reversed() {
@@ -36,29 +39,27 @@ package struct Stages<Input: Sendable, Item: Sendable>: Sendable {
         throw error
       }
     }
-    let head = unsafeDowncast(next, to: Link<Input>.self)
-    let groups = note.isIdle ? GroupedRun(head, last, context.position) : nil
-    return State(head: head, links: links, last: last, note: note, groups: groups)
+    return Chain(head: unsafeDowncast(next, to: Link<Input>.self), links: links, note: note)
   }
 
-  func process(_ item: Input, _ state: State) async throws -> Puts<Item> {
-    defer { state.note.leave() }
+  /// Takes an item through it. An item has one outcome: where it fails, what came of it before goes with it.
+  func process<Output>(_ item: Input, _ chain: Chain, _ take: () -> Output) async throws -> Output {
+    defer { chain.note.leave() }
     do {
-      try await state.head.feed(item)
+      try await chain.head.feed(item)
     } catch {
-      // An item has one outcome: what came of it before goes with it.
-      _ = state.last.take()
+      _ = take()
       throw error
     }
-    return state.last.take()
+    return take()
   }
 
-  func tearDown(_ state: State) async throws {
+  func tearDown(_ chain: Chain) async throws {
     var problem: (any Error)?
-    for link in state.links.reversed() {
+    for link in chain.links.reversed() {
       do { try await link.tearDown() } catch { problem = problem ?? error }
     }
-    state.note.leave()
+    chain.note.leave()
     if let problem { throw problem }
   }
 }
@@ -85,20 +86,79 @@ package struct Fused<Input: Sendable, Item: Sendable>: Worker, Codable, PerhapsF
   let stages: Stages<Input, Item>
   var needsFork: Bool { TypeReference(Self.self) == nil || stages.needsFork }
 
-  package func setUp(_ context: WorkerContext) async throws -> Stages<Input, Item>.State {
-    try await stages.setUp(context)
+  package struct State {
+    fileprivate let chain: Stages<Input, Item>.Chain
+    fileprivate let last: LastLink<Item>
+    fileprivate let groups: GroupedRun<Input, LastLink<Item>>?
   }
-  package func process(_ item: Input, state: inout Stages<Input, Item>.State) async throws -> Item {
+
+  package func setUp(_ context: WorkerContext) async throws -> State {
+    let last = LastLink<Item>()
+    let chain = try await stages.setUp(context, before: last)
+    return State(chain: chain, last: last, groups: chain.groups(last, context))
+  }
+  package func process(_ item: Input, state: inout State) async throws -> Item {
     var found: Item?
-    try await stages.process(item, state).forEach { found = .some($0) }
+    try await stages.process(item, state.chain, state.last.take).forEach { found = .some($0) }
     return found!
   }
-  package func tearDown(_ state: Stages<Input, Item>.State) async throws { try await stages.tearDown(state) }
+  package func tearDown(_ state: State) async throws { try await stages.tearDown(state.chain) }
 
-  package func _run(
-    _ run: inout _ItemRun<Input, Item>, _ state: inout Stages<Input, Item>.State
-  ) async -> _RunEnd {
+  package func _run(_ run: inout _ItemRun<Input, Item>, _ state: inout State) async -> _RunEnd {
     if run.isPlain, let groups = state.groups { return await groups.run(&run) }
+    return await oneByOne(&run, &state)
+  }
+}
+
+/// Stages of which some make none or several of one, where workers may be processes.
+package struct FusedPuts<Input: Sendable, Item: Sendable>: Worker, Codable, PerhapsForked {
+  let stages: Stages<Input, Item>
+  var needsFork: Bool { TypeReference(Self.self) == nil || stages.needsFork }
+
+  package struct State {
+    fileprivate let chain: Stages<Input, Item>.Chain
+    fileprivate let last: LastLink<Item>
+  }
+
+  package func setUp(_ context: WorkerContext) async throws -> State {
+    let last = LastLink<Item>()
+    return State(chain: try await stages.setUp(context, before: last), last: last)
+  }
+  package func process(_ item: Input, state: inout State) async throws -> Puts<Item> {
+    try await stages.process(item, state.chain, state.last.take)
+  }
+  package func tearDown(_ state: State) async throws { try await stages.tearDown(state.chain) }
+}
+
+/// The same where workers live and die with the program.
+struct FusedPortions<Input: Sendable, Item: Sendable>: Worker {
+  let stages: Stages<Input, Item>
+
+  struct State {
+    fileprivate let chain: Stages<Input, Item>.Chain
+    fileprivate let last: PortionLink<Item>
+    fileprivate let groups: GroupedRun<Input, PortionLink<Item>>?
+  }
+
+  func setUp(_ context: WorkerContext) async throws -> State {
+    let last = PortionLink<Item>()
+    let chain = try await stages.setUp(context, before: last)
+    return State(chain: chain, last: last, groups: chain.groups(last, context))
+  }
+  func process(_ item: Input, state: inout State) async throws -> Portion {
+    try await stages.process(item, state.chain, state.last.take)
+  }
+  func tearDown(_ state: State) async throws { try await stages.tearDown(state.chain) }
+
+  func _run(_ run: inout _ItemRun<Input, Portion>, _ state: inout State) async -> _RunEnd {
+    if run.isPlain, let groups = state.groups { return await groups.run(&run) }
+    return await oneByOne(&run, &state)
+  }
+}
+
+extension Worker {
+  /// As a worker does whose loop is the protocol's own.
+  fileprivate func oneByOne(_ run: inout _ItemRun<Input, Output>, _ state: inout State) async -> _RunEnd {
     while run._begin() {
       do {
         let output = try await process(run._item, state: &state)
@@ -109,18 +169,4 @@ package struct Fused<Input: Sendable, Item: Sendable>: Worker, Codable, PerhapsF
     }
     return .finished
   }
-}
-
-/// Stages of which some make none or several of one.
-package struct FusedPuts<Input: Sendable, Item: Sendable>: Worker, Codable, PerhapsForked {
-  let stages: Stages<Input, Item>
-  var needsFork: Bool { TypeReference(Self.self) == nil || stages.needsFork }
-
-  package func setUp(_ context: WorkerContext) async throws -> Stages<Input, Item>.State {
-    try await stages.setUp(context)
-  }
-  package func process(_ item: Input, state: inout Stages<Input, Item>.State) async throws -> Puts<Item> {
-    try await stages.process(item, state)
-  }
-  package func tearDown(_ state: Stages<Input, Item>.State) async throws { try await stages.tearDown(state) }
 }

@@ -136,7 +136,7 @@ final class PipelineEngine: @unchecked Sendable {
     inside.uses(try channel.enter(isElsewhere: isElsewhere) { error in self.tell { $0.fail(error) } })
   }
 
-  /// An edge that is widened to so many items is worth a warning.
+  /// A join's edge that is widened to so many items is worth a notice.
   static var wide: Int { 4_096 }
 
   /// How many items may wait between two stations, beside those that the second has asked for.
@@ -450,10 +450,11 @@ final class PipelineEngine: @unchecked Sendable {
         machine.ended(place)
       }
     case .widen(let edge, let room, let because):
-      // It doubles each time, so these are few. A wide one is memory that the layout knows nothing of.
+      // It doubles each time, so these are few. Nothing is wrong with it: the layout counts as many as there may be. An output whose loop
+      // begins a little later than another's is of no interest, however much waits for it.
       logger.log(
-        level: room < Self.wide ? .info : .warning, "an edge of the pipeline is widened, to \(room) items: \(because)",
-        metadata: ["edge": "\(edge)"])
+        level: room < Self.wide || readers[edge] == nil ? .info : .notice,
+        "an edge of the pipeline is widened, to \(room) items: \(because)", metadata: ["edge": "\(edge)"])
     case .standstill(let edge, let because):
       let stage = readers[edge].map { stations[$0].whole } ?? stations[0].whole
       fail(

@@ -116,7 +116,8 @@ struct PipelineStart {
     engine.meter = meter
     for ((place, station, input), pool) in zip(jobs, pools) where !isRefused {
       var request = MapRequest(
-        options: options(of: station), order: station.station.isOrdered ? .input : .completion,
+        options: blueprint.stages[station.station.stages[0]].mapOptions,
+        order: station.station.isOrdered ? .input : .completion,
         // Also where the first that fails ends the run: that is the engine's to do, which knows what is before it.
         onFailure: .skip, isPulled: true)
       request.outlet = StationOutlet(engine, place)
@@ -139,7 +140,9 @@ struct PipelineStart {
         if let stageMeter, let job = station.job?.job {
           let slots = station.station.kind == .floating ? 1 : pool.width
           stageMeter.follow(job.id)
-          meter?.add(place, station.name, slots: slots, stageMeter, job.id)
+          meter?.add(
+            place, station.name, slots: slots, stageMeter, job.id,
+            group: hasFixedWidth(station, pool) ? ObjectIdentifier(pool) : nil)
         }
       } catch {
         engine.fail(error)
@@ -149,6 +152,12 @@ struct PipelineStart {
     if let meter, !isRefused { balance(zip(jobs.map(\.place), zip(jobs.map(\.station), pools)), engine, meter) }
     engine.open()
     return engine
+  }
+
+  /// Whether it has slots of its own, so many as somebody wrote.
+  private func hasFixedWidth(_ station: FlowStation, _ pool: WorkerPool) -> Bool {
+    station.station.kind == .elastic && station.station.width != nil && pool.core.driver == nil
+      && blueprint.stages[station.station.stages[0]].options.balance == nil
   }
 
   /// Those of the groups with a width of their own that are to share their slots do so.
@@ -182,7 +191,10 @@ struct PipelineStart {
     switch stage.work {
     case .inlet, .source: StationJobs.forward(stage.kind)
     case .choice, .gather, .merge, .join: nil
-    case .worker, .elastic, .stage: StationJobs.make(station.stages.map { blueprint.stages[$0] }, of: blueprint)
+    case .worker, .elastic, .stage:
+      StationJobs.make(
+        station.stages.map { blueprint.stages[$0] }, of: blueprint,
+        isHere: kind(stage.options.backend).abilities.contains(.sharesMemory))
     }
   }
 
@@ -204,14 +216,6 @@ struct PipelineStart {
     case .skip: .leftOut
     case .collect: .told
     }
-  }
-
-  private func options(of station: FlowStation) -> MapOptions {
-    let options = blueprint.stages[station.station.stages[0]].options
-    return MapOptions(
-      window: options.window ?? .automatic, retry: options.retry ?? .never,
-      timeouts: options.timeouts ?? MapOptions.Timeouts(),
-      lifespan: options.lifespan ?? MapOptions.Lifespan(), keepsWorkers: false)
   }
 
   // MARK: Where it runs

@@ -42,6 +42,8 @@ final class PipelineMeter: Sendable {
     var slots: Int
     let meter: StageMeter
     let job: JobID
+    /// With whom it has a width of its own in common, which somebody wrote and might write otherwise; nil: it has none.
+    let group: ObjectIdentifier?
     /// The time that its slots have had, until it had others, and when that was.
     var time: UInt64 = 0
     var since: UInt64
@@ -69,9 +71,13 @@ final class PipelineMeter: Sendable {
     return meter
   }
 
-  func add(_ place: Int, _ name: String, slots: Int, _ meter: StageMeter, _ job: JobID) {
+  /// - Parameter group: whose width it has, if that is one that was written, and that nobody changes as it runs.
+  func add(
+    _ place: Int, _ name: String, slots: Int, _ meter: StageMeter, _ job: JobID, group: ObjectIdentifier? = nil
+  ) {
     state.withLock {
-      $0.entries.append(Entry(place: place, name: name, slots: slots, meter: meter, job: job, since: begun))
+      $0.entries.append(
+        Entry(place: place, name: name, slots: slots, meter: meter, job: job, group: group, since: begun))
     }
   }
 
@@ -129,6 +135,25 @@ final class PipelineMeter: Sendable {
     let snapshot = PipelineSnapshot(stages: stages.map(\.stage), elapsed: .nanoseconds(Int64(clamping: elapsed)))
     guard let own = stages.first(where: { $0.place == place })?.stage else { return "" }
     let label = "×\(own.slots) \(Int((own.load * 100).rounded())) %"
-    return own == snapshot.bottleneck && stages.count > 1 ? label + " (bottleneck)" : label
+    let isBottleneck = own == snapshot.bottleneck && stages.count > 1
+    let better = betterWidths(stages, snapshot.bottleneck)[place]
+    let notes = [isBottleneck ? "bottleneck" : nil, better.map { "better ×\($0)" }].compactMap { $0 }
+    return notes.isEmpty ? label : label + " (\(notes.joined(separator: ", ")))"
+  }
+
+  /// The widths, by the stages' places, with which the run would be faster; nothing where no other ones make it so.
+  private func betterWidths(
+    _ stages: [(place: Int, stage: PipelineSnapshot.Stage)], _ bottleneck: PipelineSnapshot.Stage?
+  ) -> [Int: Int] {
+    // One that waits itself is held up by who gives it items, or takes them.
+    guard let bottleneck, bottleneck.load >= Balancer.full,
+      let slowest = stages.firstIndex(where: { $0.stage == bottleneck })
+    else { return [:] }
+    let groups = state.withLock { $0.entries }.reduce(into: [Int: ObjectIdentifier]()) { $0[$1.place] = $1.group }
+    let parts = stages.map { place, stage in
+      PipelineSnapshot.Part(busy: stage.busy.nanoseconds, slots: stage.slots, group: groups[place])
+    }
+    let widths = PipelineSnapshot.betterWidths(parts, slowest: slowest, workers: WorkerPool.usableCPUs)
+    return zip(stages, widths).reduce(into: [:]) { $0[$1.0.place] = $1.1 }
   }
 }

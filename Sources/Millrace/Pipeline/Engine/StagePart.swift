@@ -77,7 +77,7 @@ final class PartNote {
   /// The progress of a group's items, as the item at hand has it.
   let ahead: UnsafePointer<Atomic<UInt64>>
   /// Keeps the words.
-  private let position: ItemPosition
+  let position: ItemPosition
 
   init(_ context: WorkerContext) {
     position = context.position
@@ -147,14 +147,17 @@ private final class WorkerLink<W: Worker>: Link<W.Input>, @unchecked Sendable {
 
   override func take(_ items: UnsafeMutablePointer<W.Input>, owned: Bool, _ group: ItemGroup) async {
     hasOutputs = true
+    // Which item is at hand stands in a list, where they are not in their own places.
+    let tag = group.isWhole ? 0 : ItemPosition.listed
+    if !group.isWhole { note.position.list(group.places, count: group.width) }
     for well in group.runs {
       var begin = well.lowerBound
       while begin < well.upperBound {
-        note.ahead.pointee.store(UInt64(begin), ordering: .relaxed)
+        note.ahead.pointee.store(tag | UInt64(begin), ordering: .relaxed)
         // The worker's own loop: it is compiled with its type.
         var run = _ItemRun(
           inputs: UnsafePointer(items), outputs: outputs, range: begin..<well.upperBound, progress: note.ahead,
-          startTime: nil)
+          tag: tag, startTime: nil)
         switch await worker._run(&run, &state!) {
         case .finished: begin = well.upperBound
         case .threw(let error):
@@ -174,33 +177,84 @@ private final class ElasticLink<S: ElasticStage>: Link<S.Input>, @unchecked Send
   private let part: Int
   private let next: Link<S.Output>
   private let note: PartNote
-  private let box = PutsBox<S.Output>()
-  private lazy var outlet = box.outlet
+  /// What it makes, in memory that is kept: of one item, or of a group's.
+  @exclusivity(unchecked) private var run: _PutsRun<S.Input, S.Output>
+  /// The item at hand, if it comes alone.
+  private let single = UnsafeMutablePointer<S.Input>.allocate(capacity: 1)
+  private let first = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
 
   init(_ stage: S, _ part: Int, _ next: Link<S.Output>, _ note: PartNote) {
     (self.stage, self.part, self.next, self.note) = (stage, part, next, note)
+    first.initialize(to: 0)
+    run = _PutsRun(inputs: single, places: first, capacity: Self.usual, progress: note.ahead)
+  }
+
+  deinit {
+    freeRoom()
+    single.deallocate()
+    first.deallocate()
+  }
+
+  /// More is not kept for the next ones.
+  private static var usual: Int { 2 * ItemGroup.most }
+
+  private func freeRoom() {
+    run.outputs.deallocate()
+    run.origins.deallocate()
+  }
+
+  /// What was made before has gone on.
+  private func begin(_ items: UnsafePointer<S.Input>, _ places: UnsafePointer<Int32>) {
+    if run.capacity > Self.usual {
+      freeRoom()
+      run = _PutsRun(inputs: items, places: places, capacity: Self.usual, progress: note.ahead)
+    }
+    (run.inputs, run.places, run.count) = (items, places, 0)
   }
 
   override func feed(_ item: S.Input) async throws {
     note.enter(part)
-    var state: Void = ()
-    do { try await stage.process(item, state: &state, outlet) } catch {
-      _ = box.take()
+    single.initialize(to: item)
+    begin(single, first)
+    (run.next, run.end) = (0, 1)
+    let end = await stage.run(&run)
+    single.deinitialize(count: 1)
+    if case .threw(let error) = end {
+      run.dropCurrent()
       throw StageFault(part: part, error: error)
     }
-    let puts = box.take()
-    if puts.count == 0 { return }
-    var items: [S.Output] = []
-    puts.forEach { items.append($0) }
-    for item in items { try await next.feed(item) }
+    var fed = 0
+    // One that fails further on has one outcome: what is left of it goes with it.
+    defer { (run.outputs + fed).deinitialize(count: run.count - fed) }
+    while fed < run.count {
+      let output = (run.outputs + fed).move()
+      fed += 1
+      try await next.feed(output)
+    }
+  }
+
+  override func take(_ items: UnsafeMutablePointer<S.Input>, owned: Bool, _ group: ItemGroup) async {
+    begin(items, group.places)
+    for well in group.runs {
+      run.next = well.lowerBound
+      run.end = well.upperBound
+      while run.next < run.end, case .threw(let error) = await stage.run(&run) {
+        run.dropCurrent()
+        group.fail(run.next, StageFault(part: part, error: error))
+        run.next += 1
+      }
+      if owned { (items + well.lowerBound).deinitialize(count: well.count) }
+    }
+    group.become(run.count, run.origins)
+    if run.count > 0 { await next.take(run.outputs, owned: true, group) }
   }
 }
 
 /// Behind the last stage.
-final class LastLink<Item: Sendable>: Link<Item>, @unchecked Sendable {
+final class LastLink<Item: Sendable>: Link<Item>, GroupEnd, @unchecked Sendable {
   private var puts = Puts<Item>()
   /// Where what comes of a group is to lie, if all of it is well.
-  var target: UnsafeMutablePointer<Item>?
+  private var target: UnsafeMutablePointer<Item>?
   /// What came of a group of which an item has failed, in the places of its items.
   private var kept: UnsafeMutablePointer<Item>?
   private var runs: [Range<Int>] = []
@@ -210,6 +264,8 @@ final class LastLink<Item: Sendable>: Link<Item>, @unchecked Sendable {
     kept?.deallocate()
   }
 
+  func begin(at target: UnsafeMutablePointer<Item>) { self.target = target }
+
   override func take(_ items: UnsafeMutablePointer<Item>, owned: Bool, _ group: ItemGroup) async {
     if group.faults.isEmpty { return target!.moveInitialize(from: items, count: group.count) }
     let kept = kept ?? .allocate(capacity: ItemGroup.most)
@@ -218,7 +274,9 @@ final class LastLink<Item: Sendable>: Link<Item>, @unchecked Sendable {
     for well in runs { (kept + well.lowerBound).moveInitialize(from: items + well.lowerBound, count: well.count) }
   }
 
-  /// Moves what came of these items, which follow each other and are the first.
+  /// It lies there.
+  func handAll(_ count: Int, to place: UnsafeMutablePointer<Item>) {}
+
   func hand(_ items: Range<Int>, to place: UnsafeMutablePointer<Item>) {
     guard !items.isEmpty, let kept else { return }
     precondition(runs.first == items, "a group's outputs are handed over in their order")
@@ -226,7 +284,6 @@ final class LastLink<Item: Sendable>: Link<Item>, @unchecked Sendable {
     runs.removeFirst()
   }
 
-  /// Nobody wants what is left.
   func drop() {
     for well in runs { (kept! + well.lowerBound).deinitialize(count: well.count) }
     runs = []

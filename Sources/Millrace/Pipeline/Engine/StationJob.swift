@@ -42,15 +42,25 @@ class AnyStationJob: @unchecked Sendable {
 /// A worker whose outputs are items, or which puts them.
 final class StationJob<W: Worker, Item: Sendable>: AnyStationJob, @unchecked Sendable {
   private let worker: W
-  private let puts: ((W.Output) -> Puts<Item>)?
+  private let form: Form
   private let exit: (W.Exit) -> Puts<Item>?
   private var edge: Edge<W.Input>?
 
-  init(_ worker: W, puts: ((W.Output) -> Puts<Item>)? = nil, exit: @escaping (W.Exit) -> Puts<Item>? = { _ in nil }) {
+  /// What its outputs are.
+  enum Form {
+    /// One item each.
+    case items
+    case puts((W.Output) -> Puts<Item>)
+    case portions
+  }
+
+  init(_ worker: W, _ form: Form = .items, exit: @escaping (W.Exit) -> Puts<Item>? = { _ in nil }) {
     self.worker = worker
-    self.puts = puts
+    self.form = form
     self.exit = exit
   }
+
+  private var isItems: Bool { if case .items = form { true } else { false } }
 
   override func begin(
     _ request: MapRequest, on pool: WorkerPool, input: Any?, onDemand: @escaping @Sendable (Int) -> Void
@@ -86,19 +96,58 @@ final class StationJob<W: Worker, Item: Sendable>: AnyStationJob, @unchecked Sen
   override func flush() { edge?.flush() }
 
   override func values(of outputs: any AnyObject & Sendable, _ range: Range<Int>) -> Outputs {
-    let buffer = unsafeDowncast(outputs, to: OutputBuffer<W.Output>.self)
-    let start = range.lowerBound - buffer.base
-    guard let puts else { return Outputs(items: buffer, offset: start, count: range.count) }
-    var (items, places, stops): ([Item], [Int], Bool) = ([], [], false)
-    for place in 0..<range.count {
-      let made = puts(buffer[offset: start + place])
-      made.forEach {
-        items.append($0)
-        places.append(place)
+    switch form {
+    case .items:
+      let buffer = unsafeDowncast(outputs, to: OutputBuffer<W.Output>.self)
+      return Outputs(items: buffer, offset: range.lowerBound - buffer.base, count: range.count)
+    case .puts(let puts):
+      let buffer = unsafeDowncast(outputs, to: OutputBuffer<W.Output>.self)
+      let start = range.lowerBound - buffer.base
+      var (items, places, stops): ([Item], [Int], Bool) = ([], [], false)
+      for place in 0..<range.count {
+        let made = puts(buffer[offset: start + place])
+        made.forEach {
+          items.append($0)
+          places.append(place)
+        }
+        if made.stops { stops = true }
       }
-      if made.stops { stops = true }
+      return Outputs(items: OutputBuffer(items), offset: 0, count: items.count, places: places, stops: stops)
+    case .portions:
+      let buffer = unsafeDowncast(outputs, to: OutputBuffer<Portion>.self)
+      return withExtendedLifetime(buffer) {
+        Self.gathered(buffer.storage + (range.lowerBound - buffer.base), range.count)
+      }
     }
-    return Outputs(items: OutputBuffer(items), offset: 0, count: items.count, places: places, stops: stops)
+  }
+
+  /// What portions are, together: as it lies, or where it lies in several places, moved together.
+  private static func gathered(_ portions: UnsafePointer<Portion>, _ count: Int) -> Outputs {
+    var (runs, places, total): ([Portion], [Int], Int) = ([], [], 0)
+    places.reserveCapacity(count)
+    for place in 0..<count {
+      let portion = portions[place]
+      guard portion.count > 0 else { continue }
+      for _ in 0..<portion.count { places.append(place) }
+      total += portion.count
+      if let last = runs.last, last.items === portion.items, last.start + last.count == portion.start {
+        runs[runs.count - 1].count += portion.count
+      } else {
+        runs.append(portion)
+      }
+    }
+    if runs.count == 1, let items = runs[0].items {
+      return Outputs(items: items, offset: runs[0].start, count: total, places: places)
+    }
+    let all = OutputBuffer<Item>(base: 0, capacity: total)
+    var next = 0
+    for run in runs {
+      let items = unsafeDowncast(run.items!, to: OutputBuffer<Item>.self)
+      withExtendedLifetime(items) { (all.storage + next).initialize(from: items.storage + run.start, count: run.count) }
+      next += run.count
+    }
+    all.settle(0..<total)
+    return Outputs(items: all, offset: 0, count: total, places: places)
   }
 
   override func exits() -> (puts: OutputStore?, count: Int, problem: (any Error)?) {
@@ -110,7 +159,7 @@ final class StationJob<W: Worker, Item: Sendable>: AnyStationJob, @unchecked Sen
       }
     }
     // What a stage would have put is missing; a worker that did nothing wrong is only gone, as the others of its process are.
-    if let loss = record?.takeLoss(hasMore: puts != nil) { problem = problem ?? loss }
+    if let loss = record?.takeLoss(hasMore: !isItems) { problem = problem ?? loss }
     return (items.isEmpty ? nil : OutputBuffer(items), items.count, problem)
   }
 }
@@ -125,7 +174,8 @@ extension OutputBuffer {
 
 /// The job for a station's stages.
 enum StationJobs {
-  static func make(_ stages: [Blueprint.Stage], of blueprint: Blueprint) -> AnyStationJob {
+  /// - Parameter isHere: its workers live and die with the program.
+  static func make(_ stages: [Blueprint.Stage], of blueprint: Blueprint, isHere: Bool) -> AnyStationJob {
     let first = stages[0]
     if stages.count == 1 {
       switch first.work {
@@ -138,7 +188,7 @@ enum StationJobs {
     let parts = stages.map(part)
     let puts = stages.contains { !$0.makesOneOfOne }
     let (input, output) = (blueprint.stages[first.inputs[0]].kind, stages.last!.kind)
-    return fused(input, output, parts, puts: puts)
+    return fused(input, output, parts, puts: puts, isHere: isHere)
   }
 
   /// The job of a source of which several read.
@@ -152,7 +202,7 @@ enum StationJobs {
   private static func plain<W: Worker>(_ worker: W) -> AnyStationJob { StationJob<W, W.Output>(worker) }
 
   private static func staged<S: Stage>(_ stage: S, _ name: String) -> AnyStationJob {
-    StationJob<StageWorker<S>, S.Output>(StageWorker(stage, name: name), puts: { $0 }, exit: { $0 })
+    StationJob<StageWorker<S>, S.Output>(StageWorker(stage, name: name), .puts { $0 }, exit: { $0 })
   }
 
   private static func part(_ stage: Blueprint.Stage) -> StagePart {
@@ -166,10 +216,13 @@ enum StationJobs {
   }
 
   private static func fused<I: ItemKind, O: ItemKind>(
-    _ input: I, _ output: O, _ parts: [StagePart], puts: Bool
+    _ input: I, _ output: O, _ parts: [StagePart], puts: Bool, isHere: Bool
   ) -> AnyStationJob {
     let stages = Stages<I.Item, O.Item>(parts: parts)
-    if puts { return StationJob<FusedPuts<I.Item, O.Item>, O.Item>(FusedPuts(stages: stages), puts: { $0 }) }
+    if puts, isHere {
+      return StationJob<FusedPortions<I.Item, O.Item>, O.Item>(FusedPortions(stages: stages), .portions)
+    }
+    if puts { return StationJob<FusedPuts<I.Item, O.Item>, O.Item>(FusedPuts(stages: stages), .puts { $0 }) }
     return StationJob<Fused<I.Item, O.Item>, O.Item>(Fused(stages: stages))
   }
 }

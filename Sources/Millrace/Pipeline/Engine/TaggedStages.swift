@@ -85,6 +85,18 @@ struct TaggedElastic<S: ElasticStage>: ElasticStage {
       try await stage.process(item.item, state: &state, tagging.outlet(item.meta, out))
     }
   }
+
+  func run(_ run: inout _PutsRun<Input, Output>) async -> _RunEnd {
+    let box = PutsBox<Output>()
+    let outlet = box.outlet
+    while run._begin() {
+      var state: Void = ()
+      do { try await process(run._item, state: &state, outlet) } catch { return .threw(error) }
+      box.take().forEach { run._put($0) }
+      run._advance()
+    }
+    return .finished
+  }
 }
 
 extension TaggedElastic: ManyResults where S: ManyResults {}

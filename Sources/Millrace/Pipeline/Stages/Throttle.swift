@@ -12,7 +12,7 @@ public struct Throttle<C: Clock & Sendable>: AnyItemStage where C.Duration == Du
   private let span: Duration
   private let clock: C
 
-  /// So many items in any span of this length, by a clock.
+  /// So many items, at least one, in any span of this length, which is more than zero, by a clock.
   public init(_ count: Int, per span: Duration, clock: C) {
     self.count = count
     self.span = span
@@ -26,7 +26,7 @@ public struct Throttle<C: Clock & Sendable>: AnyItemStage where C.Duration == Du
 }
 
 extension Throttle where C == ContinuousClock {
-  /// So many items in any span of this length.
+  /// So many items, at least one, in any span of this length, which is more than zero.
   public init(_ count: Int, per span: Duration) { self.init(count, per: span, clock: ContinuousClock()) }
 }
 
@@ -45,7 +45,7 @@ where C.Duration == Duration {
 
   func check() throws {
     try InvalidOption.check("Throttle", count, in: 1...Int.max)
-    guard span >= .zero else { throw InvalidOption(name: "Throttle(per:)", value: span, allowed: "0 or more") }
+    guard span > .zero else { throw InvalidOption(name: "Throttle(per:)", value: span, allowed: "more than zero") }
   }
 
   /// When those passed that still count, the first first.
