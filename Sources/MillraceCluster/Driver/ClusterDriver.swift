@@ -147,7 +147,7 @@ final class ClusterDriver: Sendable {
     }
     if let hopeless, hopeless.until > now { throw hopeless.error }
     if isKnown { return }
-    let announcement = try record.remote.announcement()
+    let announcement = try WorkerParcel.pack(record.remote)
     state.withLock { state in
       state.announcements[number] = announcement
       state.unannounced.append(number)
