@@ -35,7 +35,7 @@ struct ClusterBackend: BackendKind {
 
   func makeSlots(_ host: any SlotHost, width: Int) throws -> any Slots {
     let parts = try make(host.logger)
-    return ClusterSlots(host, ClusterDriver(parts.engine, parts.launcher, options, logger: host.logger))
+    return ClusterSlots(host, ClusterDriver(parts.engine, parts.launcher, options, for: host))
   }
 }
 
