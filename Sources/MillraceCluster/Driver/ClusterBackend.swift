@@ -51,4 +51,20 @@ extension WorkerPool.Backend {
     backend.options.hasName = true
     return WorkerPool.Backend(backend, width: width)
   }
+
+  /// A cluster in this program: each pool has a queue of its own in memory, and agents beside it, with as many worker processes in all
+  /// as the pool is wide. For tests.
+  package static func clusterHere(agents: Int, slots: Int) -> WorkerPool.Backend {
+    let backend = ClusterBackend(text: "cluster(\(agents), \(slots))") { logger in
+      let server = InMemoryEngine.Server()
+      let lease = Duration.seconds(10)
+      let launcher = HereLauncher(agents) {
+        var options = Agent.Options()
+        options.slots = slots
+        return Agent(InMemoryEngine(server, lease: lease), options, logger: logger)
+      }
+      return ClusterBackend.Parts(engine: InMemoryEngine(server, lease: lease), launcher: launcher)
+    }
+    return WorkerPool.Backend(backend, width: agents * slots)
+  }
 }
