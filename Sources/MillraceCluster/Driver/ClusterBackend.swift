@@ -55,7 +55,9 @@ extension WorkerPool.Backend {
   /// A cluster in this program: each pool has a queue of its own in memory, and agents beside it, with as many worker processes in all
   /// as the pool is wide. For tests.
   package static func clusterHere(agents: Int, slots: Int) -> WorkerPool.Backend {
-    let backend = ClusterBackend(text: "cluster(\(agents), \(slots))") { logger in
+    let backend = ClusterBackend(text: "cluster(\(agents), \(slots))") { _ in
+      // What agents log is not in the program's log.
+      let logger = Logger(label: "millrace.agent") { _ in SwiftLogNoOpLogHandler() }
       let server = InMemoryEngine.Server()
       let lease = Duration.seconds(10)
       let launcher = HereLauncher(agents) {
