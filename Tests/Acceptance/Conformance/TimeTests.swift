@@ -39,7 +39,7 @@ extension Checked {
       }
     }
 
-    @Test("a consumer that waits too long may go on waiting", arguments: Backends.apart)
+    @Test("a consumer that waits too long may go on waiting", arguments: Backends.apart.able(.runsClosures))
     func next(backend: WorkerPool.Backend) async throws {
       let gate = CommonCounter()
       try await withWorkerPool(backend) { pool in
@@ -96,7 +96,7 @@ extension Checked {
       }
     }
 
-    @Test("a cancelled map ends at once, and the pool goes on", arguments: Backends.all)
+    @Test("a cancelled map ends at once, and the pool goes on", arguments: Backends.all.able(.runsClosures))
     func cancellation(backend: WorkerPool.Backend) async throws {
       let begun = CommonCounter()
       try await withWorkerPool(backend) { pool async throws in

@@ -51,7 +51,7 @@ extension Checked {
       }
     }
 
-    @Test("closures, with what they capture and with their context", arguments: Backends.everything)
+    @Test("closures, with what they capture and with their context", arguments: Backends.everything.able(.runsClosures))
     func closures(backend: WorkerPool.Backend) async throws {
       let table = (0..<50).map { "row \($0)" }
       let offset = 7
@@ -68,7 +68,7 @@ extension Checked {
       }
     }
 
-    @Test("asynchronous closures", arguments: Backends.everything)
+    @Test("asynchronous closures", arguments: Backends.everything.able(.runsClosures))
     func asynchronous(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let outputs = try await pool.map(0..<50) { item in
@@ -79,7 +79,7 @@ extension Checked {
       }
     }
 
-    @Test("random numbers are the same on every backend", arguments: Backends.everything)
+    @Test("random numbers are the same on every backend", arguments: Backends.everything.able(.runsClosures))
     func random(backend: WorkerPool.Backend) async throws {
       func numbers(_ pool: WorkerPool, _ chunking: MapOptions.Chunking) async throws -> [Int] {
         try await pool.map(0..<40, options: MapOptions(chunking: chunking, seed: 5)) { _ in
