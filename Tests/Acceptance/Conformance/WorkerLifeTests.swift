@@ -36,7 +36,7 @@ extension Checked {
       }
     }
 
-    @Test("a worker is replaced at the end of its lifespan", arguments: Backends.everything)
+    @Test("a worker is replaced at the end of its lifespan", arguments: Backends.everything.without(.sharesWorkers))
     func lifespan(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let worker = Counting()
