@@ -189,7 +189,8 @@ let package = Package(
     .target(
       name: "TestSupport",
       dependencies: [
-        "CMillrace", "Millrace", "MillraceIPC", "MillraceTesting", .product(name: "Logging", package: "swift-log"),
+        "CMillrace", "Millrace", "MillraceCluster", "MillraceIPC", "MillraceTesting",
+        .product(name: "Logging", package: "swift-log"),
       ],
       path: "Tests/Support/TestSupport", swiftSettings: swiftSettings),
     // A program that uses Millrace, for the cases in which one is interrupted or killed.

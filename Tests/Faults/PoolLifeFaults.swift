@@ -59,7 +59,7 @@ extension Faults {
       }
     }
 
-    @Test("F23 workers leave for their age while single items come", arguments: Backends.apart)
+    @Test("F23 workers leave for their age while single items come", arguments: Backends.apart.without(.sharesWorkers))
     func f23(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let (items, producer) = AsyncStream.makeStream(of: Int.self)

@@ -155,7 +155,7 @@ extension Faults {
       }
     }
 
-    @Test("F54 maps of all kinds, one after the other on one pool", arguments: Backends.everything)
+    @Test("F54 maps of all kinds, one after the other on one pool", arguments: Backends.everything.able(.runsClosures))
     func f54(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let worker = Accident(deeds: [:])

@@ -150,6 +150,104 @@ extension Checked {
       await engine.close()
     }
 
+    @Test("F76: a server stands still for longer than a lease, and goes on")
+    func serverStopped() async throws {
+      let server = try ManagedServer()
+      let process = try #require(child(named: "redis-server"))
+      try await survive(server: server) { count, _ in
+        guard count == 15 else { return }
+        kill(process, SIGSTOP)
+        try await Task.sleep(for: Self.lease * 2)
+        kill(process, SIGCONT)
+      }
+    }
+
+    @Test("F76: a server takes no writes for a while, for it is another's copy (READONLY)")
+    func serverReadsOnly() async throws {
+      let server = try ManagedServer()
+      let engine = RedisEngine(server.address, job: "other")
+      let port = try ManagedServer.freePort()
+      try await survive(server: server) { count, _ in
+        guard count == 15 else { return }
+        _ = try await engine.client.ask(["REPLICAOF", "127.0.0.1", "\(port)"])
+        try await Task.sleep(for: Self.lease)
+        _ = try await engine.client.ask(["REPLICAOF", "NO", "ONE"])
+      }
+      await engine.close()
+    }
+
+    @Test("F76: what a server says that means \"not yet\" is waited out, and nothing else")
+    func notYet() async throws {
+      let server = try ManagedServer()
+      let engine = RedisEngine(server.address, job: "other", patience: .seconds(10))
+      let script = """
+        if redis.call('INCR', KEYS[1]) < 3 then return redis.error_reply(ARGV[1]) end
+        return 'there'
+        """
+      for text in [
+        "LOADING Redis is loading the dataset in memory", "READONLY You can't write against a read only replica.",
+        "MOVED 3999 127.0.0.1:6381", "ASK 3999 127.0.0.1:6381", "TRYAGAIN Multiple keys request",
+        "CLUSTERDOWN The cluster is down", "MASTERDOWN Link with MASTER is down", "NOREPLICAS Not enough good replicas",
+      ] {
+        let answer = try await engine.client.ask(["EVAL", script, "1", "tries of \(text.prefix(5))", text])
+        #expect(answer.string == "there", "\(text)")
+      }
+      await #expect(throws: EngineError.self) {
+        try await engine.client.ask(["EVAL", script, "1", "tries of others", "WRONGTYPE of value"])
+      }
+      #expect(try await engine.client.ask(["GET", "tries of others"]).string == "1")
+      await engine.close()
+      await server.end()
+    }
+
+    @Test("F76: a server is killed that writes everything down, and comes back with all of it")
+    func serverWrites() async throws {
+      let folder = try Files.folder()
+      defer {
+        Files.remove("\(folder)/appendonlydir")
+        Files.remove(folder)
+      }
+      try await restart(["dir \(folder)", "appendonly yes", "appendfsync always"], []) { _ in }
+    }
+
+    @Test("F76: a server comes back that takes its time to read what it had (LOADING)")
+    func serverLoads() async throws {
+      let folder = try Files.folder()
+      defer { Files.remove(folder) }
+      // A key in 20 milliseconds, and it answers between them.
+      let slow = ["key-load-delay 20000", "loading-process-events-interval-bytes 1024"]
+      try await restart(["dir \(folder)", "dbfilename dump"], slow) { server in
+        let engine = RedisEngine(server.address, job: "other")
+        for number in 0..<50 {
+          _ = try await engine.client.ask(["SET", "padding \(number)", String(repeating: "\(number) ", count: 2_000)])
+        }
+        _ = try await engine.client.ask(["SAVE"])
+        await engine.close()
+      }
+    }
+
+    /// A server is killed in mid-run, and started again with these settings, and more.
+    private func restart(
+      _ settings: [String], _ more: [String], before: (ManagedServer) async throws -> Void
+    ) async throws {
+      let server = try ManagedServer(more: settings)
+      let second = Lock<ManagedServer?>(nil)
+      let result: Result<Void, any Error>
+      do {
+        try await survive(server: server) { count, _ in
+          guard count == 15 else { return }
+          try await before(server)
+          await server.end()
+          let again = try ManagedServer(
+            port: server.address.port, password: server.address.password, more: settings + more)
+          second.withLock { $0 = again }
+        }
+        result = .success(())
+      } catch { result = .failure(error) }
+      await second.withLock { $0 }?.end()
+      try result.get()
+    }
+
     @Test("F76: an item that kills its agents fails alone, when it has had its chances")
     func poison() async throws {
       let backend = WorkerPool.Backend.cluster(engine: .managed, launch: .local(agents: 2), lease: .milliseconds(500))

@@ -265,15 +265,24 @@ extension Checked {
     }
 
     @Test(
-      "an agent of another build is refused, with the field's name, and the map ends at once", arguments: QueueKind.here
-    )
-    func otherBuild(_ kind: QueueKind) async throws {
+      "an agent of another build, protocol or machine is refused, with the field's name, before it gets anything",
+      arguments: QueueKind.here, ["build", "protocol", "word"])
+    func other(_ kind: QueueKind, field: String) async throws {
       var manifest = Manifest()
-      manifest.build = "another"
+      switch field {
+      case "build": manifest.build = "another"
+      case "protocol": manifest.version = "0"
+      default: manifest.word = "64 middle-endian"
+      }
       try await withCluster(kind, manifest: manifest) { pool, _ in
+        let (_, subscription) = pool.observe()
         let error = await #expect(throws: WorkerPoolError.self) { try await pool.map([1], with: Square()) }
         #expect(error?.kind == .cannotStart)
-        #expect(says(error, "build"), "\(String(describing: error))")
+        #expect(says(error, "\(field): "), "\(String(describing: error))")
+        let joined = subscription.buffer.take().elements.contains {
+          if case .memberJoined = $0.event { true } else { false }
+        }
+        #expect(!joined)
       }
     }
 

@@ -136,8 +136,25 @@ extension Dispatcher {
     hasStopped = true
     for key in workers.keys { actions.append(.closed(key)) }
     workers.removeAll()
+    constants.members = [:]
     if isObserved { tell(.poolStopped) }
     actions.append(.stopped)
+  }
+
+  // MARK: Members
+
+  /// Another program works for the pool from now on. That changes nothing of what is done: chunks are out, whoever takes them.
+  package mutating func memberJoined(_ member: PoolMember, now: UInt64) {
+    self.now = now
+    guard !hasStopped, constants.members.updateValue(member, forKey: member.name) == nil else { return }
+    if isObserved { tell(.memberJoined(member)) }
+  }
+
+  /// It does not any more; `isLost`, if it did not say so. What it had comes back by whoever has given it to it.
+  package mutating func memberLeft(_ name: String, isLost: Bool, now: UInt64) {
+    self.now = now
+    guard let member = constants.members.removeValue(forKey: name) else { return }
+    if isObserved { tell(.memberLeft(member, isLost: isLost)) }
   }
 
   // MARK: The life of a worker in its slot

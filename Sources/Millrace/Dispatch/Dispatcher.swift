@@ -79,6 +79,8 @@ package struct Dispatcher: ~Copyable {
     let limits: DispatchLimits
     /// How long what has chunks behind it may take before those are there for others.
     let stallTime: UInt64
+    /// Who works for the pool elsewhere: no constant, but here for the same reason, for it is seldom asked.
+    var members: [String: PoolMember] = [:]
 
     init(limits: DispatchLimits) {
       self.limits = limits

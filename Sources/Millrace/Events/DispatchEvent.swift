@@ -77,6 +77,13 @@ package enum DispatchEvent: Sendable {
   /// The item may have ended its worker, or another may: it is tried by itself, which is no other attempt.
   case itemSetApart(JobID, index: Int, slot: Int, attempt: Int)
 
+  // MARK: Members
+
+  /// It works for the pool from now on. Its slots are none of the pool's: those are chunks that may be out.
+  indirect case memberJoined(PoolMember)
+  /// It takes no more. `isLost`: it was not heard of for as long as it may have something, which others get.
+  indirect case memberLeft(PoolMember, isLost: Bool)
+
   // MARK: Whoever observes
 
   /// So many events were dropped here, because whoever observes was too slow. Take a new ``PoolSnapshot``.

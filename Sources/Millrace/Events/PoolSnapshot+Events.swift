@@ -7,7 +7,11 @@ extension PoolSnapshot {
     switch event {
     case .poolResized(let width): self.width = width
     case .poolClosing(let how): closing = how
-    case .poolStopped: hasStopped = true
+    case .poolStopped:
+      hasStopped = true
+      members = [:]
+    case .memberJoined(let member): members[member.name] = member
+    case .memberLeft(let member, _): members[member.name] = nil
     case .slotOpened(let slot, let level):
       while slots.count <= slot { slots.append(Slot(state: .empty, level: level, generation: 0)) }
       if slots[slot].state == .closed { slots[slot].state = .empty }

@@ -77,6 +77,8 @@ package struct PoolSnapshot: Sendable, Hashable {
   package var slots: [Slot] = []
   /// Those that are not over.
   package var jobs: [JobID: Job] = [:]
+  /// Who works for it elsewhere, by name.
+  package var members: [String: PoolMember] = [:]
 
   package init(time: UInt64, width: Int, closing: PoolClosing? = nil, hasStopped: Bool = false) {
     (self.time, self.width, self.closing, self.hasStopped) = (time, width, closing, hasStopped)

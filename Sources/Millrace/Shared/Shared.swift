@@ -74,6 +74,8 @@ public struct Shared<Value: Codable & Sendable>: Sendable {
   }
 }
 
+extension Shared: InCommonMemory {}
+
 extension Shared: Codable {
   /// What came from another process: only Millrace's own coder for workers can bring it.
   public init(from decoder: any Decoder) throws {

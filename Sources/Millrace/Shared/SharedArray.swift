@@ -145,6 +145,8 @@ public struct SharedArray<Element: BitwiseCopyable>: RandomAccessCollection {
 // Sound: the memory may be written by others at any time anyway, and its owner says who writes what.
 extension SharedArray: @unchecked Sendable where Element: Sendable {}
 
+extension SharedArray: InCommonMemory {}
+
 extension SharedArray: Codable {
   /// What came from another process: only Millrace's own coder for workers can bring it.
   public init(from decoder: any Decoder) throws {

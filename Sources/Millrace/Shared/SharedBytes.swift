@@ -158,6 +158,8 @@ public struct SharedBytes: RandomAccessCollection, Sendable {
   }
 }
 
+extension SharedBytes: InCommonMemory {}
+
 extension SharedBytes: Codable {
   /// What came from another process: only Millrace's own coder for workers can bring it.
   public init(from decoder: any Decoder) throws {

@@ -42,6 +42,8 @@ public struct SharedCounter: Sendable {
   public func increment() -> Int { add(1) }
 }
 
+extension SharedCounter: InCommonMemory {}
+
 extension SharedCounter: Codable {
   /// What came from another process: only Millrace's own coder for workers can bring it.
   public init(from decoder: any Decoder) throws {

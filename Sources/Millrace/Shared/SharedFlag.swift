@@ -62,6 +62,8 @@ public struct SharedFlag: Sendable {
   }
 }
 
+extension SharedFlag: InCommonMemory {}
+
 extension SharedFlag: Codable {
   /// What came from another process: only Millrace's own coder for workers can bring it.
   public init(from decoder: any Decoder) throws {

@@ -154,6 +154,8 @@ public struct SharedQueue<Element: Codable & Sendable>: Sendable {
   }
 }
 
+extension SharedQueue: InCommonMemory {}
+
 extension SharedQueue: Codable {
   /// What came from another process: only Millrace's own coder for workers can bring it.
   public init(from decoder: any Decoder) throws {

@@ -52,6 +52,8 @@ public struct SharedValue<Value: BitwiseCopyable> {
 // Sound: what is in it is read and written with the lock only.
 extension SharedValue: @unchecked Sendable where Value: Sendable {}
 
+extension SharedValue: InCommonMemory {}
+
 extension SharedValue: Codable {
   /// What came from another process: only Millrace's own coder for workers can bring it.
   public init(from decoder: any Decoder) throws {

@@ -43,4 +43,8 @@ package struct BackendAbilities: OptionSet, Sendable {
   package static let usesDispatch = BackendAbilities(rawValue: 16)
   /// A slot is no place of a worker's, but a chunk that is out: whoever takes that has workers, as many as he likes.
   package static let sharesWorkers = BackendAbilities(rawValue: 32)
+  /// They can be closures, and other workers without a name: they are in this program, or can be copies of it.
+  package static let runsClosures = BackendAbilities(rawValue: 64)
+  /// They are on this machine: what is shared, as a `SharedArray` is, reaches them.
+  package static let sharesObjects = BackendAbilities(rawValue: 128)
 }

@@ -20,7 +20,7 @@ package struct LocalBackend: BackendKind {
     if case .serial = kind { 1...1 } else { 1...WorkerPool.Backend.maximumWidth }
   }
 
-  package var abilities: BackendAbilities { [.sharesMemory, .usesDispatch] }
+  package var abilities: BackendAbilities { [.sharesMemory, .usesDispatch, .runsClosures, .sharesObjects] }
 
   package var limits: DispatchLimits {
     var limits = DispatchLimits()

@@ -99,7 +99,7 @@ package final class Agent: Sendable {
       await giveBack()
       beating.cancel()
       await beating.value
-      do { try await pool.terminate() } catch { logger.error("\(error)") }
+      await close(pool)
     } catch {
       end(.failed("\(error)"))
     }
@@ -110,6 +110,7 @@ package final class Agent: Sendable {
     goodbye.cancel()
     await goodbye.value
     await engine.close()
+    state.withLock { $0.workers = [:] }
     return state.withLock { $0.end } ?? .finished
   }
 
@@ -239,7 +240,7 @@ package final class Agent: Sendable {
     if let worker = state.withLock({ $0.workers[key] }) { return worker }
     guard let announcement = try await engine.announcement(of: key) else { return nil }
     let worker: any RelayedWorker
-    do { worker = try relayedWorker(announcement) } catch {
+    do { worker = try WorkerParcel.unpack(announcement) } catch {
       throw WorkerPoolError(.setUpFailed, "the worker cannot be made by an agent", underlying: error.forUsers)
     }
     state.withLock { $0.workers[key] = worker }
@@ -257,6 +258,21 @@ package final class Agent: Sendable {
     release.cancel()
     await release.value
     for task in running.values { await task.value }
+  }
+
+  /// How long its workers may take to be torn down. Whoever has launched it kills it soon after that.
+  private static let closingTime: Duration = .seconds(8)
+
+  /// Nothing is wanted any more of what runs: the workers are torn down, whatever it ends for.
+  private func close(_ pool: WorkerPool) async {
+    let closing = Task { try await pool.shutdown() }
+    let alarm = Task {
+      do { try await Task.sleep(for: Self.closingTime) } catch { return }
+      closing.cancel()
+    }
+    do { try await closing.value } catch { logger.error("\(error)") }
+    alarm.cancel()
+    await alarm.value
   }
 
   // MARK: Beating

@@ -3,7 +3,7 @@ import MillraceIPC
 /// What a driver says of itself, and an agent compares before it asks for work: the field that differs is named.
 package struct Manifest: Sendable, Equatable {
   /// Of orders, answers, keys and scripts: what two builds of a program may have in common.
-  package static let currentProtocol = "3"
+  package static let currentProtocol = "4"
 
   package var version = Self.currentProtocol
   package var build = "\(BuildFingerprint.current)"

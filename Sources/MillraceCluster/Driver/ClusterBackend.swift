@@ -35,7 +35,7 @@ struct ClusterBackend: BackendKind {
 
   func makeSlots(_ host: any SlotHost, width: Int) throws -> any Slots {
     let parts = try make(host.logger)
-    return ClusterSlots(host, ClusterDriver(parts.engine, parts.launcher, options, logger: host.logger))
+    return ClusterSlots(host, ClusterDriver(parts.engine, parts.launcher, options, for: host))
   }
 }
 
@@ -50,5 +50,23 @@ extension WorkerPool.Backend {
     backend.options.patience = patience
     backend.options.hasName = true
     return WorkerPool.Backend(backend, width: width)
+  }
+
+  /// A cluster in this program: each pool has a queue of its own in memory, and agents beside it, with as many worker processes in all
+  /// as the pool is wide. For tests.
+  package static func clusterHere(agents: Int, slots: Int) -> WorkerPool.Backend {
+    let backend = ClusterBackend(text: "cluster(\(agents), \(slots))") { _ in
+      // What agents log is not in the program's log.
+      let logger = Logger(label: "millrace.agent") { _ in SwiftLogNoOpLogHandler() }
+      let server = InMemoryEngine.Server()
+      let lease = Duration.seconds(10)
+      let launcher = HereLauncher(agents) {
+        var options = Agent.Options()
+        options.slots = slots
+        return Agent(InMemoryEngine(server, lease: lease), options, logger: logger)
+      }
+      return ClusterBackend.Parts(engine: InMemoryEngine(server, lease: lease), launcher: launcher)
+    }
+    return WorkerPool.Backend(backend, width: agents * slots)
   }
 }

@@ -85,16 +85,21 @@ extension ClusterDriver {
     for member in members where member.isAlive && before[member.name] == nil {
       if member.refusal.isEmpty {
         logger.info("an agent has joined", metadata: about(member))
+        let joined = PoolMember(
+          name: member.name, host: member.host, process: member.process, slots: member.slots)
+        host?.step { $0.memberJoined(joined, now: $1) }
       } else {
         logger.error("an agent may not have work: \(member.refusal)", metadata: about(member))
       }
     }
     for member in before.values where !members.contains(where: { $0.name == member.name && $0.isAlive }) {
-      if members.contains(where: { $0.name == member.name }) {
+      let isLost = members.contains { $0.name == member.name }
+      if isLost {
         logger.warning("an agent is lost; what it had goes to others", metadata: about(member))
       } else {
         logger.info("an agent has left", metadata: about(member))
       }
+      host?.step { $0.memberLeft(member.name, isLost: isLost, now: $1) }
     }
   }
 

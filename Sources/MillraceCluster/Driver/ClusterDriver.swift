@@ -98,9 +98,14 @@ final class ClusterDriver: Sendable {
   let logger: Logger
   let state = Lock(State())
   private let news = TaskBell()
+  /// Hears of members.
+  weak let host: (any SlotHost)?
 
-  init(_ engine: any WorkEngine, _ launcher: any AgentLauncher, _ options: Options, logger: Logger) {
-    (self.engine, self.launcher, self.options, self.logger) = (engine, launcher, options, logger)
+  init(
+    _ engine: any WorkEngine, _ launcher: any AgentLauncher, _ options: Options, for host: any SlotHost
+  ) {
+    (self.engine, self.launcher, self.options, self.host) = (engine, launcher, options, host)
+    logger = host.logger
   }
 
   // MARK: For the seats
@@ -147,7 +152,7 @@ final class ClusterDriver: Sendable {
     }
     if let hopeless, hopeless.until > now { throw hopeless.error }
     if isKnown { return }
-    let announcement = try record.remote.announcement()
+    let announcement = try WorkerParcel.pack(record.remote)
     state.withLock { state in
       state.announcements[number] = announcement
       state.unannounced.append(number)

@@ -94,7 +94,7 @@ final class ClusterSeat: @unchecked Sendable {
     out = nil
     do {
       switch answer {
-      case .frames(let frames): tell(try frames.flatMap { try work.answers(with: $0) })
+      case .frames(let frames): tell(try work.answers(with: frames))
       case .noWorker(let error):
         guard let worker = work.inFlight.first?.chunk.worker else { return }
         driver.hasNoWorker(worker, error, agent)

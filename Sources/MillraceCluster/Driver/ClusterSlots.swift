@@ -23,7 +23,7 @@ final class ClusterSlots: Slots {
         "a closure cannot run on a cluster, whatever it captures: another process has no name to find it by. Use a Worker type, whose configuration is sent"
       )
     }
-    try worker.remote.validate(forking: false)
+    try withExtendedLifetime(ParcelCarrier()) { try worker.remote.validateElsewhere(SharedPassage($0)) }
     if options.lifespan != MapOptions.Lifespan() {
       throw InvalidOption(
         name: "lifespan", value: "set", allowed: "none on a cluster: agents replace their own workers")
@@ -40,6 +40,8 @@ final class ClusterSlots: Slots {
   func close(then: @escaping @Sendable () -> Void) {
     Task { [driver] in
       await driver.end()
+      // They hold their host, which has these slots.
+      self.seats.withLock { $0 = [:] }
       then()
     }
   }

@@ -58,6 +58,16 @@ package final class SharedBlock: @unchecked Sendable {
     SharedRegistry.enter(self)
   }
 
+  /// What nobody writes, as it is on another machine: the same content in memory of this one.
+  fileprivate convenience init(copying token: SharedToken, _ bytes: UnsafeRawBufferPointer) throws(MemoryError) {
+    let memory = try SharedMemory(size: token.size, name: "millrace-shared")
+    let mapping = try memory.map()
+    millrace_memory_ask_huge(mapping.base, mapping.size)
+    try mapping.populate(0..<mapping.size, of: memory)
+    if let start = bytes.baseAddress { mapping.base.copyMemory(from: start, byteCount: token.size) }
+    self.init(token, mapping.base, mapping, memory.takeDescriptor(), isAdopted: false)
+  }
+
   private convenience init(file descriptor: Int32, _ token: SharedToken, isAdopted: Bool) throws(MemoryError) {
     let start = token.offset & ~(SharedMemory.pageSize - 1)
     let mapping: MemoryMapping
@@ -238,6 +248,24 @@ package enum SharedRegistry {
       return known
     }
     let block = try SharedBlock(adopting: token, descriptor)
+    let other = SharedLock.with { () -> SharedBlock? in
+      if let other = entries[token.id]?.block { return other }
+      entries[token.id] = Entry(block)
+      return nil
+    }
+    return other ?? block
+  }
+
+  /// The object of a token whose content has come from another machine: the one that is here already, or a copy of it.
+  package static func copy(_ token: SharedToken, _ bytes: UnsafeRawBufferPointer) throws -> SharedBlock {
+    guard token.form == .constant, token.size == bytes.count else {
+      throw SharedMissing(description: "\(bytes.count) bytes for an object of \(token.size)")
+    }
+    if let known = find(token.id) {
+      guard known.token == token else { throw SharedMissing(description: "an object that is another one here") }
+      return known
+    }
+    let block = try SharedBlock(copying: token, bytes)
     let other = SharedLock.with { () -> SharedBlock? in
       if let other = entries[token.id]?.block { return other }
       entries[token.id] = Entry(block)

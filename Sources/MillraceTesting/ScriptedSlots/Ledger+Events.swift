@@ -13,6 +13,7 @@ extension Ledger {
     case started(Int), notStarted(Int), ended(Int), isSetUp(Int, WorkerKey), setUpFailed(Int, WorkerKey)
     case tornDown(Int, WorkerKey)
     case finished(Int, chunk: Int, items: Int, elapsed: UInt64)
+    case joined(PoolMember), left(String, isLost: Bool)
   }
 
   struct Told {
@@ -58,6 +59,9 @@ extension Ledger {
     }
   }
 
+  /// Somebody comes to work for the pool, or does not any more: told in the same step, once.
+  mutating func hasToBeTold(_ coming: Telling) { if told.isListening { told.owed.insert(coming) } }
+
   func checkTold(_ id: JobID, _ items: Range<Int>) throws {
     guard isTold(id) else { return }
     for index in items {
@@ -90,6 +94,8 @@ extension Ledger {
       try isOwed(.ended(slot))
     case .chunkFinished(let slot, _, let chunk, let items, let elapsed, _, _, _):
       try isOwed(.finished(slot, chunk: chunk, items: items, elapsed: elapsed))
+    case .memberJoined(let member): try isOwed(.joined(member))
+    case .memberLeft(let member, let isLost): try isOwed(.left(member.name, isLost: isLost))
     case .jobBegan(let id, _, _, let total):
       try check(!isTold(id), "\(id): begins twice")
       try check(total == jobs[id]?.plan.declared, "\(id): has \(total.map { "\($0)" } ?? "no") items")

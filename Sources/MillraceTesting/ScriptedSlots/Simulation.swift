@@ -115,6 +115,9 @@ package final class Simulation {
   var broken: String?
   /// From which step on somebody listens to what happens.
   private let listensFrom: Int
+  /// When members come and go, whatever else happens.
+  private var comings: SimulatedRandom
+  private var members: [PoolMember] = []
   private var isTraced = false
   private var trace: [String] = []
 
@@ -127,6 +130,7 @@ package final class Simulation {
     ledger = Ledger(plan)
     plans = plan.jobs
     jobs = plan.jobs.indices.map { JobState(root: $0) }
+    comings = SimulatedRandom(hash: seed, 4)
     var later = SimulatedRandom(hash: seed, 3)
     listensFrom = later.chance(50) ? 0 : later.below(100)
   }
@@ -181,10 +185,27 @@ package final class Simulation {
       now = max(now, time)
       ledger.now = now
       try handle(event)
+      try changeMembers()
       if !awaitedJobs.isEmpty || plan.jobs.indices.contains(where: { !jobs[$0].waiters.isEmpty }) {
         endWithTheirItems()
       }
       if let broken { throw BrokenPromise(description: broken) }
+    }
+  }
+
+  /// Somebody comes to work for the pool, or does not any more.
+  private func changeMembers() throws {
+    guard comings.chance(2), !ledger.isStopped else { return }
+    if members.isEmpty || comings.chance(50) {
+      let member = PoolMember(name: "\(comings.below(1 << 30))", slots: 1 + comings.below(8))
+      members.append(member)
+      ledger.hasToBeTold(.joined(member))
+      try step("member \(member.name) joins") { $0.memberJoined(member, now: $1) }
+    } else {
+      let gone = members.remove(at: comings.below(members.count))
+      let isLost = comings.chance(50)
+      ledger.hasToBeTold(.left(gone.name, isLost: isLost))
+      try step("member \(gone.name) leaves") { $0.memberLeft(gone.name, isLost: isLost, now: $1) }
     }
   }
 

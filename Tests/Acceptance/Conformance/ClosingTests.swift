@@ -45,7 +45,9 @@ private struct WithDoor: Worker, Codable {
 extension Checked {
   /// Resources that close by themselves.
   @Suite struct Closing {
-    @Test("several resources are closed in reverse, once, also after an item threw", arguments: Backends.everything)
+    @Test(
+      "several resources are closed in reverse, once, also after an item threw",
+      arguments: Backends.everything + Backends.remote)
     func reverse(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         let pool = try WorkerPool(backend)
@@ -95,7 +97,7 @@ extension Checked {
       }
     }
 
-    @Test("a state that closes itself needs no tear-down", arguments: Backends.everything)
+    @Test("U275: a state that closes itself needs no tear-down", arguments: Backends.everything + Backends.remote)
     func door(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         let pool = try WorkerPool(backend)

@@ -14,7 +14,7 @@ private struct Brief: StatelessWorker {
 extension Checked {
   /// One pool, many users.
   @Suite struct Concurrency {
-    @Test("several maps at once", arguments: Backends.everything)
+    @Test("several maps at once", arguments: Backends.everything.able(.runsClosures))
     func severalMaps(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         try await withThrowingTaskGroup { group in
@@ -36,7 +36,7 @@ extension Checked {
     }
 
     /// Each closure has a process of its own in each slot, so a slot hears of them in any order.
-    @Test("maps of several closures at once run each item once", arguments: Backends.everything)
+    @Test("maps of several closures at once run each item once", arguments: Backends.everything.able(.runsClosures))
     func closuresAtOnce(backend: WorkerPool.Backend) async throws {
       let runs = CommonCounter()
       try await withWorkerPool(backend) { pool in

@@ -7,7 +7,7 @@ extension Checked {
   @Suite struct Failures {
     static let chunkings: [MapOptions.Chunking] = [.size(1), .size(7), .size(64), .automatic]
 
-    @Test("failures in the middle of chunks", arguments: Backends.everything)
+    @Test("failures in the middle of chunks", arguments: Backends.everything + Backends.remote)
     func middle(backend: WorkerPool.Backend) async throws {
       let worker = Picky(modulus: 13, remainder: 5)
       try await withWorkerPool(backend) { pool in
@@ -92,7 +92,7 @@ extension Checked {
       }
     }
 
-    @Test("errors arrive as they were thrown, or with type and text", arguments: Backends.all)
+    @Test("errors arrive as they were thrown, or with type and text", arguments: Backends.all.able(.runsClosures))
     func errors(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let failure = try await #require(throws: ItemFailure.self) {

@@ -129,7 +129,7 @@ extension Checked {
       }
     }
 
-    @Test("V19 a chunk is run by one worker", arguments: Backends.all)
+    @Test("V19 a chunk is run by one worker", arguments: Backends.all.able(.runsClosures))
     func v19(backend: WorkerPool.Backend) async throws {
       let pool = try WorkerPool(backend)
       let (_, subscription) = pool.observe(buffer: 1_000)

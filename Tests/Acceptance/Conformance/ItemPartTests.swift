@@ -39,7 +39,8 @@ extension Checked {
       try await pool.run { ProcessInfo.processInfo.processIdentifier } != ProcessInfo.processInfo.processIdentifier
     }
 
-    @Test("a part travels, a part stays, and is there with the outcome", arguments: Backends.everything)
+    @Test(
+      "a part travels, a part stays, and is there with the outcome", arguments: Backends.everything.able(.runsClosures))
     func unsent(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let sees = try await !Self.isSent(pool)

@@ -10,7 +10,7 @@ private struct InItsOrder: StatelessWorker, Codable {
 extension Checked {
   /// The map family gives every output once, in the order that it promises, on every backend.
   @Suite struct Order {
-    @Test("an ordered map", arguments: Backends.everything.each(with: [0, 1, 10_000]))
+    @Test("an ordered map", arguments: Backends.everything.able(.runsClosures).each(with: [0, 1, 10_000]))
     func ordered(backend: WorkerPool.Backend, count: Int) async throws {
       try await withWorkerPool(backend) { pool async throws in
         #expect(try await pool.map(0..<count, with: Times(factor: 3)) == (0..<count).map { $0 * 3 })
@@ -88,7 +88,7 @@ extension Checked {
       #expect(error?.kind == .closed && (3...23).contains(next))
     }
 
-    @Test("a stream that is left early frees the pool", arguments: Backends.everything)
+    @Test("a stream that is left early frees the pool", arguments: Backends.everything + Backends.remote)
     func earlyBreak(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for _ in 0..<3 {
@@ -103,7 +103,7 @@ extension Checked {
       }
     }
 
-    @Test("forEach calls its body once for each item", arguments: Backends.all)
+    @Test("forEach calls its body once for each item", arguments: Backends.all.able(.runsClosures))
     func forEach(backend: WorkerPool.Backend) async throws {
       let sum = CommonCounter()
       try await withWorkerPool(backend) { pool in

@@ -32,7 +32,7 @@ extension Checked {
       MapOptions(retry: retry, progress: .custom(reporter, name: "squares", unit: "numbers"))
     }
 
-    @Test("M15: thirteen tasks, from 0 to 13 of 13, on every backend", arguments: Backends.all)
+    @Test("M15: thirteen tasks, from 0 to 13 of 13, on every backend", arguments: Backends.all.able(.runsClosures))
     func thirteen(backend: WorkerPool.Backend) async throws {
       let reporter = Kept()
       try await withWorkerPool(.threads(2)) { pool in

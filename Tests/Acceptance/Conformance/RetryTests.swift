@@ -51,7 +51,7 @@ extension Checked {
       #expect(error is Refused && asked.withLock { $0 } == [])
     }
 
-    @Test("a retried item keeps its place and its random numbers", arguments: Backends.everything)
+    @Test("a retried item keeps its place and its random numbers", arguments: Backends.everything + Backends.remote)
     func attempts(backend: WorkerPool.Backend) async throws {
       let drawn = Lock<[Drawn]>([])
       let note: @Sendable (ItemFailure) -> Bool = { failure in
@@ -89,7 +89,7 @@ extension Checked {
       }
     }
 
-    @Test("only what is worth it is tried again", arguments: Backends.all)
+    @Test("only what is worth it is tried again", arguments: Backends.all.able(.runsClosures))
     func condition(backend: WorkerPool.Backend) async throws {
       let tries = CommonCounter()
       try await withWorkerPool(backend) { pool in
@@ -128,7 +128,7 @@ extension Checked {
       }
     }
 
-    @Test("a back-off passes before the retry", arguments: Backends.all)
+    @Test("a back-off passes before the retry", arguments: Backends.all.able(.runsClosures))
     func backoff(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(retry: .upTo(2, backoff: .constant(.milliseconds(40))))

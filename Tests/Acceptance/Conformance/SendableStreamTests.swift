@@ -36,7 +36,7 @@ extension Checked {
       }
     }
 
-    @Test("U34: so does one of a closure, and of an asynchronous input", arguments: Backends.all)
+    @Test("U34: so does one of a closure, and of an asynchronous input", arguments: Backends.all.able(.runsClosures))
     func asynchronous(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let (events, continuation) = AsyncStream.makeStream(of: Int.self)

@@ -5,7 +5,7 @@ import Testing
 extension Checked {
   /// Single items.
   @Suite struct Submissions {
-    @Test("submit returns at once, its value comes later", arguments: Backends.everything)
+    @Test("submit returns at once, its value comes later", arguments: Backends.everything.able(.runsClosures))
     func submit(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let submissions = try (0..<50).map { try pool.submit($0, with: Times(factor: 2)) }
@@ -95,7 +95,9 @@ extension Checked {
       for (item, submission) in submissions.enumerated() { #expect(try await submission.value == item + 1) }
     }
 
-    @Test("a cancelled map that waits for its input, or whose items mind it, says so", arguments: Backends.all)
+    @Test(
+      "a cancelled map that waits for its input, or whose items mind it, says so",
+      arguments: Backends.all.able(.runsClosures))
     func cancelled(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let (stream, continuation) = AsyncStream.makeStream(of: Int.self)
@@ -121,7 +123,7 @@ extension Checked {
       }
     }
 
-    @Test("apply, and what becomes of it when its task is cancelled", arguments: Backends.all)
+    @Test("apply, and what becomes of it when its task is cancelled", arguments: Backends.all.able(.runsClosures))
     func apply(backend: WorkerPool.Backend) async throws {
       let begun = CommonCounter()
       try await withWorkerPool(backend) { pool async throws in
@@ -143,7 +145,7 @@ extension Checked {
       }
     }
 
-    @Test("a cancelled submission throws", arguments: Backends.apart)
+    @Test("a cancelled submission throws", arguments: Backends.apart.able(.runsClosures))
     func cancel(backend: WorkerPool.Backend) async throws {
       let begun = CommonCounter()
       try await withWorkerPool(backend) { pool in
@@ -160,7 +162,7 @@ extension Checked {
       }
     }
 
-    @Test("a limit on the wait", arguments: Backends.apart)
+    @Test("a limit on the wait", arguments: Backends.apart.able(.runsClosures))
     func valueWithin(backend: WorkerPool.Backend) async throws {
       let gate = CommonCounter()
       try await withWorkerPool(backend) { pool in

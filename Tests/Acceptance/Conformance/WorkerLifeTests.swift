@@ -5,7 +5,8 @@ import Testing
 extension Checked {
   /// Set-up, state, tear-down, lifespan and the number of slots.
   @Suite struct WorkerLife {
-    @Test("every instance hands its last value back", arguments: Backends.everything)
+    // Agents keep their workers, and what those hand back.
+    @Test("every instance hands its last value back", arguments: Backends.everything.without(.sharesWorkers))
     func exits(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let worker = Counting()
@@ -20,7 +21,7 @@ extension Checked {
       }
     }
 
-    @Test("workers are kept for equal ones, unless told otherwise", arguments: Backends.all)
+    @Test("workers are kept for equal ones, unless told otherwise", arguments: Backends.all.without(.sharesWorkers))
     func keeping(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let options = MapOptions(chunking: .size(1), dispatch: .roundRobin)
@@ -35,7 +36,7 @@ extension Checked {
       }
     }
 
-    @Test("a worker is replaced at the end of its lifespan", arguments: Backends.everything)
+    @Test("a worker is replaced at the end of its lifespan", arguments: Backends.everything.without(.sharesWorkers))
     func lifespan(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let worker = Counting()
@@ -48,7 +49,7 @@ extension Checked {
       }
     }
 
-    @Test("a worker that is old is replaced", arguments: Backends.all)
+    @Test("a worker that is old is replaced", arguments: Backends.all.without(.sharesWorkers))
     func age(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let worker = Counting()
@@ -59,7 +60,7 @@ extension Checked {
       }
     }
 
-    @Test("slots may come and go during a map", arguments: Backends.apart)
+    @Test("slots may come and go during a map", arguments: Backends.apart.able(.runsClosures))
     func resize(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         var outputs: [Int] = []

@@ -70,7 +70,7 @@ extension Checked {
       }
     }
 
-    @Test("U162: and in closures", arguments: Backends.everything)
+    @Test("U162: and in closures", arguments: Backends.everything.able(.runsClosures))
     func mainActorOfClosures(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let outputs = try await pool.map(0..<50) { item in
@@ -110,7 +110,7 @@ extension Checked {
       }
     }
 
-    @Test("U163: tasks of no executor run, in closures too", arguments: Backends.everything)
+    @Test("U163: tasks of no executor run, in closures too", arguments: Backends.everything.able(.runsClosures))
     func tasks(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let outputs = try await pool.map(0..<50) { item in
@@ -132,7 +132,7 @@ extension Checked {
     }
 
     #if compiler(>=6.3)
-    @Test("U163: who sleeps is woken, in closures too", arguments: Backends.everything)
+    @Test("U163: who sleeps is woken, in closures too", arguments: Backends.everything.able(.runsClosures))
     func sleeping(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let slept = try await pool.map(0..<6) { item in
@@ -150,7 +150,8 @@ extension Checked {
       }
     }
 
-    @Test("U163: several sleep at once, and who is cancelled is woken", arguments: Backends.everything)
+    @Test(
+      "U163: several sleep at once, and who is cancelled is woken", arguments: Backends.everything.able(.runsClosures))
     func sleepers(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let first = try await pool.map(0..<3) { _ in

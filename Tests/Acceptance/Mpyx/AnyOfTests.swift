@@ -37,7 +37,9 @@ extension Checked {
   @Suite(.timeLimit(.minutes(1))) struct AnyOfRules {
     private let squares = texts((0..<100).map { ($0 * $0, $0) })
 
-    @Test("a branch that begins with a fork gets the whole of each of its items", arguments: Backends.all)
+    @Test(
+      "a branch that begins with a fork gets the whole of each of its items",
+      arguments: Backends.all.able(.runsClosures))
     func forks(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let rows = Pipeline<Int, (Int, Int)> {
@@ -90,7 +92,7 @@ extension Checked {
       }
     }
 
-    @Test("branches that are groups, nested, empty or filters", arguments: Backends.all)
+    @Test("branches that are groups, nested, empty or filters", arguments: Backends.all.able(.runsClosures))
     func branches(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let rows = Pipeline<Int, (Int, Int)>.graph { numbers in zip(numbers.map { $0 * $0 }, numbers) }
@@ -167,7 +169,7 @@ extension Checked {
       }
     }
 
-    @Test("rows of a zip of which a branch is an AnyOf do not shift", arguments: Backends.all)
+    @Test("rows of a zip of which a branch is an AnyOf do not shift", arguments: Backends.all.able(.runsClosures))
     func rows(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let built = Pipeline<Int, (Int, Int)> {
@@ -212,7 +214,8 @@ extension Checked {
       }
     }
 
-    @Test("a branch of which nobody knows what it makes of an item loses none", arguments: Backends.all)
+    @Test(
+      "a branch of which nobody knows what it makes of an item loses none", arguments: Backends.all.able(.runsClosures))
     func unknown(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let twice = Pipeline<Int, Int> { FlatMap { (item: Int) in [item, item] } }

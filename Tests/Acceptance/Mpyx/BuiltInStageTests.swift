@@ -98,7 +98,7 @@ extension Checked {
       #expect(times.count == 8 && times.last! == .seconds(20))
     }
 
-    @Test("each item goes on, and into the other pipeline as well", arguments: Backends.all)
+    @Test("each item goes on, and into the other pipeline as well", arguments: Backends.all.able(.runsClosures))
     func tee(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         try await withWorkerPool(backend) { pool in
@@ -118,7 +118,7 @@ extension Checked {
       }
     }
 
-    @Test("compactMap, merge and zip in chains", arguments: Backends.all)
+    @Test("compactMap, merge and zip in chains", arguments: Backends.all.able(.runsClosures))
     func chains(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let even = Pipeline { Items(1...6) }.compactMap { $0 % 2 == 0 ? "\($0)" : nil }

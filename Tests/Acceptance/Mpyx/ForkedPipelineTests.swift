@@ -27,7 +27,9 @@ extension Checked {
       try await outputs.reduce(into: []) { $0.append($1) }
     }
 
-    @Test("each consumer gets all of its output, and what is common runs once", arguments: Backends.everything)
+    @Test(
+      "each consumer gets all of its output, and what is common runs once",
+      arguments: Backends.everything.able(.runsClosures))
     func both(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for order in [MapOptions.Order.input, .completion] {
@@ -77,7 +79,9 @@ extension Checked {
       }
     }
 
-    @Test("a loop that is left, or an output that nobody wants, leaves the other going", arguments: Backends.all)
+    @Test(
+      "a loop that is left, or an output that nobody wants, leaves the other going",
+      arguments: Backends.all.able(.runsClosures))
     func leaving(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let (numbers, texts) = fork().outputs(of: 0..<5_000, on: pool)
@@ -163,7 +167,7 @@ extension Checked {
       }
     }
 
-    @Test("one task may take a few of one output after the other", arguments: Backends.all)
+    @Test("one task may take a few of one output after the other", arguments: Backends.all.able(.runsClosures))
     func inTurn(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let (numbers, texts) = fork().outputs(of: 0..<2_000, on: pool)
@@ -210,7 +214,9 @@ extension Checked {
       await #expect(throws: InvalidOption.self) { try await refused.value }
     }
 
-    @Test("three outputs, one of them twice, of items that arrive, and their meta", arguments: Backends.all)
+    @Test(
+      "three outputs, one of them twice, of items that arrive, and their meta",
+      arguments: Backends.all.able(.runsClosures))
     func three(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let fork = ForkedPipeline<Int, Int, Int, String>.graph { flow in

@@ -25,7 +25,9 @@ private func rowsInRows() -> Pipeline<Int, Int> {
 extension Checked {
   /// Branches that come together again, of which some leave items out.
   @Suite(.timeLimit(.minutes(1))) struct LeftOutRules {
-    @Test("an item that a branch leaves out has no row, and the others keep theirs", arguments: Backends.all)
+    @Test(
+      "an item that a branch leaves out has no row, and the others keep theirs",
+      arguments: Backends.all.able(.runsClosures))
     func rows(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let pipeline: Pipeline<Nothing, (Int, Int)> = Pipeline {
@@ -45,7 +47,7 @@ extension Checked {
       }
     }
 
-    @Test("a broadcast of which a branch leaves items out is in order", arguments: Backends.all)
+    @Test("a broadcast of which a branch leaves items out is in order", arguments: Backends.all.able(.runsClosures))
     func broadcast(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let pipeline: Pipeline<Nothing, Int> = Pipeline {
@@ -67,7 +69,7 @@ extension Checked {
       }
     }
 
-    @Test("rows in rows, and a branch that goes elsewhere", arguments: Backends.all)
+    @Test("rows in rows, and a branch that goes elsewhere", arguments: Backends.all.able(.runsClosures))
     func nested(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let pipeline = rowsInRows()
@@ -79,7 +81,8 @@ extension Checked {
     }
 
     @Test(
-      "what failed beside what was left out is told, and what was left out before is nobody's", arguments: Backends.all)
+      "what failed beside what was left out is told, and what was left out before is nobody's",
+      arguments: Backends.all.able(.runsClosures))
     func failures(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let pipeline: Pipeline<Nothing, (Int, Int)> = Pipeline {
@@ -120,7 +123,7 @@ extension Checked {
       #expect(found == stride(from: 0, to: count, by: 10_000).map { $0 + 1 })
     }
 
-    @Test("a batch that fails has the name of its first item", arguments: Backends.all)
+    @Test("a batch that fails has the name of its first item", arguments: Backends.all.able(.runsClosures))
     func batches(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let pipeline = Pipeline { Items(0..<50) }.batch(7).map { (batch: [Int]) in

@@ -65,7 +65,7 @@ extension Checked {
   @Suite(.timeLimit(.minutes(1))) struct MetaCases {
     @Test(
       "X20 each item has its own file's name, also behind what is parallel, broadcast and a batch",
-      arguments: Backends.everything)
+      arguments: Backends.everything.able(.runsClosures))
     func x20(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let pipeline: Pipeline<Nothing, [String]> = Pipeline {
@@ -137,7 +137,9 @@ extension Checked {
       return lines
     }
 
-    @Test("a failed item keeps what travelled beside it, wherever it failed", arguments: Backends.everything)
+    @Test(
+      "a failed item keeps what travelled beside it, wherever it failed",
+      arguments: Backends.everything.able(.runsClosures))
     func ofFailed(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let picky = Picky(modulus: 5, remainder: 2)
@@ -200,7 +202,7 @@ extension Checked {
       }
     }
 
-    @Test("a batch by time has that of each of its items", arguments: Backends.all)
+    @Test("a batch by time has that of each of its items", arguments: Backends.all.able(.runsClosures))
     func timed(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let pipeline = Pipeline { NumberedFiles(count: 7) }.map(with: AddX(amount: 0)).map { "\($0)" }

@@ -81,7 +81,7 @@ extension Checked {
       }
     }
 
-    @Test("X7, X8, X13 closures, filters", arguments: Backends.all)
+    @Test("X7, X8, X13 closures, filters", arguments: Backends.all.able(.runsClosures))
     func x7(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let pipeline = Pipeline { source }.map { $0 + 100 }.map { $0 - 50 }
@@ -100,7 +100,7 @@ extension Checked {
       }
     }
 
-    @Test("X9 batches, and what is left at the end", arguments: Backends.everything)
+    @Test("X9 batches, and what is left at the end", arguments: Backends.everything.able(.runsClosures))
     func x9(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let found8 = try await Pipeline { source }.batch(2).list(on: pool)
@@ -201,7 +201,7 @@ extension Checked {
       }
     }
 
-    @Test("I17 a fork, and a join", arguments: Backends.all)
+    @Test("I17 a fork, and a join", arguments: Backends.all.able(.runsClosures))
     func i17(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let fork = Pipeline<String, String>.graph { words in

@@ -64,7 +64,7 @@ extension Checked {
       }
     }
 
-    @Test("U172: and for its side channels", arguments: Backends.everything)
+    @Test("U172: and for its side channels", arguments: Backends.everything.able(.sharesObjects))
     func channels(backend: WorkerPool.Backend) async throws {
       for _ in 0..<3 {
         try await LineLedger.with { ledger in

@@ -128,7 +128,9 @@ extension Checked {
       }
     }
 
-    @Test("U131: where flows come together, a source that fails ends the others", arguments: Backends.all)
+    @Test(
+      "U131: where flows come together, a source that fails ends the others",
+      arguments: Backends.all.able(.runsClosures))
     func merges(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let endless = EndlessCount()

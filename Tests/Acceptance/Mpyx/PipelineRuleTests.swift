@@ -28,7 +28,7 @@ extension Checked {
       }
     }
 
-    @Test("many items, in order, through all kinds of stages", arguments: Backends.all)
+    @Test("many items, in order, through all kinds of stages", arguments: Backends.all.able(.runsClosures))
     func order(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let first = Pipeline { CountTo(limit: 3_000) }.map(with: AddX(amount: 1)).filter { $0 % 3 > 0 }
@@ -43,7 +43,7 @@ extension Checked {
       }
     }
 
-    @Test("never more is under way than the windows hold", arguments: Backends.all)
+    @Test("never more is under way than the windows hold", arguments: Backends.all.able(.runsClosures))
     func backPressure(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let source = EndlessCount()
@@ -63,7 +63,9 @@ extension Checked {
       }
     }
 
-    @Test("never more is under way than the layout says, while the consumer does nothing", arguments: Backends.all)
+    @Test(
+      "never more is under way than the layout says, while the consumer does nothing",
+      arguments: Backends.all.able(.runsClosures))
     func asLaidOut(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let few = StageOptions(window: .items(12))
@@ -151,7 +153,7 @@ extension Checked {
       }
     }
 
-    @Test("who leaves the loop ends it all", arguments: Backends.all)
+    @Test("who leaves the loop ends it all", arguments: Backends.all.able(.runsClosures))
     func leaving(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for _ in 0..<3 {
@@ -344,7 +346,8 @@ extension Checked {
       }
     }
 
-    @Test("a run that was begun is waited for, paused, drained and stopped", arguments: Backends.all)
+    @Test(
+      "a run that was begun is waited for, paused, drained and stopped", arguments: Backends.all.able(.runsClosures))
     func runs(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let count = CommonCounter()

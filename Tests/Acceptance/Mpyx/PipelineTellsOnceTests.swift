@@ -23,7 +23,7 @@ private struct BadEnd: Worker, Codable {
 extension Checked {
   /// What goes wrong is said once, by its name.
   @Suite(.timeLimit(.minutes(1))) struct PipelineTellsOnce {
-    @Test("U174: an item that fails before a tee is told of once", arguments: Backends.everything)
+    @Test("U174: an item that fails before a tee is told of once", arguments: Backends.everything.able(.runsClosures))
     func tee(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for order in [MapOptions.Order.input, .completion] {
@@ -48,7 +48,8 @@ extension Checked {
       }
     }
 
-    @Test("U174: rows of a zip do not shift for a tee in one of its branches", arguments: Backends.all)
+    @Test(
+      "U174: rows of a zip do not shift for a tee in one of its branches", arguments: Backends.all.able(.runsClosures))
     func rows(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let pipeline = Pipeline<Int, (Int, Int)>.graph { numbers in
@@ -64,7 +65,10 @@ extension Checked {
       }
     }
 
-    @Test("U174: a tear-down that fails is logged by its stage's name", arguments: Backends.everything)
+    // Agents keep what becomes of tear-downs.
+    @Test(
+      "U174: a tear-down that fails is logged by its stage's name",
+      arguments: Backends.everything.without(.sharesWorkers))
     func tearDown(backend: WorkerPool.Backend) async throws {
       let heard = Heard()
       try await withWorkerPool(backend, logger: heard.logger()) { pool in

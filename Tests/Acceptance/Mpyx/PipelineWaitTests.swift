@@ -143,7 +143,8 @@ private struct LeavesPuts: Source {
 extension Checked {
   /// Nothing of a run waits for ever.
   @Suite(.timeLimit(.minutes(1))) struct PipelineWaitCases {
-    @Test("U132: a side channel that wants no more drops what is put", arguments: Backends.everything)
+    @Test(
+      "U132: a side channel that wants no more drops what is put", arguments: Backends.everything.able(.sharesObjects))
     func fullChannels(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         try await withWorkerPool(backend) { pool in

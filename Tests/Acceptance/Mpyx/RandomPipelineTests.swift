@@ -131,7 +131,7 @@ extension Pipeline {
 
 extension Checked {
   @Suite(.timeLimit(.minutes(2))) struct RandomPipelines {
-    @Test("groups in groups give what is made by hand, in its order", arguments: Backends.all)
+    @Test("groups in groups give what is made by hand, in its order", arguments: Backends.all.able(.runsClosures))
     func byHand(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for seed: UInt64 in 0..<(backend.kind.abilities.contains(.sharesMemory) ? 40 : 8) {
@@ -147,7 +147,7 @@ extension Checked {
 
     @Test(
       "U131: where an item fails, all that is made by hand before it comes, and then the failure",
-      arguments: Backends.all)
+      arguments: Backends.all.able(.runsClosures))
     func byHandUpToAFailure(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for seed: UInt64 in 0..<(backend.kind.abilities.contains(.sharesMemory) ? 30 : 5) {

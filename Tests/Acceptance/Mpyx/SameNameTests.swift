@@ -31,7 +31,8 @@ extension Checked {
     }
 
     @Test(
-      "options of a flow are those of all before it, the nearest first, and a fork stays one", arguments: Backends.all)
+      "options of a flow are those of all before it, the nearest first, and a fork stays one",
+      arguments: Backends.all.able(.runsClosures))
     func options(backend: WorkerPool.Backend) async throws {
       let runs = CommonCounter()
       let pipeline = Pipeline<Int, (Int, Int)>.graph { flow in

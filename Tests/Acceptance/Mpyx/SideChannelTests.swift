@@ -60,7 +60,7 @@ extension Checked {
   @Suite(.timeLimit(.minutes(1))) struct SideChannelCases {
     @Test(
       "X16, X21 what stages put is there before the commit, which comes once, and before the run's end",
-      arguments: Backends.everything)
+      arguments: Backends.everything.able(.sharesObjects))
     func x21(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         try await withWorkerPool(backend) { pool in
@@ -81,7 +81,8 @@ extension Checked {
       }
     }
 
-    @Test("stages that run together, and closures that capture it, put too", arguments: Backends.all)
+    @Test(
+      "stages that run together, and closures that capture it, put too", arguments: Backends.all.able(.sharesObjects))
     func closures(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         try await withWorkerPool(backend) { pool in
@@ -115,7 +116,7 @@ extension Checked {
       }
     }
 
-    @Test("a channel that fails ends the runs that use it, and is named", arguments: Backends.all)
+    @Test("a channel that fails ends the runs that use it, and is named", arguments: Backends.all.able(.sharesObjects))
     func failure(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         try await withWorkerPool(backend) { pool in
@@ -166,7 +167,7 @@ extension Checked {
       }
     }
 
-    @Test("U165: a channel that cannot begin ends each run that uses it", arguments: Backends.all)
+    @Test("U165: a channel that cannot begin ends each run that uses it", arguments: Backends.all.able(.sharesObjects))
     func cannotBegin(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let channel = SideChannel<String>("none") {
@@ -190,7 +191,7 @@ extension Checked {
       }
     }
 
-    @Test("who leaves the loop ends it, too", arguments: Backends.all)
+    @Test("who leaves the loop ends it, too", arguments: Backends.all.able(.sharesObjects))
     func leaving(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         try await withWorkerPool(backend) { pool in

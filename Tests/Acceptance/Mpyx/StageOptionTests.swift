@@ -139,7 +139,7 @@ extension Checked {
 
     @Test(
       "Parallel(n) has n slots over and above the shared ones, whose instances are numbered 0 to n - 1",
-      arguments: Backends.apart)
+      arguments: Backends.apart.able(.runsClosures))
     func ownSlots(backend: WorkerPool.Backend) async throws {
       guard backend.kind.widths.upperBound >= 4 else { return }
       try await withWorkerPool(backend) { pool in

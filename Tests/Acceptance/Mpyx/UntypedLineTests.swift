@@ -81,7 +81,8 @@ extension Checked {
       }
     }
 
-    @Test("they are the first line of whatever holds lines, and all of them", arguments: Backends.all)
+    @Test(
+      "they are the first line of whatever holds lines, and all of them", arguments: Backends.all.able(.runsClosures))
     func first(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let pipeline: Pipeline<Nothing, Int> = Pipeline {
@@ -149,7 +150,9 @@ extension Checked {
       #expect(found == [3, 7, 5])
     }
 
-    @Test("X10, X11 As and By of stages: each instance has a number, and slots of its own", arguments: Backends.apart)
+    @Test(
+      "X10, X11 As and By of stages: each instance has a number, and slots of its own",
+      arguments: Backends.apart.able(.runsClosures))
     func stages(backend: WorkerPool.Backend) async throws {
       guard backend.kind.widths.upperBound >= 3 else { return }
       try await withWorkerPool(backend) { pool in

@@ -98,7 +98,7 @@ extension Checked {
       }
     }
 
-    @Test("I5 branch: left and right meet in the root", arguments: Backends.everything)
+    @Test("I5 branch: left and right meet in the root", arguments: Backends.everything.able(.runsClosures))
     func branch(backend: WorkerPool.Backend) async throws {
       let (left, right) = ((0..<5).map { "left_\($0)" }, (0..<5).map { "right_\($0)" })
       let expected = (0..<5).map { "(left_\($0), right_\($0))" }
@@ -117,7 +117,7 @@ extension Checked {
       }
     }
 
-    @Test("I7 1, 0, 3 under one: 1, an error, a third", arguments: Backends.everything)
+    @Test("I7 1, 0, 3 under one: 1, an error, a third", arguments: Backends.everything.able(.runsClosures))
     func i7(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         @Sendable func inverse(_ number: Int) throws -> Double {
@@ -140,7 +140,8 @@ extension Checked {
       }
     }
 
-    @Test("I13 a piper's limit: in time, not in time, and then it is there", arguments: Backends.all)
+    @Test(
+      "I13 a piper's limit: in time, not in time, and then it is there", arguments: Backends.all.able(.runsClosures))
     func i13(backend: WorkerPool.Backend) async throws {
       let gate = CommonCounter(1)
       try await withWorkerPool(backend) { pool in
@@ -220,7 +221,8 @@ extension Checked {
       }
     }
 
-    @Test("produce, consume, produce_consume, produce_spawn_consume", arguments: Backends.everything)
+    @Test(
+      "produce, consume, produce_consume, produce_spawn_consume", arguments: Backends.everything.able(.runsClosures))
     func produceConsume(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let produce = leet.flatMap { [$0, $0] }
@@ -244,7 +246,7 @@ extension Checked {
 
     // MARK: Graphs
 
-    @Test("I17 join, dagger, dagger_inputs, and a tee", arguments: Backends.everything)
+    @Test("I17 join, dagger, dagger_inputs, and a tee", arguments: Backends.everything.able(.runsClosures))
     func graphs(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let join = Pipeline<Nothing, String>.graph { _ in
@@ -284,7 +286,9 @@ extension Checked {
       }
     }
 
-    @Test("I20 pipeline: ten items part, meet on a pool of four, and each is joined of two", arguments: Backends.apart)
+    @Test(
+      "I20 pipeline: ten items part, meet on a pool of four, and each is joined of two",
+      arguments: Backends.apart.able(.runsClosures))
     func pipeline(backend: WorkerPool.Backend) async throws {
       guard backend.kind.widths.upperBound >= 4 else { return }
       try await withWorkerPool(backend) { pool in
@@ -302,7 +306,7 @@ extension Checked {
       }
     }
 
-    @Test("workflow: cleaned, stamped with a time, tracked", arguments: Backends.all)
+    @Test("workflow: cleaned, stamped with a time, tracked", arguments: Backends.all.able(.runsClosures))
     func workflow(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let begun = Date()

@@ -7,7 +7,8 @@ extension Checked {
   /// PaPy's cases of its graph, in pipelines.
   @Suite(.timeLimit(.minutes(1))) struct PlumberCases {
     @Test(
-      "I15 composition goes from left to right, and a failed item is not evaluated further", arguments: Backends.all)
+      "I15 composition goes from left to right, and a failed item is not evaluated further",
+      arguments: Backends.all.able(.runsClosures))
     func i15(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let double = Pipeline<Int, Int>.graph { $0.map { 2 * $0 } }
@@ -32,7 +33,7 @@ extension Checked {
       }
     }
 
-    @Test("I17 rows are in the order in which the branches were given", arguments: Backends.all)
+    @Test("I17 rows are in the order in which the branches were given", arguments: Backends.all.able(.runsClosures))
     func i17(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let join = Pipeline<String, String>.graph { words in
@@ -46,7 +47,8 @@ extension Checked {
     }
 
     @Test(
-      "I20 an endless source that is stopped: each stage has seen as many items as the others", arguments: Backends.all)
+      "I20 an endless source that is stopped: each stage has seen as many items as the others",
+      arguments: Backends.all.able(.runsClosures))
     func i20(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let (first, second) = (CommonCounter(), CommonCounter())

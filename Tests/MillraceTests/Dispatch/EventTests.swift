@@ -43,6 +43,32 @@ struct DispatchEventTests {
     }
   }
 
+  @Test("members come and go: each is told once, and is in the snapshot while it is there")
+  func members() {
+    let play = Play(width: 1)
+    let (one, two) = (PoolMember(name: "one", host: "here", process: 7, slots: 3), PoolMember(name: "two"))
+    // Nobody listens, and yet who asks is told.
+    play.step { $0.memberJoined(one, now: $1) }
+    #expect(play.events.isEmpty)
+    play.dispatcher.isObserved = true
+    var picture = play.dispatcher.snapshot(now: play.now)
+    #expect(picture.members == ["one": one])
+    for member in [two, two, one] { play.step { $0.memberJoined(member, now: $1) } }
+    play.step { $0.memberLeft("one", isLost: true, now: $1) }
+    for name in ["one", "nobody"] { play.step { $0.memberLeft(name, isLost: false, now: $1) } }
+    #expect(play.events.count == 2)
+    guard play.events.count == 2, case .memberJoined(two) = play.events[0],
+      case .memberLeft(one, isLost: true) = play.events[1]
+    else { return #expect(Bool(false), "\(play.events)") }
+    for event in play.events { picture.apply(event, at: play.now) }
+    #expect(picture.members == ["two": two] && picture == play.dispatcher.snapshot(now: play.now))
+    play.step { $0.shutDown(now: $1) }
+    for slot in play.generations.keys { play.die(slot, running: nil) }
+    #expect(play.dispatcher.snapshot(now: play.now).members.isEmpty)
+    play.step { $0.memberJoined(one, now: $1) }
+    #expect(play.dispatcher.snapshot(now: play.now).members.isEmpty)
+  }
+
   @Test("a snapshot says what each slot is at, and what each job has")
   func snapshot() {
     let play = Play(width: 2)

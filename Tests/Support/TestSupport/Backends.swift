@@ -1,10 +1,12 @@
 package import Millrace
+import MillraceCluster
 import MillraceTesting
 
 /// The backends that the same tests run over.
 package enum Backends {
   package static let all = [
     WorkerPool.Backend.serial, .tasks(3), .threads(1), .threads(3), .processes(1), .processes(3), .sockets(2),
+    .clusterHere(agents: 2, slots: 2),
   ].runnable
 
   /// Those that run more than one item at once.
@@ -18,6 +20,17 @@ package enum Backends {
 
   /// All ways to have worker processes: a crash stays in one of them.
   package static let isolating = [WorkerPool.Backend.processes(1), .processes(3), spawning, forking, crowded].runnable
+
+  /// Over a real server, by agents that are programs of their own, where there is a server; the same cases as elsewhere would take a minute.
+  package static let remote: [WorkerPool.Backend] = {
+    #if Cluster
+    guard ManagedServer.isOnPath("redis-server") else { return [] }
+    let agents = ClusterLaunch.local(agents: 2, slots: 2)
+    return [.cluster(engine: .managed, launch: agents, width: 4, lease: .seconds(5))].runnable
+    #else
+    return []
+    #endif
+  }()
 
   package static let spawning = WorkerPool.Backend.processes(2, WorkerPool.ProcessOptions(start: .spawn))
   package static let forking = WorkerPool.Backend.processes(2, WorkerPool.ProcessOptions(start: .fork))
@@ -41,6 +54,11 @@ extension [WorkerPool.Backend] {
   /// Those whose workers can do all of that.
   package func able(_ abilities: BackendAbilities) -> [WorkerPool.Backend] {
     filter { $0.kind.abilities.isSuperset(of: abilities) }
+  }
+
+  /// Those whose workers are nothing of that.
+  package func without(_ abilities: BackendAbilities) -> [WorkerPool.Backend] {
+    filter { $0.kind.abilities.isDisjoint(with: abilities) }
   }
 }
 

@@ -8,7 +8,7 @@ import MillraceIPC
 /// workers elsewhere. They are forked from the program, one for each worker of the user's in each slot.
 package struct SocketBackend: BackendKind {
   package func description(width: String) -> String { "sockets(\(width))" }
-  package var abilities: BackendAbilities { .survivesCrashes }
+  package var abilities: BackendAbilities { [.survivesCrashes, .runsClosures, .sharesObjects] }
   package var limits: DispatchLimits {
     var limits = DispatchLimits()
     // Each has a process of its own.

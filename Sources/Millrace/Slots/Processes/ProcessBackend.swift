@@ -10,7 +10,7 @@ package struct ProcessBackend: BackendKind {
   }
 
   package var abilities: BackendAbilities {
-    let all: BackendAbilities = [.survivesCrashes, .measuresMemory, .relaysOutput]
+    let all: BackendAbilities = [.runsClosures, .sharesObjects, .survivesCrashes, .measuresMemory, .relaysOutput]
     return options.start == .fork ? all : all.union(.usesDispatch)
   }
 

@@ -1,4 +1,4 @@
-import MillraceIPC
+package import MillraceIPC
 
 #if canImport(Glibc)
 import Glibc
@@ -13,6 +13,11 @@ package protocol RemoteWorker: Sendable {
 
   /// Throws a ``WorkerPoolError`` that names the type if the worker, or what goes through it, cannot be sent.
   func validate(forking: Bool) throws
+
+  /// The same for a worker on another machine, which has no memory in common with this one.
+  ///
+  /// - Parameter passage: by which shared objects in the worker's configuration would go there, or would not.
+  func validateElsewhere(_ passage: SharedPassage) throws
 
   /// What a worker process makes its instance of: the type and the encoded configuration.
   func announcement() throws -> [UInt8]
@@ -90,6 +95,23 @@ package struct TypedRemoteWorker<W: Worker>: RemoteWorker {
         underlying: refusal.error.forUsers)
     }
     if !forking { _ = try TrialCarrier.passage.within { try announcement() } }
+  }
+
+  package func validateElsewhere(_ passage: SharedPassage) throws {
+    try validate(forking: true)
+    let parts: [(String, Any.Type)] = [("input", W.Input.self), ("output", W.Output.self)]
+    for (part, type) in parts {
+      guard let found = SharedParts.first(in: type) else { continue }
+      throw WorkerPoolError(
+        .notTransportable,
+        "\(name) cannot run on another machine, for its \(part): \(readableTypeName(found)) is memory that the processes of one machine "
+          + "have in common. Send a copy of what is in it; what is only read may be a property of the worker, as Shared"
+      )
+    }
+    do { _ = try passage.within { try announcement() } } catch let error as TransportError {
+      throw WorkerPoolError(
+        .notTransportable, "\(name) cannot run on another machine, for its configuration", underlying: error)
+    }
   }
 
   package func announcement() throws -> [UInt8] {

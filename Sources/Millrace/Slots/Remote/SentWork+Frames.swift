@@ -56,8 +56,11 @@ extension SentWork {
   }
 
   /// Takes an answer in; what is whole with it.
-  package mutating func answers(with frame: RemoteFrame) throws -> [RemoteAnswer] {
-    try frame.payload.withUnsafeBytes { try take(frame.header, $0) }
+  package mutating func answers(with frame: RemoteFrame) throws -> [RemoteAnswer] { try answers(with: [frame]) }
+
+  /// Takes in what has come together, so that the last outputs of a chunk are told with its end.
+  package mutating func answers(with frames: [RemoteFrame]) throws -> [RemoteAnswer] {
+    for frame in frames { try frame.payload.withUnsafeBytes { try take(frame.header, $0) } }
     var answers: [RemoteAnswer] = []
     while let answer = next() { answers.append(answer) }
     return answers
