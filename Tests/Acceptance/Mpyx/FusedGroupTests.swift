@@ -128,7 +128,9 @@ extension Checked {
       }
     }
 
-    @Test("each item has its own index behind others that were left out", arguments: Backends.everything)
+    @Test(
+      "each item has its own index behind others that were left out", arguments: Backends.everything.able(.runsClosures)
+    )
     func contextBehindFilters(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let some: Pipeline<Nothing, Int> = Pipeline { Items(0..<3_000) }.map(with: AddX(amount: 0))
@@ -146,7 +148,7 @@ extension Checked {
 
     @Test(
       "stages that leave items out, make several or fail give what is made by hand, each item in its place",
-      arguments: Backends.everything)
+      arguments: Backends.everything.able(.runsClosures))
     func byHand(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for seed: UInt64 in 0..<(backend.kind.abilities.contains(.sharesMemory) ? 25 : 3) {
