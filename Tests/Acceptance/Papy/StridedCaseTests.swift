@@ -6,7 +6,8 @@ import Testing
 extension Checked {
   /// PaPy's cases of running, failing, waiting and stopping, by their numbers.
   @Suite struct StridedCases {
-    @Test("I7 an error keeps its place, and what comes after it comes", arguments: Backends.everything)
+    @Test(
+      "I7 an error keeps its place, and what comes after it comes", arguments: Backends.everything.able(.runsClosures))
     func i7(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let loom = try StridedMap(on: pool, stride: 2)
@@ -127,7 +128,7 @@ extension Checked {
       }
     }
 
-    @Test("I13 chained: what was not begun is never given up", arguments: Backends.all)
+    @Test("I13 chained: what was not begun is never given up", arguments: Backends.all.able(.runsClosures))
     func i13Chained(backend: WorkerPool.Backend) async throws {
       let gate = CommonCounter()
       try await withWorkerPool(backend) { pool in
@@ -171,7 +172,7 @@ extension Checked {
       }
     }
 
-    @Test("I15 one after the other, in either order", arguments: Backends.everything)
+    @Test("I15 one after the other, in either order", arguments: Backends.everything.able(.runsClosures))
     func i15(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let loom = try StridedMap(on: pool, stride: 1)
@@ -183,7 +184,7 @@ extension Checked {
       }
     }
 
-    @Test("I15 errors say where they came from, task by task", arguments: Backends.everything)
+    @Test("I15 errors say where they came from, task by task", arguments: Backends.everything.able(.runsClosures))
     func i15Errors(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let loom = try StridedMap(on: pool, stride: 2)

@@ -73,7 +73,9 @@ extension Checked {
       }
     }
 
-    @Test("U237: an item's index counts what its task has run, on all backends", arguments: Backends.all)
+    @Test(
+      "U237: an item's index counts what its task has run, on all backends", arguments: Backends.all.able(.runsClosures)
+    )
     func indices(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let map = try StridedMap(on: pool, stride: 2)
@@ -94,7 +96,7 @@ extension Checked {
       return Int(random.next() >> 1)
     }
 
-    @Test("a fork and a join: what belongs together stays together", arguments: Backends.everything)
+    @Test("a fork and a join: what belongs together stays together", arguments: Backends.everything.able(.runsClosures))
     func diamond(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for stride in [1, 2, 5] {
@@ -115,7 +117,8 @@ extension Checked {
       }
     }
 
-    @Test("several inputs end with the shortest, and the longer one is left", arguments: Backends.all)
+    @Test(
+      "several inputs end with the shortest, and the longer one is left", arguments: Backends.all.able(.runsClosures))
     func shortest(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let loom = try StridedMap(on: pool, stride: 2)
@@ -179,7 +182,7 @@ extension Checked {
       }
     }
 
-    @Test("a failed item is tried again", arguments: Backends.all)
+    @Test("a failed item is tried again", arguments: Backends.all.able(.runsClosures))
     func retries(backend: WorkerPool.Backend) async throws {
       let attempts = CommonCounter()
       try await withWorkerPool(backend) { pool in
@@ -235,7 +238,7 @@ extension Checked {
       }
     }
 
-    @Test("whoever waits may be cancelled; the map goes on", arguments: Backends.all)
+    @Test("whoever waits may be cancelled; the map goes on", arguments: Backends.all.able(.runsClosures))
     func cancelled(backend: WorkerPool.Backend) async throws {
       let gate = CommonCounter()
       try await withWorkerPool(backend) { pool in

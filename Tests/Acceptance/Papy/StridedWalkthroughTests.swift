@@ -66,7 +66,7 @@ extension Checked {
       }
     }
 
-    @Test("I3 the buffer: six before anything is taken, two after two", arguments: Backends.all)
+    @Test("I3 the buffer: six before anything is taken, two after two", arguments: Backends.all.able(.runsClosures))
     func i3(backend: WorkerPool.Backend) async throws {
       let evaluated = CommonCounter()
       try await withWorkerPool(backend) { pool in
