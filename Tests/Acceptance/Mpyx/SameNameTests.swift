@@ -94,7 +94,9 @@ extension Checked {
       for names in named { #expect(names.all == ["AddX", "See"]) }
     }
 
-    @Test("a run is waited for no longer than one likes, and goes on", arguments: Backends.all)
+    // So many items that it is not over when it is paused: half a minute's on a cluster.
+    @Test(
+      "a run is waited for no longer than one likes, and goes on", arguments: Backends.all.without(.sharesWorkers))
     func waiting(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let source = EndlessCount()
