@@ -39,7 +39,9 @@ extension Checked {
       #expect(code == 0)
     }
 
-    @Test("U42: what holds no such closure is read beside its actor, which may be blocked", arguments: Backends.apart)
+    @Test(
+      "U42: what holds no such closure is read beside its actor, which may be blocked",
+      arguments: Backends.Conforming.apart)
     @MainActor func liveSource(backend: WorkerPool.Backend) async throws {
       // Its second item comes when the outcome of the first is taken, here.
       let pool = try WorkerPool(backend)

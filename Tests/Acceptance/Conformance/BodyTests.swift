@@ -46,7 +46,8 @@ extension Checked {
     }
 
     @Test(
-      "P3 what a body gets: the item, its parts, nothing, fixed values", arguments: Backends.all.able(.runsClosures))
+      "P3 what a body gets: the item, its parts, nothing, fixed values",
+      arguments: Backends.Conforming.all.able(.runsClosures))
     func p3(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         #expect(try await pool.map([1, 2]) { "\($0)" } == ["1", "2"])
@@ -114,7 +115,7 @@ extension Checked {
 
     @Test(
       "P7 a generator, a parallel map and what follows keep the order, and overlap",
-      arguments: Backends.apart.able(.runsClosures))
+      arguments: Backends.Conforming.apart.able(.runsClosures))
     func p7(backend: WorkerPool.Backend) async throws {
       let drawn = CommonCounter()
       try await withWorkerPool(backend) { pool in
@@ -144,7 +145,9 @@ extension Checked {
       #expect(try MapOptions.Chunking(size: 4, count: 4) == .size(4.0))
     }
 
-    @Test("P10 a call in the background returns a large value", arguments: Backends.everything.able(.runsClosures))
+    @Test(
+      "P10 a call in the background returns a large value",
+      arguments: Backends.Conforming.everything.able(.runsClosures))
     func p10(backend: WorkerPool.Backend) async throws {
       let gate = CommonCounter(backend.description == "serial" ? 1 : 0)
       try await withWorkerPool(backend) { pool in

@@ -47,7 +47,7 @@ extension Checked {
   @Suite struct Closing {
     @Test(
       "several resources are closed in reverse, once, also after an item threw",
-      arguments: Backends.everything + Backends.remote)
+      arguments: Backends.Conforming.everything + Backends.remote)
     func reverse(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         let pool = try WorkerPool(backend)
@@ -65,7 +65,7 @@ extension Checked {
       }
     }
 
-    @Test("where the last cannot be opened, those before it are closed", arguments: Backends.everything)
+    @Test("where the last cannot be opened, those before it are closed", arguments: Backends.Conforming.everything)
     func half(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         let pool = try WorkerPool(backend)
@@ -82,7 +82,9 @@ extension Checked {
       }
     }
 
-    @Test("one that cannot be closed keeps no other open, and is the tear-down's error", arguments: Backends.everything)
+    @Test(
+      "one that cannot be closed keeps no other open, and is the tear-down's error",
+      arguments: Backends.Conforming.everything)
     func refusal(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         let worker = Several(count: 3, refusesToClose: 2, ledger: ledger)
@@ -97,7 +99,9 @@ extension Checked {
       }
     }
 
-    @Test("U275: a state that closes itself needs no tear-down", arguments: Backends.everything + Backends.remote)
+    @Test(
+      "U275: a state that closes itself needs no tear-down", arguments: Backends.Conforming.everything + Backends.remote
+    )
     func door(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in
         let pool = try WorkerPool(backend)

@@ -14,7 +14,7 @@ private struct Brief: StatelessWorker {
 extension Checked {
   /// One pool, many users.
   @Suite struct Concurrency {
-    @Test("several maps at once", arguments: Backends.everything.able(.runsClosures))
+    @Test("several maps at once", arguments: Backends.Conforming.everything.able(.runsClosures))
     func severalMaps(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         try await withThrowingTaskGroup { group in
@@ -36,7 +36,9 @@ extension Checked {
     }
 
     /// Each closure has a process of its own in each slot, so a slot hears of them in any order.
-    @Test("maps of several closures at once run each item once", arguments: Backends.everything.able(.runsClosures))
+    @Test(
+      "maps of several closures at once run each item once",
+      arguments: Backends.Conforming.everything.able(.runsClosures))
     func closuresAtOnce(backend: WorkerPool.Backend) async throws {
       let runs = CommonCounter()
       try await withWorkerPool(backend) { pool in
@@ -57,7 +59,8 @@ extension Checked {
       #expect(runs.value == 400)
     }
 
-    @Test("a map of another worker gets its turn beside a stream without an end", arguments: Backends.everything)
+    @Test(
+      "a map of another worker gets its turn beside a stream without an end", arguments: Backends.Conforming.everything)
     func besideAnEndlessStream(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let taken = CommonCounter()
@@ -79,7 +82,7 @@ extension Checked {
       }
     }
 
-    @Test("a stream and a map take turns", arguments: Backends.all)
+    @Test("a stream and a map take turns", arguments: Backends.Conforming.all)
     func interleaved(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         var count = 0
@@ -108,7 +111,7 @@ extension Checked {
       }
     }
 
-    @Test("fold combines outcomes as they come", arguments: Backends.everything)
+    @Test("fold combines outcomes as they come", arguments: Backends.Conforming.everything)
     func fold(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let totals = try await pool.outcomes(of: 0..<100, with: Picky(modulus: 4, remainder: 0)).reduce(

@@ -82,7 +82,7 @@ extension Checked {
       }
     }
 
-    @Test("U2: the values are let go of with the map", arguments: Backends.all.able(.runsClosures))
+    @Test("U2: the values are let go of with the map", arguments: Backends.Conforming.all.able(.runsClosures))
     func released(backend: WorkerPool.Backend) async throws {
       let released = CommonCounter()
       try await withWorkerPool(backend) { pool async throws in

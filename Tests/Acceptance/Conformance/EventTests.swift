@@ -39,7 +39,7 @@ extension Checked {
       return (snapshot, await loop.value)
     }
 
-    @Test("events: each outcome is told once, and together they are the pool", arguments: Backends.all)
+    @Test("events: each outcome is told once, and together they are the pool", arguments: Backends.Conforming.all)
     func outcomes(backend: WorkerPool.Backend) async throws {
       let items = Array(1...1_000)
       let (before, events) = try await watched(backend) { pool in

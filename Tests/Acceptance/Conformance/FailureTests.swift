@@ -7,7 +7,7 @@ extension Checked {
   @Suite struct Failures {
     static let chunkings: [MapOptions.Chunking] = [.size(1), .size(7), .size(64), .automatic]
 
-    @Test("failures in the middle of chunks", arguments: Backends.everything + Backends.remote)
+    @Test("failures in the middle of chunks", arguments: Backends.Conforming.everything + Backends.remote)
     func middle(backend: WorkerPool.Backend) async throws {
       let worker = Picky(modulus: 13, remainder: 5)
       try await withWorkerPool(backend) { pool in
@@ -34,7 +34,7 @@ extension Checked {
       }
     }
 
-    @Test("the first failure ends a map, and the pool goes on", arguments: Backends.everything)
+    @Test("the first failure ends a map, and the pool goes on", arguments: Backends.Conforming.everything)
     func failFast(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for _ in 0..<3 {
@@ -47,7 +47,7 @@ extension Checked {
       }
     }
 
-    @Test("an endless map ends with its first failure", arguments: Backends.all)
+    @Test("an endless map ends with its first failure", arguments: Backends.Conforming.all)
     func endlessFailFast(backend: WorkerPool.Backend) async throws {
       let drawn = CommonCounter()
       try await withWorkerPool(backend) { pool in
@@ -57,7 +57,7 @@ extension Checked {
       }
     }
 
-    @Test("collect runs everything, then says all that failed", arguments: Backends.all)
+    @Test("collect runs everything, then says all that failed", arguments: Backends.Conforming.all)
     func collect(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(chunking: .size(7))
@@ -69,7 +69,7 @@ extension Checked {
       }
     }
 
-    @Test("skip leaves failed items out", arguments: Backends.all)
+    @Test("skip leaves failed items out", arguments: Backends.Conforming.all)
     func skip(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(chunking: .size(7))
@@ -79,7 +79,7 @@ extension Checked {
       }
     }
 
-    @Test("more failures than allowed end the map", arguments: Backends.all)
+    @Test("more failures than allowed end the map", arguments: Backends.Conforming.all)
     func maximumFailures(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let worker = Picky(modulus: 10, remainder: 9)
@@ -92,7 +92,9 @@ extension Checked {
       }
     }
 
-    @Test("errors arrive as they were thrown, or with type and text", arguments: Backends.all.able(.runsClosures))
+    @Test(
+      "errors arrive as they were thrown, or with type and text", arguments: Backends.Conforming.all.able(.runsClosures)
+    )
     func errors(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let failure = try await #require(throws: ItemFailure.self) {

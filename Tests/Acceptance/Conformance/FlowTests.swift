@@ -15,7 +15,7 @@ extension Checked {
       }
     }
 
-    @Test("V2 a worker with a multiplier", arguments: Backends.everything)
+    @Test("V2 a worker with a multiplier", arguments: Backends.Conforming.everything)
     func v2(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         #expect(
@@ -72,7 +72,7 @@ extension Checked {
       }
     }
 
-    @Test("V7 ten thousand items whose outputs nobody wants", arguments: Backends.all)
+    @Test("V7 ten thousand items whose outputs nobody wants", arguments: Backends.Conforming.all)
     func v7(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in try await pool.forEach(0..<10_000, with: AddOne()) }
     }
@@ -129,7 +129,7 @@ extension Checked {
       }
     }
 
-    @Test("V19 a chunk is run by one worker", arguments: Backends.all.able(.runsClosures))
+    @Test("V19 a chunk is run by one worker", arguments: Backends.Conforming.all.able(.runsClosures))
     func v19(backend: WorkerPool.Backend) async throws {
       let pool = try WorkerPool(backend)
       let (_, subscription) = pool.observe(buffer: 1_000)

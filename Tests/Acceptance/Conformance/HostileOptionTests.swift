@@ -77,7 +77,7 @@ private enum Hostile {
 extension Checked {
   /// A number from the user is refused, or means what it says; it never becomes memory before items do, and never overflows.
   @Suite struct HostileOptions {
-    @Test("U6: every number in the options of a map, over every kind of input", arguments: Backends.all)
+    @Test("U6: every number in the options of a map, over every kind of input", arguments: Backends.Conforming.all)
     func map(backend: WorkerPool.Backend) async throws {
       let items = Array(0..<50)
       try await withWorkerPool(backend) { pool in
@@ -119,7 +119,7 @@ extension Checked {
       }
     }
 
-    @Test("U6: ranges of more numbers than there can be, in chunks of all of them", arguments: Backends.all)
+    @Test("U6: ranges of more numbers than there can be, in chunks of all of them", arguments: Backends.Conforming.all)
     func endless(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for chunking in [MapOptions.Chunking.automatic, .size(.max), .size(1e300), .count(1), .perWorker(1)] {
@@ -164,7 +164,7 @@ extension Checked {
       }
     }
 
-    @Test("U6: a wait of centuries for one item", arguments: Backends.all)
+    @Test("U6: a wait of centuries for one item", arguments: Backends.Conforming.all)
     func submissions(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         for time in Hostile.times where time > .zero {

@@ -44,7 +44,7 @@ extension Checked {
       }
     }
 
-    @Test("15.1: the limit on a strided map's task is one for all of its tasklets", arguments: Backends.all)
+    @Test("15.1: the limit on a strided map's task is one for all of its tasklets", arguments: Backends.Conforming.all)
     func stridedTotal(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let loom = try StridedMap(on: pool, stride: 1)

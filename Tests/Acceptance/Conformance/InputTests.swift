@@ -5,7 +5,7 @@ import Testing
 extension Checked {
   /// Every kind of input, on every backend.
   @Suite struct Input {
-    @Test("a lazy sequence", arguments: Backends.all)
+    @Test("a lazy sequence", arguments: Backends.Conforming.all)
     func lazySequence(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         for count in [0, 1, 10_000] {
@@ -14,7 +14,7 @@ extension Checked {
       }
     }
 
-    @Test("an endless sequence is read no further than it must", arguments: Backends.all)
+    @Test("an endless sequence is read no further than it must", arguments: Backends.Conforming.all)
     func endless(backend: WorkerPool.Backend) async throws {
       let drawn = CommonCounter()
       var width = 0
@@ -32,7 +32,7 @@ extension Checked {
       #expect(drawn.value <= 1_000 + 4 * 2 * max(width, 3))
     }
 
-    @Test("an AsyncStream", arguments: Backends.everything + Backends.remote)
+    @Test("an AsyncStream", arguments: Backends.Conforming.everything + Backends.remote)
     func asyncStream(backend: WorkerPool.Backend) async throws {
       let (stream, continuation) = AsyncStream.makeStream(of: Int.self)
       let producer = Task {
@@ -50,7 +50,7 @@ extension Checked {
 
     @Test(
       "what was read before the input threw has its outcomes",
-      arguments: Backends.all.able(.runsClosures).each(with: [0, 1, 25]))
+      arguments: Backends.Conforming.all.able(.runsClosures).each(with: [0, 1, 25]))
     func throwing(backend: WorkerPool.Backend, count: Int) async throws {
       try await withWorkerPool(backend) { pool async throws in
         var outputs: [Int] = []
@@ -67,7 +67,7 @@ extension Checked {
       }
     }
 
-    @Test("several inputs zipped", arguments: Backends.all.able(.runsClosures))
+    @Test("several inputs zipped", arguments: Backends.Conforming.all.able(.runsClosures))
     func zips(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let two = try await pool.map(zipped(1...3, [0.5, 0.25, 0])) { count, share in Double(count) * share }
@@ -77,7 +77,7 @@ extension Checked {
       }
     }
 
-    @Test("a declared length cuts the input off", arguments: Backends.all)
+    @Test("a declared length cuts the input off", arguments: Backends.Conforming.all)
     func declaredLength(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         for (declared, expected) in [(5, 5), (10, 10), (20, 10)] {

@@ -30,7 +30,7 @@ private struct Twice: StatelessWorker, Codable {
 extension Checked {
   /// Where the time of a pool's workers went.
   @Suite struct InsightsOfPools {
-    @Test("M16, U276: items and times, slot by slot, while it runs and afterwards", arguments: Backends.all)
+    @Test("M16, U276: items and times, slot by slot, while it runs and afterwards", arguments: Backends.Conforming.all)
     func times(backend: WorkerPool.Backend) async throws {
       let pool = try WorkerPool(backend)
       #expect(pool.insights.isEmpty)
@@ -64,7 +64,7 @@ extension Checked {
       #expect(pool.timelineSVG()?.contains("class=\"working\"") == true)
     }
 
-    @Test("U259: bytes both ways, and the memory of workers, or of the program", arguments: Backends.all)
+    @Test("U259: bytes both ways, and the memory of workers, or of the program", arguments: Backends.Conforming.all)
     func bytes(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         pool.recordInsights()

@@ -40,7 +40,8 @@ extension Checked {
     }
 
     @Test(
-      "a part travels, a part stays, and is there with the outcome", arguments: Backends.everything.able(.runsClosures))
+      "a part travels, a part stays, and is there with the outcome",
+      arguments: Backends.Conforming.everything.able(.runsClosures))
     func unsent(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let sees = try await !Self.isSent(pool)
@@ -67,7 +68,7 @@ extension Checked {
       #expect(back[0].name == "a" && back[0].original == nil)
     }
 
-    @Test("a failure has its map's input, whatever the policy", arguments: Backends.everything)
+    @Test("a failure has its map's input, whatever the policy", arguments: Backends.Conforming.everything)
     func inputOfFailure(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let first = try await #require(throws: ItemFailure.self) {

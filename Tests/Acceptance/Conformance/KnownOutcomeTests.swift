@@ -21,7 +21,7 @@ extension Checked {
   @Suite("Outcomes that are known before their items come") struct KnownOutcomesTests {
     @Test(
       "are delivered in their place, and their items are not run", .timeLimit(.minutes(1)),
-      arguments: Backends.everything)
+      arguments: Backends.Conforming.everything)
     func inPlace(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for items in [ItemSource(Array(0..<500)), ItemSource(lazily(Array(0..<500)))] {
@@ -42,7 +42,8 @@ extension Checked {
     }
 
     @Test(
-      "may be all there are, or failures", .timeLimit(.minutes(1)), arguments: Backends.all.each(with: [0, 1, 1_000]))
+      "may be all there are, or failures", .timeLimit(.minutes(1)),
+      arguments: Backends.Conforming.all.each(with: [0, 1, 1_000]))
     func all(backend: WorkerPool.Backend, count: Int) async throws {
       try await withWorkerPool(backend) { pool in
         let known = KnownOutcomes<Int>()
@@ -60,7 +61,7 @@ extension Checked {
 
     @Test(
       "what a consumer has had is neither run nor delivered", .timeLimit(.minutes(1)),
-      arguments: Backends.everything.each(with: [MapOptions.Order.input, .completion]))
+      arguments: Backends.Conforming.everything.each(with: [MapOptions.Order.input, .completion]))
     func delivered(backend: WorkerPool.Backend, order: MapOptions.Order) async throws {
       try await withWorkerPool(backend) { pool in
         // All of the first, every third of some, and none of the last; a bit each, the first of a byte its highest.
@@ -87,7 +88,7 @@ extension Checked {
 
     @Test(
       "U256: what was delivered before is finished in the progress, and in no rate, insight or slot of this run",
-      .timeLimit(.minutes(1)), arguments: Backends.all)
+      .timeLimit(.minutes(1)), arguments: Backends.Conforming.all)
     func progress(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         pool.recordInsights()
@@ -106,7 +107,8 @@ extension Checked {
       }
     }
 
-    @Test("whoever reads the input may say so item by item", .timeLimit(.minutes(1)), arguments: Backends.all)
+    @Test(
+      "whoever reads the input may say so item by item", .timeLimit(.minutes(1)), arguments: Backends.Conforming.all)
     func whileReading(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let known = KnownOutcomes<Int>()

@@ -77,7 +77,8 @@ extension Checked {
       }
     }
 
-    @Test("U11: the next map reads on where the reader of the one before has stopped", arguments: Backends.all)
+    @Test(
+      "U11: the next map reads on where the reader of the one before has stopped", arguments: Backends.Conforming.all)
     func readsOn(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for way in Way.allCases {
@@ -97,7 +98,7 @@ extension Checked {
       }
     }
 
-    @Test("U11: of a default stream some hundred items are read for forty outputs", arguments: Backends.all)
+    @Test("U11: of a default stream some hundred items are read for forty outputs", arguments: Backends.Conforming.all)
     func readsLittle(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for _ in 0..<20 {
@@ -112,7 +113,7 @@ extension Checked {
       }
     }
 
-    @Test("U11: an input that blocks for ever is not waited for", arguments: Backends.apart)
+    @Test("U11: an input that blocks for ever is not waited for", arguments: Backends.Conforming.apart)
     func blocks(backend: WorkerPool.Backend) async throws {
       let release = Gate()
       try await withDeadline(.seconds(20)) {
@@ -126,7 +127,7 @@ extension Checked {
       release.open()
     }
 
-    @Test("U11: nor is an asynchronous one that does not mind being cancelled", arguments: Backends.apart)
+    @Test("U11: nor is an asynchronous one that does not mind being cancelled", arguments: Backends.Conforming.apart)
     func ignores(backend: WorkerPool.Backend) async throws {
       let release = Gate()
       try await withDeadline(.seconds(20)) {

@@ -31,7 +31,7 @@ extension Checked {
   @Suite struct LiveInput {
     @Test(
       "U10: single requests are answered one by one, whatever the chunks",
-      arguments: Backends.everything.each(with: [MapOptions.Chunking.automatic, .size(100)]))
+      arguments: Backends.Conforming.everything.each(with: [MapOptions.Chunking.automatic, .size(100)]))
     func requests(backend: WorkerPool.Backend, chunking: MapOptions.Chunking) async throws {
       try await withWorkerPool(backend) { pool in
         let (requests, client) = AsyncStream.makeStream(of: Int.self)
@@ -47,7 +47,7 @@ extension Checked {
       }
     }
 
-    @Test("U189: of several that talk with one pool each is answered", arguments: Backends.everything)
+    @Test("U189: of several that talk with one pool each is answered", arguments: Backends.Conforming.everything)
     func atOnce(backend: WorkerPool.Backend) async throws {
       try await withDeadline(.seconds(60)) {
         try await withWorkerPool(backend) { pool in
@@ -81,7 +81,7 @@ extension Checked {
 
     @Test(
       "U10: a generator that waits for its last outcome goes on",
-      arguments: Backends.everything.each(with: [MapOptions.Chunking.automatic, .size(100)]))
+      arguments: Backends.Conforming.everything.each(with: [MapOptions.Chunking.automatic, .size(100)]))
     func conversation(backend: WorkerPool.Backend, chunking: MapOptions.Chunking) async throws {
       try await withWorkerPool(backend) { pool in
         let heard = Signal()
@@ -113,7 +113,8 @@ extension Checked {
       }
     }
 
-    @Test("U10: what comes after a burst is answered while nothing more comes", arguments: Backends.everything)
+    @Test(
+      "U10: what comes after a burst is answered while nothing more comes", arguments: Backends.Conforming.everything)
     func afterBurst(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let (requests, client) = AsyncStream.makeStream(of: Int.self)

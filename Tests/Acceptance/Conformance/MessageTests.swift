@@ -48,7 +48,7 @@ extension Checked {
       }
     }
 
-    @Test("U40: an error that is an enumeration is quoted with its type", arguments: Backends.everything)
+    @Test("U40: an error that is an enumeration is quoted with its type", arguments: Backends.Conforming.everything)
     func enumerations(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         var texts: [String] = []
@@ -94,7 +94,7 @@ extension Checked {
       }
     }
 
-    @Test("U41: a pool that was shut down is not resized", arguments: Backends.everything)
+    @Test("U41: a pool that was shut down is not resized", arguments: Backends.Conforming.everything)
     func resize(backend: WorkerPool.Backend) async throws {
       let pool = try WorkerPool(backend)
       try pool.resize(to: 1)

@@ -10,7 +10,7 @@ private struct InItsOrder: StatelessWorker, Codable {
 extension Checked {
   /// The map family gives every output once, in the order that it promises, on every backend.
   @Suite struct Order {
-    @Test("an ordered map", arguments: Backends.everything.able(.runsClosures).each(with: [0, 1, 10_000]))
+    @Test("an ordered map", arguments: Backends.Conforming.everything.able(.runsClosures).each(with: [0, 1, 10_000]))
     func ordered(backend: WorkerPool.Backend, count: Int) async throws {
       try await withWorkerPool(backend) { pool async throws in
         #expect(try await pool.map(0..<count, with: Times(factor: 3)) == (0..<count).map { $0 * 3 })
@@ -18,7 +18,7 @@ extension Checked {
       }
     }
 
-    @Test("an unordered map", arguments: Backends.everything)
+    @Test("an unordered map", arguments: Backends.Conforming.everything)
     func unordered(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let outputs = try await pool.map(
@@ -69,7 +69,7 @@ extension Checked {
 
     @Test(
       "a stream that nobody takes from does not hold up the end of its pool", .timeLimit(.minutes(1)),
-      arguments: Backends.apart)
+      arguments: Backends.Conforming.apart)
     func untaken(backend: WorkerPool.Backend) async throws {
       let pool = try WorkerPool(backend)
       let outputs = pool.outputs(
@@ -88,7 +88,7 @@ extension Checked {
       #expect(error?.kind == .closed && (3...23).contains(next))
     }
 
-    @Test("a stream that is left early frees the pool", arguments: Backends.everything + Backends.remote)
+    @Test("a stream that is left early frees the pool", arguments: Backends.Conforming.everything + Backends.remote)
     func earlyBreak(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for _ in 0..<3 {
@@ -103,7 +103,7 @@ extension Checked {
       }
     }
 
-    @Test("forEach calls its body once for each item", arguments: Backends.all.able(.runsClosures))
+    @Test("forEach calls its body once for each item", arguments: Backends.Conforming.all.able(.runsClosures))
     func forEach(backend: WorkerPool.Backend) async throws {
       let sum = CommonCounter()
       try await withWorkerPool(backend) { pool in
@@ -112,7 +112,7 @@ extension Checked {
       #expect(sum.value == 500)
     }
 
-    @Test("map, stream and outcomes agree, whatever the chunks", arguments: Backends.all)
+    @Test("map, stream and outcomes agree, whatever the chunks", arguments: Backends.Conforming.all)
     func chunks(backend: WorkerPool.Backend) async throws {
       let expected = (0..<200).map { $0 + 1 }
       try await withWorkerPool(backend) { pool in

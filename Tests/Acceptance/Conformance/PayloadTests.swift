@@ -177,7 +177,7 @@ private struct WithNothing: Sendable {
 extension Checked {
   /// What goes to workers and comes back.
   @Suite struct Payloads {
-    @Test("bytes of every size", arguments: Backends.everything + Backends.remote)
+    @Test("bytes of every size", arguments: Backends.Conforming.everything + Backends.remote)
     func bytes(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let sizes = [0, 1, 7, 8, 4_095, 65_536, 262_144, 1 << 20, 3 << 20]
@@ -234,7 +234,7 @@ extension Checked {
     /// As `==`, which takes its time over bytes in a debug build.
     private func isEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool { Data(left) == Data(right) }
 
-    @Test("strings, data and records", arguments: Backends.everything.able(.runsClosures))
+    @Test("strings, data and records", arguments: Backends.Conforming.everything.able(.runsClosures))
     func values(backend: WorkerPool.Backend) async throws {
       let strings = ["", "a", "Mühlgraben 水車 🎡", String(repeating: "wheel ", count: 100_000)]
       let child = Record(name: "", note: nil, kind: nil, weights: [], tags: [:], parent: nil, date: .distantPast)
@@ -252,7 +252,7 @@ extension Checked {
       }
     }
 
-    @Test("structures that are not Codable, and tuples", arguments: Backends.everything.able(.runsClosures))
+    @Test("structures that are not Codable, and tuples", arguments: Backends.Conforming.everything.able(.runsClosures))
     func plain(backend: WorkerPool.Backend) async throws {
       let plain = Plain(name: "mill-race-wheel", weights: [1, nil], kind: .wheel)
       let single = Plain(name: "", weights: [], kind: nil)
@@ -270,7 +270,9 @@ extension Checked {
       }
     }
 
-    @Test("U24: enumerations, results, substrings and characters", arguments: Backends.everything.able(.runsClosures))
+    @Test(
+      "U24: enumerations, results, substrings and characters",
+      arguments: Backends.Conforming.everything.able(.runsClosures))
     func enumerations(backend: WorkerPool.Backend) async throws {
       let text = "mill race wheel"
       let plain = Plain(name: "a", weights: [nil], kind: .race)

@@ -32,7 +32,9 @@ extension Checked {
       MapOptions(retry: retry, progress: .custom(reporter, name: "squares", unit: "numbers"))
     }
 
-    @Test("M15: thirteen tasks, from 0 to 13 of 13, on every backend", arguments: Backends.all.able(.runsClosures))
+    @Test(
+      "M15: thirteen tasks, from 0 to 13 of 13, on every backend",
+      arguments: Backends.Conforming.all.able(.runsClosures))
     func thirteen(backend: WorkerPool.Backend) async throws {
       let reporter = Kept()
       try await withWorkerPool(.threads(2)) { pool in
@@ -139,7 +141,7 @@ extension Checked {
       }
     }
 
-    @Test("failed items count, attempts that are followed by another do not", arguments: Backends.all)
+    @Test("failed items count, attempts that are followed by another do not", arguments: Backends.Conforming.all)
     func failures(backend: WorkerPool.Backend) async throws {
       let kept = Kept()
       try await withWorkerPool(backend) { pool in

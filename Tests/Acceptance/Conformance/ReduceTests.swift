@@ -28,7 +28,7 @@ extension Checked {
     }
 
     @MainActor
-    @Test("U37: so they are in the scope of a pool on the main actor", arguments: Backends.everything)
+    @Test("U37: so they are in the scope of a pool on the main actor", arguments: Backends.Conforming.everything)
     func scope(backend: WorkerPool.Backend) async throws {
       let sum = try await withWorkerPool(backend) { pool in
         try await pool.outcomes(of: 0..<100, with: Times(factor: 3)).reduce(into: 0) { sum, outcome in
@@ -39,7 +39,8 @@ extension Checked {
       #expect(sum == 29_700)
     }
 
-    @Test("U37: so they are off it, and end their map when the closure throws", arguments: Backends.everything)
+    @Test(
+      "U37: so they are off it, and end their map when the closure throws", arguments: Backends.Conforming.everything)
     func nonisolated(backend: WorkerPool.Backend) async throws {
       struct Enough: Error {}
       try await withWorkerPool(backend) { pool async throws in

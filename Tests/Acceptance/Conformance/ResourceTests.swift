@@ -67,7 +67,7 @@ extension Checked {
       }
     }
 
-    @Test("V12 set-up that fails in every worker ends the run", arguments: Backends.everything)
+    @Test("V12 set-up that fails in every worker ends the run", arguments: Backends.Conforming.everything)
     func v12(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         var failures = 0
@@ -86,7 +86,8 @@ extension Checked {
     }
 
     // Agents keep what workers hand back.
-    @Test("V13 tear-down that fails keeps the outputs", arguments: Backends.everything.without(.sharesWorkers))
+    @Test(
+      "V13 tear-down that fails keeps the outputs", arguments: Backends.Conforming.everything.without(.sharesWorkers))
     func v13(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let options = MapOptions(chunking: .size(1), dispatch: .roundRobin)
@@ -100,7 +101,8 @@ extension Checked {
       }
     }
 
-    @Test("V14 every failing item is a failure of its own, and workers survive", arguments: Backends.everything)
+    @Test(
+      "V14 every failing item is a failure of its own, and workers survive", arguments: Backends.Conforming.everything)
     func v14(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let worker = Counting(modulus: 1)
@@ -123,7 +125,7 @@ extension Checked {
       }
     }
 
-    @Test("V16 a message survives as it is", arguments: Backends.everything.able(.runsClosures))
+    @Test("V16 a message survives as it is", arguments: Backends.Conforming.everything.able(.runsClosures))
     func v16(backend: WorkerPool.Backend) async throws {
       let message = "{0} curley braces!"
       try await withWorkerPool(backend) { pool in
@@ -139,7 +141,7 @@ extension Checked {
       }
     }
 
-    @Test("V21 a word count", arguments: Backends.everything)
+    @Test("V21 a word count", arguments: Backends.Conforming.everything)
     func v21(backend: WorkerPool.Backend) async throws {
       let files = ["the mill race runs\nby the old mill and\nturns the wheel", "no water\nis spilled in the\nrace"]
       struct Words: StatelessWorker {

@@ -29,7 +29,7 @@ extension Checked {
   @Suite struct Retries {
     @Test(
       "U253: of what is given up for something else than its slowness nobody asks whether it is to be tried again",
-      arguments: Backends.all)
+      arguments: Backends.Conforming.all)
     func notAsked(backend: WorkerPool.Backend) async throws {
       let asked = Lock<[String]>([])
       let options = MapOptions(
@@ -51,7 +51,9 @@ extension Checked {
       #expect(error is Refused && asked.withLock { $0 } == [])
     }
 
-    @Test("a retried item keeps its place and its random numbers", arguments: Backends.everything + Backends.remote)
+    @Test(
+      "a retried item keeps its place and its random numbers",
+      arguments: Backends.Conforming.everything + Backends.remote)
     func attempts(backend: WorkerPool.Backend) async throws {
       let drawn = Lock<[Drawn]>([])
       let note: @Sendable (ItemFailure) -> Bool = { failure in
@@ -78,7 +80,7 @@ extension Checked {
       for (_, tries) in Dictionary(grouping: all, by: \.item) { #expect(Set(tries.map(\.number)).count == 1) }
     }
 
-    @Test("an item that keeps failing fails once, with its last attempt", arguments: Backends.all)
+    @Test("an item that keeps failing fails once, with its last attempt", arguments: Backends.Conforming.all)
     func exhausted(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(retry: .upTo(3))
@@ -89,7 +91,7 @@ extension Checked {
       }
     }
 
-    @Test("only what is worth it is tried again", arguments: Backends.all.able(.runsClosures))
+    @Test("only what is worth it is tried again", arguments: Backends.Conforming.all.able(.runsClosures))
     func condition(backend: WorkerPool.Backend) async throws {
       let tries = CommonCounter()
       try await withWorkerPool(backend) { pool in
@@ -105,7 +107,7 @@ extension Checked {
       #expect(tries.value == 1 + 6 + 1)
     }
 
-    @Test("whether to try again is asked with the limit that was passed", arguments: Backends.everything)
+    @Test("whether to try again is asked with the limit that was passed", arguments: Backends.Conforming.everything)
     func conditionOfTimeout(backend: WorkerPool.Backend) async throws {
       let limit = Duration.milliseconds(50)
       let asked = Lock<[ItemFailure]>([])
@@ -128,7 +130,7 @@ extension Checked {
       }
     }
 
-    @Test("a back-off passes before the retry", arguments: Backends.all.able(.runsClosures))
+    @Test("a back-off passes before the retry", arguments: Backends.Conforming.all.able(.runsClosures))
     func backoff(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(retry: .upTo(2, backoff: .constant(.milliseconds(40))))

@@ -24,7 +24,9 @@ extension Checked {
       }.value
     }
 
-    @Test("U34: a stream of a Sendable input goes to another task, and to several", arguments: Backends.everything)
+    @Test(
+      "U34: a stream of a Sendable input goes to another task, and to several",
+      arguments: Backends.Conforming.everything)
     func streams(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let stream = pool.outputs(of: 0..<100, with: Times(factor: 2))
@@ -36,7 +38,9 @@ extension Checked {
       }
     }
 
-    @Test("U34: so does one of a closure, and of an asynchronous input", arguments: Backends.all.able(.runsClosures))
+    @Test(
+      "U34: so does one of a closure, and of an asynchronous input",
+      arguments: Backends.Conforming.all.able(.runsClosures))
     func asynchronous(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let (events, continuation) = AsyncStream.makeStream(of: Int.self)
@@ -47,7 +51,7 @@ extension Checked {
       }
     }
 
-    @Test("U34: an endless stream ends when its task is cancelled", arguments: Backends.everything)
+    @Test("U34: an endless stream ends when its task is cancelled", arguments: Backends.Conforming.everything)
     func cancelled(backend: WorkerPool.Backend) async throws {
       let taken = CommonCounter()
       try await withWorkerPool(backend) { pool async throws in

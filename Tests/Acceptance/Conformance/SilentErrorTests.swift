@@ -7,7 +7,7 @@ import Testing
 extension Checked {
   /// What nobody is told of otherwise is logged.
   @Suite struct SilentErrors {
-    @Test("U23: the failure of a submission that nobody asks for is logged", arguments: Backends.apart)
+    @Test("U23: the failure of a submission that nobody asks for is logged", arguments: Backends.Conforming.apart)
     func discarded(backend: WorkerPool.Backend) async throws {
       let heard = Heard()
       try await withWorkerPool(backend, logger: heard.logger()) { pool async throws in
@@ -24,7 +24,7 @@ extension Checked {
       #expect(errors.first?.contains("a submitted item failed, and nobody has asked for its value: item 0") == true)
     }
 
-    @Test("U23: an attempt that another one makes good is logged at debug", arguments: Backends.all)
+    @Test("U23: an attempt that another one makes good is logged at debug", arguments: Backends.Conforming.all)
     func cured(backend: WorkerPool.Backend) async throws {
       let heard = Heard()
       let options = MapOptions(retry: .upTo(3))

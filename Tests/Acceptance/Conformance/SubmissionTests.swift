@@ -5,7 +5,8 @@ import Testing
 extension Checked {
   /// Single items.
   @Suite struct Submissions {
-    @Test("submit returns at once, its value comes later", arguments: Backends.everything.able(.runsClosures))
+    @Test(
+      "submit returns at once, its value comes later", arguments: Backends.Conforming.everything.able(.runsClosures))
     func submit(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let submissions = try (0..<50).map { try pool.submit($0, with: Times(factor: 2)) }
@@ -19,7 +20,7 @@ extension Checked {
       }
     }
 
-    @Test("U252: what is there is had within any time, none at all among them", arguments: Backends.all)
+    @Test("U252: what is there is had within any time, none at all among them", arguments: Backends.Conforming.all)
     func within(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let submission = try pool.submit(21, with: Times(factor: 2))
@@ -30,7 +31,9 @@ extension Checked {
       }
     }
 
-    @Test("a pool, a submission and a stream can be printed with all that they hold", arguments: Backends.everything)
+    @Test(
+      "a pool, a submission and a stream can be printed with all that they hold",
+      arguments: Backends.Conforming.everything)
     func dumped(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let submission = try pool.submit(21, with: Times(factor: 2))
@@ -72,7 +75,7 @@ extension Checked {
       }
     }
 
-    @Test("a failed item leaves the others alone", arguments: Backends.all)
+    @Test("a failed item leaves the others alone", arguments: Backends.Conforming.all)
     func failure(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let submissions = try (0..<9).map { try pool.submit($0, with: Picky(modulus: 3, remainder: 1)) }
@@ -87,7 +90,7 @@ extension Checked {
       }
     }
 
-    @Test("a submission whose value nobody asks for does not keep the pool", arguments: Backends.all)
+    @Test("a submission whose value nobody asks for does not keep the pool", arguments: Backends.Conforming.all)
     func unasked(backend: WorkerPool.Backend) async throws {
       let pool = try WorkerPool(backend)
       let submissions = try (0..<3).map { try pool.submit($0, with: AddOne()) }
@@ -97,7 +100,7 @@ extension Checked {
 
     @Test(
       "a cancelled map that waits for its input, or whose items mind it, says so",
-      arguments: Backends.all.able(.runsClosures))
+      arguments: Backends.Conforming.all.able(.runsClosures))
     func cancelled(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let (stream, continuation) = AsyncStream.makeStream(of: Int.self)
@@ -123,7 +126,9 @@ extension Checked {
       }
     }
 
-    @Test("apply, and what becomes of it when its task is cancelled", arguments: Backends.all.able(.runsClosures))
+    @Test(
+      "apply, and what becomes of it when its task is cancelled", arguments: Backends.Conforming.all.able(.runsClosures)
+    )
     func apply(backend: WorkerPool.Backend) async throws {
       let begun = CommonCounter()
       try await withWorkerPool(backend) { pool async throws in
@@ -145,7 +150,7 @@ extension Checked {
       }
     }
 
-    @Test("a cancelled submission throws", arguments: Backends.apart.able(.runsClosures))
+    @Test("a cancelled submission throws", arguments: Backends.Conforming.apart.able(.runsClosures))
     func cancel(backend: WorkerPool.Backend) async throws {
       let begun = CommonCounter()
       try await withWorkerPool(backend) { pool in
@@ -162,7 +167,7 @@ extension Checked {
       }
     }
 
-    @Test("a limit on the wait", arguments: Backends.apart.able(.runsClosures))
+    @Test("a limit on the wait", arguments: Backends.Conforming.apart.able(.runsClosures))
     func valueWithin(backend: WorkerPool.Backend) async throws {
       let gate = CommonCounter()
       try await withWorkerPool(backend) { pool in
@@ -179,7 +184,7 @@ extension Checked {
       }
     }
 
-    @Test("a pool that was shut down takes nothing", arguments: Backends.all)
+    @Test("a pool that was shut down takes nothing", arguments: Backends.Conforming.all)
     func closed(backend: WorkerPool.Backend) async throws {
       let pool = try WorkerPool(backend)
       #expect(try await pool.run(1, with: AddOne()) == 2)

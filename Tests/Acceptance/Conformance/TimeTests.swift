@@ -16,7 +16,7 @@ private struct Unready: Worker, Codable {
 
 extension Checked {
   @Suite struct Time {
-    @Test("an item that is too slow fails alone", arguments: Backends.everything + Backends.remote)
+    @Test("an item that is too slow fails alone", arguments: Backends.Conforming.everything + Backends.remote)
     func item(backend: WorkerPool.Backend) async throws {
       let limit = Duration.milliseconds(100)
       let options = MapOptions(chunking: .size(8), timeouts: MapOptions.Timeouts(item: limit))
@@ -39,7 +39,7 @@ extension Checked {
       }
     }
 
-    @Test("a consumer that waits too long may go on waiting", arguments: Backends.apart.able(.runsClosures))
+    @Test("a consumer that waits too long may go on waiting", arguments: Backends.Conforming.apart.able(.runsClosures))
     func next(backend: WorkerPool.Backend) async throws {
       let gate = CommonCounter()
       try await withWorkerPool(backend) { pool in
@@ -65,7 +65,7 @@ extension Checked {
       }
     }
 
-    @Test("set-up that fails ends the map with its error", arguments: Backends.everything + Backends.remote)
+    @Test("set-up that fails ends the map with its error", arguments: Backends.Conforming.everything + Backends.remote)
     func setUpFails(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let error = try await #require(throws: WorkerPoolError.self) {
@@ -80,7 +80,7 @@ extension Checked {
       }
     }
 
-    @Test("set-up that takes too long ends the map", arguments: Backends.apart)
+    @Test("set-up that takes too long ends the map", arguments: Backends.Conforming.apart)
     func setUpTimesOut(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let options = MapOptions(timeouts: MapOptions.Timeouts(setUp: .milliseconds(100)))
@@ -96,7 +96,7 @@ extension Checked {
       }
     }
 
-    @Test("a cancelled map ends at once, and the pool goes on", arguments: Backends.all.able(.runsClosures))
+    @Test("a cancelled map ends at once, and the pool goes on", arguments: Backends.Conforming.all.able(.runsClosures))
     func cancellation(backend: WorkerPool.Backend) async throws {
       let begun = CommonCounter()
       try await withWorkerPool(backend) { pool async throws in

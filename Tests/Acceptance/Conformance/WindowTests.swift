@@ -36,7 +36,7 @@ private struct Gauged: Sequence, IteratorProtocol {
 
 extension Checked {
   @Suite struct Windows {
-    @Test("never more is read ahead than the window", arguments: Backends.all.each(with: [1, 5, 64]))
+    @Test("never more is read ahead than the window", arguments: Backends.Conforming.all.each(with: [1, 5, 64]))
     func items(backend: WorkerPool.Backend, window: Int) async throws {
       try await withWorkerPool(backend) { pool in
         for order in [MapOptions.Order.input, .completion] {
@@ -57,7 +57,7 @@ extension Checked {
       }
     }
 
-    @Test("the window is used to the full while the consumer rests", arguments: Backends.apart)
+    @Test("the window is used to the full while the consumer rests", arguments: Backends.Conforming.apart)
     func readsAhead(backend: WorkerPool.Backend) async throws {
       let gauge = Gauge()
       try await withWorkerPool(backend) { pool in
@@ -71,7 +71,7 @@ extension Checked {
       #expect(gauge.most == 9)
     }
 
-    @Test("windows of chunks and of items for each worker", arguments: Backends.all)
+    @Test("windows of chunks and of items for each worker", arguments: Backends.Conforming.all)
     func perWorker(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for (window, limit) in [

@@ -29,7 +29,7 @@ struct ClassState: Worker {
 
 extension Checked {
   @Suite struct WorkerKinds {
-    @Test("private, local and generic types, and state of any kind", arguments: Backends.everything)
+    @Test("private, local and generic types, and state of any kind", arguments: Backends.Conforming.everything)
     func types(backend: WorkerPool.Backend) async throws {
       struct LocalWorker: StatelessWorker {
         func process(_ item: Int) -> Int { item + 3 }
@@ -52,7 +52,9 @@ extension Checked {
       }
     }
 
-    @Test("closures, with what they capture and with their context", arguments: Backends.everything.able(.runsClosures))
+    @Test(
+      "closures, with what they capture and with their context",
+      arguments: Backends.Conforming.everything.able(.runsClosures))
     func closures(backend: WorkerPool.Backend) async throws {
       let table = (0..<50).map { "row \($0)" }
       let offset = 7
@@ -69,7 +71,7 @@ extension Checked {
       }
     }
 
-    @Test("asynchronous closures", arguments: Backends.everything.able(.runsClosures))
+    @Test("asynchronous closures", arguments: Backends.Conforming.everything.able(.runsClosures))
     func asynchronous(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let outputs = try await pool.map(0..<50) { item in
@@ -80,7 +82,7 @@ extension Checked {
       }
     }
 
-    @Test("random numbers are the same on every backend", arguments: Backends.everything.able(.runsClosures))
+    @Test("random numbers are the same on every backend", arguments: Backends.Conforming.everything.able(.runsClosures))
     func random(backend: WorkerPool.Backend) async throws {
       func numbers(_ pool: WorkerPool, _ chunking: MapOptions.Chunking) async throws -> [Int] {
         try await pool.map(0..<40, options: MapOptions(chunking: chunking, seed: 5)) { _ in

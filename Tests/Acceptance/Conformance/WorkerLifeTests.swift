@@ -6,7 +6,7 @@ extension Checked {
   /// Set-up, state, tear-down, lifespan and the number of slots.
   @Suite struct WorkerLife {
     // Agents keep their workers, and what those hand back.
-    @Test("every instance hands its last value back", arguments: Backends.everything.without(.sharesWorkers))
+    @Test("every instance hands its last value back", arguments: Backends.Conforming.everything.without(.sharesWorkers))
     func exits(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let worker = Counting()
@@ -21,7 +21,9 @@ extension Checked {
       }
     }
 
-    @Test("workers are kept for equal ones, unless told otherwise", arguments: Backends.all.without(.sharesWorkers))
+    @Test(
+      "workers are kept for equal ones, unless told otherwise",
+      arguments: Backends.Conforming.all.without(.sharesWorkers))
     func keeping(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let options = MapOptions(chunking: .size(1), dispatch: .roundRobin)
@@ -36,7 +38,9 @@ extension Checked {
       }
     }
 
-    @Test("a worker is replaced at the end of its lifespan", arguments: Backends.everything.without(.sharesWorkers))
+    @Test(
+      "a worker is replaced at the end of its lifespan",
+      arguments: Backends.Conforming.everything.without(.sharesWorkers))
     func lifespan(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let worker = Counting()
@@ -49,7 +53,7 @@ extension Checked {
       }
     }
 
-    @Test("a worker that is old is replaced", arguments: Backends.all.without(.sharesWorkers))
+    @Test("a worker that is old is replaced", arguments: Backends.Conforming.all.without(.sharesWorkers))
     func age(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let worker = Counting()
@@ -60,7 +64,7 @@ extension Checked {
       }
     }
 
-    @Test("slots may come and go during a map", arguments: Backends.apart.able(.runsClosures))
+    @Test("slots may come and go during a map", arguments: Backends.Conforming.apart.able(.runsClosures))
     func resize(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         var outputs: [Int] = []
@@ -81,7 +85,7 @@ extension Checked {
       }
     }
 
-    @Test("a width that cannot be is refused", arguments: Backends.all)
+    @Test("a width that cannot be is refused", arguments: Backends.Conforming.all)
     func badWidth(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         #expect(throws: InvalidOption.self) { try pool.resize(to: 0) }
@@ -98,7 +102,7 @@ extension Checked {
       }
     }
 
-    @Test("round robin: chunk i runs in slot i modulo the width", arguments: Backends.everything)
+    @Test("round robin: chunk i runs in slot i modulo the width", arguments: Backends.Conforming.everything)
     func roundRobin(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         for size in [1, 3] {

@@ -63,14 +63,14 @@ private struct StaysOnTheMainActor: StatelessWorker, Codable {
 extension Checked {
   /// Which executors code has in workers, where no `main` runs.
   @Suite struct WorkersExecutors {
-    @Test("U162: the main actor runs what it is asked, in types", arguments: Backends.everything)
+    @Test("U162: the main actor runs what it is asked, in types", arguments: Backends.Conforming.everything)
     func mainActor(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         #expect(try await pool.map(0..<50, with: AsksTheMainActor()) == (0..<50).map { 10 + 2 * $0 })
       }
     }
 
-    @Test("U162: and in closures", arguments: Backends.everything.able(.runsClosures))
+    @Test("U162: and in closures", arguments: Backends.Conforming.everything.able(.runsClosures))
     func mainActorOfClosures(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let outputs = try await pool.map(0..<50) { item in
@@ -110,7 +110,8 @@ extension Checked {
       }
     }
 
-    @Test("U163: tasks of no executor run, in closures too", arguments: Backends.everything.able(.runsClosures))
+    @Test(
+      "U163: tasks of no executor run, in closures too", arguments: Backends.Conforming.everything.able(.runsClosures))
     func tasks(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let outputs = try await pool.map(0..<50) { item in
@@ -132,7 +133,7 @@ extension Checked {
     }
 
     #if compiler(>=6.3)
-    @Test("U163: who sleeps is woken, in closures too", arguments: Backends.everything.able(.runsClosures))
+    @Test("U163: who sleeps is woken, in closures too", arguments: Backends.Conforming.everything.able(.runsClosures))
     func sleeping(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let slept = try await pool.map(0..<6) { item in
@@ -151,7 +152,8 @@ extension Checked {
     }
 
     @Test(
-      "U163: several sleep at once, and who is cancelled is woken", arguments: Backends.everything.able(.runsClosures))
+      "U163: several sleep at once, and who is cancelled is woken",
+      arguments: Backends.Conforming.everything.able(.runsClosures))
     func sleepers(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool async throws in
         let first = try await pool.map(0..<3) { _ in

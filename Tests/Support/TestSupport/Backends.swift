@@ -6,7 +6,6 @@ import MillraceTesting
 package enum Backends {
   package static let all = [
     WorkerPool.Backend.serial, .tasks(3), .threads(1), .threads(3), .processes(1), .processes(3), .sockets(2),
-    .clusterHere(agents: 2, slots: 2),
   ].runnable
 
   /// Those that run more than one item at once.
@@ -37,6 +36,15 @@ package enum Backends {
   package static let crowded = WorkerPool.Backend.processes(4, WorkerPool.ProcessOptions(threadsPerProcess: 2))
 
   package static let everything = all + [spawning, forking, crowded].runnable
+
+  /// What the conformance suite runs over, in the same choices: a cluster in this program, too. What stands on pools, as pipelines do, is
+  /// tried without it, for a case takes some tenths of a second there.
+  package enum Conforming {
+    package static let all = Backends.all + cluster
+    package static let apart = Backends.apart + cluster
+    package static let everything = Backends.everything + cluster
+    private static let cluster = [WorkerPool.Backend.clusterHere(agents: 2, slots: 2)].runnable
+  }
 }
 
 /// What tests of backtraces ask for.
