@@ -1,4 +1,5 @@
 import Millrace
+import MillraceIPC
 import TestSupport
 import Testing
 
@@ -77,16 +78,18 @@ extension Checked {
       "U9: no more slots than twice the width stand in for one level",
       arguments: [WorkerPool.Backend.tasks(3), .threads(3)])
     func bounded(backend: WorkerPool.Backend) async throws {
-      let running = CommonCounter()
-      let most = CommonCounter()
+      let counts = Lock((running: 0, most: 0))
       try await withWorkerPool(backend) { pool async throws in
         _ = try await pool.map(0..<50, options: MapOptions(chunking: .size(1))) { _ in
-          if running.increment() > most.value { most.set(running.value) }
-          defer { running.set(running.value - 1) }
+          counts.withLock { counts in
+            counts.running += 1
+            counts.most = max(counts.most, counts.running)
+          }
+          defer { counts.withLock { $0.running -= 1 } }
           return try await pool.map(0..<2) { $0 }
         }
       }
-      #expect(most.value <= 3)
+      #expect(counts.withLock { $0.most } <= 3)
     }
 
     @Test(
