@@ -110,7 +110,11 @@ package final class Agent: Sendable {
     goodbye.cancel()
     await goodbye.value
     await engine.close()
-    state.withLock { $0.workers = [:] }
+    // They are the user's, and let go of behind the lock.
+    _ = state.withLock { state in
+      defer { state.workers = [:] }
+      return state.workers
+    }
     return state.withLock { $0.end } ?? .finished
   }
 
@@ -243,7 +247,7 @@ package final class Agent: Sendable {
     do { worker = try WorkerParcel.unpack(announcement) } catch {
       throw WorkerPoolError(.setUpFailed, "the worker cannot be made by an agent", underlying: error.forUsers)
     }
-    state.withLock { $0.workers[key] = worker }
+    _ = state.withLock { $0.workers.updateValue(worker, forKey: key) }
     return worker
   }
 

@@ -40,8 +40,11 @@ final class ClusterSlots: Slots {
   func close(then: @escaping @Sendable () -> Void) {
     Task { [driver] in
       await driver.end()
-      // They hold their host, which has these slots.
-      self.seats.withLock { $0 = [:] }
+      // They hold their host, which has these slots; and workers of the user's, so they are let go of behind the lock.
+      _ = self.seats.withLock { seats in
+        defer { seats = [:] }
+        return seats
+      }
       then()
     }
   }
@@ -55,7 +58,7 @@ final class ClusterSlots: Slots {
     switch action {
     case .start(let slot, let generation):
       let seat = ClusterSeat(host, slot, generation, driver)
-      seats.withLock { $0[slot] = seat }
+      _ = seats.withLock { $0.updateValue(seat, forKey: slot) }
       driver.start(seat)
     case .prepare(let slot, let generation, let key):
       if let record = host.worker(key) { seat(slot, generation)?.prepare(record) }

@@ -247,13 +247,7 @@ package enum SharedRegistry {
       guard known.token == token else { throw SharedMissing(description: "an object that is another one here") }
       return known
     }
-    let block = try SharedBlock(adopting: token, descriptor)
-    let other = SharedLock.with { () -> SharedBlock? in
-      if let other = entries[token.id]?.block { return other }
-      entries[token.id] = Entry(block)
-      return nil
-    }
-    return other ?? block
+    return entered(try SharedBlock(adopting: token, descriptor))
   }
 
   /// The object of a token whose content has come from another machine: the one that is here already, or a copy of it.
@@ -265,10 +259,14 @@ package enum SharedRegistry {
       guard known.token == token else { throw SharedMissing(description: "an object that is another one here") }
       return known
     }
-    let block = try SharedBlock(copying: token, bytes)
+    return entered(try SharedBlock(copying: token, bytes))
+  }
+
+  /// It, or the one that another thread has entered meanwhile.
+  private static func entered(_ block: SharedBlock) -> SharedBlock {
     let other = SharedLock.with { () -> SharedBlock? in
-      if let other = entries[token.id]?.block { return other }
-      entries[token.id] = Entry(block)
+      if let other = entries[block.token.id]?.block { return other }
+      entries[block.token.id] = Entry(block)
       return nil
     }
     return other ?? block
