@@ -66,7 +66,7 @@ extension Checked {
       try await withLab(.redis) { lab in
         guard let server = lab.server else { return }
         let url = server.address.url
-        let lease = Duration.milliseconds(400)
+        let lease = Duration.seconds(2)
         let driver = try await lab.driver(lease: lease)
         try await driver.submit(work(1, 2))
         try await driver.change(to: .running)
@@ -75,6 +75,7 @@ extension Checked {
         #expect(try Files.output(of: "\(Self.millrace) status \(url) 2>&1").contains("\nrun run: 3 items delivered\n"))
         let json = try Files.output(of: "\(Self.millrace) status \(url) --json 2>&1")
         #expect(json.contains(#""runs":{"run":3},"agents":["#), "\(json)")
+        try await driver.change(to: .running)
         #expect(try Files.output(of: "\(Self.millrace) clean \(url) --job lab 2>&1").contains("the job is under way"))
         try await driver.change(to: .running)
         #expect(try Files.output(of: "\(Self.millrace) clean \(url) --job 'l*b' 2>&1").contains("cannot be the name"))

@@ -171,6 +171,51 @@ extension Checked {
       }
     }
 
+    @Test("what is had ahead is had, and nobody is lost with it", arguments: QueueKind.here)
+    func ahead(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let lease = Duration.milliseconds(400)
+        let driver = try await lab.driver(lease: lease)
+        let agent = try await lab.agent("a", lease: lease)
+        let other = try await lab.agent("b", lease: lease)
+        try await driver.submit(work(1, 2, 3, 4, 5))
+        #expect(try await agent.lease(upTo: 2, ahead: 2, for: "a", within: .seconds(1)).map(\.work) == work(1, 2, 3, 4))
+        #expect(try await agent.renew([1, 2, 3, 4], for: "a").refused == [])
+        #expect(try await other.renew([3], for: "b").refused == [3])
+        // As far as what was begun ends, so does what was ahead.
+        #expect(try await agent.complete(4, [], by: "a"))
+        try await agent.release([2], by: "a")
+        #expect(try await other.lease(upTo: 0, ahead: 9, for: "b", within: .milliseconds(20)).map(\.work) == work(5))
+        _ = try await other.renew([5], for: "b")
+        var taken: [Lease] = []
+        while taken.count < 3 {
+          taken += try await other.lease(upTo: 3, for: "b", within: .milliseconds(50))
+          _ = try await other.renew([5] + taken.map(\.work.id), for: "b")
+        }
+        #expect(Set(taken.map(\.work.id)) == [1, 2, 3] && taken.allSatisfy(\.isRepeated))
+        // Whoever had the first is counted; the second was given back, and the third hardly begun.
+        #expect(try await other.started(1, item: 0, by: "b").count == 1)
+        #expect(try await other.started(2, item: 0, by: "b") == Losses(0))
+        #expect(try await other.started(3, item: 0, by: "b") == Losses(0))
+        #expect(try await agent.renew([3], for: "a").refused == [3])
+      }
+    }
+
+    @Test("many results are brought at once, and each counts for itself", arguments: QueueKind.here)
+    func manyResults(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let driver = try await lab.driver()
+        let agent = try await lab.agent("a")
+        try await driver.submit(work(1, 2, 3))
+        _ = try await agent.lease(upTo: 3, for: "a", within: .seconds(1))
+        try await driver.cancel([2])
+        #expect(try await agent.complete([(1, [1]), (2, [2]), (3, [3])], by: "a") == [true, false, true])
+        var results: [WorkResult] = []
+        while results.count < 2 { results += try await driver.results(upTo: 9, within: .seconds(1)) }
+        #expect(results.map(\.id) == [1, 3] && results.map(\.bytes) == [[1], [3]])
+      }
+    }
+
     @Test("what is nowhere is missing", arguments: QueueKind.here)
     func missing(_ kind: QueueKind) async throws {
       try await withLab(kind) { lab in

@@ -20,6 +20,14 @@ private struct WhereItRuns: StatelessWorker, Codable {
   func process(_ item: Int) -> Int32 { getpid() }
 }
 
+private struct RefusesSevens: StatelessWorker, Codable {
+  struct Seven: Error {}
+  func process(_ item: Int) throws -> Int {
+    if item.isMultiple(of: 7) { throw Seven() }
+    return item
+  }
+}
+
 /// Of nothing, nothing comes; at one place not even that.
 private struct Nothing: StatelessWorker, Codable {
   func process(_ item: Void) { if WorkerContext.current?.index == 33 { kill(getpid(), SIGKILL) } }
@@ -44,6 +52,26 @@ extension Checked {
         try await withWorkerPool(.cluster(lab.client(lease: lease), launcher, width: width)) { pool in
           try await body(pool, lab)
         }
+      }
+    }
+
+    @Test("short chunks that are many go together, in order, and each is answered", arguments: QueueKind.here)
+    func parcels(_ kind: QueueKind) async throws {
+      try await withCluster(kind, slots: 1, width: 64) { pool, lab in
+        let options = MapOptions(chunking: .size(1))
+        #expect(try await pool.map(0..<3_000, with: Square(), options: options) == (0..<3_000).map { $0 * $0 })
+        // Failures among them are their own.
+        var next = 0
+        for try await outcome in pool.outcomes(of: 0..<700, with: RefusesSevens(), options: options) {
+          #expect(outcome.index == next && (try? outcome.result.get()) == (next % 7 == 0 ? nil : next))
+          next += 1
+        }
+        #expect(next == 700)
+        guard let server = lab.server else { return }
+        let asks = RedisEngine(server.address, job: lab.job)
+        let results = try await asks.status().members.reduce(0) { $0 + $1.results }
+        await asks.close()
+        #expect(results > 0 && results < 3_700 / 2)
       }
     }
 

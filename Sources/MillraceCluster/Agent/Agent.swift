@@ -6,9 +6,11 @@ import MillraceIPC
 /// is gone, or it is told to leave.
 ///
 /// ```
-///   leasing: lease ─▶ a task each: run on the pool ─▶ complete
+///   leasing: lease ─▶ [waiting] ─▶ a task each: run on the pool ─▶ [answers] ─▶ complete, as many as there are
 ///   beating: renew what is held ─▶ what is refused is given up; what the job has come to
 /// ```
+///
+/// Of short chunks it has some in hand that are not begun (``AgentPace``), so that it need not ask for each.
 package final class Agent: Sendable {
   package struct Options: Sendable {
     /// How many chunks it runs at once.
@@ -36,7 +38,19 @@ package final class Agent: Sendable {
   }
 
   private struct State {
+    /// What runs, and what of it is at the pool still: the others bring their answers.
     var running: [UInt64: Task<Void, Never>] = [:]
+    var atWork = 0
+    /// In hand, and not begun.
+    var waiting = FIFO<Lease>()
+    var pace: AgentPace
+    /// How many of what runs somebody else has had before: nobody is to be lost with more of those than can be at work.
+    var repeated = 0
+    /// When it last had nothing in hand but what runs, and so could take over what others have let go of.
+    var lookedAt = MonotonicTime.now
+    var answers: [Answer] = []
+    /// What brings them.
+    var bringing: Task<Void, Never>?
     var workers: [Int: any RelayedWorker] = [:]
     var end: End?
     var isDraining = false
@@ -46,11 +60,17 @@ package final class Agent: Sendable {
     var unheardSince: UInt64?
   }
 
+  private struct Answer {
+    let lease: Lease
+    let bytes: [UInt8]
+    let taken: UnsafeContinuation<Result<Bool, any Error>, Never>
+  }
+
   package let name: String
   private let engine: any WorkEngine
   private let options: Options
   private let logger: Logger
-  private let state = Lock(State())
+  private let state: Lock<State>
   /// A place is free, or it is over.
   private let news = TaskBell()
 
@@ -58,6 +78,7 @@ package final class Agent: Sendable {
     self.engine = engine
     self.options = options
     self.logger = logger
+    state = Lock(State(pace: AgentPace(slots: options.slots)))
     name = Self.freshName()
   }
 
@@ -149,19 +170,26 @@ package final class Agent: Sendable {
 
   private func lease(on pool: WorkerPool) async {
     while !hasEnded {
-      let (held, isDraining) = state.withLock { ($0.running.count, $0.isDraining) }
+      let (room, isDraining, isIdle) = state.withLock { state in
+        (self.room(state), state.isDraining, state.running.isEmpty && state.waiting.isEmpty)
+      }
       if isDraining {
-        if held == 0 { return end(.drained) }
+        if isIdle { return end(.drained) }
         await news.waitForRing()
         continue
       }
-      guard held < options.slots else {
+      guard room.now > 0 || room.ahead > 0 else {
         await news.waitForRing()
         continue
       }
       do {
-        let leases = try await engine.lease(upTo: options.slots - held, for: name, within: .milliseconds(500))
-        for lease in leases { begin(lease, pool) }
+        let leases = try await engine.lease(
+          upTo: room.now, ahead: room.ahead, for: name, within: .milliseconds(500))
+        state.withLock { state in
+          if room.now > 0 { state.lookedAt = MonotonicTime.now }
+          for lease in leases where state.running[lease.work.id] == nil { state.waiting.append(lease) }
+        }
+        begin(on: pool)
       } catch EngineError.lost {
         // It has forgotten everything. Its driver makes it anew, and the beat joins again.
         try? await Task.sleep(for: .milliseconds(100))
@@ -173,68 +201,133 @@ package final class Agent: Sendable {
     }
   }
 
-  private func begin(_ lease: Lease, _ pool: WorkerPool) {
-    let id = lease.work.id
+  /// For how many there is a slot, and how many more are wanted.
+  private func room(_ state: State) -> (now: Int, ahead: Int) {
+    let held = state.atWork + state.waiting.count
+    let now = max(0, options.slots - held)
+    let looksLate = MonotonicTime.now &- state.lookedAt >= min(engine.lease.nanoseconds / 4, 1_000_000_000)
+    if state.repeated > 0 || looksLate { return (now, 0) }
+    let (most, ahead) = (state.pace.ahead, options.slots + state.pace.ahead - max(held, options.slots))
+    // Few at a time are as much to ask for as many.
+    return (now, now > 0 || 2 * ahead >= most ? max(0, ahead) : 0)
+  }
+
+  /// Begins what there is a slot for.
+  private func begin(on pool: WorkerPool) {
+    let now = MonotonicTime.now
     state.withLock { state in
-      guard state.running[id] == nil else { return }
-      state.running[id] = Task {
-        await self.work(lease, pool)
-        self.state.withLock { $0.running[id] = nil }
-        self.news.ring()
+      while state.end == nil, state.atWork < state.pace.together, let lease = state.waiting.popFirst() {
+        let number = state.pace.enter()
+        state.atWork += 1
+        state.repeated += lease.isRepeated ? 1 : 0
+        state.running[lease.work.id] = Task {
+          await self.work(lease, number, since: now, pool)
+          self.state.withLock { $0.running[lease.work.id] = nil }
+          self.news.ring()
+        }
       }
     }
   }
 
-  private func work(_ lease: Lease, _ pool: WorkerPool) async {
+  private func work(_ lease: Lease, _ number: Int, since entered: UInt64, _ pool: WorkerPool) async {
     let id = lease.work.id
+    let beginning = { @Sendable [state] in state.withLock { $0.pace.beginning(of: number, entered: entered) } }
+    let run: Result<ChunkAnswer?, any Error>
+    do { run = .success(try await self.run(lease, pool, beginning)) } catch { run = .failure(error) }
+    if case .success(.noWorker(let error)) = run {
+      // What cannot be run here is left to others for a moment: the slot stays taken.
+      _ = try? await complete(lease, .noWorker(error))
+      try? await Task.sleep(for: .milliseconds(200))
+    }
+    state.withLock { state in
+      let now = MonotonicTime.now
+      let time = now - state.pace.beginning(of: number, entered: entered)
+      state.atWork -= 1
+      state.repeated -= lease.isRepeated ? 1 : 0
+      if case .success(.frames) = run { state.pace.leave(at: now, took: time) } else { state.pace.leave(at: now) }
+    }
+    begin(on: pool)
+    news.ring()
     do {
-      guard let answer = try await run(lease, pool) else { return }
-      if Task.isCancelled { return }
-      if try await !complete(lease, answer) {
+      guard case .frames(let frames) = try run.get(), !Task.isCancelled else { return }
+      if try await !complete(lease, .frames(frames)) {
         logger.notice("a result came too late, and does not count", metadata: ["work": "\(id)"])
       }
-      // What cannot be run here is left to others for a moment.
-      if case .noWorker = answer { try await Task.sleep(for: .milliseconds(200)) }
     } catch {
       // It was given up, or cannot be said: its lease runs out.
       if !Task.isCancelled { logger.error("\(error)", metadata: ["work": "\(id)"]) }
     }
   }
 
-  /// Brings the answer. One that the queue does not take, for it has no room, is the items' failure: else they would be run for ever.
+  /// Brings the answer, with what others have been found meanwhile.
   private func complete(_ lease: Lease, _ answer: ChunkAnswer) async throws -> Bool {
-    let id = lease.work.id
     let bytes = answer.bytes
-    do { return try await engine.complete(id, bytes, by: name) } catch EngineError.refused(let why) {
-      let text = "the queue does not take what came of it, which is \(bytes.count) bytes: \(why)"
-      logger.error("\(text)", metadata: ["work": "\(id)"])
-      let error = TransportError(.connectionLost, text)
-      return try await engine.complete(
-        id, ChunkAnswer.failure(of: ChunkOrder(bytes: lease.work.bytes), error).bytes, by: name)
+    return try await withUnsafeContinuation { taken in
+      state.withLock { state in
+        state.answers.append(Answer(lease: lease, bytes: bytes, taken: taken))
+        if state.bringing == nil { state.bringing = Task { await self.bring() } }
+      }
+    }.get()
+  }
+
+  private func bring() async {
+    while true {
+      let answers: [Answer] = state.withLock { state in
+        var (count, size) = (0, 0)
+        while count < state.answers.count, count < 256, size < 4 << 20 {
+          size += state.answers[count].bytes.count
+          count += 1
+        }
+        if count == 0 { state.bringing = nil }
+        defer { state.answers.removeFirst(count) }
+        return Array(state.answers.prefix(count))
+      }
+      guard !answers.isEmpty else { return }
+      do {
+        let areFirst = try await engine.complete(answers.map { ($0.lease.work.id, $0.bytes) }, by: name)
+        for (answer, isFirst) in zip(answers, areFirst) { answer.taken.resume(returning: .success(isFirst)) }
+      } catch EngineError.refused(let why) {
+        for answer in answers { answer.taken.resume(returning: await bringAlone(answer, why)) }
+      } catch {
+        for answer in answers { answer.taken.resume(returning: .failure(error)) }
+      }
     }
   }
 
+  /// An answer that the queue does not take, for it has no room, is the items' failure: else they would be run for ever.
+  private func bringAlone(_ answer: Answer, _ why: String) async -> Result<Bool, any Error> {
+    let (id, size) = (answer.lease.work.id, answer.bytes.count)
+    do {
+      do { return .success(try await engine.complete(id, answer.bytes, by: name)) } catch EngineError.refused(let why) {
+        let text = "the queue does not take what came of it, which is \(size) bytes: \(why)"
+        logger.error("\(text)", metadata: ["work": "\(id)"])
+        let failure = try ChunkAnswer.failure(
+          of: ChunkOrder(bytes: answer.lease.work.bytes), TransportError(.connectionLost, text))
+        return .success(try await engine.complete(id, failure.bytes, by: name))
+      }
+    } catch { return .failure(error) }
+  }
+
   /// Nil: it is not wanted any more.
-  private func run(_ lease: Lease, _ pool: WorkerPool) async throws -> ChunkAnswer? {
+  private func run(
+    _ lease: Lease, _ pool: WorkerPool, _ beginning: @escaping @Sendable () -> UInt64
+  ) async throws -> ChunkAnswer? {
     do {
       let order = try ChunkOrder(bytes: lease.work.bytes)
       guard let worker = try await worker(order.worker) else { return nil }
       var conditions = RelayConditions(itemTimeout: order.itemTimeout, setUpTimeout: order.setUpTimeout)
-      var frames: [RemoteFrame] = []
-      for (place, frame) in order.frames.enumerated() {
-        if lease.isRepeated {
-          conditions.apart = { [engine, name, whole] offset in
-            let losses = try await engine.started(
-              lease.work.id, item: place << 32 + offset, by: name, called: whole)
-            guard losses.count >= order.maximumLosses else { return nil }
-            let last = losses.last.map { "the \($0)" } ?? "an agent"
-            let error = TransportError(.connectionLost, "\(last) was lost while it had the item")
-            return .quarantined(crashes: losses.count, last: .undecodable(error))
-          }
+      conditions.beginning = beginning
+      if lease.isRepeated {
+        conditions.apart = { [engine, name, whole] place, offset in
+          let losses = try await engine.started(
+            lease.work.id, item: place << 32 + offset, by: name, called: whole)
+          guard losses.count >= order.maximumLosses else { return nil }
+          let last = losses.last.map { "the \($0)" } ?? "an agent"
+          let error = TransportError(.connectionLost, "\(last) was lost while it had the item")
+          return .quarantined(crashes: losses.count, last: .undecodable(error))
         }
-        frames += try await worker.run(frame, on: pool, conditions)
       }
-      return .frames(frames)
+      return .frames(try await worker.run(order.frames, on: pool, conditions))
     } catch let error as WorkerPoolError where error.kind == .setUpFailed || error.kind == .cannotStart {
       return .noWorker(error)
     }
@@ -253,10 +346,14 @@ package final class Agent: Sendable {
 
   /// What it still has goes to others at once.
   private func giveBack() async {
-    let running = state.withLock { $0.running }
+    let (running, waiting, bringing) = state.withLock { state in
+      defer { state.waiting.removeAll() }
+      return (state.running, state.waiting.elements.map(\.work.id), state.bringing)
+    }
     for task in running.values { task.cancel() }
+    bringing?.cancel()
     let release = Task { [engine, name] in
-      try? await engine.release(Array(running.keys), by: name)
+      try? await engine.release(Array(running.keys) + waiting, by: name)
     }
     // Tried once, whoever is there.
     release.cancel()
@@ -284,9 +381,13 @@ package final class Agent: Sendable {
   private var beatPause: Duration { max(.milliseconds(100), min(.seconds(1), engine.lease / 3)) }
 
   private func beat() async {
+    var last = MonotonicTime.now
     while !hasEnded {
-      do { try await Task.sleep(for: beatPause) } catch { return }
-      let ids = state.withLock { Array($0.running.keys) }
+      do { try await Task.sleep(for: .milliseconds(100)) } catch { return }
+      await handBack()
+      guard MonotonicTime.now &- last >= beatPause.nanoseconds else { continue }
+      last = MonotonicTime.now
+      let ids = state.withLock { Array($0.running.keys) + $0.waiting.elements.map(\.work.id) }
       do {
         try await heed(engine.renew(ids, for: name))
       } catch let error as EngineError {
@@ -302,8 +403,24 @@ package final class Agent: Sendable {
     }
   }
 
+  /// What was had ahead, and waits behind what takes long after all, is there for all again.
+  private func handBack() async {
+    let ids = state.withLock { state in
+      guard !state.waiting.isEmpty, state.pace.isStuck(at: MonotonicTime.now) else { return [UInt64]() }
+      defer { state.waiting.removeAll() }
+      return state.waiting.elements.map(\.work.id)
+    }
+    guard !ids.isEmpty else { return }
+    do { try await engine.release(ids, by: name) } catch {
+      logger.warning("what waits here cannot be given back, and comes back when its lease is over: \(error)")
+    }
+  }
+
   private func heed(_ renewal: Renewal) async throws {
-    let lost = state.withLock { state in renewal.refused.compactMap { state.running[$0] } }
+    let lost = state.withLock { state in
+      _ = state.waiting.extract { renewal.refused.contains($0.work.id) }
+      return renewal.refused.compactMap { state.running[$0] }
+    }
     for task in lost { task.cancel() }
     switch renewal.phase {
     case .running?: state.withLock { $0.unheardSince = nil }

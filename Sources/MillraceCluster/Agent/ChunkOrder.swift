@@ -16,6 +16,9 @@ package struct ChunkOrder: Sendable {
     (self.maximumLosses, self.frames) = (maximumLosses, frames)
   }
 
+  /// So many bytes are not about the chunk, but about the map: orders in which they are the same can be one, frames behind frames.
+  package static let headSize = 32
+
   package var bytes: [UInt8] {
     var writer = ByteWriter()
     writer.append(UInt64(worker))
@@ -27,7 +30,7 @@ package struct ChunkOrder: Sendable {
   }
 
   package init(bytes: [UInt8]) throws {
-    let (head, frames) = try bytes.withUnsafeBytes { try readFrames($0, words: 4) }
+    let (head, frames) = try bytes.withUnsafeBytes { try readFrames($0, words: Self.headSize / 8) }
     worker = Int(clamping: head[0])
     itemTimeout = head[1] == 0 ? nil : .nanoseconds(Int64(clamping: head[1]))
     setUpTimeout = head[2] == 0 ? nil : .nanoseconds(Int64(clamping: head[2]))
@@ -54,6 +57,12 @@ package enum ChunkAnswer: Sendable {
         return (0..<count).map { RemoteFrame(.itemFailed($0, of: chunk, .undecodable), payload) }
           + [RemoteFrame(.chunkDone(chunk, items: count, nanoseconds: 0))]
       })
+  }
+
+  /// What its items took, in nanoseconds, if they were run.
+  var time: UInt64? {
+    guard case .frames(let frames) = self else { return nil }
+    return frames.last.flatMap { $0.header.count > 0 ? $0.header.nanoseconds : nil }
   }
 
   package var bytes: [UInt8] {

@@ -118,9 +118,9 @@ extension ClusterDriver {
     let missing = try await engine.missing(of: old)
     for id in missing {
       // Its result may have come meanwhile.
-      guard let out = state.withLock({ $0.outstanding.removeValue(forKey: id) }) else { continue }
+      guard let out = state.withLock({ $0.takeOut(id) }) else { continue }
       logger.warning("work was lost in the queue, and is tried again", metadata: ["work": "\(id)"])
-      out.seat.die()
+      for ticket in out.tickets { ticket.seat.die() }
     }
   }
 }

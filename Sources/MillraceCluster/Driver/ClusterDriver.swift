@@ -5,9 +5,9 @@ import MillraceIPC
 /// The driver of a job: what is between the pool's slots and the queue.
 ///
 /// ```
-///   seats ─number, send─▶ [unsent] ─▶ submitting ─▶ queue
-///     ▲                                               │
-///     └── answered, by number ◀── receiving ◀─────────┘       watching: presence, members, what is missing
+///   seats ─accept, send─▶ [accepted] ─pack─▶ [unsent] ─▶ submitting ─▶ queue
+///     ▲                                                                  │
+///     └── answered, by ticket ◀── receiving ◀────────────────────────────┘   watching: presence, members, what is missing
 /// ```
 ///
 /// Whatever is out is kept here until its result has come: it is the lasting copy. A queue that has forgotten everything gets it again,
@@ -28,8 +28,9 @@ final class ClusterDriver: Sendable {
     case failed(any Error)
   }
 
+  /// What the queue has as one: a chunk, or several short ones that go to the same agent.
   struct Outstanding {
-    let seat: ClusterSeat
+    let tickets: [ClusterTicket]
     let bytes: [UInt8]
     let since: UInt64
   }
@@ -46,6 +47,12 @@ final class ClusterDriver: Sendable {
     var completeRuns: Set<String> = []
     /// Nil: none was given out yet.
     var nextID: UInt64?
+    /// Chunks that have no number yet.
+    var accepted = FIFO<ClusterTicket>()
+    /// How many chunks have no answer.
+    var unanswered = 0
+    /// Nanoseconds; nil: none has been answered.
+    var chunkTime: UInt64?
     var outstanding: [UInt64: Outstanding] = [:]
     /// Numbers that were not submitted, in order.
     var unsent = FIFO<UInt64>()
@@ -83,6 +90,34 @@ final class ClusterDriver: Sendable {
       }
     }
 
+    /// Numbers what was accepted. Short chunks go together: what one on its way costs is shared by them.
+    mutating func pack() {
+      let slots = members.values.reduce(0) { $0 + ($1.refusal.isEmpty ? $1.slots : 0) }
+      let together = ClusterTicket.together(of: unanswered, for: slots, each: chunkTime)
+      while let first = accepted.popFirst() {
+        var (tickets, bytes) = ([first], first.bytes)
+        while tickets.count < together, let next = accepted.first, next.goes(with: first),
+          bytes.count + next.bytes.count <= ClusterTicket.parcelSize
+        {
+          bytes += next.bytes.dropFirst(ChunkOrder.headSize)
+          tickets.append(next)
+          _ = accepted.popFirst()
+        }
+        let id = nextID ?? 1
+        nextID = id + 1
+        for ticket in tickets { ticket.number = id }
+        outstanding[id] = Outstanding(tickets: tickets, bytes: bytes, since: MonotonicTime.now)
+        unsent.append(id)
+      }
+    }
+
+    /// Nil, if nobody has it, or it is known.
+    mutating func takeOut(_ id: UInt64) -> Outstanding? {
+      guard let out = outstanding.removeValue(forKey: id) else { return nil }
+      unanswered -= out.tickets.reduce(0) { $0 + ($1.isWithdrawn ? 0 : 1) }
+      return out
+    }
+
     /// The queue knows what was submitted up to this, and nothing else.
     mutating func submitAgain(behind last: UInt64) {
       hasToOpen = false
@@ -98,6 +133,8 @@ final class ClusterDriver: Sendable {
   let logger: Logger
   let state = Lock(State())
   private let news = TaskBell()
+  /// There are results that were taken.
+  private let taken = TaskBell()
   /// Hears of members.
   weak let host: (any SlotHost)?
 
@@ -159,22 +196,31 @@ final class ClusterDriver: Sendable {
     }
   }
 
-  func number(_ bytes: [UInt8], for seat: ClusterSeat) -> UInt64 {
+  func accept(_ bytes: [UInt8], frames: Int, for seat: ClusterSeat) -> ClusterTicket {
+    let ticket = ClusterTicket(seat, bytes, frames: frames)
     state.withLock { state in
-      let id = state.nextID ?? 1
-      state.nextID = id + 1
-      state.outstanding[id] = Outstanding(seat: seat, bytes: bytes, since: MonotonicTime.now)
-      state.unsent.append(id)
-      return id
+      state.unanswered += 1
+      state.accepted.append(ticket)
     }
+    return ticket
   }
 
   func send() { news.ring() }
 
   /// Nobody wants its result any more.
-  func withdraw(_ id: UInt64) {
+  func withdraw(_ ticket: ClusterTicket) {
     state.withLock { state in
-      guard state.outstanding.removeValue(forKey: id) != nil else { return }
+      guard !ticket.isWithdrawn else { return }
+      ticket.isWithdrawn = true
+      guard let id = ticket.number else {
+        state.unanswered -= state.accepted.extract { $0 === ticket }.count
+        return
+      }
+      guard let out = state.outstanding[id] else { return }
+      state.unanswered -= 1
+      // Others that are on their way with it are wanted.
+      guard out.tickets.allSatisfy(\.isWithdrawn) else { return }
+      state.outstanding[id] = nil
       state.withdrawn.append(id)
     }
     news.ring()
@@ -243,6 +289,7 @@ final class ClusterDriver: Sendable {
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await self.submitting(run) }
       group.addTask { await self.receiving(run) }
+      group.addTask { await self.settling(run) }
       group.addTask { await self.watching(run) }
     }
   }
@@ -262,6 +309,7 @@ final class ClusterDriver: Sendable {
       return (waiting, state.seats.values.filter { seat in !waiting.contains { $0 === seat } })
     }
     news.ring()
+    taken.ring()
     guard !waiting.isEmpty || !seats.isEmpty else { return }
     logger.error("the cluster cannot go on: \(error)")
     for seat in waiting { seat.startFailed(error) }
@@ -275,6 +323,7 @@ final class ClusterDriver: Sendable {
       return state.tasks
     }
     news.ring()
+    taken.ring()
     for task in tasks { task.cancel() }
     await engine.interrupt()
     for task in tasks { await task.value }
@@ -315,6 +364,7 @@ final class ClusterDriver: Sendable {
   /// Whether there was something to submit.
   private func submitSome() async throws -> Bool {
     let (unannounced, withdrawn, work) = state.withLock { state in
+      state.pack()
       var work: [Work] = []
       var bytes = 0
       for id in state.unsent.elements.prefix(64) where bytes < 4 << 20 {
@@ -356,7 +406,7 @@ final class ClusterDriver: Sendable {
       do {
         let results = try await engine.results(upTo: 256, within: .milliseconds(500))
         for result in results { receive(result) }
-        if !results.isEmpty { try await engine.settle() }
+        if !results.isEmpty { taken.ring() }
       } catch EngineError.lost {
         askToOpen()
         try? await Task.sleep(for: .milliseconds(50))
@@ -366,13 +416,26 @@ final class ClusterDriver: Sendable {
     }
   }
 
+  /// Says what was taken, while the next results are on their way.
+  private func settling(_ run: Int) async {
+    while !isOver(run) {
+      await taken.waitForRing()
+      if isOver(run) { return }
+      do { try await engine.settle() } catch EngineError.lost { askToOpen() } catch { return fail(error, run) }
+    }
+  }
+
   private func receive(_ result: WorkResult) {
-    guard let out = state.withLock({ $0.outstanding.removeValue(forKey: result.id) }) else { return }
+    guard let out = state.withLock({ $0.takeOut(result.id) }) else { return }
     do {
-      out.seat.answered(result.id, try ChunkAnswer(bytes: result.bytes), by: result.agent)
+      let answers = try ClusterTicket.parts(of: ChunkAnswer(bytes: result.bytes), frames: out.tickets.map(\.frames))
+      if let time = answers.lazy.compactMap(\.time).first {
+        state.withLock { state in state.chunkTime = state.chunkTime.map { ($0 &* 3 &+ time) / 4 } ?? time }
+      }
+      for (ticket, answer) in zip(out.tickets, answers) { ticket.seat.answered(ticket, answer, by: result.agent) }
     } catch {
       logger.error("an agent's answer makes no sense: \(error)", metadata: ["agent": "\(result.agent)"])
-      out.seat.die()
+      for ticket in out.tickets { ticket.seat.die() }
     }
   }
 

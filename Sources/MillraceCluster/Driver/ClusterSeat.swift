@@ -15,8 +15,8 @@ final class ClusterSeat: @unchecked Sendable {
   private let orders = OrderQueue<Order>()
   // Sound: these belong to whoever carries out the orders.
   private var work = SentWork()
-  /// The chunk that is out, by the number that it has in the queue.
-  private var out: (id: UInt64, chunk: Int)?
+  /// The chunk that is out.
+  private var out: (ticket: ClusterTicket, chunk: Int)?
   private var hasEnded = false
 
   init(_ host: any SlotHost, _ slot: Int, _ generation: Int, _ driver: ClusterDriver) {
@@ -45,7 +45,9 @@ final class ClusterSeat: @unchecked Sendable {
   func end() { die() }
 
   /// What an agent has said of the chunk that is out.
-  func answered(_ id: UInt64, _ answer: ChunkAnswer, by agent: String) { order { $0.take(id, answer, agent) } }
+  func answered(_ ticket: ClusterTicket, _ answer: ChunkAnswer, by agent: String) {
+    order { $0.take(ticket, answer, agent) }
+  }
 
   /// What it has is offered again.
   func die() { order { $0.leave() } }
@@ -70,7 +72,7 @@ final class ClusterSeat: @unchecked Sendable {
       worker: driver.announced(chunk.worker), itemTimeout: host.itemTimeout(chunk.job),
       setUpTimeout: driver.setUpTimeout(chunk.worker), maximumLosses: driver.options.maximumLosses, frames: frames)
     // What is said of it waits for its turn here.
-    out = (driver.number(order.bytes, for: self), chunk.id)
+    out = (driver.accept(order.bytes, frames: frames.count, for: self), chunk.id)
     driver.send()
   }
 
@@ -80,7 +82,7 @@ final class ClusterSeat: @unchecked Sendable {
     let answers = work.cancel(chunk).flatMap { frame in
       (try? work.answers(with: RemoteFrame(.chunkDone(frame.header.chunk, items: 0, nanoseconds: 0)))) ?? []
     }
-    driver.withdraw(out.id)
+    driver.withdraw(out.ticket)
     tell(answers)
   }
 
@@ -89,8 +91,8 @@ final class ClusterSeat: @unchecked Sendable {
     tell((try? work.answers(with: RemoteFrame(.tornDown(UInt64(key.value), .empty)))) ?? [])
   }
 
-  private func take(_ id: UInt64, _ answer: ChunkAnswer, _ agent: String) {
-    guard out?.id == id else { return }
+  private func take(_ ticket: ClusterTicket, _ answer: ChunkAnswer, _ agent: String) {
+    guard out?.ticket === ticket else { return }
     out = nil
     do {
       switch answer {
@@ -107,7 +109,7 @@ final class ClusterSeat: @unchecked Sendable {
   }
 
   private func leave() {
-    if let out { driver.withdraw(out.id) }
+    if let out { driver.withdraw(out.ticket) }
     out = nil
     guard !hasEnded else { return }
     hasEnded = true

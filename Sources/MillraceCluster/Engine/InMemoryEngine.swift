@@ -11,7 +11,7 @@ package final class InMemoryEngine: WorkEngine {
       var until: UInt64 = 0
       /// How often somebody has got it.
       var leases = 0
-      /// Whether whoever had it first gave it back.
+      /// Whether whoever had it first gave it back, or had it ahead.
       var wasReleased = false
       /// What was begun of it last.
       var begun: Beginning?
@@ -287,15 +287,20 @@ package final class InMemoryEngine: WorkEngine {
     server.look { $0.announcements[worker] }
   }
 
-  package func lease(upTo count: Int, for agent: String, within wait: Duration) async throws -> [Lease] {
+  package func lease(
+    upTo count: Int, ahead: Int, for agent: String, within wait: Duration
+  ) async throws -> [Lease] {
     try await server.wait(within: wait) { state in
       let now = MonotonicTime.now
       guard state.members[agent].map({ $0.until > now }) == true else { return nil }
-      let free = state.work.filter { $0.value.holder == nil || $0.value.until <= now }.keys.sorted().prefix(count)
+      let free = state.work.filter {
+        $0.value.leases == 0 || count > 0 && ($0.value.holder == nil || $0.value.until <= now)
+      }.keys.sorted().prefix(count + ahead)
       var leases: [Lease] = []
       for id in free {
         guard var entry = state.work[id] else { continue }
         leases.append(Lease(Work(id: id, bytes: entry.bytes), isRepeated: entry.leases > 0))
+        if entry.leases == 0, leases.count > count { entry.wasReleased = true }
         (entry.holder, entry.until, entry.leases) = (agent, until, entry.leases + 1)
         state.work[id] = entry
       }
@@ -336,15 +341,17 @@ package final class InMemoryEngine: WorkEngine {
     }
   }
 
-  package func complete(_ id: UInt64, _ result: [UInt8], by agent: String) async throws -> Bool {
+  package func complete(_ results: [(id: UInt64, bytes: [UInt8])], by agent: String) async throws -> [Bool] {
     server.change { state in
-      guard state.work.removeValue(forKey: id) != nil else {
-        return state.results.contains { $0.id == id && $0.agent == agent }
+      results.map { id, bytes in
+        guard state.work.removeValue(forKey: id) != nil else {
+          return state.results.contains { $0.id == id && $0.agent == agent }
+        }
+        state.starts[id] = nil
+        state.results.append(WorkResult(id: id, agent: agent, bytes: bytes))
+        state.members[agent]?.member.results += 1
+        return true
       }
-      state.starts[id] = nil
-      state.results.append(WorkResult(id: id, agent: agent, bytes: result))
-      state.members[agent]?.member.results += 1
-      return true
     }
   }
 

@@ -7,7 +7,7 @@
 /// | `submit` | be idempotent; one loop submits, in the order of ids |
 /// | `lease` | give work with a lease, which others may take when it is over |
 /// | `renew` | be refused for what is no longer mine |
-/// | `started` | count who was lost with an item: whoever had the work first, then each who began it, unless it was given back; once, however often it is asked |
+/// | `started` | count who was lost with an item: whoever had the work first, unless that had it ahead, then each who began it, unless it was given back; once, however often it is asked |
 /// | `complete` | be fenced: false if another finished first, and nothing of what that one has brought is touched |
 /// | `release` | give back at once what was not brought to an end: nobody was lost with it |
 /// | `results`, `settle` | each id at most once; what the driver has taken is forgotten |
@@ -70,8 +70,10 @@ package protocol WorkEngine: AnyObject, Sendable {
   func manifest() async throws -> [UInt8]?
   func join(_ member: Member) async throws
   func announcement(of worker: Int) async throws -> [UInt8]?
-  /// Work for this agent, at most so much; waits for it, in bounds.
-  func lease(upTo count: Int, for agent: String, within wait: Duration) async throws -> [Lease]
+  /// Work for this agent, at most so much; waits for it, in bounds. What others have let go of is among it only where `count` is above 0.
+  ///
+  /// - Parameter ahead: so much more, which waits at the agent until there is a slot for it: if the agent is lost, that was hardly for this.
+  func lease(upTo count: Int, ahead: Int, for agent: String, within wait: Duration) async throws -> [Lease]
   /// An item is about to begin of work that somebody else has had and not brought to an end. Those before it have come to theirs: they
   /// had nothing to do with what became of whoever had them. Who was lost that had this one.
   ///
@@ -79,7 +81,8 @@ package protocol WorkEngine: AnyObject, Sendable {
   func started(_ id: UInt64, item: Int, by agent: String, called title: String) async throws -> Losses
   /// The agent lives, and has these; which of them are not its own any more.
   func renew(_ ids: [UInt64], for agent: String) async throws -> Renewal
-  func complete(_ id: UInt64, _ result: [UInt8], by agent: String) async throws -> Bool
+  /// Brings results, and says of each whether it is the one that counts. If it throws, some may be there.
+  func complete(_ results: [(id: UInt64, bytes: [UInt8])], by agent: String) async throws -> [Bool]
   func release(_ ids: [UInt64], by agent: String) async throws
   func leave(_ agent: String) async throws
 
@@ -96,6 +99,16 @@ package protocol WorkEngine: AnyObject, Sendable {
   func interrupt() async
   /// Lets go of what the engine itself holds: connections, threads.
   func close() async
+}
+
+extension WorkEngine {
+  package func lease(upTo count: Int, for agent: String, within wait: Duration) async throws -> [Lease] {
+    try await lease(upTo: count, ahead: 0, for: agent, within: wait)
+  }
+
+  package func complete(_ id: UInt64, _ result: [UInt8], by agent: String) async throws -> Bool {
+    try await complete([(id, result)], by: agent)[0]
+  }
 }
 
 /// A chunk on its way out.

@@ -76,7 +76,8 @@ extension RedisEngine {
     let pending = try await client.ask(["XPENDING", keys.work, RedisKeys.group]).array
     status.queued = max(0, (answers[3].integer ?? 0) - (pending.first?.integer ?? 0))
     for pair in pending.last?.array ?? [] {
-      if let name = pair.array.first?.string { status.leases[name] = pair.array.last?.integer }
+      guard let holder = pair.array.first?.string, let count = pair.array.last?.integer else { continue }
+      status.leases[holder.hasSuffix(RedisKeys.ahead) ? String(holder.dropLast()) : holder, default: 0] += count
     }
     return status
   }

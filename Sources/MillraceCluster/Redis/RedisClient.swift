@@ -57,6 +57,13 @@ final class RedisClient: Sendable {
   func run(_ script: RedisScript, _ keys: [String], _ arguments: [[UInt8]], within limit: Duration = .seconds(10))
     async throws -> RESPValue
   {
+    try await run(script, [(keys, arguments)], within: limit)[0]
+  }
+
+  /// What a script returns for each of these, which are sent in one go. If one is refused, others may have been carried out.
+  func run(
+    _ script: RedisScript, _ calls: [(keys: [String], arguments: [[UInt8]])], within limit: Duration = .seconds(10)
+  ) async throws -> [RESPValue] {
     try await patiently { connection in
       var digest = self.state.withLock { $0.digests[script] }
       for _ in 0..<3 {
@@ -66,12 +73,16 @@ final class RedisClient: Sendable {
           digest = answer.string
           self.state.withLock { $0.digests[script] = digest }
         }
-        var command: RESPCommand = ["EVALSHA", digest ?? "", "\(keys.count)"]
-        for key in keys { command.add(key) }
-        for argument in arguments { command.add(argument) }
-        let answer = try await connection.ask([command], within: limit)[0]
-        guard case .error(let text) = answer else { return answer }
-        guard text.hasPrefix("NOSCRIPT") else { throw Self.meaning(text) }
+        let commands = calls.map { call in
+          var command: RESPCommand = ["EVALSHA", digest ?? "", "\(call.keys.count)"]
+          for key in call.keys { command.add(key) }
+          for argument in call.arguments { command.add(argument) }
+          return command
+        }
+        let answers = try await connection.ask(commands, within: limit)
+        let errors = answers.compactMap { if case .error(let text) = $0 { text } else { nil } }
+        if let text = errors.first(where: { !$0.hasPrefix("NOSCRIPT") }) { throw Self.meaning(text) }
+        if errors.isEmpty { return answers }
         digest = nil
       }
       throw NotYet(text: "NOSCRIPT")

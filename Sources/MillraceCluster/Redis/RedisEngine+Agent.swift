@@ -15,29 +15,34 @@ extension RedisEngine {
     try await client.ask(["HGET", keys.workers, "\(worker)"]).bytes
   }
 
-  package func lease(upTo count: Int, for agent: String, within wait: Duration) async throws -> [Lease] {
+  package func lease(upTo count: Int, ahead: Int, for agent: String, within wait: Duration) async throws -> [Lease] {
     let now = MonotonicTime.now
     // What others have let go of, or have died with.
     let looks = state.withLock { state in
-      guard now &- state.lookedAt >= min(lease.nanoseconds / 4, 250_000_000) else { return false }
+      guard count > 0, now &- state.lookedAt >= min(lease.nanoseconds / 4, 250_000_000) else { return false }
       state.lookedAt = now
       return true
     }
     if looks {
       let answer = try await waiter.run(
-        .reclaim, [keys.work, keys.looked],
+        .reclaim, [keys.work, keys.looked, keys.starts],
         words(RedisKeys.group, agent) + [ttl]
           + words("\(count)", "\(max(1, min(lease.nanoseconds / 8_000_000, 50)))"))
       let leases = try await leases(answer.array, for: agent, isRepeated: true)
       if !leases.isEmpty { return leases }
     }
     let milliseconds = max(1, wait.nanoseconds / 1_000_000)
-    let answer = try await waiter.ask(
-      [
-        "XREADGROUP", "GROUP", RedisKeys.group, agent, "COUNT", "\(count)", "BLOCK", "\(milliseconds)", "STREAMS",
-        keys.work, ">",
-      ], within: wait + .seconds(10))
-    return try await leases(answer.array.first?.array.last?.array ?? [], for: agent, isRepeated: false)
+    var commands: [RESPCommand] = []
+    // The first waits, and the second takes what else there is by then.
+    for (reader, most) in [(agent, count), (agent + RedisKeys.ahead, ahead)] where most > 0 {
+      var command: RESPCommand = ["XREADGROUP", "GROUP", RedisKeys.group, reader, "COUNT", "\(most)"]
+      if commands.isEmpty { for word in ["BLOCK", "\(milliseconds)"] { command.add(word) } }
+      for word in ["STREAMS", keys.work, ">"] { command.add(word) }
+      commands.append(command)
+    }
+    let answers = try await waiter.ask(commands, within: wait + .seconds(10))
+    return try await leases(
+      answers.flatMap { $0.array.first?.array.last?.array ?? [] }, for: agent, isRepeated: false)
   }
 
   private func leases(_ entries: [RESPValue], for agent: String, isRepeated: Bool) async throws -> [Lease] {
@@ -76,13 +81,18 @@ extension RedisEngine {
       phase: answer.array[0].string.flatMap(JobPhase.init), isMember: answer.array[1].integer == 1)
   }
 
-  package func complete(_ id: UInt64, _ result: [UInt8], by agent: String) async throws -> Bool {
-    let bytes = try await stored(result, id, of: agent, isResult: true)
-    let beside = place(bytes, id, isResult: true).map { [$0.key] } ?? []
-    let answer = try await client.run(
-      .complete, [keys.work, keys.results, keys.starts, keys.members, keys.counts] + beside,
-      words(RedisKeys.group, "\(id)", agent) + [bytes], within: .seconds(60))
-    return answer.integer == 1
+  package func complete(_ results: [(id: UInt64, bytes: [UInt8])], by agent: String) async throws -> [Bool] {
+    var calls: [(keys: [String], arguments: [[UInt8]])] = []
+    for (id, result) in results {
+      let bytes = try await stored(result, id, of: agent, isResult: true)
+      let beside = place(bytes, id, isResult: true).map { [$0.key] } ?? []
+      calls.append(
+        (
+          [keys.work, keys.results, keys.starts, keys.members, keys.counts] + beside,
+          words(RedisKeys.group, "\(id)", agent) + [bytes]
+        ))
+    }
+    return try await client.run(.complete, calls, within: .seconds(60)).map { $0.integer == 1 }
   }
 
   package func release(_ ids: [UInt64], by agent: String) async throws {

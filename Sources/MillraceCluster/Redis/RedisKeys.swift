@@ -6,6 +6,8 @@ package struct RedisKeys: Sendable {
 
   private func key(_ name: String) -> String { "millrace:{\(job)}:\(name)" }
 
+  /// Behind an agent's name: who has what the agent has ahead.
+  static let ahead = "+"
   /// Which driver has the job.
   var epoch: String { key("epoch") }
   /// The stream of work. The id of an entry is the work's own.

@@ -12,6 +12,12 @@ package enum RedisScript: String, CaseIterable, Sendable {
 
     """
 
+  /// Whether who has something is the agent, which has some of it ahead.
+  private static let mine = """
+    local function mine(holder, agent) return holder == agent or holder == agent .. '\(RedisKeys.ahead)' end
+
+    """
+
   package var text: String {
     switch self {
     case .open:
@@ -94,20 +100,20 @@ package enum RedisScript: String, CaseIterable, Sendable {
         """
     case .renew:
       // KEYS in phase driver members alive drains; ARGV group agent ttl id…
-      """
-      local refused = {}
-      for i = 4, #ARGV do
-        local id = ARGV[i] .. '-0'
-        local mine = redis.pcall('XPENDING', KEYS[1], ARGV[1], id, id, 1, ARGV[2])
-        if mine.err or #mine == 0 then refused[#refused + 1] = ARGV[i]
-        else redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'JUSTID') end
-      end
-      redis.call('SET', KEYS[5], '1', 'PX', ARGV[3])
-      local phase = redis.call('GET', KEYS[2])
-      if phase ~= 'finished' and redis.call('EXISTS', KEYS[3]) == 0 then phase = false end
-      if phase == 'running' and redis.call('HEXISTS', KEYS[6], ARGV[2]) == 1 then phase = 'draining' end
-      return {phase or '', redis.call('HEXISTS', KEYS[4], ARGV[2]), refused}
-      """
+      Self.mine + """
+        local refused = {}
+        for i = 4, #ARGV do
+          local id = ARGV[i] .. '-0'
+          local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], id, id, 1)
+          if held.err or #held == 0 or not mine(held[1][2], ARGV[2]) then refused[#refused + 1] = ARGV[i]
+          else redis.call('XCLAIM', KEYS[1], ARGV[1], held[1][2], 0, id, 'JUSTID') end
+        end
+        redis.call('SET', KEYS[5], '1', 'PX', ARGV[3])
+        local phase = redis.call('GET', KEYS[2])
+        if phase ~= 'finished' and redis.call('EXISTS', KEYS[3]) == 0 then phase = false end
+        if phase == 'running' and redis.call('HEXISTS', KEYS[6], ARGV[2]) == 1 then phase = 'draining' end
+        return {phase or '', redis.call('HEXISTS', KEYS[4], ARGV[2]), refused}
+        """
     case .started:
       // KEYS starts in; ARGV id item agent group title: only of what is there, or nobody would remove it. Whoever had it first did not say what it
       // began. Asked again, for the first answer was lost, it counts once: that is the same agent at the same item in the same lease.
@@ -151,29 +157,29 @@ package enum RedisScript: String, CaseIterable, Sendable {
     case .release:
       // KEYS in starts looked; ARGV group agent id…: as if it had been held for ever, and nobody was lost with it: neither who had it first, nor
       // who had begun an item of it in this lease.
-      """
-      redis.call('DEL', KEYS[3])
-      for i = 3, #ARGV do
-        local id = ARGV[i] .. '-0'
-        local mine = redis.pcall('XPENDING', KEYS[1], ARGV[1], id, id, 1, ARGV[2])
-        if not mine.err and #mine > 0 then
-          redis.call('XCLAIM', KEYS[1], ARGV[1], 'released', 0, id, 'IDLE', '1000000000', 'JUSTID')
-          if mine[1][4] == 1 then redis.call('HSETNX', KEYS[2], ARGV[i], '{"first":0}') end
-          local text = redis.call('HGET', KEYS[2], ARGV[i]) or ''
-          local counts = text == '' and {} or cjson.decode(text)
-          if counts['by'] == ARGV[2] and counts['lease'] == mine[1][4] then
-            counts[counts['at']] = counts[counts['at']] - 1
-            counts['last'] = counts['prior']
-            counts['by'], counts['at'], counts['lease'], counts['prior'] = nil, nil, nil, nil
-            redis.call('HSET', KEYS[2], ARGV[i], cjson.encode(counts))
+      Self.mine + """
+        redis.call('DEL', KEYS[3])
+        for i = 3, #ARGV do
+          local id = ARGV[i] .. '-0'
+          local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], id, id, 1)
+          if not held.err and #held > 0 and mine(held[1][2], ARGV[2]) then
+            redis.call('XCLAIM', KEYS[1], ARGV[1], 'released', 0, id, 'IDLE', '1000000000', 'JUSTID')
+            if held[1][4] == 1 then redis.call('HSETNX', KEYS[2], ARGV[i], '{"first":0}') end
+            local text = redis.call('HGET', KEYS[2], ARGV[i]) or ''
+            local counts = text == '' and {} or cjson.decode(text)
+            if counts['by'] == ARGV[2] and counts['lease'] == held[1][4] then
+              counts[counts['at']] = counts[counts['at']] - 1
+              counts['last'] = counts['prior']
+              counts['by'], counts['at'], counts['lease'], counts['prior'] = nil, nil, nil, nil
+              redis.call('HSET', KEYS[2], ARGV[i], cjson.encode(counts))
+            end
           end
         end
-      end
-      return 1
-      """
+        return 1
+        """
     case .reclaim:
-      // KEYS in looked; ARGV group agent ttl count pause: what nobody has any more, however much there is before it that somebody has. To
-      // look for it costs the server the more, the more is out: so not all do it at a time.
+      // KEYS in looked starts; ARGV group agent ttl count pause: what nobody has any more, however much there is before it that somebody has. To
+      // look for it costs the server the more, the more is out: so not all do it at a time. Nobody was lost with what was had ahead.
       """
       if redis.call('EXISTS', KEYS[2]) == 1 then return {} end
       local found = redis.pcall('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', ARGV[4])
@@ -183,20 +189,25 @@ package enum RedisScript: String, CaseIterable, Sendable {
         return {}
       end
       local ids = {}
-      for i, entry in ipairs(found) do ids[i] = entry[1] end
+      for i, entry in ipairs(found) do
+        ids[i] = entry[1]
+        if entry[4] == 1 and string.sub(entry[2], -1) == '\(RedisKeys.ahead)' then
+          redis.call('HSETNX', KEYS[3], string.match(entry[1], '%d+'), '{"first":0}')
+        end
+      end
       return redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], unpack(ids))
       """
     case .discard:
       // KEYS in starts; ARGV group agent id: what the agent has, and nobody can run.
-      """
-      local id = ARGV[3] .. '-0'
-      local mine = redis.pcall('XPENDING', KEYS[1], ARGV[1], id, id, 1, ARGV[2])
-      if mine.err or #mine == 0 then return 0 end
-      redis.call('XACK', KEYS[1], ARGV[1], id)
-      redis.call('XDEL', KEYS[1], id)
-      redis.call('HDEL', KEYS[2], ARGV[3])
-      return 1
-      """
+      Self.mine + """
+        local id = ARGV[3] .. '-0'
+        local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], id, id, 1)
+        if held.err or #held == 0 or not mine(held[1][2], ARGV[2]) then return 0 end
+        redis.call('XACK', KEYS[1], ARGV[1], id)
+        redis.call('XDEL', KEYS[1], id)
+        redis.call('HDEL', KEYS[2], ARGV[3])
+        return 1
+        """
     case .resume:
       // KEYS epoch run delivered scratch; ARGV epoch head life known: the server may have forgotten all of it, or the end.
       Self.asDriver + """

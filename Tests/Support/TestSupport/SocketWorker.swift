@@ -176,7 +176,7 @@ private final class FrameLine: Sendable {
     var bytes: [UInt8] = []
     while case .message(let message) = try socket.receive() {
       bytes += message.bytes.dropFirst()
-      if message.bytes.first == 1 { return try RemoteFrame(bytes: bytes) }
+      if message.bytes.first == 1 { return try bytes.withUnsafeBytes(RemoteFrame.init) }
     }
     return nil
   }

@@ -67,6 +67,9 @@ extension FrameHeader {
     set { flags = newValue.rawValue }
   }
 
+  /// Behind it there is nothing more of its chunk.
+  package var isChunkDone: Bool { isKind(.chunkDone) }
+
   func isKind(_ kind: FrameKind) -> Bool { self.kind == kind.rawValue }
 
   /// How many items or outputs it is about.

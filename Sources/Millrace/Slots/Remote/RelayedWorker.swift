@@ -8,10 +8,10 @@ import MillraceIPC
 ///
 /// Crashes, blame and limits on time are the pool's here. Whether an item is tried again is decided where its map is.
 package protocol RelayedWorker: Sendable {
-  /// Runs the chunk of a frame, and answers it in full.
+  /// Runs the chunks of frames, and answers each in full, in their order. Those that follow each other in their map run at the same time.
   ///
   /// - Throws: what ends the whole map here: that no worker could be set up (``WorkerPoolError``), or that the task was cancelled.
-  func run(_ frame: RemoteFrame, on pool: WorkerPool, _ conditions: RelayConditions) async throws -> [RemoteFrame]
+  func run(_ frames: [RemoteFrame], on pool: WorkerPool, _ conditions: RelayConditions) async throws -> [RemoteFrame]
 
   /// Tears the instances here down.
   func tearDown(on pool: WorkerPool) async
@@ -23,13 +23,15 @@ package struct RelayConditions: Sendable {
   package var itemTimeout: Duration?
   /// How long the set-up of a worker may take that is not there yet.
   package var setUpTimeout: Duration?
-  /// Whoever had the chunk before is gone, perhaps for one of its items: they are run one at a time. Called before each, with its
-  /// offset; gives the reason why it is not to be run at all.
-  package var apart: (@Sendable (Int) async throws -> ItemFailure.Cause?)?
+  /// Whoever had the chunks before is gone, perhaps for one of their items: they are run one at a time. Called before each, with the place of
+  /// its frame and its offset there; gives the reason why it is not to be run at all.
+  package var apart: (@Sendable (_ frame: Int, _ offset: Int) async throws -> ItemFailure.Cause?)?
+  /// Asked when all is done: since when a slot of the pool was at it, for it may have waited for one. Nil: at once.
+  package var beginning: (@Sendable () -> UInt64)?
 
   package init(
     itemTimeout: Duration? = nil, setUpTimeout: Duration? = nil,
-    apart: (@Sendable (Int) async throws -> ItemFailure.Cause?)? = nil
+    apart: (@Sendable (_ frame: Int, _ offset: Int) async throws -> ItemFailure.Cause?)? = nil
   ) {
     self.itemTimeout = itemTimeout
     self.setUpTimeout = setUpTimeout
@@ -62,63 +64,136 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
 
   func tearDown(on pool: WorkerPool) async { _ = try? await pool.tearDown(worker) }
 
-  func run(_ frame: RemoteFrame, on pool: WorkerPool, _ conditions: RelayConditions) async throws -> [RemoteFrame] {
-    let (items, head, baggage) = try items(of: frame)
-    let companion = try baggage.map { try RelayedCompanion($0, on: pool) }
-    let answer = RelayedAnswer(frame.header.chunk, output)
-    let begun = MonotonicTime.now
+  func run(
+    _ frames: [RemoteFrame], on pool: WorkerPool, _ conditions: RelayConditions
+  ) async throws -> [RemoteFrame] {
+    var since = MonotonicTime.now
+    var answers: [RemoteFrame] = []
     var next = 0
-    while next < items.count {
-      if case .failure(let error) = items[next] {
-        answer.failed(next, .undecodable(error))
-        next += 1
-        continue
+    while next < frames.count {
+      let first = try chunk(frames[next])
+      var chunks = [first]
+      while conditions.apart == nil, next + chunks.count < frames.count, let last = chunks.last {
+        let other = try chunk(frames[next + chunks.count])
+        guard other.follows(last) else { break }
+        chunks.append(other)
       }
-      if let cause = try await conditions.apart?(next) {
-        answer.failed(next, cause)
-        next += 1
-        continue
+      if chunks.count > 1 {
+        try await run(chunks, on: pool, conditions)
+      } else {
+        try await run(first, at: next, on: pool, conditions)
       }
-      let most = conditions.apart == nil ? items.count : next + 1
-      let run = items[next..<most].prefix { if case .success = $0 { true } else { false } }.compactMap { try? $0.get() }
-      try await self.run(run, from: next, head, companion, on: pool, conditions, answer)
-      next += run.count
+      // What they took together, shared by their items.
+      let beginning = max(since, conditions.beginning?() ?? since)
+      let now = max(beginning, MonotonicTime.now)
+      let time = now - beginning
+      let count = max(1, chunks.reduce(0) { $0 + $1.items.count })
+      for chunk in chunks {
+        chunk.answer.done(items: chunk.items.count, nanoseconds: time * UInt64(chunk.items.count) / UInt64(count))
+        answers += chunk.answer.frames
+      }
+      since = now
+      next += chunks.count
     }
-    answer.done(items: items.count, nanoseconds: MonotonicTime.now &- begun)
-    return answer.frames
+    return answers
   }
 
-  /// The items of a chunk, or why one cannot be read, and what goes around them.
-  private func items(of frame: RemoteFrame) throws -> ([Result<W.Input, any Error>], ChunkHead, [UInt8]?) {
+  /// Runs one chunk: around what could not be read of it, and one item at a time if that is asked for.
+  private func run(_ chunk: Chunk, at place: Int, on pool: WorkerPool, _ conditions: RelayConditions) async throws {
+    let companion = try chunk.baggage.map { try RelayedCompanion($0, on: pool) }
+    var next = 0
+    while next < chunk.items.count {
+      if let error = chunk.unread[next] {
+        chunk.answer.failed(next, .undecodable(error))
+        next += 1
+        continue
+      }
+      if let cause = try await conditions.apart?(place, next) {
+        chunk.answer.failed(next, cause)
+        next += 1
+        continue
+      }
+      var end = next + 1
+      if conditions.apart == nil { while end < chunk.items.count, chunk.unread[end] == nil { end += 1 } }
+      let offset = next
+      let items = chunk.items[next..<end].compactMap(\.self)
+      try await run(items, of: items.count, chunk.head, offset: offset, companion, on: pool, conditions) { _, _ in
+        (chunk.answer, offset)
+      }
+      next = end
+    }
+  }
+
+  /// Runs chunks that follow each other, of which all could be read, as one map: what that costs is shared by them.
+  private func run(_ chunks: [Chunk], on pool: WorkerPool, _ conditions: RelayConditions) async throws {
+    var starts: [Int] = []
+    var items: [W.Input] = []
+    for chunk in chunks {
+      starts.append(items.count)
+      items += chunk.items.compactMap(\.self)
+    }
+    var place = 0
+    try await run(items, of: chunks[0].items.count, chunks[0].head, offset: 0, nil, on: pool, conditions) {
+      index, end in
+      while place + 1 < starts.count, starts[place + 1] <= index { place += 1 }
+      while starts[place] > index { place -= 1 }
+      if place + 1 < starts.count { end = min(end, starts[place + 1]) }
+      return (chunks[place].answer, -starts[place])
+    }
+  }
+
+  /// What a frame asks for, and what is said about it.
+  private struct Chunk {
+    /// Nil: it could not be read.
+    var items: [W.Input?]
+    /// Why, by offset.
+    var unread: [Int: any Error]
+    var head: ChunkHead
+    /// What goes around its items.
+    var baggage: [UInt8]?
+    var answer: RelayedAnswer<W.Output>
+
+    /// Whether it is the same to its items if they run in one map with those before.
+    func follows(_ other: Chunk) -> Bool {
+      head.first == other.head.first + Int64(other.items.count) && head.attempt == other.head.attempt
+        && head.seed == other.head.seed && unread.isEmpty && other.unread.isEmpty && baggage == nil
+        && other.baggage == nil
+    }
+  }
+
+  private func chunk(_ frame: RemoteFrame) throws -> Chunk {
     try frame.payload.withUnsafeBytes { payload in
       let request = try ChunkRequest(frame.header, payload)
       let reader = ItemReader(input)
       reader.begin(request)
-      var items: [Result<W.Input, any Error>] = []
-      for _ in 0..<request.count {
-        // What lies in place has no lengths of its own: less than was said would be read from behind it.
-        let isThere = request.items.count >= request.count * reader.stride && request.count <= ChunkSizer.most
-        guard !request.isPacked || isThere else {
-          throw WireProblem("\(request.items.count) bytes for \(request.count) items")
-        }
-        if let error = try reader.read() {
-          items.append(.failure(error))
-        } else {
-          items.append(.success(reader.place.pointee))
-        }
+      var chunk = Chunk(
+        items: [], unread: [:], head: request.head, baggage: request.baggage.map { Array($0) },
+        answer: RelayedAnswer(frame.header.chunk, output))
+      // What lies in place has no lengths of its own: less than was said would be read from behind it.
+      let isThere = request.items.count >= request.count * reader.stride && request.count <= ChunkSizer.most
+      guard !request.isPacked || isThere || request.count == 0 else {
+        throw WireProblem("\(request.items.count) bytes for \(request.count) items")
       }
-      return (items, request.head, request.baggage.map { Array($0) })
+      for offset in 0..<request.count {
+        if let error = try reader.read() { chunk.unread[offset] = error }
+        chunk.items.append(chunk.unread[offset] == nil ? reader.place.pointee : nil)
+      }
+      return chunk
     }
   }
 
-  /// Runs consecutive items, the first of them at this offset of the chunk, as a map.
+  /// Runs consecutive items as a map, in chunks of so many; the first of them is at this offset of the chunk with this head.
+  ///
+  /// - Parameter about: who is to hear of the item at an index, what is added to the index there, and up to which index, at most the given
+  ///   end, that holds.
   private func run(
-    _ items: [W.Input], from offset: Int, _ head: ChunkHead, _ companion: RelayedCompanion?, on pool: WorkerPool,
-    _ conditions: RelayConditions, _ answer: RelayedAnswer<W.Output>
+    _ items: [W.Input], of size: Int, _ head: ChunkHead, offset: Int, _ companion: RelayedCompanion?,
+    on pool: WorkerPool, _ conditions: RelayConditions,
+    about: (_ index: Int, _ end: inout Int) -> (answer: RelayedAnswer<W.Output>, shift: Int)
   ) async throws {
     var request = MapRequest(
       options: MapOptions(
-        chunking: .size(items.count),
+        chunking: .size(size),
         timeouts: MapOptions.Timeouts(item: conditions.itemTimeout, setUp: conditions.setUpTimeout),
         count: items.count, seed: head.seed),
       onFailure: .skip, isPulled: true)
@@ -129,13 +204,22 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
     while let segment = try await cursor.next() {
       switch segment.content {
       case .outputs(let outputs):
-        answer.outputs(unsafeDowncast(outputs, to: OutputBuffer<W.Output>.self), segment.range, from: offset)
+        let outputs = unsafeDowncast(outputs, to: OutputBuffer<W.Output>.self)
+        var index = segment.range.lowerBound
+        while index < segment.range.upperBound {
+          var end = segment.range.upperBound
+          let (answer, shift) = about(index, &end)
+          answer.outputs(outputs, index..<end, from: shift)
+          index = end
+        }
       case .failure(let failure):
         // None of it was run: that is nothing to say about items.
         if case .setUpFailed(let error) = failure.cause {
           throw WorkerPoolError(.setUpFailed, "no worker could be set up", underlying: error)
         }
-        answer.failed(offset + failure.index, failure)
+        var end = failure.index + 1
+        let (answer, shift) = about(failure.index, &end)
+        answer.failed(failure.index + shift, failure)
       }
     }
   }

@@ -22,15 +22,15 @@ package struct RemoteFrame: Sendable {
     return Array(writer.bytes)
   }
 
-  package init(bytes: some Collection<UInt8>) throws {
-    let head = Array(bytes.prefix(Self.headSize))
-    guard head.count == Self.headSize else { throw WireProblem("a frame of \(head.count) bytes") }
-    let words = head.withUnsafeBytes { head in
-      (0..<3).map { head.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self) }
-    }
+  package init(bytes: UnsafeRawBufferPointer) throws {
+    guard bytes.count >= Self.headSize else { throw WireProblem("a frame of \(bytes.count) bytes") }
+    let (first, b, c) = (
+      bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self), bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self),
+      bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self)
+    )
     header = FrameHeader(
-      kind: UInt16(truncatingIfNeeded: words[0] >> 48), flags: UInt16(truncatingIfNeeded: words[0] >> 32),
-      a: UInt32(truncatingIfNeeded: words[0]), b: words[1], c: words[2])
-    payload = Array(bytes.dropFirst(Self.headSize))
+      kind: UInt16(truncatingIfNeeded: first >> 48), flags: UInt16(truncatingIfNeeded: first >> 32),
+      a: UInt32(truncatingIfNeeded: first), b: b, c: c)
+    payload = Array(UnsafeRawBufferPointer(rebasing: bytes[Self.headSize...]))
   }
 }
