@@ -179,13 +179,17 @@ extension Checked {
         let agent = try await lab.agent("a", lease: lease)
         let other = try await lab.agent("b", lease: lease)
         try await driver.submit(work(1, 2, 3, 4, 5))
-        #expect(try await agent.lease(upTo: 2, ahead: 2, for: "a", within: .seconds(1)).map(\.work) == work(1, 2, 3, 4))
+        #expect(
+          try await agent.lease(upTo: 2, ahead: 2, takesSuspect: true, for: "a", within: .seconds(1)).map(\.work)
+            == work(1, 2, 3, 4))
         #expect(try await agent.renew([1, 2, 3, 4], for: "a").refused == [])
         #expect(try await other.renew([3], for: "b").refused == [3])
         // As far as what was begun ends, so does what was ahead.
         #expect(try await agent.complete(4, [], by: "a"))
         try await agent.release([2], by: "a")
-        #expect(try await other.lease(upTo: 0, ahead: 9, for: "b", within: .milliseconds(20)).map(\.work) == work(5))
+        #expect(
+          try await other.lease(upTo: 0, ahead: 9, takesSuspect: true, for: "b", within: .milliseconds(20)).map(\.work)
+            == work(5))
         _ = try await other.renew([5], for: "b")
         var taken: [Lease] = []
         while taken.count < 3 {
@@ -198,6 +202,56 @@ extension Checked {
         #expect(try await other.started(2, item: 0, by: "b") == Losses(0))
         #expect(try await other.started(3, item: 0, by: "b") == Losses(0))
         #expect(try await agent.renew([3], for: "a").refused == [3])
+      }
+    }
+
+    @Test("U331: of what two have had before, an agent gets one piece at a time", arguments: QueueKind.here)
+    func suspects(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let lease = Duration.milliseconds(300)
+        let driver = try await lab.driver(lease: lease)
+        try await driver.submit(work(1, 2, 3))
+        var agent = try await lab.agent("a", lease: lease)
+        #expect(try await agent.lease(upTo: 2, for: "a", within: .seconds(1)).count == 2)
+        // It is lost with both, and so is the next.
+        for name in ["b", "c"] {
+          agent = try await lab.agent(name, lease: lease)
+          var taken: [Lease] = []
+          while taken.filter(\.isRepeated).count < (name == "b" ? 2 : 1) {
+            _ = try await agent.renew(taken.map(\.work.id), for: name)
+            taken += try await agent.lease(upTo: 3, for: name, within: .milliseconds(50))
+          }
+          #expect(taken.filter(\.isSuspect).count == (name == "b" ? 0 : 1))
+          if name == "b" {
+            #expect(try await agent.complete(3, [], by: "b"))
+            continue
+          }
+          // The other is there, for others, and for this one when it takes one.
+          let held = taken.map(\.work.id)
+          let more = try await agent.lease(
+            upTo: 3, ahead: 0, takesSuspect: false, for: name, within: .milliseconds(20))
+          #expect(more.isEmpty)
+          var other: [Lease] = []
+          while other.isEmpty {
+            _ = try await agent.renew(held, for: name)
+            other = try await agent.lease(upTo: 3, for: name, within: .milliseconds(50))
+          }
+          #expect(other.map(\.isSuspect) == [true] && Set(held + other.map(\.work.id)) == [1, 2])
+        }
+      }
+    }
+
+    @Test("U332: what an agent has and does not speak of is named", arguments: QueueKind.here)
+    func unspoken(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let driver = try await lab.driver()
+        let agent = try await lab.agent("a")
+        try await driver.submit(work(1, 2, 3, 4))
+        _ = try await agent.lease(upTo: 2, ahead: 1, takesSuspect: true, for: "a", within: .seconds(1))
+        #expect(try await Set(agent.renew([1], for: "a").unspoken) == [2, 3])
+        #expect(try await agent.renew([1, 2, 3], for: "a").unspoken == [])
+        try await agent.release([2, 3], by: "a")
+        #expect(try await agent.renew([1], for: "a").unspoken == [])
       }
     }
 

@@ -97,7 +97,7 @@ final class SSHLab: Sendable {
 
       """, mode: 0o600)
     try Files.write("\(folder)/ssh", "#!/bin/sh\nexec /usr/bin/ssh -F '\(folder)/config' \"$@\"\n", mode: 0o700)
-    server = try BoundProcess(["/usr/sbin/sshd", "-D", "-f", "\(folder)/sshd"], input: "") { [hasEnded] _ in
+    server = try BoundProcess(["/usr/sbin/sshd", "-D", "-f", "\(folder)/sshd"], input: "") { [hasEnded] _, _ in
       hasEnded.ring()
     }
     while try Files.output(of: "'\(folder)/ssh' one echo there 2>/dev/null") != "there\n" {

@@ -131,7 +131,12 @@ extension Dispatcher {
   mutating func stopIfDrained() {
     guard draining, !hasStopped, jobs.values.allSatisfy(\.ended) else { return }
     for slot in slots.indices where slots[slot].standing != .closed { slots[slot].standing = .closing }
-    for slot in slots.indices { fill(slot) }
+    for slot in slots.indices {
+      if limits.starts.waitsForOthers, slots[slot].worker.isStarting, slots[slot].worker.kill == nil {
+        kill(slot, .terminated)
+      }
+      fill(slot)
+    }
     guard slots.allSatisfy({ $0.standing == .closed }), jobs.isEmpty else { return }
     hasStopped = true
     for key in workers.keys { actions.append(.closed(key)) }

@@ -23,6 +23,8 @@ package struct StartPolicy: Sendable {
   /// Whether what was read of a job that ends for want of workers has an outcome, that none could be set up. Not where the items may be run yet, by the next
   /// program that takes the job up.
   package var failsItems = true
+  /// Whether a start takes as long as others like, who may never come: a slot that starts, and that nobody needs any more, is not waited for.
+  package var waitsForOthers = false
 
   package init() {}
 }

@@ -44,8 +44,15 @@ package final class Agent: Sendable {
     /// In hand, and not begun.
     var waiting = FIFO<Lease>()
     var pace: AgentPace
-    /// How many of what runs somebody else has had before: nobody is to be lost with more of those than can be at work.
+    /// How many of what runs somebody else has had before: nobody is to be lost with more of those than can be at work. And whether one of them is
+    /// suspected of having been what they were lost for.
     var repeated = 0
+    var hasSuspect = false
+    /// What the queue says that this agent has, and the agent did not know of when it was asked the last time.
+    var unspoken: (ids: Set<UInt64>, asked: Int) = ([], 0)
+    /// How often work was asked for, and how often that has ended.
+    var asked = 0
+    var answered = 0
     /// When it last had nothing in hand but what runs, and so could take over what others have let go of.
     var lookedAt = MonotonicTime.now
     var answers: [Answer] = []
@@ -170,8 +177,11 @@ package final class Agent: Sendable {
 
   private func lease(on pool: WorkerPool) async {
     while !hasEnded {
-      let (room, isDraining, isIdle) = state.withLock { state in
-        (self.room(state), state.isDraining, state.running.isEmpty && state.waiting.isEmpty)
+      let (room, isDraining, isIdle, takesSuspect) = state.withLock { state in
+        (
+          self.room(state), state.isDraining, state.running.isEmpty && state.waiting.isEmpty,
+          !state.hasSuspect && !state.waiting.elements.contains(where: \.isSuspect)
+        )
       }
       if isDraining {
         if isIdle { return end(.drained) }
@@ -182,9 +192,11 @@ package final class Agent: Sendable {
         await news.waitForRing()
         continue
       }
+      state.withLock { $0.asked += 1 }
+      defer { state.withLock { $0.answered += 1 } }
       do {
         let leases = try await engine.lease(
-          upTo: room.now, ahead: room.ahead, for: name, within: .milliseconds(500))
+          upTo: room.now, ahead: room.ahead, takesSuspect: takesSuspect, for: name, within: .milliseconds(500))
         state.withLock { state in
           if room.now > 0 { state.lookedAt = MonotonicTime.now }
           for lease in leases where state.running[lease.work.id] == nil { state.waiting.append(lease) }
@@ -220,6 +232,7 @@ package final class Agent: Sendable {
         let number = state.pace.enter()
         state.atWork += 1
         state.repeated += lease.isRepeated ? 1 : 0
+        if lease.isSuspect { state.hasSuspect = true }
         state.running[lease.work.id] = Task {
           await self.work(lease, number, since: now, pool)
           self.state.withLock { $0.running[lease.work.id] = nil }
@@ -244,6 +257,7 @@ package final class Agent: Sendable {
       let time = now - state.pace.beginning(of: number, entered: entered)
       state.atWork -= 1
       state.repeated -= lease.isRepeated ? 1 : 0
+      if lease.isSuspect { state.hasSuspect = false }
       if case .success(.frames) = run { state.pace.leave(at: now, took: time) } else { state.pace.leave(at: now) }
     }
     begin(on: pool)
@@ -416,12 +430,28 @@ package final class Agent: Sendable {
     }
   }
 
+  /// What the queue says that this agent has, and the agent has not heard of when all is answered that it had asked by then, it will not hear of: the
+  /// connection has ended with the answer.
+  private func giveBack(unspoken: Set<UInt64>) async throws {
+    let lost = state.withLock { state in
+      let before = state.unspoken
+      state.unspoken = (unspoken, state.asked)
+      guard state.answered >= before.asked else { return Set<UInt64>() }
+      let held = Set(state.running.keys).union(state.waiting.elements.map(\.work.id))
+      return unspoken.intersection(before.ids).subtracting(held)
+    }
+    guard !lost.isEmpty else { return }
+    logger.notice("an answer of the queue was lost, and what was in it goes back", metadata: ["count": "\(lost.count)"])
+    try await engine.release(lost.sorted(), by: name)
+  }
+
   private func heed(_ renewal: Renewal) async throws {
     let lost = state.withLock { state in
       _ = state.waiting.extract { renewal.refused.contains($0.work.id) }
       return renewal.refused.compactMap { state.running[$0] }
     }
     for task in lost { task.cancel() }
+    try await giveBack(unspoken: Set(renewal.unspoken))
     switch renewal.phase {
     case .running?: state.withLock { $0.unheardSince = nil }
     case .draining?:

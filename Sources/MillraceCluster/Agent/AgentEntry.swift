@@ -75,16 +75,17 @@ private func readText(ofFile name: String) throws -> String {
 
 /// Up to an empty line, or the end.
 private func readText(of descriptor: Int32) -> String {
-  var bytes: [UInt8] = []
-  var byte: UInt8 = 0
-  while bytes.count < 1 << 16 {
-    let count = read(descriptor, &byte, 1)
+  // Behind the empty line there is nothing but the end, which is the tether's.
+  var bytes = [UInt8](repeating: 0, count: 1 << 16)
+  var end = 0
+  while end < bytes.count {
+    let count = bytes.withUnsafeMutableBytes { read(descriptor, $0.baseAddress! + end, $0.count - end) }
     if count < 0, errno == EINTR { continue }
     if count <= 0 { break }
-    bytes.append(byte)
-    if bytes.suffix(2) == [10, 10] { break }
+    end += count
+    if end >= 2, bytes[end - 1] == 10, bytes[end - 2] == 10 { break }
   }
-  return String(decoding: bytes, as: UTF8.self)
+  return String(decoding: bytes[..<end], as: UTF8.self)
 }
 
 private func makeAgent(_ settings: AgentSettings, _ logger: Logger) throws -> Agent {

@@ -21,6 +21,7 @@ struct ClusterBackend: BackendKind {
     var limits = DispatchLimits()
     // Whoever waits here waits for agents, and knows how long.
     limits.startTime = nil
+    limits.starts.waitsForOthers = true
     limits.starts.isForRoom = false
     // What keeps one slot from its agents keeps all, and the driver says it.
     limits.starts.isTold = false

@@ -56,7 +56,10 @@ extension ClusterDriver {
       if let refusal = state.refused.values.first, launcher.hasAll(state.refused.count) || isExhausted {
         return (before, [], .noAgents("no agent may have work: \(refusal)"))
       }
-      if isExhausted { return (before, [], .noAgents("no agent is left, and none will come")) }
+      if isExhausted {
+        let end = launcher.lastEnd.map { ": again and again they ended at once, the last, \($0)" } ?? ""
+        return (before, [], .noAgents("no agent is left, and none will come\(end)"))
+      }
       guard now &- since >= options.patience.nanoseconds else { return (before, [], nil) }
       if launcher.isOpenEnded { return (before, [], nil) }
       return (before, [], .noAgents("the queue is there, but no agent has come within \(options.patience)"))

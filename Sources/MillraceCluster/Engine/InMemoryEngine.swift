@@ -288,18 +288,23 @@ package final class InMemoryEngine: WorkEngine {
   }
 
   package func lease(
-    upTo count: Int, ahead: Int, for agent: String, within wait: Duration
+    upTo count: Int, ahead: Int, takesSuspect: Bool, for agent: String, within wait: Duration
   ) async throws -> [Lease] {
     try await server.wait(within: wait) { state in
       let now = MonotonicTime.now
       guard state.members[agent].map({ $0.until > now }) == true else { return nil }
       let free = state.work.filter {
         $0.value.leases == 0 || count > 0 && ($0.value.holder == nil || $0.value.until <= now)
-      }.keys.sorted().prefix(count + ahead)
+      }.keys.sorted()
       var leases: [Lease] = []
-      for id in free {
+      var takesSuspect = takesSuspect
+      for id in free where leases.count < count + ahead {
         guard var entry = state.work[id] else { continue }
-        leases.append(Lease(Work(id: id, bytes: entry.bytes), isRepeated: entry.leases > 0))
+        let isSuspect = entry.leases > 1
+        if isSuspect, !takesSuspect { continue }
+        takesSuspect = takesSuspect && !isSuspect
+        leases.append(
+          Lease(Work(id: id, bytes: entry.bytes), isRepeated: entry.leases > 0, isSuspect: isSuspect))
         if entry.leases == 0, leases.count > count { entry.wasReleased = true }
         (entry.holder, entry.until, entry.leases) = (agent, until, entry.leases + 1)
         state.work[id] = entry
@@ -337,7 +342,8 @@ package final class InMemoryEngine: WorkEngine {
       state.members[agent]?.until = until
       var phase = state.epoch == 0 || state.driverUntil <= now ? nil : state.phase
       if phase == .running, state.drains.contains(agent) { phase = .draining }
-      return Renewal(refused: refused, phase: phase, isMember: isMember)
+      let unspoken = state.work.filter { $0.value.holder == agent && !ids.contains($0.key) }.keys.sorted()
+      return Renewal(refused: refused, phase: phase, isMember: isMember, unspoken: unspoken)
     }
   }
 

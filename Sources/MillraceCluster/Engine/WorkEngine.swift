@@ -5,8 +5,8 @@
 /// | call | must |
 /// |---|---|
 /// | `submit` | be idempotent; one loop submits, in the order of ids |
-/// | `lease` | give work with a lease, which others may take when it is over |
-/// | `renew` | be refused for what is no longer mine |
+/// | `lease` | give work with a lease, which others may take when it is over; of what two have had before, one piece at most |
+/// | `renew` | be refused for what is no longer mine, and name what is mine and was not spoken of |
 /// | `started` | count who was lost with an item: whoever had the work first, unless that had it ahead, then each who began it, unless it was given back; once, however often it is asked |
 /// | `complete` | be fenced: false if another finished first, and nothing of what that one has brought is touched |
 /// | `release` | give back at once what was not brought to an end: nobody was lost with it |
@@ -72,8 +72,12 @@ package protocol WorkEngine: AnyObject, Sendable {
   func announcement(of worker: Int) async throws -> [UInt8]?
   /// Work for this agent, at most so much; waits for it, in bounds. What others have let go of is among it only where `count` is above 0.
   ///
-  /// - Parameter ahead: so much more, which waits at the agent until there is a slot for it: if the agent is lost, that was hardly for this.
-  func lease(upTo count: Int, ahead: Int, for agent: String, within wait: Duration) async throws -> [Lease]
+  /// - Parameters:
+  ///   - ahead: so much more, which waits at the agent until there is a slot for it: if the agent is lost, that was hardly for this.
+  ///   - takesSuspect: whether one piece may be among it that two others have had before (``Lease/isSuspect``), and never more.
+  func lease(
+    upTo count: Int, ahead: Int, takesSuspect: Bool, for agent: String, within wait: Duration
+  ) async throws -> [Lease]
   /// An item is about to begin of work that somebody else has had and not brought to an end. Those before it have come to theirs: they
   /// had nothing to do with what became of whoever had them. Who was lost that had this one.
   ///
@@ -103,7 +107,7 @@ package protocol WorkEngine: AnyObject, Sendable {
 
 extension WorkEngine {
   package func lease(upTo count: Int, for agent: String, within wait: Duration) async throws -> [Lease] {
-    try await lease(upTo: count, ahead: 0, for: agent, within: wait)
+    try await lease(upTo: count, ahead: 0, takesSuspect: true, for: agent, within: wait)
   }
 
   package func complete(_ id: UInt64, _ result: [UInt8], by agent: String) async throws -> Bool {
@@ -124,8 +128,13 @@ package struct Lease: Sendable, Equatable {
   package var work: Work
   /// Whether another had it before, and did not bring it to an end.
   package var isRepeated: Bool
+  /// Whether two others had it before. One of those that were lost with it may have been lost for it: an agent has one such at a time, so that
+  /// nothing else is suspected that is none.
+  package var isSuspect: Bool
 
-  package init(_ work: Work, isRepeated: Bool) { (self.work, self.isRepeated) = (work, isRepeated) }
+  package init(_ work: Work, isRepeated: Bool, isSuspect: Bool = false) {
+    (self.work, self.isRepeated, self.isSuspect) = (work, isRepeated, isSuspect)
+  }
 }
 
 /// Agents that had an item, and are not heard of any more.
@@ -160,10 +169,12 @@ package struct Renewal: Sendable, Equatable {
   /// Nil: the driver is not heard of.
   package var phase: JobPhase?
   /// Whether the queue knows the agent; not, if it has forgotten everything.
-  package var isMember = true
+  package var isMember: Bool
+  /// What the agent has and did not speak of, some of it at least: it is on its way to it, or the answer to a `lease` was lost.
+  package var unspoken: [UInt64]
 
-  package init(refused: [UInt64], phase: JobPhase?, isMember: Bool = true) {
-    (self.refused, self.phase, self.isMember) = (refused, phase, isMember)
+  package init(refused: [UInt64], phase: JobPhase?, isMember: Bool = true, unspoken: [UInt64] = []) {
+    (self.refused, self.phase, self.isMember, self.unspoken) = (refused, phase, isMember, unspoken)
   }
 }
 

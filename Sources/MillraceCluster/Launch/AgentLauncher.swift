@@ -12,6 +12,8 @@ package protocol AgentLauncher: Sendable {
   var isOpenEnded: Bool { get }
   /// Whether none is left, and none will come.
   var isExhausted: Bool { get }
+  /// How the last of them has ended, if that is known.
+  var lastEnd: String? { get }
   /// Whether more than so many will not come.
   func hasAll(_ count: Int) -> Bool
   /// Sees to it that none is left.
@@ -21,6 +23,7 @@ package protocol AgentLauncher: Sendable {
 extension AgentLauncher {
   package func replace(logger: Logger) {}
   package var isOpenEnded: Bool { false }
+  package var lastEnd: String? { nil }
 }
 
 /// Somebody else starts them.

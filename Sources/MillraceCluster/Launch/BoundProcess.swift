@@ -24,10 +24,10 @@ final class BoundProcess: Sendable {
   private let start = Start()
 
   /// - Parameters:
-  ///   - input: all of its standard input; less than a pipe holds. What it writes goes nowhere.
-  ///   - ended: called once, by a thread of its own.
+  ///   - input: all of its standard input; less than a pipe holds. What it writes goes to a file that nobody sees.
+  ///   - ended: called once, by a thread of its own, with the last line that it has written.
   init(
-    _ arguments: [String], input text: String, ended: @escaping @Sendable (TetheredProcess.End) -> Void
+    _ arguments: [String], input text: String, ended: @escaping @Sendable (TetheredProcess.End, String) -> Void
   ) throws {
     let pipe = try Pipe()
     let reading = SharedDescriptor(owning: pipe.reading.take())
@@ -35,19 +35,21 @@ final class BoundProcess: Sendable {
     let bytes = Array(text.utf8)
     _ = bytes.withUnsafeBytes { write(writing.rawValue, $0.baseAddress, $0.count) }
     writing.close()
-    let nowhere = SharedDescriptor(owning: millrace_fd_open("/dev/null", O_WRONLY, 0))
+    var written = millrace_fd_open("/tmp", O_RDWR | Self.withoutName, 0o600)
+    if written < 0 { written = millrace_fd_open("/dev/null", O_RDWR, 0) }
+    let output = SharedDescriptor(owning: written)
     try startThread("millrace-bound") { [start] in
       var process: pid_t = 0
       let code = TetheredProcess.withPointers(arguments) { arguments in
         millrace_bound_spawn(
-          arguments[0]!, arguments, environ, nil, [reading.rawValue, nowhere.rawValue, nowhere.rawValue], &process)
+          arguments[0]!, arguments, environ, nil, [reading.rawValue, output.rawValue, output.rawValue], &process)
       }
       reading.close()
-      nowhere.close()
       start.condition.lock()
       (start.code, start.id) = (code, process)
       start.condition.wakeAll()
       start.condition.unlock()
+      defer { output.close() }
       guard code == 0 else { return }
       var info = siginfo_t()
       while waitid(P_PID, id_t(process), &info, WEXITED | WNOWAIT) < 0, errno == EINTR {}
@@ -56,12 +58,23 @@ final class BoundProcess: Sendable {
       start.condition.unlock()
       var status: Int32 = 0
       while waitpid(process, &status, 0) < 0, errno == EINTR {}
-      ended(TetheredProcess.End(status))
+      ended(TetheredProcess.End(status), Self.lastLine(of: output.rawValue))
     }
     start.condition.lock()
     while start.code == nil { start.condition.wait() }
     start.condition.unlock()
     if let code = start.code, code != 0 { throw SystemError("start of \(arguments.first ?? "")", code) }
+  }
+
+  /// `O_TMPFILE`, which is no constant to Swift.
+  private static let withoutName: Int32 = 0o20_000_000 | O_DIRECTORY
+
+  private static func lastLine(of file: Int32) -> String {
+    var bytes = [UInt8](repeating: 0, count: 1_024)
+    let size = lseek(file, 0, SEEK_END)
+    let count = pread(file, &bytes, bytes.count, max(0, size - off_t(bytes.count)))
+    let text = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+    return text.split(whereSeparator: \.isNewline).last.map(String.init) ?? ""
   }
 
   func kill() {

@@ -15,7 +15,7 @@ package final class ManagedServer: Sendable {
   private let ending = Ending()
 
   private final class Ending: Sendable {
-    let how = Lock<TetheredProcess.End?>(nil)
+    let how = Lock<(end: TetheredProcess.End, lastLine: String)?>(nil)
     let bell = TaskBell()
   }
 
@@ -39,21 +39,24 @@ package final class ManagedServer: Sendable {
     ]
     process = try BoundProcess(
       ["redis-server", "-"], input: (settings + more).joined(separator: "\n") + "\n"
-    ) { [ending] end in
-      ending.how.withLock { $0 = end }
+    ) { [ending] end, line in
+      ending.how.withLock { $0 = (end, line) }
       ending.bell.ring()
     }
   }
 
   /// How it has ended, if it has.
   package var end: String? {
-    ending.how.withLock { $0 }.map { "the redis-server that this pool has started \($0), and what it had is lost" }
+    ending.how.withLock { $0 }.map { end, line in
+      let last = line.isEmpty ? "" : " (it wrote last: \(line))"
+      return "the redis-server that this pool has started \(end)\(last), and what it had is lost"
+    }
   }
 
   /// Waits until it is gone.
   package func end() async {
     process.kill()
-    while ending.how.withLock({ $0 }) == nil { await ending.bell.waitForRing() }
+    while ending.how.withLock({ $0 == nil }) { await ending.bell.waitForRing() }
   }
 
   private static func freshPassword() -> String {

@@ -3,7 +3,8 @@ import Millrace
 import MillraceIPC
 
 /// Agents as processes of this machine, or as the local ends of processes elsewhere, as `ssh` is one: each has its settings by its
-/// standard input, and ends when that does. One that dies is launched again, as soon as the queue is known to be there.
+/// standard input, and ends when that does. One that dies is launched again, as soon as the queue is known to be
+/// there; where they die at once, after longer and longer pauses, for what keeps them may pass.
 final class ProcessLauncher: AgentLauncher {
   /// One that is to run.
   struct Place: Sendable {
@@ -20,8 +21,9 @@ final class ProcessLauncher: AgentLauncher {
     /// How often something was started in each place, and which of those was the last to end.
     var starts: [Int: Int] = [:]
     var ended: [Int: Int] = [:]
-    /// Where one is to be started again, and how often one has ended there soon after its start. The place is kept meanwhile.
-    var due: [Int: Int] = [:]
+    /// Where one is to be started again, when, and how often one has ended there soon after its start. The place is kept meanwhile.
+    var due: [Int: (ends: Int, at: UInt64)] = [:]
+    var lastEnd: String?
     var isEnding = false
     var hasLaunched = false
   }
@@ -30,6 +32,8 @@ final class ProcessLauncher: AgentLauncher {
   private static let quickEnds = 8
   /// What is at once.
   private static let quick: UInt64 = 1_000_000_000
+  /// The pause behind the first that ended at once; each is twice as long as the one before. Together they are six seconds.
+  private static let pause: UInt64 = 50_000_000
   /// How long one may take to go when it was told to.
   private static let grace: Duration = .seconds(10)
 
@@ -40,14 +44,18 @@ final class ProcessLauncher: AgentLauncher {
   init(_ places: [Place]) { self.places = places }
 
   var isExhausted: Bool { state.withLock { $0.hasLaunched && $0.running.isEmpty } }
+  var lastEnd: String? { state.withLock { $0.lastEnd } }
   func hasAll(_ count: Int) -> Bool { count >= places.count }
 
   func replace(logger: Logger) {
+    let now = MonotonicTime.now
     let due = state.withLock { state in
-      defer { state.due = [:] }
-      return state.isEnding ? [:] : state.due
+      if state.isEnding { return [(Int, Int)]() }
+      let due = state.due.filter { $0.value.at <= now }.sorted { $0.key < $1.key }
+      for place in due { state.due[place.key] = nil }
+      return due.map { ($0.key, $0.value.ends) }
     }
-    for (number, ends) in due.sorted(by: { $0.key < $1.key }) {
+    for (number, ends) in due {
       do { try start(number, logger, ends: ends) } catch {
         logger.error("an agent could not be launched again: \(error)", metadata: ["place": "\(places[number].name)"])
         state.withLock { $0.running[number] = nil }
@@ -103,14 +111,20 @@ final class ProcessLauncher: AgentLauncher {
         case .exited(AgentExit.refused), .exited(AgentExit.drained): true
         default: false
         }
+      state.lastEnd = "\(places[number].name), \(end)"
       if state.isEnding || isDone || ends >= Self.quickEnds {
         state.running[number] = nil
       } else {
-        state.due[number] = ends
+        state.due[number] = (ends, MonotonicTime.now &+ (ends == 0 ? 0 : Self.pause << (ends - 1)))
       }
       return state.isEnding
     }
-    if !isEnding { logger.warning("an agent \(end)", metadata: ["place": "\(places[number].name)"]) }
+    if isEnding { return }
+    switch end {
+    case .exited(AgentExit.drained):
+      logger.info("an agent has ended, as it was told", metadata: ["place": "\(places[number].name)"])
+    default: logger.warning("an agent \(end)", metadata: ["place": "\(places[number].name)"])
+    }
   }
 
   func end() async {

@@ -15,7 +15,9 @@ extension RedisEngine {
     try await client.ask(["HGET", keys.workers, "\(worker)"]).bytes
   }
 
-  package func lease(upTo count: Int, ahead: Int, for agent: String, within wait: Duration) async throws -> [Lease] {
+  package func lease(
+    upTo count: Int, ahead: Int, takesSuspect: Bool, for agent: String, within wait: Duration
+  ) async throws -> [Lease] {
     let now = MonotonicTime.now
     // What others have let go of, or have died with.
     let looks = state.withLock { state in
@@ -27,8 +29,13 @@ extension RedisEngine {
       let answer = try await waiter.run(
         .reclaim, [keys.work, keys.looked, keys.starts],
         words(RedisKeys.group, agent) + [ttl]
-          + words("\(count)", "\(max(1, min(lease.nanoseconds / 8_000_000, 50)))"))
-      let leases = try await leases(answer.array, for: agent, isRepeated: true)
+          + words("\(count)", "\(max(1, min(lease.nanoseconds / 8_000_000, 50)))", takesSuspect ? "1" : "0"))
+      let (entries, counts) = (answer.array.first?.array ?? [], answer.array.last?.array ?? [])
+      var leases = try await leases(entries, for: agent, isRepeated: true)
+      for (place, lease) in leases.enumerated() {
+        let entry = entries.firstIndex { $0.array.first.flatMap(Self.id) == lease.work.id }
+        leases[place].isSuspect = entry.flatMap { $0 < counts.count ? counts[$0].integer : nil } ?? 0 > 1
+      }
       if !leases.isEmpty { return leases }
     }
     let milliseconds = max(1, wait.nanoseconds / 1_000_000)
@@ -75,10 +82,11 @@ extension RedisEngine {
     let answer = try await client.run(
       .renew, [keys.work, keys.phase, keys.driver, keys.members, keys.alive(agent), keys.drains],
       words(RedisKeys.group, agent) + [ttl] + ids.map { Array("\($0)".utf8) })
-    guard answer.array.count == 3 else { throw EngineError.refused("an answer that makes no sense: \(answer)") }
+    guard answer.array.count == 4 else { throw EngineError.refused("an answer that makes no sense: \(answer)") }
     return Renewal(
       refused: answer.array[2].array.compactMap { $0.integer.flatMap { UInt64(exactly: $0) } },
-      phase: answer.array[0].string.flatMap(JobPhase.init), isMember: answer.array[1].integer == 1)
+      phase: answer.array[0].string.flatMap(JobPhase.init), isMember: answer.array[1].integer == 1,
+      unspoken: answer.array[3].array.compactMap(Self.id))
   }
 
   package func complete(_ results: [(id: UInt64, bytes: [UInt8])], by agent: String) async throws -> [Bool] {

@@ -112,11 +112,14 @@ extension RedisEngine {
     let (members, counts) = (Self.pairs(answers[0]), Self.pairs(answers[1]))
     let drains = Set(answers[2].array.compactMap(\.string))
     guard !members.isEmpty else { return [] }
-    let alive = try await client.ask(members.map { ["EXISTS", keys.alive($0.name)] })
+    // Who has left meanwhile is not lost: an agent takes its name away before it says that it is not there.
+    let alive = try await client.ask(
+      members.flatMap { [["EXISTS", keys.alive($0.name)], ["HEXISTS", keys.members, $0.name]] })
     var found: [Member] = []
-    for (pair, alive) in zip(members, alive) {
+    for (place, pair) in members.enumerated() {
       var member = Member(name: pair.name, description: pair.value)
-      member.isAlive = alive.integer == 1
+      member.isAlive = alive[2 * place].integer == 1
+      if !member.isAlive, alive[2 * place + 1].integer != 1 { continue }
       member.isDraining = drains.contains(pair.name)
       member.results = counts.first { $0.name == pair.name }.flatMap { Int($0.value) } ?? 0
       found.append(member)

@@ -101,18 +101,27 @@ package enum RedisScript: String, CaseIterable, Sendable {
     case .renew:
       // KEYS in phase driver members alive drains; ARGV group agent ttl id…
       Self.mine + """
-        local refused = {}
+        local refused, spoken, unspoken = {}, {}, {}
         for i = 4, #ARGV do
           local id = ARGV[i] .. '-0'
+          spoken[id] = true
           local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], id, id, 1)
           if held.err or #held == 0 or not mine(held[1][2], ARGV[2]) then refused[#refused + 1] = ARGV[i]
           else redis.call('XCLAIM', KEYS[1], ARGV[1], held[1][2], 0, id, 'JUSTID') end
+        end
+        for _, holder in ipairs({ARGV[2], ARGV[2] .. '\(RedisKeys.ahead)'}) do
+          local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], '-', '+', #ARGV + 16, holder)
+          if not held.err then
+            for _, entry in ipairs(held) do
+              if not spoken[entry[1]] then unspoken[#unspoken + 1] = entry[1] end
+            end
+          end
         end
         redis.call('SET', KEYS[5], '1', 'PX', ARGV[3])
         local phase = redis.call('GET', KEYS[2])
         if phase ~= 'finished' and redis.call('EXISTS', KEYS[3]) == 0 then phase = false end
         if phase == 'running' and redis.call('HEXISTS', KEYS[6], ARGV[2]) == 1 then phase = 'draining' end
-        return {phase or '', redis.call('HEXISTS', KEYS[4], ARGV[2]), refused}
+        return {phase or '', redis.call('HEXISTS', KEYS[4], ARGV[2]), refused, unspoken}
         """
     case .started:
       // KEYS starts in; ARGV id item agent group title: only of what is there, or nobody would remove it. Whoever had it first did not say what it
@@ -178,24 +187,33 @@ package enum RedisScript: String, CaseIterable, Sendable {
         return 1
         """
     case .reclaim:
-      // KEYS in looked starts; ARGV group agent ttl count pause: what nobody has any more, however much there is before it that somebody has. To
-      // look for it costs the server the more, the more is out: so not all do it at a time. Nobody was lost with what was had ahead.
+      // KEYS in looked starts; ARGV group agent ttl count pause suspect: what nobody has any more, however much there is before it that somebody has. To
+      // look for it costs the server the more, the more is out: so not all do it at a time. Nobody was lost with what was had ahead. Of
+      // what two have had before, one piece at most, if any.
       """
       if redis.call('EXISTS', KEYS[2]) == 1 then return {} end
-      local found = redis.pcall('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', ARGV[4])
+      local most, suspect = tonumber(ARGV[4]), ARGV[6] == '1'
+      local found = redis.pcall('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', most + 64)
       if found.err then return found end
       if #found == 0 then
         redis.call('SET', KEYS[2], '1', 'PX', ARGV[5])
         return {}
       end
-      local ids = {}
-      for i, entry in ipairs(found) do
-        ids[i] = entry[1]
-        if entry[4] == 1 and string.sub(entry[2], -1) == '\(RedisKeys.ahead)' then
-          redis.call('HSETNX', KEYS[3], string.match(entry[1], '%d+'), '{"first":0}')
+      local entries, counts = {}, {}
+      for _, held in ipairs(found) do
+        if #entries < most and (held[4] < 2 or suspect) then
+          if held[4] >= 2 then suspect = false end
+          if held[4] == 1 and string.sub(held[2], -1) == '\(RedisKeys.ahead)' then
+            redis.call('HSETNX', KEYS[3], string.match(held[1], '%d+'), '{"first":0}')
+          end
+          local claimed = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], held[1])
+          if claimed[1] then
+            entries[#entries + 1] = claimed[1]
+            counts[#counts + 1] = held[4]
+          end
         end
       end
-      return redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], unpack(ids))
+      return {entries, counts}
       """
     case .discard:
       // KEYS in starts; ARGV group agent id: what the agent has, and nobody can run.

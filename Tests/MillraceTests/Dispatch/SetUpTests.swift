@@ -147,6 +147,25 @@ struct DispatchSetUpTests {
     #expect(play.said() == [])
   }
 
+  @Test(
+    "U330: where starts wait for others, a slot that starts, and that nobody needs, does not hold up the pool's end")
+  func shutDownWhileStarting() {
+    for waits in [false, true] {
+      var starts = StartPolicy()
+      starts.waitsForOthers = waits
+      let play = Play(width: 1, isSmooth: false, starts: starts)
+      let job = play.submit(play.worker())
+      play.arriveAll(job, 1)
+      play.step { $0.cancel(job, now: $1) }
+      _ = play.said()
+      play.step { $0.shutDown(now: $1) }
+      #expect(play.said() == (waits ? ["kill 0"] : []))
+      guard waits else { continue }
+      play.die(0, .cancelled)
+      #expect(play.said() == ["closed 1", "stopped"])
+    }
+  }
+
   @Test("terminating kills, and waits for the deaths alone")
   func terminate() {
     let play = Play(width: 1)
