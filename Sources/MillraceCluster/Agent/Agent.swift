@@ -20,6 +20,8 @@ package final class Agent: Sendable {
     package var manifest = Manifest()
     /// How long it waits for a job that is not there.
     package var patience: Duration = .seconds(30)
+    /// What it is called; nil: whatever nobody else is.
+    package var name: String?
 
     package init() {}
   }
@@ -53,16 +55,17 @@ package final class Agent: Sendable {
   private let state = Lock(State())
   /// A place is free, or it is over.
   private let news = TaskBell()
+  private let isOver = TaskBell()
 
   package init(_ engine: any WorkEngine, _ options: Options, logger: Logger) {
     self.engine = engine
     self.options = options
     self.logger = logger
-    name = Self.freshName()
+    name = options.name ?? Self.freshName()
   }
 
   /// One that no other agent has, whatever started it.
-  private static func freshName() -> String {
+  static func freshName() -> String {
     var random = SystemRandomNumberGenerator()
     return String(UInt64.random(in: .min ... .max, using: &random), radix: 36)
   }
@@ -79,6 +82,7 @@ package final class Agent: Sendable {
       return state.leasing
     }
     news.ring()
+    isOver.ring()
     guard let leasing else { return }
     leasing.cancel()
     Task { [engine] in await engine.interrupt() }
@@ -94,21 +98,25 @@ package final class Agent: Sendable {
       let leasing = Task { await self.lease(on: pool) }
       state.withLock { $0.leasing = leasing }
       if hasEnded { leasing.cancel() }
-      await leasing.value
-      state.withLock { $0.leasing = nil }
-      await giveBack()
+      await isOver.waitForRing()
+      await Farewell.say {
+        await leasing.value
+        self.state.withLock { $0.leasing = nil }
+        await self.giveBack()
+        beating.cancel()
+        await beating.value
+      }
       beating.cancel()
-      await beating.value
       await close(pool)
     } catch {
       end(.failed("\(error)"))
     }
     // Tried once, whoever is there.
-    let goodbye = Task { [engine, name] in
-      try? await engine.leave(name)
+    await Farewell.say { [engine, name] in
+      let goodbye = Task { try? await engine.leave(name) }
+      goodbye.cancel()
+      await goodbye.value
     }
-    goodbye.cancel()
-    await goodbye.value
     await engine.close()
     // They are the user's, and let go of behind the lock.
     _ = state.withLock { state in

@@ -339,7 +339,9 @@ package final class InMemoryEngine: WorkEngine {
   package func complete(_ id: UInt64, _ result: [UInt8], by agent: String) async throws -> Bool {
     server.change { state in
       guard state.work.removeValue(forKey: id) != nil else {
-        return state.results.contains { $0.id == id && $0.agent == agent }
+        if state.results.contains(where: { $0.id == id && $0.agent == agent }) { return true }
+        state.members[agent]?.member.lateResults += 1
+        return false
       }
       state.starts[id] = nil
       state.results.append(WorkResult(id: id, agent: agent, bytes: result))

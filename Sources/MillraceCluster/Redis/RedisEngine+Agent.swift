@@ -80,7 +80,7 @@ extension RedisEngine {
     let bytes = try await stored(result, id, of: agent, isResult: true)
     let beside = place(bytes, id, isResult: true).map { [$0.key] } ?? []
     let answer = try await client.run(
-      .complete, [keys.work, keys.results, keys.starts, keys.members, keys.counts] + beside,
+      .complete, [keys.work, keys.results, keys.starts, keys.members, keys.counts, keys.late] + beside,
       words(RedisKeys.group, "\(id)", agent) + [bytes], within: .seconds(60))
     return answer.integer == 1
   }
