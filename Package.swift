@@ -82,6 +82,7 @@ let package = Package(
       dependencies: [
         "CMillrace", "Millrace", "MillraceIPC",
         .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["CLI"])),
+        .product(name: "Logging", package: "swift-log"),
         .target(name: "MillraceCluster", condition: .when(traits: ["Cluster"])),
       ],
       swiftSettings: swiftSettings),
@@ -168,7 +169,7 @@ let package = Package(
       name: "MillraceTestingTests", dependencies: ["Millrace", "MillraceIPC", "MillraceTesting"],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "MillraceCLITests", dependencies: ["MillraceCLI", "MillraceIPC", "MillraceTesting"],
+      name: "MillraceCLITests", dependencies: ["MillraceCLI", "MillraceCluster", "MillraceIPC", "MillraceTesting"],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "Acceptance",

@@ -11,6 +11,8 @@ import Musl
 struct JobLog: ~Copyable, Sendable {
   struct Entry: Equatable, Sendable {
     var sequence: Int
+    /// `:` is this machine.
+    var host = ":"
     /// Microseconds since 1970.
     var started: UInt64
     var runtimeMilliseconds: UInt64
@@ -77,7 +79,7 @@ struct JobLog: ~Copyable, Sendable {
   }
 
   static func line(_ entry: Entry) -> Bytes {
-    var line = "\(entry.sequence)\t:\t\(thousandths(entry.started / 1000))\t"
+    var line = "\(entry.sequence)\t\(entry.host)\t\(thousandths(entry.started / 1000))\t"
     line +=
       "\(thousandths(entry.runtimeMilliseconds))\t0\t\(entry.receivedBytes)\t\(entry.exitValue)\t\(entry.signal)\t"
     // A newline in a command is a NUL in the log, as in GNU parallel: a line stays a job.

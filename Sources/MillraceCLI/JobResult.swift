@@ -1,6 +1,6 @@
 #if CLI
 /// How a job ended.
-enum JobEnding: Equatable, Sendable {
+enum JobEnding: Equatable, Codable, Sendable {
   case exited(Int32)
   case signaled(Int32)
   case timedOut
@@ -38,6 +38,8 @@ enum JobEnding: Equatable, Sendable {
 struct JobResult: Sendable {
   var job: JobValues
   var ending: JobEnding
+  /// Where it ran, if that was elsewhere.
+  var host: String?
   /// Microseconds since 1970.
   var started: UInt64 = 0
   var runtimeNanoseconds: UInt64 = 0

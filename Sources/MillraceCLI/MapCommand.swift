@@ -108,7 +108,7 @@ struct MapCommand: ParsableCommand {
       help: ArgumentHelp(
         "Jobs at once: a number, a percentage of the CPUs, +n or -n beside their number, or 0 for as many as there is room for, at most 1000.",
         valueName: "n"))
-    var jobs = "100%"
+    var jobs = MapCommand.usualJobs
 
     @Flag(
       name: [.customShort("q"), .customLong("quote")],
@@ -141,6 +141,20 @@ struct MapCommand: ParsableCommand {
         "Log each job as it ends, in GNU parallel's columns; +file goes on with a log.", valueName: "file"),
       completion: .file())
     var joblog: String?
+
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp(
+        "Run the jobs on the agents of a cluster: redis://host:6379/0?job=name, or @file with url= and job=. -j is then how many may be out at once, 64 if it is not said.",
+        valueName: "queue"))
+    var cluster: String?
+
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp(
+        "With --cluster: start agents there with ssh, as in host1:4,host2:8, jobs at once behind the colon. Without it others start them.",
+        valueName: "hosts"))
+    var hosts: String?
   }
 
   struct OutputOptions: ParsableArguments {
@@ -194,13 +208,18 @@ struct MapCommand: ParsableCommand {
     let (command, sources) = InputSources.split(words, files: files, linked: inputs.link)
     try sources.check()
     try CommandTemplate.refusePerl(command)
-    var options = MapSettings(template: CommandTemplate(command, quoting: running.quote), sources: sources)
+    let given = AgentCommand(words: command, quotes: running.quote)
+    var options = MapSettings(command: given, template: given.template, sources: sources)
     options.format.separator = inputs.null ? 0 : .newline
     options.format.skipsBlank = inputs.noRunIfEmpty
     options.format.columns = try inputs.columnSeparator.map { try ColumnSeparator($0) }
     options.format.trimmed = try InputFormat.sides(inputs.trim ?? (inputs.columnSeparator == nil ? "n" : "lr"))
     let width = try WidthOption.parse(running.jobs)
     options.width = width.width(cpus: WorkerPool.usableCPUs)
+    if let cluster = try clusterPlace() {
+      options.cluster = cluster
+      options.width = try clusterWidth(width, cluster)
+    }
     options.isWidthUnbounded = width == .unlimited
     options.order = output.keepOrder ? .input : .completion
     options.grouping = output.ungroup ? .none : output.lineBuffer && !output.keepOrder ? .lines : .whole
@@ -218,6 +237,44 @@ struct MapCommand: ParsableCommand {
     }
     return options
   }
+
+  /// Where jobs run, if that is not here.
+  private func clusterPlace() throws -> ClusterPlace? {
+    guard let queue = running.cluster else {
+      if running.hosts != nil {
+        throw UsageError("--hosts is for jobs on a cluster: --cluster says where its queue is")
+      }
+      return nil
+    }
+    let refusals: [(Bool, String)] = [
+      (output.ungroup, "--ungroup: what jobs write there comes here when they have ended, and not as they write it"),
+      (output.lineBuffer, "--line-buffer: what jobs write there comes here when they have ended, and not by lines"),
+      (
+        running.timeout?.hasSuffix("%") == true,
+        "--timeout with a percentage: the limit of a job is sent with it, before there is a median; give it as a time"
+      ),
+    ]
+    if let (_, why) = refusals.first(where: \.0) { throw UsageError("on a cluster there is no \(why)") }
+    #if Cluster
+    return ClusterPlace(queue: queue, hosts: try running.hosts.map(ClusterPlace.hosts) ?? [])
+    #else
+    throw UsageError("--cluster \(queue.isEmpty ? "''" : "…"): millrace was built without it (--traits CLI,Cluster)")
+    #endif
+  }
+
+  /// How many jobs may be out at once.
+  private func clusterWidth(_ option: WidthOption, _ place: ClusterPlace) throws -> Int {
+    switch option {
+    case .exactly, .unlimited: return min(option.width(cpus: 1), WidthOption.most)
+    case .percent(100) where running.jobs == Self.usualJobs: return place.usualWidth
+    case .percent, .besideCPUs:
+      throw UsageError(
+        "--jobs '\(Shown.text(running.jobs))': on a cluster it is a number, for the CPUs here are not those of the agents"
+      )
+    }
+  }
+
+  fileprivate static let usualJobs = "100%"
 
   private func refuseContradictions() throws {
     let contradictions: [(Bool, String)] = [

@@ -10,6 +10,8 @@ import Musl
 
 /// What `millrace map` was asked for, checked.
 struct MapSettings: Sendable {
+  /// As it was given.
+  var command = AgentCommand()
   var template: CommandTemplate
   var sources: InputSources
   var format = InputFormat()
@@ -29,6 +31,8 @@ struct MapSettings: Sendable {
   var timeLimit: TimeLimit?
   var attempts = 1
   var halt: HaltPolicy?
+  /// Where jobs run, if that is not here.
+  var cluster: ClusterPlace?
   var temporaryDirectory = "/tmp"
 }
 
@@ -67,7 +71,9 @@ final class MapRun: Sendable {
     let writer = OutputWriter(spill: spill, hasBars: options.showsProgress)
     // A shell of ours and what it starts.
     let processes = options.template.words == nil ? 3 : 1
-    let width = SystemRoom.now().jobs(wanted: options.width, processes: processes)
+    // Of one that runs elsewhere there is a thread here.
+    let width =
+      options.cluster != nil ? options.width : SystemRoom.now().jobs(wanted: options.width, processes: processes)
     if width < options.width, !options.isWidthUnbounded {
       writer.say("the system has room for \(width) of \(options.width) jobs at once")
     }
@@ -112,12 +118,12 @@ final class MapRun: Sendable {
     if let total {
       progress.withLock { $0.tally = Tally(policy: options.halt, total: total) }
     }
-    let runner = makeRunner()
+    let (run, end) = try makePlace()
     try await runJobs(
       inputs: inputs, width: options.width, attempts: max(options.attempts, 1),
       progress: options.progress.expecting(total)
     ) { [self] arguments, index, slot in
-      try work(on: JobValues(sequence: index + 1, slot: slot + 1, arguments: arguments), runner)
+      try await work(on: JobValues(sequence: index + 1, slot: slot + 1, arguments: arguments), run)
     } deliver: { [self] delivery in
       guard let held else { return print(delivery.output) }
       if let reason = held.add(delivery.output, sequence: delivery.sequence) {
@@ -130,7 +136,25 @@ final class MapRun: Sendable {
       }
     }
     if let failure = cursor.failure { fail("\(failure)") }
+    await end()
     return exitCode
+  }
+
+  /// What runs jobs, and lets go of what it needs for that.
+  private typealias Place = (run: @Sendable (JobValues) async -> JobResult, end: () async -> Void)
+
+  private func makePlace() throws -> Place {
+    #if Cluster
+    if let place = options.cluster, !options.isDryRun {
+      let jobs = try ClusterJobs(
+        place, command: options.command, width: options.width, limit: options.timeLimit?.limit(RunningMedian()),
+        stop: stop, captureMemory: captureMemory, spill: spill, say: { [writer] in writer.say($0) },
+        fail: { [self] in fail($0) })
+      return (jobs.run, jobs.end)
+    }
+    #endif
+    let runner = makeRunner()
+    return ({ runner.run($0) }, {})
   }
 
   private var exitCode: Int32 {
@@ -142,13 +166,16 @@ final class MapRun: Sendable {
     }
   }
 
+  /// Two streams each; where results wait for their turn, there is a bound for all.
+  private var captureMemory: Int {
+    options.order == .input
+      ? min(1024 * 1024, max(16 * 1024, HeldResults.memory / (2 * options.width))) : 1024 * 1024
+  }
+
   private func makeRunner() -> JobRunner {
     JobRunner(
       spawner: spawner, grouping: options.grouping, quiet: QuietStart(isWanted: options.grouping == .whole),
-      // Two streams each; where results wait for their turn, there is a bound for all.
-      captureMemory: options.order == .input
-        ? min(1024 * 1024, max(16 * 1024, HeldResults.memory / (2 * options.width))) : 1024 * 1024,
-      spill: spill, stop: stop,
+      captureMemory: captureMemory, spill: spill, stop: stop,
       limit: { [self] in
         options.timeLimit.flatMap { limit in progress.withLock { limit.limit($0.runtimes) } }
       },
@@ -159,7 +186,9 @@ final class MapRun: Sendable {
   }
 
   /// One try at a job.
-  private func work(on job: JobValues, _ runner: JobRunner) throws(JobFailed<Delivery>) -> Delivery {
+  private func work(
+    on job: JobValues, _ run: @Sendable (JobValues) async -> JobResult
+  ) async throws(JobFailed<Delivery>) -> Delivery {
     let earlier = progress.withLock { $0.failedTries.removeValue(forKey: job.sequence) }
     // It was read, or had failed, before the run was stopped, and has not begun.
     guard stop.stage == .running else { return try conclude(earlier ?? JobResult(job: job, ending: .notRun)) }
@@ -168,7 +197,7 @@ final class MapRun: Sendable {
       capture.append(options.template.text(for: job) + [.newline])
       return Delivery(sequence: job.sequence, output: JobOutput(tag: tag(of: job), captures: [(.output, capture)]))
     }
-    let result = runner.run(job)
+    let result = await run(job)
     if result.ending == .notRun, let earlier { return try conclude(earlier) }
     guard result.ending.code != 0, stop.stage == .running,
       WorkerContext.current.map({ $0.attempt < options.attempts }) ?? false
@@ -238,7 +267,7 @@ final class MapRun: Sendable {
     do {
       try log?.add(
         JobLog.Entry(
-          sequence: result.job.sequence, started: result.started,
+          sequence: result.job.sequence, host: result.host ?? ":", started: result.started,
           runtimeMilliseconds: result.runtimeNanoseconds / 1_000_000, receivedBytes: result.received,
           exitValue: exitValue, signal: signal, command: options.template.text(for: result.job)))
     } catch is OutputWriter.ReaderGone {

@@ -25,6 +25,7 @@ enum OptionSpelling {
     }
     for name in [
       "-a", "-C", "-j", "--arg-file", "--colsep", "--trim", "--jobs", "--timeout", "--retries", "--halt", "--joblog",
+      "--cluster", "--hosts",
     ] {
       meanings[name] = .value(name)
     }

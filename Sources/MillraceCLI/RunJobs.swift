@@ -17,7 +17,7 @@ struct JobFailed<Output: Sendable>: Error {
 /// woken.
 func runJobs<Inputs: Sequence, Output: Sendable>(
   inputs: Inputs, width: Int, attempts: Int = 1, progress: ProgressStyle = .none,
-  run: @escaping @Sendable (_ input: Inputs.Element, _ index: Int, _ slot: Int) throws -> Output,
+  run: @escaping @Sendable (_ input: Inputs.Element, _ index: Int, _ slot: Int) async throws -> Output,
   deliver: (Output) -> Void
 ) async throws where Inputs.Element: Sendable {
   // Sound: the caller waits here, and nobody else has them.
@@ -30,7 +30,7 @@ func runJobs<Inputs: Sequence, Output: Sendable>(
   try await withWorkerPool(.threads(width)) { pool in
     let outcomes = pool.outcomes(of: inputs, order: .completion, options: options) { input in
       let context = WorkerContext.current!
-      return try run(input, context.index, context.slot)
+      return try await run(input, context.index, context.slot)
     }
     for try await outcome in outcomes {
       switch outcome.result {

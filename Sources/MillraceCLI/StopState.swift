@@ -42,6 +42,8 @@ final class StopState: Sendable {
     var paused: UInt64 = 0
     /// Processes that the terminal stopped before their job was known here, and the signals.
     var stoppedEarly: [pid_t: Int32] = [:]
+    /// Ends jobs that are none of our processes.
+    var ending: (@Sendable () -> Void)?
   }
 
   /// Where jobs wait for their start.
@@ -72,7 +74,25 @@ final class StopState: Sendable {
     guard isNew else { return }
     noMoreInput.ring()
     gate.close()
-    if stage > .draining { wakeJobs() }
+    guard stage > .draining else { return }
+    wakeJobs()
+    takeEnding()?()
+  }
+
+  /// Runs the body once, when running jobs are to end: by whoever has raised the stage.
+  func whenEnding(_ body: @escaping @Sendable () -> Void) {
+    let isLate = state.withLock { state in
+      state.ending = body
+      return state.stage > .draining
+    }
+    if isLate { takeEnding()?() }
+  }
+
+  private func takeEnding() -> (@Sendable () -> Void)? {
+    state.withLock { state in
+      defer { state.ending = nil }
+      return state.ending
+    }
   }
 
   /// Makes every waiting job look at its stage and its time limit again.

@@ -223,8 +223,8 @@ private struct ServedLauncher: AgentLauncher {
   var isExhausted: Bool { launcher.isExhausted }
   func hasAll(_ count: Int) -> Bool { launcher.hasAll(count) }
 
-  func end() async {
-    await launcher.end()
+  func end(_ alive: Set<String>) async {
+    await launcher.end(alive)
     await server.end()
   }
 }

@@ -1,5 +1,6 @@
 #if Cluster
 public import Millrace
+import MillraceIPC
 
 extension WorkerPool {
   /// What becomes of each item, over all programs that have this run: a program with the same job, run, worker and input, begun when one
@@ -20,7 +21,8 @@ extension WorkerPool {
   ///   - order: In which order outcomes come. Default: that of the input.
   ///   - options: Everything else.
   /// - Returns: The outcomes. Iterating throws what ends the whole map, and a ``WorkerPoolError`` if the run cannot be taken up: on a pool
-  ///   that is no cluster, on one whose job has no name (``ClusterEngine/redis(_:job:)``), and for another worker or input.
+  ///   that is no cluster, on one whose job has no name (``ClusterEngine/redis(_:job:)``), for another worker or input, and for a worker with
+  ///   something shared in its configuration.
   public func outcomes<C: Collection & Sendable, W: Worker>(
     of items: C, with worker: W, resuming run: String, order: MapOptions.Order = .input,
     options: MapOptions = MapOptions()
@@ -38,7 +40,13 @@ extension WorkerPool {
       guard AgentSettings.isName(run) else {
         throw InvalidOption(name: "resuming", value: run, allowed: "letters, digits, '-', '_' and '.'")
       }
-      let begun = ClusterRun(slots.driver, run, try ClusterRun.head(worker, items: items.count))
+      let head: Fields
+      do { head = try ClusterRun.head(worker, items: items.count) } catch let error as TransportError {
+        throw WorkerPoolError(
+          .notTransportable, "run \(run) cannot go on in another program, for the configuration of its worker",
+          underlying: error)
+      }
+      let begun = ClusterRun(slots.driver, run, head)
       let delivered: [UInt8]
       do { delivered = try await begun.begin() } catch let error as EngineError {
         throw WorkerPoolError(.cannotStart, "run \(run) cannot be taken up", underlying: error)

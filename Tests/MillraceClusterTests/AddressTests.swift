@@ -63,6 +63,6 @@ import Testing
     let unknown = #expect(throws: EngineError.self) { try AgentSettings(url: "redis://h?job=x&slot=4") }
     #expect(
       unknown?.description
-        == "an agent has no setting slot; there are url, job, slots, lease, tether, ca, cert, key, verify")
+        == "an agent has no setting slot; there are url, job, slots, lease, tether, name, ca, cert, key, verify")
   }
 }

@@ -194,7 +194,7 @@ extension Checked {
       }
       // One that stays here, and writes down whom it was asked for.
       try Files.write(
-        "\(folder)/ssh", "#!/bin/sh\necho \"$4\" >>'\(folder)/asked'\nexec /bin/sh -c \"$5\"\n", mode: 0o700)
+        "\(folder)/ssh", "#!/bin/sh\necho \"$6\" >>'\(folder)/asked'\nexec /bin/sh -c \"$7\"\n", mode: 0o700)
       let copy = "\(folder)/millrace/\(BuildFingerprint.current)"
       setenv("XDG_CACHE_HOME", folder, 1)
       defer { unsetenv("XDG_CACHE_HOME") }

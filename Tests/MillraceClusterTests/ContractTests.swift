@@ -120,6 +120,31 @@ extension Checked {
       }
     }
 
+    @Test("results that come too late are counted, each agent's", arguments: QueueKind.here)
+    func late(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        let driver = try await lab.driver()
+        let (agent, other) = (try await lab.agent("a"), try await lab.agent("b"))
+        try await driver.submit(work(1, 2, 3))
+        _ = try await agent.lease(upTo: 3, for: "a", within: .seconds(1))
+        #expect(try await agent.complete(1, [1], by: "a"))
+        // Asked again, for the answer was lost, it is in time.
+        #expect(try await agent.complete(1, [1], by: "a"))
+        #expect(try await !other.complete(1, [2], by: "b"))
+        try await driver.cancel([2])
+        #expect(try await !agent.complete(2, [1], by: "a"))
+        #expect(try await !other.complete(2, [1], by: "b"))
+        #expect(try await agent.complete(3, [1], by: "a"))
+        #expect(try await driver.members().map(\.lateResults) == [1, 2])
+        // When the job is over nothing is counted, and nothing stays.
+        for agent in ["a", "b"] { try await driver.leave(agent) }
+        try await driver.finish()
+        #expect(try await !agent.complete(3, [1], by: "a"))
+        let left = try await lab.leftovers()
+        #expect(left.allSatisfy { $0.hasSuffix(":phase") || $0.hasSuffix(":epoch") }, "\(left)")
+      }
+    }
+
     @Test("what is released goes to another at once", arguments: QueueKind.here)
     func release(_ kind: QueueKind) async throws {
       try await withLab(kind) { lab in

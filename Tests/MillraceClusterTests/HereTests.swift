@@ -28,6 +28,12 @@ private struct RefusesSevens: StatelessWorker, Codable {
   }
 }
 
+/// Leaves a file for each item.
+private struct Marks: StatelessWorker, Codable {
+  var folder: String
+  func process(_ item: Int) throws { try Files.write("\(folder)/\(item)", "", mode: 0o600) }
+}
+
 /// Of nothing, nothing comes; at one place not even that.
 private struct Nothing: StatelessWorker, Codable {
   func process(_ item: Void) { if WorkerContext.current?.index == 33 { kill(getpid(), SIGKILL) } }
@@ -100,6 +106,45 @@ extension Checked {
           Serial { WhereItRuns() }
         }.list(of: 0..<50, on: pool)
         #expect(processes.count == 50 && Set(processes).count == 1)
+      }
+    }
+
+    @Test(
+      "U296: a pipeline of workers runs on a cluster with a tee of workers; a closure in it is named, and what to do",
+      arguments: [false, true])
+    func tee(_ hasMeta: Bool) async throws {
+      let folder = try Files.folder()
+      defer { Files.remove(folder) }
+      try await withCluster(.inMemory) { pool, _ in
+        let options = StageOptions(recordsTimings: hasMeta)
+        let teed = Pipeline<Int, Int> {
+          Square()
+          Tee {
+            Square()
+            Marks(folder: folder)
+          }
+          Square()
+        }
+        let found = try await (hasMeta ? teed.options(options) : teed).list(of: 1...9, on: pool)
+        let fourth = (1...9).map { $0 * $0 * $0 * $0 }
+        #expect(found == fourth)
+        let marks = try Files.output(of: "ls '\(folder)'").split(separator: "\n").compactMap { Int($0) }
+        #expect(marks.sorted() == fourth)
+        let closure = Pipeline<Int, Int> {
+          Tee {
+            Square()
+            Filter<Int> { $0 > 9 }
+          }
+        }
+        let error = await #expect(throws: (any Error).self) { try await closure.list(of: 1...9, on: pool) }
+        let text = "\(String(describing: error)) \(String(describing: (error as? PipelineError)?.underlying))"
+        #expect(text.contains("a closure is a part of it") && text.contains("on: .threads()"), "\(text)")
+        let here = Pipeline<Int, Int> {
+          Square()
+          Parallel(2, on: .threads()) { Filter<Int> { $0 > 9 } }
+        }
+        let large = try await here.list(of: 1...9, on: pool)
+        #expect(large == (4...9).map { $0 * $0 })
       }
     }
 

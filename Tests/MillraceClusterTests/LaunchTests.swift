@@ -33,7 +33,7 @@ extension Checked {
       let folder = try Files.folder()
       defer { Files.remove(folder) }
       try Files.write(
-        "\(folder)/ssh", "#!/bin/sh\necho \"$@\" >>'\(folder)/asked'\nexec /bin/sh -c \"$5\"\n", mode: 0o700)
+        "\(folder)/ssh", "#!/bin/sh\necho \"$@\" >>'\(folder)/asked'\nexec /bin/sh -c \"$7\"\n", mode: 0o700)
       let path = getenv("PATH").map { String(cString: $0) } ?? ""
       setenv("PATH", "\(folder):\(path)", 1)
       defer { setenv("PATH", path, 1) }
@@ -44,7 +44,7 @@ extension Checked {
           lease: .seconds(5)))
       #expect(found == Self.expected)
       let asked = try readFile("\(folder)/asked")
-      #expect(asked.contains("BatchMode=yes one") && asked.contains("BatchMode=yes two"))
+      #expect(asked.contains("ConnectTimeout=10 one") && asked.contains("ConnectTimeout=10 two"))
       #expect(!asked.contains(server.address.password ?? "-"))
       await server.end()
     }
@@ -59,9 +59,9 @@ extension Checked {
         """
         #!/bin/sh
         echo "$@" >>'\(folder)/asked'
-        there=$(echo "$7" | cut -d : -f 2)
-        here=$(echo "$7" | cut -d : -f 4)
-        sed -u "s/127.0.0.1:$there/127.0.0.1:$here/" | /bin/sh -c "$9"
+        there=$(echo "$9" | cut -d : -f 2)
+        here=$(echo "$9" | cut -d : -f 4)
+        sed -u "s/127.0.0.1:$there/127.0.0.1:$here/" | /bin/sh -c "${11}"
 
         """, mode: 0o700)
       let path = getenv("PATH").map { String(cString: $0) } ?? ""
@@ -174,7 +174,7 @@ extension Checked {
         #expect(table.contains("job lab: running; 1 chunks queued, 1 results waiting"), "\(table)")
         #expect(
           table.split(separator: "\n").last?.split(separator: " ").map(String.init) == [
-            "somebody", "0", "1", "1", "1", "working",
+            "somebody", "0", "1", "1", "1", "0", "working",
           ], "\(table)")
         // U111: what agents read will do.
         let place = try Files.folder()

@@ -76,7 +76,7 @@ private final class NetworkLab {
     folder = try Files.folder()
     try Files.write(
       "\(folder)/ssh",
-      "#!/bin/sh\n[ \"$4\" = far ] && exec ip netns exec \(name) /bin/sh -c \"$5\"\nexec /bin/sh -c \"$5\"\n",
+      "#!/bin/sh\n[ \"$6\" = far ] && exec ip netns exec \(name) /bin/sh -c \"$7\"\nexec /bin/sh -c \"$7\"\n",
       mode: 0o700)
     try run("ip netns add \(name)")
     try run("ip link add \(line) type veth peer name far netns \(name)")

@@ -15,7 +15,7 @@ extension Checked {
     private func pace(slots: Int, after time: UInt64) -> AgentPace {
       var pace = AgentPace(slots: slots)
       for _ in 0..<40 {
-        _ = pace.enter()
+        _ = pace.enter(at: 0)
         pace.leave(at: 0, took: time)
       }
       return pace
@@ -23,7 +23,7 @@ extension Checked {
 
     @Test("nothing is had ahead before it is known how long chunks take") func unknown() {
       let pace = AgentPace(slots: 4)
-      #expect(pace.ahead == 0 && pace.together == 4 && !pace.isStuck(at: .max))
+      #expect(pace.ahead == 0 && pace.together == 4)
     }
 
     @Test(
@@ -41,7 +41,7 @@ extension Checked {
 
     @Test("what has waited for a slot has not been run meanwhile") func beginning() {
       var pace = AgentPace(slots: 2)
-      let numbers = (0..<4).map { _ in pace.enter() }
+      let numbers = (0..<4).map { _ in pace.enter(at: 0) }
       #expect(numbers.map { pace.beginning(of: $0, entered: 5) } == [5, 5, 5, 5])
       pace.leave(at: 10, took: 5)
       pace.leave(at: 20, took: 15)
@@ -54,6 +54,10 @@ extension Checked {
       pace.leave(at: Self.millisecond, took: Self.millisecond)
       #expect(!pace.isStuck(at: 51 * Self.millisecond))
       #expect(pace.isStuck(at: 52 * Self.millisecond))
+      // One that begins after a rest has not taken long.
+      _ = pace.enter(at: 90 * Self.millisecond)
+      #expect(!pace.isStuck(at: 140 * Self.millisecond))
+      #expect(pace.isStuck(at: 141 * Self.millisecond))
     }
 
     // MARK: What goes together

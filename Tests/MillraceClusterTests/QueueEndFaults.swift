@@ -94,7 +94,7 @@ extension Checked {
       let next = try #require(child(named: "sleep"))
       #expect(next != first)
       kill(next, SIGKILL)
-      await launcher.end()
+      await launcher.end([])
       #expect(launcher.isExhausted)
       await server.end()
     }

@@ -18,6 +18,11 @@ private struct Reporting: ProgressReporter {
   func report(_ state: ProgressState) { tell(state) }
 }
 
+private struct Adds: StatelessWorker, Codable {
+  var table: Shared<[Int]>
+  func process(_ item: Int) -> Int { table.value[item] }
+}
+
 /// Runs that another program goes on with: what the consumer has had is not delivered again, and all else is.
 extension Checked {
   @Suite struct ResumeTests {
@@ -43,6 +48,24 @@ extension Checked {
         if indices.count == count { break }
       }
       return indices
+    }
+
+    @Test("U297: a worker with something shared is refused, and told why", arguments: QueueKind.here)
+    func shared(_ kind: QueueKind) async throws {
+      try await withLab(kind) { lab in
+        try await withPool(lab) { pool in
+          let worker = Adds(table: Shared([1, 2]))
+          let error = await #expect(throws: WorkerPoolError.self) {
+            for try await _ in pool.outcomes(of: [0, 1], with: worker, resuming: "sums") {}
+          }
+          #expect(error?.kind == .notTransportable)
+          #expect(
+            says(error, "run sums") && says(error, "shared") && says(error, "send a copy of what is in it"),
+            "\(String(describing: error))")
+          let sums = try await pool.map([0, 1], with: worker)
+          #expect(sums == [1, 2])
+        }
+      }
     }
 
     @Test("the next program goes on behind what the consumer has had", arguments: QueueKind.here)

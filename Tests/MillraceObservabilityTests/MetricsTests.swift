@@ -1,7 +1,7 @@
 #if Observability
 import Foundation
 import MetricsTestKit
-import Millrace
+@testable import Millrace
 import MillraceObservability
 import MillraceTesting
 import TestSupport
@@ -104,6 +104,31 @@ extension Checked {
       }
     }
 
+    @Test("members that come and go, and what they bring too late, are counted, and no longer when the pool has ended")
+    func members() async throws {
+      let metrics = TestMetrics()
+      try await withWorkerPool(.threads(1)) { pool async throws in
+        pool.reportMetrics(as: "tested", to: metrics)
+        func step(_ body: (inout Dispatcher, UInt64) -> Void) { pool.core.step(body) }
+        step { $0.memberJoined(PoolMember(name: "a", slots: 3), now: $1) }
+        step { $0.memberJoined(PoolMember(name: "b", slots: 4), now: $1) }
+        #expect(await eventually { metrics.level("millrace.members") == 2 })
+        #expect(metrics.level("millrace.members.slots") == 7)
+        step { $0.resultsLate(of: "a", count: 2, now: $1) }
+        step { $0.memberLeft("a", isLost: true, now: $1) }
+        step { $0.memberJoined(PoolMember(name: "c"), now: $1) }
+        step { $0.memberLeft("c", isLost: false, now: $1) }
+        step { $0.resultsLate(of: "a", count: 1, now: $1) }
+        #expect(await eventually { metrics.level("millrace.members.slots") == 4 })
+        #expect(pool.snapshot.lateResults == 3)
+      }
+      #expect(await eventually { metrics.level("millrace.members") == 0 })
+      #expect(metrics.count("millrace.members.joined") == 3)
+      #expect(metrics.count("millrace.members.left", ("how", "lost")) == 1)
+      #expect(metrics.count("millrace.members.left", ("how", "told")) == 1)
+      #expect(metrics.count("millrace.results.late") == 3)
+    }
+
     @Test("crashes, restarts and limits on time are counted", .forks)
     func accidents() async throws {
       let metrics = TestMetrics()
@@ -192,7 +217,7 @@ extension Checked {
         return Row(
           name: cells[1].filter { $0 != "`" }, kind: cells[2], dimensions: Set(dimensions))
       }
-      #expect(written.count == 19)
+      #expect(written.count == 24)
       let missing = Set(written).symmetricDifference(made.values)
       #expect(missing.isEmpty, "\(missing)")
     }

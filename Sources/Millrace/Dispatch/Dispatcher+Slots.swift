@@ -162,6 +162,14 @@ extension Dispatcher {
     if isObserved { tell(.memberLeft(member, isLost: isLost)) }
   }
 
+  /// So many chunks a member, perhaps one that has left, has brought too late.
+  package mutating func resultsLate(of member: String, count: Int, now: UInt64) {
+    self.now = now
+    guard !hasStopped else { return }
+    constants.lateResults += count
+    if isObserved { tell(.resultsLate(member: member, count: count)) }
+  }
+
   // MARK: The life of a worker in its slot
 
   /// A worker was started in the slot and can be told what to do.

@@ -10,7 +10,7 @@ extension Dispatcher {
   /// The pool as it is. What is told after that belongs to it (``PoolSnapshot/apply(_:at:)``).
   package func snapshot(now: UInt64) -> PoolSnapshot {
     var snapshot = PoolSnapshot(time: now, width: width, closing: closing, hasStopped: hasStopped)
-    snapshot.members = constants.members
+    (snapshot.members, snapshot.lateResults) = (constants.members, constants.lateResults)
     for (id, job) in jobs.entries where !job.ended { snapshot.jobs[id] = job.snapshot }
     for slot in slots {
       snapshot.slots.append(slot.snapshot)

@@ -81,6 +81,8 @@ package struct Dispatcher: ~Copyable {
     let stallTime: UInt64
     /// Who works for the pool elsewhere: no constant, but here for the same reason, for it is seldom asked.
     var members: [String: PoolMember] = [:]
+    /// How many chunks they have brought too late.
+    var lateResults = 0
 
     init(limits: DispatchLimits) {
       self.limits = limits

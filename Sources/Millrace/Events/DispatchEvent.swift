@@ -83,6 +83,8 @@ package enum DispatchEvent: Sendable {
   indirect case memberJoined(PoolMember)
   /// It takes no more. `isLost`: it was not heard of for as long as it may have something, which others get.
   indirect case memberLeft(PoolMember, isLost: Bool)
+  /// So many chunks it has brought in vain: another was first, which had got them meanwhile, or nobody wants them any more.
+  case resultsLate(member: String, count: Int)
 
   // MARK: Whoever observes
 

@@ -12,6 +12,7 @@ extension PoolSnapshot {
       members = [:]
     case .memberJoined(let member): members[member.name] = member
     case .memberLeft(let member, _): members[member.name] = nil
+    case .resultsLate(_, let count): lateResults += count
     case .slotOpened(let slot, let level):
       while slots.count <= slot { slots.append(Slot(state: .empty, level: level, generation: 0)) }
       if slots[slot].state == .closed { slots[slot].state = .empty }

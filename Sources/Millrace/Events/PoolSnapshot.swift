@@ -79,6 +79,8 @@ package struct PoolSnapshot: Sendable, Hashable {
   package var jobs: [JobID: Job] = [:]
   /// Who works for it elsewhere, by name.
   package var members: [String: PoolMember] = [:]
+  /// How many chunks they have brought in vain.
+  package var lateResults = 0
 
   package init(time: UInt64, width: Int, closing: PoolClosing? = nil, hasStopped: Bool = false) {
     (self.time, self.width, self.closing, self.hasStopped) = (time, width, closing, hasStopped)

@@ -110,7 +110,7 @@ extension Pipeline: PipelineLines {
   /// Items go on as they are, and each goes into the pipeline as well.
   public var _teed: Pipeline<Input, Input> {
     let inlet = PipelineNode.inlet(Input.self)
-    let branch = then(.elastic(CompactMap<Output, Input> { _ in nil })).applied(to: inlet)
+    let branch = then(.elastic(Drop<Output, Input>())).applied(to: inlet)
     return Pipeline<Input, Input>(
       inlet: inlet, node: PipelineNode(.merge, "tee", [inlet, branch], ItemsOf<Input>(), isTee: true))
   }

@@ -6,7 +6,7 @@ package final class WorkerRecord: Sendable {
   package let key: WorkerKey
   private let type: any Sendable.Type
   /// The names of the stages that it is; empty: it is a worker of a user's.
-  private let stages: [String]
+  package let stages: [String]
 
   /// Whether it is a pipeline's. In a pool with one slot its state is one, also where its items move to a slot of a higher level.
   var isStation: Bool { !stages.isEmpty }

@@ -22,6 +22,8 @@ package final class Agent: Sendable {
     package var manifest = Manifest()
     /// How long it waits for a job that is not there.
     package var patience: Duration = .seconds(30)
+    /// What it is called; nil: whatever nobody else is.
+    package var name: String?
 
     package init() {}
   }
@@ -80,17 +82,18 @@ package final class Agent: Sendable {
   private let state: Lock<State>
   /// A place is free, or it is over.
   private let news = TaskBell()
+  private let isOver = TaskBell()
 
   package init(_ engine: any WorkEngine, _ options: Options, logger: Logger) {
     self.engine = engine
     self.options = options
     self.logger = logger
     state = Lock(State(pace: AgentPace(slots: options.slots)))
-    name = Self.freshName()
+    name = options.name ?? Self.freshName()
   }
 
   /// One that no other agent has, whatever started it.
-  private static func freshName() -> String {
+  static func freshName() -> String {
     var random = SystemRandomNumberGenerator()
     return String(UInt64.random(in: .min ... .max, using: &random), radix: 36)
   }
@@ -107,6 +110,7 @@ package final class Agent: Sendable {
       return state.leasing
     }
     news.ring()
+    isOver.ring()
     guard let leasing else { return }
     leasing.cancel()
     Task { [engine] in await engine.interrupt() }
@@ -122,21 +126,25 @@ package final class Agent: Sendable {
       let leasing = Task { await self.lease(on: pool) }
       state.withLock { $0.leasing = leasing }
       if hasEnded { leasing.cancel() }
-      await leasing.value
-      state.withLock { $0.leasing = nil }
-      await giveBack()
+      await isOver.waitForRing()
+      await Farewell.say {
+        await leasing.value
+        self.state.withLock { $0.leasing = nil }
+        await self.giveBack()
+        beating.cancel()
+        await beating.value
+      }
       beating.cancel()
-      await beating.value
       await close(pool)
     } catch {
       end(.failed("\(error)"))
     }
     // Tried once, whoever is there.
-    let goodbye = Task { [engine, name] in
-      try? await engine.leave(name)
+    await Farewell.say { [engine, name] in
+      let goodbye = Task { try? await engine.leave(name) }
+      goodbye.cancel()
+      await goodbye.value
     }
-    goodbye.cancel()
-    await goodbye.value
     await engine.close()
     // They are the user's, and let go of behind the lock.
     _ = state.withLock { state in
@@ -229,7 +237,7 @@ package final class Agent: Sendable {
     let now = MonotonicTime.now
     state.withLock { state in
       while state.end == nil, state.atWork < state.pace.together, let lease = state.waiting.popFirst() {
-        let number = state.pace.enter()
+        let number = state.pace.enter(at: now)
         state.atWork += 1
         state.repeated += lease.isRepeated ? 1 : 0
         if lease.isSuspect { state.hasSuspect = true }

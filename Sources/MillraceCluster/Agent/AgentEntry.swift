@@ -94,6 +94,7 @@ private func makeAgent(_ settings: AgentSettings, _ logger: Logger) throws -> Ag
   options.slots = settings.slots
   options.process = Int(getpid())
   options.patience = lease
+  options.name = settings.name.isEmpty ? nil : settings.name
   var name = [CChar](repeating: 0, count: 256)
   if gethostname(&name, name.count - 1) == 0 {
     options.host = name.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }

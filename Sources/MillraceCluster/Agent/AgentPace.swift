@@ -15,6 +15,8 @@ package struct AgentPace: Sendable {
   /// When chunks have ended, the last of them: for as many as there are in hand.
   private var ends: [UInt64]
   private var entered = 0
+  /// When one last began or ended.
+  private var movedAt: UInt64 = 0
   private var left = 0
   /// Nanoseconds; nil: none has ended yet.
   private var chunkTime: UInt64?
@@ -35,7 +37,8 @@ package struct AgentPace: Sendable {
   package var together: Int { slots * (chunkTime.map { $0 < Self.quick } == true ? 4 : 1) }
 
   /// A chunk goes to the slots: its number, in their order.
-  package mutating func enter() -> Int {
+  package mutating func enter(at now: UInt64) -> Int {
+    movedAt = max(movedAt, now)
     entered += 1
     return entered - 1
   }
@@ -49,13 +52,11 @@ package struct AgentPace: Sendable {
   package mutating func leave(at now: UInt64, took time: UInt64? = nil) {
     ends[left % ends.count] = now
     left += 1
+    movedAt = max(movedAt, now)
     guard let time else { return }
     chunkTime = chunkTime.map { ($0 &* 3 &+ time) / 4 } ?? time
   }
 
-  /// For how long nothing has ended that was begun: what waits behind it was had ahead because those before it were short.
-  package func isStuck(at now: UInt64) -> Bool {
-    guard left > 0 else { return false }
-    return now &- ends[(left - 1) % ends.count] > Self.longest
-  }
+  /// Whether what runs takes long: what waits behind it was had ahead because those before it were short.
+  package func isStuck(at now: UInt64) -> Bool { now > movedAt + Self.longest }
 }

@@ -104,6 +104,19 @@ extension ClusterDriver {
       }
       host?.step { $0.memberLeft(member.name, isLost: isLost, now: $1) }
     }
+    for member in members where member.lateResults > 0 { tellLate(member) }
+  }
+
+  private func tellLate(_ member: Member) {
+    let count = state.withLock { state in
+      defer { state.lateResults[member.name] = member.lateResults }
+      return member.lateResults - (state.lateResults[member.name] ?? 0)
+    }
+    guard count > 0 else { return }
+    var details = about(member)
+    details["results"] = "\(count)"
+    logger.notice("results of an agent came too late, and do not count", metadata: details)
+    host?.step { $0.resultsLate(of: member.name, count: count, now: $1) }
   }
 
   private func about(_ member: Member) -> Logger.Metadata {

@@ -70,6 +70,8 @@ final class ClusterDriver: Sendable {
     var waiting: [ClusterSeat] = []
     var seats: [ObjectIdentifier: ClusterSeat] = [:]
     var members: [String: Member] = [:]
+    /// How many results of each agent came too late, as far as that was told.
+    var lateResults: [String: Int] = [:]
     /// Agents that may not have work, and why; they do not stay.
     var refused: [String: String] = [:]
     /// Agents that were to finish what they have, and end.
@@ -326,20 +328,26 @@ final class ClusterDriver: Sendable {
     taken.ring()
     for task in tasks { task.cancel() }
     await engine.interrupt()
-    for task in tasks { await task.value }
-    if state.withLock({ $0.isKnown }) {
-      // Cancelled: it is tried once, whoever is there.
-      let finish = Task { [engine, logger, state] in
-        do {
-          for run in state.withLock({ $0.completeRuns }) { try await engine.forget(run) }
-          try await engine.finish()
-        } catch { logger.warning("the job could not be ended in the queue: \(error)") }
-      }
-      finish.cancel()
-      await finish.value
+    let isSaid = await Farewell.say {
+      for task in tasks { await task.value }
+      await self.finish()
     }
-    await launcher.end()
+    if !isSaid { logger.warning("the job could not be ended in the queue, which does not answer") }
+    await launcher.end(Set(state.withLock { $0.members }.keys))
     await engine.close()
+  }
+
+  private func finish() async {
+    guard state.withLock({ $0.isKnown }) else { return }
+    // Cancelled: it is tried once, whoever is there.
+    let finish = Task { [engine, logger, state] in
+      do {
+        for run in state.withLock({ $0.completeRuns }) { try await engine.forget(run) }
+        try await engine.finish()
+      } catch { logger.warning("the job could not be ended in the queue: \(error)") }
+    }
+    finish.cancel()
+    await finish.value
   }
 
   // MARK: Submitting

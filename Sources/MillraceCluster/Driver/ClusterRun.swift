@@ -89,7 +89,9 @@ final class ClusterRun: Sendable {
 extension ClusterRun {
   /// What a run is of: two maps that differ in this cannot be one.
   static func head<W: Worker>(_ worker: W, items: Int) throws -> Fields {
-    let announcement = try TypedRemoteWorker(worker).announcement()
+    let announcement = try withExtendedLifetime(NothingShared()) {
+      try SharedPassage($0).within { try TypedRemoteWorker(worker).announcement() }
+    }
     // The same whatever the order of bytes: that of a dictionary's elements is another in each process.
     var sum: UInt64 = 0
     for byte in announcement {
@@ -100,5 +102,19 @@ extension ClusterRun {
     return Fields([
       ("worker", String(reflecting: W.self)), ("configuration", String(sum, radix: 36)), ("items", "\(items)"),
     ])
+  }
+}
+
+/// What is shared has another name in each program, so that two of them could not be seen to have the same worker.
+private final class NothingShared: SharedCarrier {
+  func carry(_ block: SharedBlock) throws {
+    throw SharedMissing(
+      description:
+        "it is shared, and another in each program, so that nobody could tell whether the next one's is the same; send a copy of what is in it"
+    )
+  }
+
+  func find(_ token: SharedToken) throws -> SharedBlock {
+    throw SharedMissing(description: "a shared object of a run that goes on")
   }
 }

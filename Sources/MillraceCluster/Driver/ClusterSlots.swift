@@ -20,7 +20,9 @@ final class ClusterSlots: Slots {
     guard !worker.remote.needsFork else {
       throw WorkerPoolError(
         .notTransportable,
-        "a closure cannot run on a cluster, whatever it captures: another process has no name to find it by. Use a Worker type, whose configuration is sent"
+        worker.stages.isEmpty
+          ? "a closure cannot run on a cluster, whatever it captures: another process has no name to find it by. Use a Worker type, whose configuration is sent"
+          : "the stage \(worker.stages.joined(separator: " → ")) cannot run on a cluster, for a closure is a part of it: another process has no name to find it by. Use Worker types, whose configuration is sent, or give it a place in this program: Parallel(4, on: .threads()) { … }"
       )
     }
     try withExtendedLifetime(ParcelCarrier()) { try worker.remote.validateElsewhere(SharedPassage($0)) }

@@ -351,7 +351,9 @@ package final class InMemoryEngine: WorkEngine {
     server.change { state in
       results.map { id, bytes in
         guard state.work.removeValue(forKey: id) != nil else {
-          return state.results.contains { $0.id == id && $0.agent == agent }
+          if state.results.contains(where: { $0.id == id && $0.agent == agent }) { return true }
+          state.members[agent]?.member.lateResults += 1
+          return false
         }
         state.starts[id] = nil
         state.results.append(WorkResult(id: id, agent: agent, bytes: bytes))

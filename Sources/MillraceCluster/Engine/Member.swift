@@ -10,6 +10,8 @@ package struct Member: Sendable, Equatable {
   package var refusal = ""
   /// How many results it has brought.
   package var results = 0
+  /// How many more came too late: another had brought the same, or nobody wanted it any more.
+  package var lateResults = 0
   /// Whether it was heard of within a lease.
   package var isAlive = true
   /// Whether it is to finish what it has, and end.

@@ -17,7 +17,9 @@ package protocol AgentLauncher: Sendable {
   /// Whether more than so many will not come.
   func hasAll(_ count: Int) -> Bool
   /// Sees to it that none is left.
-  func end() async
+  ///
+  /// - Parameter alive: those that were heard of. Others have nobody whose tear-down would have to be waited for.
+  func end(_ alive: Set<String>) async
 }
 
 extension AgentLauncher {
@@ -32,7 +34,7 @@ struct ExternalLauncher: AgentLauncher {
   var isOpenEnded: Bool { true }
   var isExhausted: Bool { false }
   func hasAll(_ count: Int) -> Bool { true }
-  func end() async {}
+  func end(_ alive: Set<String>) async {}
 }
 
 /// Agents in this very process: for tests.
@@ -54,7 +56,7 @@ package final class HereLauncher: AgentLauncher {
   package var isExhausted: Bool { false }
   package func hasAll(_ count: Int) -> Bool { count >= self.count }
 
-  package func end() async {
+  package func end(_ alive: Set<String>) async {
     let agents = agents.withLock { $0 }
     for (agent, _) in agents { agent.leave() }
     for (_, task) in agents { _ = await task.value }

@@ -8,6 +8,8 @@ package struct AgentSettings: Sendable, Equatable {
   package var url = ""
   package var tls = RedisTLS()
   package var job = ""
+  /// What the agent is called; empty: it gives itself a name.
+  package var name = ""
   package var slots = 1
   package var leaseMilliseconds = 30_000
   /// Whether it ends when its standard input does.
@@ -43,13 +45,13 @@ package struct AgentSettings: Sendable, Equatable {
       [
         ("url", url), ("job", job), ("slots", "\(slots)"), ("lease", "\(leaseMilliseconds)"),
         ("tether", isTethered ? "1" : "0"),
-      ] + tls.fields
+      ] + (name.isEmpty ? [] : [("name", name)]) + tls.fields
     ).text + "\n\n"
   }
 
   package init(text: String) throws(EngineError) {
     let fields = Fields(text)
-    let names = ["url", "job", "slots", "lease", "tether"] + RedisTLS.names
+    let names = ["url", "job", "slots", "lease", "tether", "name"] + RedisTLS.names
     if let unknown = fields.names.first(where: { !names.contains($0) }) {
       throw .misused("an agent has no setting \(unknown); there are \(names.joined(separator: ", "))")
     }
@@ -58,6 +60,8 @@ package struct AgentSettings: Sendable, Equatable {
     slots = try Self.number("slots", fields["slots"], 1...4_096) ?? 1
     leaseMilliseconds = try Self.number("lease", fields["lease"], 100...86_400_000) ?? 30_000
     isTethered = fields["tether"] == "1"
+    name = fields["name"] ?? ""
+    guard name.isEmpty || Self.isName(name) else { throw .misused("\(name) cannot be the name of an agent") }
     tls = try RedisTLS(fields)
     guard !url.isEmpty, !job.isEmpty else { throw .misused("settings of an agent without url or job") }
   }

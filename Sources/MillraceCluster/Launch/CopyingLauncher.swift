@@ -22,7 +22,7 @@ final class CopyingLauncher: AgentLauncher {
   func replace(logger: Logger) { launcher.replace(logger: logger) }
   var isExhausted: Bool { launcher.isExhausted }
   func hasAll(_ count: Int) -> Bool { launcher.hasAll(count) }
-  func end() async { await launcher.end() }
+  func end(_ alive: Set<String>) async { await launcher.end(alive) }
 
   func launch(logger: Logger) async throws {
     let isFirst = hasCopied.withLock { hasCopied in

@@ -18,6 +18,8 @@ final class ProcessLauncher: AgentLauncher {
 
   private struct State {
     var running: [Int: TetheredProcess] = [:]
+    /// What the agent of a place is called that was started there last.
+    var names: [Int: String] = [:]
     /// How often something was started in each place, and which of those was the last to end.
     var starts: [Int: Int] = [:]
     var ended: [Int: Int] = [:]
@@ -82,8 +84,10 @@ final class ProcessLauncher: AgentLauncher {
     let place = places[number].renewed?(places[number]) ?? places[number]
     var settings = place.settings
     settings.isTethered = true
+    settings.name = Agent.freshName()
     let begun = MonotonicTime.now
-    let start = state.withLock { state in
+    let start = state.withLock { [name = settings.name] state in
+      state.names[number] = name
       state.starts[number, default: 0] += 1
       return state.starts[number] ?? 0
     }
@@ -127,7 +131,7 @@ final class ProcessLauncher: AgentLauncher {
     }
   }
 
-  func end() async {
+  func end(_ alive: Set<String>) async {
     let running = state.withLock { state in
       state.isEnding = true
       for place in state.due.keys { state.running[place] = nil }
@@ -136,11 +140,21 @@ final class ProcessLauncher: AgentLauncher {
     }
     for process in running { process.letGo() }
     let alarm = Task {
-      do { try await Task.sleep(for: Self.grace) } catch { return }
-      for process in self.state.withLock({ Array($0.running.values) }) { process.kill() }
+      do {
+        try await Task.sleep(for: Farewell.limit)
+        kill { !alive.contains($0) }
+        try await Task.sleep(for: Self.grace - Farewell.limit)
+      } catch { return }
+      kill { _ in true }
     }
     while !state.withLock({ $0.running.isEmpty }) { await isGone.waitForRing() }
     alarm.cancel()
     await alarm.value
+  }
+
+  /// Those whose names are so.
+  private func kill(_ isMeant: (String) -> Bool) {
+    let meant = state.withLock { state in state.running.filter { isMeant(state.names[$0.key] ?? "") }.map(\.value) }
+    for process in meant { process.kill() }
   }
 }

@@ -38,7 +38,7 @@ enum SSHProgram: Sendable, Equatable {
   }
 
   static func command(_ host: String, _ line: String, _ way: Way? = nil) -> [String] {
-    ["ssh", "-T", "-o", "BatchMode=yes"] + (way?.words ?? []) + [host, line]
+    ["ssh", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"] + (way?.words ?? []) + [host, line]
   }
 
   /// How an agent elsewhere gets to a port of this machine that nobody but this machine can come to.

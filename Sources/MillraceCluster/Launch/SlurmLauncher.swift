@@ -62,7 +62,7 @@ final class SlurmLauncher: AgentLauncher {
     }
   }
 
-  func end() async {
+  func end(_ alive: Set<String>) async {
     let phase = phase.withLock { phase in
       defer { phase = .ended }
       return phase

@@ -24,14 +24,14 @@ package struct QueueStatus: Sendable {
     if members.isEmpty { lines[0] += "; no agents" }
     lines += runs.sorted { $0.key < $1.key }.map { "run \($0.key): \($0.value) items delivered" }
     if members.isEmpty { return lines.joined(separator: "\n") }
-    var rows = [["agent", "host", "process", "slots", "chunks", "done", "state"]]
+    var rows = [["agent", "host", "process", "slots", "chunks", "done", "late", "state"]]
     for member in members {
       let state =
         !member.isAlive
         ? "lost" : !member.refusal.isEmpty ? member.refusal : member.isDraining ? "draining" : "working"
       rows.append([
         member.name, member.host, "\(member.process)", "\(member.slots)", "\(leases[member.name] ?? 0)",
-        "\(member.results)", state,
+        "\(member.results)", "\(member.lateResults)", state,
       ])
     }
     let widths = rows[0].indices.map { column in rows.reduce(0) { max($0, $1[column].count) } }
@@ -46,7 +46,7 @@ package struct QueueStatus: Sendable {
     let agents = members.map { member in
       """
       {"name":\(member.name.quotedForJSON),"host":\(member.host.quotedForJSON),"process":\(member.process),\
-      "slots":\(member.slots),"chunks":\(leases[member.name] ?? 0),"done":\(member.results),"alive":\(member.isAlive),\
+      "slots":\(member.slots),"chunks":\(leases[member.name] ?? 0),"done":\(member.results),"late":\(member.lateResults),"alive":\(member.isAlive),\
       "draining":\(member.isDraining),\
       "refusal":\(member.refusal.quotedForJSON)}
       """

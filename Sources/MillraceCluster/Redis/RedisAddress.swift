@@ -91,16 +91,24 @@ package struct RedisAddress: Sendable, Equatable {
     return String(decoding: bytes, as: UTF8.self)
   }
 
+  /// As ``plain(_:)`` reads it.
+  private static func escaped(_ text: String) -> String {
+    text.utf8.map { byte in
+      let scalar = UnicodeScalar(byte)
+      let isPlain = byte < 128 && (Character(scalar).isLetter || Character(scalar).isNumber)
+      return isPlain ? String(Character(scalar)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+    }.joined()
+  }
+
+  /// As a URL with all of it, never for a log.
+  package var wholeURL: String {
+    let parts = tls.fields.map { "\($0)=\(Self.escaped($1))" }
+    return parts.isEmpty ? url : "\(url)?\(parts.joined(separator: "&"))"
+  }
+
   /// As a URL, password and all, but without ``tls``: for agents, never for a log.
   package var url: String {
-    func escaped(_ text: String) -> String {
-      text.utf8.map { byte in
-        let scalar = UnicodeScalar(byte)
-        let isPlain = byte < 128 && (Character(scalar).isLetter || Character(scalar).isNumber)
-        return isPlain ? String(Character(scalar)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
-      }.joined()
-    }
-    let entry = password.map { "\(escaped(user ?? "")):\(escaped($0))@" } ?? ""
+    let entry = password.map { "\(Self.escaped(user ?? "")):\(Self.escaped($0))@" } ?? ""
     return "\(isSecure ? "rediss" : "redis")://\(entry)\(host.contains(":") ? "[\(host)]" : host):\(port)/\(database)"
   }
 }

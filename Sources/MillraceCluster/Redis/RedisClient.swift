@@ -18,6 +18,11 @@ final class RedisClient: Sendable {
     var digests: [RedisScript: String] = [:]
     /// Made once: it has read files.
     var security: NIOSSLContext?
+    /// One that was opened, and has not answered yet.
+    var early: RedisConnection?
+    /// How many are asking.
+    var asking = 0
+    var hasEnded = false
   }
 
   let address: RedisAddress
@@ -25,14 +30,16 @@ final class RedisClient: Sendable {
   private let patience: Duration
   private let group: any EventLoopGroup
   /// How the server has ended, if that is known for good.
-  private let end: @Sendable () -> String?
+  private let gone: @Sendable () -> String?
   private let state = Lock(State())
+  /// One has asked, or opened, for whose end somebody may wait.
+  private let isDone = TaskBell()
 
   init(
     _ address: RedisAddress, on group: any EventLoopGroup, patience: Duration,
     end: @escaping @Sendable () -> String? = { nil }
   ) {
-    (self.address, self.group, self.patience, self.end) = (address, group, patience, end)
+    (self.address, self.group, self.patience, gone) = (address, group, patience, end)
   }
 
   /// One answer.
@@ -97,6 +104,19 @@ final class RedisClient: Sendable {
     await connection?.close()
   }
 
+  /// Whoever asks now, or will, hears that nobody answers any more. Returns when nobody is at it: its loops may be ended behind that.
+  func end() async {
+    let connections = state.withLock { state in
+      state.hasEnded = true
+      defer { state.connection = nil }
+      return [state.connection, state.early]
+    }
+    for connection in connections { await connection?.close() }
+    while state.withLock({ $0.asking > 0 || $0.opening != nil }) { await isDone.waitForRing() }
+  }
+
+  private static let ended = EngineError.gone("its connections were let go of")
+
   // MARK: Connections
 
   /// Lets go of this one, and of no other that has its place by now.
@@ -129,6 +149,14 @@ final class RedisClient: Sendable {
   private func patiently<R>(
     waitsForRoom: Bool = true, _ body: (RedisConnection) async throws -> R
   ) async throws -> R {
+    try state.withLock { state in
+      if state.hasEnded { throw Self.ended }
+      state.asking += 1
+    }
+    defer {
+      state.withLock { $0.asking -= 1 }
+      isDone.ring()
+    }
     // From when it was missed: what has taken long is asked once more.
     var end: UInt64?
     var roomEnd: UInt64?
@@ -156,7 +184,8 @@ final class RedisClient: Sendable {
         // Another server may have its place by now.
         if let connection { await drop(connection) }
       }
-      if let why = self.end() { throw EngineError.gone(why) }
+      if state.withLock({ $0.hasEnded }) { throw Self.ended }
+      if let why = self.gone() { throw EngineError.gone(why) }
       let now = MonotonicTime.now
       let last = end ?? now &+ patience.nanoseconds
       end = last
@@ -188,17 +217,31 @@ final class RedisClient: Sendable {
       // It may have come to be between the look and the task.
       if let connection = standing { result = .success(connection) } else { result = .success(try await connect()) }
     } catch { result = .failure(error) }
-    state.withLock { state in
-      state.opening = nil
-      guard case .success(let connection) = result else { return }
-      state.connection = connection
-      state.digests = [:]
+    let isLate = state.withLock { state in
+      state.early = nil
+      if case .success(let connection) = result, !state.hasEnded {
+        state.connection = connection
+        state.digests = [:]
+      }
+      return state.hasEnded
     }
+    if isLate, case .success(let connection) = result { await connection.close() }
+    state.withLock { $0.opening = nil }
+    isDone.ring()
+    if isLate { throw Self.ended }
     return try result.get()
   }
 
   private func connect() async throws -> RedisConnection {
     let connection = try await RedisConnection.open(address, try security(), on: group, within: .seconds(5))
+    let isLate = state.withLock { state in
+      state.early = connection
+      return state.hasEnded
+    }
+    if isLate {
+      await connection.close()
+      throw Self.ended
+    }
     var first: [RESPCommand] = []
     if let password = address.password {
       first.append(address.user.map { ["AUTH", $0, password] } ?? ["AUTH", password])

@@ -96,7 +96,7 @@ extension RedisEngine {
       let beside = place(bytes, id, isResult: true).map { [$0.key] } ?? []
       calls.append(
         (
-          [keys.work, keys.results, keys.starts, keys.members, keys.counts] + beside,
+          [keys.work, keys.results, keys.starts, keys.members, keys.counts, keys.late] + beside,
           words(RedisKeys.group, "\(id)", agent) + [bytes]
         ))
     }

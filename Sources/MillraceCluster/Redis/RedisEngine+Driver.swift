@@ -108,8 +108,10 @@ extension RedisEngine {
   }
 
   package func members() async throws -> [Member] {
-    let answers = try await client.ask([["HGETALL", keys.members], ["HGETALL", keys.counts], ["HKEYS", keys.drains]])
-    let (members, counts) = (Self.pairs(answers[0]), Self.pairs(answers[1]))
+    let answers = try await client.ask([
+      ["HGETALL", keys.members], ["HGETALL", keys.counts], ["HKEYS", keys.drains], ["HGETALL", keys.late],
+    ])
+    let (members, counts, late) = (Self.pairs(answers[0]), Self.pairs(answers[1]), Self.pairs(answers[3]))
     let drains = Set(answers[2].array.compactMap(\.string))
     guard !members.isEmpty else { return [] }
     // Who has left meanwhile is not lost: an agent takes its name away before it says that it is not there.
@@ -122,6 +124,7 @@ extension RedisEngine {
       if !member.isAlive, alive[2 * place + 1].integer != 1 { continue }
       member.isDraining = drains.contains(pair.name)
       member.results = counts.first { $0.name == pair.name }.flatMap { Int($0.value) } ?? 0
+      member.lateResults = late.first { $0.name == pair.name }.flatMap { Int($0.value) } ?? 0
       found.append(member)
     }
     let gone = found.filter { !$0.isAlive }.map(\.name)

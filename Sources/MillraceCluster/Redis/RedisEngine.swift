@@ -58,8 +58,8 @@ package final class RedisEngine: WorkEngine {
   package func interrupt() async { await waiter.close() }
 
   package func close() async {
-    await client.close()
-    await waiter.close()
+    await client.end()
+    await waiter.end()
     try? await group.shutdownGracefully()
   }
 

@@ -22,6 +22,8 @@ package struct RedisKeys: Sendable {
   var members: String { key("members") }
   /// How many results each agent has brought.
   var counts: String { key("counts") }
+  /// How many results of each came too late.
+  var late: String { key("late") }
   /// How often items were begun of work that somebody was lost with.
   var starts: String { key("starts") }
   /// Agents that are to finish what they have, and end. They stay there when they have: their driver is to know why.
@@ -45,7 +47,7 @@ package struct RedisKeys: Sendable {
   var beats: String { key("beats") }
 
   /// Those that stay until the job is over, but for `epoch`, `phase`, `driver` and `beats`.
-  var lasting: [String] { [work, results, manifest, workers, members, counts, starts, drains] }
+  var lasting: [String] { [work, results, manifest, workers, members, counts, late, starts, drains] }
 
   /// All there are, as a pattern: a job's name has nothing in it that means something there.
   var pattern: String { key("*") }

@@ -147,14 +147,15 @@ package enum RedisScript: String, CaseIterable, Sendable {
       return {before, before > 0 and counts['prior'] or ''}
       """
     case .complete:
-      // KEYS in out starts members results (what lies beside); ARGV group id agent result. Asked again, it is not refused for that.
+      // KEYS in out starts members results late (what lies beside); ARGV group id agent result. Asked again, it is not refused for that.
       """
       local id = ARGV[2] .. '-0'
       if redis.call('XACK', KEYS[1], ARGV[1], id) == 0 then
         for _, entry in ipairs(redis.call('XRANGE', KEYS[2], '-', '+')) do
           if entry[2][2] == ARGV[2] and entry[2][4] == ARGV[3] then return 1 end
         end
-        if KEYS[6] then redis.call('UNLINK', KEYS[6]) end
+        if KEYS[7] then redis.call('UNLINK', KEYS[7]) end
+        if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HINCRBY', KEYS[6], ARGV[3], 1) end
         return 0
       end
       redis.call('XDEL', KEYS[1], id)

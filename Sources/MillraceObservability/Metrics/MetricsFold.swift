@@ -5,6 +5,7 @@ import Millrace
 struct PoolNews: Equatable {
   enum Outcome: String, CaseIterable { case done, failed }
   enum MapEnd: String, CaseIterable { case complete, failed, cancelled }
+  enum Leave: String, CaseIterable { case told, lost }
   enum Cause: String, CaseIterable { case lifespan, crash, timeout, other }
 
   struct Run: Equatable {
@@ -18,6 +19,10 @@ struct PoolNews: Equatable {
   var timedOut = 0
   var maps: [MapEnd: Int] = [:]
   var crashes = 0
+  var lateResults = 0
+  var joins = 0
+  /// Of those that left whether they said so.
+  var leaves: [Leave: Int] = [:]
   var restarts: [Cause: Int] = [:]
   var bytesSent = 0
   var bytesReceived = 0
@@ -33,6 +38,8 @@ struct PoolNews: Equatable {
 struct PoolLevels: Equatable {
   var slots = 0
   var busySlots = 0
+  var members = 0
+  var memberSlots = 0
   var maps = 0
   var waitingItems = 0
   var runningItems = 0
@@ -59,6 +66,8 @@ struct MetricsFold {
   var levels: PoolLevels {
     if pool.hasStopped { return PoolLevels() }
     var levels = PoolLevels(slots: pool.width, maps: pool.jobs.count)
+    levels.members = pool.members.count
+    levels.memberSlots = pool.members.values.reduce(0) { $0 + $1.slots }
     for slot in pool.slots where slot.state == .working { levels.busySlots += 1 }
     for job in pool.jobs.values {
       levels.waitingItems += max(0, job.queued)
@@ -87,6 +96,9 @@ struct MetricsFold {
     case .setUpEnded(let slot, _, _):
       if let start = setUps.removeValue(forKey: slot) { news.setUps.append(time &- start) }
     case .setUpFailed(let slot, _, _, _, _, _): setUps[slot] = nil
+    case .memberJoined: news.joins += 1
+    case .memberLeft(_, let isLost): news.leaves[isLost ? .lost : .told, default: 0] += 1
+    case .resultsLate(_, let count): news.lateResults += count
     case .jobRead(_, let count): news.read += count
     case .jobEnded(_, let end, _):
       switch end {

@@ -10,6 +10,9 @@ struct PoolInstruments: Sendable {
   private let maps: [PoolNews.MapEnd: Counter]
   private let crashes: Counter
   private let restarts: [PoolNews.Cause: Counter]
+  private let joins: Counter
+  private let leaves: [PoolNews.Leave: Counter]
+  private let lateResults: Counter
   private let bytesSent: Counter
   private let bytesReceived: Counter
   private let itemDuration: Timer
@@ -19,6 +22,8 @@ struct PoolInstruments: Sendable {
   private let memory: Recorder
   private let slots: Gauge
   private let busySlots: Gauge
+  private let members: Gauge
+  private let memberSlots: Gauge
   private let runningMaps: Gauge
   private let waitingItems: Gauge
   private let runningItems: Gauge
@@ -44,6 +49,9 @@ struct PoolInstruments: Sendable {
     maps = counters("millrace.maps", "end")
     crashes = counter("millrace.workers.crashed")
     restarts = counters("millrace.workers.restarted", "cause")
+    joins = counter("millrace.members.joined")
+    leaves = counters("millrace.members.left", "how")
+    lateResults = counter("millrace.results.late")
     bytesSent = counter("millrace.bytes.sent")
     bytesReceived = counter("millrace.bytes.received")
     itemDuration = timer("millrace.item.duration")
@@ -54,6 +62,8 @@ struct PoolInstruments: Sendable {
       label: "millrace.worker.memory", dimensions: dimensions(), aggregate: true, factory: factory)
     slots = gauge("millrace.slots")
     busySlots = gauge("millrace.slots.busy")
+    members = gauge("millrace.members")
+    memberSlots = gauge("millrace.members.slots")
     runningMaps = gauge("millrace.maps.running")
     waitingItems = gauge("millrace.items.waiting")
     runningItems = gauge("millrace.items.running")
@@ -68,6 +78,9 @@ struct PoolInstruments: Sendable {
     for (end, count) in news.maps { add(count, to: maps[end]) }
     add(news.crashes, to: crashes)
     for (cause, count) in news.restarts { add(count, to: restarts[cause]) }
+    add(news.joins, to: joins)
+    for (how, count) in news.leaves { add(count, to: leaves[how]) }
+    add(news.lateResults, to: lateResults)
     add(news.bytesSent, to: bytesSent)
     add(news.bytesReceived, to: bytesReceived)
     for run in news.chunks {
@@ -86,6 +99,8 @@ struct PoolInstruments: Sendable {
     }
     set(slots, \.slots)
     set(busySlots, \.busySlots)
+    set(members, \.members)
+    set(memberSlots, \.memberSlots)
     set(runningMaps, \.maps)
     set(waitingItems, \.waitingItems)
     set(runningItems, \.runningItems)

@@ -13,7 +13,7 @@ extension Ledger {
     case started(Int), notStarted(Int), ended(Int), isSetUp(Int, WorkerKey), setUpFailed(Int, WorkerKey)
     case tornDown(Int, WorkerKey)
     case finished(Int, chunk: Int, items: Int, elapsed: UInt64)
-    case joined(PoolMember), left(String, isLost: Bool)
+    case joined(PoolMember), left(String, isLost: Bool), late(String, Int)
   }
 
   struct Told {
@@ -96,6 +96,7 @@ extension Ledger {
       try isOwed(.finished(slot, chunk: chunk, items: items, elapsed: elapsed))
     case .memberJoined(let member): try isOwed(.joined(member))
     case .memberLeft(let member, let isLost): try isOwed(.left(member.name, isLost: isLost))
+    case .resultsLate(let member, let count): try isOwed(.late(member, count))
     case .jobBegan(let id, _, _, let total):
       try check(!isTold(id), "\(id): begins twice")
       try check(total == jobs[id]?.plan.declared, "\(id): has \(total.map { "\($0)" } ?? "no") items")

@@ -193,7 +193,7 @@ package final class Simulation {
     }
   }
 
-  /// Somebody comes to work for the pool, or does not any more.
+  /// Somebody comes to work for the pool, does not any more, or brings what another has brought.
   private func changeMembers() throws {
     guard comings.chance(2), !ledger.isStopped else { return }
     if members.isEmpty || comings.chance(50) {
@@ -201,6 +201,10 @@ package final class Simulation {
       members.append(member)
       ledger.hasToBeTold(.joined(member))
       try step("member \(member.name) joins") { $0.memberJoined(member, now: $1) }
+    } else if comings.chance(20) {
+      let (late, count) = (members[comings.below(members.count)].name, 1 + comings.below(4))
+      ledger.hasToBeTold(.late(late, count))
+      try step("member \(late) brings \(count) chunks too late") { $0.resultsLate(of: late, count: count, now: $1) }
     } else {
       let gone = members.remove(at: comings.below(members.count))
       let isLost = comings.chance(50)

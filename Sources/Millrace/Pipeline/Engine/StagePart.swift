@@ -18,6 +18,9 @@ package class StagePart: @unchecked Sendable {
     if reference.count == 3, let type = TypeReference(bytes: reference[0]).resolve() as? any Worker.Type {
       return try tagged(type, reference[1], Tagging(bytes: reference[2]))
     }
+    if reference.count == 1, let type = TypeReference(bytes: reference[0]).resolve() as? any PlainElasticStage.Type {
+      return elastic(type)
+    }
     guard reference.count == 2, let type = TypeReference(bytes: reference[0]).resolve() as? any Worker.Type else {
       throw WorkerPoolError(.notTransportable, "a stage of the pipeline is not known in the worker process")
     }
@@ -30,6 +33,8 @@ package class StagePart: @unchecked Sendable {
     let worker = try configuration.withUnsafeBytes { try decodedWorker(type, $0) }
     return WorkerPart(TaggedWorker(worker: worker, tagging: tagging))
   }
+
+  private static func elastic<S: PlainElasticStage>(_ type: S.Type) -> StagePart { ElasticPart(S()) }
 
   private static func make<W: Worker>(_ type: W.Type, _ configuration: [UInt8]) throws -> StagePart {
     WorkerPart(try configuration.withUnsafeBytes { try decodedWorker(type, $0) })
@@ -65,6 +70,16 @@ final class ElasticPart<S: ElasticStage>: StagePart, @unchecked Sendable {
   private let stage: S
 
   init(_ stage: S) { self.stage = stage }
+
+  // Others hold a closure.
+  override var needsFork: Bool { !(S.self is any PlainElasticStage.Type) || TypeReference(S.self) == nil }
+
+  override func reference() throws -> [[UInt8]] {
+    guard let type = TypeReference(S.self), !needsFork else {
+      throw WorkerPoolError(.notTransportable, "\(S.self) cannot be found by a worker process")
+    }
+    return [type.bytes]
+  }
 
   override func makeLink(_ part: Int, _ next: AnyLink, _ note: PartNote) -> AnyLink {
     ElasticLink(stage, part, unsafeDowncast(next, to: Link<S.Output>.self), note)

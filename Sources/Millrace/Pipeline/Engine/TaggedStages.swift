@@ -165,7 +165,8 @@ extension Blueprint.Stage {
     func source<S: Source>(_ source: S) -> PipelineNode.Work { .source(TaggedSource(source: source, tagging: tagging)) }
     func worker<W: Worker>(_ worker: W) -> PipelineNode.Work { .worker(TaggedWorker(worker: worker, tagging: tagging)) }
     func elastic<S: ElasticStage>(_ stage: S) -> PipelineNode.Work {
-      .elastic(TaggedElastic(stage: stage, tagging: tagging))
+      if let plain = stage as? any PlainElasticStage { return .elastic(plain.tagged) }
+      return .elastic(TaggedElastic(stage: stage, tagging: tagging))
     }
     func stage<S: Millrace.Stage>(_ stage: S) -> PipelineNode.Work {
       .stage(TaggedStage(stage: stage, tagging: tagging))
