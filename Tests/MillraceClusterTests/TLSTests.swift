@@ -52,6 +52,21 @@ extension Checked {
       }
     }
 
+    @Test("U333: as many authorities as are allowed reach the agents that are launched", .timeLimit(.minutes(1)))
+    func manyAuthorities() async throws {
+      try await withTLS { lab in
+        let (_, address) = try lab.server(wantsCertificates: false)
+        let ca = try readFile(lab.file("ca"))
+        let many = String(repeating: ca, count: 30_000 / ca.utf8.count)
+        #expect(many.utf8.count > 28_000)
+        let url = address.url + "?ca=\(lab.file("many"))"
+        try Files.write(lab.file("many"), many, mode: 0o600)
+        let backend = WorkerPool.Backend.cluster(
+          engine: .redis(url), launch: .local(agents: 1), lease: .seconds(5), patience: .seconds(10))
+        #expect(try await withWorkerPool(backend) { try await $0.map([3], with: Square()) } == [9])
+      }
+    }
+
     @Test("a server that nobody vouches for is not believed, but by who says so")
     func authority() async throws {
       try await withTLS { lab in

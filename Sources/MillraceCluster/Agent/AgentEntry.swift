@@ -75,16 +75,18 @@ private func readText(ofFile name: String) throws -> String {
 
 /// Up to an empty line, or the end.
 private func readText(of descriptor: Int32) -> String {
-  // Behind the empty line there is nothing but the end, which is the tether's.
+  // Behind the empty line a tether says nothing more.
   var bytes = [UInt8](repeating: 0, count: 1 << 16)
-  var end = 0
+  var (end, looked) = (0, 1)
   while end < bytes.count {
     let count = bytes.withUnsafeMutableBytes { read(descriptor, $0.baseAddress! + end, $0.count - end) }
     if count < 0, errno == EINTR { continue }
     if count <= 0 { break }
     end += count
-    if end >= 2, bytes[end - 1] == 10, bytes[end - 2] == 10 { break }
+    while looked < end, bytes[looked] != 10 || bytes[looked - 1] != 10 { looked += 1 }
+    if looked < end { break }
   }
+  end = min(end, looked + 1)
   return String(decoding: bytes[..<end], as: UTF8.self)
 }
 
