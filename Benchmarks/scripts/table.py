@@ -54,7 +54,7 @@ def rows():
     for count in (1, 4, 16, 64):
         name = 'W7.stages%d.threads' % count
         yield Row(name, 'ns a stage', 'seconds', 1e9 / 200000 / count, name, None, [], None)
-    for kind in ('map', 'filter', 'compactMap', 'flatMap'):
+    for kind in ('map', 'filter', 'compactMap', 'flatMap', 'tap', 'take', 'batch', 'sorted'):
         name = 'W7.%s.threads' % kind
         yield Row(name, 'ns an item', 'seconds', 1e9 / 200000, name, None, [], None)
     for suffix in ('', '.threads'):

@@ -29,7 +29,7 @@ private let rounds: [UInt64] = [7_000, 7_000, 42_000, 7_000]
 ///
 /// `stations`: each stage is a job of its own, with an edge between them. `stages1` to `stages64`: how the cost grows with them. `map`,
 /// `filter`, `compactMap`, `flatMap`: one stage of that kind, of which the last three leave out every other item, and the last makes two of each of
-/// the others.
+/// the others. `tap`, `take`, `batch`, `sorted`: one stage that sees all items in order.
 func pipelines(_ run: Run) async throws {
   serial(run)
   for (suffix, backend) in [("", WorkerPool.Backend.processes(Run.workers)), (".threads", .threads(Run.workers))] {
@@ -41,7 +41,7 @@ func pipelines(_ run: Run) async throws {
       for count in [1, 4, 16, 64] where !suffix.isEmpty {
         try await stages(run, "W7.stages\(count)\(suffix)", count, pool)
       }
-      for (kind, stage) in elastic where !suffix.isEmpty {
+      for (kind, stage) in elastic + serials where !suffix.isEmpty {
         try await fused(run, "W7.\(kind)\(suffix)", stage, pool)
       }
       try await cpu(run, "W7.cpu" + suffix, pool)
@@ -88,6 +88,13 @@ private let elastic: [(String, Pipeline<Int, Int>)] = [
   ("flatMap", Pipeline { FlatMap { (item: Int) in repeatElement(item, count: item & 1 == 0 ? 2 : 0) } }),
 ]
 
+private let serials: [(String, Pipeline<Int, Int>)] = [
+  ("tap", Pipeline { Tap("Look") { (item: Int) in if item < 0 { throw CancellationError() } } }),
+  ("take", Pipeline { Take(trivialCount).pipeline(of: Int.self) }),
+  ("batch", Pipeline<Int, [Int]> { Batched(64).pipeline(of: Int.self) }.flatMap { $0 }),
+  ("sorted", Pipeline { Sort<Int>(within: 8) }),
+]
+
 private func fused(_ run: Run, _ variant: String, _ stage: Pipeline<Int, Int>, _ pool: WorkerPool) async throws {
   let lines = Pipeline { Items(0..<trivialCount) }.through(stage)
   let half = trivialCount / 2
@@ -95,10 +102,11 @@ private func fused(_ run: Run, _ variant: String, _ stage: Pipeline<Int, Int>, _
     "map": half * (trivialCount - 1) + half, "filter": half * (half - 1), "compactMap": half * half,
     "flatMap": 2 * half * (half - 1),
   ]
+  let all = half * (trivialCount - 1)
   for sample in run.samples(variant, amount: Double(trivialCount)) {
     let total = try await lines.reduce(into: 0, on: pool) { $0 &+= $1 }
     sample.stop()
-    sample.check(UInt64(total), is: UInt64(sums[variant.split(separator: ".").map(String.init)[1]]!))
+    sample.check(UInt64(total), is: UInt64(sums[variant.split(separator: ".").map(String.init)[1]] ?? all))
   }
 }
 
