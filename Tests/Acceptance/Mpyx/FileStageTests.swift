@@ -178,6 +178,84 @@ extension Checked {
       }
     }
 
+    /// Two ends of a socket, or of a pipe: what is written to the second is read from the first.
+    private static func ends(_ isSocket: Bool) -> (reading: Int32, writing: Int32) {
+      var ends: [Int32] = [-1, -1]
+      let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+      #expect((isSocket ? socketpair(AF_UNIX, kind, 0, &ends) : pipe(&ends)) == 0)
+      for end in ends { #expect(fcntl(end, F_SETFD, FD_CLOEXEC) == 0) }
+      return (ends[0], ends[1])
+    }
+
+    @Test("I21 what is open is written to and read, and stays its owner's: a socket, a pipe", arguments: [true, false])
+    func descriptors(isSocket: Bool) async throws {
+      let (here, there) = Self.ends(isSocket)
+      let items = ["aaa\n", "b_b_b", "abc\n", "ddd", String(repeating: "ä", count: 300_000)]
+      let all = items + (0..<20_000).map { "\($0)" }
+      async let read = Pipeline { Read(descriptor: here, separator: "XYZ") }.list()
+      try await Pipeline { Items(all) }.stage(Write(descriptor: there, terminator: "XYZ")).run()
+      let numbers: Pipeline<Nothing, [UInt8]> = Pipeline {
+        Items([[1, 2] as [UInt8]])
+        Write(descriptor: there, as: [UInt8].self, terminator: "")
+      }
+      try await numbers.run()
+      #expect(fcntl(there, F_GETFL) & O_NONBLOCK == 0 && fcntl(here, F_GETFL) & O_NONBLOCK == 0)
+      #expect(close(there) == 0)
+      let found = try await read
+      #expect(found == all + ["\u{1}\u{2}"])
+      #expect(close(here) == 0)
+    }
+
+    @Test("whoever waits for what is open can be stopped", arguments: [true, false])
+    func stoppedAtDescriptors(isSocket: Bool) async throws {
+      let (here, there) = Self.ends(isSocket)
+      let lines = CommonCounter()
+      let silent = try Pipeline { Read(descriptor: here) }.stage(Tap("See") { _ in lines.increment() }).start()
+      try await Pipeline { Items(["a"]) }.stage(Write(descriptor: there)).run()
+      while lines.value < 1 { await Task.yield() }
+      try await silent.stop(.now)
+      let line = String(repeating: "x", count: 4_095)
+      let full = try Pipeline { Const(line) }.stage(Write(descriptor: there)).start()
+      // It is full when nothing more comes while nobody reads.
+      var space = pollfd(fd: there, events: Int16(POLLOUT), revents: 0)
+      while poll(&space, 1, 0) > 0 { await Task.yield() }
+      try await full.stop(.now)
+      #expect(close(there) == 0 && close(here) == 0)
+    }
+
+    @Test("what is open is of the program: a Write in a worker process is refused; numbers of nothing are, too")
+    func foreignDescriptors() async throws {
+      let (here, there) = Self.ends(true)
+      let negative = await #expect(throws: InvalidOption.self) {
+        try await Pipeline { Read(descriptor: -1) }.run()
+      }
+      #expect(negative?.name == "Read(descriptor:)")
+      await #expect(throws: InvalidOption.self) {
+        try await Pipeline { Items(["a"]) }.stage(Write(descriptor: -2)).run()
+      }
+      if !ThreadSanitizer.isOn {
+        try await withWorkerPool(.processes(1)) { pool in
+          let elsewhere = await #expect(throws: PipelineError.self) {
+            try await Pipeline { Items(["a"]) }.stage(Write(descriptor: there)).run(on: pool)
+          }
+          #expect(elsewhere?.stage.name == "Write" && "\(elsewhere!)".contains("Write(descriptor:)"))
+          let here: Pipeline<Nothing, String> = Pipeline {
+            Items(["a"])
+            Serial(on: .threads(1)) { Write(descriptor: there) }
+          }
+          try await here.run(on: pool)
+        }
+      }
+      #expect(close(there) == 0)
+      let found = try await Pipeline { Read(descriptor: here) }.list()
+      #expect(found == (ThreadSanitizer.isOn ? [] : ["a"]))
+      #expect(close(here) == 0)
+      let gone = await #expect(throws: PipelineError.self) {
+        try await Pipeline { Read(descriptor: 9_999) }.run()
+      }
+      #expect(gone?.kind == .sourceFailed && (gone?.underlying as? SystemError)?.code == EBADF)
+    }
+
     @Test("U192: what is refused has emptied no file", arguments: 0..<4)
     func refused(number: Int) async throws {
       try await withFolder { folder in

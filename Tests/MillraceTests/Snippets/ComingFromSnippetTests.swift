@@ -62,6 +62,10 @@ struct ComingFromSnippetTests {
       let items = try await PapySnippets.streams("\(folder)/stream", ["a\n", "b", "c"])
       #expect(items == ["a\n", "b", "c"])
     }
+    var ends: [Int32] = [-1, -1]
+    #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends) == 0)
+    #expect(try await PapySnippets.socket(ends[0], ends[1], ["a\n", "b", "c"]) == ["a\n", "b", "c"])
+    #expect(close(ends[0]) == 0)
   }
 
   @Test(.enabled(if: !ThreadSanitizer.isOn)) func strides() async throws {

@@ -1,5 +1,11 @@
 import Millrace
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 // What "Coming from PaPy" shows.
 
 @Sendable func power(_ x: Int) -> Int { x * x }
@@ -99,6 +105,14 @@ enum PapySnippets {
     let files = try await workflow.list(of: [["message": message]])
 
     return files
+  }
+
+  static func socket(_ here: Int32, _ there: Int32, _ items: [String]) async throws -> [String] {
+    try await Pipeline { Items(items) }.stage(Write(descriptor: there, terminator: "XYZ")).run()
+    close(there)
+    let received = try await Pipeline { Read(descriptor: here, separator: "XYZ") }.list()
+
+    return received
   }
 
   static func streams(_ file: String, _ items: [String]) async throws -> [String] {

@@ -5,6 +5,8 @@
 /// What the system does not tell of is seen within a second: what other machines write, and that a symbolic link leads elsewhere.
 public struct Read<Line: LineContent>: Source {
   private let path: String
+  /// What is open already, if it reads that.
+  private let descriptor: Int32?
   private let separator: String
   private let keepsSeparators: Bool
   private let follows: Bool
@@ -21,14 +23,33 @@ public struct Read<Line: LineContent>: Source {
     _ path: String, as type: Line.Type, separator: String = "\n", keepsSeparators: Bool = false, follow: Bool = false
   ) {
     self.path = absolutePath(path)
+    descriptor = nil
     self.separator = separator
     self.keepsSeparators = keepsSeparators
     follows = follow
   }
 
+  /// Reads what is open: a socket, a pipe, a terminal, until whoever writes there has closed it.
+  ///
+  /// It stays the caller's, who keeps it open during the run and closes it. What is read is gone from it: some more than the lines that
+  /// were put.
+  ///
+  /// - Parameters:
+  ///   - descriptor: Its number, 0 or more.
+  ///   - type: What lines are: `String`, or `[UInt8]`.
+  ///   - separator: What stands between two lines.
+  ///   - keepsSeparators: Whether each line ends with it.
+  public init(descriptor: Int32, as type: Line.Type, separator: String = "\n", keepsSeparators: Bool = false) {
+    path = "descriptor \(descriptor)"
+    self.descriptor = descriptor
+    self.separator = separator
+    self.keepsSeparators = keepsSeparators
+    follows = false
+  }
+
   /// Puts its lines.
   public func produce(_ out: Outlet<Line>) async throws {
-    let file = try ReadableFile(path, follows: follows)
+    let file = try descriptor.map { try ReadableFile(descriptor: $0) } ?? ReadableFile(path, follows: follows)
     var splitter = LineSplitter(Array(separator.utf8), keepsSeparators: keepsSeparators)
     var number = 0
     while true {
@@ -56,11 +77,17 @@ extension Read where Line == String {
   public init(_ path: String, separator: String = "\n", keepsSeparators: Bool = false, follow: Bool = false) {
     self.init(path, as: String.self, separator: separator, keepsSeparators: keepsSeparators, follow: follow)
   }
+
+  /// Reads lines of text, which is to be UTF-8, from what is open: a socket, a pipe, a terminal.
+  public init(descriptor: Int32, separator: String = "\n", keepsSeparators: Bool = false) {
+    self.init(descriptor: descriptor, as: String.self, separator: separator, keepsSeparators: keepsSeparators)
+  }
 }
 
 extension Read: CheckedStage {
   package func check() throws {
     try checkPath("Read", path)
+    if let descriptor { try InvalidOption.check("Read(descriptor:)", Int(descriptor), in: 0...Int.max) }
     if separator.isEmpty { throw InvalidOption(name: "Read(separator:)", value: "\"\"", allowed: "not empty") }
   }
 }

@@ -7,11 +7,13 @@ import Glibc
 import Musl
 #endif
 
-/// A file that is read, and perhaps followed. It belongs to the thread of a source, which may block in it, until its task is cancelled.
+/// A file that is read, and perhaps followed, or what is open already. It belongs to the thread of a source, which may block in it, until its task is cancelled.
 final class ReadableFile: @unchecked Sendable {
   // Sound: one task reads; the bell may be rung by anybody.
   private let path: String
   private let follows: Bool
+  /// It was opened by somebody else, and is his: whether a call of it waits, too.
+  private let isLent: Bool
   private let stop: Descriptor
   /// Tells of what becomes of the file, and of its folder; nil: nothing does, and it is looked at only.
   private let watch: HeldDescriptor?
@@ -41,6 +43,7 @@ final class ReadableFile: @unchecked Sendable {
     self.path = path
     self.follows = follows
     self.patience = patience
+    isLent = false
     stop = try Descriptor.bell()
     guard follows else {
       watch = nil
@@ -54,6 +57,15 @@ final class ReadableFile: @unchecked Sendable {
     let folder = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[...$0]) } ?? "."
     if number >= 0 { _ = inotify_add_watch(number, folder, UInt32(IN_CREATE | IN_MOVED_TO)) }
     do { try open() } catch let error as SystemError where error.code == ENOENT {}
+  }
+
+  /// What somebody has opened, from where he is in it.
+  init(descriptor number: Int32) throws {
+    (path, follows, patience, watch, isLent) = ("descriptor \(number)", false, -1, nil, true)
+    stop = try Descriptor.bell()
+    let copy = millrace_fd_copy(number)
+    guard copy >= 0 else { throw SystemError("reading \(path)", errno) }
+    file = HeldDescriptor(Descriptor(owning: copy))
   }
 
   /// The next bytes; nil: there are no more.
@@ -99,7 +111,10 @@ final class ReadableFile: @unchecked Sendable {
     var failure: Int32 = 0
     let bytes = [UInt8](unsafeUninitializedCapacity: 64 << 10) { room, count in
       while true {
-        let got = read(file!.rawValue, room.baseAddress, room.count)
+        var got = -1
+        // Others may read from a socket as well, and have taken what there was: it waits only where it can be told to stop.
+        if isLent { got = recv(file!.rawValue, room.baseAddress, room.count, Int32(MSG_DONTWAIT)) }
+        if !isLent || got < 0 && errno == ENOTSOCK { got = read(file!.rawValue, room.baseAddress, room.count) }
         if got < 0, errno == EINTR { continue }
         if got < 0 { failure = errno }
         count = max(0, got)

@@ -15,12 +15,25 @@ final class WritableFile: Sendable {
   private let file: Descriptor
   private let thread: BlockingThread?
   private let stop: Descriptor
+  /// It was opened by somebody else, and is his: whether a call of it waits, too.
+  private let isLent: Bool
 
-  private init(_ path: String, _ file: consuming Descriptor, _ thread: BlockingThread?) throws {
+  private init(
+    _ path: String, _ file: consuming Descriptor, _ thread: BlockingThread?, isLent: Bool = false
+  ) throws {
     self.path = path
     self.file = file
     self.thread = thread
+    self.isLent = isLent
     stop = try Descriptor.bell()
+  }
+
+  /// What somebody has opened.
+  convenience init(descriptor number: Int32) throws {
+    let path = "descriptor \(number)"
+    let copy = millrace_fd_copy(number)
+    guard copy >= 0 else { throw SystemError("writing to \(path)", errno) }
+    try self.init(path, Descriptor(owning: copy), BlockingThread("millrace-write"), isLent: true)
   }
 
   /// Sees to it that it is there.
@@ -70,7 +83,7 @@ final class WritableFile: Sendable {
     try bytes.withUnsafeBytes { bytes in
       var rest = bytes[...]
       while !rest.isEmpty {
-        let count = millrace_write_quietly(file.rawValue, rest.base.baseAddress! + rest.startIndex, UInt(rest.count))
+        let count = try write(UnsafeRawBufferPointer(rebasing: rest))
         if count < 0, errno == EINTR { continue }
         if count < 0, errno == EAGAIN {
           try waitForRoom()
@@ -80,6 +93,16 @@ final class WritableFile: Sendable {
         rest = rest.dropFirst(count)
       }
     }
+  }
+
+  /// Writes some of it, without waiting but where one can be told to stop.
+  private func write(_ bytes: UnsafeRawBufferPointer) throws -> Int {
+    guard isLent else { return millrace_write_quietly(file.rawValue, bytes.baseAddress, UInt(bytes.count)) }
+    let count = send(file.rawValue, bytes.baseAddress, bytes.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+    guard count < 0, errno == ENOTSOCK else { return count }
+    // What a pipe takes at once, if it takes anything.
+    try waitForRoom()
+    return millrace_write_quietly(file.rawValue, bytes.baseAddress, UInt(min(bytes.count, Int(PIPE_BUF))))
   }
 
   private func waitForRoom() throws {
