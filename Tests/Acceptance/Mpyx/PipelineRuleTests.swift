@@ -118,6 +118,42 @@ extension Checked {
       }
     }
 
+    @Test(
+      "of an endless source no more is under way than the layout says, however much has passed",
+      arguments: Backends.shared, [StageOptions(window: .items(300)), StageOptions()])
+    func endless(backend: WorkerPool.Backend, options: StageOptions) async throws {
+      try await withWorkerPool(backend) { pool in
+        let together = EndlessCount()
+        let fused: Pipeline<Nothing, Int> = Pipeline { together }.map { $0 &+ 1 }.filter { $0 % 7 > 0 }.map { $0 &- 1 }
+        try await passes(together, fused.options(options), pool) { $0 }
+        let each = EndlessCount()
+        let apart: Pipeline<Nothing, [Int]> = Pipeline { each }.map(with: AddX(amount: 0)).options(options)
+          .stage(Tap("See") { _ in }).map { $0 }.options(options).batch(10)
+        try await passes(each, apart.options(options), pool) { $0.last! }
+      }
+    }
+
+    /// Takes what comes of very many items, in their order, as somebody who is late now and then; `last` is the last of them that an output is made of.
+    private func passes<Output>(
+      _ source: EndlessCount, _ pipeline: Pipeline<Nothing, Output>, _ pool: WorkerPool, last: (Output) -> Int
+    ) async throws {
+      let sum = pipeline.layout(on: pool).split(separator: "\n").last?.split(separator: " ").compactMap { Int($0) }
+        .first
+      let most = try #require(sum)
+      var (worst, next) = (0, 20_000)
+      for try await output in pipeline.outputs(on: pool) {
+        let passed = last(output) + 1
+        // One more may be in the source's hand.
+        worst = max(worst, source.made.value - passed)
+        if passed >= 100_000 { break }
+        if passed < next { continue }
+        next += 20_000
+        // All stations fill up meanwhile.
+        usleep(20_000)
+      }
+      #expect(worst <= most)
+    }
+
     @Test("what has failed before counts in a window, too, behind an item that takes long", arguments: Backends.shared)
     func failedBehindSlow(backend: WorkerPool.Backend) async throws {
       guard backend.kind.widths.upperBound > 1 else { return }

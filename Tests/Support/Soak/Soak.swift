@@ -8,6 +8,7 @@ import TestSupport
 ///
 /// `Soak <seconds>` maps without a pause while somebody kills, stops and continues the workers and resizes the pool, and
 /// compares with what a serial loop makes of the same items. `Soak cycles <count>` makes so many pools, uses and ends them.
+/// `Soak pipelines <seconds>` takes what comes of endless sources, and counts what is under way.
 /// Exit code 1 if anything was wrong, lost, or has grown.
 @main
 enum Soak {
@@ -17,6 +18,9 @@ enum Soak {
     case ("cycles", 2):
       guard let count = Int(words[1]), count > 0 else { usage() }
       try await cycle(count)
+    case ("pipelines", 2):
+      guard let seconds = Double(words[1]), seconds > 0 else { usage() }
+      try await EndlessPipelines.soak(seconds)
     case (let text?, 1):
       guard let seconds = Double(text), seconds > 0 else { usage() }
       try await soak(seconds)
@@ -25,7 +29,7 @@ enum Soak {
   }
 
   private static func usage() -> Never {
-    FileHandle.standardError.write(Data("usage: Soak SECONDS | Soak cycles COUNT\n".utf8))
+    FileHandle.standardError.write(Data("usage: Soak SECONDS | Soak cycles COUNT | Soak pipelines SECONDS\n".utf8))
     exit(64)
   }
 
