@@ -58,6 +58,8 @@ final class FlowStation: @unchecked Sendable {
   var hasEnded = false
 
   init(
+  /// What it reads itself is read no further.
+  var readsNoFurther = false
     _ station: Station, _ blueprint: Blueprint, job: AnyStationJob?, isSelfFed: Bool, source: Int?,
     onFailure: FailureMeaning, shares: [Int]?, deal: Rates.Deal?
   ) {

@@ -229,7 +229,9 @@ final class PipelineEngine: @unchecked Sendable {
     let station = stations[place]
     station.hasStopped = true
     if station.isSelfFed {
-      endInput(place)
+      // What it wants no more of need not come.
+      guard let job = station.job, let record = job.job, let pool = job.pool else { return }
+      pool.core.step { _ = $0.stopReading(record.id, now: $1) }
     } else {
       machine.stopAsked(place)
     }
@@ -238,8 +240,13 @@ final class PipelineEngine: @unchecked Sendable {
   /// What was read is finished; then the job ends as if there were no more.
   @discardableResult
   private func endInput(_ place: Int) -> Bool {
-    guard let job = stations[place].job, let record = job.job, let pool = job.pool else { return false }
-    return pool.core.ask { $0.stopReading(record.id, now: $1) }
+    let station = stations[place]
+    guard !station.readsNoFurther, let job = station.job, let record = job.job, let pool = job.pool,
+      pool.core.ask({ dispatcher, _ in dispatcher.isOpen(record.id) })
+    else { return false }
+    station.readsNoFurther = true
+    Task(executorPreference: LaneThread.ofFork) { await pool.core.readNoFurther(record) }
+    return true
   }
 
   /// The consumer takes what there is, or the next thing that comes.
