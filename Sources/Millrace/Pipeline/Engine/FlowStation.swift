@@ -22,6 +22,8 @@ final class FlowStation: @unchecked Sendable {
   let marksGaps: Bool
   /// Of a tee, the stages before it: of an item that has failed there the first of its branches tells.
   let toldBefore: Set<Int>
+  /// Whether each of its items goes on by itself, when it is done.
+  let isPaced: Bool
   /// Whether what it makes is of all items since what it has made before.
   private let gathers: Bool
   /// The source of the first of these.
@@ -74,6 +76,7 @@ final class FlowStation: @unchecked Sendable {
     marksGaps = station.marksGaps
     let last = blueprint.stages[station.stages[0]]
     toldBefore = last.isTee ? blueprint.origins(of: last.inputs[0]) : []
+    isPaced = last.isPaced
     gathers = blueprint.stages[station.stages[0]].gathers
     kind = blueprint.stages[station.stages.last!].kind
     isChoice = if case .choice = blueprint.stages[station.stages[0]].work { true } else { false }

@@ -491,7 +491,9 @@ final class PipelineEngine: @unchecked Sendable {
   private func resume(_ waiter: PipelineConsumer.Waiter?, behind place: Int) {
     guard let waiter else { return }
     let station = stations[place].job
-    guard let job = station?.job, let core = station?.pool?.core else { return waiter.continuation.resume() }
+    guard !stations[place].isPaced, let job = station?.job, let core = station?.pool?.core else {
+      return waiter.continuation.resume()
+    }
     core.resume(waiter.continuation, of: job, by: waiter.due)
   }
 
