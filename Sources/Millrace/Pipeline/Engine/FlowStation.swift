@@ -58,10 +58,10 @@ final class FlowStation: @unchecked Sendable {
   /// Its stage wants no more: what has failed behind that is not for whoever reads from it.
   var hasStopped = false
   var hasEnded = false
-
-  init(
   /// What it reads itself is read no further.
   var readsNoFurther = false
+
+  init(
     _ station: Station, _ blueprint: Blueprint, job: AnyStationJob?, isSelfFed: Bool, source: Int?,
     onFailure: FailureMeaning, shares: [Int]?, deal: Rates.Deal?
   ) {
@@ -152,10 +152,22 @@ final class FlowStation: @unchecked Sendable {
     return told
   }
 
+  /// What a put into a side channel has thrown, if that is what the item failed with: it is not the item's.
+  static func channelError(of failure: ItemFailure) -> PipelineError? {
+    guard case .threw(let error) = failure.cause else { return nil }
+    return channelError(error)
+  }
+
+  private static func channelError(_ error: any Error) -> PipelineError? {
+    let error = (error as? WorkerPoolError).flatMap { $0.kind == .setUpFailed ? $0.underlying : nil } ?? error
+    let known = (error as? StageFault)?.error ?? error
+    return (known as? PipelineError).flatMap { $0.isOfChannel ? $0 : nil }
+  }
+
   /// What ended the job, or went wrong in its tear-down, as the pipeline tells it.
   func error(_ kind: PipelineError.Kind, _ error: any Error) -> any Error {
+    if let error = Self.channelError(error) { return error }
     switch error {
-    case is CancellationError: return error
     case let fault as StageFault:
       let stage = parts.indices.contains(fault.part) ? parts[fault.part] : whole
       return PipelineError(kind, stage, kind.words, underlying: fault.error)
@@ -185,6 +197,7 @@ extension PipelineError.Kind {
     case .tearDownFailed: "its tear-down failed"
     case .stationFailed: "it cannot go on"
     case .sideChannelUnused: "no run uses it"
+    case .sideChannelFailed: "its pipeline failed"
     case .standstill: "it stands still"
     }
   }

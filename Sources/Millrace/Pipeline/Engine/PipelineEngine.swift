@@ -237,7 +237,7 @@ final class PipelineEngine: @unchecked Sendable {
     }
   }
 
-  /// What was read is finished; then the job ends as if there were no more.
+  /// What was read is finished; then the job ends as if there were no more. False if it had ended already, or was told so before.
   @discardableResult
   private func endInput(_ place: Int) -> Bool {
     let station = stations[place]
@@ -339,7 +339,7 @@ final class PipelineEngine: @unchecked Sendable {
   }
 
   /// Its job has failed, whatever becomes of the others: so it says in what is seen of its pool.
-  private func endsJob(of station: FlowStation, _ failure: ItemFailure) {
+  func endsJob(of station: FlowStation, _ failure: ItemFailure) {
     station.hasFailed = true
     guard let job = station.job, let record = job.job, let pool = job.pool else { return }
     pool.core.step { $0.fail(record.id, failure, now: $1) }
