@@ -124,6 +124,9 @@ extension Dispatcher {
     finish()
   }
 
+  /// Whether more may come of the input.
+  package func isOpen(_ id: JobID) -> Bool { jobs[id].map { !$0.ended && !$0.inputEnded } ?? false }
+
   /// The input is not wanted any further: what was read gets its outcomes, then the job is complete. False if it had ended already.
   package mutating func stopReading(_ id: JobID, now: UInt64) -> Bool {
     self.now = now

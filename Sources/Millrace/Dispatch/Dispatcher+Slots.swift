@@ -82,6 +82,14 @@ extension Dispatcher {
     slots[slot].serves(spec.level, apart: constants.limits.levelsAreApart)
   }
 
+  /// Whether the job is read no further when the pool ends, whatever is there of its input.
+  ///
+  /// - Parameter isDrained: not only jobs that are taken item by item.
+  package func leavesInput(of id: JobID, isDrained: Bool) -> Bool {
+    guard let job = jobs[id], !job.ended, !job.inputEnded, !job.spec.endsWithItsRun else { return false }
+    return isDrained || job.spec.isPulled
+  }
+
   /// Ends the pool once every job has ended: workers tear down, then go.
   package mutating func shutDown(now: UInt64) {
     self.now = now

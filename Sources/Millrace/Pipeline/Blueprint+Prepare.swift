@@ -49,7 +49,7 @@ extension Blueprint.Stage {
   /// Its options as those of the job that it is.
   var mapOptions: MapOptions {
     MapOptions(
-      window: options.window ?? .automatic, retry: options.retry ?? .never,
+      chunking: isPaced ? .size(1) : .automatic, window: options.window ?? .automatic, retry: options.retry ?? .never,
       timeouts: options.timeouts ?? MapOptions.Timeouts(),
       lifespan: options.lifespan ?? MapOptions.Lifespan(), keepsWorkers: false)
   }

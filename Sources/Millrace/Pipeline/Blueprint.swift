@@ -29,6 +29,9 @@ package struct Blueprint: Sendable {
     /// Whether each of its results is to have an outcome of its own behind it.
     package var makesSeveral: Bool { if case .elastic(let stage) = work { stage is any ManyResults } else { false } }
 
+    /// Whether each of its items goes on by itself, when it is done.
+    var isPaced: Bool { if case .stage(let stage) = work { stage is any PacedStage } else { false } }
+
     /// Whether it makes one of several, in their order.
     var gathers: Bool { if case .stage(let stage) = work { stage is any GatheringStage } else { false } }
 

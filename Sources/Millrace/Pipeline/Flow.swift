@@ -143,6 +143,9 @@ extension Tap: NamedStage {}
 /// A stage that makes one of each item.
 protocol OneOfOne {}
 
+/// A stage that says when its items go on: each does when it is done, and not with its neighbours.
+protocol PacedStage {}
+
 extension Tap: OneOfOne {}
 
 /// A stage of which each output is of all items since the one before.

@@ -29,7 +29,10 @@ public struct Outlet<Item: Sendable>: Sendable {
     tags = Tags(accept: accept, meta: meta)
   }
 
-  /// Hands an item on, with the meta of the item at hand.
+  /// Hands an item on, with the meta of the item at hand. A source's waits for room; when it returns, the item is in the run, and goes through.
+  ///
+  /// - Throws: `CancellationError` where the item is not taken: nobody wants more, the source has returned, or the stage has, of which it
+  ///   was to be what it puts.
   public func put(_ item: Item) async throws { try await accept(item) }
 
   /// Hands an item on, with the meta of the item at hand, changed.

@@ -15,6 +15,8 @@ public struct PipelineError: Error, Sendable, CustomStringConvertible {
     case stationFailed
     /// Something was put into a ``SideChannel`` that no run uses.
     case sideChannelUnused
+    /// The own pipeline of a ``SideChannel`` into which stages put has failed.
+    case sideChannelFailed
     /// A join waits for items that cannot come before others are taken, and the edge between may not become wider; or all waits for an output
     /// of a ``ForkedPipeline`` that nobody takes.
     case standstill
@@ -22,10 +24,10 @@ public struct PipelineError: Error, Sendable, CustomStringConvertible {
 
   /// What kind of trouble it is.
   public var kind: Kind
-  /// The stage: its name, and its position in the layout.
+  /// The stage: its name, and its position in the layout; of a ``SideChannel`` its name, and 0.
   public var stage: ItemFailure.Stage
-  /// The error behind it: what the source, the set-up or the tear-down threw, a ``WorkerFailure`` or a
-  /// ``WorkerPoolError``.
+  /// The error behind it: what the source, the set-up or the tear-down threw, what a side channel's pipeline ended with, a
+  /// ``WorkerFailure`` or a ``WorkerPoolError``.
   public var underlying: (any Error)?
   /// What happened, in words.
   public var message: String
@@ -37,9 +39,12 @@ public struct PipelineError: Error, Sendable, CustomStringConvertible {
     self.underlying = underlying
   }
 
+  /// Whether it is about a side channel, whoever has put into it.
+  var isOfChannel: Bool { kind == .sideChannelUnused || kind == .sideChannelFailed }
+
   /// The stage, what happened, and what is behind it.
   public var description: String {
-    let text = "stage \(stage.name): \(message)"
+    let text = "\(isOfChannel ? "side channel" : "stage") \(stage.name): \(message)"
     guard let underlying else { return text }
     return "\(text): \(underlying.inWords)"
   }

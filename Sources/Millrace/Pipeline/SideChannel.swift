@@ -38,8 +38,8 @@ public struct SideChannel<Item: Sendable>: Sendable {
 
   /// Puts an item in; waits for room.
   ///
-  /// - Throws: what the channel's own pipeline has failed with; a ``PipelineError`` if no run uses it now; `CancellationError` if the task
-  ///   is cancelled while it waits.
+  /// - Throws: a ``PipelineError`` if the channel's own pipeline has failed, or no run uses it now, which ends the run whose stage does not
+  ///   catch it; `CancellationError` if the task is cancelled while it waits.
   public func put(_ item: Item) async throws {
     if let hub, hub.isHere { return try await hub.put(item) }
     guard let mail = mail ?? hub?.mail else { throw SideHub<Item>.unused(name) }

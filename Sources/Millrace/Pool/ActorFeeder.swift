@@ -28,6 +28,7 @@ final class ActorFeeder<Input: Sendable>: Feeding {
   }
 
   func collect() -> Batch? { inbox.takeOrCall() }
+  func collectRest() -> Batch? { inbox.takeRest() }
 
   func end() {
     inbox.leave()

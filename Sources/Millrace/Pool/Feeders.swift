@@ -71,6 +71,7 @@ final class ThreadFeeder<Input: Sendable>: Feeding {
   }
 
   func collect() -> Batch? { inbox.takeOrCall() }
+  func collectRest() -> Batch? { inbox.takeRest() }
 
   func end() {
     inbox.leave()
@@ -145,6 +146,8 @@ final class TaskFeeder<Input: Sendable>: Feeding {
         var reading: Reading
         repeat {
           reading = await pull.read(into: inbox)
+          // Nobody wants to know what it says of being called out of the input.
+          if case .failed = reading, inbox.isLeft { reading = .ended }
           report(reading)
         } while reading.goesOn && !inbox.isLeft
         gate.leave()
@@ -155,6 +158,7 @@ final class TaskFeeder<Input: Sendable>: Feeding {
   }
 
   func collect() -> Batch? { inbox.takeOrCall() }
+  func collectRest() -> Batch? { inbox.takeRest() }
 
   func end() {
     inbox.leave()

@@ -143,6 +143,23 @@ package final class Inbox<Input: Sendable>: @unchecked Sendable {
     return before & (Self.one - 1) != 0 || isComplete
   }
 
+  /// As `put`; nil, and it is nobody's, if the reader was told to leave: what is put in before that is taken by whoever tells it.
+  func putUnlessLeft(_ item: Input) -> Bool? {
+    if count == room { grow() }
+    (storage + count).initialize(to: item)
+    settle(count &+ 1)
+    var before = word.load(ordering: .relaxed)
+    while before & Self.left == 0 {
+      let (isIn, found) = word.weakCompareExchange(
+        expected: before, desired: before &+ Self.one, ordering: .acquiringAndReleasing)
+      if isIn { return before & (Self.one - 1) != 0 || isComplete }
+      before = found
+    }
+    settle(count &- 1)
+    (storage + count).deinitialize(count: 1)
+    return nil
+  }
+
   /// The cell has so many items, says the reader.
   @usableFromInline
   func settle(_ count: Int) {
@@ -180,6 +197,12 @@ package final class Inbox<Input: Sendable>: @unchecked Sendable {
     let taken = state.taken
     state.taken = word / Self.one
     return Batch(count: state.taken - taken, cell: state.cell)
+  }
+
+  /// Takes what is there, and tells the reader to leave.
+  func takeRest() -> Batch {
+    leave()
+    return take()
   }
 
   /// Calls the reader by the next item, whatever there is.

@@ -92,11 +92,16 @@ package protocol Feeding: AnyObject, Sendable {
   /// Reads what is asked for, or some of it, where the consumer does that, and if it may block also what may; false if nothing was read
   /// here.
   func readInCaller(mayBlock: @autoclosure () -> Bool) -> Bool
+  /// The last that is taken: what has come and was not collected. The reader puts no more in, but what it has just taken from its input.
+  /// Called under the pool's lock.
+  func collectRest() -> Batch?
   /// Nothing more will be asked. Called without any lock.
   func end()
   /// After the end: waits until nobody is in the input any more, in bounds.
   func waitUntilOut() async
   func blockUntilOut()
+  /// Ends it, and waits until what it has taken from the input is there, in bounds.
+  func readNoFurther() async
   /// Whether reading takes no time, so that one may ask for much at once.
   var readsAtOnce: Bool { get }
 }
@@ -107,4 +112,9 @@ extension Feeding {
   package func readInCaller(mayBlock: @autoclosure () -> Bool) -> Bool { false }
   package func waitUntilOut() async {}
   package func blockUntilOut() {}
+  package func collectRest() -> Batch? { nil }
+  package func readNoFurther() async {
+    end()
+    await waitUntilOut()
+  }
 }

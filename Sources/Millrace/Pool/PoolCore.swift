@@ -552,6 +552,19 @@ package final class PoolCore: DrivenPool {
     state.withLock { $0.dispatcher.waited(wait.place.job, for: wait.job.id) }
   }
 
+  /// Reads no more of the job's input: what was read, or is just being read, is finished.
+  func readNoFurther(_ job: JobRecord) async {
+    await job.feeder.readNoFurther()
+    let batch = ask { dispatcher, now in
+      let batch = job.feeder.collectRest()
+      if let batch { dispatcher.arrived(job, batch, goesOn: true, now: now) }
+      _ = dispatcher.stopReading(job.id, now: now)
+      return batch
+    }
+    // What others do not have is let go of here, behind the lock.
+    withExtendedLifetime(batch) {}
+  }
+
   package func cancel(_ job: JobRecord) { step { $0.cancel(job.id, now: $1) } }
 
   func fail(_ job: JobRecord, _ error: any Error) { step { $0.fail(job.id, error, now: $1) } }
@@ -591,7 +604,7 @@ package final class PoolCore: DrivenPool {
 
   /// Takes no more work; ends when what was begun is done.
   func shutDown() {
-    end { $0.shutDown(now: $1) }
+    end(leaving: { $0.leavesInput(of: $1, isDrained: false) }) { $0.shutDown(now: $1) }
     for dependant in dependants { dependant.poolDrains(WorkerPoolError.shutDownBeforeTheEnd) }
   }
 
@@ -603,7 +616,7 @@ package final class PoolCore: DrivenPool {
 
   /// Takes no more work and reads no more input; what was read is finished.
   func drain(_ error: any Error) {
-    end { $0.drain(error, now: $1) }
+    end(leaving: { $0.leavesInput(of: $1, isDrained: true) }) { $0.drain(error, now: $1) }
     for dependant in dependants { dependant.poolDrains(error) }
   }
 
@@ -643,12 +656,23 @@ package final class PoolCore: DrivenPool {
     perform(effects)
   }
 
-  private func end(_ how: (inout Dispatcher, UInt64) -> Void) {
+  /// - Parameter leaving: whether the job's input is left: what was read of it is taken.
+  private func end(
+    leaving: (borrowing Dispatcher, JobID) -> Bool = { _, _ in false }, _ how: (inout Dispatcher, UInt64) -> Void
+  ) {
     var effects = Effects()
-    withState(&effects) { state in
+    let left = withState(&effects) { state in
       state.isClosed = true
+      var left: [(JobRecord, Batch)] = []
+      for job in state.jobs.values where leaving(state.dispatcher, job.id) {
+        guard let batch = job.feeder.collectRest() else { continue }
+        left.append((job, batch))
+        state.dispatcher.arrived(job, batch, goesOn: true, now: _monotonicNow())
+      }
       if !state.isStopped { how(&state.dispatcher, _monotonicNow()) }
+      return left
     }
+    for (job, _) in left { job.feeder.end() }
     perform(effects)
   }
 

@@ -20,8 +20,9 @@ final class CallerFeeder<Input: Sendable>: Feeding {
   private let report: @Sendable (Reading) -> Void
   /// Told of when the input may be gone into again.
   private let news: News
-  /// Where what is read may be waited for.
   private let gate: ReaderGate?
+  /// Whether who leaves waits for what is just read: not where he may be the one who reads.
+  private let mayBeAwaited: Bool
   private let state = Lock(State())
 
   init(
@@ -34,9 +35,10 @@ final class CallerFeeder<Input: Sendable>: Feeding {
     self.news = news
     gate =
       switch reader {
-      case .isolated, .asynchronous: ReaderGate()
+      case .isolated, .asynchronous, .blocking: ReaderGate()
       default: nil
       }
+    mayBeAwaited = if case .blocking = reader { false } else { true }
   }
 
   var readsAtOnce: Bool { if case .inline = reader { true } else { false } }
@@ -49,15 +51,24 @@ final class CallerFeeder<Input: Sendable>: Feeding {
   }
 
   func collect() -> Batch? { nil }
+  func collectRest() -> Batch? { inbox.takeRest() }
 
   func end() {
     state.withLock { $0.isOver = true }
+    inbox.leave()
     gate?.end()
-    if gate?.isOut == false { Task(executorPreference: LaneThread.ofFork) { await self.waitUntilOut() } }
+    if mayBeAwaited, gate?.isOut == false {
+      Task(executorPreference: LaneThread.ofFork) { await self.waitUntilOut() }
+    }
   }
 
-  func waitUntilOut() async { await gate?.waitUntilOut(orCall: cancel) }
-  func blockUntilOut() { gate?.blockUntilOut(orCall: cancel) }
+  func waitUntilOut() async { if mayBeAwaited { await gate?.waitUntilOut(orCall: cancel) } }
+  func blockUntilOut() { if mayBeAwaited { gate?.blockUntilOut(orCall: cancel) } }
+
+  func readNoFurther() async {
+    end()
+    await gate?.waitUntilOut(orCall: cancel)
+  }
 
   private func cancel() { state.withLock { $0.task }?.cancel() }
 
@@ -110,6 +121,9 @@ final class CallerFeeder<Input: Sendable>: Feeding {
 
   private func comeOut(with reading: Reading) {
     gate?.leave()
+    var reading = reading
+    // Nobody wants to know what it says of being called out of the input.
+    if case .failed = reading, inbox.isLeft { reading = .ended }
     // It may bring the next demand.
     report(reading)
     // Not before: what was read is taken with the report, and whoever goes in meanwhile would not be called.

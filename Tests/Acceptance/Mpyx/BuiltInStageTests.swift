@@ -98,6 +98,26 @@ extension Checked {
       #expect(times.count == 8 && times.last! == .seconds(20))
     }
 
+    @Test("U311: and each goes on when it may, not with those that have to wait", arguments: [1, 3])
+    func throttledOneByOne(count: Int) async throws {
+      let clock = VirtualClock()
+      let pipeline: Pipeline<Int, Int> = Pipeline { Throttled(count, per: .seconds(10), clock: clock) }
+      let found = try await withDeadline(.seconds(20)) {
+        var found: [Int] = []
+        var outputs = pipeline.outputs(of: 0..<60).makeAsyncIterator()
+        for number in 0..<60 {
+          if number > 0, number % count == 0 {
+            await clock.waitForSleepers(1)
+            clock.advance(by: .seconds(10))
+          }
+          // Nobody has to wait for the time of another to have this one.
+          if let output = try await outputs.next() { found.append(output) }
+        }
+        return found
+      }
+      #expect(found == Array(0..<60))
+    }
+
     @Test("each item goes on, and into the other pipeline as well", arguments: Backends.all.able(.runsClosures))
     func tee(backend: WorkerPool.Backend) async throws {
       try await LineLedger.with { ledger in

@@ -122,8 +122,9 @@ extension Checked {
         try await withWorkerPool(backend) { pool in
           let db = channel(ledger, failsAt: 5)
           let pipeline = Pipeline { EndlessCount() }.map(with: Tens(log: db)).using(db)
-          let error = await #expect(throws: ItemFailure.self) { try await pipeline.run(on: pool) }
-          #expect("\(error!)".contains("Refused") || error?.stage?.name == "DBWriter")
+          let error = await #expect(throws: PipelineError.self) { try await pipeline.run(on: pool) }
+          #expect(error?.kind == .sideChannelFailed && error?.stage.name == "db")
+          #expect((error?.underlying as? ItemFailure)?.stage?.name == "DBWriter")
           let lines = try ledger.lines
           #expect(lines.last == "commit")
         }

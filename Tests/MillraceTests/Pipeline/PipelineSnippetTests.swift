@@ -27,6 +27,7 @@ struct PipelineSnippetTests {
 
   @Test func shown() async throws {
     let (batches, rows) = try await PipelineSnippets.shown()
+    #expect(try await PipelineSnippets.lengths(["a", "ab"]) == [1, 2])
     #expect(batches.joined().sorted() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5] && batches.count == 5)
     #expect(rows.map(\.0) == Array(1...5) && rows.map(\.1) == Array(1...5))
   }

@@ -193,6 +193,17 @@ enum PipelineSnippets {
     return narrow.layout()
   }
 
+  static func lengths(_ photos: [String]) async throws -> [Int] {
+    let lengths: Pipeline<Nothing, Int> = Pipeline {
+      Items(photos)
+      Parallel(3) {
+        { (photo: String) in photo.count }
+      }
+    }
+
+    return try await lengths.list()
+  }
+
   static func balanced() async throws -> [Int] {
     let balanced = Pipeline<Nothing, Int> {
       Items(1...1_000)

@@ -22,6 +22,8 @@ final class FlowStation: @unchecked Sendable {
   let marksGaps: Bool
   /// Of a tee, the stages before it: of an item that has failed there the first of its branches tells.
   let toldBefore: Set<Int>
+  /// Whether each of its items goes on by itself, when it is done.
+  let isPaced: Bool
   /// Whether what it makes is of all items since what it has made before.
   private let gathers: Bool
   /// The source of the first of these.
@@ -56,6 +58,8 @@ final class FlowStation: @unchecked Sendable {
   /// Its stage wants no more: what has failed behind that is not for whoever reads from it.
   var hasStopped = false
   var hasEnded = false
+  /// What it reads itself is read no further.
+  var readsNoFurther = false
 
   init(
     _ station: Station, _ blueprint: Blueprint, job: AnyStationJob?, isSelfFed: Bool, source: Int?,
@@ -72,6 +76,7 @@ final class FlowStation: @unchecked Sendable {
     marksGaps = station.marksGaps
     let last = blueprint.stages[station.stages[0]]
     toldBefore = last.isTee ? blueprint.origins(of: last.inputs[0]) : []
+    isPaced = last.isPaced
     gathers = blueprint.stages[station.stages[0]].gathers
     kind = blueprint.stages[station.stages.last!].kind
     isChoice = if case .choice = blueprint.stages[station.stages[0]].work { true } else { false }
@@ -147,10 +152,22 @@ final class FlowStation: @unchecked Sendable {
     return told
   }
 
+  /// What a put into a side channel has thrown, if that is what the item failed with: it is not the item's.
+  static func channelError(of failure: ItemFailure) -> PipelineError? {
+    guard case .threw(let error) = failure.cause else { return nil }
+    return channelError(error)
+  }
+
+  private static func channelError(_ error: any Error) -> PipelineError? {
+    let error = (error as? WorkerPoolError).flatMap { $0.kind == .setUpFailed ? $0.underlying : nil } ?? error
+    let known = (error as? StageFault)?.error ?? error
+    return (known as? PipelineError).flatMap { $0.isOfChannel ? $0 : nil }
+  }
+
   /// What ended the job, or went wrong in its tear-down, as the pipeline tells it.
   func error(_ kind: PipelineError.Kind, _ error: any Error) -> any Error {
+    if let error = Self.channelError(error) { return error }
     switch error {
-    case is CancellationError: return error
     case let fault as StageFault:
       let stage = parts.indices.contains(fault.part) ? parts[fault.part] : whole
       return PipelineError(kind, stage, kind.words, underlying: fault.error)
@@ -180,6 +197,7 @@ extension PipelineError.Kind {
     case .tearDownFailed: "its tear-down failed"
     case .stationFailed: "it cannot go on"
     case .sideChannelUnused: "no run uses it"
+    case .sideChannelFailed: "its pipeline failed"
     case .standstill: "it stands still"
     }
   }

@@ -21,6 +21,10 @@ extension PipelineEngine {
       // What could never run: the end of the job, which follows, says why.
       if station.onFailure == .theEnd, case .setUpFailed = failure.cause { return }
       fillHoles(place, before: segment.range.lowerBound)
+      if let error = FlowStation.channelError(of: failure) {
+        endsJob(of: station, failure)
+        return fail(error)
+      }
       let told = station.failure(failure)
       if station.onFailure == .theEnd, !isInOrder { return failedAtOnce(place, failure, as: told) }
       let sources = station.isSelfFed ? Sources(from: segment.range.lowerBound) : station.sources.answer(segment.range)

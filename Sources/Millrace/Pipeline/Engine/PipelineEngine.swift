@@ -229,17 +229,24 @@ final class PipelineEngine: @unchecked Sendable {
     let station = stations[place]
     station.hasStopped = true
     if station.isSelfFed {
-      endInput(place)
+      // What it wants no more of need not come.
+      guard let job = station.job, let record = job.job, let pool = job.pool else { return }
+      pool.core.step { _ = $0.stopReading(record.id, now: $1) }
     } else {
       machine.stopAsked(place)
     }
   }
 
-  /// What was read is finished; then the job ends as if there were no more.
+  /// What was read is finished; then the job ends as if there were no more. False if it had ended already, or was told so before.
   @discardableResult
   private func endInput(_ place: Int) -> Bool {
-    guard let job = stations[place].job, let record = job.job, let pool = job.pool else { return false }
-    return pool.core.ask { $0.stopReading(record.id, now: $1) }
+    let station = stations[place]
+    guard !station.readsNoFurther, let job = station.job, let record = job.job, let pool = job.pool,
+      pool.core.ask({ dispatcher, _ in dispatcher.isOpen(record.id) })
+    else { return false }
+    station.readsNoFurther = true
+    Task(executorPreference: LaneThread.ofFork) { await pool.core.readNoFurther(record) }
+    return true
   }
 
   /// The consumer takes what there is, or the next thing that comes.
@@ -332,7 +339,7 @@ final class PipelineEngine: @unchecked Sendable {
   }
 
   /// Its job has failed, whatever becomes of the others: so it says in what is seen of its pool.
-  private func endsJob(of station: FlowStation, _ failure: ItemFailure) {
+  func endsJob(of station: FlowStation, _ failure: ItemFailure) {
     station.hasFailed = true
     guard let job = station.job, let record = job.job, let pool = job.pool else { return }
     pool.core.step { $0.fail(record.id, failure, now: $1) }
@@ -484,7 +491,9 @@ final class PipelineEngine: @unchecked Sendable {
   private func resume(_ waiter: PipelineConsumer.Waiter?, behind place: Int) {
     guard let waiter else { return }
     let station = stations[place].job
-    guard let job = station?.job, let core = station?.pool?.core else { return waiter.continuation.resume() }
+    guard !stations[place].isPaced, let job = station?.job, let core = station?.pool?.core else {
+      return waiter.continuation.resume()
+    }
     core.resume(waiter.continuation, of: job, by: waiter.due)
   }
 

@@ -26,19 +26,34 @@ package struct Puts<Item: Sendable>: Sendable {
   }
 }
 
-/// Collects what is put, from wherever it is.
+/// Collects what is put, from wherever it is, while whoever puts it is asked for it.
 final class PutsBox<Item: Sendable>: Sendable {
-  private let puts = Lock(Puts<Item>())
+  private struct State {
+    var puts = Puts<Item>()
+    var isOpen = true
+  }
+  private let state = Lock(State())
 
-  func put(_ item: Item) { puts.withLock { $0.append(item) } }
-  func stop() { puts.withLock { $0.stops = true } }
+  /// Throws where nobody would take it any more, or with what belongs to something else.
+  func put(_ item: Item) throws {
+    let isIn = state.withLock { state in
+      if state.isOpen { state.puts.append(item) }
+      return state.isOpen
+    }
+    if !isIn { throw CancellationError() }
+  }
+  func stop() { state.withLock { $0.puts.stops = true } }
 
-  func take() -> Puts<Item> {
-    puts.withLock { puts in
-      defer { puts = Puts() }
-      return puts
+  func open() { state.withLock { $0.isOpen = true } }
+
+  /// - Parameter closing: what is put later is refused, until it is opened again.
+  func take(closing: Bool = false) -> Puts<Item> {
+    state.withLock { state in
+      if closing { state.isOpen = false }
+      defer { state.puts = Puts() }
+      return state.puts
     }
   }
 
-  var outlet: Outlet<Item> { Outlet({ self.put($0) }, stop: stop) }
+  var outlet: Outlet<Item> { Outlet({ try self.put($0) }, stop: stop) }
 }

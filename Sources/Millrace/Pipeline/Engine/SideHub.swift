@@ -110,7 +110,7 @@ final class SideHub<Item: Sendable>: SideUse {
   static func unused(_ name: String) -> PipelineError {
     PipelineError(
       .sideChannelUnused, ItemFailure.Stage(name: name, position: 0),
-      "no run uses the side channel: a pipeline whose stages put into it says so with 'using'")
+      "no run uses it: a pipeline whose stages put into it says so with 'using'")
   }
 
   func put(_ item: Item) async throws {
@@ -153,7 +153,7 @@ final class SideHub<Item: Sendable>: SideUse {
     let run: PipelineRun
     do { run = try begin(generation.items, generation.inside) } catch {
       fail(generation, error)
-      throw error
+      throw failure(error)
     }
     generation.parts.withLock { $0.run = run }
     Task(executorPreference: LaneThread.ofFork) { [self] in
@@ -163,12 +163,22 @@ final class SideHub<Item: Sendable>: SideUse {
   }
 
   private func fail(_ generation: Generation, _ error: any Error) {
+    let error = failure(error)
     let listeners = generation.parts.withLock { parts in
       parts.error = parts.error ?? error
       return parts.listeners
     }
-    generation.items.close(error)
+    // First: an item whose put throws this is not what has failed.
     for listener in listeners { listener(error) }
+    generation.items.close(error)
+  }
+
+  /// What its pipeline ended with, as those who use it are told.
+  private func failure(_ error: any Error) -> any Error {
+    if let known = error as? PipelineError, known.kind == .sideChannelFailed, known.stage.name == name { return known }
+    return PipelineError(
+      .sideChannelFailed, ItemFailure.Stage(name: name, position: 0), PipelineError.Kind.sideChannelFailed.words,
+      underlying: error)
   }
 
   /// What other processes put comes by a queue in shared memory, which a thread of its own empties.
@@ -240,7 +250,7 @@ final class SideHub<Item: Sendable>: SideUse {
     await parts.carrier?.value
     generation.items.close(nil)
     let run = generation.parts.withLock { $0.run }
-    do { try await run?.finish() } catch { return error }
+    do { try await run?.finish() } catch { return failure(error) }
     return generation.parts.withLock { $0.error }
   }
 }

@@ -82,7 +82,8 @@ final class SourceFeeder<Input: Sendable>: Feeding {
     guard await takesTurn() else { throw CancellationError() }
     defer { _ = turn.pass() }
     guard !state.withLock({ $0.hasStopped || $0.isOver }), await begins() else { throw CancellationError() }
-    if inbox.put(item) {
+    guard let isDue = inbox.putUnlessLeft(item) else { throw CancellationError() }
+    if isDue {
       let isComplete = inbox.isComplete
       if isComplete { state.withLock { $0.isReading = false } }
       report(isComplete ? .complete : .goesOn)
@@ -105,6 +106,7 @@ final class SourceFeeder<Input: Sendable>: Feeding {
   }
 
   func collect() -> Batch? { inbox.takeOrCall() }
+  func collectRest() -> Batch? { inbox.takeRest() }
 
   func end() {
     inbox.leave()
@@ -113,6 +115,8 @@ final class SourceFeeder<Input: Sendable>: Feeding {
     if !gate.isOut { cancel() }
   }
 
+  /// What was put is there, and nothing more is.
+  func readNoFurther() async { end() }
   func waitUntilOut() async { await gate.waitUntilOut(orCall: cancel) }
   func blockUntilOut() { gate.blockUntilOut(orCall: cancel) }
 

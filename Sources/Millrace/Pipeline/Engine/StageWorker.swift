@@ -17,7 +17,7 @@ package struct StageWorker<S: Stage>: Worker, Codable, PerhapsForked {
       self.own = own
       self.box = box
       outlet = box.outlet
-      early = box.take()
+      early = box.take(closing: true)
       hasStopped = early.stops
     }
 
@@ -39,26 +39,29 @@ package struct StageWorker<S: Stage>: Worker, Codable, PerhapsForked {
   package func process(_ item: S.Input, state: inout State) async throws -> Puts<S.Output> {
     // It wants no more, though some was on its way. Whoever feeds it hears of that once.
     if state.hasStopped { return state.takeEarly() }
+    state.box.open()
     do {
       try await stage.process(item, state: &state.own, state.outlet)
     } catch {
       // An item has one outcome: what was put of it goes with it. That the stage has stopped is said with the next.
-      if state.box.take().stops {
+      if state.box.take(closing: true).stops {
         state.hasStopped = true
         state.early.stops = true
       }
       throw error
     }
     var puts = state.takeEarly()
-    puts.append(state.box.take())
+    puts.append(state.box.take(closing: true))
     if puts.stops { state.hasStopped = true }
     return puts
   }
 
   package func tearDown(_ state: State) async throws -> Puts<S.Output> {
+    state.box.open()
+    defer { _ = state.box.take(closing: true) }
     try await stage.tearDown(state.own, state.outlet)
     var puts = state.early
-    puts.append(state.box.take())
+    puts.append(state.box.take(closing: true))
     return puts
   }
 

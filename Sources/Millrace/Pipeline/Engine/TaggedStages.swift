@@ -122,6 +122,7 @@ struct TaggedStage<S: Stage>: Stage {
 }
 
 extension TaggedStage: OneOfOne where S: OneOfOne {}
+extension TaggedStage: PacedStage where S: PacedStage {}
 extension TaggedStage: GatheringStage where S: GatheringStage {}
 
 /// A source of items with meta.

@@ -36,7 +36,7 @@ extension Duration {
 }
 
 /// ``Throttle`` for items of a type.
-struct Throttles<Item: Sendable, C: Clock & Sendable>: Stage, OneOfOne, NamedStage, CheckedStage
+struct Throttles<Item: Sendable, C: Clock & Sendable>: Stage, OneOfOne, PacedStage, NamedStage, CheckedStage
 where C.Duration == Duration {
   let count: Int
   let span: Duration
