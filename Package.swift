@@ -137,7 +137,7 @@ let package = Package(
     .testTarget(
       name: "MillraceTests",
       dependencies: [
-        "Millrace", "MillraceCluster", "MillraceIPC", "MillraceObservability", "MillraceTesting",
+        "Millrace", "MillraceCluster", "MillraceFFmpeg", "MillraceIPC", "MillraceObservability", "MillraceTesting",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Metrics", package: "swift-metrics", condition: .when(traits: ["Observability"])),
         .product(name: "Tracing", package: "swift-distributed-tracing", condition: .when(traits: ["Observability"])),

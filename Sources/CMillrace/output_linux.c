@@ -19,6 +19,18 @@ void millrace_set_nonblocking(int descriptor) {
 
 void millrace_output_by_lines(void) { setvbuf(stdout, NULL, _IOLBF, 0); }
 
+int millrace_print(const void *bytes, unsigned long count) {
+  errno = 0;
+  if (fwrite(bytes, 1, count, stdout) == count) return 0;
+  return errno ? errno : EIO;
+}
+
+int millrace_flush_output(void) {
+  errno = 0;
+  if (fflush(stdout) == 0) return 0;
+  return errno ? errno : EIO;
+}
+
 long millrace_write_quietly(int descriptor, const void *bytes, unsigned long count) {
   // SIGPIPE is the program's to handle, not ours to raise: blocked here, and taken away if it came.
   sigset_t pipe_signal, before;

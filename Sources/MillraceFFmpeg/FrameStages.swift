@@ -59,14 +59,18 @@ public struct WriteFrames: Stage, CheckedStage {
   /// What is run.
   public let command: FFmpegCommand
   private let shape: FrameShape
+  private let rate: Int
 
   /// Writes a file, with so many frames a second.
   ///
-  /// - Parameter options: What stands before the file, such as `["-c:v", "ffv1"]`.
+  /// - Parameters:
+  ///   - rate: How many, from 1 to 1,000,000.
+  ///   - options: What stands before the file, such as `["-c:v", "ffv1"]`.
   public init(to file: String, _ shape: FrameShape, rate: Int = 25, options: [String] = []) {
     command = FFmpegCommand(
       from: .frames(shape, ["-framerate", "\(rate)"]), to: .file(absolutePath(file), options))
     self.shape = shape
+    self.rate = rate
   }
 
   /// Starts ffmpeg.
@@ -89,7 +93,10 @@ public struct WriteFrames: Stage, CheckedStage {
     _ = try await state.program.finish()
   }
 
-  package func check() throws { _ = try command.arguments() }
+  package func check() throws {
+    try checkRate("WriteFrames", rate)
+    _ = try command.arguments()
+  }
 }
 
 /// Frames through ffmpeg's filters: as many come out as its options make of them, in the shape that is asked for.
@@ -97,15 +104,17 @@ public struct TransformFrames: Stage, CheckedStage {
   /// What is run.
   public let command: FFmpegCommand
   private let shapes: [FrameShape]
+  private let rate: Int
 
   /// Turns frames of one shape into frames of another.
   ///
   /// - Parameters:
   ///   - options: What stands before the frames that come out, such as `["-vf", "hflip"]`.
-  ///   - rate: How many frames a second there are.
+  ///   - rate: How many frames a second there are, from 1 to 1,000,000.
   public init(_ input: FrameShape, to output: FrameShape, rate: Int = 25, options: [String] = []) {
     command = FFmpegCommand(from: .frames(input, ["-framerate", "\(rate)"]), to: .frames(output, options))
     shapes = [input, output]
+    self.rate = rate
   }
 
   /// Starts ffmpeg.
@@ -142,7 +151,17 @@ public struct TransformFrames: Stage, CheckedStage {
     }
   }
 
-  package func check() throws { _ = try command.arguments() }
+  package func check() throws {
+    try checkRate("TransformFrames", rate)
+    _ = try command.arguments()
+  }
+}
+
+/// ffmpeg counts them as a fraction of numbers that are not much larger.
+private func checkRate(_ name: String, _ rate: Int) throws {
+  guard (1...1_000_000).contains(rate) else {
+    throw InvalidOption(name: "\(name)(rate:)", value: rate, allowed: "1 to 1000000")
+  }
 }
 
 /// An ffmpeg that runs for a stage.

@@ -52,6 +52,24 @@ import Testing
     #expect(error?.name == name)
   }
 
+  @Test("U326: a rate that means nothing is refused before anything begins", arguments: [0, -5, 1_000_001, Int.max])
+  func rates(rate: Int) async throws {
+    let shape = shape
+    let writing = Pipeline<Nothing, Frame> {
+      Items([Frame]())
+      WriteFrames(to: "/dev/null", shape, rate: rate)
+    }
+    let transforming = Pipeline<Nothing, Frame> {
+      Items([Frame]())
+      TransformFrames(shape, to: shape, rate: rate)
+    }
+    for (pipeline, name) in [(writing, "WriteFrames"), (transforming, "TransformFrames")] {
+      let error = await #expect(throws: InvalidOption.self) { try await pipeline.run() }
+      #expect(error?.name == "\(name)(rate:)")
+      #expect(pipeline.layout().contains("refused: \(name)(rate:) is \(rate): it has to be 1 to 1000000"))
+    }
+  }
+
   @Test("a frame has the bytes of its shape, line by line")
   func frames() throws {
     var frame = try Frame(FrameShape(width: 2, height: 3, channels: 3), Array(0..<18))

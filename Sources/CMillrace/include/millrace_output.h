@@ -5,6 +5,12 @@
 /// Makes the C library hand on what is printed line by line, also to a pipe.
 void millrace_output_by_lines(void);
 
+/// Prints, as `fwrite` to `stdout` does: 0, or the number of the error.
+int millrace_print(const void *bytes, unsigned long count);
+
+/// Hands on what was printed and kept back: 0, or the number of the error.
+int millrace_flush_output(void);
+
 /// Writes all of it to a descriptor, also a non-blocking one; a reader that is gone is no error and sends no signal.
 void millrace_write_all(int descriptor, const void *bytes, unsigned long count);
 

@@ -192,6 +192,8 @@ extension Dispatcher {
   private mutating func failEverything(_ id: JobID, _ error: WorkerPoolError) {
     guard let job = jobs[id], !job.ended else { return }
     if !job.spec.failFast, limits.starts.failsItems {
+      // Where these are the last, the job ends with them, and no less for this.
+      if job.inputError == nil { job.inputError = error }
       let chunks = queue.chunks(of: job) + delayed.filter { $0.job == id }
       for chunk in chunks.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
         for index in chunk.range {

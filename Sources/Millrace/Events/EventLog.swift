@@ -12,6 +12,20 @@ package enum EventLog {
     }
   }
 
+  /// The worker of which the lines of the event are, and what it has thrown; nil: they are of none.
+  static func worker(of event: DispatchEvent) -> (key: WorkerKey, error: (any Error)?)? {
+    switch event {
+    case .setUpFailed(_, _, let key, let error, _, _), .slotBenched(_, let key, let error): return (key, error)
+    case .workerEnded(_, _, let end):
+      switch (end.activity, end.cause) {
+      case (_, .killed(.tearDownTimedOut(let key, _))), (_, .givenUp(.tearDownTimedOut(let key, _))): return (key, nil)
+      case (.tearingDown(let key), _), (.settingUp(let key), _): return (key, nil)
+      default: return nil
+      }
+    default: return nil
+    }
+  }
+
   /// The lines of the event, each with its slot; mostly none.
   package static func lines(of event: DispatchEvent) -> [(text: String, slot: Int)] {
     switch event {

@@ -132,6 +132,14 @@ extension WorkerPool {
     let request = MapRequest(options: options, order: order, onFailure: .skip, isPulled: true)
     return OutcomeSequence { [self] in cursor(items, worker, request) }
   }
+
+  /// What becomes of each item of a map that is a part of another.
+  func outcomes<S: Sequence, W: Worker>(
+    of items: sending S, with worker: W, _ request: MapRequest
+  ) -> OutcomeSequence<W.Input, W.Output, S> where S.Element == W.Input {
+    let items = ItemSource(items, from: nil)
+    return OutcomeSequence { [self] in cursor(items, worker, request) }
+  }
 }
 
 extension Dispatcher {

@@ -3,7 +3,7 @@ extension Pipeline {
   ///
   /// A line is so many `>> ` as there are stages before it at the most, the stage's name, `×` and how many instances it has (`auto`: as
   /// many as there are slots free, 1: one, which sees its items in order), `on` and its backend if it has one of its own, and behind an
-  /// arrow what it reads from. Stages that run together, in one go, have the same letter in brackets.
+  /// arrow what it reads from. A source is one, in the program, and what only sends items on is there too: they have no backend. Stages that run together, in one go, have the same letter in brackets.
   ///
   /// Before the arrow is `≤` and how many items may be at the stage at once, at the first of those that run together; `∞`: there is no bound.
   /// They are those in its window (``StageOptions/window``), and what it keeps. A source that one stage reads has none: that one's
@@ -30,6 +30,11 @@ extension Pipeline {
   public func layout(on pool: WorkerPool? = nil) -> String { Blueprint(self).layout(on: pool) }
 }
 
+extension Station.Kind {
+  /// Whether it runs in slots, and not in the program.
+  fileprivate var hasSlots: Bool { self == .elastic || self == .floating }
+}
+
 extension Blueprint {
   func layout(on pool: WorkerPool?) -> String {
     let depths = graph.depths
@@ -48,10 +53,11 @@ extension Blueprint {
       var line = String(repeating: ">> ", count: depths[place]!) + stage.name
       switch kinds[place]! {
       case .elastic: line += " ×\(stage.width.map(String.init) ?? "auto")"
-      case .floating, .source: line += " ×\(stage.width ?? 1)"
+      case .floating: line += " ×\(stage.width ?? 1)"
+      case .source: line += " ×1"
       case .wiring: break
       }
-      if let backend = stage.options.backend { line += " on \(backend)" }
+      if let backend = stage.options.backend, kinds[place]!.hasSlots { line += " on \(backend)" }
       if let letter = letters[place] { line += " [\(letter)]" }
       if let most = held[place] { line += " ≤ \(most.count.map(String.init) ?? "∞")" }
       if !stage.inputs.isEmpty {

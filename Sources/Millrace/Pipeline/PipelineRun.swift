@@ -61,6 +61,8 @@ public final class PipelineRun: Sendable {
 
   /// How many slots each stage would have if so many workers were shared out by the work that was measured up to now, one for each
   /// stage at least. Elastic stages need none of that: they share the pipeline's slots as they need them.
+  ///
+  /// - Parameter workers: How many there are, from 1 to 4096, which is as wide as a pool can be: more count as 4096, fewer as 1.
   public func suggest(workers: Int = WorkerPool.usableCPUs) async -> [(stage: String, slots: Int)] {
     let snapshot = await snapshot
     return zip(snapshot.stages, snapshot.suggestedWidths(workers: workers)).map { ($0.name, $1) }

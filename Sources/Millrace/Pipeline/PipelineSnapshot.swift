@@ -35,7 +35,12 @@ public struct PipelineSnapshot: Sendable, Hashable {
   }
 
   /// How so many workers would be shared out by the work that there is: at least one for each stage, in the order of `stages`.
-  public func suggestedWidths(workers: Int) -> [Int] { Self.shares(of: workers, by: stages.map(\.busy.nanoseconds)) }
+  ///
+  /// - Parameter workers: How many there are, from 1 to 4096, which is as wide as a pool can be: more count as 4096, fewer as 1.
+  public func suggestedWidths(workers: Int) -> [Int] {
+    let workers = min(max(workers, 1), WorkerPool.Backend.maximumWidth)
+    return Self.shares(of: workers, by: stages.map(\.busy.nanoseconds))
+  }
 
   /// The shares with which the one that has most to do for each of its own has the least: at least one each, and each next one to that.
   package static func shares(of count: Int, by weights: [UInt64]) -> [Int] {

@@ -75,11 +75,20 @@ extension PassThrough {
 public struct Tap<Item: Sendable>: Stage {
   let name: String
   private let look: @Sendable (Item) async throws -> Void
+  private let end: (@Sendable () throws -> Void)?
 
   /// A stage of this name, which looks.
   public init(_ name: String, _ look: @escaping @Sendable (Item) async throws -> Void) {
     self.name = name
     self.look = look
+    end = nil
+  }
+
+  init(
+    _ name: String, _ look: @escaping @Sendable (Item) async throws -> Void,
+    atEnd end: @escaping @Sendable () throws -> Void
+  ) {
+    (self.name, self.look, self.end) = (name, look, end)
   }
 
   /// Looks at the item, and puts it.
@@ -87,4 +96,7 @@ public struct Tap<Item: Sendable>: Stage {
     try await look(item)
     try await out.put(item)
   }
+
+  /// Nothing of yours.
+  public func tearDown(_ state: consuming Void, _ out: Outlet<Item>) throws { try end?() }
 }

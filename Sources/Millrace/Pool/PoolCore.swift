@@ -260,7 +260,7 @@ package final class PoolCore: DrivenPool {
     let rare = effects.takeRare()
     if let rare {
       for observer in rare.observers { observer.flush() }
-      for note in rare.notes where EventLog.mentions(note.event) { log(note.event) }
+      for note in rare.notes where EventLog.mentions(note.event) { log(note.event, rare.closed.map(\.0)) }
       for job in rare.ended { job.feeder.end() }
       for job in rare.released { job.context?.end() }
       for (_, waiters) in rare.closed { for waiter in waiters { waiter.resume() } }
@@ -277,8 +277,20 @@ package final class PoolCore: DrivenPool {
     }
   }
 
-  private func log(_ event: DispatchEvent) {
-    for (text, slot) in EventLog.lines(of: event) { logger.warning("\(text)", metadata: ["slot": "\(slot)"]) }
+  /// - Parameter closed: workers that the pool has just forgotten.
+  private func log(_ event: DispatchEvent, _ closed: [WorkerRecord]) {
+    let lines = EventLog.lines(of: event)
+    guard !lines.isEmpty else { return }
+    var metadata: Logger.Metadata = [:]
+    if let (key, error) = EventLog.worker(of: event), let record = closed.first(where: { $0.key == key }) ?? worker(key)
+    {
+      let who = record.name(throwing: error)
+      metadata[who.key] = "\(who.name)"
+    }
+    for (text, slot) in lines {
+      metadata["slot"] = "\(slot)"
+      logger.warning("\(text)", metadata: metadata)
+    }
   }
 
   private func timeHasCome() {

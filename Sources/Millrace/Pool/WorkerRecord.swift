@@ -11,8 +11,8 @@ package final class WorkerRecord: Sendable {
   /// Whether it is a pipeline's. In a pool with one slot its state is one, also where its items move to a slot of a higher level.
   var isStation: Bool { !stages.isEmpty }
 
-  /// Who it is that has thrown, for the log. Nothing that every map should pay for.
-  func name(throwing error: any Error) -> (key: String, name: String) {
+  /// Who it is, or which of its stages has thrown, for the log. Nothing that every map should pay for.
+  func name(throwing error: (any Error)? = nil) -> (key: String, name: String) {
     if stages.isEmpty { return ("worker", String(reflecting: type)) }
     if let fault = error as? StageFault, stages.indices.contains(fault.part) { return ("stage", stages[fault.part]) }
     return ("stage", stages.joined(separator: " → "))

@@ -14,7 +14,7 @@ extension LocalLane {
     let instance = record.makeInstance()
     position.enter(first: 0, attempt: 1, seed: 0, isItem: false)
     do {
-      begin("a set-up")
+      begin("a set-up", of: record)
       copies.enter()
       defer {
         copies.leave()
@@ -85,7 +85,7 @@ extension LocalLane {
       return host.step { [slot, generation] in $0.tornDown(slot: slot, generation: generation, key, now: $1) }
     }
     let exit: Result<(any Sendable)?, any Error>
-    begin("a tear-down")
+    begin("a tear-down", of: host.worker(key))
     position.leaveItems()
     copies.enter()
     do {
@@ -161,19 +161,23 @@ extension LocalLane {
       do {
         _ = try await inPlace(of: key) { try await instance.tearDown() }
       } catch {
-        host.logger(slot: slot).error("tear-down of a worker that was given up failed: \(error)")
+        var logger = host.logger(slot: slot)
+        if let who = host.worker(key)?.name(throwing: error) { logger[metadataKey: who.key] = "\(who.name)" }
+        logger.error("tear-down of a worker that was given up failed: \(error)")
       }
     }
   }
 
   /// Code of a worker's has come to its end: if it was given up, that is news.
   func codeHasEnded() {
-    let runaway = mailbox.withLock { mailbox in
+    let (runaway, errand) = mailbox.withLock { mailbox in
       defer { (mailbox.errand, mailbox.runaway) = (nil, nil) }
-      return mailbox.runaway
+      return (mailbox.runaway, mailbox.errand)
     }
     if let runaway { runaways.hasEnded(runaway) }
+    // Perhaps the last who has the worker.
+    withExtendedLifetime(errand) {}
   }
 
-  private func begin(_ errand: String) { mailbox.withLock { $0.errand = errand } }
+  private func begin(_ errand: String, of worker: WorkerRecord?) { mailbox.withLock { $0.errand = (errand, worker) } }
 }

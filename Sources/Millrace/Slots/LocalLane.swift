@@ -54,7 +54,7 @@ package final class LocalLane: @unchecked Sendable {
     var current: Run?
     var isDead = false
     /// The set-up or tear-down that is running.
-    var errand: String?
+    var errand: (what: String, worker: WorkerRecord?)?
     /// Whose set-up is running, in a task of its own.
     var settingUp: WorkerKey?
     /// Whose set-up nobody wanted any more before it began.
@@ -208,7 +208,7 @@ package final class LocalLane: @unchecked Sendable {
       if let run, done < run.chunk.range.count {
         mailbox.runaway = Runaway("item \(run.chunk.range.lowerBound + done)", slot: slot)
       } else if let errand = mailbox.errand {
-        mailbox.runaway = Runaway(errand, slot: slot)
+        mailbox.runaway = Runaway(errand.what, slot: slot, of: errand.worker)
       }
       let leavers = Array(mailbox.leavers.values)
       return (run, done, (own: mailbox.own, items: mailbox.task, leavers: leavers), mailbox.runaway)

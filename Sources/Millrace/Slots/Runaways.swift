@@ -7,12 +7,21 @@ package final class Runaway: Sendable {
 
   let what: String
   let slot: Int
+  /// Whose it is, if that is to be said.
+  private let worker: WorkerRecord?
   fileprivate let since = _monotonicNow()
   fileprivate let state = Lock(State.isRunning)
 
-  init(_ what: String, slot: Int) {
+  init(_ what: String, slot: Int, of worker: WorkerRecord? = nil) {
     self.what = what
     self.slot = slot
+    self.worker = worker
+  }
+
+  fileprivate var metadata: Logger.Metadata {
+    var metadata: Logger.Metadata = ["slot": "\(slot)"]
+    if let who = worker?.name() { metadata[who.key] = "\(who.name)" }
+    return metadata
   }
 
   fileprivate var age: Duration { .nanoseconds(_monotonicNow() &- since) }
@@ -39,7 +48,7 @@ package final class Runaways: Sendable {
   func watch(_ runaway: Runaway) {
     if runaway.state.withLock({ $0 == .hasEnded }) { return }
     Unlocked.expect("a log handler")
-    logger.debug("\(runaway.what) is given up", metadata: ["slot": "\(runaway.slot)"])
+    logger.debug("\(runaway.what) is given up", metadata: runaway.metadata)
     change { $0.all.append(runaway) }
     // It may have ended before it was in the list.
     if runaway.state.withLock({ $0 == .hasEnded }) { forget(runaway) }
@@ -55,7 +64,7 @@ package final class Runaways: Sendable {
     guard wasKnown else { return }
     Unlocked.expect("a log handler")
     logger.info(
-      "\(runaway.what), which was given up, has ended after \(runaway.age)", metadata: ["slot": "\(runaway.slot)"])
+      "\(runaway.what), which was given up, has ended after \(runaway.age)", metadata: runaway.metadata)
   }
 
   /// The pool has ended: the alarm ends when nothing is left to be told of.
@@ -77,7 +86,7 @@ package final class Runaways: Sendable {
       guard isRunning else { continue }
       logger.warning(
         "\(runaway.what) was given up \(runaway.age) ago, but its code runs on until it looks at Task.isCancelled",
-        metadata: ["slot": "\(runaway.slot)"])
+        metadata: runaway.metadata)
     }
   }
 

@@ -67,7 +67,8 @@ public final class StridedMap: Sendable {
   ///
   /// What tasklets see of a task's context (task-local values, priority) is that of whoever begins the map.
   ///
-  /// - Throws: ``InvalidOption`` if the buffer is too small for the tasks; an error if an input cannot be read.
+  /// - Throws: ``InvalidOption`` if the buffer is too small for the tasks; an error if an input cannot be read; a ``WorkerPoolError`` of
+  ///   kind `foreignPool` in a worker process, which has a copy of the map.
   public func start() throws { try run.start() }
 
   /// Reads no further than to the end of the stride of each task that has begun.

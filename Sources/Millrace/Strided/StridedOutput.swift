@@ -24,7 +24,8 @@ public struct StridedOutput<Output: Sendable>: AsyncSequence, Sendable {
   ///   outputs, of which nobody takes; somebody has a second's time to begin with one, and a minute's to come again who has taken by this
   ///   method, and not in a loop. What ends the whole map: ``WorkerPoolError``, the input's
   ///   own error. `CancellationError` if the waiting task is cancelled (the map goes on), or after ``StridedMap/cancel()``. In an item of the
-  ///   same pool a ``WorkerPoolError`` of kind `calledFromItem`, if the map was begun outside of that: its tasks may need the item's slot.
+  ///   same pool a ``WorkerPoolError`` of kind `calledFromItem`, if the map was begun outside of that: its tasks may need the item's slot. In a
+  ///   worker process, which has a copy of a map that was made outside of it, one of kind `foreignPool`.
   public func next() async throws -> Output? { try await result(within: nil)?.get() }
 
   /// The next result; waits for it, but not longer than the limit.

@@ -81,6 +81,7 @@ final class StridedRun: Sendable {
 
   /// Begins, if it has not. The context of its items is that of who begins it.
   func start() throws {
+    try pool.core.expectOwnProcess()
     let hasStarted = try state.withLock { state in
       if state.hasBegun || state.end != nil { return true }
       let smallest = state.machine.smallestBuffer

@@ -101,7 +101,7 @@ final class StridedJob<W: Worker>: StridedResults<W.Output>, @unchecked Sendable
   /// How many tasklets were submitted, and which item of the pool's is which of them: failures that are passed on never go there.
   private var submitted = 0
   /// How many were run, where each is a map of its own.
-  fileprivate var ran = 0
+  private var ran = 0
   private var indices: [Int: Int] = [:]
 
   init(position: Int, _ worker: W, _ options: MapOptions, _ input: Input) {
@@ -145,32 +145,54 @@ final class StridedJob<W: Worker>: StridedResults<W.Output>, @unchecked Sendable
   override func pump(_ run: StridedRun) async throws {
     if run.pool.core.driver != nil { return try await pumpOneByOne(run) }
     let feed = TaskletFeed(run: run, job: self)
+    var lost: ItemFailure?
     for try await outcome in run.pool.outcomes(of: feed, with: worker, order: .completion, options: options) {
-      run.finished(self, outcome)
+      finished(outcome, of: run, &lost)
     }
+    try expectNone(lost)
+  }
+
+  /// Hands the outcome on. Not that of an item for which there is no worker: the map ends with why, and an output might end before that.
+  private func finished(
+    _ outcome: Outcome<W.Input, W.Output>, of run: StridedRun, item: Int? = nil, _ lost: inout ItemFailure?
+  ) {
+    if case .failure(let failure) = outcome.result, case .setUpFailed = failure.cause {
+      lost = failure
+    } else {
+      run.finished(self, outcome, item: item)
+    }
+  }
+
+  /// Whatever a map says at its end: one in which there was no worker has failed.
+  private func expectNone(_ lost: ItemFailure?) throws {
+    guard let lost else { return }
+    throw WorkerPoolError(
+      .setUpFailed, "the worker could not be set up (slot \(lost.slot))", underlying: lost.underlying, slot: lost.slot)
   }
 
   /// In a serial pool a map's consumer reads its input, and cannot do so and take outcomes at once; but another consumer may have run
   /// the item for whose outcome the next input waits. So each tasklet is a map of its own there, with the same worker.
   private func pumpOneByOne(_ run: StridedRun) async throws {
     let kept = KeptWorker(worker: worker, identity: self)
-    var options = options
+    var request = MapRequest(options: options, onFailure: .skip, isPulled: true)
     let total = options.timeouts.total
     let deadline = total.map { ContinuousClock.now + $0 }
-    var failure: (any Error)?
+    var (failure, lost): ((any Error)?, ItemFailure?)
     do {
       while let input = await run.nextInput(of: self) {
         // The limit is one for all of them.
-        if let total, let deadline {
-          let left = deadline - .now
-          guard left > .zero else { throw WorkerPoolError(.timedOut, "not done within \(total)") }
-          options.timeouts.total = left
-        }
-        for try await outcome in run.pool.outcomes(of: CollectionOfOne(input), with: kept, options: options) {
-          run.finished(self, outcome, item: ran)
+        if let deadline { request.options.timeouts.total = max(deadline - .now, .nanoseconds(1)) }
+        // Each is the only item of its map, and not the first of its task.
+        request.origin.index = ran
+        for try await outcome in run.pool.outcomes(of: CollectionOfOne(input), with: kept, request) {
+          finished(outcome, of: run, item: ran, &lost)
           ran += 1
         }
+        try expectNone(lost)
       }
+    } catch let error as WorkerPoolError where error.kind == .timedOut && total != nil {
+      // It knows what was left of the limit.
+      failure = WorkerPoolError(.timedOut, "not done within \(total!)")
     } catch {
       failure = error
     }
@@ -189,9 +211,7 @@ private struct KeptWorker<W: Worker>: Worker, Equatable {
 
   func setUp(_ context: WorkerContext) async throws -> W.State { try await worker.setUp(context) }
   func process(_ item: W.Input, state: inout W.State) async throws -> W.Output {
-    // Each is the only item of its map, and not the first of its task.
-    WorkerContext.current?.position.first.store(identity.ran, ordering: .relaxed)
-    return try await worker.process(item, state: &state)
+    try await worker.process(item, state: &state)
   }
   func tearDown(_ state: W.State) async throws -> W.Exit { try await worker.tearDown(state) }
 }

@@ -253,6 +253,27 @@ extension Checked {
           "Sort(within:) is -1: it has to be 0 or more", "Const(limit:) is -1: it has to be 0 or more",
           "Read(separator:) is \"\": it has to be not empty",
         ])
+      let words = Pipeline { Items(["a"]) }
+      // Programs and paths that are none: U326.
+      let none = [
+        await refusal(words.map(with: Command([]))), await refusal(words.map(with: Command(""))),
+        await refusal(words.map(with: Command(["cat", "a\0b"]))),
+        await refusal(words.map(with: Command(["cat"], environment: ["A=B": "C"]))),
+        await refusal(words.map(with: Command(["cat"], folder: ""))),
+        await refusal(Pipeline { Read("") }), await refusal(words.write(to: "")),
+        await refusal(
+          Pipeline { Items([Script.Ports]()) }.map(
+            with: Script(id: "s", [""], "s.sh", in: [], out: [Script.Port("o", "txt")], folder: "/tmp"))),
+      ]
+      #expect(
+        none == [
+          "a program is \"\": it has to be named", "a program is \"\": it has to be named",
+          "an argument of cat is one with a NUL in it: it has to be without",
+          "an environment variable of cat is \"A=B\": it has to be a name without \"=\" and NUL, and a value without NUL",
+          "the path of the folder of cat is \"\": it has to be not empty",
+          "the path of Read is \"\": it has to be not empty", "the path of Write is \"\": it has to be not empty",
+          "a program is \"\": it has to be named",
+        ])
       let bytes: Pipeline<Nothing, [Int]> = Pipeline {
         Items(1...5)
         Batched(bytes: 10)

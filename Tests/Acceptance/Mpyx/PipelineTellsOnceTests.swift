@@ -5,6 +5,12 @@ import MillraceTesting
 import TestSupport
 import Testing
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 private struct BreaksOn: StatelessWorker, Codable {
   var number: Int
 
@@ -18,6 +24,19 @@ private struct BadEnd: Worker, Codable {
   func setUp(_ context: WorkerContext) {}
   func process(_ item: Int, state: inout Void) -> Int { item }
   func tearDown(_ state: Void) throws { throw Refused(item: -1) }
+}
+
+/// A stage whose tear-down dies, or takes longer than it may.
+private struct DyingEnd: Stage, Codable {
+  let dies: Bool
+
+  func process(_ item: Int, state: inout Void, _ out: Outlet<Int>) async throws { try await out.put(item) }
+
+  func tearDown(_ state: consuming Void, _ out: Outlet<Int>) async throws {
+    if dies { kill(getpid(), SIGKILL) }
+    // On a thread nobody else ends it.
+    usleep(300_000)
+  }
 }
 
 extension Checked {
@@ -80,6 +99,21 @@ extension Checked {
       }
       let lines = heard.lines.filter { $0.level == .error }
       #expect(!lines.isEmpty && lines.allSatisfy { $0.metadata["stage"] == "BadEnd" && $0.metadata["worker"] == nil })
+    }
+
+    @Test(
+      "U328: so is one that dies, or takes too long", arguments: ["dies", "hangs on processes", "hangs on threads"])
+    func tearDownDies(how: String) async throws {
+      let heard = Heard()
+      let backend = how.hasSuffix("threads") ? WorkerPool.Backend.threads(1) : .processes(1)
+      try await withWorkerPool(backend, logger: heard.logger()) { pool in
+        let pipeline = Pipeline<Int, Int> { DyingEnd(dies: how == "dies") }
+          .options(StageOptions(name: "mine", timeouts: MapOptions.Timeouts(tearDown: .milliseconds(100))))
+        let error = await #expect(throws: PipelineError.self) { _ = try await pipeline.list(of: 0..<4, on: pool) }
+        #expect(error?.kind == .tearDownFailed)
+      }
+      let lines = heard.lines.filter { $0.level >= .warning }
+      #expect(!lines.isEmpty && lines.allSatisfy { $0.metadata["stage"] == "mine" }, "\(lines)")
     }
   }
 }

@@ -49,6 +49,18 @@ extension Checked {
       }
     }
 
+    @Test("U324: a suggestion is of no more slots than a pool can have, and of one a stage at least")
+    func suggestions() async throws {
+      let run = try Pipeline { Items(0..<50) }.stage(Tap("See") { (_: Int) in }).stage(Tap("See") { (_: Int) in })
+        .start()
+      try await run.wait()
+      for workers in [Int.max, 10_000_000, 4_097] {
+        #expect(await run.suggest(workers: workers).map(\.slots).reduce(0, +) == 4_096)
+        #expect(await run.snapshot.suggestedWidths(workers: workers).reduce(0, +) == 4_096)
+      }
+      for workers in [Int.min, -3, 0, 1, 2] { #expect(await run.suggest(workers: workers).map(\.slots) == [1, 1]) }
+    }
+
     @Test("X22 a pipeline of seventeen workers, watched: each item is saved once")
     func x22() async throws {
       let saved = Passed<Int>()

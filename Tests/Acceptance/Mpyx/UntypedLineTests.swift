@@ -40,6 +40,21 @@ extension Checked {
       #expect(lines["X4"] == (1...5).map { "A \($0)" } + (1...5).map { "B \($0)" })
     }
 
+    @Test(
+      "U327: what cannot be printed is an error",
+      arguments: ["serial", "threads"] + (ThreadSanitizer.isOn ? [] : ["forkServer"]),
+      ["full", "closed"])
+    func printedNowhere(backend: String, output: String) throws {
+      let program = try TestProgram(["printsNowhere", backend, output])
+      let lines = program.rest()
+      #expect(program.wait() == 0)
+      let error = output == "full" ? "No space left on device (errno 28)" : "Bad file descriptor (errno 9)"
+      #expect(lines.count == 4)
+      for line in lines { #expect(line.hasSuffix("printing: \(error)"), "\(line)") }
+      // Where output goes on line by line, items fail; and where there is as much as that, anywhere.
+      for line in lines.suffix(2) { #expect(line.contains("ItemFailure"), "\(line)") }
+    }
+
     @Test("X3, X4 what goes through them comes out", arguments: Backends.all)
     func groups(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in

@@ -3,6 +3,12 @@ import MillraceTesting
 import TestSupport
 import Testing
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 extension Checked {
   /// What strided maps share with all maps: inputs of any kind, failures, retries, limits, company on the pool, ends.
   @Suite struct StridedLife {
@@ -35,6 +41,109 @@ extension Checked {
           return all
         }
         #expect(inside == [[0, 2, 4, 6], [0, 2, 4, 6]])
+      }
+    }
+
+    @Test("U323: nor can one in a worker process, which has a copy of it, and would get what the program gets", .forks)
+    func takenInACopy() async throws {
+      try await withWorkerPool(.processes(2)) { pool async throws in
+        let map = try StridedMap(on: pool, stride: 3)
+        let output = try map.add(0..<12, with: Times(factor: 2))
+        let unbegun = try StridedMap(on: pool, stride: 3)
+        let first = try unbegun.add(0..<12, with: Times(factor: 2))
+        #expect(try await output.next() == 0)
+        let take: @Sendable (Int) async -> String = { way in
+          do {
+            switch way {
+            case 0: _ = try await output.next()
+            case 1: _ = try await output.next(within: .seconds(1))
+            case 2: _ = try await output.nextResult()
+            case 3: for try await _ in output { break }
+            case 4: _ = try await first.next()
+            default: try unbegun.start()
+            }
+            return "nothing was thrown"
+          } catch {
+            return (error as? WorkerPoolError).map { "\($0.kind)" } ?? "\(error)"
+          }
+        }
+        let kinds = try await pool.map(0..<6) { await take($0) }
+        #expect(Set(kinds) == ["\(WorkerPoolError.Kind.foreignPool)"], "\(kinds)")
+        var rest: [Int] = []
+        while let next = try await output.next() { rest.append(next) }
+        #expect(rest == (1..<12).map { $0 * 2 })
+        // Also where there is nothing left to take.
+        let after = try await pool.map(0..<2) { await take($0) }
+        #expect(Set(after) == ["\(WorkerPoolError.Kind.foreignPool)"], "\(after)")
+      }
+    }
+
+    @Test(
+      "U320: on a serial pool an item that takes too long is a failure, and the others go on", arguments: [true, false])
+    func tooLong(blocks: Bool) async throws {
+      try await withWorkerPool(.serial) { pool async throws in
+        let map = try StridedMap(on: pool, stride: 2)
+        let limits = ItemOptions(timeouts: MapOptions.Timeouts(item: .milliseconds(50)))
+        let output = try map.add(0..<4, options: limits) { item in
+          guard item == 2 else { return item }
+          if blocks { usleep(120_000) } else { try await Task.sleep(for: .milliseconds(120)) }
+          return item
+        }
+        var found: [String] = []
+        while let result = try await output.nextResult() {
+          switch result {
+          case .success(let item): found.append("\(item)")
+          case .failure(let failure): found.append("\(failure)")
+          }
+        }
+        #expect(found == ["0", "1", "item 2, slot 0, attempt 1: timed out after 0.05 seconds", "3"])
+      }
+    }
+
+    @Test("U321: where no worker can be set up, the map ends with why", arguments: Backends.everything)
+    func noWorker(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        for count in [1, 2, 5] {
+          let map = try StridedMap(on: pool, stride: 2)
+          let output = try map.add(0..<count, with: Unready())
+          let error = await #expect(throws: WorkerPoolError.self) { while try await output.nextResult() != nil {} }
+          #expect(error?.kind == .setUpFailed, "\(String(describing: error))")
+        }
+        // The items that were read are failures, and the loop throws also where there are no others.
+        let items = AsyncStream<Int> { continuation in
+          for item in 0..<2 { continuation.yield(item) }
+          continuation.finish()
+        }
+        var failures = 0
+        let error = await #expect(throws: WorkerPoolError.self) {
+          for try await outcome in pool.outcomes(of: items, with: Unready()) {
+            guard case .failure(let failure) = outcome.result, case .setUpFailed = failure.cause else { continue }
+            failures += 1
+          }
+        }
+        #expect(error?.kind == .setUpFailed && failures <= 2, "\(String(describing: error))")
+      }
+    }
+
+    private struct Unready: Worker, Codable {
+      func setUp(_ context: WorkerContext) throws -> Int { throw Refused(item: 0) }
+      func process(_ item: Int, state: inout Int) -> Int { item }
+    }
+
+    @Test(
+      "U322: an error says how long all of the map may take, not what was left of that",
+      arguments: Backends.all.able(.runsClosures))
+    func total(backend: WorkerPool.Backend) async throws {
+      try await withWorkerPool(backend) { pool async throws in
+        let map = try StridedMap(on: pool, stride: 1)
+        let limits = ItemOptions(timeouts: MapOptions.Timeouts(total: .milliseconds(200)))
+        let output = try map.add(0..<50, options: limits) { (item: Int) async throws -> Int in
+          try await Task.sleep(for: .milliseconds(30))
+          return item
+        }
+        let error = await #expect(throws: WorkerPoolError.self) { while try await output.nextResult() != nil {} }
+        #expect(
+          error?.kind == .timedOut && error?.message == "not done within 0.2 seconds", "\(String(describing: error))")
       }
     }
 

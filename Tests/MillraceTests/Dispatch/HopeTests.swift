@@ -36,7 +36,7 @@ struct DispatchHopeTests {
     for _ in 1...2 { play.prepareFailed(1, key) }
     #expect(!play.said().contains { $0.hasPrefix("fail") })
     play.prepareFailed(1, key)
-    #expect(play.said().suffix(2) == ["complete 1", "release 1"])
+    #expect(play.said().suffix(2) == ["failed 1: setUpFailed", "release 1"])
   }
 
   @Test("U14: a slot whose worker dies in set-up again and again is not started for the same map any more")
@@ -76,7 +76,7 @@ struct DispatchHopeTests {
       said = play.said()
     }
     #expect(tries == 3)
-    #expect(said.suffix(2) == ["complete 1", "release 1"])
+    #expect(said.suffix(2) == ["failed 1: cannotStart", "release 1"])
   }
 
   @Test("U14: deaths on start in one slot do not end what others serve, and it is tried again after a while")
@@ -129,7 +129,7 @@ struct DispatchHopeTests {
     startFails(play, 0)
     #expect(play.said() == [])
     startFails(play, 1)
-    #expect(play.said().suffix(2) == ["complete 1", "release 1"])
+    #expect(play.said().suffix(2) == ["failed 1: cannotStart", "release 1"])
     let next = play.submit(WorkerKey(1))
     play.arriveAll(next, 2)
     #expect(play.said().filter { $0.hasPrefix("start") } == ["start 0", "start 1"])

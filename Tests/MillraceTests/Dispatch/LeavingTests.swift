@@ -233,7 +233,7 @@ struct DispatchLeavingTests {
     play.wait(DispatchLimits().startTime!)
     #expect(play.said() == ["kill 0"])
     play.die(0, .cancelled)
-    #expect(play.said() == ["failure 1: 0 attempt 1 set-up failed", "complete 1", "release 1"])
+    #expect(play.said() == ["failure 1: 0 attempt 1 set-up failed", "failed 1: cannotStart", "release 1"])
   }
 
   @Test("a worker that the pool has ended for what another did in its process has not died by itself, however often")

@@ -16,7 +16,7 @@ struct DispatchSetUpTests {
     return play
   }
 
-  @Test("a worker that can be set up nowhere ends its job")
+  @Test("U321: a worker that can be set up nowhere ends its job, and that says why, also behind its last item")
   func nowhere() {
     let play = Play(width: 1, isSmooth: false)
     let key = play.worker()
@@ -26,7 +26,7 @@ struct DispatchSetUpTests {
     for _ in 1...2 { play.prepareFailed(0, key) }
     _ = play.said()
     play.prepareFailed(0, key)
-    #expect(play.said() == ["failure 1: 0 attempt 1 set-up failed", "complete 1", "release 1"])
+    #expect(play.said() == ["failure 1: 0 attempt 1 set-up failed", "failed 1: setUpFailed", "release 1"])
   }
 
   @Test("somebody who kills workers in their set-up has to do so more often")
@@ -42,7 +42,7 @@ struct DispatchSetUpTests {
     #expect(!play.said().contains { $0.hasPrefix("failure") })
     play.step { $0.started(slot: 0, generation: 25, now: $1) }
     play.die(0, .crashed(.killedFromOutside, signal: 9))
-    #expect(play.said().dropFirst() == ["failure 1: 0 attempt 1 set-up failed", "complete 1", "release 1"])
+    #expect(play.said().dropFirst() == ["failure 1: 0 attempt 1 set-up failed", "failed 1: setUpFailed", "release 1"])
   }
 
   /// A slot in which workers of three maps are to be set up; the first two are.

@@ -134,6 +134,6 @@ struct DispatchSlotTests {
       #expect(play.said() == ["start 0"])
     }
     play.die(0)
-    #expect(play.said() == ["failure 1: 0 attempt 1 set-up failed", "complete 1", "release 1"])
+    #expect(play.said() == ["failure 1: 0 attempt 1 set-up failed", "failed 1: cannotStart", "release 1"])
   }
 }

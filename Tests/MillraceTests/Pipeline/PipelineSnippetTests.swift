@@ -1,5 +1,6 @@
 import Foundation
 import Millrace
+import MillraceFFmpeg
 import MillraceTesting
 import Testing
 
@@ -23,6 +24,23 @@ struct PipelineSnippetTests {
     let kept = try await PipelineSnippets.options()
     #expect(names == ["a", "b", "c"] && kept == [1, 2, 3, 4, 5, 6, 8, 9, 10])
     #expect(try await PipelineSnippets.balanced() == Array(1...1_000))
+  }
+
+  @Test(
+    .enabled(if: ["/usr/bin/ffmpeg", "/usr/local/bin/ffmpeg"].contains(where: FileManager.default.isExecutableFile)))
+  func video() async throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "video-\(UUID())").path
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let (original, negative) = ("\(folder)/original.mkv", "\(folder)/negative.mkv")
+    let command = FFmpegCommand(
+      from: .file("color=white:size=64x48:rate=5", ["-f", "lavfi"]),
+      to: .file(original, ["-frames:v", "5", "-c:v", "ffv1", "-pix_fmt", "gray"]))
+    try await command.run()
+    try await FFmpegSnippets.negative(original, negative)
+    let shape = FrameShape(width: 64, height: 48, channels: 1)
+    let frames = try await Pipeline { ReadFrames(negative, shape) }.list()
+    #expect(frames.count == 5 && frames.allSatisfy { $0.bytes.allSatisfy { $0 < 32 } })
   }
 
   @Test func shown() async throws {

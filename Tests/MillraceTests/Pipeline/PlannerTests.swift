@@ -76,6 +76,23 @@ import Testing
     #expect(built.layout() == chained.layout() && chained.layout() == drawn.layout())
   }
 
+  @Test("U325: a layout gives no backend to what runs in the program")
+  func layoutOfWhatRunsInTheProgram() {
+    let pipeline: Pipeline<Nothing, Int> = Pipeline<Nothing, Int> {
+      Items(1...2)
+      Broadcast {
+        AddX(amount: 1)
+        AddX(amount: 2)
+      }
+    }.options(StageOptions(on: .processes(1)))
+    #expect(
+      pipeline.layout().split(separator: "\n").dropLast().map { $0.prefix { $0 != "≤" && $0 != "←" } } == [
+        "Items ×1 ", ">> AddX ×auto on processes(1) ", ">> AddX 2 ×auto on processes(1) ", ">> >> merge ",
+      ])
+    let wide: Pipeline<Nothing, Int> = Pipeline { Parallel(3) { Pipeline<Nothing, Int> { Items(1...2) } } }
+    #expect(wide.layout().hasPrefix("Items ×1"))
+  }
+
   @Test("a layout is a line for each stage")
   func layout() {
     let pipeline: Pipeline<Nothing, Int> = Pipeline {

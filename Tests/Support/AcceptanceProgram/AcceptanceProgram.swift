@@ -51,6 +51,7 @@ enum AcceptanceProgram {
       case "keeps": try await keeps(words[3] == "true")
       case "exhausted": try await exhausted(words[3])
       case "printed": try await printed(backend)
+      case "printsNowhere": try await printsNowhere(backend, isClosed: words[3] == "closed")
       case "bulky": try await bulky()
       default: exit(64)
       }

@@ -41,3 +41,7 @@ public struct Command: StatelessWorker, Codable, Hashable {
     return text
   }
 }
+
+extension Command: CheckedStage {
+  package func check() throws { try ProgramTalk.check(arguments, environment: environment, folder: folder) }
+}

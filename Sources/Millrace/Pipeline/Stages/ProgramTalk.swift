@@ -23,6 +23,22 @@ package final class ProgramTalk: Sendable {
   package static func start(
     _ arguments: [String], environment: [String: String] = [:], folder: String? = nil
   ) async throws -> ProgramTalk {
+    try check(arguments, environment: environment, folder: folder)
+    let thread = BlockingThread("millrace-program")
+    let program = try await thread.run {
+      do throws(ChildProgram.Problem) {
+        return try ChildProgram(arguments, environment: variables(environment), folder: folder)
+      } catch {
+        throw error.forUsers
+      }
+    }
+    return ProgramTalk(arguments, program, thread)
+  }
+
+  /// Throws an ``InvalidOption`` for what no program can be given.
+  package static func check(
+    _ arguments: [String], environment: [String: String] = [:], folder: String? = nil
+  ) throws(InvalidOption) {
     guard let name = arguments.first, !name.isEmpty else {
       throw InvalidOption(name: "a program", value: "\"\"", allowed: "named")
     }
@@ -39,15 +55,6 @@ package final class ProgramTalk: Sendable {
           allowed: "a name without \"=\" and NUL, and a value without NUL")
       }
     }
-    let thread = BlockingThread("millrace-program")
-    let program = try await thread.run {
-      do throws(ChildProgram.Problem) {
-        return try ChildProgram(arguments, environment: variables(environment), folder: folder)
-      } catch {
-        throw error.forUsers
-      }
-    }
-    return ProgramTalk(arguments, program, thread)
   }
 
   /// Those of this process, and these.

@@ -120,6 +120,7 @@ extension Script: CheckedStage {
     try checkPath("the folder of script \(id)", folder)
     for port in outputs { try checkPath("port \(port.name) of script \(id)", "\(id)\(port.name)\(port.fileExtension)") }
     if evaluator.isEmpty { throw InvalidOption(name: "Script(evaluator)", value: "[]", allowed: "a program") }
+    try ProgramTalk.check(evaluator)
     let isSame = inputs.sorted() == outputs.map(\.name).sorted()
     if isSame, outputs.count > 1, Set(outputs.map(\.fileExtension)).count < outputs.count {
       throw InvalidOption(

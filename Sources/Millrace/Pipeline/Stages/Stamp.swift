@@ -1,4 +1,4 @@
-/// Counts the items that pass, and prints each one's number: `Processing item 1`, ….
+/// Counts the items that pass, and prints each one's number: `Processing item 1`, …. What cannot be printed fails as in ``Print``.
 public struct Stamp: AnyItemStage {
   private let text: String
 
@@ -18,7 +18,9 @@ struct Stamps<Item: Sendable>: Stage, OneOfOne, NamedStage {
 
   func process(_ item: Item, state count: inout Int, _ out: Outlet<Item>) async throws {
     count += 1
-    print("\(text) \(count)")
+    try StandardOutput.print("\(text) \(count)")
     try await out.put(item)
   }
+
+  func tearDown(_ count: consuming Int, _ out: Outlet<Item>) throws { try StandardOutput.flush() }
 }

@@ -121,15 +121,16 @@ final class WritableFile: Sendable {
   }
 }
 
-/// Throws where the system would take a shorter path for it.
+/// Throws where it is none, or the system would take a shorter path for it.
 package func checkPath(_ name: String, _ path: String) throws(InvalidOption) {
+  if path.isEmpty { throw InvalidOption(name: "the path of \(name)", value: "\"\"", allowed: "not empty") }
   guard path.utf8.contains(0) else { return }
   throw InvalidOption(name: "the path of \(name)", value: "one with a NUL in it", allowed: "without")
 }
 
-/// The path from the root, whichever folder is current where it is used.
+/// The path from the root, whichever folder is current where it is used; none is none.
 package func absolutePath(_ path: String) -> String {
-  guard path.utf8.first != UInt8(ascii: "/"), let folder = getcwd(nil, 0) else { return path }
+  guard !path.isEmpty, path.utf8.first != UInt8(ascii: "/"), let folder = getcwd(nil, 0) else { return path }
   defer { free(folder) }
   // Where no string says which folder it is, the path goes on from where the program is.
   guard let name = String(validatingCString: folder) else { return path }

@@ -67,6 +67,11 @@ extension ProcessControl {
     if let child = process.child { logger[metadataKey: "process"] = "\(child.pid)" }
     let job = lane.work.inFlight.elements.first { $0.chunk.id == chunk }?.chunk.job
     if item != nil, let stage = job.flatMap(host.stage) { logger[metadataKey: "stage"] = "\(stage)" }
+    if item == nil, let worker = lane.work.opening.keys.first.flatMap(host.worker) ?? lane.work.tearingDown.values.first
+    {
+      let who = worker.name()
+      logger[metadataKey: who.key] = "\(who.name)"
+    }
     let isOurs = process.isKilledByUs
     if let item, isOurs, seat.isStopping {
       guard let limit = job.flatMap(host.itemTimeout) else {
