@@ -41,7 +41,7 @@ extension Checked {
         switch ending {
         case .cancelled:
           let map = Task { try await pool.map(0..<10, with: Square()) }
-          while await pool.snapshot().jobs.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+          while pool.snapshot.jobs.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
           map.cancel()
           await #expect(throws: CancellationError.self) { try await map.value }
         case .totalTime:
@@ -52,7 +52,7 @@ extension Checked {
         case .brokenOff:
           let outputs = pool.outputs(of: 0..<10, with: Square())
           let loop = Task { for try await _ in outputs { break } }
-          while await pool.snapshot().jobs.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+          while pool.snapshot.jobs.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
           loop.cancel()
           _ = await loop.result
         }
