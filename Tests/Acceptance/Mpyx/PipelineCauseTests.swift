@@ -74,12 +74,13 @@ extension Checked {
     func tearDown(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let pipeline: Pipeline<Nothing, Int> = Pipeline {
-          EndlessCount()
+          Items(0..<3)
           CancelsItsEnd()
         }
         let run = try pipeline.start(on: pool)
-        let error = await #expect(throws: PipelineError.self) { try await run.stop(.drain) }
+        let error = await #expect(throws: PipelineError.self) { try await run.wait() }
         #expect(error?.kind == .tearDownFailed && error?.stage.name == "CancelsItsEnd")
+        await #expect(throws: PipelineError.self) { try await run.stop(.drain) }
         #expect(run.state == .failed)
       }
     }
