@@ -41,9 +41,7 @@ extension Checked {
     }
 
     @Test(
-      "U327: what cannot be printed is an error",
-      arguments: ["serial", "threads"] + (ThreadSanitizer.isOn ? [] : ["forkServer"]),
-      ["full", "closed"])
+      "U327: what cannot be printed is an error", arguments: ["serial", "threads"], ["full", "closed"])
     func printedNowhere(backend: String, output: String) throws {
       let program = try TestProgram(["printsNowhere", backend, output])
       let lines = program.rest()

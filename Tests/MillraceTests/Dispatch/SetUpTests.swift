@@ -42,7 +42,7 @@ struct DispatchSetUpTests {
     #expect(!play.said().contains { $0.hasPrefix("failure") })
     play.step { $0.started(slot: 0, generation: 25, now: $1) }
     play.die(0, .crashed(.killedFromOutside, signal: 9))
-    #expect(play.said().dropFirst() == ["failure 1: 0 attempt 1 set-up failed", "failed 1: setUpFailed", "release 1"])
+    #expect(play.said().dropFirst() == ["failure 1: 0 attempt 1 set-up failed", "failed 1: cannotStart", "release 1"])
   }
 
   /// A slot in which workers of three maps are to be set up; the first two are.
