@@ -126,7 +126,7 @@ extension ClusterCommand {
       if let job, !AgentSettings.isName(job) { throw ValidationError("\(job) cannot be the name of a job") }
       var address: RedisAddress
       if let fields { address = try AgentSettings.address(fields) } else { address = try RedisAddress(url) }
-      if address.password == nil { address.password = getenv("REDISCLI_AUTH").map { String(cString: $0) } }
+      if address.password?.isEmpty ?? true { address.password = getenv("REDISCLI_AUTH").map { String(cString: $0) } }
       Task.detached { [address] in
         do {
           try await body(Lobby(address: address), job)

@@ -109,7 +109,7 @@ extension ClusterPlace {
       url = (parts.first.map(String.init) ?? "") + (rest.isEmpty ? "" : "?" + rest.joined(separator: "&"))
     }
     var address = try RedisAddress(url)
-    if address.password == nil { address.password = getenv("REDISCLI_AUTH").map { String(cString: $0) } }
+    if address.password?.isEmpty ?? true { address.password = getenv("REDISCLI_AUTH").map { String(cString: $0) } }
     return (address.wholeURL, job)
   }
 }

@@ -53,12 +53,13 @@ extension Checked {
           }
           #expect(found?.contains("NUL") == true)
         }
-        for command in [
-          Command(["true"], environment: ["A=B": "c"]), Command(["true"], environment: ["A": "c\u{0}"]),
-          Command(["true"], folder: "/\u{0}"),
+        for (command, option) in [
+          (Command(["true"], environment: ["A=B": "c"]), "an environment variable of true"),
+          (Command(["true"], environment: ["A": "c\u{0}"]), "an environment variable of true"),
+          (Command(["true"], folder: "/\u{0}"), "the folder of true"),
         ] {
-          let found = await words { _ = try await Pipeline { Items([""]) }.map(with: command).list(on: pool) }
-          #expect(found?.contains("true") == true && found?.contains("NUL") == true)
+          let found = await name { _ = try await Pipeline { Items([""]) }.map(with: command).list(on: pool) }
+          #expect(found == option)
         }
       }
     }
