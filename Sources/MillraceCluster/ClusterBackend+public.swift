@@ -221,6 +221,7 @@ private struct ServedLauncher: AgentLauncher {
   func replace(logger: Logger) { launcher.replace(logger: logger) }
   var isOpenEnded: Bool { launcher.isOpenEnded }
   var isExhausted: Bool { launcher.isExhausted }
+  var lastEnd: String? { launcher.lastEnd }
   func hasAll(_ count: Int) -> Bool { launcher.hasAll(count) }
 
   func end(_ alive: Set<String>) async {

@@ -90,7 +90,11 @@ extension Checked {
       kill(first, SIGKILL)
       while !heard.messages.contains(where: { $0.contains("an agent died of signal 9") }) { await Task.yield() }
       #expect(child(named: "sleep") == nil && !launcher.isExhausted)
-      launcher.replace(logger: heard.logger())
+      // It has ended soon, so after a moment.
+      while child(named: "sleep") == nil {
+        launcher.replace(logger: heard.logger())
+        try await Task.sleep(for: .milliseconds(5))
+      }
       let next = try #require(child(named: "sleep"))
       #expect(next != first)
       kill(next, SIGKILL)

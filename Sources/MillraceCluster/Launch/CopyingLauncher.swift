@@ -21,6 +21,7 @@ final class CopyingLauncher: AgentLauncher {
 
   func replace(logger: Logger) { launcher.replace(logger: logger) }
   var isExhausted: Bool { launcher.isExhausted }
+  var lastEnd: String? { launcher.lastEnd }
   func hasAll(_ count: Int) -> Bool { launcher.hasAll(count) }
   func end(_ alive: Set<String>) async { await launcher.end(alive) }
 
