@@ -56,7 +56,7 @@ extension Checked {
         for (command, option) in [
           (Command(["true"], environment: ["A=B": "c"]), "an environment variable of true"),
           (Command(["true"], environment: ["A": "c\u{0}"]), "an environment variable of true"),
-          (Command(["true"], folder: "/\u{0}"), "the folder of true"),
+          (Command(["true"], folder: "/\u{0}"), "the path of the folder of true"),
         ] {
           let found = await name { _ = try await Pipeline { Items([""]) }.map(with: command).list(on: pool) }
           #expect(found == option)
