@@ -86,7 +86,7 @@ struct DispatchLevelTests {
     #expect(play.said() == ["raised 1: 2", "prepare 1: 1", "start 2"])
     play.step { $0.started(slot: 2, generation: 1, now: $1) }
     for slot in 1...2 { for _ in 1...3 { play.prepareFailed(slot, WorkerKey(1)) } }
-    #expect(play.said().suffix(2) == ["complete 1", "release 1"])
+    #expect(play.said().suffix(2) == ["failed 1: setUpFailed", "release 1"])
   }
 
   @Test("a job that has another slot is not raised for each item that waits for it")
