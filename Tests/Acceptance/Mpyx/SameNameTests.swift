@@ -100,7 +100,7 @@ extension Checked {
     func waiting(backend: WorkerPool.Backend) async throws {
       try await withWorkerPool(backend) { pool in
         let source = EndlessCount()
-        let run = try Pipeline { source }.map(with: AddX(amount: 1)).take(200_000).start(on: pool)
+        let run = try Pipeline { source }.map(with: AddX(amount: 1)).take(40_000).start(on: pool)
         run.pause()
         let error = await #expect(throws: WorkerPoolError.self) { try await run.wait(within: .milliseconds(20)) }
         #expect(error?.kind == .nextTimedOut && run.state == .paused)
