@@ -140,14 +140,14 @@ extension Checked {
       let sum = pipeline.layout(on: pool).split(separator: "\n").last?.split(separator: " ").compactMap { Int($0) }
         .first
       let most = try #require(sum)
-      var (worst, next) = (0, 20_000)
+      var (worst, next) = (0, 5_000)
       for try await output in pipeline.outputs(on: pool) {
         let passed = last(output) + 1
         // One more may be in the source's hand.
         worst = max(worst, source.made.value - passed)
-        if passed >= 100_000 { break }
+        if passed >= 25_000 { break }
         if passed < next { continue }
-        next += 20_000
+        next += 5_000
         // All stations fill up meanwhile.
         usleep(20_000)
       }
