@@ -61,9 +61,10 @@ extension Checked {
       }
     }
 
-    @Test("short chunks that are many go together, in order, and each is answered", arguments: QueueKind.here)
+    // How many go together is a matter of how fast they are here and now: `ParcelTests`.
+    @Test("short chunks that are many, which go together, come in order, and each is answered", arguments: QueueKind.here)
     func parcels(_ kind: QueueKind) async throws {
-      try await withCluster(kind, slots: 1, width: 64) { pool, lab in
+      try await withCluster(kind, slots: 1, width: 64) { pool, _ in
         let options = MapOptions(chunking: .size(1))
         #expect(try await pool.map(0..<3_000, with: Square(), options: options) == (0..<3_000).map { $0 * $0 })
         // Failures among them are their own.
@@ -73,11 +74,6 @@ extension Checked {
           next += 1
         }
         #expect(next == 700)
-        guard let server = lab.server else { return }
-        let asks = RedisEngine(server.address, job: lab.job)
-        let results = try await asks.status().members.reduce(0) { $0 + $1.results }
-        await asks.close()
-        #expect(results > 0 && results < 3_700 / 2)
       }
     }
 
