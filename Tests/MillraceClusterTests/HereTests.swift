@@ -62,7 +62,8 @@ extension Checked {
     }
 
     // How many go together is a matter of how fast they are here and now: `ParcelTests`.
-    @Test("short chunks that are many, which go together, come in order, and each is answered", arguments: QueueKind.here)
+    @Test(
+      "short chunks that are many, which go together, come in order, and each is answered", arguments: QueueKind.here)
     func parcels(_ kind: QueueKind) async throws {
       try await withCluster(kind, slots: 1, width: 64) { pool, _ in
         let options = MapOptions(chunking: .size(1))
