@@ -211,20 +211,23 @@ final class ClusterDriver: Sendable {
 
   /// Nobody wants its result any more.
   func withdraw(_ ticket: ClusterTicket) {
-    state.withLock { state in
-      guard !ticket.isWithdrawn else { return }
+    let gone: Outstanding? = state.withLock { state in
+      guard !ticket.isWithdrawn else { return nil }
       ticket.isWithdrawn = true
       guard let id = ticket.number else {
         state.unanswered -= state.accepted.extract { $0 === ticket }.count
-        return
+        return nil
       }
-      guard let out = state.outstanding[id] else { return }
+      guard let out = state.outstanding[id] else { return nil }
       state.unanswered -= 1
       // Others that are on their way with it are wanted.
-      guard out.tickets.allSatisfy(\.isWithdrawn) else { return }
+      guard out.tickets.allSatisfy(\.isWithdrawn) else { return nil }
       state.outstanding[id] = nil
       state.withdrawn.append(id)
+      return out
     }
+    // Its seats may be nobody else's any more, and they have workers of the user's: they are let go of behind the lock.
+    withExtendedLifetime(gone) {}
     news.ring()
   }
 
