@@ -21,8 +21,8 @@ enum AgentsMeter {
 
   static func measure(agents count: Int, chunk: Duration, for time: Duration) async throws {
     let before = servers()
-    let server = try ManagedServer(more: ["--maxclients", "\(4 * count + 100)"])
-    let driver = RedisEngine(server.address, job: "many", lease: .seconds(30))
+    let server = try ManagedServer(more: ["maxclients \(4 * count + 100)"])
+    let driver = RedisEngine(server.address, job: "many", lease: .seconds(30), end: { server.end })
     _ = try await driver.open(Array("many".utf8))
     guard let process = servers().subtracting(before).first else { fatalError("the server is gone") }
 
