@@ -19,53 +19,68 @@ struct ClusterMeter {
     {
       return try await AgentsMeter.measure(agents: count, chunk: .milliseconds(milliseconds), for: .seconds(seconds))
     }
-    guard words.count == 3, words[1] == "W16", let repetitions = Int(words[2]), repetitions > 0 else {
-      print("usage: ClusterMeter W16 REPS, or ClusterMeter agents COUNT MILLISECONDS SECONDS")
+    guard words.count == 3 || words.count == 4, words[1] == "W16", let repetitions = Int(words[2]), repetitions > 0
+    else {
+      print("usage: ClusterMeter W16 REPS [VARIANT], or ClusterMeter agents COUNT MILLISECONDS SECONDS")
       exit(64)
     }
+    func isWanted(_ variants: String...) -> Bool { words.count == 3 || variants.contains(words[3]) }
     let cluster = WorkerPool.Backend.cluster(engine: .managed, launch: .local(agents: 2, slots: 1), width: 64)
-    for _ in 0..<repetitions {
-      try await sample("W16.start") { sample in
-        try await withWorkerPool(cluster) { pool in
-          _ = try await pool.run(1, with: AddOne())
-          sample.stop()
+    if isWanted("W16.start") {
+      for _ in 0..<repetitions {
+        try await sample("W16.start") { sample in
+          try await withWorkerPool(cluster) { pool in
+            _ = try await pool.run(1, with: AddOne())
+            sample.stop()
+          }
         }
       }
     }
     try await withWorkerPool(cluster) { pool in
       _ = try await pool.run(1, with: AddOne())
       // Workers that the agents do not have yet, and agents that have nothing to do.
-      for number in 1...5 * repetitions {
+      for number in 1...5 * repetitions where isWanted("W16.first") {
         try await sample("W16.first") { sample in
           let output = try await pool.run(1, with: AddSome(some: number))
           sample.stop()
           check("W16.first", output == 1 + number)
         }
       }
-      for _ in 0..<repetitions { try await measure(pool) }
-      try await pauses(pool, "W16.pause", repetitions)
+      for _ in 0..<repetitions {
+        if isWanted("W16.trip") { try await trips(pool) }
+        if isWanted("W16.one") { try await items(pool, "W16.one", 20_000, chunk: 1) }
+        if isWanted("W16.hundred") { try await items(pool, "W16.hundred", 1_000_000, chunk: 100) }
+        if isWanted("W16.digest") { try await digests(pool) }
+      }
+      if isWanted("W16.pause") { try await pauses(pool, "W16.pause", repetitions) }
     }
-    try await withWorkerPool(.processes(2)) { pool in try await pauses(pool, "W16.pause.local", repetitions) }
+    if isWanted("W16.pause") {
+      try await withWorkerPool(.processes(2)) { pool in try await pauses(pool, "W16.pause.local", repetitions) }
+    }
   }
 
-  private static func measure(_ pool: WorkerPool) async throws {
+  private static func trips(_ pool: WorkerPool) async throws {
     let trips = 500
     try await sample("W16.trip") { sample in
       for item in 0..<trips { _ = try await pool.run(item, with: AddOne()) }
       sample.stop(per: trips)
     }
-    for (variant, items, chunk) in [("W16.one", 20_000, 1), ("W16.hundred", 1_000_000, 100)] {
-      try await sample(variant) { sample in
-        var sum = 0
-        for try await output in pool.outputs(
-          of: 0..<items, with: AddOne(), options: MapOptions(chunking: .size(chunk)))
-        {
-          sum &+= output
-        }
-        sample.stop(items, "items/s")
-        check(variant, sum == items * (items + 1) / 2)
+  }
+
+  private static func items(_ pool: WorkerPool, _ variant: String, _ items: Int, chunk: Int) async throws {
+    try await sample(variant) { sample in
+      var sum = 0
+      for try await output in pool.outputs(
+        of: 0..<items, with: AddOne(), options: MapOptions(chunking: .size(chunk)))
+      {
+        sum &+= output
       }
+      sample.stop(items, "items/s")
+      check(variant, sum == items * (items + 1) / 2)
     }
+  }
+
+  private static func digests(_ pool: WorkerPool) async throws {
     let blocks = 200
     let block = [UInt8](repeating: 7, count: 1 << 20)
     try await sample("W16.digest") { sample in
