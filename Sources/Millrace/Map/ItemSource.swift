@@ -14,7 +14,9 @@ package struct ItemSource<Input: Sendable> {
   @inlinable
   package init<S: Sequence>(_ items: sending S, from actor: (any Actor)? = nil) where S.Element == Input {
     let items = items
-    self.init(count: knownCount(items), place(of: type(of: items), from: actor)) { Pull(items) }
+    self.init(count: knownCount(items), place(of: type(of: items), from: actor)) {
+      (items as? [Input]).map { Pull(array: $0) } ?? Pull(items)
+    }
   }
 
   /// The items of an asynchronous sequence.

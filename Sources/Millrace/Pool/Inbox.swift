@@ -133,6 +133,15 @@ package final class Inbox<Input: Sendable>: @unchecked Sendable {
     return .full
   }
 
+  /// As `fillAlone`, from where the rest of the input lies; and how many it has taken.
+  func fillAlone(from items: UnsafeBufferPointer<Input>) -> (count: Int, pause: Pause) {
+    let taken = min(items.count, room - count)
+    if let start = items.baseAddress { (storage + count).initialize(from: start, count: taken) }
+    word.wrappingAdd(Self.one * taken, ordering: .releasing)
+    settle(count + taken)
+    return (taken, count < room ? .ended : .full)
+  }
+
   /// Puts one item of the read in; whether that was the last, or somebody calls.
   @inlinable
   func put(_ item: Input) -> Bool {

@@ -47,6 +47,19 @@ package final class Pull<Input: Sendable>: @unchecked Sendable {
     self.init { inbox in inbox.fill { iterator.next() } }
   }
 
+  /// From an array: as many at once as there is room for. It is read where it is asked for, by nobody else.
+  @usableFromInline
+  convenience init(array: [Input]) {
+    var next = 0
+    self.init { inbox in
+      array.withUnsafeBufferPointer { items in
+        let (count, pause) = inbox.fillAlone(from: UnsafeBufferPointer(rebasing: items[next...]))
+        next += count
+        return pause
+      }
+    }
+  }
+
   @usableFromInline
   init(_ fill: @escaping (Inbox<Input>) -> Inbox<Input>.Pause) { self.fill = fill }
 

@@ -38,6 +38,13 @@ package final class WorkerRecord: Sendable {
   ///
   /// Made when such a backend asks for the first time. Others never do, and no type is asked how its values would travel.
   package var remote: any RemoteWorker { (lazyRemote.load() ?? lazyRemote.storeIfNil(RemoteBox(makeRemote()))).worker }
+  /// Looks whether it can be sent; once, if it can: a pool sends all to the same kind of place.
+  package func beSendable(_ look: (any RemoteWorker) throws -> Void) throws {
+    if isSendable.load(ordering: .relaxed) { return }
+    try look(remote)
+    isSendable.store(true, ordering: .relaxed)
+  }
+
   /// Whether its workers are to say how much memory they have.
   package var measuresMemory: Bool {
     get { memory.load(ordering: .relaxed) }
@@ -49,6 +56,7 @@ package final class WorkerRecord: Sendable {
 
   private let makeRemote: @Sendable () -> any RemoteWorker
   private let lazyRemote = AtomicLazyReference<RemoteBox>()
+  private let isSendable = Atomic(false)
   private let memory = Atomic(false)
   private let state = Lock(State())
 

@@ -225,8 +225,9 @@ package final class Agent: Sendable {
   private func room(_ state: State) -> (now: Int, ahead: Int) {
     let held = state.atWork + state.waiting.count
     let now = max(0, options.slots - held)
-    let looksLate = MonotonicTime.now &- state.lookedAt >= min(engine.lease.nanoseconds / 4, 1_000_000_000)
-    if state.repeated > 0 || looksLate { return (now, 0) }
+    let time = MonotonicTime.now
+    let looksLate = time &- state.lookedAt >= min(engine.lease.nanoseconds / 4, 1_000_000_000)
+    if state.repeated > 0 || looksLate || state.atWork > 0 && state.pace.isStuck(at: time) { return (now, 0) }
     let (most, ahead) = (state.pace.ahead, options.slots + state.pace.ahead - max(held, options.slots))
     // Few at a time are as much to ask for as many.
     return (now, now > 0 || 2 * ahead >= most ? max(0, ahead) : 0)

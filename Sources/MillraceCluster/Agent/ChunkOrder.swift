@@ -20,13 +20,9 @@ package struct ChunkOrder: Sendable {
   package static let headSize = 32
 
   package var bytes: [UInt8] {
-    var writer = ByteWriter()
-    writer.append(UInt64(worker))
-    writer.append(itemTimeout?.nanoseconds ?? 0)
-    writer.append(setUpTimeout?.nanoseconds ?? 0)
-    writer.append(UInt64(maximumLosses))
-    for frame in frames { frame.bytes.withUnsafeBytes { Records.append($0, to: &writer) } }
-    return Array(writer.bytes)
+    RemoteFrame.bytes(
+      of: frames, behind: UInt64(worker), itemTimeout?.nanoseconds ?? 0, setUpTimeout?.nanoseconds ?? 0,
+      UInt64(maximumLosses))
   }
 
   package init(bytes: [UInt8]) throws {
@@ -66,16 +62,14 @@ package enum ChunkAnswer: Sendable {
   }
 
   package var bytes: [UInt8] {
-    var writer = ByteWriter()
     switch self {
-    case .frames(let frames):
-      writer.append(UInt64(0))
-      for frame in frames { frame.bytes.withUnsafeBytes { Records.append($0, to: &writer) } }
+    case .frames(let frames): return RemoteFrame.bytes(of: frames, behind: 0)
     case .noWorker(let error):
+      var writer = ByteWriter()
       writer.append(UInt64(1))
       try? WireError(error).encode(into: &writer)
+      return Array(writer.bytes)
     }
-    return Array(writer.bytes)
   }
 
   package init(bytes: [UInt8]) throws {

@@ -68,6 +68,8 @@ final class ClusterDriver: Sendable {
     var reopenings = 0
     /// Who waits for an agent.
     var waiting: [ClusterSeat] = []
+    /// Results are being handed on: what their slots are given next goes out together.
+    var isReceiving = false
     var seats: [ObjectIdentifier: ClusterSeat] = [:]
     var members: [String: Member] = [:]
     /// How many results of each agent came too late, as far as that was told.
@@ -207,7 +209,7 @@ final class ClusterDriver: Sendable {
     return ticket
   }
 
-  func send() { news.ring() }
+  func send() { if !state.withLock({ $0.isReceiving }) { news.ring() } }
 
   /// Nobody wants its result any more.
   func withdraw(_ ticket: ClusterTicket) {
@@ -416,8 +418,9 @@ final class ClusterDriver: Sendable {
     while !isOver(run) {
       do {
         let results = try await engine.results(upTo: 256, within: .milliseconds(500))
-        for result in results { receive(result) }
-        if !results.isEmpty { taken.ring() }
+        guard !results.isEmpty else { continue }
+        taken.ring()
+        receive(results)
       } catch EngineError.lost {
         askToOpen()
         try? await Task.sleep(for: .milliseconds(50))
@@ -434,6 +437,21 @@ final class ClusterDriver: Sendable {
       if isOver(run) { return }
       do { try await engine.settle() } catch EngineError.lost { askToOpen() } catch { return fail(error, run) }
     }
+  }
+
+  private func receive(_ results: [WorkResult]) {
+    state.withLock { $0.isReceiving = true }
+    var begun = MonotonicTime.now
+    for result in results {
+      receive(result)
+      let now = MonotonicTime.now
+      // Outputs are decoded by the user's code, which may take its time.
+      guard now &- begun > ClusterTicket.parcelTime else { continue }
+      begun = now
+      news.ring()
+    }
+    state.withLock { $0.isReceiving = false }
+    news.ring()
   }
 
   private func receive(_ result: WorkResult) {

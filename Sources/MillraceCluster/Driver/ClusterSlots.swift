@@ -25,7 +25,9 @@ final class ClusterSlots: Slots {
           : "the stage \(worker.stages.joined(separator: " → ")) cannot run on a cluster, for a closure is a part of it: another process has no name to find it by. Use Worker types, whose configuration is sent, or give it a place in this program: Parallel(4, on: .threads()) { … }"
       )
     }
-    try withExtendedLifetime(ParcelCarrier()) { try worker.remote.validateElsewhere(SharedPassage($0)) }
+    try worker.beSendable { remote in
+      try withExtendedLifetime(ParcelCarrier()) { try remote.validateElsewhere(SharedPassage($0)) }
+    }
     if options.lifespan != MapOptions.Lifespan() {
       throw InvalidOption(
         name: "lifespan", value: "set", allowed: "none on a cluster: agents replace their own workers")

@@ -47,15 +47,22 @@ package struct RESPCommand: Sendable, ExpressibleByArrayLiteral {
   package mutating func add(_ word: String) { words.append(Array(word.utf8)) }
   package mutating func add(_ word: [UInt8]) { words.append(word) }
 
-  package func encode(into bytes: inout [UInt8]) {
-    bytes.reserveCapacity(bytes.count + words.reduce(16) { $0 + $1.count + 16 })
-    bytes += "*\(words.count)\r\n".utf8
+  /// As it is sent, piece by piece.
+  package func encode(_ put: (UnsafeRawBufferPointer) -> Void) {
+    func line(_ text: String) {
+      var line = text + "\r\n"
+      line.withUTF8 { put(UnsafeRawBufferPointer($0)) }
+    }
+    line("*\(words.count)")
     for word in words {
-      bytes += "$\(word.count)\r\n".utf8
-      bytes += word
-      bytes += [13, 10]
+      line("$\(word.count)")
+      word.withUnsafeBytes(put)
+      line("")
     }
   }
+
+  /// At least as many bytes as that is.
+  package var room: Int { words.reduce(24) { $0 + $1.count + 24 } }
 
   /// Its name alone: what follows may be a password.
   package var name: String { words.first.map { String(decoding: $0, as: UTF8.self) } ?? "" }

@@ -41,11 +41,11 @@ final class RedisConnection: Sendable {
 
   /// Sends commands in one go, and waits for all their answers. A refusal is an answer too.
   func ask(_ commands: [RESPCommand], within limit: Duration) async throws -> [RESPValue] {
-    var bytes: [UInt8] = []
-    for command in commands { command.encode(into: &bytes) }
+    var bytes = channel.allocator.buffer(capacity: commands.reduce(0) { $0 + $1.room })
+    for command in commands { command.encode { bytes.writeBytes($0) } }
     let promise = channel.eventLoop.makePromise(of: [RESPValue].self)
     let request = RedisRequest(
-      bytes: channel.allocator.buffer(bytes: bytes), count: commands.count,
+      bytes: bytes, count: commands.count,
       limit: .nanoseconds(Int64(clamping: limit.nanoseconds)),
       name: commands.first?.name ?? "", promise: promise)
     // Where the channel is closed already, its handler never sees the request.

@@ -107,6 +107,7 @@ package final class RedisEngine: WorkEngine {
     guard bytes.first == 1 else { return Array(bytes.dropFirst()) }
     guard let (key, count) = place(bytes, id, isResult: isResult) else { return nil }
     var whole: [UInt8] = []
+    whole.reserveCapacity(min(count, Self.together) * Self.largest)
     for start in stride(from: 0, to: count, by: Self.together) {
       let pieces = try await client.ask(
         (start..<min(count, start + Self.together)).map { ["HGET", key, "\($0)"] }, within: .seconds(60))

@@ -121,7 +121,7 @@ package final class ProcessSlots: Slots {
   }
 
   package func validate(_ worker: WorkerRecord, _ options: MapOptions) throws {
-    try worker.remote.validate(forking: worker.remote.needsFork || self.options.start == .fork)
+    try worker.beSendable { try $0.validate(forking: $0.needsFork || self.options.start == .fork) }
     if options.lifespan.memory != nil { worker.measuresMemory = true }
   }
 

@@ -87,9 +87,9 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
       let beginning = max(since, conditions.beginning?() ?? since)
       let now = max(beginning, MonotonicTime.now)
       let time = now - beginning
-      let count = max(1, chunks.reduce(0) { $0 + $1.items.count })
+      let count = max(1, chunks.reduce(0) { $0 + $1.count })
       for chunk in chunks {
-        chunk.answer.done(items: chunk.items.count, nanoseconds: time * UInt64(chunk.items.count) / UInt64(count))
+        chunk.answer.done(items: chunk.count, nanoseconds: time * UInt64(chunk.count) / UInt64(count))
         answers += chunk.answer.frames
       }
       since = now
@@ -101,8 +101,9 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
   /// Runs one chunk: around what could not be read of it, and one item at a time if that is asked for.
   private func run(_ chunk: Chunk, at place: Int, on pool: WorkerPool, _ conditions: RelayConditions) async throws {
     let companion = try chunk.baggage.map { try RelayedCompanion($0, on: pool) }
-    var next = 0
-    while next < chunk.items.count {
+    // The offset in the chunk, and how many before it could be read.
+    var (next, read) = (0, 0)
+    while next < chunk.count {
       if let error = chunk.unread[next] {
         chunk.answer.failed(next, .undecodable(error))
         next += 1
@@ -111,30 +112,33 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
       if let cause = try await conditions.apart?(place, next) {
         chunk.answer.failed(next, cause)
         next += 1
+        read += 1
         continue
       }
       var end = next + 1
-      if conditions.apart == nil { while end < chunk.items.count, chunk.unread[end] == nil { end += 1 } }
-      let offset = next
-      let items = chunk.items[next..<end].compactMap(\.self)
-      try await run(items, of: items.count, chunk.head, offset: offset, companion, on: pool, conditions) { _, _ in
+      if conditions.apart == nil { while end < chunk.count, chunk.unread[end] == nil { end += 1 } }
+      let (offset, count) = (next, end - next)
+      let items = count == chunk.items.count ? chunk.items : Array(chunk.items[read..<read + count])
+      try await run(items, of: count, chunk.head, offset: offset, companion, on: pool, conditions) { _, _ in
         (chunk.answer, offset)
       }
       next = end
+      read += count
     }
   }
 
-  /// Runs chunks that follow each other, of which all could be read, as one map: what that costs is shared by them.
+  /// Runs chunks that follow each other, of which all could be read, as one map and one chunk of it: what that costs is shared by them. They
+  /// travel together because they are short; and what has ended of a chunk is kept, whatever comes of the rest.
   private func run(_ chunks: [Chunk], on pool: WorkerPool, _ conditions: RelayConditions) async throws {
     var starts: [Int] = []
     var items: [W.Input] = []
+    items.reserveCapacity(chunks.reduce(0) { $0 + $1.count })
     for chunk in chunks {
       starts.append(items.count)
-      items += chunk.items.compactMap(\.self)
+      items += chunk.items
     }
     var place = 0
-    try await run(items, of: chunks[0].items.count, chunks[0].head, offset: 0, nil, on: pool, conditions) {
-      index, end in
+    try await run(items, of: items.count, chunks[0].head, offset: 0, nil, on: pool, conditions) { index, end in
       while place + 1 < starts.count, starts[place + 1] <= index { place += 1 }
       while starts[place] > index { place -= 1 }
       if place + 1 < starts.count { end = min(end, starts[place + 1]) }
@@ -144,18 +148,19 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
 
   /// What a frame asks for, and what is said about it.
   private struct Chunk {
-    /// Nil: it could not be read.
-    var items: [W.Input?]
-    /// Why, by offset.
-    var unread: [Int: any Error]
-    var head: ChunkHead
+    let count: Int
+    /// Those that could be read.
+    let items: [W.Input]
+    /// Why the others could not, by offset.
+    let unread: [Int: any Error]
+    let head: ChunkHead
     /// What goes around its items.
-    var baggage: [UInt8]?
-    var answer: RelayedAnswer<W.Output>
+    let baggage: [UInt8]?
+    let answer: RelayedAnswer<W.Output>
 
     /// Whether it is the same to its items if they run in one map with those before.
     func follows(_ other: Chunk) -> Bool {
-      head.first == other.head.first + Int64(other.items.count) && head.attempt == other.head.attempt
+      head.first == other.head.first + Int64(other.count) && head.attempt == other.head.attempt
         && head.seed == other.head.seed && unread.isEmpty && other.unread.isEmpty && baggage == nil
         && other.baggage == nil
     }
@@ -164,22 +169,37 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
   private func chunk(_ frame: RemoteFrame) throws -> Chunk {
     try frame.payload.withUnsafeBytes { payload in
       let request = try ChunkRequest(frame.header, payload)
-      let reader = ItemReader(input)
-      reader.begin(request)
-      var chunk = Chunk(
-        items: [], unread: [:], head: request.head, baggage: request.baggage.map { Array($0) },
-        answer: RelayedAnswer(frame.header.chunk, output))
-      // What lies in place has no lengths of its own: less than was said would be read from behind it.
-      let isThere = request.items.count >= request.count * reader.stride && request.count <= ChunkSizer.most
-      guard !request.isPacked || isThere || request.count == 0 else {
-        throw WireProblem("\(request.items.count) bytes for \(request.count) items")
-      }
-      for offset in 0..<request.count {
-        if let error = try reader.read() { chunk.unread[offset] = error }
-        chunk.items.append(chunk.unread[offset] == nil ? reader.place.pointee : nil)
-      }
-      return chunk
+      var unread: [Int: any Error] = [:]
+      let items = try request.isPacked ? packedItems(of: request) : items(of: request, &unread)
+      return Chunk(
+        count: request.count, items: items, unread: unread, head: request.head,
+        baggage: request.baggage.map { Array($0) }, answer: RelayedAnswer(frame.header.chunk, output))
     }
+  }
+
+  /// Items that lie as they do in memory, copied as a whole.
+  private func packedItems(of request: ChunkRequest) throws -> [W.Input] {
+    let size = request.count * (input.fixedStride ?? 0)
+    // They have no lengths of their own: less than was said would be read from behind it.
+    guard input.fixedStride != nil, request.items.count >= size, request.count <= ChunkSizer.most else {
+      throw WireProblem("\(request.items.count) bytes for \(request.count) items")
+    }
+    return [W.Input](unsafeUninitializedCapacity: request.count) { items, count in
+      if let source = request.items.baseAddress, let target = items.baseAddress {
+        UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: size)
+      }
+      count = request.count
+    }
+  }
+
+  private func items(of request: ChunkRequest, _ unread: inout [Int: any Error]) throws -> [W.Input] {
+    let reader = ItemReader(input)
+    reader.begin(request)
+    var items: [W.Input] = []
+    for offset in 0..<request.count {
+      if let error = try reader.read() { unread[offset] = error } else { items.append(reader.place.pointee) }
+    }
+    return items
   }
 
   /// Runs consecutive items as a map, in chunks of so many; the first of them is at this offset of the chunk with this head.
@@ -258,6 +278,13 @@ private final class RelayedAnswer<Output> {
   init(_ chunk: UInt64, _ coding: PayloadCoding<Output>) { (self.chunk, self.coding) = (chunk, coding) }
 
   func outputs(_ outputs: OutputBuffer<Output>, _ range: Range<Int>, from offset: Int) {
+    if let stride = coding.fixedStride {
+      let bytes = UnsafeRawBufferPointer(
+        start: outputs.storage + (range.lowerBound - outputs.base), count: range.count * stride)
+      return withExtendedLifetime(outputs) {
+        frames.append(RemoteFrame(.outputs(range.count, of: chunk, .packed), Array(bytes)))
+      }
+    }
     var writer = ByteWriter()
     var count = 0
     func flush() {
