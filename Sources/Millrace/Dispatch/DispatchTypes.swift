@@ -162,7 +162,8 @@ package enum Action {
   /// End the worker when it is idle, which it is.
   case stop(slot: Int, generation: Int)
   case deliver(JobID, Segment)
-  case end(JobID, JobEnd)
+  /// And what its items took in all, in nanoseconds, as far as that was told by then.
+  case end(JobID, JobEnd, worked: UInt64)
   /// Nothing of the job is left in any slot.
   case release(JobID)
   /// An item waits for the job, which has this level from now on.

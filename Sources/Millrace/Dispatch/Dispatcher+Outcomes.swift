@@ -64,6 +64,7 @@ extension Dispatcher {
     _ = hasAnswered(id, of: slot)
     let job = jobs[chunk.job]
     job?.outstanding -= 1
+    job?.worked &+= elapsed
     if let outputs { complete(&chunk, upTo: chunk.range.upperBound, slot, outputs) }
     giveBack(slot, chunk)
     if items > 0 {

@@ -143,6 +143,8 @@ package struct Dispatcher: ~Copyable {
     /// Items that have their outputs.
     @exclusivity(unchecked) var done = 0
     @exclusivity(unchecked) var retried = 0
+    /// What its items took in all, in nanoseconds.
+    @exclusivity(unchecked) var worked: UInt64 = 0
     /// Its chunks that any slot may run, in order. The queue takes them out.
     @exclusivity(unchecked) var ready = FIFO<Chunk>()
     /// Whether there has been anything to be run.
@@ -331,7 +333,7 @@ package struct Dispatcher: ~Copyable {
     delayed.removeAll { $0.job == id }
     job.outstanding -= waiting - delayed.count
     if isObserved { tell(.jobEnded(id, how, job.totals)) }
-    actions.append(.end(id, how))
+    actions.append(.end(id, how, worked: job.worked))
     if job.outstanding > 0 {
       for slot in slots.members(.busy) where slots[slot].worker.assigned.contains(id) { abandon(id, slot) }
     }

@@ -80,6 +80,9 @@ final class Cursor<Input: Sendable, Output: Sendable> {
     }
   }
 
+  /// What its items took in all, in nanoseconds, as far as that is known; 0 until it has ended.
+  var worked: UInt64 { job?.worked ?? 0 }
+
   private func report(_ job: JobRecord) {
     core.consumed(job, count: consumed)
     consumed = 0

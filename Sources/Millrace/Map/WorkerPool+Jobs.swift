@@ -43,7 +43,7 @@ extension WorkerPool {
     box.job = job
     if case .pushed(let edge) = reader { edge.connect(reader: job, of: core) }
     request.outlet?.connect(writer: job, of: core)
-    let progress = options.progress.tracker(core, total: options.count)
+    let progress = options.progress.tracker(core, total: options.count, known: request.known?.count ?? 0)
     job.progress = progress
     do {
       try core.submit(record, job, request)

@@ -14,6 +14,11 @@ package final class DeliveredItems: Knowing {
     index >> 3 < bits.count && bits[index >> 3] & 0x80 >> UInt8(index & 7) != 0
   }
 
+  package var count: Int {
+    let come = come.withLock { $0 }
+    return bits.reduce(0) { $0 + $1.nonzeroBitCount } - (0..<come).reduce(0) { $0 + (Self.isSet($1, in: bits) ? 1 : 0) }
+  }
+
   package func take(_ count: Int, _ cell: any AnyObject & Sendable) -> [Segment] {
     let first = come.withLock { come in
       defer { come += count }

@@ -27,6 +27,8 @@ package final class JobRecord: @unchecked Sendable {
   /// Whether the consumer wants the outputs, and not only failures and the end.
   let keepsOutputs: Bool
   @exclusivity(unchecked) var end: JobEnd?
+  /// When it has ended: what its items took in all, in nanoseconds, as far as that is known.
+  @exclusivity(unchecked) var worked: UInt64 = 0
   /// Whether some of its outcomes were taken.
   @exclusivity(unchecked) var isTaken = false
   @exclusivity(unchecked) var waiter: UnsafeContinuation<Void, Never>?

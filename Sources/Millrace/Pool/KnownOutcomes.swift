@@ -27,6 +27,8 @@ package final class KnownOutcomes<Output: Sendable>: Knowing {
     state.withLock { $0.outcomes.append((index, result)) }
   }
 
+  package var count: Int { state.withLock { $0.outcomes.count } }
+
   package func take(_ count: Int, _ cell: any AnyObject & Sendable) -> [Segment] {
     state.withLock { state in
       state.come += count
@@ -72,6 +74,8 @@ package final class KnownOutcomes<Output: Sendable>: Knowing {
 package protocol Knowing: AnyObject, Sendable {
   /// So many of its items have come: takes the outcomes that some of them have. Called under the pool's lock.
   func take(_ count: Int, _ cell: any AnyObject & Sendable) -> [Segment]
+  /// How many are known of now and have not come.
+  var count: Int { get }
 }
 
 extension Dispatcher {

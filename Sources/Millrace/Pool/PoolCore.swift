@@ -175,9 +175,10 @@ package final class PoolCore: DrivenPool {
       if !job.keepsOutputs, case .outputs = segment.content { return }
       job.queue.append(segment)
       if job.queue.count >= job.wakesAt { wake(job, &state, &effects, isUrgent: false) }
-    case .end(let id, let end):
+    case .end(let id, let end, let worked):
       guard let job = state.jobs[id] else { return }
       job.end = end
+      job.worked = worked
       if let outlet = job.outlet {
         outlet.accept(end)
         effects.outlets.append(outlet)

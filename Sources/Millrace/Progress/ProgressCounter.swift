@@ -9,6 +9,8 @@ package final class ProgressCounter: EventObserver {
     package var read = 0
     /// Of those that are done or have failed: the ones whose outcome was known before the map began. They took none of its time.
     package var restored = 0
+    /// Of those, the ones that have not come yet: they are done from the beginning.
+    fileprivate var awaited = 0
     package var total: Int?
     /// How many items there are for certain, if somebody knows: one whose input ends before was cut short.
     package var expected: Int?
@@ -27,8 +29,10 @@ package final class ProgressCounter: EventObserver {
   }
   private let state: Lock<State>
 
-  package init(total: Int? = nil, expected: Int? = nil) {
+  /// - Parameter known: how many outcomes are known before the map begins.
+  package init(total: Int? = nil, expected: Int? = nil, known: Int = 0) {
     var first = State()
+    first.counts.awaited = known
     first.counts.total = total ?? expected
     first.counts.expected = expected
     state = Lock(first)
@@ -42,11 +46,19 @@ package final class ProgressCounter: EventObserver {
       state.counts = state.begun[job] ?? Counts()
       state.counts.total = state.counts.total ?? known.total
       state.counts.expected = known.expected
+      state.counts.awaited = max(0, known.awaited - state.counts.restored)
       state.begun = [:]
     }
   }
 
-  package var counts: Counts { state.withLock { $0.counts } }
+  package var counts: Counts {
+    var counts = state.withLock { $0.counts }
+    if counts.end == nil {
+      counts.done += counts.awaited
+      counts.restored += counts.awaited
+    }
+    return counts
+  }
 
   /// The map's consumer has heard of its end, or wants no more of it. If no event has said so, its pool was lost.
   package func isOver(at time: UInt64) {
@@ -70,6 +82,11 @@ package final class ProgressCounter: EventObserver {
 }
 
 extension ProgressCounter.Counts {
+  private mutating func restore(_ count: Int) {
+    restored += count
+    awaited = max(0, awaited - count)
+  }
+
   fileprivate mutating func apply(_ event: PoolEvent) {
     switch event.event {
     case .jobBegan(_, _, _, let total): self.total = total
@@ -77,10 +94,10 @@ extension ProgressCounter.Counts {
     case .jobReadAll: total = max(read, expected ?? 0)
     case .itemsDone(_, let items, _, let attempt):
       done += items.count
-      if attempt == 0 { restored += items.count }
+      if attempt == 0 { restore(items.count) }
     case .itemFailed(_, let failure):
       failed += 1
-      if failure.attempt == 0 { restored += 1 }
+      if failure.attempt == 0 { restore(1) }
     case .itemRetried: retried += 1
     case .jobEnded(_, let how, let totals):
       (done, failed, retried, read) = (totals.done, totals.failed, totals.retried, totals.read)

@@ -116,9 +116,11 @@ package final class ProgressTracker: ShownProgress, @unchecked Sendable {
 
 extension ProgressStyle {
   /// What shows a map of the pool that is about to begin; nil if nothing does.
-  func tracker(_ core: PoolCore, total: Int?) -> ProgressTracker? {
+  ///
+  /// - Parameter known: how many outcomes are known before the map begins.
+  func tracker(_ core: PoolCore, total: Int?, known: Int) -> ProgressTracker? {
     if case .none = kind { return nil }
-    let counter = ProgressCounter(total: total, expected: expected)
+    let counter = ProgressCounter(total: total, expected: expected, known: known)
     return ProgressTracker(
       self, counter, observation: core.observe(with: counter), board: .here, at: _monotonicNow(),
       pool: ObjectIdentifier(core), parent: Nesting.place?.progress,

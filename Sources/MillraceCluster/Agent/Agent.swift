@@ -253,9 +253,8 @@ package final class Agent: Sendable {
 
   private func work(_ lease: Lease, _ number: Int, since entered: UInt64, _ pool: WorkerPool) async {
     let id = lease.work.id
-    let beginning = { @Sendable [state] in state.withLock { $0.pace.beginning(of: number, entered: entered) } }
     let run: Result<ChunkAnswer?, any Error>
-    do { run = .success(try await self.run(lease, pool, beginning)) } catch { run = .failure(error) }
+    do { run = .success(try await self.run(lease, pool)) } catch { run = .failure(error) }
     if case .success(.noWorker(let error)) = run {
       // What cannot be run here is left to others for a moment: the slot stays taken.
       _ = try? await complete(lease, .noWorker(error))
@@ -332,14 +331,11 @@ package final class Agent: Sendable {
   }
 
   /// Nil: it is not wanted any more.
-  private func run(
-    _ lease: Lease, _ pool: WorkerPool, _ beginning: @escaping @Sendable () -> UInt64
-  ) async throws -> ChunkAnswer? {
+  private func run(_ lease: Lease, _ pool: WorkerPool) async throws -> ChunkAnswer? {
     do {
       let order = try ChunkOrder(bytes: lease.work.bytes)
       guard let worker = try await worker(order.worker) else { return nil }
       var conditions = RelayConditions(itemTimeout: order.itemTimeout, setUpTimeout: order.setUpTimeout)
-      conditions.beginning = beginning
       if lease.isRepeated {
         conditions.apart = { [engine, name, whole] place, offset in
           let losses = try await engine.started(
@@ -416,7 +412,7 @@ package final class Agent: Sendable {
       } catch let error as EngineError {
         if Task.isCancelled { return }
         guard case .refused = error else {
-          unheard()
+          unheard(.failed("\(error)"))
           continue
         }
         end(.failed("\(error)"))
@@ -467,7 +463,7 @@ package final class Agent: Sendable {
       state.withLock { $0.isDraining = true }
       news.ring()
     case .finished?: end(.finished)
-    case nil: return unheard()
+    case nil: return unheard(.driverGone)
     }
     if !renewal.isMember, !hasEnded, let manifest = try await engine.manifest() {
       try await enter(Manifest(bytes: manifest))
@@ -475,12 +471,12 @@ package final class Agent: Sendable {
   }
 
   /// Nobody has said that the job is alive. After a lease, it is not.
-  private func unheard() {
+  private func unheard(_ end: End) {
     let isOver = state.withLock { state in
       let since = state.unheardSince ?? MonotonicTime.now
       state.unheardSince = since
       return MonotonicTime.now &- since >= engine.lease.nanoseconds
     }
-    if isOver { end(.driverGone) }
+    if isOver { self.end(end) }
   }
 }

@@ -90,6 +90,8 @@ extension ClusterDriver {
         logger.info("an agent has joined", metadata: about(member))
         let joined = PoolMember(
           name: member.name, host: member.host, process: member.process, slots: member.slots)
+        // It may be able to have what the others cannot.
+        state.withLock { $0.hopeless = [:] }
         host?.step { $0.memberJoined(joined, now: $1) }
       } else {
         logger.error("an agent may not have work: \(member.refusal)", metadata: about(member))

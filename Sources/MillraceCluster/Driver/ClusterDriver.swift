@@ -83,8 +83,8 @@ final class ClusterDriver: Sendable {
     var hasSaidThatItWaits = false
     /// Which agents could not have a worker, and why.
     var unfit: [WorkerKey: [String: any Error]] = [:]
-    /// Workers that no agent can have: told once to each slot that asks.
-    var hopeless: [WorkerKey: (error: any Error, until: UInt64)] = [:]
+    /// Workers that no agent could have: told to each slot that asks, until there is another map, or another agent.
+    var hopeless: [WorkerKey: any Error] = [:]
     var tasks: [Task<Void, Never>] = []
 
     func isOver(_ run: Int) -> Bool {
@@ -176,6 +176,8 @@ final class ClusterDriver: Sendable {
     state.withLock { state in
       if case .failed = state.phase { state.phase = .idle }
       state.setUpTimeouts[worker] = setUpTimeout
+      state.hopeless[worker] = nil
+      state.unfit[worker] = nil
     }
   }
 
@@ -186,12 +188,11 @@ final class ClusterDriver: Sendable {
 
   /// Sees to it that agents can have the worker; throws if none can.
   func announce(_ record: WorkerRecord) throws {
-    let now = MonotonicTime.now
     let number = announced(record.key)
     let (isKnown, hopeless) = state.withLock { state in
       (state.announcements[number] != nil, state.hopeless[record.key])
     }
-    if let hopeless, hopeless.until > now { throw hopeless.error }
+    if let hopeless { throw hopeless }
     if isKnown { return }
     let announcement = try WorkerParcel.pack(record.remote)
     state.withLock { state in
@@ -199,6 +200,8 @@ final class ClusterDriver: Sendable {
       state.unannounced.append(number)
     }
   }
+
+  func isHopeless(_ worker: WorkerKey) -> Bool { state.withLock { $0.hopeless[worker] != nil } }
 
   func accept(_ bytes: [UInt8], frames: Int, for seat: ClusterSeat) -> ClusterTicket {
     let ticket = ClusterTicket(seat, bytes, frames: frames)
@@ -242,7 +245,7 @@ final class ClusterDriver: Sendable {
       guard fit.isEmpty else { return }
       state.unfit[key] = nil
       let cause = (error as? WorkerPoolError)?.underlying ?? error
-      state.hopeless[key] = (cause, MonotonicTime.now &+ 2_000_000_000)
+      state.hopeless[key] = cause
     }
   }
 

@@ -66,6 +66,8 @@ final class ClusterSeat: @unchecked Sendable {
   }
 
   private func submit(_ chunk: Chunk) {
+    // Agents have said meanwhile that none can have the worker: the slot hears it when it asks for it anew.
+    if driver.isHopeless(chunk.worker) { return leave() }
     let frames = work.run(chunk)
     guard !frames.isEmpty else { return }
     let order = ChunkOrder(

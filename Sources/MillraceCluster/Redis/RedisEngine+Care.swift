@@ -30,10 +30,10 @@ extension RedisEngine {
     ) { $1 }
   }
 
-  /// The names of all jobs of a server.
+  /// The names of all jobs of a server of which anything is there.
   package func jobs() async throws -> [String] {
-    let jobs = try await names(like: "millrace:{*}:phase").compactMap { key -> String? in
-      guard let start = key.firstIndex(of: "{"), let end = key.lastIndex(of: "}") else { return nil }
+    let jobs = try await names(like: "millrace:{*}:*").compactMap { key -> String? in
+      guard let start = key.firstIndex(of: "{"), let end = key.firstIndex(of: "}") else { return nil }
       return String(key[key.index(after: start)..<end])
     }
     return Set(jobs).sorted()

@@ -161,7 +161,7 @@ extension RedisEngine {
     let (large, beats) = state.withLock { (Array($0.large), $0.beats) }
     let answer = try await client.run(
       .change, [keys.epoch, keys.phase, keys.driver, keys.beats] + keys.lasting + large,
-      [epoch] + words(phase.rawValue) + [ttl] + words("\(Self.life.nanoseconds / 1_000_000)", "\(beats)"))
+      [epoch] + words(phase.rawValue) + [ttl] + words("\(RedisKeys.life)", "\(beats)"))
     // Unless it was opened again meanwhile.
     state.withLock { state in if state.beats == beats { state.beats = answer.integer ?? beats } }
   }

@@ -38,8 +38,6 @@ package final class RedisEngine: WorkEngine {
   static let largest = 1 << 20 - 64
   /// How many of those are on their way at once.
   private static let together = 8
-  /// How long what nobody looks after stays.
-  static let life: Duration = .seconds(600)
 
   /// - Parameters:
   ///   - patience: how long a server is waited for that does not answer.
@@ -83,7 +81,7 @@ package final class RedisEngine: WorkEngine {
           command.add(Array(bytes[number * Self.largest..<min(bytes.count, (number + 1) * Self.largest)]))
           return command
         }
-        commands.append(["PEXPIRE", key, "\(Self.life.nanoseconds / 1_000_000)"])
+        commands.append(["PEXPIRE", key, "\(RedisKeys.life)"])
         // An agent has something else to say where there is no room, and needs some for that.
         _ = try await client.ask(commands, within: .seconds(60), waitsForRoom: !isResult)
       }

@@ -53,4 +53,7 @@ package struct RedisKeys: Sendable {
   var pattern: String { key("*") }
 
   static let group = "agents"
+
+  /// How long what nobody looks after stays, in milliseconds.
+  static let life = 600_000
 }

@@ -18,39 +18,53 @@ package enum RedisScript: String, CaseIterable, Sendable {
 
     """
 
+  /// What is made lives as long as somebody looks after it: whoever makes it may be the last to come.
+  private static let keep = """
+    local function keep(key)
+      if redis.call('PTTL', key) == -1 then redis.call('PEXPIRE', key, \(RedisKeys.life)) end
+    end
+
+    """
+
   package var text: String {
     switch self {
     case .open:
       // KEYS epoch in manifest phase driver; ARGV mine group manifest ttl. By the clock an epoch is later than those that the server has forgotten.
-      """
-      local epoch = redis.call('GET', KEYS[1])
-      if ARGV[1] == '0' then
-        local now = redis.call('TIME')
-        epoch = string.format('%.0f', math.max((tonumber(epoch) or 0) + 1, now[1] * 1000000 + now[2]))
-        redis.call('SET', KEYS[1], epoch)
-      elseif not epoch or tonumber(epoch) < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) epoch = ARGV[1]
-      elseif epoch ~= ARGV[1] then return redis.error_reply('FENCED epoch ' .. epoch .. ', not ' .. ARGV[1]) end
-      redis.call('PERSIST', KEYS[1])
-      local made = redis.pcall('XGROUP', 'CREATE', KEYS[2], ARGV[2], '0', 'MKSTREAM')
-      if type(made) == 'table' and made.err and not string.find(made.err, 'BUSYGROUP') then return made end
-      redis.call('SET', KEYS[3], ARGV[3])
-      redis.call('SET', KEYS[4], 'running')
-      redis.call('SET', KEYS[5], epoch, 'PX', ARGV[4])
-      local info = redis.call('XINFO', 'STREAM', KEYS[2])
-      local last = '0-0'
-      for i = 1, #info, 2 do if info[i] == 'last-generated-id' then last = info[i + 1] end end
-      return {tonumber(epoch), last}
-      """
+      Self.keep + """
+        local epoch = redis.call('GET', KEYS[1])
+        if ARGV[1] == '0' then
+          local now = redis.call('TIME')
+          epoch = string.format('%.0f', math.max((tonumber(epoch) or 0) + 1, now[1] * 1000000 + now[2]))
+          redis.call('SET', KEYS[1], epoch)
+        elseif not epoch or tonumber(epoch) < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) epoch = ARGV[1]
+        elseif epoch ~= ARGV[1] then return redis.error_reply('FENCED epoch ' .. epoch .. ', not ' .. ARGV[1]) end
+        redis.call('PEXPIRE', KEYS[1], \(RedisKeys.life))
+        local made = redis.pcall('XGROUP', 'CREATE', KEYS[2], ARGV[2], '0', 'MKSTREAM')
+        if type(made) == 'table' and made.err and not string.find(made.err, 'BUSYGROUP') then return made end
+        redis.call('SET', KEYS[3], ARGV[3])
+        redis.call('SET', KEYS[4], 'running')
+        redis.call('SET', KEYS[5], epoch, 'PX', ARGV[4])
+        for i = 2, 4 do keep(KEYS[i]) end
+        local info = redis.call('XINFO', 'STREAM', KEYS[2])
+        local last = '0-0'
+        for i = 1, #info, 2 do if info[i] == 'last-generated-id' then last = info[i + 1] end end
+        return {tonumber(epoch), last}
+        """
     case .announce:
       // KEYS epoch workers; ARGV epoch worker announcement
-      Self.asDriver + "return redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])"
+      Self.keep + Self.asDriver + """
+        redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
+        keep(KEYS[2])
+        return 1
+        """
     case .submit:
       // KEYS epoch in; ARGV epoch (id bytes)…
-      Self.asDriver + """
+      Self.keep + Self.asDriver + """
         for i = 2, #ARGV, 2 do
           local added = redis.pcall('XADD', KEYS[2], ARGV[i] .. '-0', 'b', ARGV[i + 1])
           if type(added) == 'table' and added.err and not string.find(added.err, 'equal or smaller') then return added end
         end
+        keep(KEYS[2])
         return 1
         """
     case .settle:
@@ -126,48 +140,54 @@ package enum RedisScript: String, CaseIterable, Sendable {
     case .started:
       // KEYS starts in; ARGV id item agent group title: only of what is there, or nobody would remove it. Whoever had it first did not say what it
       // began. Asked again, for the first answer was lost, it counts once: that is the same agent at the same item in the same lease.
-      """
-      local id = ARGV[1] .. '-0'
-      if #redis.call('XRANGE', KEYS[2], id, id) == 0 then return {0, ''} end
-      local text = redis.call('HGET', KEYS[1], ARGV[1]) or ''
-      local counts = cjson.decode(text == '' and '{"first":1}' or text)
-      local held = redis.pcall('XPENDING', KEYS[2], ARGV[4], id, id, 1)
-      local lease = not held.err and #held > 0 and held[1][4] or 0
-      local same = counts['by'] == ARGV[3] and counts['lease'] == lease
-      if not same or counts['at'] ~= ARGV[2] then
-        for other in pairs(counts) do
-          if tonumber(other) and tonumber(other) < tonumber(ARGV[2]) then counts[other] = nil end
+      Self.keep + """
+        local id = ARGV[1] .. '-0'
+        if #redis.call('XRANGE', KEYS[2], id, id) == 0 then return {0, ''} end
+        local text = redis.call('HGET', KEYS[1], ARGV[1]) or ''
+        local counts = cjson.decode(text == '' and '{"first":1}' or text)
+        local held = redis.pcall('XPENDING', KEYS[2], ARGV[4], id, id, 1)
+        local lease = not held.err and #held > 0 and held[1][4] or 0
+        local same = counts['by'] == ARGV[3] and counts['lease'] == lease
+        if not same or counts['at'] ~= ARGV[2] then
+          for other in pairs(counts) do
+            if tonumber(other) and tonumber(other) < tonumber(ARGV[2]) then counts[other] = nil end
+          end
+          if not same then counts['prior'] = counts['last'] end
+          counts[ARGV[2]] = (counts[ARGV[2]] or counts['first']) + 1
+          counts['by'], counts['at'], counts['lease'], counts['last'] = ARGV[3], ARGV[2], lease, ARGV[5]
+          redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(counts))
+          keep(KEYS[1])
         end
-        if not same then counts['prior'] = counts['last'] end
-        counts[ARGV[2]] = (counts[ARGV[2]] or counts['first']) + 1
-        counts['by'], counts['at'], counts['lease'], counts['last'] = ARGV[3], ARGV[2], lease, ARGV[5]
-        redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(counts))
-      end
-      local before = counts[ARGV[2]] - 1
-      return {before, before > 0 and counts['prior'] or ''}
-      """
+        local before = counts[ARGV[2]] - 1
+        return {before, before > 0 and counts['prior'] or ''}
+        """
     case .complete:
       // KEYS in out starts members results late (what lies beside); ARGV group id agent result. Asked again, it is not refused for that.
-      """
-      local id = ARGV[2] .. '-0'
-      if redis.call('XACK', KEYS[1], ARGV[1], id) == 0 then
-        for _, entry in ipairs(redis.call('XRANGE', KEYS[2], '-', '+')) do
-          if entry[2][2] == ARGV[2] and entry[2][4] == ARGV[3] then return 1 end
+      Self.keep + """
+        local id = ARGV[2] .. '-0'
+        if redis.call('XACK', KEYS[1], ARGV[1], id) == 0 then
+          for _, entry in ipairs(redis.call('XRANGE', KEYS[2], '-', '+')) do
+            if entry[2][2] == ARGV[2] and entry[2][4] == ARGV[3] then return 1 end
+          end
+          if KEYS[7] then redis.call('UNLINK', KEYS[7]) end
+          if redis.call('EXISTS', KEYS[1]) == 1 then
+            redis.call('HINCRBY', KEYS[6], ARGV[3], 1)
+            keep(KEYS[6])
+          end
+          return 0
         end
-        if KEYS[7] then redis.call('UNLINK', KEYS[7]) end
-        if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HINCRBY', KEYS[6], ARGV[3], 1) end
-        return 0
-      end
-      redis.call('XDEL', KEYS[1], id)
-      redis.call('HDEL', KEYS[3], ARGV[2])
-      redis.call('XADD', KEYS[2], '*', 'i', ARGV[2], 'a', ARGV[3], 'b', ARGV[4])
-      redis.call('HINCRBY', KEYS[5], ARGV[3], 1)
-      return 1
-      """
+        redis.call('XDEL', KEYS[1], id)
+        redis.call('HDEL', KEYS[3], ARGV[2])
+        redis.call('XADD', KEYS[2], '*', 'i', ARGV[2], 'a', ARGV[3], 'b', ARGV[4])
+        redis.call('HINCRBY', KEYS[5], ARGV[3], 1)
+        keep(KEYS[2])
+        keep(KEYS[5])
+        return 1
+        """
     case .release:
       // KEYS in starts looked; ARGV group agent id…: as if it had been held for ever, and nobody was lost with it: neither who had it first, nor
       // who had begun an item of it in this lease.
-      Self.mine + """
+      Self.keep + Self.mine + """
         redis.call('DEL', KEYS[3])
         for i = 3, #ARGV do
           local id = ARGV[i] .. '-0'
@@ -185,37 +205,39 @@ package enum RedisScript: String, CaseIterable, Sendable {
             end
           end
         end
+        keep(KEYS[2])
         return 1
         """
     case .reclaim:
       // KEYS in looked starts; ARGV group agent ttl count pause suspect: what nobody has any more, however much there is before it that somebody has. To
       // look for it costs the server the more, the more is out: so not all do it at a time. Nobody was lost with what was had ahead. Of
       // what two have had before, one piece at most, if any.
-      """
-      if redis.call('EXISTS', KEYS[2]) == 1 then return {} end
-      local most, suspect = tonumber(ARGV[4]), ARGV[6] == '1'
-      local found = redis.pcall('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', most + 64)
-      if found.err then return found end
-      if #found == 0 then
-        redis.call('SET', KEYS[2], '1', 'PX', ARGV[5])
-        return {}
-      end
-      local entries, counts = {}, {}
-      for _, held in ipairs(found) do
-        if #entries < most and (held[4] < 2 or suspect) then
-          if held[4] >= 2 then suspect = false end
-          if held[4] == 1 and string.sub(held[2], -1) == '\(RedisKeys.ahead)' then
-            redis.call('HSETNX', KEYS[3], string.match(held[1], '%d+'), '{"first":0}')
-          end
-          local claimed = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], held[1])
-          if claimed[1] then
-            entries[#entries + 1] = claimed[1]
-            counts[#counts + 1] = held[4]
+      Self.keep + """
+        if redis.call('EXISTS', KEYS[2]) == 1 then return {} end
+        local most, suspect = tonumber(ARGV[4]), ARGV[6] == '1'
+        local found = redis.pcall('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', most + 64)
+        if found.err then return found end
+        if #found == 0 then
+          redis.call('SET', KEYS[2], '1', 'PX', ARGV[5])
+          return {}
+        end
+        local entries, counts = {}, {}
+        for _, held in ipairs(found) do
+          if #entries < most and (held[4] < 2 or suspect) then
+            if held[4] >= 2 then suspect = false end
+            if held[4] == 1 and string.sub(held[2], -1) == '\(RedisKeys.ahead)' then
+              redis.call('HSETNX', KEYS[3], string.match(held[1], '%d+'), '{"first":0}')
+            end
+            local claimed = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], held[1])
+            if claimed[1] then
+              entries[#entries + 1] = claimed[1]
+              counts[#counts + 1] = held[4]
+            end
           end
         end
-      end
-      return {entries, counts}
-      """
+        keep(KEYS[3])
+        return {entries, counts}
+        """
     case .discard:
       // KEYS in starts; ARGV group agent id: what the agent has, and nobody can run.
       Self.mine + """
@@ -256,16 +278,17 @@ package enum RedisScript: String, CaseIterable, Sendable {
       Self.asDriver + "return redis.call('DEL', KEYS[2], KEYS[3])"
     case .drain:
       // KEYS members drains; ARGV agent…: those that are there.
-      """
-      local told = {}
-      for i = 1, #ARGV do
-        if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 then
-          redis.call('HSET', KEYS[2], ARGV[i], '1')
-          told[#told + 1] = ARGV[i]
+      Self.keep + """
+        local told = {}
+        for i = 1, #ARGV do
+          if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 then
+            redis.call('HSET', KEYS[2], ARGV[i], '1')
+            told[#told + 1] = ARGV[i]
+          end
         end
-      end
-      return told
-      """
+        keep(KEYS[2])
+        return told
+        """
     case .clean:
       // KEYS driver phase (all others of the job)
       """
@@ -278,12 +301,13 @@ package enum RedisScript: String, CaseIterable, Sendable {
       """
     case .join:
       // KEYS members alive manifest; ARGV agent description ttl
-      """
-      if redis.call('EXISTS', KEYS[3]) == 0 then return redis.error_reply('LOST the job is not known') end
-      redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-      redis.call('SET', KEYS[2], '1', 'PX', ARGV[3])
-      return 1
-      """
+      Self.keep + """
+        if redis.call('EXISTS', KEYS[3]) == 0 then return redis.error_reply('LOST the job is not known') end
+        redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+        redis.call('SET', KEYS[2], '1', 'PX', ARGV[3])
+        keep(KEYS[1])
+        return 1
+        """
     }
   }
 }

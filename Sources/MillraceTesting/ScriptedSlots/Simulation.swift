@@ -335,7 +335,7 @@ package final class Simulation {
       try ledger.deliver(id, segment)
       lastProgress = steps
       deliver(plansOfJobs[id]!, segment.range.count)
-    case .end(let id, let end):
+    case .end(let id, let end, _):
       try ledger.end(id, end)
       lastProgress = steps
       jobs[plansOfJobs[id]!].isOver = true

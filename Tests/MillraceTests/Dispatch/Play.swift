@@ -173,7 +173,7 @@ final class Play {
         case .failure(let failure):
           log.append("failure \(id.value): \(failure.index) attempt \(failure.attempt) \(failure.cause.word)")
         }
-      case .end(let id, let end):
+      case .end(let id, let end, _):
         switch end {
         case .complete: log.append("complete \(id.value)")
         case .cancelled: log.append("cancelled \(id.value)")

@@ -26,8 +26,6 @@ package struct RelayConditions: Sendable {
   /// Whoever had the chunks before is gone, perhaps for one of their items: they are run one at a time. Called before each, with the place of
   /// its frame and its offset there; gives the reason why it is not to be run at all.
   package var apart: (@Sendable (_ frame: Int, _ offset: Int) async throws -> ItemFailure.Cause?)?
-  /// Asked when all is done: since when a slot of the pool was at it, for it may have waited for one. Nil: at once.
-  package var beginning: (@Sendable () -> UInt64)?
 
   package init(
     itemTimeout: Duration? = nil, setUpTimeout: Duration? = nil,
@@ -67,7 +65,6 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
   func run(
     _ frames: [RemoteFrame], on pool: WorkerPool, _ conditions: RelayConditions
   ) async throws -> [RemoteFrame] {
-    var since = MonotonicTime.now
     var answers: [RemoteFrame] = []
     var next = 0
     while next < frames.count {
@@ -78,28 +75,27 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
         guard other.follows(last) else { break }
         chunks.append(other)
       }
-      if chunks.count > 1 {
-        try await run(chunks, on: pool, conditions)
-      } else {
-        try await run(first, at: next, on: pool, conditions)
-      }
       // What they took together, shared by their items.
-      let beginning = max(since, conditions.beginning?() ?? since)
-      let now = max(beginning, MonotonicTime.now)
-      let time = now - beginning
+      let time =
+        chunks.count > 1
+        ? try await run(chunks, on: pool, conditions) : try await run(first, at: next, on: pool, conditions)
       let count = max(1, chunks.reduce(0) { $0 + $1.count })
       for chunk in chunks {
         chunk.answer.done(items: chunk.count, nanoseconds: time * UInt64(chunk.count) / UInt64(count))
         answers += chunk.answer.frames
       }
-      since = now
       next += chunks.count
     }
     return answers
   }
 
   /// Runs one chunk: around what could not be read of it, and one item at a time if that is asked for.
-  private func run(_ chunk: Chunk, at place: Int, on pool: WorkerPool, _ conditions: RelayConditions) async throws {
+  ///
+  /// - Returns: what the items took, in nanoseconds; so do the others.
+  private func run(
+    _ chunk: Chunk, at place: Int, on pool: WorkerPool, _ conditions: RelayConditions
+  ) async throws -> UInt64 {
+    var time: UInt64 = 0
     let companion = try chunk.baggage.map { try RelayedCompanion($0, on: pool) }
     // The offset in the chunk, and how many before it could be read.
     var (next, read) = (0, 0)
@@ -119,17 +115,18 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
       if conditions.apart == nil { while end < chunk.count, chunk.unread[end] == nil { end += 1 } }
       let (offset, count) = (next, end - next)
       let items = count == chunk.items.count ? chunk.items : Array(chunk.items[read..<read + count])
-      try await run(items, of: count, chunk.head, offset: offset, companion, on: pool, conditions) { _, _ in
+      time += try await run(items, of: count, chunk.head, offset: offset, companion, on: pool, conditions) { _, _ in
         (chunk.answer, offset)
       }
       next = end
       read += count
     }
+    return time
   }
 
   /// Runs chunks that follow each other, of which all could be read, as one map and one chunk of it: what that costs is shared by them. They
   /// travel together because they are short; and what has ended of a chunk is kept, whatever comes of the rest.
-  private func run(_ chunks: [Chunk], on pool: WorkerPool, _ conditions: RelayConditions) async throws {
+  private func run(_ chunks: [Chunk], on pool: WorkerPool, _ conditions: RelayConditions) async throws -> UInt64 {
     var starts: [Int] = []
     var items: [W.Input] = []
     items.reserveCapacity(chunks.reduce(0) { $0 + $1.count })
@@ -138,7 +135,7 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
       items += chunk.items
     }
     var place = 0
-    try await run(items, of: items.count, chunks[0].head, offset: 0, nil, on: pool, conditions) { index, end in
+    return try await run(items, of: items.count, chunks[0].head, offset: 0, nil, on: pool, conditions) { index, end in
       while place + 1 < starts.count, starts[place + 1] <= index { place += 1 }
       while starts[place] > index { place -= 1 }
       if place + 1 < starts.count { end = min(end, starts[place + 1]) }
@@ -210,7 +207,7 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
     _ items: [W.Input], of size: Int, _ head: ChunkHead, offset: Int, _ companion: RelayedCompanion?,
     on pool: WorkerPool, _ conditions: RelayConditions,
     about: (_ index: Int, _ end: inout Int) -> (answer: RelayedAnswer<W.Output>, shift: Int)
-  ) async throws {
+  ) async throws -> UInt64 {
     var request = MapRequest(
       options: MapOptions(
         chunking: .size(size),
@@ -242,6 +239,7 @@ struct TypedRelayedWorker<W: Worker>: RelayedWorker {
         answer.failed(failure.index + shift, failure)
       }
     }
+    return cursor.worked
   }
 }
 
