@@ -174,7 +174,14 @@ extension Checked {
 
         """, mode: 0o700)
       try Files.write(
-        "\(folder)/scancel", "#!/bin/sh\nkill $(cat '\(folder)/task-'$1) 2>/dev/null\n", mode: 0o700)
+        "\(folder)/scancel",
+        """
+        #!/bin/sh
+        case $1 in --state=*) exit;; esac
+        for number; do :; done
+        kill $(cat '\(folder)/task-'$number) 2>/dev/null
+
+        """, mode: 0o700)
       try Files.write(
         "\(folder)/squeue",
         "#!/bin/sh\nf=$(echo \"$3\" | sed \"s|.*=|\(folder)/task-|\")\n"

@@ -37,6 +37,9 @@ package struct SlurmJob: Sendable, Equatable {
     ["scancel"] + (states.map { ["--state=\($0)"] } ?? []) + [number]
   }
 
+  /// Tells agents to go, and none of their worker processes.
+  package static func notice(_ number: String) -> [String] { ["scancel", "--batch", "--signal=TERM", number] }
+
   /// Asks for a line for each task: its state, and the status that it has ended with. Those that have ended are there for some minutes.
   package static func query(_ number: String) -> [String] {
     ["squeue", "--noheader", "--states=all", "--jobs=\(number)", "--Format=State:32,exit_code:16"]

@@ -205,10 +205,16 @@ final class SlurmLauncher: AgentLauncher {
   private func cancel(_ number: String, hasAgents: Bool, _ logger: Logger?) async {
     if hasAgents {
       _ = try? await ProgramRun(SlurmJob.cancellation(number, states: "PENDING"), text: "", within: Self.grace)
-      let limit = MonotonicTime.now &+ Self.grace.nanoseconds
+      let begun = MonotonicTime.now
       var pause = Duration.milliseconds(50)
-      while MonotonicTime.now < limit {
+      var isTold = false
+      while MonotonicTime.now &- begun < Self.grace.nanoseconds {
         if case .over = await Self.standing(of: number) { return }
+        // They have not heard it: the queue does not answer, or the job is another program's by now.
+        if !isTold, MonotonicTime.now &- begun > Farewell.limit.nanoseconds {
+          isTold = true
+          _ = try? await ProgramRun(SlurmJob.notice(number), text: "", within: Self.grace)
+        }
         try? await Task.sleep(for: pause)
         pause = min(pause * 2, .seconds(1))
       }
