@@ -149,9 +149,13 @@ extension ClusterLaunch: CustomStringConvertible {
     case .slurm(var job, let folder):
       job.name = "millrace-\(settings.job)"
       job.program = SSHProgram.ownPath
+      // Tasks begin in a folder that options may have chosen.
+      let place =
+        if let folder, folder.hasPrefix("/") { folder } else {
+          try Self.currentFolder() + (folder.map { "/\($0)" } ?? "")
+        }
       // A program that was killed has left its own there, and another with the same job has its own.
-      job.settingsFile =
-        "\(try folder ?? Self.currentFolder())/millrace-\(settings.job)-\(ClusterEngine.freshName()).agent"
+      job.settingsFile = "\(place)/millrace-\(settings.job)-\(ClusterEngine.freshName()).agent"
       return SlurmLauncher(job, settings)
     case .command(let words):
       return ProcessLauncher([ProcessLauncher.Place(name: words[0], arguments: words, settings: settings)])
@@ -219,9 +223,10 @@ private struct ServedLauncher: AgentLauncher {
 
   func launch(logger: Logger) async throws { try await launcher.launch(logger: logger) }
   func replace(logger: Logger) { launcher.replace(logger: logger) }
+  func missAgents(logger: Logger) { launcher.missAgents(logger: logger) }
   var isOpenEnded: Bool { launcher.isOpenEnded }
   var isExhausted: Bool { launcher.isExhausted }
-  var lastEnd: String? { launcher.lastEnd }
+  var whyExhausted: String? { launcher.whyExhausted }
   func hasAll(_ count: Int) -> Bool { launcher.hasAll(count) }
 
   func end(_ alive: Set<String>) async {

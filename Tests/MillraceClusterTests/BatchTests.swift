@@ -9,10 +9,10 @@ import Testing
 import Glibc
 #endif
 
-/// What batch systems are told. Neither Slurm nor Kubernetes is here: texts are compared, and the script is run by a shell.
+/// What batch systems are told: texts are compared, and the script is run by a shell. ``SlurmTests`` have a real Slurm.
 extension Checked {
   @Suite(.serialized) struct BatchTests {
-    @Test("the script of a job array, as sbatch gets it")
+    @Test("a job array, as sbatch gets it, and what squeue says of it")
     func script() throws {
       var job = SlurmJob()
       (job.name, job.agents, job.slots) = ("millrace-night", 3, 8)
@@ -21,22 +21,28 @@ extension Checked {
       #expect(
         job.script == """
           #!/bin/sh
-          #SBATCH --job-name=millrace-night
-          #SBATCH --array=1-3
-          #SBATCH --ntasks=1
-          #SBATCH --cpus-per-task=8
-          #SBATCH --requeue
-          #SBATCH --signal=B:TERM@30
-          #SBATCH --open-mode=append
-          #SBATCH --partition=long
-          #SBATCH --time=8:00:00
           MILLRACE_AGENT='@/scratch/me/millrace-night.agent' exec '/home/me/it'\\''s mine/program'
 
           """)
-      #expect(SlurmJob.submission == ["sbatch", "--parsable"] && SlurmJob.cancellation("7") == ["scancel", "7"])
+      #expect(
+        job.submission == [
+          "sbatch", "--parsable", "--job-name=millrace-night", "--array=1-3", "--ntasks=1", "--cpus-per-task=8",
+          "--requeue", "--signal=B:TERM@30", "--open-mode=append", "--partition=long", "--time=8:00:00",
+        ])
+      #expect(SlurmJob.cancellation("7") == ["scancel", "7"])
+      #expect(SlurmJob.cancellation("7", states: "PENDING") == ["scancel", "--state=PENDING", "7"])
       #expect(SlurmJob.number(in: "1234\n") == "1234" && SlurmJob.number(in: "1234;cluster\n") == "1234")
       #expect(SlurmJob.number(in: "a note first\n77\n") == "77")
       for wrong in ["", "\n", "Submitted batch job 7", "-7"] { #expect(SlurmJob.number(in: wrong) == nil) }
+      for (output, standing) in [
+        ("COMPLETED 0\nRUNNING 0\n", .underWay), ("PENDING 0\n", .underWay), ("SOMETHING_NEW 0\n", .underWay),
+        ("FAILED 1792\nFAILED 1792\nTIMEOUT 15\n", .over("2 FAILED with code 7, 1 TIMEOUT by signal 15")),
+        ("COMPLETED   0   \n", .over("1 COMPLETED")), ("", .over("")),
+      ] as [(String, SlurmJob.Standing)] {
+        #expect(SlurmJob.standing(true, output, problems: "") == standing)
+      }
+      #expect(SlurmJob.standing(false, "", problems: "error: Invalid job id specified") == .over(""))
+      #expect(SlurmJob.standing(false, "", problems: "Unable to contact slurm controller") == nil)
     }
 
     @Test("a Job of Kubernetes', as kubectl gets it")
@@ -121,8 +127,8 @@ extension Checked {
 
         """, mode: 0o700)
       try Files.write(
-        "\(folder)/scancel", "#!/bin/sh\necho \"scancel $@\" >>'\(folder)/asked'\nkill $(cat '\(folder)/task')\n",
-        mode: 0o700)
+        "\(folder)/scancel", "#!/bin/sh\necho \"scancel $@\" >>'\(folder)/asked'\n", mode: 0o700)
+      try Files.write("\(folder)/squeue", Self.squeue("\(folder)/task"), mode: 0o700)
       let server = try ManagedServer()
       try await withPath(folder) {
         let backend = WorkerPool.Backend.cluster(
@@ -131,11 +137,19 @@ extension Checked {
         let squares = try await withWorkerPool(backend) { try await $0.map(0..<50, with: Square()) }
         #expect(squares == (0..<50).map { $0 * $0 })
       }
-      #expect(try readFile("\(folder)/asked") == "sbatch --parsable\n-rw-------\nscancel 4711\n")
+      let asked = try readFile("\(folder)/asked").split(separator: "\n")
+      #expect(asked.count == 3 && asked[0].hasPrefix("sbatch --parsable --job-name=millrace-night --array=1-1 "))
+      // It has ended by itself.
+      #expect(asked.dropFirst() == ["-rw-------", "scancel --state=PENDING 4711"])
       let script = try readFile("\(folder)/script")
       #expect(!script.contains(server.address.password ?? "-") && script.contains("\(folder)/millrace-night-"))
       #expect(try settings(in: folder).isEmpty)
       await server.end()
+    }
+
+    /// In the place of Slurm's: the one task runs as long as the process does whose number is in the file.
+    private static func squeue(_ file: String) -> String {
+      "#!/bin/sh\nreadlink /proc/$(cat '\(file)')/exe >'\(file).exe' && echo RUNNING 0 || echo COMPLETED 0\n"
     }
 
     /// The files of agents' settings.
@@ -160,7 +174,18 @@ extension Checked {
 
         """, mode: 0o700)
       try Files.write(
-        "\(folder)/scancel", "#!/bin/sh\nkill $(cat '\(folder)/task-'$1) 2>/dev/null\n", mode: 0o700)
+        "\(folder)/scancel",
+        """
+        #!/bin/sh
+        case $1 in --state=*) exit;; esac
+        for number; do :; done
+        kill $(cat '\(folder)/task-'$number) 2>/dev/null
+
+        """, mode: 0o700)
+      try Files.write(
+        "\(folder)/squeue",
+        "#!/bin/sh\nf=$(echo \"$3\" | sed \"s|.*=|\(folder)/task-|\")\n"
+          + "readlink /proc/$(cat \"$f\")/exe >'\(folder)/exe' && echo RUNNING 0 || echo COMPLETED 0\n", mode: 0o700)
       try Files.write("\(folder)/millrace-night.agent", "of one that was killed", mode: 0o600)
       let server = try ManagedServer()
       try await withPath(folder) {

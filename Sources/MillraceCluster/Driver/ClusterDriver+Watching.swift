@@ -15,6 +15,7 @@ extension ClusterDriver {
         let members = try await engine.members()
         look(at: members, drained: try await engine.drained(), isExhausted: isExhausted, run)
         launcher.replace(logger: logger)
+        if state.withLock({ $0.aloneSince != nil }) { launcher.missAgents(logger: logger) }
         if MonotonicTime.now >= auditAt {
           try await audit()
           auditAt = MonotonicTime.now &+ engine.lease.nanoseconds
@@ -57,8 +58,8 @@ extension ClusterDriver {
         return (before, [], .noAgents("no agent may have work: \(refusal)"))
       }
       if isExhausted {
-        let end = launcher.lastEnd.map { ": again and again they ended at once, the last, \($0)" } ?? ""
-        return (before, [], .noAgents("no agent is left, and none will come\(end)"))
+        let why = launcher.whyExhausted.map { ": \($0)" } ?? ""
+        return (before, [], .noAgents("no agent is left, and none will come\(why)"))
       }
       guard now &- since >= options.patience.nanoseconds else { return (before, [], nil) }
       if launcher.isOpenEnded { return (before, [], nil) }

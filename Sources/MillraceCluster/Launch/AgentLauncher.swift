@@ -8,12 +8,14 @@ package protocol AgentLauncher: Sendable {
   func launch(logger: Logger) async throws
   /// Starts those again that have ended. Called while the queue answers: without it they would only end again.
   func replace(logger: Logger)
+  /// Called again and again while the queue answers and no agent is there that may have work.
+  func missAgents(logger: Logger)
   /// Whether others start them, perhaps in hours.
   var isOpenEnded: Bool { get }
   /// Whether none is left, and none will come.
   var isExhausted: Bool { get }
-  /// How the last of them has ended, if that is known.
-  var lastEnd: String? { get }
+  /// Why none will come, if that is known.
+  var whyExhausted: String? { get }
   /// Whether more than so many will not come.
   func hasAll(_ count: Int) -> Bool
   /// Sees to it that none is left.
@@ -24,8 +26,9 @@ package protocol AgentLauncher: Sendable {
 
 extension AgentLauncher {
   package func replace(logger: Logger) {}
+  package func missAgents(logger: Logger) {}
   package var isOpenEnded: Bool { false }
-  package var lastEnd: String? { nil }
+  package var whyExhausted: String? { nil }
 }
 
 /// Somebody else starts them.

@@ -35,9 +35,7 @@ final class BoundProcess: Sendable {
     let bytes = Array(text.utf8)
     _ = bytes.withUnsafeBytes { write(writing.rawValue, $0.baseAddress, $0.count) }
     writing.close()
-    var written = millrace_fd_open("/tmp", O_RDWR | Self.withoutName, 0o600)
-    if written < 0 { written = millrace_fd_open("/dev/null", O_RDWR, 0) }
-    let output = SharedDescriptor(owning: written)
+    let output = NamelessFile()
     try startThread("millrace-bound") { [start] in
       var process: pid_t = 0
       let code = TetheredProcess.withPointers(arguments) { arguments in
@@ -58,23 +56,13 @@ final class BoundProcess: Sendable {
       start.condition.unlock()
       var status: Int32 = 0
       while waitpid(process, &status, 0) < 0, errno == EINTR {}
-      ended(TetheredProcess.End(status), Self.lastLine(of: output.rawValue))
+      let lastLine = output.end.split(whereSeparator: \.isNewline).last.map(String.init)
+      ended(TetheredProcess.End(status), lastLine ?? "")
     }
     start.condition.lock()
     while start.code == nil { start.condition.wait() }
     start.condition.unlock()
     if let code = start.code, code != 0 { throw SystemError("start of \(arguments.first ?? "")", code) }
-  }
-
-  /// `O_TMPFILE`, which is no constant to Swift.
-  private static let withoutName: Int32 = 0o20_000_000 | O_DIRECTORY
-
-  private static func lastLine(of file: Int32) -> String {
-    var bytes = [UInt8](repeating: 0, count: 1_024)
-    let size = lseek(file, 0, SEEK_END)
-    let count = pread(file, &bytes, bytes.count, max(0, size - off_t(bytes.count)))
-    let text = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
-    return text.split(whereSeparator: \.isNewline).last.map(String.init) ?? ""
   }
 
   func kill() {

@@ -21,7 +21,7 @@ final class CopyingLauncher: AgentLauncher {
 
   func replace(logger: Logger) { launcher.replace(logger: logger) }
   var isExhausted: Bool { launcher.isExhausted }
-  var lastEnd: String? { launcher.lastEnd }
+  var whyExhausted: String? { launcher.whyExhausted }
   func hasAll(_ count: Int) -> Bool { launcher.hasAll(count) }
   func end(_ alive: Set<String>) async { await launcher.end(alive) }
 
@@ -53,6 +53,6 @@ final class CopyingLauncher: AgentLauncher {
     guard fstat(file.rawValue, &status) == 0 else { throw SystemError("stat /proc/self/exe", errno) }
     let run = try await ProgramRun(
       SSHProgram.command(host, SSHProgram.copying(Int(status.st_size))), input: file, within: limit)
-    guard run.hasSucceeded else { throw WorkerPoolError(.cannotStart, "ssh \(run.end)") }
+    guard run.hasSucceeded else { throw WorkerPoolError(.cannotStart, "ssh \(run.reason)") }
   }
 }

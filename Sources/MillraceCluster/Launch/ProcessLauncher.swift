@@ -46,7 +46,9 @@ final class ProcessLauncher: AgentLauncher {
   init(_ places: [Place]) { self.places = places }
 
   var isExhausted: Bool { state.withLock { $0.hasLaunched && $0.running.isEmpty } }
-  var lastEnd: String? { state.withLock { $0.lastEnd } }
+  var whyExhausted: String? {
+    state.withLock { $0.lastEnd }.map { "again and again they ended at once, the last, \($0)" }
+  }
   func hasAll(_ count: Int) -> Bool { count >= places.count }
 
   func replace(logger: Logger) {

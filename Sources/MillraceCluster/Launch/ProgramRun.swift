@@ -11,9 +11,17 @@ import Musl
 /// Runs a program that ends by itself soon: what it has written, and how it has ended.
 struct ProgramRun: Sendable {
   var output: String
+  /// What it has said beside its output, on its standard error.
+  var problems: String
   var end: TetheredProcess.End
 
   var hasSucceeded: Bool { if case .exited(0) = end { true } else { false } }
+
+  /// For an error: how it has ended, and why, in its own words.
+  var reason: String {
+    let words = (problems + "\n" + output).split(whereSeparator: \.isNewline).joined(separator: "; ")
+    return words.isEmpty ? "\(end)" : "\(end), and said: \(words)"
+  }
 
   /// - Parameters:
   ///   - input: its standard input.
@@ -22,10 +30,12 @@ struct ProgramRun: Sendable {
     let pipe = try Pipe()
     let reading = SharedDescriptor(owning: pipe.reading.take())
     let writing = SharedDescriptor(owning: pipe.writing.take())
+    let problems = NamelessFile()
+    defer { problems.close() }
     var process: pid_t = 0
     let code = TetheredProcess.withPointers(arguments) { arguments in
       millrace_job_spawn(
-        arguments[0]!, arguments, environ, input.rawValue, writing.rawValue, STDERR_FILENO, &process)
+        arguments[0]!, arguments, environ, input.rawValue, writing.rawValue, problems.rawValue, &process)
     }
     writing.close()
     guard code == 0 else { throw SystemError("start of \(arguments.first ?? "")", code) }
@@ -67,7 +77,7 @@ struct ProgramRun: Sendable {
     alarm.cancel()
     await alarm.value
     let (text, end) = found.withLock { $0 ?? ("", .exited(0)) }
-    (output, self.end) = (text, end)
+    (output, self.problems, self.end) = (text, problems.end, end)
   }
 
   /// A program whose input is this text: less than a pipe holds.

@@ -19,9 +19,14 @@ struct ClusterMeter {
     {
       return try await AgentsMeter.measure(agents: count, chunk: .milliseconds(milliseconds), for: .seconds(seconds))
     }
+    if words.count == 3, words[1] == "tls", let repetitions = Int(words[2]), repetitions > 0 {
+      return try await TLSMeter.measure(repetitions)
+    }
     guard words.count == 3 || words.count == 4, words[1] == "W16", let repetitions = Int(words[2]), repetitions > 0
     else {
-      print("usage: ClusterMeter W16 REPS [VARIANT], or ClusterMeter agents COUNT MILLISECONDS SECONDS")
+      print(
+        "usage: ClusterMeter W16 REPS [VARIANT], ClusterMeter tls REPS, or ClusterMeter agents COUNT MILLISECONDS SECONDS"
+      )
       exit(64)
     }
     func isWanted(_ variants: String...) -> Bool { words.count == 3 || variants.contains(words[3]) }
@@ -67,7 +72,7 @@ struct ClusterMeter {
     }
   }
 
-  private static func items(_ pool: WorkerPool, _ variant: String, _ items: Int, chunk: Int) async throws {
+  static func items(_ pool: WorkerPool, _ variant: String, _ items: Int, chunk: Int) async throws {
     try await sample(variant) { sample in
       var sum = 0
       for try await output in pool.outputs(
@@ -80,10 +85,10 @@ struct ClusterMeter {
     }
   }
 
-  private static func digests(_ pool: WorkerPool) async throws {
+  static func digests(_ pool: WorkerPool, _ variant: String = "W16.digest") async throws {
     let blocks = 200
     let block = [UInt8](repeating: 7, count: 1 << 20)
-    try await sample("W16.digest") { sample in
+    try await sample(variant) { sample in
       var sum: UInt64 = 0
       for try await output in pool.outputs(
         of: repeatElement(block, count: blocks), with: Digest(), options: MapOptions(chunking: .size(1)))
@@ -91,7 +96,7 @@ struct ClusterMeter {
         sum &+= output
       }
       sample.stop(blocks, "MiB/s")
-      check("W16.digest", sum == UInt64(blocks) &* (0x0707_0707_0707_0707 &* (1 << 17)))
+      check(variant, sum == UInt64(blocks) &* (0x0707_0707_0707_0707 &* (1 << 17)))
     }
   }
 
