@@ -22,7 +22,7 @@ struct ClusterCommand: ParsableCommand {
 
     @OptionGroup var queue: Queue
     @Option(help: "Only the job of this name. Default: the one that the file names, or all.") var job: String?
-    @Flag(help: "An object of JSON for each job.") var json = false
+    @Flag(help: "An object of JSON for each job, a line each; none, if there is no job.") var json = false
 
     func run() throws {
       try queue.run(job: job) { [json] queue, job in
@@ -32,7 +32,9 @@ struct ClusterCommand: ParsableCommand {
           let status = try await queue.with(name) { try await $0.status() }
           print(json ? status.json : status.table)
         }
-        if let job, names.isEmpty { throw EngineError.misused("there is no job \(job)") }
+        guard names.isEmpty else { return }
+        if let job { throw EngineError.misused("there is no job \(job)") }
+        ClusterCommand.say("the queue \(queue.address) has no jobs")
       }
     }
   }
@@ -106,6 +108,12 @@ struct ClusterCommand: ParsableCommand {
 }
 
 extension ClusterCommand {
+  /// What is not the answer goes to standard error.
+  fileprivate static func say(_ text: String) {
+    let line = Array("millrace: \(text)\n".utf8)
+    _ = write(STDERR_FILENO, line, line.count)
+  }
+
   /// Where the queue is, and a connection to it.
   struct Queue: ParsableArguments {
     static let discussion = """
@@ -121,7 +129,9 @@ extension ClusterCommand {
 
     /// Runs the body on the queue, with the job that is named here or in the file; then ends.
     func run(job: String?, _ body: @escaping @Sendable (Lobby, String?) async throws -> Void) throws -> Never {
-      let fields = try url.hasPrefix("@") ? AgentSettings.fields(inFile: String(url.dropFirst())) : nil
+      let file = try url.hasPrefix("@") ? SettingsFile(named: String(url.dropFirst())) : nil
+      if let warning = file?.warning { ClusterCommand.say(warning) }
+      let fields = file?.fields
       let job = job ?? fields?["job"]
       if let job, !AgentSettings.isName(job) { throw ValidationError("\(job) cannot be the name of a job") }
       var address: RedisAddress
@@ -132,8 +142,7 @@ extension ClusterCommand {
           try await body(Lobby(address: address), job)
           LibC.exit(MillraceExit.success)
         } catch {
-          let line = Array("millrace: \(error)\n".utf8)
-          _ = write(STDERR_FILENO, line, line.count)
+          ClusterCommand.say("\(error)")
           LibC.exit(MillraceExit.otherError)
         }
       }

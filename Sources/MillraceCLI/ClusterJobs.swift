@@ -31,7 +31,7 @@ final class ClusterJobs: Sendable {
     (self.stop, self.captureMemory, self.spill, self.fail) = (stop, captureMemory, spill, fail)
     worker = AgentJob(command: command, limit: limit)
     do {
-      let (url, job) = try place.address()
+      let (url, job) = try place.address(say)
       let name = job ?? Self.freshName()
       let launch: ClusterLaunch = place.hosts.isEmpty ? .external : .ssh(place.hosts.map { ($0.name, $0.slots) })
       if job == nil, place.hosts.isEmpty { say("waiting for agents of job \(name)") }
@@ -93,11 +93,13 @@ final class ClusterJobs: Sendable {
 
 extension ClusterPlace {
   /// Where the queue is, and the job that agents know it by, if one is named.
-  fileprivate func address() throws -> (url: String, job: String?) {
+  fileprivate func address(_ say: (String) -> Void) throws -> (url: String, job: String?) {
     let url: String
     let job: String?
     if queue.hasPrefix("@") {
-      let fields = try AgentSettings.fields(inFile: String(queue.dropFirst()))
+      let file = try SettingsFile(named: String(queue.dropFirst()))
+      if let warning = file.warning { say(warning) }
+      let fields = file.fields
       let address = try AgentSettings.address(fields)
       // With what the file says of it in lines of its own.
       (url, job) = (address.wholeURL, fields["job"])

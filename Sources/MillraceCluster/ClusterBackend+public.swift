@@ -70,26 +70,21 @@ extension ClusterLaunch: CustomStringConvertible {
   }
 
   fileprivate func validate() throws {
-    func check(_ name: String, _ number: Int) throws {
-      guard (1...4_096).contains(number) else {
-        throw InvalidOption(name: name, value: "\(number)", allowed: "1 to 4096")
-      }
-    }
-    try check("slots", slots)
+    try Self.check("slots", slots)
     switch kind {
     case .external: break
-    case .local(let agents): try check("agents", agents)
+    case .local(let agents): try Self.check("agents", agents)
     case .ssh(let hosts, _):
-      try check("hosts", hosts.count)
+      try Self.check("hosts", hosts.count)
       for (host, slots) in hosts {
-        try check("slots of \(host)", slots)
+        try Self.check("slots of \(host)", slots)
         // It would be an option of ssh's.
         guard !host.isEmpty, host.first != "-" else {
           throw InvalidOption(name: "host", value: host, allowed: "a name")
         }
       }
     case .slurm(let job, _):
-      try check("agents", job.agents)
+      try Self.check("agents", job.agents)
       for option in job.options where option.first != "-" || option.contains(where: \.isNewline) {
         throw InvalidOption(name: "options", value: option, allowed: "options of sbatch, a word each, as --time=60")
       }
@@ -186,9 +181,7 @@ extension ClusterEngine {
       throw InvalidOption(name: "patience", value: "\(patience)", allowed: "0 to a year")
     }
     let job = job ?? Self.freshName()
-    guard AgentSettings.isName(job) else {
-      throw InvalidOption(name: "job", value: job, allowed: "letters, digits, '-', '_' and '.'")
-    }
+    try ClusterLaunch.check(job: job)
     let server: ManagedServer?
     let address: RedisAddress
     switch kind {

@@ -1,5 +1,5 @@
 #if Cluster
-import Millrace
+public import Millrace
 
 /// How a cluster's agents come to run: each is this same executable, in which the queue is worked for instead of `main`.
 public struct ClusterLaunch: Sendable {
@@ -70,22 +70,57 @@ public struct ClusterLaunch: Sendable {
   /// `kubectl create secret generic NAME --from-file=agent=/path/to/file`.
   ///
   /// - Parameters:
-  ///   - job: The job's name, as in ``ClusterEngine/redis(_:job:)``.
-  ///   - image: The image that has the executable.
+  ///   - job: The job's name, as in ``ClusterEngine/redis(_:job:)``, with 54 characters at the most. The Job is called `millrace-` and that name,
+  ///     in small letters, with '-' in the place of what Kubernetes does not allow.
+  ///   - image: The image that has the executable, as `registry/name:tag`.
   ///   - command: The executable in it, and its arguments.
   ///   - secret: The secret's name.
-  ///   - agents: How many pods.
-  ///   - slots: How many CPUs each asks for; `slots=` in the settings says how many worker processes it has.
+  ///   - agents: How many pods; from 1 to 4096.
+  ///   - slots: How many CPUs each asks for, from 1 to 4096; `slots=` in the settings says how many worker processes it has.
+  /// - Throws: an ``Millrace/InvalidOption`` that names what cannot be so, and what is allowed.
   public static func kubernetesJob(
     job: String, image: String, command: [String], secret: String, agents: Int, slots: Int = 1
-  ) -> String {
-    KubernetesJob(job: job, image: image, command: command, secret: secret, agents: agents, slots: slots).text
+  ) throws(InvalidOption) -> String {
+    let job = KubernetesJob(
+      job: job, image: image, command: command, secret: secret, agents: agents, slots: slots)
+    try job.validate()
+    return job.text
   }
 
-  /// The line that starts an agent by hand, where a server needs no password: those belong into a file of mode 0600, which
-  /// `MILLRACE_AGENT=@file` names.
-  public static func agentCommand(url: String, job: String, slots: Int = 1) -> String {
-    "\(AgentSettings.variable)='\(url)\(url.contains("?") ? "&" : "?")job=\(job)&slots=\(slots)' \(CommandLine.arguments.first ?? "program")"
+  /// The line for a shell that starts an agent by hand, where a server needs no password: those belong into a file of mode 0600, which
+  /// `MILLRACE_AGENT=@file` names. The program is the one that asks, as it was started.
+  ///
+  /// - Parameters:
+  ///   - url: Where the queue is, as in ``ClusterEngine/redis(_:job:)``.
+  ///   - job: The job's name, as there: letters, digits, '-', '_' and '.'.
+  ///   - slots: How many worker processes the agent has; from 1 to 4096.
+  /// - Throws: an ``Millrace/InvalidOption`` that names what cannot be so, and what is allowed.
+  public static func agentCommand(url: String, job: String, slots: Int = 1) throws(InvalidOption) -> String {
+    try agentCommand(url: url, job: job, slots: slots, program: CommandLine.arguments.first ?? "program")
+  }
+
+  static func agentCommand(
+    url: String, job: String, slots: Int, program: String
+  ) throws(InvalidOption) -> String {
+    do throws(EngineError) { _ = try RedisAddress(url) } catch {
+      throw InvalidOption(name: "url", value: RedisAddress.masked(url), allowed: error.allowed)
+    }
+    try Self.check("slots", slots)
+    try Self.check(job: job)
+    let settings = "\(url)\(url.contains("?") ? "&" : "?")job=\(job)&slots=\(slots)"
+    return "\(AgentSettings.variable)=\(settings.quotedForShell) \(program.quotedForShell)"
+  }
+
+  static func check(_ name: String, _ number: Int) throws(InvalidOption) {
+    guard (1...4_096).contains(number) else {
+      throw InvalidOption(name: name, value: "\(number)", allowed: "1 to 4096")
+    }
+  }
+
+  static func check(job: String) throws(InvalidOption) {
+    guard AgentSettings.isName(job) else {
+      throw InvalidOption(name: "job", value: job, allowed: "letters, digits, '-', '_' and '.'")
+    }
   }
 }
 #endif

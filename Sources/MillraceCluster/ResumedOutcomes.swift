@@ -10,8 +10,10 @@ extension WorkerPool {
   /// not asked behind, the outcome that it had in hand among them, is delivered by the next program. So it should be able to bear
   /// one outcome twice: the last. Each note costs a round trip to the queue.
   ///
-  /// Of two programs that have the run at a time the one that came last has it: the other's loop throws with its next outcome. When
-  /// the pool ends after a run that came to its end, the run is forgotten. One that did not is kept for a week, unless
+  /// Of two programs that have the run at a time the one that came last has it: the other's loop throws with its next outcome. Of two loops
+  /// of one pool the second is refused. When
+  /// the pool ends after a run that came to its end, the run is forgotten: begun again by the same pool it has no outcomes, which the log
+  /// says (`notice`), and by a later one it begins anew. One that did not is kept for a week, unless
   /// `millrace cluster clean --job` removes it.
   ///
   /// - Parameters:

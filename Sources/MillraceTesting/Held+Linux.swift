@@ -68,9 +68,26 @@ private func heldDescriptors() -> [Resource] {
   }
 }
 
-/// How many timer descriptors this process has.
-func timerDescriptors() -> Int {
-  ProcFS.names(in: "/proc/self/fd").count { ProcFS.target(of: "/proc/self/fd/\($0)") == "anon_inode:[timerfd]" }
+/// Whether Dispatch's event loop has a timer for each of its three clocks.
+///
+/// Others have timers and event loops too: each of Foundation's run loops has one, and `Process` leaves three behind. All of those are of
+/// one clock, so it is the event loop with three clocks that is looked for.
+func hasDispatchTimers() -> Bool { ProcFS.numbers(in: "/proc/self/fd").contains(where: watchesThreeClocks) }
+
+/// Whether a descriptor is an event loop with timers of three clocks.
+package func watchesThreeClocks(_ loop: Int) -> Bool {
+  guard ProcFS.target(of: "/proc/self/fd/\(loop)") == "anon_inode:[eventpoll]" else { return false }
+  // tfd:        9 events:       19 data:                2  pos:0 ino:40e sdev:10
+  let watched = descriptorInfo(loop).filter { $0.first == "tfd:" }.compactMap { $0.count > 1 ? Int($0[1]) : nil }
+  let timers = watched.filter { ProcFS.target(of: "/proc/self/fd/\($0)") == "anon_inode:[timerfd]" }
+  return Set(timers.compactMap { descriptorInfo($0).first { $0.first == "clockid:" }?.last }).count == 3
+}
+
+/// What the kernel says of a descriptor, as words, line by line.
+private func descriptorInfo(_ descriptor: Int) -> [[Substring]] {
+  (ProcFS.text(of: "/proc/self/fdinfo/\(descriptor)") ?? "").split(separator: "\n").map {
+    $0.split { $0 == " " || $0 == "\t" }
+  }
 }
 
 private func heldThreads() -> [Resource] {

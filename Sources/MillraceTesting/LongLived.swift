@@ -19,9 +19,13 @@ enum LongLived {
     source.schedule(wallDeadline: .now() + .seconds(86_400))
     source.activate()
 
-    // The event loop's thread arms them, and tells nobody. Should a Dispatch to come have another way, we go on without.
-    let end = ContinuousClock.now + .milliseconds(200)
-    while timerDescriptors() < 3, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(2)) }
+    // The event loop's thread arms them, and tells nobody. Should a Dispatch to come have another way, we go on without: after so many
+    // looks, not after so long, for where others keep the threads the first look may come late.
+    var looks = 0
+    while !hasDispatchTimers(), looks < 100 {
+      looks += 1
+      try? await Task.sleep(for: .milliseconds(2))
+    }
 
     source.cancel()
     for sleeper in sleepers { sleeper.cancel() }

@@ -23,6 +23,25 @@ import Testing
     arguments: ["host:6379", "http://host", "redis://host:0", "redis://host:x", "redis://:%4@host", "redis://h/x"])
   func refusals(_ text: String) { #expect(throws: EngineError.self) { try RedisAddress(text) } }
 
+  @Test("U344: IPv6 addresses stand in brackets, also in what is said, and what is wrong with a URL is named")
+  func named() throws {
+    #expect("\(try RedisAddress("redis://[::1]:6379"))" == "redis://[::1]:6379/0")
+    #expect("\(try RedisAddress("redis://[fe80::2]"))" == "redis://[fe80::2]:6379/0")
+    for (text, words) in [
+      ("redis://::1:6379", "brackets, as redis://[::1]:6379"), ("redis://::1", "brackets"),
+      ("redis://:secret@fe80::2:6379/0", "brackets"), ("redis://[::1:6379", "brackets"),
+      ("redis://host#x", "without a #"), ("redis://host:6379#x", "without a #"),
+      ("redis://host:6379/0#x", "without a #"),
+    ] {
+      let error = #expect(throws: EngineError.self) { try RedisAddress(text) }
+      #expect(error?.description.contains(words) == true, "\(text): \(String(describing: error))")
+      #expect(error?.description.contains("secret") == false)
+    }
+    // A password may have one.
+    #expect(try RedisAddress("redis://:a#b@h").password == "a#b")
+    #expect(throws: EngineError.self) { try AgentSettings(url: "redis://h?job=night#x") }
+  }
+
   @Test("URLs of servers with TLS, and what they trust")
   func secure() throws {
     let address = try RedisAddress("rediss://me:p%3F@host:7000/3?ca=/etc/a%26b.pem&cert=/c&key=/k&verify=none")

@@ -53,3 +53,24 @@ enum Files {
     guard Glibc.write(file, bytes, bytes.count) == bytes.count else { throw SystemError("write \(name)", errno) }
   }
 }
+
+/// Programs of a test's own, which shells and we find before all others of their names, until they are removed.
+struct FakePrograms {
+  /// Where they are, and whatever they write.
+  let folder: String
+  private let path: String
+
+  /// - Parameter scripts: the lines of each for a shell, by its name, made for the folder.
+  init(_ scripts: (String) -> [String: String]) throws {
+    folder = try Files.folder()
+    path = getenv("PATH").map { String(cString: $0) } ?? ""
+    for (name, script) in scripts(folder) { try Files.write("\(folder)/\(name)", "#!/bin/sh\n" + script, mode: 0o700) }
+    setenv("PATH", "\(folder):\(path)", 1)
+  }
+
+  /// With their folder.
+  func remove() {
+    setenv("PATH", path, 1)
+    Files.remove(folder)
+  }
+}

@@ -164,13 +164,10 @@ extension Checked {
 
     @Test("U336: a server of one's own that does not start is quoted")
     func quoted() async throws {
-      let folder = try Files.folder()
-      defer { Files.remove(folder) }
-      try Files.write(
-        "\(folder)/redis-server", "#!/bin/sh\necho a first line\necho 'Fatal: no room' >&2\nexit 1\n", mode: 0o700)
-      let path = getenv("PATH").map { String(cString: $0) } ?? ""
-      setenv("PATH", "\(folder):\(path)", 1)
-      defer { setenv("PATH", path, 1) }
+      let programs = try FakePrograms { _ in
+        ["redis-server": "echo a first line\necho 'Fatal: no room' >&2\nexit 1\n"]
+      }
+      defer { programs.remove() }
       let error = await #expect(throws: WorkerPoolError.self) {
         try await withWorkerPool(.cluster(engine: .managed, launch: .local(agents: 1))) {
           try await $0.map([1], with: Square())

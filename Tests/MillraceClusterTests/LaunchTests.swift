@@ -30,13 +30,9 @@ extension Checked {
     @Test("ssh starts an agent on each host, and has no password among its arguments")
     func ssh() async throws {
       // One that stays here, and writes down what it was asked.
-      let folder = try Files.folder()
-      defer { Files.remove(folder) }
-      try Files.write(
-        "\(folder)/ssh", "#!/bin/sh\necho \"$@\" >>'\(folder)/asked'\nexec /bin/sh -c \"$7\"\n", mode: 0o700)
-      let path = getenv("PATH").map { String(cString: $0) } ?? ""
-      setenv("PATH", "\(folder):\(path)", 1)
-      defer { setenv("PATH", path, 1) }
+      let programs = try FakePrograms { ["ssh": "echo \"$@\" >>'\($0)/asked'\nexec /bin/sh -c \"$7\"\n"] }
+      defer { programs.remove() }
+      let folder = programs.folder
       let server = try ManagedServer()
       let found = try await squares(
         .cluster(
@@ -52,21 +48,19 @@ extension Checked {
     @Test("U208: agents elsewhere come to a server of one's own through the line that starts them")
     func sshToManaged() async throws {
       // One that stays here, and has no line: what it is asked to take there it finds here.
-      let folder = try Files.folder()
-      defer { Files.remove(folder) }
-      try Files.write(
-        "\(folder)/ssh",
-        """
-        #!/bin/sh
-        echo "$@" >>'\(folder)/asked'
-        there=$(echo "$9" | cut -d : -f 2)
-        here=$(echo "$9" | cut -d : -f 4)
-        sed -u "s/127.0.0.1:$there/127.0.0.1:$here/" | /bin/sh -c "${11}"
+      let programs = try FakePrograms { folder in
+        [
+          "ssh": """
+          echo "$@" >>'\(folder)/asked'
+          there=$(echo "$9" | cut -d : -f 2)
+          here=$(echo "$9" | cut -d : -f 4)
+          sed -u "s/127.0.0.1:$there/127.0.0.1:$here/" | /bin/sh -c "${11}"
 
-        """, mode: 0o700)
-      let path = getenv("PATH").map { String(cString: $0) } ?? ""
-      setenv("PATH", "\(folder):\(path)", 1)
-      defer { setenv("PATH", path, 1) }
+          """
+        ]
+      }
+      defer { programs.remove() }
+      let folder = programs.folder
       let found = try await squares(
         .cluster(
           engine: .managed, launch: .ssh([("one", 1), ("two", 2)], path: Files.program), lease: .seconds(5),
@@ -152,8 +146,10 @@ extension Checked {
         #expect(text.contains(shown) && text.contains("has to be") && text.contains(allowed), "\(text)")
         #expect(!text.contains("secret") && !text.contains("refuses"), "\(text)")
       }
-      #expect(ClusterLaunch.agentCommand(url: "redis://h", job: "x", slots: 2).contains("redis://h?job=x&slots=2"))
-      #expect(ClusterLaunch.agentCommand(url: "rediss://h?ca=/a", job: "x").contains("rediss://h?ca=/a&job=x&slots=1"))
+      let plain = try ClusterLaunch.agentCommand(url: "redis://h", job: "x", slots: 2)
+      #expect(plain.contains("'redis://h?job=x&slots=2'"))
+      let secure = try ClusterLaunch.agentCommand(url: "rediss://h?ca=/etc", job: "x")
+      #expect(secure.contains("'rediss://h?ca=/etc&job=x&slots=1'"))
     }
 
     @Test("millrace cluster status: who works for which job")
@@ -187,6 +183,60 @@ extension Checked {
         #expect(json.contains(#""job":"lab","phase":"running","driver":true,"queued":1,"results":1"#), "\(json)")
         #expect(try Files.output(of: command + " --job other 2>&1").contains("no job other"))
       }
+    }
+
+    @Test("U345: millrace cluster status of a queue without jobs says so, and not where the answer goes")
+    func noJobs() async throws {
+      let server = try ManagedServer()
+      let folder = try Files.folder()
+      defer { Files.remove(folder) }
+      try Files.write("\(folder)/queue", "url=\(server.address.url)\n", mode: 0o600)
+      for option in ["", "--json"] {
+        let command = "\(Files.built)/millrace cluster status @\(folder)/queue \(option)"
+        #expect(try Files.output(of: command + " 2>'\(folder)/said'; echo $?") == "0\n")
+        #expect(try readFile("\(folder)/said") == "millrace: the queue \(server.address) has no jobs\n")
+      }
+      // U342: it warns as agents do.
+      chmod("\(folder)/queue", 0o644)
+      let warned = try Files.output(of: "\(Files.built)/millrace cluster status @\(folder)/queue 2>&1")
+      #expect(warned.contains("millrace: others may read \(folder)/queue (mode 0644)"), "\(warned)")
+      await server.end()
+    }
+
+    @Test("U342: a file with a password that others may read is warned of, and one that they may write is refused")
+    func modes() async throws {
+      let folder = try Files.folder()
+      defer { Files.remove(folder) }
+      func file(_ mode: mode_t, _ text: String) throws -> String {
+        let name = "\(folder)/\(String(mode, radix: 8))\(text.utf8.count)"
+        try Files.write(name, text, mode: 0o600)
+        chmod(name, mode)
+        return name
+      }
+      let (secret, open) = ("url=redis://:p@h\njob=night\n", "url=redis://h\njob=night\n")
+      for mode in [0o600, 0o400, 0o700] as [mode_t] {
+        #expect(try SettingsFile(named: file(mode, secret)).warning == nil)
+      }
+      for mode in [0o644, 0o640, 0o604] as [mode_t] {
+        let found = try SettingsFile(named: file(mode, secret))
+        let warning = try #require(found.warning)
+        #expect(warning.contains("mode 0\(String(mode, radix: 8))") && warning.contains("chmod 600"), "\(warning)")
+        #expect(warning.contains(folder) && !warning.contains(":p@") && found.fields["job"] == "night")
+        #expect(try SettingsFile(named: file(mode, open)).warning == nil)
+      }
+      for mode in [0o666, 0o660, 0o620, 0o602] as [mode_t] {
+        for text in [secret, open] {
+          let error = #expect(throws: EngineError.self) { try SettingsFile(named: file(mode, text)) }
+          #expect(error?.description.contains("others may write the settings in \(folder)") == true)
+        }
+      }
+      // As an agent says it.
+      let warned = try file(0o644, "url=redis://:p@127.0.0.1:1\njob=night\nlease=100\n")
+      let agent = try Files.output(of: "MILLRACE_AGENT='@\(warned)' '\(Files.program)' 2>&1; echo $?")
+      #expect(
+        agent.contains("warning") && agent.contains("others may read \(warned)") && agent.hasSuffix("70\n"), "\(agent)")
+      let refused = try Files.output(of: "MILLRACE_AGENT='@\(file(0o666, secret))' '\(Files.program)' 2>&1; echo $?")
+      #expect(refused.contains("others may write") && refused.hasSuffix("78\n"), "\(refused)")
     }
   }
 }

@@ -26,14 +26,18 @@ private struct Adds: StatelessWorker, Codable {
 /// Runs that another program goes on with: what the consumer has had is not delivered again, and all else is.
 extension Checked {
   @Suite struct ResumeTests {
-    private func withPool(_ lab: QueueLab, _ body: (WorkerPool) async throws -> Void) async throws {
+    private func withPool(
+      _ lab: QueueLab, logger: Logger = Logger(label: "millrace"), _ body: (WorkerPool) async throws -> Void
+    ) async throws {
       let lease = Duration.seconds(2)
       let launcher = HereLauncher(2) {
         var options = Agent.Options()
         options.backend = { .threads($0) }
         return Agent(lab.client(lease: lease), options, logger: Logger(label: "agent"))
       }
-      try await withWorkerPool(.cluster(lab.client(lease: lease), launcher, width: 4)) { try await body($0) }
+      try await withWorkerPool(.cluster(lab.client(lease: lease), launcher, width: 4), logger: logger) {
+        try await body($0)
+      }
     }
 
     /// Takes so many outcomes of the run, at most; says which.
@@ -93,6 +97,48 @@ extension Checked {
           let indices = try await take(pool, 3)
           #expect(indices == [0, 1, 2])
         }
+      }
+    }
+
+    @Test("U343: a second loop over a run that is under way in the pool is refused, and takes nothing from the first")
+    func twice() async throws {
+      try await withLab(.inMemory) { lab in
+        try await withPool(lab) { pool in
+          var indices: [Int] = []
+          for try await outcome in pool.outcomes(of: 0..<50, with: Square(), resuming: "squares") {
+            indices.append(outcome.index)
+            if indices.count == 3 {
+              let error = await #expect(throws: WorkerPoolError.self) {
+                for try await _ in pool.outcomes(of: 0..<50, with: Square(), resuming: "squares") {}
+              }
+              #expect(
+                says(error, "run squares is under way in this pool") && error?.kind == .cannotStart,
+                "\(String(describing: error))")
+              // One of another name is another run.
+              for try await _ in pool.outcomes(of: 0..<5, with: Square(), resuming: "others") {}
+            }
+            if indices.count == 10 { break }
+          }
+          #expect(indices == Array(0..<10))
+          // Nobody has it any more.
+          let rest = try await take(pool)
+          #expect(rest == Array(9..<50))
+        }
+      }
+    }
+
+    @Test("U343: a run that is complete says so where it is begun again, for it has no outcomes")
+    func complete() async throws {
+      try await withLab(.inMemory) { lab in
+        let heard = Heard()
+        try await withPool(lab, logger: heard.logger()) { pool in
+          let all = try await take(pool)
+          #expect(all.count == 50 && heard.messages(at: .notice) == [])
+          let again = try await take(pool)
+          #expect(again == [])
+        }
+        let said = heard.messages(at: .notice)
+        #expect(said == ["run squares is complete: all 50 items were delivered, and none is again"], "\(said)")
       }
     }
 

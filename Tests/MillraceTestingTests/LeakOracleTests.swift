@@ -145,6 +145,32 @@ extension Checked {
       #expect(descriptor >= 0)
     }
 
+    @Test(
+      "U340: three timers of one clock, as Foundation's run loops have, are not taken for Dispatch's of three clocks")
+    func timers() throws {
+      typealias Timer = @convention(c) (Int32, Int32) -> Int32
+      typealias Loop = @convention(c) (Int32) -> Int32
+      typealias Watch = @convention(c) (Int32, Int32, Int32, UnsafeRawPointer) -> Int32
+      // Glibc's module has neither timers nor event loops.
+      func symbol(_ name: String) throws -> UnsafeMutableRawPointer {
+        guard let found = dlsym(nil, name) else { throw POSIXError(.ENOSYS) }
+        return found
+      }
+      let makeTimer = unsafeBitCast(try symbol("timerfd_create"), to: Timer.self)
+      let makeLoop = unsafeBitCast(try symbol("epoll_create1"), to: Loop.self)
+      let watch = unsafeBitCast(try symbol("epoll_ctl"), to: Watch.self)
+      for (clocks, isDispatchs) in [([1, 1, 1], false), ([0, 1, 7], true), ([0, 1], false)] as [([Int32], Bool)] {
+        // Close-on-exec, as all of the program's.
+        let loop = makeLoop(O_CLOEXEC)
+        let timers = clocks.map { makeTimer($0, O_CLOEXEC) }
+        defer { for descriptor in timers + [loop] { close(descriptor) } }
+        // EPOLLIN, and no data.
+        let event: [UInt32] = [1, 0, 0]
+        for timer in timers { #expect(event.withUnsafeBytes { watch(loop, 1, timer, $0.baseAddress!) } == 0) }
+        #expect(watchesThreeClocks(Int(loop)) == isDispatchs, "\(clocks)")
+      }
+    }
+
     @Test func aBodyThatThrowsIsJudgedToo() async throws {
       struct Failure: Error {}
       await #expect(throws: Failure.self) { try await LeakOracle.check { throw Failure() } }

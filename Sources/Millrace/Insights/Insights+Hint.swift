@@ -1,12 +1,22 @@
 extension Insights {
   /// Whether less than 80 % of the workers' time went into items: MPIRE's efficiency warning.
-  public var isInefficient: Bool { total.times.workingRatio.map { $0 < 0.8 } ?? false }
+  ///
+  /// Where slots are places in a queue (``slotsAreQueuePlaces``) their waiting does not count: there are more of them than workers, so that one
+  /// chunk waits behind each that runs.
+  public var isInefficient: Bool { judged(total.times).workingRatio.map { $0 < 0.8 } ?? false }
+
+  /// What of the time is the workers'.
+  private func judged(_ times: Times) -> Times {
+    var times = times
+    if slotsAreQueuePlaces { times.waitingTime = Seconds() }
+    return times
+  }
 
   /// What could be done about that; nil where nothing needs to be.
   public var hint: String? {
     let total = total
     guard isInefficient, total.items + total.failed > 0 else { return nil }
-    let times = total.times
+    let times = judged(total.times)
     let starting = times.startUp + times.setUp
     let lost = total.restarts.crash + total.restarts.timeout
     // A third of all workers, or more, took the place of one that was lost: whatever the rest of the time is, it comes from that.

@@ -4,6 +4,12 @@
 public struct Insights: Sendable, Hashable, Codable {
   /// The form of the encoded value. It changes when a property is renamed or means something else, not when one is added.
   public var version = 1
+  /// Whether slots are places in a queue, as those of a cluster are: what waits in one waits for an agent, and keeps no worker waiting.
+  public var slotsAreQueuePlaces: Bool {
+    get { queuePlaces ?? false }
+    set { queuePlaces = newValue ? true : nil }
+  }
+  private var queuePlaces: Bool?
   /// Since when it was recorded.
   public var elapsed: Duration { elapsedTime.duration }
   /// Slot by slot.
@@ -18,6 +24,7 @@ public struct Insights: Sendable, Hashable, Codable {
 
   enum CodingKeys: String, CodingKey {
     case version, slots, items, longest
+    case queuePlaces = "slotsAreQueuePlaces"
     case elapsedTime = "elapsed"
     case ratiosThere = "ratios"
     case meanThere = "mean"

@@ -22,6 +22,7 @@ package struct InsightsFold: Sendable {
 
   private var pool: PoolSnapshot
   private let began: UInt64
+  private let slotsAreQueuePlaces: Bool
   private var slots: [SlotFold] = []
   private var histogram = DurationHistogram()
   private var longest: [Insights.LongestItem] = []
@@ -29,8 +30,9 @@ package struct InsightsFold: Sendable {
   private var inputs: [(any Sendable)?] = []
   package private(set) var timeline: Timeline
 
-  package init(_ pool: PoolSnapshot) {
+  package init(_ pool: PoolSnapshot, slotsAreQueuePlaces: Bool = false) {
     self.pool = pool
+    self.slotsAreQueuePlaces = slotsAreQueuePlaces
     began = pool.time
     timeline = Timeline(from: pool.time)
     for number in pool.slots.indices { open(number, at: pool.time) }
@@ -159,6 +161,7 @@ package struct InsightsFold: Sendable {
     for slot in slots.indices { copy.pass(slot, until: end) }
     var insights = Insights()
     insights.elapsedTime = Seconds(nanoseconds: end - began)
+    insights.slotsAreQueuePlaces = slotsAreQueuePlaces
     insights.longest = longest
     Unlocked.expect("an item's description")
     for (place, input) in inputs.enumerated() {

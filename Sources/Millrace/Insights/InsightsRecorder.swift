@@ -15,12 +15,16 @@ package final class InsightsRecorder: EventObserver {
   /// As many events wait for one who folds at the most, but for those of a step.
   private static let most = 1_024
 
-  package init() {}
+  private let slotsAreQueuePlaces: Bool
+
+  package init(slotsAreQueuePlaces: Bool = false) { self.slotsAreQueuePlaces = slotsAreQueuePlaces }
 
   package var wantsMemory: Bool { true }
 
   /// The pool as it was before the first event.
-  package func begin(_ pool: PoolSnapshot) { fold.withLock { $0 = InsightsFold(pool) } }
+  package func begin(_ pool: PoolSnapshot) {
+    fold.withLock { $0 = InsightsFold(pool, slotsAreQueuePlaces: slotsAreQueuePlaces) }
+  }
 
   package func accept(_ event: PoolEvent) -> PoolEvent? {
     told.withLock { $0.events.append(event) }
@@ -69,7 +73,7 @@ final class InsightsPlace: Sendable {
 
   func begin(_ core: PoolCore) {
     guard recorder == nil else { return }
-    let recorder = InsightsRecorder()
+    let recorder = InsightsRecorder(slotsAreQueuePlaces: core.abilities.contains(.sharesWorkers))
     let observation = core.observe(with: recorder) { recorder.begin($0) }
     // Whoever comes second has recorded for nothing, and lets go of it behind the lock.
     let second = place.withLock { place -> Observation? in

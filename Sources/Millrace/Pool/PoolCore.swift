@@ -93,7 +93,7 @@ package final class PoolCore: DrivenPool {
   /// How many launches of worker processes lie above the process in which the pool lives.
   private let processDepth = Nesting.processDepth
   private let memoryWatch = MemoryWatch()
-  private let abilities: BackendAbilities
+  let abilities: BackendAbilities
 
   init(_ kind: any BackendKind, logger: Logger, queueLimit: Int? = nil) {
     self.logger = logger

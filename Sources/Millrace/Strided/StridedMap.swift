@@ -74,11 +74,12 @@ public final class StridedMap: Sendable {
   /// Reads no further than to the end of the stride of each task that has begun.
   ///
   /// The outputs end when what was read has come out of them; no item is lost half-way. An asynchronous input that has nothing at
-  /// the moment is cancelled at the boundary.
-  public func stop() { run.stop() }
+  /// the moment is cancelled at the boundary. In a worker process, which has a copy of the map, it does nothing, and the log says so.
+  public func stop() { if run.isHere("stop()") { run.stop() } }
 
-  /// Gives everything up at once: who waits gets a `CancellationError`, and so does who asks later.
-  public func cancel() { run.end(CancellationError()) }
+  /// Gives everything up at once: who waits gets a `CancellationError`, and so does who asks later. In a worker process, which has a copy
+  /// of the map, it does nothing, and the log says so.
+  public func cancel() { if run.isHere("cancel()") { run.end(CancellationError()) } }
 
   /// Which tasklets were submitted, in their order; empty unless the map was made with `isTraced`.
   ///

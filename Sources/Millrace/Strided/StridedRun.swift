@@ -1,3 +1,4 @@
+import Logging
 import MillraceIPC
 
 /// The storage of a strided map: the machine behind a lock, the tasks' values, the pool, and who waits.
@@ -108,6 +109,15 @@ final class StridedRun: Sendable {
       if state.end == nil { state.pumps = ours } else { effects.cancelled += ours }
       state.machine.start()
     }
+  }
+
+  /// Whether this is the process that the map is in. What cannot throw has its refusal in the log.
+  func isHere(_ call: String) -> Bool {
+    guard (try? pool.core.expectOwnProcess()) == nil else { return true }
+    (WorkerContext.current?.logger ?? pool.logger).warning(
+      "\(call) of a strided map has done nothing: the map belongs to the program, and this is one of its worker processes, which has a copy of it"
+    )
+    return false
   }
 
   /// Throws in an item for whose slot its tasks may wait.

@@ -26,7 +26,7 @@ func millraceAgentEntry(_ text: UnsafePointer<CChar>) {
   let agent: Agent
   let settings: AgentSettings
   do {
-    settings = try readSettings(String(cString: text))
+    settings = try readSettings(String(cString: text), logger)
     agent = try makeAgent(settings, logger)
     if settings.isTethered { try tether(agent) }
   } catch {
@@ -55,26 +55,16 @@ private func exitCode(_ end: Agent.End, ofTethered isTethered: Bool) -> Int32 {
   }
 }
 
-private func readSettings(_ text: String) throws -> AgentSettings {
+private func readSettings(_ text: String, _ logger: Logger) throws -> AgentSettings {
   if text == "stdin" { return try AgentSettings(text: readText(of: STDIN_FILENO)) }
   guard text.first == "@" else { return try AgentSettings(url: text) }
-  return try AgentSettings(text: readText(ofFile: String(text.dropFirst())))
-}
-
-extension AgentSettings {
-  /// What a file of settings says, for others than agents: they need not all of it.
-  package static func fields(inFile name: String) throws -> Fields { Fields(try readText(ofFile: name)) }
-}
-
-private func readText(ofFile name: String) throws -> String {
-  let file = open(name, O_RDONLY | O_CLOEXEC)
-  guard file >= 0 else { throw SystemError("open \(name)", errno) }
-  defer { close(file) }
-  return readText(of: file)
+  let file = try SettingsFile(named: String(text.dropFirst()))
+  if let warning = file.warning { logger.warning("\(warning)") }
+  return try AgentSettings(text: file.text)
 }
 
 /// Up to an empty line, or the end.
-private func readText(of descriptor: Int32) -> String {
+func readText(of descriptor: Int32) -> String {
   // Behind the empty line a tether says nothing more.
   var bytes = [UInt8](repeating: 0, count: 1 << 16)
   var (end, looked) = (0, 1)

@@ -45,6 +45,8 @@ final class ClusterDriver: Sendable {
     var opening: Task<UInt64, any Error>?
     /// Runs that are complete: nobody will go on with them.
     var completeRuns: Set<String> = []
+    /// Runs that somebody takes outcomes of.
+    var runsUnderWay: Set<String> = []
     /// Nil: none was given out yet.
     var nextID: UInt64?
     /// Chunks that have no number yet.
@@ -474,8 +476,17 @@ final class ClusterDriver: Sendable {
   /// The run has come to its end: with the job, it is forgotten.
   func isComplete(_ run: String) { state.withLock { _ = $0.completeRuns.insert(run) } }
 
-  /// It is begun, or goes on.
-  func isUnderWay(_ run: String) { state.withLock { _ = $0.completeRuns.remove(run) } }
+  /// It is begun, or goes on. False: it is under way already.
+  func isBegun(_ run: String) -> Bool {
+    state.withLock { state in
+      guard state.runsUnderWay.insert(run).inserted else { return false }
+      state.completeRuns.remove(run)
+      return true
+    }
+  }
+
+  /// Nobody takes outcomes of it any more.
+  func isLeft(_ run: String) { state.withLock { _ = $0.runsUnderWay.remove(run) } }
 
   /// How often the queue had forgotten something. What is noted there of a run may be gone with it.
   var reopenings: Int { state.withLock { $0.reopenings } }

@@ -1,3 +1,4 @@
+import Logging
 import Millrace
 import MillraceIPC
 
@@ -14,21 +15,43 @@ final class ClusterRun: Sendable {
   private let bits = Lock<[UInt8]>([])
   /// How often the queue had forgotten something when it was told all of this.
   private let told = Lock(0)
+  private let isMine = Lock(false)
 
   init(_ driver: ClusterDriver, _ name: String, _ head: Fields) {
     (self.driver, self.name, self.head) = (driver, name, head)
+  }
+
+  deinit { leave() }
+
+  /// Another may have its name.
+  private func leave() {
+    let wasMine = isMine.withLock { isMine in
+      defer { isMine = false }
+      return isMine
+    }
+    if wasMine { driver.isLeft(name) }
   }
 
   /// Takes the job over, from whoever had it, and the run with it.
   ///
   /// - Returns: which items were delivered.
   func begin() async throws -> [UInt8] {
-    driver.isUnderWay(name)
+    guard driver.isBegun(name) else {
+      throw WorkerPoolError(
+        .cannotStart,
+        "run \(name) is under way in this pool: two loops over it would have half of its outcomes each. Let the first one end, or give the second another name"
+      )
+    }
+    isMine.withLock { $0 = true }
     // From then on nobody else notes anything.
     try await driver.open()
     told.withLock { $0 = driver.reopenings }
     let found = try await resume()
     bits.withLock { $0 = found }
+    let count = found.reduce(0) { $0 + $1.nonzeroBitCount }
+    if count > 0, "\(count)" == head["items"] {
+      driver.logger.notice("run \(name) is complete: all \(count) items were delivered, and none is again")
+    }
     return found
   }
 
@@ -78,7 +101,10 @@ final class ClusterRun: Sendable {
     "items": "another number of items",
   ]
 
-  func complete() { driver.isComplete(name) }
+  func complete() {
+    driver.isComplete(name)
+    leave()
+  }
 
   static func set(_ index: Int, in bits: inout [UInt8]) {
     if bits.count <= index >> 3 { bits += [UInt8](repeating: 0, count: (index >> 3) + 1 - bits.count) }

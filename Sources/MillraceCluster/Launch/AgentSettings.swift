@@ -64,6 +64,9 @@ package struct AgentSettings: Sendable, Equatable {
     guard name.isEmpty || Self.isName(name) else { throw .misused("\(name) cannot be the name of an agent") }
     tls = try RedisTLS(fields)
     guard !url.isEmpty, !job.isEmpty else { throw .misused("settings of an agent without url or job") }
+    guard Self.isName(job) else {
+      throw .misused("\(job) cannot be the name of a job: letters, digits, '-', '_' and '.'")
+    }
   }
 
   /// `redis://host/0?job=name&slots=4`; with TLS, `rediss://host/0?ca=/path/to/ca.pem&job=name`.

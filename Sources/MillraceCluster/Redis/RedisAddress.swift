@@ -37,6 +37,9 @@ package struct RedisAddress: Sendable, Equatable {
       try takeParts(rest[rest.index(after: question)...])
       rest = rest[..<question]
     }
+    guard !rest.contains("#") else {
+      throw .address("one without a # behind its host, as redis://host:6379/0: what stands behind a # is no part of it")
+    }
     if let slash = rest.firstIndex(of: "/") {
       let number = rest[rest.index(after: slash)...]
       if !number.isEmpty {
@@ -51,6 +54,9 @@ package struct RedisAddress: Sendable, Equatable {
       host = String(rest[rest.index(after: rest.startIndex)..<end])
       rest = rest[rest.index(after: end)...]
     } else {
+      guard rest.first != "[", rest.count(where: { $0 == ":" }) < 2 else {
+        throw .address("one whose IPv6 address stands in brackets, as redis://[::1]:6379")
+      }
       let end = rest.firstIndex(of: ":") ?? rest.endIndex
       if end > rest.startIndex { host = String(rest[..<end]) }
       rest = rest[end...]
@@ -109,8 +115,11 @@ package struct RedisAddress: Sendable, Equatable {
   /// As a URL, password and all, but without ``tls``: for agents, never for a log.
   package var url: String {
     let entry = password.map { "\(Self.escaped(user ?? "")):\(Self.escaped($0))@" } ?? ""
-    return "\(isSecure ? "rediss" : "redis")://\(entry)\(host.contains(":") ? "[\(host)]" : host):\(port)/\(database)"
+    return "\(isSecure ? "rediss" : "redis")://\(entry)\(place)/\(database)"
   }
+
+  /// The host and the port.
+  package var place: String { "\(host.contains(":") ? "[\(host)]" : host):\(port)" }
 }
 
 extension RedisAddress {
@@ -135,5 +144,5 @@ extension EngineError {
 
 extension RedisAddress: CustomStringConvertible {
   /// Without the password.
-  package var description: String { "\(isSecure ? "rediss" : "redis")://\(host):\(port)/\(database)" }
+  package var description: String { "\(isSecure ? "rediss" : "redis")://\(place)/\(database)" }
 }

@@ -43,6 +43,8 @@ extension Checked {
       let insights = pool.insights
       let longest = insights.longest
       #expect(insights.total.items == 30 && insights.items.count == 30)
+      // U346: places in a queue are no workers, which would have nothing to do.
+      #expect(insights.slotsAreQueuePlaces == backend.description.hasPrefix("cluster"))
       #expect(insights.slots.count == pool.width)
       #expect(insights.total.times.working >= .milliseconds(88))
       #expect(longest.count == 5)

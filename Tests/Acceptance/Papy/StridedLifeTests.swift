@@ -78,6 +78,23 @@ extension Checked {
       }
     }
 
+    @Test("U348: what ends the copy in a worker process ends nothing, and says so", .forks)
+    func endedInACopy() async throws {
+      let heard = Heard()
+      try await withWorkerPool(.processes(1), logger: heard.logger()) { pool async throws in
+        let map = try StridedMap(on: pool, stride: 2)
+        let output = try map.add(0..<6, with: Times(factor: 2))
+        _ = try await pool.map(0..<2) { item in if item == 0 { map.stop() } else { map.cancel() } }
+        var all: [Int] = []
+        while let next = try await output.next() { all.append(next) }
+        #expect(all == (0..<6).map { $0 * 2 })
+      }
+      for call in ["stop()", "cancel()"] {
+        #expect(
+          heard.messages.count { $0.contains("\(call) of a strided map has done nothing") } == 1, "\(heard.messages)")
+      }
+    }
+
     @Test(
       "U320: on a serial pool an item that takes too long is a failure, and the others go on", arguments: [true, false])
     func tooLong(blocks: Bool) async throws {

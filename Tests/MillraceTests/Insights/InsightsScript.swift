@@ -2,12 +2,16 @@ import Millrace
 
 /// What happens to the slots of a pool that there is not, each in its own time.
 struct InsightsScript {
-  private(set) var fold = InsightsFold(PoolSnapshot(time: 0, width: 0))
+  private(set) var fold: InsightsFold
   private(set) var times: [UInt64] = []
   private var generations: [Int] = []
   private var chunks = 0
   private var items = 0
   private let key = WorkerKey(1)
+
+  init(slotsAreQueuePlaces: Bool = false) {
+    fold = InsightsFold(PoolSnapshot(time: 0, width: 0), slotsAreQueuePlaces: slotsAreQueuePlaces)
+  }
 
   /// A slot with a worker that takes so long to start and to be set up, in seconds.
   mutating func open(startUp: Double = 0, setUp: Double = 0) -> Int {

@@ -198,6 +198,28 @@ struct InsightsTests {
     return script.insights.hint
   }
 
+  @Test("U346: places in a queue may wait: only what keeps workers from working is warned of")
+  func places() throws {
+    var script = InsightsScript(slotsAreQueuePlaces: true)
+    let slots = [script.open(), script.open()]
+    for _ in 0..<10 {
+      for slot in slots {
+        script.pass(slot, 0.1)
+        script.work(slot, 0.1)
+      }
+    }
+    let insights = script.insights
+    #expect(!insights.isInefficient && insights.hint == nil && insights.slotsAreQueuePlaces)
+    #expect(abs((insights.ratios?.waiting ?? 0) - 0.5) < 0.01, "what was is told as it was")
+    #expect(!insights.description.contains("Efficiency") && !insights.description.contains("Hint"))
+    let coded = try JSONDecoder().decode(Insights.self, from: JSONEncoder().encode(insights))
+    #expect(coded == insights && coded.slotsAreQueuePlaces)
+    var late = InsightsScript(slotsAreQueuePlaces: true)
+    let slot = late.open(startUp: 1, setUp: 5)
+    late.work(slot, 2)
+    #expect(late.insights.isInefficient && late.insights.hint?.contains("set-up") == true)
+  }
+
   @Test("a hint says what could be done")
   func hints() throws {
     let start = Self.hint {
