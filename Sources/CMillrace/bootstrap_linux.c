@@ -88,7 +88,7 @@ static void run_other_initialisers(initializer self, int argc, char **argv, char
 __attribute__((constructor)) static void bootstrap(int argc, char **argv, char **environment) {
   const char *value = getenv(VARIABLE);
   const char *agent = getenv(MILLRACE_AGENT_VARIABLE);
-  if (!value && agent) {
+  if (!value && agent && *agent) {
     char *settings = strdup(agent);
     unsetenv(MILLRACE_AGENT_VARIABLE);
     if (!millrace_agent_entry) millrace_fatal("a program that is to be an agent has to use MillraceCluster");

@@ -139,6 +139,8 @@ extension Checked {
         ("rediss://:secret@h?ca=/etc/passwd", "h", "a file of PEM"),
         ("rediss://h?verify=perhaps", "h", "verify=full or"),
         ("rediss://h?cert=/x", "h", "both of cert= and key="), ("redis://h?ca=/x", "h", "scheme is rediss"),
+        ("redis://h?job=x", "h", "without job="), ("redis://:secret@h?slots=2", "h", "without slots="),
+        ("redis://h?jib=x", "h", "one with ca=, cert=, key=, verify= behind"),
         ("redis://u:secret@h:0", "redis://…@h:0", "port"), ("redis://:secret", "redis://", "port"),
         ("redis://u:secret", "redis://u:…", "port"), ("redis://h/x", "redis://h/x", "database"),
       ] {

@@ -15,6 +15,9 @@ package struct AgentSettings: Sendable, Equatable {
   /// Whether it ends when its standard input does.
   package var isTethered = false
 
+  /// What is said to agents alone, by name.
+  static let names = ["url", "job", "slots", "lease", "tether", "name"]
+
   package init() {}
 
   package init(url: String, job: String) { (self.url, self.job) = (url, job) }
@@ -51,7 +54,7 @@ package struct AgentSettings: Sendable, Equatable {
 
   package init(text: String) throws(EngineError) {
     let fields = Fields(text)
-    let names = ["url", "job", "slots", "lease", "tether", "name"] + RedisTLS.names
+    let names = Self.names + RedisTLS.names
     if let unknown = fields.names.first(where: { !names.contains($0) }) {
       throw .misused("an agent has no setting \(unknown); there are \(names.joined(separator: ", "))")
     }

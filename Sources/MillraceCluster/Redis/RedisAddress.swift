@@ -72,6 +72,14 @@ package struct RedisAddress: Sendable, Equatable {
   private mutating func takeParts(_ text: Substring) throws(EngineError) {
     for part in text.split(separator: "&") {
       let words = part.split(separator: "=", maxSplits: 1)
+      let name = words.first.map(String.init) ?? ""
+      if AgentSettings.names.contains(name) {
+        throw .address("one without \(name)=, which is said to agents in theirs, and here beside the address")
+      }
+      guard RedisTLS.names.contains(name) else {
+        let names = RedisTLS.names.map { $0 + "=" }.joined(separator: ", ")
+        throw .address("one with \(names) behind the ?, and nothing else")
+      }
       guard isSecure else { throw .address("one whose scheme is rediss, where \(words.first ?? "?") is said") }
       guard words.count == 2, tls.set(String(words[0]), try Self.plain(words[1])) else {
         throw .address("one with ca=, cert=, key= and verify=full or verify=none behind the ?, and nothing else")
