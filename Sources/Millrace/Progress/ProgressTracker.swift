@@ -118,7 +118,7 @@ extension ProgressStyle {
   /// What shows a map of the pool that is about to begin; nil if nothing does.
   ///
   /// - Parameter known: how many outcomes are known before the map begins.
-  func tracker(_ core: PoolCore, total: Int?, known: Int) -> ProgressTracker? {
+  func tracker(_ core: PoolCore, total: Int?, known: Int = 0) -> ProgressTracker? {
     if case .none = kind { return nil }
     let counter = ProgressCounter(total: total, expected: expected, known: known)
     return ProgressTracker(
