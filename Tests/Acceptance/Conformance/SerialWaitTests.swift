@@ -13,7 +13,7 @@ private struct Reluctant: AsyncSequence, Sendable {
 
     mutating func next() async -> Int? {
       count += 1
-      if count > 1 { await gate.waitRegardless(for: 1) }
+      if count > 1 { await gate.wait(for: 1) }
       return count == 1 ? 0 : nil
     }
   }
@@ -85,7 +85,7 @@ extension Checked {
         let first = Task {
           try await pool.map([0]) { _ in
             begun.increment()
-            await gate.waitRegardless(for: 1)
+            await gate.wait(for: 1)
           }
         }
         await begun.wait(for: 1)

@@ -29,7 +29,7 @@ extension Checked {
               let isHandled = CommonCounter()
               await withTaskCancellationHandler {
                 begun.increment()
-                await isHandled.waitRegardless(for: 1)
+                await isHandled.wait(for: 1)
               } onCancel: {
                 if pool.width == 2 { handled.increment() }
                 isHandled.increment()

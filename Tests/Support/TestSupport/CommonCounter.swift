@@ -30,18 +30,10 @@ package final class CommonCounter: @unchecked Sendable {
     await wait(for: (mine + count - 1) / count * count)
   }
 
-  /// Ends with the task's cancellation too, as of a test that has reached its time limit.
   package func wait(for goal: Int) async {
-    while value < goal, !Task.isCancelled { await pass() }
-  }
-
-  /// Does not mind being cancelled: for inputs and items that are to be like that.
-  package func waitRegardless(for goal: Int) async {
-    while value < goal { await pass() }
-  }
-
-  private func pass() async {
-    sched_yield()
-    await Task.yield()
+    while value < goal {
+      sched_yield()
+      await Task.yield()
+    }
   }
 }
