@@ -92,7 +92,11 @@ extension ClusterDriver {
         let joined = PoolMember(
           name: member.name, host: member.host, process: member.process, slots: member.slots)
         // It may be able to have what the others cannot.
-        state.withLock { $0.hopeless = [:] }
+        let errors = state.withLock { state in
+          defer { state.hopeless = [:] }
+          return state.hopeless
+        }
+        withExtendedLifetime(errors) {}
         host?.step { $0.memberJoined(joined, now: $1) }
       } else {
         logger.error("an agent may not have work: \(member.refusal)", metadata: about(member))

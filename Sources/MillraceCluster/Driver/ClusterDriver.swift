@@ -175,12 +175,13 @@ final class ClusterDriver: Sendable {
 
   /// There is another map: what kept those before it may have passed.
   func isAskedAgain(_ worker: WorkerKey, setUpTimeout: Duration?) {
-    state.withLock { state in
+    let errors = state.withLock { state in
       if case .failed = state.phase { state.phase = .idle }
       state.setUpTimeouts[worker] = setUpTimeout
-      state.hopeless[worker] = nil
-      state.unfit[worker] = nil
+      return (state.hopeless.removeValue(forKey: worker), state.unfit.removeValue(forKey: worker))
     }
+    // They may be the user's, and are let go of behind the lock.
+    withExtendedLifetime(errors) {}
   }
 
   /// How long an agent may take to set the worker up.
@@ -241,14 +242,17 @@ final class ClusterDriver: Sendable {
   /// The agent cannot have the worker. When none can, whoever needs it is told.
   func hasNoWorker(_ key: WorkerKey, _ error: any Error, _ agent: String) {
     logger.warning("an agent cannot have a worker: \(error)", metadata: ["agent": "\(agent)"])
-    state.withLock { state in
-      state.unfit[key, default: [:]][agent] = error
+    let before: [any Error] = state.withLock { state in
+      let last = state.unfit[key, default: [:]].updateValue(error, forKey: agent).map { [$0] } ?? []
       let fit = state.members.values.filter { $0.isAlive && $0.refusal.isEmpty && state.unfit[key]?[$0.name] == nil }
-      guard fit.isEmpty else { return }
-      state.unfit[key] = nil
+      guard fit.isEmpty else { return last }
+      let unfit = state.unfit.removeValue(forKey: key) ?? [:]
       let cause = (error as? WorkerPoolError)?.underlying ?? error
-      state.hopeless[key] = cause
+      let hopeless = state.hopeless.updateValue(cause, forKey: key).map { [$0] } ?? []
+      return last + Array(unfit.values) + hopeless
     }
+    // They may be the user's, and are let go of behind the lock.
+    withExtendedLifetime(before) {}
   }
 
   // MARK: The job
