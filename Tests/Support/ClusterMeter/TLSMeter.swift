@@ -11,9 +11,12 @@ import Glibc
 /// `ClusterMeter tls REPS`, which needs the program `openssl`.
 enum TLSMeter {
   static func measure(_ repetitions: Int) async throws {
-    var name = Array("/tmp/millrace-meter-XXXXXX".utf8CString)
+    let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+    // The system puts a name of its own in the place of the X.
+    var name = Array("\(base)/millrace-meter-XXXXXX".utf8CString)
     guard mkdtemp(&name) != nil else { fatalError("no folder: errno \(errno)") }
     let folder = name.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    defer { run("rm -r '\(folder)'") }
     run(
       "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=meter "
         + "-addext subjectAltName=IP:127.0.0.1 -keyout '\(folder)/key' -out '\(folder)/certificate' 2>'\(folder)/log'")
@@ -39,7 +42,6 @@ enum TLSMeter {
       }
     }
     await server.end()
-    run("rm -r '\(folder)'")
   }
 
   private static func run(_ command: String) {
